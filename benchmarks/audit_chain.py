@@ -1,0 +1,91 @@
+"""What the chained log costs: the same transactions with the chain and without it, in turns.
+
+Each writes what a step of the line writes: an entry of the log, an outbox row and its NOTIFY. Without
+the chain its trigger is off; everything else is the same.
+"""
+
+import statistics
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from models import Database
+from models.event import record
+from models.migrate import upgrade
+from models.outbox import emit_event
+from producers.contract_examples import EVENTS
+from tests.servers import open_postgres
+
+THREADS = (1, 8)
+TRANSACTIONS = 200
+ROUNDS = 3
+
+
+def main() -> None:
+    """Run it and print the figures."""
+    with open_postgres(private=True) as postgres, postgres.database() as url:
+        upgrade(url)
+        database = Database(url, pool_size=max(THREADS))
+        measure(database, 1, 50)  # warm
+        print(f"{TRANSACTIONS} transactions with an entry, an event and a NOTIFY, {ROUNDS} rounds")
+        for threads in THREADS:
+            rounds = [(plain(database, threads), chained(database, threads)) for _ in range(ROUNDS)]
+            without, with_chain = (statistics.median(each) for each in zip(*rounds, strict=True))
+            ratio = statistics.median(chain / bare for bare, chain in rounds)
+            print(f"  {threads} at once, without the chain: {TRANSACTIONS / without:7.0f} a second")
+            print(
+                f"  {threads} at once, with it:           {TRANSACTIONS / with_chain:7.0f} a second"
+            )
+            print(f"  ratio of the times:            {ratio:7.2f}")
+        database.close()
+
+
+def chained(database: Database, threads: int) -> float:
+    """Seconds with the chain."""
+    return measure(database, threads, TRANSACTIONS)
+
+
+def plain(database: Database, threads: int) -> float:
+    """Seconds with the trigger off."""
+    switch(database, "DISABLE")
+    try:
+        return measure(database, threads, TRANSACTIONS)
+    finally:
+        switch(database, "ENABLE")
+
+
+def switch(database: Database, how: str) -> None:
+    """Turn the chain's trigger on or off."""
+    with database.transaction() as db:
+        db.execute(text(f"ALTER TABLE event {how} TRIGGER event_chained"))
+
+
+def measure(database: Database, threads: int, transactions: int) -> float:
+    """Seconds of so many transactions from so many threads."""
+    ready = threading.Barrier(threads + 1)
+
+    def work(thread: int) -> None:
+        ready.wait()
+        for number in range(transactions // threads):
+            database.run(partial(_step, subject=f"{thread}-{number}"))
+
+    with ThreadPoolExecutor(threads) as pool:
+        done = [pool.submit(work, thread) for thread in range(threads)]
+        ready.wait()
+        start = time.monotonic()
+        for each in done:
+            each.result()
+        return time.monotonic() - start
+
+
+def _step(db: Session, *, subject: str) -> None:
+    record(db, "order.pending", subject, who="certline", scm_id=7)
+    emit_event(db, "order.pending", EVENTS["order.pending"], subject=subject, correlation_id=None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Taking in an estate of 10,000 orders with two worker processes, against a serial loop over SCM.
+
+The loop is what a script does with `cert-manager` (PyPI): list, then for each order its record, and
+its certificate where it is issued. Both talk to the same simulator in the same run; the loop takes
+a sample, and its time for all is reckoned from it.
+"""
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import psutil  # type: ignore[import-untyped, unused-ignore]  # it has no types
+import requests
+from cert_manager import SSL, Client  # type: ignore[import-untyped, unused-ignore]  # no types
+from sqlalchemy import func, select
+
+from benchmarks.stand_in import calls_of, simulator
+from models import Certificate, Command, CommandStatus, Database, Order
+from models.payloads import ImportCommand
+from producers.importing import request_import
+from tests.plant import Plant
+from tests.servers import Process, open_postgres, open_rabbitmq, until
+
+ORDERS = int(os.environ.get("BENCH_ORDERS", "10000"))
+# What a call to SCM takes at the simulator, in milliseconds.
+LATENCY_MS = 20
+# How many orders the loop asks for.
+SAMPLE = 500
+# Calls a second: none is held back.
+NO_LIMIT = "100000"
+LOGIN = {"login": "admin", "password": "secret", "customerUri": "demo"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """How long it took and what it cost; `memory` is that of the largest worker, in MB."""
+
+    seconds: float
+    calls: int
+    memory: float = 0.0
+
+
+def main() -> None:
+    """Run it and print the figures."""
+    with ExitStack() as stack:
+        postgres = stack.enter_context(open_postgres())
+        rabbitmq = stack.enter_context(open_rabbitmq())
+        url = stack.enter_context(postgres.database())
+        vhost = stack.enter_context(rabbitmq.vhost())
+        scm = stack.enter_context(
+            simulator("--latency-ms", str(LATENCY_MS), "--seed-orders", str(ORDERS))
+        )
+        plant = stack.enter_context(Plant(url, vhost, CERTLINE_RATE_READ=NO_LIMIT))
+        plant.certline("init")
+        plant.certline("license", "set", str(ORDERS))
+        worker = plant.start("worker", "--processes", "2")
+        for part in ("relay", "producer"):
+            plant.start(part)
+        plant.add_account(f"{scm}/api")
+        _have_all_signed(scm)
+        first = take_in(plant, scm, worker)
+        again = take_in(plant, scm, worker)
+        orders, certificates = counts(url)
+        loop = serial_loop(scm)
+    if orders != ORDERS:
+        sys.exit(f"{orders} orders of {ORDERS} are here")
+    print(f"{ORDERS:,} orders, {LATENCY_MS} ms a call, {certificates:,} certificates to store")
+    print(f"  import, 2 processes:        {first.seconds:7.1f} s, {first.calls:,} calls")
+    print(f"  the same once more:         {again.seconds:7.1f} s, {again.calls:,} calls")
+    print(f"  serial loop, cert-manager:  {loop.seconds:7.1f} s, {loop.calls:,} calls")
+    print(f"    (list as measured, the rest by {SAMPLE} orders)")
+    print(f"  largest worker:             {first.memory:7.0f} MB")
+    print(f"  ratio loop / import:        {loop.seconds / first.seconds:7.1f}")
+
+
+def take_in(plant: Plant, scm: str, worker: Process) -> Run:
+    """Import everything and wait for it."""
+    before, start = calls_of(scm), time.monotonic()
+    command = request_import(plant.database, ImportCommand(), requested_by="bench").command
+
+    def ended() -> bool:
+        with plant.database.transaction() as db:
+            return db.get_one(Command, command.id).status is CommandStatus.DONE
+
+    until(ended, 900, every=0.1)
+    seconds = time.monotonic() - start
+    return Run(seconds, calls_of(scm) - before, _largest(worker))
+
+
+def counts(url: str) -> tuple[int, int]:
+    """Orders and certificates that are here."""
+    database = Database(url, pool_size=1)
+    with database.transaction() as db:
+        orders = db.scalar(select(func.count()).select_from(Order)) or 0
+        certificates = db.scalar(select(func.count()).select_from(Certificate)) or 0
+    database.close()
+    return orders, certificates
+
+
+def serial_loop(scm: str) -> Run:
+    """What a script would need for all of them."""
+    with requests.Session() as session:
+        client = Client(
+            base_url=f"{scm}/api",
+            login_uri="demo",
+            username=LOGIN["login"],
+            password=LOGIN["password"],
+            session=session,
+        )
+        ssl = SSL(client=client)
+        before, start = calls_of(scm), time.monotonic()
+        rows = list(ssl.list())
+        listing = time.monotonic() - start
+        list_calls = calls_of(scm) - before
+        before, start = calls_of(scm), time.monotonic()
+        for row in rows[:: max(1, len(rows) // SAMPLE)][:SAMPLE]:
+            if ssl.get(row["sslId"])["status"] == "Issued":
+                ssl.collect(row["sslId"], "x509")
+        asking = time.monotonic() - start
+        calls = calls_of(scm) - before
+    scale = len(rows) / SAMPLE
+    return Run(listing + asking * scale, list_calls + round(calls * scale))
+
+
+def _have_all_signed(scm: str) -> None:
+    """The simulator signs a certificate when it is first looked at; a CA has done so long before."""
+    url = f"{scm}/api/ssl/v1?sha1Hash=0&size=1"
+    requests.get(url, headers=LOGIN, timeout=300).raise_for_status()
+
+
+def _largest(worker: Process) -> float:
+    whole = psutil.Process(worker.pid)
+    return float(max(each.memory_info().rss for each in whole.children(recursive=True)) / 2**20)
+
+
+if __name__ == "__main__":
+    main()

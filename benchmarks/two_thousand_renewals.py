@@ -1,0 +1,207 @@
+"""2,000 certificates due at once: one batch without a pace, two worker processes.
+
+The estate comes in by an import, so that its names, keys and terms are mixed as in life. Duplicates
+and losses are counted at SCM and here; what bounded it is read from the processes' CPU times.
+`BENCH_RENEWALS` is how many, `BENCH_RATE_ORDER` the orders a second that SCM is asked for (else: no limit).
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+
+import psutil  # type: ignore[import-untyped, unused-ignore]  # it has no types
+import requests
+from sqlalchemy import func, select
+
+from benchmarks.stand_in import calls_of, orders_at, simulator
+from models import (
+    BatchStatus,
+    Certificate,
+    CertificateStatus,
+    Command,
+    CommandStatus,
+    Database,
+    Order,
+    OrderKind,
+    OrderStatus,
+    RenewalBatch,
+)
+from models.payloads import ImportCommand
+from models.renewal_batch import State, counts_of, members_of
+from producers.importing import request_import
+from producers.renewing_many import Verdict, judge_many
+from tests.plant import Plant
+from tests.servers import open_postgres, open_rabbitmq, until
+
+RENEWALS = int(os.environ.get("BENCH_RENEWALS", "2000"))
+# Of what SCM holds a part is over, or can't be renewed as it is.
+SEEDED = RENEWALS * 3
+# What a call to SCM takes at the simulator, in milliseconds.
+LATENCY_MS = 20
+NO_LIMIT = "100000"
+RATE_ORDER = os.environ.get("BENCH_RATE_ORDER", NO_LIMIT)
+# A part is known by these words of its command line.
+PARTS = {
+    "workers": "run worker",
+    "relay": "run relay",
+    "producer": "run producer",
+    "simulator": "simulator",
+    "Postgres": "postgres",
+    "RabbitMQ": "beam",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one batch brought: seconds from typing it to its end, of which `checked` until it began."""
+
+    seconds: float
+    checked: float
+    calls: int
+    cpu: Mapping[str, float]
+    busy: float
+
+
+def main() -> None:
+    """Run it and print the figures."""
+    with ExitStack() as stack:
+        postgres = stack.enter_context(open_postgres())
+        rabbitmq = stack.enter_context(open_rabbitmq())
+        url = stack.enter_context(postgres.database())
+        vhost = stack.enter_context(rabbitmq.vhost())
+        scm = stack.enter_context(simulator("--seed-orders", str(SEEDED)))
+        rates = {"CERTLINE_RATE_READ": NO_LIMIT, "CERTLINE_RATE_ORDER": RATE_ORDER}
+        plant = stack.enter_context(Plant(url, vhost, CERTLINE_POLL_SECONDS="0.5", **rates))
+        plant.certline("init")
+        plant.certline("license", "set", str(SEEDED))
+        for part in (("worker", "--processes", "2"), ("relay",), ("producer",)):
+            plant.start(*part)
+        plant.add_account(f"{scm}/api")
+        due = take_in(plant, scm)
+        before = len(orders_at(scm))
+        run = renew(plant, scm, due)
+        made = len(orders_at(scm)) - before
+        lost, twice = losses(plant.database)
+        why = reasons(plant.database)
+    if (made, lost, twice) != (RENEWALS, 0, 0):
+        sys.exit(f"{made} made at SCM, {lost} lost, {twice} twice\n{why}")
+    spent = sum(run.cpu.values())
+    shares = ", ".join(f"{part} {seconds / spent:.0%}" for part, seconds in run.cpu.items())
+    limit = "no limit" if RATE_ORDER == NO_LIMIT else f"{RATE_ORDER} orders a second"
+    print(f"{RENEWALS:,} renewals due at once, {LATENCY_MS} ms a call, 2 processes, {limit}")
+    print(f"  duplicates, lost:           {twice}, {lost}")
+    print(f"  checked and begun:          {run.checked:6.1f} s")
+    print(f"  all stored:                 {run.seconds:6.1f} s")
+    print(f"  certificates a minute:      {60 * RENEWALS / run.seconds:6.0f}")
+    print(f"  calls to SCM a renewal:     {run.calls / RENEWALS:6.2f}")
+    print(f"  CPU: {spent / run.seconds:.2f} of {os.cpu_count()} cores ({shares})")
+    print(f"       the whole machine was {run.busy:.0%} busy")
+
+
+def take_in(plant: Plant, scm: str) -> list[str]:
+    """Import everything; answers the ids of as many certificates as are to be renewed."""
+    command = request_import(plant.database, ImportCommand(), requested_by="bench").command
+
+    def ended() -> bool:
+        with plant.database.transaction() as db:
+            return db.get_one(Command, command.id).status is CommandStatus.DONE
+
+    until(ended, 600, every=0.2)
+    with plant.database.transaction() as db:
+        active = select(Certificate).where(Certificate.status == CertificateStatus.ACTIVE)
+        found = db.scalars(active.order_by(Certificate.not_after, Certificate.id)).all()
+    verdicts = judge_many(plant.database, found, reuse_key=False)
+    with plant.database.transaction() as db:
+        # What SCM shows as renewed already would be refused when it is sent.
+        renewed = set(db.scalars(select(Order.scm_id).where(Order.scm_renewed)))
+    fit = [each.certificate for each in verdicts if _can_be(each)]
+    due = [each.id for each in fit if each.scm_id not in renewed][:RENEWALS]
+    if len(due) < RENEWALS:
+        sys.exit(f"only {len(due)} of {len(found)} certificates can be renewed")
+    requests.post(
+        f"{scm}/_sim/settings", json={"latency_ms": LATENCY_MS}, timeout=10
+    ).raise_for_status()
+    return due
+
+
+def _can_be(verdict: Verdict) -> bool:
+    """Whether nothing speaks against it here, and SCM will not find an end of validation or a wildcard
+    that was never delegated.
+    """
+    lapsed = any("validation" in warning for warning in verdict.warnings)
+    return not (verdict.problems or lapsed or verdict.certificate.common_name.startswith("*"))
+
+
+def renew(plant: Plant, scm: str, due: list[str]) -> Run:
+    """Type it, and wait until the batch is done."""
+    calls, start, spent = calls_of(scm), time.monotonic(), _cpu()
+    psutil.cpu_percent()
+    with tempfile.NamedTemporaryFile("w") as listed:
+        listed.write("\n".join(due))
+        listed.flush()
+        begun = plant.certline("--json", "certificate", "renew", "--file", listed.name)
+    batch_id = json.loads(begun)["id"]
+    checked = time.monotonic() - start
+    told = 0.0
+
+    def done() -> bool:
+        nonlocal told
+        with plant.database.transaction() as db:
+            counts = counts_of(db, [batch_id])[batch_id]
+            status = db.get_one(RenewalBatch, batch_id).status
+        if time.monotonic() - told > 30:
+            told = time.monotonic()
+            print(f"  {counts}", file=sys.stderr)
+        return status is BatchStatus.DONE
+
+    until(done, 3600, every=0.5)
+    after = _cpu()
+    cpu = {part: after[part] - spent[part] for part in PARTS}
+    seconds = time.monotonic() - start
+    return Run(seconds, checked, calls_of(scm) - calls, cpu, psutil.cpu_percent() / 100)
+
+
+def losses(database: Database) -> tuple[int, int]:
+    """How many of the batch have no successor that is stored, and how many have several."""
+    with database.transaction() as db:
+        (batch_id,) = db.scalars(select(RenewalBatch.id)).all()
+        counts = counts_of(db, [batch_id])[batch_id]
+        made = db.execute(
+            select(Order.predecessor_id, func.count())
+            .where(Order.kind != OrderKind.IMPORT, Order.status == OrderStatus.STORED)
+            .group_by(Order.predecessor_id)
+        )
+        several = sum(count > 1 for _, count in made)
+    return counts.total - counts.renewed, several
+
+
+def reasons(database: Database) -> str:
+    """Why some were not renewed."""
+    with database.transaction() as db:
+        (batch_id,) = db.scalars(select(RenewalBatch.id)).all()
+        return "\n".join(
+            str(each) for each in members_of(db, batch_id, (State.FAILED, State.REVIEW))
+        )
+
+
+def _cpu() -> Counter[str]:
+    """Seconds of CPU that each part has spent so far."""
+    found: Counter[str] = Counter()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            words = " ".join([process.name(), *process.cmdline()])
+            part = next((part for part, mark in PARTS.items() if mark in words), None)
+            if part is not None:
+                times = process.cpu_times()
+                found[part] += times.user + times.system
+    return found
+
+
+if __name__ == "__main__":
+    main()

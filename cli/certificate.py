@@ -1,0 +1,96 @@
+"""`certline certificate`: what is stored, and how it leaves."""
+
+import rich_click as click
+
+from cli import line, lists, showing
+from cli.documents import certificate_document
+from cli.ending import delete_certificate
+from cli.errors import Fault
+from cli.exporting import BINARY, ENDINGS, FORMATS, KEYSTORES, export_document, exported, preferred
+from cli.finding import find_certificate
+from cli.grammar import Group
+from cli.managing import reissue, revoke
+from cli.output import answer, as_json, say, whisper
+from cli.renewing import renew
+from cli.writing import write
+from models.event import record
+
+
+@click.group(cls=Group)
+def certificate() -> None:
+    """Certificates that are stored.
+
+    CERT is a certificate's id, its serial number, or a common name that one active certificate has.
+    """
+
+
+@certificate.command()
+@click.argument("name", metavar="CERT")
+def show(name: str) -> None:
+    """Everything about one certificate but its key and its keystore's password."""
+    with line.database().transaction() as db:
+        found = find_certificate(db, name)
+    file = f"{found.common_name.removeprefix('*.')}.{ENDINGS[preferred(found)]}"
+    answer(certificate_document(found), lambda: showing.certificate(found, file))
+
+
+@certificate.command()
+@click.argument("name", metavar="CERT")
+@click.option(
+    "--output", required=True, metavar="FILE", help="The file to make, or - for standard output."
+)
+@click.option(
+    "--format",
+    "chosen",
+    type=click.Choice(FORMATS, case_sensitive=False),
+    help="Unless said otherwise by the keystore type that was ordered. pem: key, certificate and "
+    "issuers; leaf or der: certificate; fullchain or pkcs7: certificate and issuers; chain: issuers.",
+)
+@click.option(
+    "--legacy", is_flag=True, help="A PKCS#12 that old Windows and Java read: 3DES, SHA-1."
+)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def export(name: str, output: str, chosen: str | None, *, legacy: bool, force: bool) -> None:
+    """Write a certificate to a file that only you can read. Who exported a key is recorded."""
+    if output == "-" and as_json():
+        raise click.UsageError("--output - and --json both want standard output")
+    with line.database().transaction() as db:
+        found = find_certificate(db, name)
+    chosen = chosen or preferred(found)
+    if legacy and chosen != "pkcs12":
+        raise click.UsageError(f"--legacy is of --format pkcs12, and this is {chosen}")
+    export_ = exported(line.database(), line.vault(), found, chosen, legacy=legacy)
+    if export_.has_key:
+        with line.database().transaction() as db:
+            record(db, "certificate.exported", found.id, who=line.person(), format=chosen)
+    write(output, export_.content, force=force, is_text=chosen not in BINARY)
+    if output == "-":
+        return
+    document = export_document(found, export_, chosen, output)
+    answer(document, lambda: say(f"{chosen} of {found.common_name} written to {output}"))
+    if chosen in KEYSTORES:
+        whisper(f"Its password: certline certificate password {found.id}")
+    elif export_.has_key:
+        whisper("The private key in it is not encrypted: keep the file safe.")
+    elif chosen == "pem":
+        whisper("The private key is not kept here: the file has the certificates only.")
+
+
+@certificate.command()
+@click.argument("name", metavar="CERT")
+def password(name: str) -> None:
+    """Print the keystore's password. That it was read, and by whom, is recorded."""
+    with line.database().transaction() as db:
+        found = find_certificate(db, name)
+        if found.keystore_password_sealed is None:
+            raise Fault(f"certificate {found.id} has no keystore password")
+        secret = line.vault().open(found.keystore_password_sealed).decode()
+        record(db, "certificate.password_read", found.id, who=line.person())
+    answer({"certificate_id": found.id, "password": secret}, lambda: say(secret))
+
+
+certificate.add_command(lists.certificates)
+certificate.add_command(renew)
+certificate.add_command(reissue)
+certificate.add_command(revoke)
+certificate.add_command(delete_certificate)

@@ -1,0 +1,61 @@
+"""`certline command`: what was asked of the line, and how it ended."""
+
+import rich_click as click
+
+from cli import line, lists, showing
+from cli.documents import command_document
+from cli.errors import Fault
+from cli.finding import find_command
+from cli.grammar import Group
+from cli.output import answer
+from cli.waiting import started, wait_options
+from models.import_record import failed_records
+from models.payloads import BadCommandError
+from producers import requests
+
+
+@click.group(cls=Group)
+def command() -> None:
+    """What was asked of the line, and how it ended."""
+
+
+@command.command()
+@click.argument("command_id", metavar="ID")
+def show(command_id: str) -> None:
+    """One command, its result or its error."""
+    with line.database().transaction() as db:
+        found = find_command(db, command_id)
+        failed = failed_records(db, found.id)
+    answer(command_document(found), lambda: showing.command(found, failed))
+
+
+@command.command()
+@click.argument("command_id", metavar="ID")
+@wait_options
+def retry(command_id: str, *, wait: bool, timeout: float | None) -> None:
+    """Run a failed command again, or a waiting one now. An order that was sent is not sent again."""
+    with line.database().transaction() as db:
+        found = find_command(db, command_id)
+    try:
+        again = requests.retry(line.database(), found, requested_by=line.person())
+    except BadCommandError as refusal:
+        raise Fault(str(refusal)) from None
+    started([again], wait=wait, timeout=timeout)
+
+
+@command.command()
+@click.argument("command_id", metavar="ID")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Stay no longer than this, then exit 5. The command goes on.",
+)
+def wait(command_id: str, timeout: float | None) -> None:
+    """Stay until a command ends, with progress."""
+    with line.database().transaction() as db:
+        found = find_command(db, command_id)
+    started([found], wait=True, timeout=timeout)
+
+
+command.add_command(lists.commands)

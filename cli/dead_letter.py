@@ -1,0 +1,86 @@
+"""`certline dead-letter`: messages that could not be taken, and what becomes of them."""
+
+from collections.abc import Callable, Sequence
+
+import rich_click as click
+
+from cli import line, lists, showing
+from cli.documents import dead_letter_document
+from cli.errors import DONE, FAILED, NOTHING
+from cli.finding import find_dead_letter
+from cli.grammar import Group
+from cli.masking import masked
+from cli.output import answer, leave, whisper
+from producers.dead_letters import AlreadyDecidedError, CannotReplayError, drop, replay
+
+
+@click.group(cls=Group)
+def dead_letter() -> None:
+    """Messages that could not be taken: look at them, replay them or drop them."""
+
+
+@dead_letter.command()
+@click.argument("letter_id", metavar="ID")
+def show(letter_id: str) -> None:
+    """One dead letter with its message. Passwords in it are not shown."""
+    with line.database().transaction() as db:
+        found = find_dead_letter(db, letter_id)
+    body = masked(line.vault().open(found.body_sealed))
+    answer(
+        dead_letter_document(found) | {"properties": found.properties, "body": body},
+        lambda: showing.dead_letter(found, body),
+    )
+
+
+@dead_letter.command("replay")
+@click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
+def replay_(letter_ids: tuple[str, ...]) -> None:
+    """Let messages have their effect after all, under the command ids that they have.
+
+    A command of another system is checked again; a message to a worker makes its command due. Exits 1
+    where one cannot be replayed, 4 where all have been decided on before.
+    """
+    _decide(
+        letter_ids,
+        lambda letter: replay(line.database(), line.vault(), letter, who=line.person()),
+        "replayed: command",
+    )
+
+
+@dead_letter.command("drop")
+@click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with the letter.")
+def drop_(letter_ids: tuple[str, ...], reason: str) -> None:
+    """Leave messages without effect. Exits 4 where all have been decided on before."""
+    if not reason.strip():
+        raise click.BadParameter("should not be empty", param_hint="--reason")
+
+    def one(letter: str) -> str:
+        drop(line.database(), letter, reason=reason, who=line.person())
+        return reason
+
+    _decide(letter_ids, one, "dropped:")
+
+
+def _decide(names: Sequence[str], decide: Callable[[str], str], done: str) -> None:
+    """Decide on one letter after the other; one that is refused stops no other."""
+    with line.database().transaction() as db:
+        ids = list(dict.fromkeys(find_dead_letter(db, name).id for name in names))
+    documents, codes = [], []
+    for letter in ids:
+        error, code = None, DONE
+        try:
+            said = f"{done} {decide(letter)}"
+        except CannotReplayError as refusal:
+            error, code = f"cannot be replayed: {refusal}", FAILED
+        except AlreadyDecidedError as before:
+            error, code = str(before), NOTHING
+        whisper(f"{letter} {error or said}")
+        codes.append(code)
+        with line.database().transaction() as db:
+            documents.append(dead_letter_document(find_dead_letter(db, letter)) | {"error": error})
+    answer(documents, lambda: None)
+    leave(FAILED if FAILED in codes else min(codes))
+
+
+dead_letter.add_command(lists.dead_letters)

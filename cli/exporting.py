@@ -1,0 +1,125 @@
+"""A stored certificate in the form that a server loads."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from cli.errors import Fault
+from models import Certificate, Database, PrivateKey
+from models.vault import Vault
+from workers.keys import Chain, from_pem, jks, pem, pem_bundle, pkcs7_bundle, pkcs12, to_pem
+from workers.keys import PrivateKey as KeyPair
+
+# Each form with the ending that its files have.
+ENDINGS = {
+    "pem": "pem",
+    "pkcs12": "p12",
+    "jks": "jks",
+    "key": "key",
+    "leaf": "pem",
+    "chain": "pem",
+    "fullchain": "pem",
+    "pkcs7": "p7b",
+    "der": "der",
+}
+FORMATS = tuple(ENDINGS)
+BINARY = frozenset({"pkcs12", "jks", "der"})
+# Those under a password.
+KEYSTORES = frozenset({"pkcs12", "jks"})
+
+
+@dataclass(frozen=True)
+class Export:
+    """The content of a file, and whether a private key is in it."""
+
+    content: bytes = field(repr=False)
+    has_key: bool
+
+
+def preferred(certificate: Certificate) -> str:
+    """The format that was ordered, as far as it can be had."""
+    return "pem" if certificate.key_id is None else certificate.keystore_type.lower()
+
+
+def exported(
+    database: Database, vault: Vault, certificate: Certificate, form: str, *, legacy: bool = False
+) -> Export:
+    """A certificate in one of FORMATS; `legacy`: PKCS#12 for old readers.
+
+    Raises Fault for one that can't be had, WrongSecretKeyError.
+    """
+    chain = Chain(_read(certificate.leaf), tuple(_read(issuer) for issuer in certificate.issuers))
+    match form:
+        case "der":
+            return Export(chain.leaf.public_bytes(Encoding.DER), has_key=False)
+        case "leaf":
+            return Export(pem(chain.leaf).encode(), has_key=False)
+        case "chain":
+            if not chain.issuers:
+                raise Fault(f"certificate {certificate.id} came without issuers")
+            return Export("".join(pem(issuer) for issuer in chain.issuers).encode(), has_key=False)
+        case "fullchain":
+            return Export(pem_bundle(None, chain), has_key=False)
+        case "pkcs7":
+            return Export(pkcs7_bundle(chain), has_key=False)
+        case "pem":
+            key = _key(database, vault, certificate)
+            return Export(pem_bundle(key, chain), has_key=key is not None)
+        case "key":
+            return Export(to_pem(_required_key(database, vault, certificate, form)), has_key=True)
+        case _:
+            key = _required_key(database, vault, certificate, form)
+            name, password = certificate.common_name, _password(vault, certificate)
+            if form == "jks":
+                return Export(_jks(key, chain, name, password), has_key=True)
+            return Export(pkcs12(key, chain, name, password, legacy=legacy), has_key=True)
+
+
+def export_document(
+    certificate: Certificate, export: Export, form: str, output: str
+) -> dict[str, Any]:
+    """What was exported."""
+    return {
+        "certificate_id": certificate.id,
+        "format": form,
+        "output": output,
+        "has_private_key": export.has_key,
+        "size": len(export.content),
+    }
+
+
+def _jks(key: KeyPair, chain: Chain, name: str, password: str) -> bytes:
+    try:
+        return jks(key, chain, name, password)
+    except ValueError as error:
+        raise Fault(str(error), hint="Java reads PKCS#12 too: --format pkcs12") from None
+
+
+def _read(text: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(text.encode())
+
+
+def _password(vault: Vault, certificate: Certificate) -> str:
+    if certificate.keystore_password_sealed is None:
+        raise Fault(f"certificate {certificate.id} has no keystore password")
+    return vault.open(certificate.keystore_password_sealed).decode()
+
+
+def _required_key(database: Database, vault: Vault, certificate: Certificate, form: str) -> KeyPair:
+    key = _key(database, vault, certificate)
+    if key is None:
+        raise Fault(
+            f"the private key of {certificate.common_name} is not kept here, and --format {form} "
+            "needs it; take --format fullchain"
+        )
+    return key
+
+
+def _key(database: Database, vault: Vault, certificate: Certificate) -> KeyPair | None:
+    if certificate.key_id is None:
+        return None
+    with database.transaction() as db:
+        sealed = db.get_one(PrivateKey, certificate.key_id).pem_sealed
+    return from_pem(vault.open(sealed))

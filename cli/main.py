@@ -1,0 +1,94 @@
+"""`certline`: what a person types. Each noun is a file, loaded when it is first used."""
+
+import os
+import sys
+
+import click
+import rich_click
+
+from cli import errors
+from cli.grammar import LazyGroup
+
+PLACES = {
+    "init": ("cli.init", "Prepare the database, and embedded the secret key; safe to repeat."),
+    "doctor": ("cli.doctor", "Check every outer thing that the line needs."),
+    "account": ("cli.account", "Logins at SCM: MRAO or RAO administrators of the type API."),
+    "sync": (
+        "cli.sync",
+        "Read from SCM what it offers: organisations, domains, profiles (with custom fields).",
+    ),
+    "import": (
+        "cli.import_",
+        "Take in orders and certificates that SCM holds already; with --dry-run say what is news.",
+    ),
+    "organization": ("cli.catalogue", "Organisations and departments, as last synced."),
+    "domain": ("cli.catalogue", "Domains with their validation, as last synced."),
+    "profile": ("cli.catalogue", "Certificate profiles with their terms and keys, as last synced."),
+    "order": ("cli.order", "Certificates that are ordered."),
+    "certificate": ("cli.certificate", "Certificates that are stored."),
+    "auto-renew": (
+        "cli.auto_renew",
+        "Certificates that are renewed by themselves: which, when, and what was decided.",
+    ),
+    "renewal": ("cli.renewal", "Many renewals at once: how far they are; paused and resumed."),
+    "hook": (
+        "cli.hook",
+        "Deploy hooks: files and commands, on the worker's machine, when a certificate comes.",
+    ),
+    "license": (
+        "cli.license",
+        "How many certificates may be managed; renewals and reissues count once.",
+    ),
+    "command": ("cli.command", "What was asked of the line, and how it ended."),
+    "dead-letter": (
+        "cli.dead_letter",
+        "Messages that could not be taken: look at them, replay them or drop them.",
+    ),
+    "audit": ("cli.audit", "The log: who did what, and when; only ever added to, and chained."),
+    "keys": ("cli.keys", "The secret keys of this line, and their rotation."),
+    "seal": ("cli.seal", "Seal a password for a message, with the line's secret key."),
+    "webhook": ("cli.webhook", "Receivers that events are posted to, for those without RabbitMQ."),
+    "schedule": ("cli.schedule", "What runs when."),
+    "run": ("cli.run", "Run parts of the line as processes, over RabbitMQ."),
+    "up": ("cli.up", "Run the whole line in this process, without RabbitMQ, until Ctrl-C."),
+    "demo": (
+        "cli.up",
+        "Play a certificate's whole life on this machine: simulator, order, licence, export.",
+    ),
+    "simulator": ("cli.simulator", "Run a simulator of SCM, with a CA of its own, until Ctrl-C."),
+    "completion": ("cli.completion", "Print the completion script of a shell, for its start file."),
+}
+
+
+@click.command(
+    cls=LazyGroup,
+    places=PLACES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="certline", message="%(prog)s %(version)s")
+@rich_click.rich_config({"use_rich_markup": False, "max_width": 100})
+def certline() -> None:
+    """Order TLS certificates from Sectigo Certificate Manager, and keep them.
+
+    First: certline init, certline account add, certline sync; then certline order create.
+    Exit codes: 0 done, 1 failed, 2 wrong use, 3 waits for something outside (licence, approval,
+    review), 4 nothing to do, 5 timed out while waiting, 6 a server that we need does not answer.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and end the process with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = certline.main(given, prog_name="certline", standalone_mode=False)
+    except BrokenPipeError:
+        # The reader has gone (`| head`); Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:  # noqa: BLE001  # the edge: whatever it is, a person reads a sentence
+        code = errors.tell(error, as_json="--json" in given)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

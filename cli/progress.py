@@ -1,0 +1,57 @@
+"""How far an import has come, in a few words; and how it ended."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from models import Command
+from models.import_record import RecordStatus as Became
+
+# SCM has been asked for these, and it is done with them.
+TAKEN = (
+    *(Became.STORED, Became.HELD, Became.PENDING, Became.CLOSED),
+    *(Became.UPDATED, Became.LEFT, Became.FAILED),
+)
+
+
+def import_progress(command: Command, now: datetime | None = None) -> str:
+    """`4,200 of 10,000, 310 held, 2 failed; 180 a second, 32 s left`."""
+    result = command.result or {}
+    if "waiting" not in result:
+        return command.status.value
+    waiting = result[Became.WAITING]
+    text = f"{result['listed'] - waiting:,} of {max(result['total'] or 0, result['listed']):,}"
+    for status in (Became.HELD, Became.FAILED):
+        if result[status]:
+            text += f", {result[status]:,} {status}"
+    done = sum(result[status] for status in TAKEN)
+    seconds = _seconds(command, now or datetime.now(UTC))
+    if done and seconds > 1:
+        rate = done / seconds
+        text += f"; {rate:.3g} a second"
+        if not result["listing"]:
+            text += f", {_span(waiting / rate)} left"
+    if result["listing"]:
+        text += ", and the list is being read"
+    return text
+
+
+def import_ending(result: Mapping[str, Any]) -> str:
+    """What an import has brought."""
+    counts = [
+        f"{result[status]:,} {status}"
+        for status in (*TAKEN, Became.NEW, Became.KNOWN)
+        if result.get(status)
+    ]
+    return ", ".join(counts) or "SCM has no such order"
+
+
+def _seconds(command: Command, now: datetime) -> float:
+    return 0.0 if command.started_at is None else (now - command.started_at).total_seconds()
+
+
+def _span(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,96 @@
+"""`certline renewal`: batches of renewals, which `certline certificate renew` begins."""
+
+import rich_click as click
+
+from cli import line
+from cli.batches import (
+    answer_batch,
+    batch_document,
+    find_batch,
+    progress,
+    standing_of,
+    wait_for_batch,
+)
+from cli.documents import minute
+from cli.errors import NOTHING, Fault
+from cli.grammar import Group
+from cli.output import answer, leave, table
+from cli.renewing import Pace
+from models.renewal_batch import batches
+from producers import renewing_many
+
+
+@click.group(cls=Group)
+def renewal() -> None:
+    """Many renewals at once: how far they are; paused and resumed.
+
+    A batch begins with `certline certificate renew` and filters, --file or --pace.
+    """
+
+
+@renewal.command("list")
+def list_() -> None:
+    """Batches, the newest first."""
+    with line.database().transaction() as db:
+        found = [standing_of(db, batch) for batch in batches(db)]
+    rows = [
+        (now.batch.id, now.batch.status, minute(now.batch.created_at), progress(now))
+        for now in found
+    ]
+    answer(
+        [batch_document(now) for now in found],
+        lambda: table(
+            ["batch", "status", "begun (UTC)", "progress"],
+            rows,
+            empty="There is no batch yet. The first: certline certificate renew --help",
+        ),
+    )
+
+
+@renewal.command()
+@click.argument("name", metavar="BATCH")
+def show(name: str) -> None:
+    """One batch: how far it is, when it ends, and what failed, with the reason."""
+    with line.database().transaction() as db:
+        found = find_batch(db, name)
+    answer_batch(found.id)
+
+
+@renewal.command()
+@click.argument("name", metavar="BATCH")
+def pause(name: str) -> None:
+    """Send nothing more of a batch until it is resumed. What was released goes on."""
+    with line.database().transaction() as db:
+        found = find_batch(db, name)
+    if not renewing_many.pause(line.database(), found.id, who=line.person()):
+        raise Fault(f"batch {found.id} has nothing that could be paused", code=NOTHING)
+    answer_batch(found.id)
+
+
+@renewal.command()
+@click.argument("name", metavar="BATCH")
+@click.option("--pace", type=Pace(), metavar="N/h", help="From now on so many an hour.")
+def resume(name: str, *, pace: int | None) -> None:
+    """Go on with a paused batch; with --pace also change how fast one goes on."""
+    with line.database().transaction() as db:
+        found = find_batch(db, name)
+    if not renewing_many.resume(line.database(), found.id, pace=pace, who=line.person()):
+        raise Fault(f"batch {found.id} is {found.status}: nothing to resume", code=NOTHING)
+    answer_batch(found.id)
+
+
+@renewal.command()
+@click.argument("name", metavar="BATCH")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Stay no longer than this, then exit 5. The batch goes on.",
+)
+def wait(name: str, *, timeout: float | None) -> None:
+    """Stay until a batch has ended, with progress."""
+    with line.database().transaction() as db:
+        found = find_batch(db, name)
+    code = wait_for_batch(line.database(), found.id, timeout)
+    answer_batch(found.id)
+    leave(code)

@@ -1,0 +1,191 @@
+"""`certline auto-renew plan`: what will be renewed on which day, and what if lifetimes were shorter."""
+
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import rich_click as click
+
+from cli import line
+from cli.documents import instant
+from cli.grammar import Command
+from cli.output import answer, say, table, whisper
+from models.account import accounts
+from models.auto_renewal import settings_of_all
+from models.renewal_estate import Outlook, Selected
+from models.renewal_forecast import Forecast, forecast, peaks
+from producers.renewal_settings import outlooks
+
+# Characters of the longest bar, and names that are shown beside it.
+BAR, NAMED = 30, 2
+# A bar in a terminal.
+BLOCK = "█"
+
+
+@click.command(cls=Command)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 400),
+    default=30,
+    show_default=True,
+    metavar="N",
+    help="So many days ahead.",
+)
+@click.option(
+    "--what-if",
+    "lifetimes",
+    multiple=True,
+    type=click.IntRange(1, 400),
+    metavar="47|100|200",
+    help="Also a year in which every new certificate lives so many days; repeatable.",
+)
+def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
+    """What will be renewed on which day; the peaks are named. Nothing is changed."""
+    settings = line.settings()
+    with line.database().transaction() as db:
+        names = {account.id: account.name for account in accounts(db, removed=True)}
+        found = outlooks(db)
+        is_on = any(setting.enabled for setting in settings_of_all(db))
+    planned = [
+        (ahead.planned[each.id], names[each.account_id], each)
+        for ahead in found
+        for each in ahead.selected
+        if each.id in ahead.planned
+    ]
+    today = found[0].today if found else datetime.now(UTC).date()
+    last = today + timedelta(days=days - 1)
+    near = sorted(
+        (row for row in planned if row[0] <= last), key=lambda row: (row[0], row[2].common_name)
+    )
+    counts = Counter({today + timedelta(days=number): 0 for number in range(days)})
+    counts.update(day for day, _, _ in near)
+    high = peaks(counts)
+    what_if = [
+        forecast(
+            [each.span for ahead in found for each in ahead.selected],
+            lifetime=lifetime,
+            today=today,
+            cap=None,
+            rate_read=settings.rate_read,
+            rate_order=settings.rate_order,
+        )
+        for lifetime in lifetimes
+    ]
+    late = [each for ahead in found for each in ahead.late]
+    document = {
+        "from": today.isoformat(),
+        "days": days,
+        "selected": sum(len(ahead.selected) for ahead in found),
+        "renewals": sum(counts.values()),
+        "being_renewed": sum(len(ahead.going) for ahead in found),
+        "late": len(late),
+        "peaks": [{"date": day.isoformat(), "renewals": counts[day]} for day in high],
+        "plan": [
+            {
+                "date": day.isoformat(),
+                "renewals": counts[day],
+                "certificates": [
+                    _document(each, account) for own, account, each in near if own == day
+                ],
+            }
+            for day in sorted(counts)
+        ],
+        "what_if": [_forecast_document(each) for each in what_if],
+    }
+    answer(document, lambda: _people(counts, near, high, what_if, found))
+    if late:
+        whisper(
+            f"warning: the cap is too small for {len(late)} certificates: they are renewed after "
+            "their wanted date (certline auto-renew enable --cap N)"
+        )
+    if not is_on:
+        whisper(
+            "Auto-renewal is off, so nothing of this happens: certline auto-renew enable --days 30"
+        )
+
+
+def _document(each: Selected, account: str) -> dict[str, Any]:
+    return {
+        "certificate": each.id,
+        "common_name": each.common_name,
+        "account": account,
+        "not_after": instant(each.not_after),
+        "wanted": each.span.wanted.isoformat(),
+    }
+
+
+def _forecast_document(each: Forecast) -> dict[str, Any]:
+    return asdict(each) | {
+        "orders_per_day": round(each.orders_per_day, 2),
+        "peak": None if each.peak is None else each.peak.isoformat(),
+    }
+
+
+def _people(
+    counts: Counter[date],
+    near: list[tuple[date, str, Selected]],
+    high: list[date],
+    what_if: list[Forecast],
+    found: list[Outlook],
+) -> None:
+    if not any(ahead.selected for ahead in found):
+        say("Nothing is selected: certline auto-renew select --all")
+        return
+    highest = max(counts.values())
+    names: dict[date, list[str]] = {}
+    for day, _, each in near:
+        names.setdefault(day, []).append(each.common_name)
+    rows = [
+        (
+            f"{day:%a %Y-%m-%d}",
+            str(counts[day]),
+            _bar(counts[day], highest) + (" peak" if day in high else ""),
+            _few(names.get(day, [])),
+        )
+        for day in sorted(counts)
+    ]
+    table(["day", "renewals", "", "names"], rows, empty="")
+    if high:
+        say("\nPeaks: " + ", ".join(f"{day} ({counts[day]})" for day in high))
+    going = sum(len(ahead.going) for ahead in found)
+    say(
+        f"\n{sum(counts.values())} renewals in {len(counts)} days; {going} are on their way already."
+    )
+    if what_if:
+        say("\nA year in which each new certificate lives so many days:")
+        table(
+            [
+                "lifetime",
+                "orders a day",
+                "peak",
+                "orders then",
+                "licence units",
+                "SCM calls in its busiest hour",
+                "limit",
+                "minutes for the peak",
+            ],
+            [
+                (
+                    each.lifetime,
+                    f"{each.orders_per_day:.1f}",
+                    each.peak,
+                    each.peak_orders,
+                    each.license_units,
+                    each.calls_per_hour,
+                    each.rate_limit_per_hour,
+                    each.peak_minutes,
+                )
+                for each in what_if
+            ],
+            empty="",
+        )
+
+
+def _bar(count: int, highest: int) -> str:
+    return BLOCK * -(-count * BAR // max(1, highest))
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

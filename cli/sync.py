@@ -1,0 +1,46 @@
+"""`certline sync`: read from SCM what it offers."""
+
+import rich_click as click
+
+from cli import line
+from cli.errors import Fault
+from cli.grammar import Command
+from cli.output import whisper
+from cli.waiting import started, wait_options
+from models import AccountStatus
+from models.account import accounts
+from models.payloads import SyncCommand, read_payload
+from producers.requests import request_sync
+from workers.step import suspended_text
+
+
+@click.command(cls=Command)
+@click.argument(
+    "resources",
+    nargs=-1,
+    type=click.Choice(["organizations", "domains", "profiles"]),
+    metavar="[organizations|domains|profiles]...",
+)
+@click.option("--account", metavar="NAME", help="Only this account; else every one.")
+@wait_options
+def sync(
+    resources: tuple[str, ...], account: str | None, *, wait: bool, timeout: float | None
+) -> None:
+    """Read from SCM what it offers: organisations, domains, profiles (with custom fields).
+
+    Without a resource: all three.
+    """
+    data: dict[str, object] = {"account": account}
+    if resources:
+        data["resources"] = list(dict.fromkeys(resources))
+    wanted = read_payload("sync", data)
+    assert isinstance(wanted, SyncCommand)  # noqa: S101  # for mypy: the name says so
+    commands = request_sync(line.database(), wanted, requested_by=line.person())
+    if account is None:
+        with line.database().transaction() as db:
+            suspended = [row for row in accounts(db) if row.status is AccountStatus.SUSPENDED]
+        if not commands:
+            raise Fault("; ".join(suspended_text(row) for row in suspended))
+        for row in suspended:
+            whisper(f"left out: {suspended_text(row)}")
+    started(commands, wait=wait, timeout=timeout)

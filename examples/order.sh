@@ -1,0 +1,33 @@
+#!/bin/sh
+# Orders a certificate, and waits for it: AMQP_URL=amqp://… sh order.sh www.example.org
+# Needs amqp-tools and jq (Debian: apt-get install -y amqp-tools jq).
+set -eu
+id=$(cat /proc/sys/kernel/random/uuid) # of this intent: the same whenever it is sent
+command=$(jq -cn --arg id "$id" --arg name "$1" '{
+  specversion: "1.0", id: $id, source: "//shop.example/shell", type: "certline.command.order.v1",
+  data: {common_name: $name, organization: "Nordhafen University", profile: "OV Multi-Domain SSL", term: 90}
+}')
+folder=$(mktemp -d)
+mkfifo "$folder/events"
+
+# A queue whose name begins with the user's. It goes with the connection: what is missed is told again when
+# the command is sent again.
+amqp-consume -u "$AMQP_URL" -q "shop.$id" -x -e certline.events -r '#' jq . > "$folder/events" &
+listener=$!
+sleep 1 # it has bound its queue by then, most likely
+while amqp-publish -u "$AMQP_URL" -e certline.commands -r order -p -b "$command"; do
+  sleep 30 > /dev/null 2>&1 # and then it is sent again, which is always safe
+done &
+sender=$!
+trap 'kill "$listener" "$sender" 2> /dev/null || true; rm -r "$folder"' EXIT
+
+jq --unbuffered -r --arg id "$id" 'select(.correlationid == $id) | "\(.type) \(.data)"' < "$folder/events" | {
+  while read -r kind data; do
+    printf '%s %s\n' "$kind" "$data"
+    case $kind in
+      certificate.stored) kill "$listener" && exit 0 ;;
+      *.rejected | command.failed | order.cancelled | order.review) kill "$listener" && exit 1 ;;
+    esac
+  done
+  exit 1 # RabbitMQ has gone
+}

@@ -1,0 +1,52 @@
+"""The declarative base: how names, enums, times and ids are stored."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from sqlalchemy import DateTime, Enum, MetaData, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+from ulid import ULID
+
+NAMES = {
+    "ix": "%(table_name)s_%(column_0_N_name)s",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s",
+    "fk": "%(table_name)s_%(column_0_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
+
+def new_id() -> str:
+    """A fresh ULID: 26 characters that sort by the time they were made."""
+    return str(ULID())
+
+
+def stored_by_value(kind: type[StrEnum]) -> Enum:
+    """A column type that stores an enum's values as text, with a check constraint in the database."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        name=f"{kind.__name__.lower()}_known",
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+# A domain name: compared byte by byte, so that one index finds it, its beginnings and its order.
+DnsText = Annotated[str, mapped_column(Text(collation="C"))]
+
+
+class Base(DeclarativeBase):
+    """What every table has in common."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
+        list[str]: ARRAY(Text),
+    }

@@ -1,0 +1,87 @@
+"""Many rows in one statement, past the unit of work: for imports, where each row's price counts."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+from sqlalchemy import Table, bindparam, insert, update
+from sqlalchemy.orm import Session
+
+from models.base import Base
+from models.command import Command, CommandType, digest_of
+from models.outbox import emit_wake_up
+from models.session import clock
+
+
+def add_rows(db: Session, kind: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all name the same columns; the others have their defaults."""
+    if rows:
+        db.connection().execute(insert(cast("Table", kind.__table__)), [dict(row) for row in rows])
+
+
+def set_in_rows(db: Session, kind: type[Base], name: str, values: Mapping[str, Any]) -> None:
+    """Set one column of rows, each by its id."""
+    table = cast("Table", kind.__table__)
+    if values:
+        change = update(table).where(table.c.id == bindparam("own_id"))
+        rows = [{"own_id": own_id, "value": value} for own_id, value in values.items()]
+        db.connection().execute(change.values({name: bindparam("value")}), rows)
+
+
+def begin_steps(
+    db: Session,
+    kind: CommandType,
+    orders: Sequence[str],
+    *,
+    requested_by: str,
+    correlation_id: str,
+    after: timedelta,
+) -> None:
+    """The first step of orders that were made in this transaction: nobody else has begun it."""
+    due = clock(db, after) if orders else None
+    rows = [
+        {
+            "id": str(uuid.uuid4()),
+            "type": kind,
+            "subject": order,
+            "payload": {"order": order},
+            "payload_sha256": digest_of({"order": order}),
+            "requested_by": requested_by,
+            "source": "certline",
+            "correlation_id": correlation_id,
+            "not_before": due,
+        }
+        for order in orders
+    ]
+    add_rows(db, Command, rows)
+    for row in rows:
+        emit_wake_up(db, kind, str(row["id"]), after=after)
+
+
+def accept_many(
+    db: Session,
+    kind: CommandType,
+    asked: Mapping[str, tuple[str, dict[str, Any]]],
+    *,
+    requested_by: str,
+    source: str,
+    correlation_id: str,
+) -> None:
+    """Accept commands that nobody else can have accepted: id → (subject, payload)."""
+    rows = [
+        {
+            "id": own_id,
+            "type": kind,
+            "subject": subject,
+            "payload": payload,
+            "payload_sha256": digest_of(payload),
+            "requested_by": requested_by,
+            "source": source,
+            "correlation_id": correlation_id,
+        }
+        for own_id, (subject, payload) in asked.items()
+    ]
+    add_rows(db, Command, rows)
+    for own_id in asked:
+        emit_wake_up(db, kind, own_id)

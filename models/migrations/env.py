@@ -1,0 +1,13 @@
+"""Alembic's entry: runs the migrations on the connection that `models.migrate` hands over."""
+
+from alembic import context
+
+from models import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

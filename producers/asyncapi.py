@@ -1,0 +1,193 @@
+"""The doors for other systems as an AsyncAPI 3.0 document, made from what checks the messages.
+
+`make asyncapi` writes `docs/asyncapi.yaml`, and `docs/asyncapi.md` for people.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from models.envelope import Envelope
+from models.events_out import EVENT_DATA, EventEnvelope, schema_of
+from models.outbox import COMMANDS, EVENTS
+from models.payloads import PAYLOADS, PUBLIC
+from producers import contract_examples as examples
+from producers.asyncapi_page import page
+from producers.asyncapi_yaml import as_yaml
+
+# It rises with the doors: the last number with words, the middle with what is added, the first with
+# what a sender or a receiver has to follow.
+VERSION = "1.0.0"
+BINDINGS = "0.3.0"
+SCHEMAS = "#/components/schemas/"
+
+Json = dict[str, Any]
+
+
+def document() -> Json:
+    """Everything that other systems may send and hear."""
+    schemas: Json = {}
+    messages = {f"commands.{name}": _command(name, schemas) for name in PUBLIC}
+    messages |= {f"events.{kind}": _event(kind, schemas) for kind in EVENT_DATA}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "certline",
+            "version": VERSION,
+            "description": (
+                "Commands that certline takes from other systems over RabbitMQ, and events that it "
+                "tells them. Both are CloudEvents 1.0 in structured JSON."
+            ),
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": examples.MEDIA_TYPE,
+        "servers": {
+            "rabbitmq": {
+                "host": "rabbitmq.example:5671",
+                "protocol": "amqps",
+                "protocolVersion": "0-9-1",
+                "description": "The RabbitMQ of this line. Each system has a user of its own.",
+                "security": [{"type": "userPassword"}],
+            }
+        },
+        "channels": {
+            **{f"commands.{name}": _channel(COMMANDS, "direct", name) for name in PUBLIC},
+            **{f"events.{kind}": _channel(EVENTS, "topic", kind) for kind in EVENT_DATA},
+        },
+        "operations": {
+            **{f"take.{name}": _taking(name) for name in PUBLIC},
+            **{f"tell.{kind}": _telling(kind) for kind in EVENT_DATA},
+        },
+        "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
+    }
+
+
+def texts() -> dict[str, str]:
+    """What is written, by the file's name."""
+    whole = document()
+    made = "# Made by `make asyncapi` from the code that checks the messages; not to be edited.\n"
+    return {"asyncapi.yaml": made + as_yaml(whole), "asyncapi.md": page(whole)}
+
+
+def _channel(exchange: str, kind: str, key: str) -> Json:
+    door = "commands" if exchange == COMMANDS else "events"
+    return {
+        "address": key,
+        "messages": {key: {"$ref": f"#/components/messages/{door}.{key}"}},
+        "bindings": {
+            "amqp": {
+                "is": "routingKey",
+                "exchange": {"name": exchange, "type": kind, "durable": True, "autoDelete": False},
+                "bindingVersion": BINDINGS,
+            }
+        },
+    }
+
+
+def _taking(name: str) -> Json:
+    return {
+        "action": "receive",
+        "channel": {"$ref": f"#/channels/commands.{name}"},
+        "summary": _summary(PAYLOADS[name]),
+        # Only what says no is a reply; what comes of a command is told by events of their own.
+        "reply": {"channel": {"$ref": "#/channels/events.command.rejected"}},
+        "bindings": {
+            "amqp": {"deliveryMode": 2, "mandatory": True, "ack": True, "bindingVersion": BINDINGS}
+        },
+    }
+
+
+def _telling(kind: str) -> Json:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/events.{kind}"},
+        "summary": _summary(EVENT_DATA[kind]),
+        "bindings": {"amqp": {"deliveryMode": 2, "mandatory": False, "bindingVersion": BINDINGS}},
+    }
+
+
+def _command(name: str, schemas: Json) -> Json:
+    payload = PAYLOADS[name]
+    envelope = _schema(Envelope, {})
+    own = {
+        "id": {"type": "string", "format": "uuid", "description": "the command's id"},
+        "type": {"const": f"certline.command.{name}.v1"},
+        "data": _noted(payload, schemas),
+    }
+    envelope["properties"] |= own
+    # CloudEvents: what an extension may be called.
+    envelope["propertyNames"] = {"pattern": "^[a-z0-9]+$"}
+    return {
+        "name": f"certline.command.{name}.v1",
+        "summary": _summary(payload),
+        "contentType": examples.MEDIA_TYPE,
+        "correlationId": {"location": "$message.payload#/id"},
+        "payload": envelope,
+        "examples": [{"payload": example} for example in examples.commands()[name]],
+    }
+
+
+def _event(kind: str, schemas: Json) -> Json:
+    data = EVENT_DATA[kind]
+    envelope = _open(_schema(EventEnvelope, {}))
+    own = {
+        "type": {"const": kind, "description": "also the routing key"},
+        "dataschema": {"const": schema_of(kind), "description": "the version of the data"},
+        "data": _noted(data, schemas, to_receive=True),
+    }
+    envelope["properties"] |= own
+    return {
+        "name": kind,
+        "summary": _summary(data),
+        "contentType": examples.MEDIA_TYPE,
+        "correlationId": {"location": "$message.payload#/correlationid"},
+        "payload": envelope,
+        "examples": [{"payload": examples.events()[kind]}],
+    }
+
+
+def _noted(model: type[BaseModel], schemas: Json, *, to_receive: bool = False) -> Json:
+    """A reference to a model's schema, which is put among the schemas with those it needs."""
+    found: Json = {}
+    found[model.__name__] = _schema(model, found)
+    schemas |= {name: _open(schema) if to_receive else schema for name, schema in found.items()}
+    return {"$ref": SCHEMAS + model.__name__}
+
+
+def _schema(model: type[BaseModel], inner: Json) -> Json:
+    schema = model.model_json_schema(ref_template=SCHEMAS + "{model}")
+    inner |= schema.pop("$defs", {})
+    whole: Json = _untitled(schema)
+    return whole
+
+
+def _untitled(schema: Any, *, names: bool = False) -> Any:
+    """Without pydantic's titles, which repeat the names."""
+    if isinstance(schema, dict):
+        return {
+            name: _untitled(value, names=name == "properties")
+            for name, value in schema.items()
+            if names or name != "title" or not isinstance(value, str)
+        }
+    return [_untitled(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def _open(schema: Json) -> Json:
+    """A schema for those who receive: fields may be added to a version, and don't concern them."""
+    return {name: value for name, value in schema.items() if name != "additionalProperties"}
+
+
+def _summary(model: type[BaseModel]) -> str:
+    paragraphs = (model.__doc__ or "").split("\n\n")
+    return " ".join(" ".join(paragraphs).split())
+
+
+def main() -> None:
+    """Write the files into `docs/` of this folder."""
+    for name, text in texts().items():
+        (Path("docs") / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Work messages that the workers gave up: taken out of RabbitMQ's `.XQ` queues, each with its reason.
+
+RabbitMQ says that a message was rejected, not why. So it is looked at once more, as a worker would.
+"""
+
+from dataclasses import dataclass, replace
+
+import dramatiq
+import structlog
+from dramatiq.common import q_name
+from dramatiq.errors import DecodeError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from models import Command, CommandType, Database
+from models.admission import require_admissible
+from models.command import OtherCommandError
+from models.dead_letter import keep
+from models.envelope import Asked, id_in, in_brief
+from models.outbox import emit_event
+from models.payloads import BadCommandError
+from models.session import blames_the_data
+from models.vault import Vault
+from producers.delivery import Delivery, storable
+from workers.broker import cleanse
+from workers.messages import RefusedMessageError, named_in, require_its_own
+
+log = structlog.get_logger()
+
+# A message says itself how often it was tried, so that may be any number.
+MOST_ATTEMPTS = 1_000
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a dead work message was about. `brought`: it was a whole command, from another system."""
+
+    problems: list[str]
+    message_id: str = ""
+    command_id: str | None = None
+    attempts: int = 1
+    brought: bool = False
+
+
+def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
+    """Keep one dead work message with its reason; a whole command's sender is answered.
+
+    Raises DBAPIError where Postgres is away or has no tables.
+    """
+    queue = q_name(delivery.queue)
+    try:
+        with database.transaction() as db:
+            found = look_at(db, vault, queue, delivery)
+    except Exception as error:  # the edge: one odd message must not stop the others
+        if isinstance(error, DBAPIError) and not blames_the_data(error):
+            raise
+        log.exception("dead_letter.unreadable", source=queue)
+        found = Found(
+            [f"a fault of certline itself ({type(error).__name__}) when it was looked at"]
+        )
+    with database.transaction() as db:
+        letter, new = keep(
+            db,
+            vault,
+            delivery.body,
+            source=queue,
+            reason="; ".join(found.problems),
+            properties=delivery.properties,
+            message_id=found.message_id or delivery.message_id,
+            command_id=found.command_id,
+            attempts=found.attempts,
+        )
+        if new:
+            log.warning("dead_letter.kept", letter=letter, source=queue, problems=found.problems)
+        if new and found.brought and found.command_id is not None:
+            facts = {
+                "dead_letter": letter,
+                "message_id": found.message_id,
+                "problems": found.problems,
+            }
+            emit_event(
+                db, "command.rejected", facts, subject=letter, correlation_id=found.command_id
+            )
+
+
+def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:
+    """Why a worker did not take this message, and which command it was about."""
+    try:
+        message: dramatiq.Message[None] = dramatiq.Message.decode(delivery.body)
+    except DecodeError:
+        return Found(["it is no message in Dramatiq's format"])
+    fault = cleanse(message, queue)
+    if fault is not None:
+        return Found([f"it is no message in Dramatiq's format: {fault}"])
+    attempts = min(message.options.get("retries", 0), MOST_ATTEMPTS) + 1
+    found = Found([], storable(message.message_id)[:255], attempts=attempts)
+    if message.actor_name not in list(CommandType):
+        return replace(found, problems=in_brief([f"there is no step {message.actor_name!r}"]))
+    step = CommandType(message.actor_name)
+    try:
+        named = named_in(step, message.args, message.kwargs)
+    except BadCommandError as bad:
+        own = id_in(message.kwargs)
+        brief = in_brief(bad.problems)
+        return replace(found, problems=brief, command_id=own, brought=own is not None)
+    found = replace(
+        found,
+        command_id=named if isinstance(named, str) else named.id,
+        brought=isinstance(named, Asked),
+    )
+    try:
+        if isinstance(named, Asked):
+            require_admissible(db, vault, named)
+        else:
+            require_its_own(db, step, named)
+    except (BadCommandError, OtherCommandError, RefusedMessageError) as refusal:
+        return replace(found, problems=in_brief([str(refusal)]))
+    return replace(found, problems=in_brief([_why(db, found, delivery)]))
+
+
+def _why(db: Session, found: Found, delivery: Delivery) -> str:
+    """Of a message with which nothing is wrong."""
+    verdict = delivery.deaths[0].get("reason") if delivery.deaths else None
+    why = f"it failed {found.attempts} times; the workers' log says how"
+    if verdict not in (None, "rejected"):
+        why = f"RabbitMQ gave it up: {verdict}"
+    command = db.get(Command, found.command_id)
+    if command is None:
+        return why
+    return f"{why}; its command is {command.status}" + (
+        f": {command.error}" if command.error else ""
+    )

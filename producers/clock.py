@@ -1,0 +1,129 @@
+"""The clock: fires what is due, once, however many replicas run and however many runs were missed."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from models import AccountStatus, Database, Schedule
+from models.account import accounts
+from models.event import record
+from models.payloads import SyncCommand
+from models.schedule import fire, take_due
+from models.session import clock
+from producers.auto_renew import go_on_for, start_run
+from producers.importing import look_for_drift
+from producers.renewing_many import release_due
+from producers.requests import sync_account
+from producers.sweep import sweep
+from workers.poll import poll_all
+
+log = structlog.get_logger()
+
+# Seconds between two looks at the schedule.
+TICK = 5.0
+
+
+def sync_all(db: Session) -> dict[str, int]:
+    """Sync every account that SCM lets in."""
+    active = [account for account in accounts(db) if account.status is AccountStatus.ACTIVE]
+    resources = SyncCommand().resources
+    for account in active:
+        sync_account(db, account, resources, requested_by="schedule", source="producer")
+    return {"syncs": len(active)}
+
+
+def poll_open(db: Session) -> dict[str, int]:
+    """Have every pending order asked for, and what is here compared with SCM."""
+    return {"polls": poll_all(db), "looks": look_for_drift(db)}
+
+
+Job = Callable[[Session], dict[str, int]]
+
+
+def jobs(settle: timedelta) -> dict[str, Job]:
+    """What each schedule does. `settle`: how long an unknown outcome rests before it is looked up."""
+    return {
+        "sync": sync_all,
+        "poll": poll_open,
+        "sweep": partial(sweep, settle=settle),
+        "auto-renew": start_run,
+    }
+
+
+def tick(database: Database, settle: timedelta) -> list[str]:
+    """Fire what is due: a firing and the rows it makes are one transaction. Answers the names.
+    Batches of renewals get their turns, too.
+
+    A schedule of a newer version is left to it; one that cannot be read stops no other.
+    """
+    fired = []
+    for name, job in jobs(settle).items():
+        with database.transaction() as db:
+            try:
+                due = take_due(db, name)
+            except (KeyError, ValueError) as error:
+                log.error("schedule.unreadable", name=name, error=str(error))  # noqa: TRY400  # said
+                db.rollback()
+                continue
+            if due:
+                _run(db, name, job, who="schedule")
+                fired.append(name)
+    with database.transaction() as db:
+        released = release_due(db)
+    if released:
+        log.info("renewals.released", count=released)
+    return fired
+
+
+def run_now(
+    database: Database, name: str, settle: timedelta, *, requested_by: str
+) -> dict[str, int]:
+    """Fire one schedule by hand; its next time stays. Raises KeyError for an unknown name."""
+    with database.transaction() as db:
+        schedule = db.get(Schedule, name)
+        job = jobs(settle).get(name)
+        if schedule is None or job is None:
+            raise KeyError(name)
+        fire(db, schedule, clock(db))
+        return _run(db, name, job, who=requested_by)
+
+
+class Producer:
+    """Ticks until told to stop. `beat` is the last tick that went through (monotonic seconds)."""
+
+    def __init__(self, database: Database, settle: timedelta) -> None:
+        self._database = database
+        self._settle = settle
+        self.beat: float | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Tick every TICK seconds; while Postgres is away, wait for it."""
+        while not stop.is_set():
+            try:
+                tick(self._database, self._settle)
+                go_on_for(self._database)
+                self.beat = time.monotonic()
+            except DBAPIError as error:
+                log.warning("producer.waits", error=str(error.orig).strip())
+            stop.wait(TICK)
+
+    def fault(self) -> str | None:
+        """What a health check is told."""
+        if self.beat is None or time.monotonic() - self.beat > 6 * TICK:
+            return "has not reached Postgres for a while"
+        return None
+
+
+def _run(db: Session, name: str, job: Job, *, who: str) -> dict[str, int]:
+    counts = job(db)
+    # The sweep runs each minute: only one that did something is worth a row.
+    if name != "sweep" or any(counts.values()):
+        record(db, f"schedule.{name}", name, who=who, counts=counts)
+        log.info("schedule.fired", name=name, **counts)
+    return counts

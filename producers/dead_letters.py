@@ -1,0 +1,98 @@
+"""What a person decides about a dead letter: replay it, or drop it. Either is written to the log."""
+
+from collections.abc import Callable
+
+import dramatiq
+from dramatiq.errors import DecodeError
+from sqlalchemy.orm import Session
+
+from models import Command, CommandType, Database, DeadLetter, DeadLetterStatus
+from models.admission import admit
+from models.command import OPEN, OtherCommandError, hasten
+from models.dead_letter import decide
+from models.envelope import Asked, in_brief
+from models.outbox import COMMANDS
+from models.payloads import BadCommandError
+from models.vault import Vault
+from producers.ingress import asked_in
+from workers.broker import cleanse
+from workers.messages import RefusedMessageError, named_in, require_its_own
+
+
+class AlreadyDecidedError(Exception):
+    """Somebody has replayed or dropped the letter before."""
+
+
+class CannotReplayError(Exception):
+    """A replay would end where the first try did; the text says why."""
+
+
+def replay(database: Database, vault: Vault, letter_id: str, *, who: str) -> str:
+    """Let a letter have its effect after all; answers its command's id, which it keeps.
+
+    A command of another system goes through the same checks again; a message to a worker makes its
+    open command due. Raises AlreadyDecidedError, CannotReplayError.
+    """
+    with database.transaction() as db:
+        letter = _waiting(db, letter_id)
+        body = vault.open(letter.body_sealed)
+        if letter.properties.get("bytes", 0) > len(body):
+            raise CannotReplayError("it was too large for a command, so only its beginning is kept")
+        way: Callable[[Session, Vault, DeadLetter, bytes], Command] = (
+            _admit if letter.source == COMMANDS else _wake
+        )
+        try:
+            command = way(db, vault, letter, body)
+        except BadCommandError as bad:
+            raise CannotReplayError("; ".join(in_brief(bad.problems))) from None
+        except (OtherCommandError, RefusedMessageError) as refusal:
+            raise CannotReplayError(str(refusal)) from None
+        letter.command_id = command.id
+        decision = f"command {command.id}"
+        decide(db, letter, DeadLetterStatus.REPLAYED, who=who, decision=decision)
+        return command.id
+
+
+def drop(database: Database, letter_id: str, *, reason: str, who: str) -> None:
+    """Leave a letter without effect, for good. Raises AlreadyDecidedError."""
+    with database.transaction() as db:
+        letter = _waiting(db, letter_id)
+        decide(db, letter, DeadLetterStatus.DROPPED, who=who, decision=reason)
+
+
+def _waiting(db: Session, letter_id: str) -> DeadLetter:
+    letter = db.get_one(DeadLetter, letter_id, with_for_update=True)
+    if letter.status is not DeadLetterStatus.WAITING:
+        raise AlreadyDecidedError(
+            f"{letter.id} was {letter.status} by {letter.decided_by}: {letter.decision}"
+        )
+    return letter
+
+
+def _admit(db: Session, vault: Vault, letter: DeadLetter, body: bytes) -> Command:
+    sent = letter.properties
+    asked = asked_in(body, sent["exchange"], sent["routing_key"])
+    command, _ = admit(db, vault, asked, requested_by=sent.get("user_id"))
+    return command
+
+
+def _wake(db: Session, vault: Vault, letter: DeadLetter, body: bytes) -> Command:
+    try:
+        message: dramatiq.Message[None] = dramatiq.Message.decode(body)
+    except DecodeError:
+        raise CannotReplayError(letter.reason) from None
+    if cleanse(message, letter.source) or message.actor_name not in list(CommandType):
+        raise CannotReplayError(letter.reason)
+    step = CommandType(message.actor_name)
+    named = named_in(step, message.args, message.kwargs)
+    if isinstance(named, Asked):
+        command, new = admit(db, vault, named)
+        if new:
+            return command
+    else:
+        require_its_own(db, step, named)
+        command = db.get_one(Command, named)
+    if command.status not in OPEN:
+        raise CannotReplayError(f"command {command.id} is {command.status}: nothing waits for it")
+    hasten(db, command)
+    return command

@@ -1,0 +1,91 @@
+"""What a person decides of an order in review: take SCM's record, send it again, or give it up."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models import AccountStatus, Database, Order, OrderKind, OrderStatus
+from models.event import record
+from models.order import locked
+from models.ordering import move
+from models.payloads import BadCommandError
+from workers.reconcile import resend
+from workers.scm import Enrolled
+from workers.sending import take_over
+from workers.step import suspended_text
+
+
+def adopt(database: Database, order_id: str, ssl_id: int, *, who: str, why: str | None) -> Order:
+    """Take a record of SCM's for the order; it is then asked for and fetched like any other.
+
+    Whether it is the right one shows when it is fetched: only a certificate of the order's public
+    key is stored. Raises BadCommandError.
+    """
+    with database.transaction() as db:
+        order = _in_review(db, order_id)
+        _require_account(order)
+        other = _holder(db, order, ssl_id)
+        if other is not None:
+            raise BadCommandError([f"sslId {ssl_id} belongs to order {other.id} ({other.status})"])
+        _note(db, order, f"adopted SCM's {ssl_id}", who, why)
+        take_over(db, order, Enrolled(ssl_id, None), timedelta(0))
+        return order
+
+
+def send_again(database: Database, order_id: str, *, who: str, why: str | None) -> Order:
+    """Send the order once more, which may be a second one at SCM. Raises BadCommandError."""
+    with database.transaction() as db:
+        order = _in_review(db, order_id)
+        _require_account(order)
+        if order.command_id is None or order.csr is None:
+            raise BadCommandError([f"order {order.id} was not sent by certline: it can't be again"])
+        _note(db, order, "sent again", who, why)
+        order.attempts = 0
+        resend(db, order, why="a person had it sent again", who=who)
+        return order
+
+
+def reject(database: Database, order_id: str, *, who: str, why: str | None) -> Order:
+    """Give the order up. What SCM may hold of it stays there. Raises BadCommandError."""
+    with database.transaction() as db:
+        order = _in_review(db, order_id)
+        _note(db, order, "given up", who, why)
+        move(db, order, OrderStatus.REJECTED, why=why or "a person gave it up", who=who)
+        return order
+
+
+def may_be_at_scm(order: Order) -> list[int]:
+    """The sslIds that this order may have at SCM already: sending it again could make a second one."""
+    found = [found["scm_id"] for found in order.found if found.get("match") != "no"]
+    return sorted({*found, *([order.scm_id] if order.scm_id is not None else [])})
+
+
+def _in_review(db: Session, order_id: str) -> Order:
+    order = locked(db, order_id)
+    if order.status is not OrderStatus.REVIEW:
+        rests = order.status is OrderStatus.SENDING
+        hint = "; it is still being looked up at SCM" if rests else ""
+        raise BadCommandError(
+            [f"order {order.id} is {order.status}, and there is nothing to decide{hint}"]
+        )
+    return order
+
+
+def _require_account(order: Order) -> None:
+    if order.account.status is AccountStatus.REMOVED:
+        raise BadCommandError([f"order {order.id}: {suspended_text(order.account)}"])
+
+
+def _holder(db: Session, order: Order, ssl_id: int) -> Order | None:
+    if order.kind is OrderKind.REISSUE:  # shares its predecessor's
+        return None
+    query = select(Order).where(
+        Order.account_id == order.account_id, Order.scm_id == ssl_id, Order.id != order.id
+    )
+    return db.scalars(query).first()
+
+
+def _note(db: Session, order: Order, what: str, who: str, why: str | None) -> None:
+    text = f"{what}: {why}" if why else what
+    record(db, "order.resolved", order.id, who=who, why=text, command_id=order.command_id)

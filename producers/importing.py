@@ -1,0 +1,65 @@
+"""The door for imports: people ask for them, and the clock has what is here compared with SCM daily."""
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from models import Account, AccountStatus, Command, CommandType, Database, Order
+from models.command import OPEN, accept, known_id, require_same
+from models.payloads import ImportCommand
+from producers.requests import Accepted, refuse_suspended
+from workers.import_orders import filter_of
+from workers.placing import account_for
+
+
+def request_import(
+    database: Database, wanted: ImportCommand, *, requested_by: str, command_id: str | None = None
+) -> Accepted:
+    """Have orders of SCM's taken in. Raises BadCommandError, SuspendedError, OtherCommandError."""
+    command_id = None if command_id is None else known_id(command_id)
+    with database.transaction() as db:
+        account = account_for(db, wanted.account)
+        filter_of(db, account, wanted)  # says now what SCM doesn't offer
+        named = wanted.model_copy(update={"account": account.name})
+        payload = named.model_dump(mode="json", exclude_defaults=True)
+        first = None if command_id is None else db.get(Command, command_id)
+        if first is not None:
+            require_same(first, CommandType.IMPORT, payload)
+            return Accepted(first, False, [])
+        refuse_suspended(account)
+        command, new = accept(
+            db,
+            CommandType.IMPORT,
+            payload,
+            requested_by=requested_by,
+            source="cli",
+            command_id=command_id,
+            subject=account.name,
+        )
+        return Accepted(command, new, [])
+
+
+def look_for_drift(db: Session) -> int:
+    """Have what is here of each account compared with SCM; answers how many accounts that are.
+
+    Where the last look has not ended yet, there is no second one.
+    """
+    looking = exists().where(
+        Command.type == CommandType.IMPORT,
+        Command.subject == Account.name,
+        Command.status.in_(OPEN),
+    )
+    something_here = exists().where(Order.account_id == Account.id, Order.scm_id.is_not(None))
+    query = select(Account).where(Account.status == AccountStatus.ACTIVE, something_here, ~looking)
+    found = db.scalars(query.order_by(Account.name)).all()
+    for account in found:
+        payload = ImportCommand(account=account.name, known=True)
+        data = payload.model_dump(mode="json", exclude_defaults=True)
+        accept(
+            db,
+            CommandType.IMPORT,
+            data,
+            requested_by="schedule",
+            source="producer",
+            subject=account.name,
+        )
+    return len(found)

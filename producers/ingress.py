@@ -1,0 +1,168 @@
+"""The ingress: commands of other systems become rows, and what cannot be taken becomes a dead letter.
+
+A message is acked once what it led to is committed, and not before. So it may come again, and then
+finds its command, or its letter. Several ingress processes may run.
+"""
+
+import threading
+import time
+
+import structlog
+from dramatiq.common import xq_name
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from models import Database
+from models.admission import admit
+from models.command import OtherCommandError, known_id
+from models.dead_letter import keep
+from models.envelope import Asked, id_in, in_brief, read_body, read_command
+from models.outbox import COMMANDS, INGRESS, Queue, emit_event, send_last_event_again
+from models.payloads import BadCommandError
+from models.session import blames_the_data
+from models.vault import Vault
+from producers.autopsy import keep_dead
+from producers.delivery import Delivery
+from producers.listening import Listener
+from producers.wire import RabbitWire, WireDownError
+
+log = structlog.get_logger()
+
+# Seconds: how soon it notices that it is to stop.
+LOOK_EVERY = 0.25
+# Seconds: pauses while a server is away.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+
+
+class Ingress:
+    """One ingress. `beat` is when it last found RabbitMQ answering (monotonic seconds)."""
+
+    def __init__(self, database: Database, vault: Vault, wire: RabbitWire) -> None:
+        self._database = database
+        self._listener = Listener(
+            wire,
+            {INGRESS: lambda delivery: take(database, vault, delivery)}
+            | {
+                xq_name(queue.value): lambda delivery: keep_dead(database, vault, delivery)
+                for queue in Queue
+            },
+        )
+        self.beat: float | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Take messages until told to stop; the one in hand is finished first."""
+        pause = FIRST_PAUSE
+        while not stop.is_set():
+            try:
+                # Nothing is fetched that could not be stored.
+                self._database.run(lambda db: db.execute(text("SELECT 1")))
+                self._listener.open()
+                log.info("ingress.listens")
+                while not stop.is_set():
+                    self._listener.wait(LOOK_EVERY)
+                    self.beat = time.monotonic()
+                    pause = FIRST_PAUSE
+            except (WireDownError, DBAPIError) as error:
+                self._listener.close()
+                why = error.orig if isinstance(error, DBAPIError) else error
+                log.warning("ingress.waits", error=str(why).strip(), pause_seconds=pause)
+                stop.wait(pause)
+                pause = min(LONGEST_PAUSE, pause * 2)
+        self._listener.close()
+
+    def fault(self) -> str | None:
+        """What a health check is told."""
+        if self.beat is None:
+            return "has not reached its servers yet"
+        if time.monotonic() - self.beat > 2 * LONGEST_PAUSE:
+            return "has not reached its servers for a while"
+        return None
+
+
+def take(database: Database, vault: Vault, delivery: Delivery) -> None:
+    """Take one message: its command and what wakes a worker, or its letter and the answer, in one
+    transaction. Raises DBAPIError where Postgres is away or has no tables.
+    """
+    try:
+        with database.transaction() as db:
+            _admit(db, vault, delivery)
+    except (BadCommandError, OtherCommandError) as bad:
+        problems = bad.problems if isinstance(bad, BadCommandError) else [f"id: {bad}"]
+    except Exception as error:  # the edge: one odd message must not stop the others
+        if isinstance(error, DBAPIError) and not blames_the_data(error):
+            raise
+        log.exception("ingress.failed", message=delivery.message_id)
+        problems = [f"a fault of certline itself ({type(error).__name__}); it may be replayed"]
+    else:
+        return
+    with database.transaction() as db:
+        refuse(db, vault, delivery, problems)
+
+
+def asked_in(body: bytes, exchange: str, routing_key: str) -> Asked:
+    """The command in a message, whose type is the routing key it came by. Raises BadCommandError."""
+    asked = read_command(read_body(body))
+    # Straight to the queue there is no name to agree with.
+    if exchange == COMMANDS and routing_key != asked.name:
+        raise BadCommandError(
+            [f"type: {asked.name!r} came by the routing key {routing_key!r}; they must be the same"]
+        )
+    return asked
+
+
+def refuse(db: Session, vault: Vault, delivery: Delivery, problems: list[str]) -> str:
+    """Quarantine a message and answer its sender; answers the letter's id.
+
+    What RabbitMQ merely delivers again has been answered; what was sent again is answered again.
+    """
+    problems = in_brief(problems)
+    command_id = id_of(delivery)
+    letter, new = keep(
+        db,
+        vault,
+        delivery.body,
+        source=COMMANDS,
+        reason="; ".join(problems),
+        properties=delivery.properties,
+        message_id=delivery.message_id,
+        command_id=command_id,
+        attempts=1,
+    )
+    if new or not delivery.redelivered:
+        log.warning("ingress.refused", letter=letter, command=command_id, problems=problems)
+        facts = {
+            "dead_letter": letter,
+            "message_id": delivery.message_id or None,
+            "problems": problems,
+        }
+        emit_event(db, "command.rejected", facts, subject=letter, correlation_id=command_id)
+    return letter
+
+
+def id_of(delivery: Delivery) -> str | None:
+    """The command's id, from the body where it can be read, else from the message's own id."""
+    try:
+        found = id_in(read_body(delivery.body))
+    except BadCommandError:
+        found = None
+    if found is None:
+        try:
+            found = known_id(delivery.message_id)
+        except BadCommandError:
+            return None
+    return found
+
+
+def _admit(db: Session, vault: Vault, delivery: Delivery) -> None:
+    asked = asked_in(
+        delivery.body, delivery.properties["exchange"], delivery.properties["routing_key"]
+    )
+    command, new = admit(db, vault, asked, requested_by=delivery.user_id)
+    if new:
+        log.info("ingress.accepted", command=command.id, type=asked.name, source=asked.source)
+    elif not delivery.redelivered:
+        # Sent again: its sender may have missed the answer. The event keeps its id, so whoever has
+        # heard it knows it.
+        told = send_last_event_again(db, command.id)
+        log.info("ingress.again", command=command.id, status=command.status.value, told=told)

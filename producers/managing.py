@@ -1,0 +1,129 @@
+"""The door for people, for what is here: renewed, reissued, revoked, cancelled or deleted by a command."""
+
+from models import Account, Command, CommandStatus, CommandType, Database, Order
+from models.command import accept, finish, known_id, require_same
+from models.failed_renewals import begin_anew
+from models.payloads import (
+    CancelCommand,
+    DeleteCommand,
+    ReissueCommand,
+    RenewCommand,
+    RevokeCommand,
+)
+from models.vault import Vault
+from producers.requests import Accepted, refuse_suspended
+from workers.cancel import cancel_unsent, order_to_cancel, seen
+from workers.delete import deleted
+from workers.revoke import certificate_to_revoke
+from workers.succeeding import material_for, place_successor, plan
+
+
+def check_successor(database: Database, wanted: RenewCommand | ReissueCommand) -> list[str]:
+    """Check a renewal or a reissue without placing it; answers the warnings. Raises BadCommandError."""
+    with database.transaction() as db:
+        return plan(db, wanted).checked.warnings
+
+
+def request_successor(
+    database: Database,
+    vault: Vault,
+    wanted: RenewCommand | ReissueCommand,
+    *,
+    requested_by: str,
+    command_id: str | None = None,
+) -> Accepted:
+    """Place the order of a certificate's successor: command, order, key, CSR and wake-up together.
+
+    The same command id again answers the first command; the same intent under another id names the
+    order that is open. Raises BadCommandError, SuspendedError, OtherCommandError.
+    """
+    kind = CommandType.RENEW if isinstance(wanted, RenewCommand) else CommandType.REISSUE
+    payload = wanted.model_dump(mode="json", exclude_defaults=True)
+    command_id = None if command_id is None else known_id(command_id)
+    with database.transaction() as db:
+        first = None if command_id is None else db.get(Command, command_id)
+        if first is not None:
+            require_same(first, kind, payload)
+            return Accepted(first, False, [])
+        planned = plan(db, wanted)
+        refuse_suspended(planned.account)
+    material = material_for(planned, vault)
+    with database.transaction() as db:
+        if kind is CommandType.RENEW:
+            begin_anew(db, [planned.predecessor.line_id])
+        command, new = accept(
+            db, kind, payload, requested_by=requested_by, source="cli", command_id=command_id
+        )
+        if not new:
+            return Accepted(command, False, [])
+        placed = place_successor(db, command, planned, material, vault)
+        already = db.get(Order, command.subject) if placed is None else None
+    return Accepted(command, True, planned.checked.warnings, already)
+
+
+def request_revocation(
+    database: Database, wanted: RevokeCommand, *, requested_by: str, command_id: str | None = None
+) -> Accepted:
+    """Have a certificate revoked. Raises BadCommandError, SuspendedError, OtherCommandError."""
+    payload = wanted.model_dump(mode="json", exclude_defaults=True)
+    with database.transaction() as db:
+        certificate = certificate_to_revoke(db, wanted)
+        refuse_suspended(db.get_one(Account, certificate.account_id))
+        command, new = accept(
+            db,
+            CommandType.REVOKE,
+            payload,
+            requested_by=requested_by,
+            source="cli",
+            command_id=command_id,
+            subject=certificate.id,
+        )
+        return Accepted(command, new, [])
+
+
+def request_cancelling(
+    database: Database, wanted: CancelCommand, *, requested_by: str, command_id: str | None = None
+) -> Accepted:
+    """Have an order cancelled; one that SCM has not heard of is cancelled at once, and the command
+    is done. Raises BadCommandError, SuspendedError, OtherCommandError.
+    """
+    payload = wanted.model_dump(mode="json", exclude_defaults=True)
+    with database.transaction() as db:
+        order = order_to_cancel(db, wanted)
+        command, new = accept(
+            db,
+            CommandType.CANCEL,
+            payload,
+            requested_by=requested_by,
+            source="cli",
+            command_id=command_id,
+            subject=order.id,
+        )
+        if not new:
+            return Accepted(command, False, [])
+        if cancel_unsent(db, command, order.id, wanted.comments):
+            finish(db, command, CommandStatus.DONE, result=seen(order, declined=False))
+        else:
+            refuse_suspended(order.account)
+        return Accepted(command, True, [])
+
+
+def request_deletion(
+    database: Database, wanted: DeleteCommand, *, requested_by: str, command_id: str | None = None
+) -> Accepted:
+    """Delete an order or a certificate here, at once. Raises BadCommandError, StillOpenError (a
+    person may insist), OtherCommandError.
+    """
+    payload = wanted.model_dump(mode="json", exclude_defaults=True)
+    with database.transaction() as db:
+        command, new = accept(
+            db,
+            CommandType.DELETE,
+            payload,
+            requested_by=requested_by,
+            source="cli",
+            command_id=command_id,
+        )
+        if new:
+            finish(db, command, CommandStatus.DONE, result=deleted(db, command))
+        return Accepted(command, new, [])

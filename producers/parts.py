@@ -1,0 +1,173 @@
+"""The long-running parts as processes: each runs until it is told to stop, and answers its exit code.
+
+SIGTERM or Ctrl-C ends a part after what it has in hand; a second one, or SIGKILL, is safe too.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pika
+import structlog
+from dramatiq import cli
+
+from models import Database, Queue
+from models.embedded import database_url
+from models.settings import Settings, without_password
+from models.vault import open_vault
+from producers.clock import Producer
+from producers.ingress import Ingress
+from producers.relay import Relay
+from producers.wire import rabbit_wire, wire_of
+from workers.broker import connection_url, make_broker
+from workers.health import serve_health
+from workers.logs import configure
+from workers.scm.wire import DRIPS
+from workers.sending import SEND_WITHIN
+
+log = structlog.get_logger()
+
+# Seconds to store an answer.
+STORING = 10.0
+
+
+class ServerDownError(Exception):
+    """A server that a part needs does not answer; the text names it without its password."""
+
+
+class NeedsRabbitError(Exception):
+    """A part that works through RabbitMQ was started without one."""
+
+
+def grace(settings: Settings) -> float:
+    """Seconds that a worker may take to finish its calls, when it is told to stop.
+
+    As long as the longest order: from its claim to its first byte (or to no connection at all), until
+    all of the answer is there, and stored. compose.yaml grants a little more.
+    """
+    begun = max(SEND_WITHIN, settings.scm_connect_seconds)
+    return begun + DRIPS * settings.scm_read_seconds + STORING
+
+
+def run_worker(
+    settings: Settings, *, queues: list[str] | None = None, processes: int = 1, threads: int = 4
+) -> int:
+    """Run worker processes under Dramatiq's own manager. Raises ServerDownError, NeedsRabbitError."""
+    reach_rabbit(settings)
+    arguments = cli.make_argument_parser().parse_args(
+        [
+            "workers.app:worker_app",
+            f"--processes={processes}",
+            f"--threads={threads}",
+            f"--worker-shutdown-timeout={round(grace(settings) * 1000)}",
+            "--skip-logging",
+            "--queues",
+            *(queues or [queue.value for queue in Queue]),
+        ]
+    )
+    return int(cli.main(arguments) or 0)
+
+
+def run_relay(settings: Settings) -> int:
+    """Run a relay. Raises ServerDownError, NeedsRabbitError."""
+    configure(settings)
+    reach_rabbit(settings)
+    database = Database(database_url(settings), pool_size=2)
+    relay = Relay(database, wire_of(make_broker(settings)))
+    if settings.metrics_port is not None:
+        serve_health(settings.metrics_port, relay.fault, database)
+    with until_told() as stop:
+        log.info("relay.started")
+        relay.run(stop)
+    log.info("relay.stopped")
+    return 0
+
+
+def run_producer(settings: Settings) -> int:
+    """Run a periodic producer."""
+    configure(settings)
+    database = Database(database_url(settings), pool_size=2)
+    producer = Producer(database, settings.settle)
+    if settings.metrics_port is not None:
+        serve_health(settings.metrics_port, producer.fault, database)
+    with until_told() as stop:
+        log.info("producer.started")
+        producer.run(stop)
+    log.info("producer.stopped")
+    return 0
+
+
+def run_ingress(settings: Settings) -> int:
+    """Run an ingress. Raises ServerDownError, NeedsRabbitError."""
+    configure(settings)
+    reach_rabbit(settings)
+    database = Database(database_url(settings), pool_size=2)
+    ingress = Ingress(database, open_vault(settings), rabbit_wire(make_broker(settings)))
+    if settings.metrics_port is not None:
+        serve_health(settings.metrics_port, ingress.fault, database)
+    with until_told() as stop:
+        log.info("ingress.started")
+        ingress.run(stop)
+    log.info("ingress.stopped")
+    return 0
+
+
+def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:
+    """Run all parts as processes of their own; when one ends, so do the others."""
+    reach_rabbit(settings)
+    program = [sys.executable, "-m", "cli.main", "run"]
+    environment = {
+        name: value for name, value in os.environ.items() if name != "CERTLINE_METRICS_PORT"
+    }
+    worker = ["worker", f"--processes={processes}", f"--threads={threads}"]
+    parts = [
+        subprocess.Popen([*program, *part], env=environment, start_new_session=True)  # noqa: S603  # our own
+        for part in (worker, ["relay"], ["ingress"], ["producer"])
+    ]
+    try:
+        with until_told() as stop:
+            while not stop.wait(0.5) and all(part.poll() is None for part in parts):
+                pass
+    finally:
+        for part in parts:
+            part.terminate()
+        codes = [part.wait(grace(settings) + 10) for part in parts]
+    return max(abs(code) for code in codes)
+
+
+def reach_rabbit(settings: Settings) -> None:
+    """Make sure that one of the RabbitMQ nodes answers. Raises ServerDownError, NeedsRabbitError."""
+    if settings.rabbitmq_url is None:
+        raise NeedsRabbitError(
+            "CERTLINE_RABBITMQ_URL is not set; without RabbitMQ all parts run in one process: certline up"
+        )
+    urls = settings.rabbitmq_urls
+    shown = ";".join(map(without_password, urls))
+    try:
+        nodes = [pika.URLParameters(connection_url(url)) for url in urls]
+        pika.BlockingConnection(nodes).close()
+    except (pika.exceptions.AMQPError, OSError, ValueError) as error:
+        why = type(error).__name__
+        raise ServerDownError(f"RabbitMQ at {shown} does not answer ({why})") from error
+
+
+@contextmanager
+def until_told() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set; the second signal ends the process at once."""
+    stop = threading.Event()
+
+    def tell(number: int, _frame: object) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

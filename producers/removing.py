@@ -1,0 +1,119 @@
+"""Take an account away: SCM is asked nothing more for it, and what came of it stays readable."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from models import (
+    Account,
+    AccountStatus,
+    Certificate,
+    CustomField,
+    Domain,
+    Line,
+    Order,
+    Organization,
+    Profile,
+)
+from models.event import record
+from models.order import OPEN, OrderStatus
+from models.ordering import move
+from models.payloads import BadCommandError
+
+
+@dataclass(frozen=True)
+class Removed:
+    """An account that is gone. `cancelled`: orders that SCM never heard of; `in_review`: those that
+    it has, or may have; `certificates`: what stays here.
+    """
+
+    account: Account
+    cancelled: list[str] = field(default_factory=list)
+    in_review: list[str] = field(default_factory=list)
+    certificates: int = 0
+
+
+class OpenOrdersError(Exception):
+    """The account has open orders: it isn't removed unless somebody insists."""
+
+    def __init__(self, name: str, counts: dict[str, int]) -> None:
+        self.count = sum(counts.values())
+        told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        orders = "order" if self.count == 1 else "orders"
+        super().__init__(f"account {name!r} has {self.count} open {orders} ({told})")
+
+
+def remove_account(db: Session, account: Account, *, who: str, force: bool) -> Removed:
+    """Remove an account whose row is locked: no order can come to it until the transaction ends.
+
+    One that was never used is deleted. Of any other the login is forgotten, and orders and
+    certificates stay. Open orders need `force`: what SCM never heard of is cancelled, the rest waits
+    in review, for SCM may hold it. Raises OpenOrdersError.
+    """
+    still_open = _open_orders(db, account)
+    if still_open and not force:
+        counts = Counter(order.status.value for order in still_open)
+        raise OpenOrdersError(account.name, dict(counts))
+    removed = Removed(account, certificates=_count(db, Certificate, account))
+    for order in still_open:
+        _settle(db, order, removed, who=who)
+    for mirrored in (Organization, Domain, Profile, CustomField):
+        db.execute(delete(mirrored).where(mirrored.account_id == account.id))
+    if any(_count(db, table, account) for table in (Order, Certificate, Line)):
+        account.status, account.status_reason = AccountStatus.REMOVED, f"removed by {who}"
+        account.secret_sealed = None
+        account.synced_at = None
+    else:
+        db.delete(account)
+    record(
+        db,
+        "account.removed",
+        account.name,
+        who=who,
+        orders_cancelled=removed.cancelled,
+        orders_in_review=removed.in_review,
+    )
+    return removed
+
+
+def require_same_customer(gone: Account, url: str, customer_uri: str | None) -> None:
+    """Raise BadCommandError where a removed account's name is to stand for another customer: its
+    orders and certificates are the old one's.
+    """
+    if (gone.url, gone.customer_uri) == (url, customer_uri):
+        return
+    of = "" if gone.customer_uri is None else f", customer {gone.customer_uri!r}"
+    said = f"{gone.name!r} was removed, and its orders and certificates are of {gone.url}{of}"
+    raise BadCommandError(
+        [f"account: {said}; take another name, or add it with that URL and customer"]
+    )
+
+
+def _open_orders(db: Session, account: Account) -> list[Order]:
+    query = select(Order).where(Order.account_id == account.id, Order.status.in_(OPEN))
+    return list(db.scalars(query.order_by(Order.id).with_for_update(of=Order)))
+
+
+def _settle(db: Session, order: Order, removed: Removed, *, who: str) -> None:
+    match order.status:
+        case OrderStatus.PLACED:
+            move(db, order, OrderStatus.CANCELLED, why="its account was removed", who=who)
+            removed.cancelled.append(order.id)
+        case OrderStatus.REVIEW:
+            removed.in_review.append(order.id)
+        case status:
+            number = "" if order.scm_id is None else f" as {order.scm_id}"
+            holds = "may hold" if status is OrderStatus.SENDING else "holds"
+            why = f"its account was removed while it was {status}: SCM {holds} it{number}"
+            order.next_poll_at = None
+            move(db, order, OrderStatus.REVIEW, why=why, who=who)
+            removed.in_review.append(order.id)
+
+
+def _count(
+    db: Session, table: type[Order] | type[Certificate] | type[Line], account: Account
+) -> int:
+    query = select(func.count()).select_from(table).where(table.account_id == account.id)
+    return db.scalar(query) or 0

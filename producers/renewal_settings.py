@@ -1,0 +1,138 @@
+"""The door for people: auto-renewal is switched on and off, and certificates are selected for it.
+
+Each change is a row of the log, and the days of the renewals are right at once.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from models import Account, Certificate
+from models.auto_renewal import (
+    AutoRenewChoice,
+    AutoRenewRule,
+    AutoRenewSetting,
+    auto_renew_settings,
+    like_rule,
+    settings_of_all,
+)
+from models.event import record
+from models.renewal_estate import Outlook, lines_of, note_plan, outlook, selected_of, successions
+from models.session import clock
+
+
+def enable(
+    db: Session, accounts: Sequence[Account], *, days: int, cap: int | None, who: str
+) -> list[AutoRenewSetting]:
+    """Switch auto-renewal on, so many days before the expiry; `cap`: so many a day at most."""
+    now = clock(db)
+    settings = []
+    for account in accounts:
+        setting = db.get(AutoRenewSetting, account.id) or AutoRenewSetting(account_id=account.id)
+        db.add(setting)
+        setting.enabled, setting.days, setting.cap_per_day = True, days, cap
+        setting.changed_by, setting.changed_at = who, now
+        record(db, "auto_renew.enabled", account.name, who=who, days=days, cap_per_day=cap)
+        settings.append(setting)
+    plan_anew(db)
+    return settings
+
+
+def disable(db: Session, accounts: Sequence[Account], *, who: str) -> list[AutoRenewSetting]:
+    """Switch auto-renewal off; what is selected stays so. Answers the settings that were on."""
+    ids = {account.id: account.name for account in accounts}
+    off = [each for each in auto_renew_settings(db, enabled=True) if each.account_id in ids]
+    now = clock(db)
+    for setting in off:
+        setting.enabled = False
+        setting.changed_by, setting.changed_at = who, now
+        record(db, "auto_renew.disabled", ids[setting.account_id], who=who)
+    plan_anew(db)
+    return off
+
+
+def choose(
+    db: Session,
+    certificates: Sequence[Certificate],
+    *,
+    selected: bool,
+    who: str,
+    days: int | None = None,
+) -> None:
+    """Select certificates one by one, or take them out whatever the rules say."""
+    for certificate in certificates:
+        said = {"selected": selected, "days": days, "chosen_by": who, "chosen_at": clock(db)}
+        row = insert(AutoRenewChoice).values(line_id=certificate.line_id, **said)
+        db.execute(row.on_conflict_do_update(index_elements=[AutoRenewChoice.line_id], set_=said))
+        word = "selected" if selected else "deselected"
+        record(db, f"auto_renew.{word}", certificate.id, who=who, days=days)
+    plan_anew(db)
+
+
+def add_rule(db: Session, rule: AutoRenewRule, *, who: str) -> tuple[AutoRenewRule, bool]:
+    """Store a rule; where there is the same already, answers that one: (rule, is it new)."""
+    present = like_rule(db, rule)
+    if present is not None:
+        return present, False
+    db.add(rule)
+    db.flush()
+    record(db, "auto_renew.rule_added", rule.id, who=who, **_facts(rule))
+    plan_anew(db)
+    return rule, True
+
+
+def drop_rule(db: Session, like: AutoRenewRule, *, who: str) -> AutoRenewRule | None:
+    """Forget the rule that asks for the same; None where there is none."""
+    present = like_rule(db, like)
+    if present is None:
+        return None
+    record(db, "auto_renew.rule_dropped", present.id, who=who, **_facts(present))
+    db.delete(present)
+    db.flush()
+    plan_anew(db)
+    return present
+
+
+def drop_everything(db: Session, account: Account | None, *, who: str) -> int:
+    """Nothing is selected any more: rules and single choices go, of one account or of all. Answers
+    how many there were.
+    """
+    rules = delete(AutoRenewRule)
+    lines = select(Certificate.line_id)
+    if account is not None:
+        rules = rules.where(AutoRenewRule.account_id == account.id)
+        lines = lines.where(Certificate.account_id == account.id)
+    choices = delete(AutoRenewChoice).where(AutoRenewChoice.line_id.in_(lines))
+    gone = [*db.scalars(rules.returning(AutoRenewRule.id))]
+    count = len(gone) + len(db.scalars(choices.returning(AutoRenewChoice.line_id)).all())
+    subject = "every account" if account is None else account.name
+    record(db, "auto_renew.selection_dropped", subject, who=who, rules=gone)
+    plan_anew(db)
+    return count
+
+
+def plan_anew(db: Session) -> None:
+    """Write on each certificate whether it is selected, and when it renews itself."""
+    db.flush()
+    for setting in settings_of_all(db):
+        note_plan(db, setting, _outlook(db, setting), {})
+
+
+def outlooks(db: Session) -> list[Outlook]:
+    """What is planned for each account, also where it is off."""
+    return [_outlook(db, setting) for setting in settings_of_all(db)]
+
+
+def _outlook(db: Session, setting: AutoRenewSetting) -> Outlook:
+    selected = selected_of(db, setting)
+    return outlook(db, setting, selected, successions(db, lines_of(selected)))
+
+
+def _facts(rule: AutoRenewRule) -> dict[str, Any]:
+    return {
+        name: getattr(rule, name)
+        for name in ("account_id", "organization_id", "profile_id", "name")
+    }

@@ -1,0 +1,251 @@
+"""The door for many renewals at once: checked one by one, and released by their batch's pace.
+
+A member's command, its place in the batch and the batch's next turn are one transaction, under a
+lock on the batch: any number of producers may tick, and whoever dies has released all or nothing.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from models import (
+    BatchStatus,
+    Certificate,
+    Command,
+    CommandType,
+    Database,
+    Order,
+    OrderStatus,
+    RenewalBatch,
+    RenewalMember,
+)
+from models.certificate import RENEWABLE
+from models.command import OPEN, accept
+from models.event import record
+from models.failed_renewals import begin_anew
+from models.many import add_rows
+from models.payloads import BadCommandError, RenewCommand
+from models.renewal_backoff import LineBackoff
+from models.renewal_batch import MemberStatus, counts_of
+from models.renewal_pace import WINDOW, due_now, next_turn
+from models.rules import Offer
+from models.session import clock
+from workers.succeeding import plan
+
+# Certificates that are checked in one transaction, so that their lines are not locked for long.
+PIECE = 100
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a certificate can be renewed: `problems` say why not. `going` is a renewal of it that
+    is open already, which stands for a new one.
+    """
+
+    certificate: Certificate
+    problems: list[str]
+    warnings: list[str]
+    going: Order | None = None
+
+
+def judge_many(
+    database: Database, certificates: Sequence[Certificate], *, reuse_key: bool
+) -> list[Verdict]:
+    """Check each renewal without placing it. The others go on where one is refused."""
+    offers: dict[int, Offer] = {}
+    verdicts = []
+    for begin in range(0, len(certificates), PIECE):
+        piece = certificates[begin : begin + PIECE]
+        with database.transaction() as db:
+            verdicts += [_judge(db, each, offers, reuse_key=reuse_key) for each in piece]
+    return verdicts
+
+
+def _judge(
+    db: Session, certificate: Certificate, offers: dict[int, Offer], *, reuse_key: bool
+) -> Verdict:
+    wanted = RenewCommand(certificate=certificate.id, reuse_key=reuse_key)
+    try:
+        planned = plan(db, wanted, offers)
+    except BadCommandError as bad:
+        return Verdict(certificate, bad.problems, [])
+    return Verdict(certificate, [], planned.checked.warnings, planned.going)
+
+
+def request_batch(
+    database: Database,
+    verdicts: Sequence[Verdict],
+    *,
+    selection: str,
+    pace: int | None,
+    reuse_key: bool,
+    requested_by: str,
+) -> RenewalBatch:
+    """Have these renewed, in their order, and begin with it; those with problems are listed as
+    refused. `pace`: so many an hour.
+    """
+    with database.transaction() as db:
+        batch = RenewalBatch(
+            selection=selection, per_hour=pace, reuse_key=reuse_key, requested_by=requested_by
+        )
+        db.add(batch)
+        db.flush()
+        db.refresh(batch)
+        add_rows(db, RenewalMember, [_row(batch, *each) for each in enumerate(verdicts)])
+        fit = [each.certificate.line_id for each in verdicts if not each.problems]
+        begin_anew(db, fit)
+        record(
+            db,
+            "renewal.begun",
+            batch.id,
+            who=requested_by,
+            why=selection,
+            certificates=len(verdicts),
+            refused=len(verdicts) - len(fit),
+            per_hour=pace,
+        )
+        _go_on(db, batch)
+        return batch
+
+
+def _row(batch: RenewalBatch, position: int, verdict: Verdict) -> dict[str, object]:
+    return {
+        "batch_id": batch.id,
+        "position": position,
+        "certificate_id": verdict.certificate.id,
+        "line_id": verdict.certificate.line_id,
+        "common_name": verdict.certificate.common_name,
+        "status": MemberStatus.REFUSED if verdict.problems else MemberStatus.WAITING,
+        "reason": "; ".join(verdict.problems) or None,
+    }
+
+
+def release_due(db: Session) -> int:
+    """Give every member its command whose turn has come; answers how many. A batch that another
+    producer is at is passed over.
+    """
+    running = db.scalars(
+        select(RenewalBatch)
+        .where(RenewalBatch.status == BatchStatus.RUNNING)
+        .order_by(RenewalBatch.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    return sum(_go_on(db, batch) for batch in running)
+
+
+def pause(database: Database, batch_id: str, *, who: str) -> bool:
+    """Leave the members where they are that have no command yet; False where it isn't running."""
+    with database.transaction() as db:
+        batch = db.get_one(RenewalBatch, batch_id, with_for_update=True)
+        if batch.status is not BatchStatus.RUNNING or not _next(db, batch, 1):
+            return False
+        batch.status = BatchStatus.PAUSED
+        record(db, "renewal.paused", batch.id, who=who)
+        return True
+
+
+def resume(database: Database, batch_id: str, *, pace: int | None, who: str) -> bool:
+    """Go on with a batch, at another pace where one is named; False where it has nothing to go on
+    with, or goes on as wanted.
+    """
+    with database.transaction() as db:
+        batch = db.get_one(RenewalBatch, batch_id, with_for_update=True)
+        same = pace is None or pace == batch.per_hour
+        if batch.status is BatchStatus.DONE or (batch.status is BatchStatus.RUNNING and same):
+            return False
+        batch.status = BatchStatus.RUNNING
+        batch.next_at = clock(db)
+        batch.per_hour = batch.per_hour if pace is None else pace
+        record(db, "renewal.resumed", batch.id, who=who, per_hour=batch.per_hour)
+        _go_on(db, batch)
+        return True
+
+
+def _go_on(db: Session, batch: RenewalBatch) -> int:
+    """Release what is due of a batch that the caller has locked, and end it with its last renewal."""
+    now = clock(db)
+    room = WINDOW - _unsent(db, batch.id, now)
+    wanted = min(room, due_now(batch.per_hour, batch.next_at, now))
+    released = 0
+    while released < wanted:
+        turn = _next(db, batch, wanted - released)
+        if not turn:
+            break
+        released += _release(db, batch, turn, now)
+    batch.next_at = next_turn(batch.per_hour, batch.next_at, now, released)
+    counts = counts_of(db, [batch.id])[batch.id]
+    if not counts.open:
+        batch.status, batch.finished_at = BatchStatus.DONE, now
+        record(
+            db,
+            "renewal.done",
+            batch.id,
+            who="certline",
+            renewed=counts.renewed,
+            failed=counts.failed,
+            review=counts.review,
+            refused=counts.refused,
+        )
+    return released
+
+
+def _next(db: Session, batch: RenewalBatch, most: int) -> Sequence[RenewalMember]:
+    query = select(RenewalMember).where(
+        RenewalMember.batch_id == batch.id, RenewalMember.status == MemberStatus.WAITING
+    )
+    return db.scalars(query.order_by(RenewalMember.position).limit(most)).all()
+
+
+def _release(db: Session, batch: RenewalBatch, turn: Sequence[RenewalMember], now: datetime) -> int:
+    """Give these their commands; what can't be renewed any more takes nobody's turn."""
+    found = db.scalars(
+        select(Certificate).where(Certificate.id.in_([each.certificate_id for each in turn]))
+    )
+    certificates = {certificate.id: certificate for certificate in found}
+    released = 0
+    for member in turn:
+        certificate = certificates.get(member.certificate_id)
+        if certificate is None or certificate.status not in RENEWABLE:
+            status = "deleted" if certificate is None else certificate.status
+            member.status, member.reason = MemberStatus.REFUSED, f"it is {status} meanwhile"
+            continue
+        wanted = RenewCommand(certificate=certificate.id, reuse_key=batch.reuse_key)
+        command, _ = accept(
+            db,
+            CommandType.RENEW,
+            wanted.model_dump(mode="json", exclude_defaults=True),
+            requested_by=batch.requested_by,
+            source="certline",
+            # The same member again would be the same command.
+            command_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{batch.id} {certificate.id}")),
+        )
+        member.status, member.command_id = MemberStatus.RELEASED, command.id
+        member.released_at = now
+        released += 1
+    db.flush()
+    return released
+
+
+def _unsent(db: Session, batch_id: str, now: datetime) -> int:
+    """Members with a command that SCM has not heard of yet, but for those whose line rests."""
+    unsent = (OrderStatus.PLACED, OrderStatus.SENDING)
+    rests = exists().where(
+        LineBackoff.line_id == RenewalMember.line_id, LineBackoff.next_try_at > now
+    )
+    query = (
+        select(func.count())
+        .select_from(RenewalMember)
+        .join(Command, Command.id == RenewalMember.command_id)
+        .outerjoin(Order, Order.id == Command.subject)
+        .where(
+            RenewalMember.batch_id == batch_id,
+            Command.status.in_(OPEN),
+            Order.id.is_(None) | Order.status.in_(unsent),
+            ~rests,
+        )
+    )
+    return db.scalar(query) or 0

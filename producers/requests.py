@@ -1,0 +1,207 @@
+"""The door for people: what the CLI asks becomes a command and its rows, in one transaction."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from models import (
+    Account,
+    AccountStatus,
+    Certificate,
+    Command,
+    CommandStatus,
+    CommandType,
+    Database,
+    Order,
+)
+from models.account import accounts
+from models.command import ONE_AT_A_TIME, OPEN, accept, hasten, known_id, open_step, require_same
+from models.event import record
+from models.license import LicenseUse, license_use, set_capacity
+from models.order import OrderStatus
+from models.ordering import ask_now, release_held
+from models.payloads import BadCommandError, OrderCommand, SyncCommand
+from models.vault import Vault
+from workers.placing import account_for, check, make_key, place
+from workers.step import suspended_text
+
+
+class SuspendedError(Exception):
+    """The account is suspended; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A command that is now a row. `new` is False where the same one had been accepted before.
+
+    `already`: the open order of the same intent, which the command names instead of placing one.
+    """
+
+    command: Command
+    new: bool
+    warnings: list[str]
+    already: Order | None = None
+
+
+def check_order(database: Database, wanted: OrderCommand) -> list[str]:
+    """Check an order without placing it; answers the warnings. Raises BadCommandError."""
+    with database.transaction() as db:
+        return check(db, account_for(db, wanted.account), wanted).warnings
+
+
+def request_order(
+    database: Database,
+    vault: Vault,
+    wanted: OrderCommand,
+    *,
+    requested_by: str,
+    command_id: str | None = None,
+) -> Accepted:
+    """Place an order: command, order, key, CSR, reference and wake-up in one transaction.
+
+    The same command id again answers the first command; the same intent under another id names the
+    order that is open. Raises BadCommandError, SuspendedError, OtherCommandError (the id was used
+    for something else).
+    """
+    payload = wanted.model_dump(mode="json", exclude_defaults=True)
+    command_id = None if command_id is None else known_id(command_id)
+    with database.transaction() as db:
+        first = None if command_id is None else db.get(Command, command_id)
+        if first is not None:
+            require_same(first, CommandType.ORDER, payload)
+            return Accepted(first, False, [])
+        account = account_for(db, wanted.account)
+        refuse_suspended(account)
+        checked = check(db, account, wanted)
+    material = make_key(wanted, vault)
+    with database.transaction() as db:
+        command, new = accept(
+            db,
+            CommandType.ORDER,
+            payload,
+            requested_by=requested_by,
+            source="cli",
+            command_id=command_id,
+        )
+        if not new:
+            return Accepted(command, False, [])
+        placed = place(
+            db, command, account, wanted=wanted, checked=checked, material=material, vault=vault
+        )
+        already = db.get(Order, command.subject) if placed is None else None
+    return Accepted(command, True, checked.warnings, already)
+
+
+def request_sync(database: Database, wanted: SyncCommand, *, requested_by: str) -> list[Command]:
+    """Have one account, or every account, synced. Raises BadCommandError, SuspendedError."""
+    with database.transaction() as db:
+        if wanted.account is None:
+            chosen = accounts(db)
+            if not chosen:
+                account_for(db, None)  # says that there is none
+        else:
+            chosen = [account_for(db, wanted.account)]
+            refuse_suspended(chosen[0])
+        return [
+            sync_account(db, account, wanted.resources, requested_by=requested_by, source="cli")
+            for account in chosen
+            if account.status is AccountStatus.ACTIVE
+        ]
+
+
+def sync_account(
+    db: Session, account: Account, resources: list[Any], *, requested_by: str, source: str
+) -> Command:
+    """One account's sync as a command."""
+    payload = SyncCommand(account=account.name, resources=resources).model_dump(mode="json")
+    command, _ = accept(
+        db,
+        CommandType.SYNC,
+        payload,
+        requested_by=requested_by,
+        source=source,
+        subject=account.name,
+    )
+    return command
+
+
+def request_polls(database: Database, orders: list[str]) -> list[Command]:
+    """Have pending orders asked for now; of the given ids those that are not pending are left out."""
+    with database.transaction() as db:
+        named = db.scalars(select(Order).where(Order.id.in_(orders)))
+        return ask_now(db, [order for order in named if order.status is OrderStatus.PENDING])
+
+
+def retry(database: Database, command: Command, *, requested_by: str) -> Command:
+    """Run a failed command again, or one that waits, now. Raises BadCommandError."""
+    with database.transaction() as db:
+        row = db.get_one(Command, command.id, with_for_update=True)
+        if row.status is CommandStatus.DONE or row.status is CommandStatus.HELD:
+            raise BadCommandError([f"command {row.id} is {row.status}: there is nothing to retry"])
+        order = db.scalar(select(Order).where(Order.command_id == row.id))
+        if order is not None and order.status is not OrderStatus.PLACED:
+            raise BadCommandError(
+                [
+                    (
+                        f"order {order.id} is {order.status}: it is not sent again by a retry; "
+                        f"see `certline order show {order.id}`"
+                    )
+                ]
+            )
+        if row.status not in OPEN:
+            if row.type in ONE_AT_A_TIME:
+                going = open_step(db, row.type, row.subject)
+                if going is not None:
+                    raise BadCommandError([f"command {going.id} is at the same already"])
+            row.status = CommandStatus.QUEUED
+            row.finished_at = None
+            row.restarts = 0
+        record(db, "command.retried", row.id, who=requested_by, command_id=row.id)
+        hasten(db, row)
+        return row
+
+
+def lift_suspension(db: Session, account: Account, *, who: str) -> int:
+    """The account's login works again: make its waiting commands due; answers how many."""
+    account.status = AccountStatus.ACTIVE
+    account.status_reason = None
+    record(db, "account.verified", account.name, who=who)
+    orders = select(Order.id).where(Order.account_id == account.id)
+    certificates = select(Certificate.id).where(Certificate.account_id == account.id)
+    of_an_import = and_(
+        Command.type.in_((CommandType.IMPORT, CommandType.IMPORT_BATCH)),
+        Command.payload["account"].as_string() == account.name,
+    )
+    waiting = db.scalars(
+        select(Command).where(
+            or_(Command.subject.in_(orders.union(certificates)), of_an_import),
+            Command.status == CommandStatus.QUEUED,
+            # A revocation that is to come later hasn't waited for this account.
+            or_(
+                Command.type != CommandType.REVOKE,
+                Command.started_at.is_not(None),
+                Command.not_before <= func.now(),
+            ),
+        )
+    ).all()
+    for command in waiting:
+        hasten(db, command)
+    return len(waiting)
+
+
+def set_license(database: Database, capacity: int, *, requested_by: str) -> tuple[LicenseUse, int]:
+    """Set the licence's capacity and release held orders; answers (its use, orders released)."""
+    with database.transaction() as db:
+        before = license_use(db).capacity
+        set_capacity(db, capacity)
+        record(db, "license.set", "license", who=requested_by, before=before, capacity=capacity)
+        released = release_held(db, why=f"capacity set to {capacity}")
+        return license_use(db), len(released)
+
+
+def refuse_suspended(account: Account) -> None:
+    """Say so at once where nothing can be asked of SCM. Raises SuspendedError."""
+    if account.status is not AccountStatus.ACTIVE:
+        raise SuspendedError(suspended_text(account))

@@ -1,0 +1,76 @@
+"""All parts in one process over the in-memory broker: `certline up`, the demo, and laptops.
+
+Commands are rows, so a killed `certline up` loses nothing: the next one wakes what was open.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import structlog
+from dramatiq import Worker
+
+from models import Database
+from models.settings import Settings
+from producers.clock import Producer
+from producers.parts import grace, until_told
+from producers.relay import Relay
+from producers.sweep import wake
+from producers.wire import wire_of
+from workers.app import declare, open_line
+from workers.broker import make_broker
+from workers.health import fault_of, serve_health
+from workers.line import Line
+from workers.logs import configure
+
+log = structlog.get_logger()
+
+
+def run_up(settings: Settings, *, threads: int = 8) -> int:
+    """Run worker, relay and producer in this process until told to stop."""
+    configure(settings)
+    with until_told() as stop, running(settings, threads=threads):
+        log.info("up.started", home=str(settings.home) if settings.embedded else None)
+        stop.wait()
+        log.info("up.stopping")
+    return 0
+
+
+@contextmanager
+def running(settings: Settings, *, threads: int = 8) -> Iterator[Line]:
+    """The whole line in threads of this process, over a broker in memory; stops at the end."""
+    line = open_line(settings, threads=threads)
+    broker = make_broker(settings.model_copy(update={"rabbitmq_url": None}))
+    declare(broker, line)
+    worker = Worker(broker, worker_threads=threads, worker_timeout=100)
+    relay_database = Database(line.database.url, pool_size=2)
+    relay = Relay(relay_database, wire_of(broker))
+    producer = Producer(line.database, settings.settle)
+    stop = threading.Event()
+    # The messages of an earlier process went with it; its commands are still here.
+    with line.database.transaction() as db:
+        wake(db, lost=timedelta(0), dead=timedelta(0))
+    worker.start()
+    threads_of_parts = [
+        threading.Thread(target=part.run, args=(stop,), name=type(part).__name__, daemon=True)
+        for part in (relay, producer)
+    ]
+    for thread in threads_of_parts:
+        thread.start()
+    if settings.metrics_port is not None:
+        serve_health(
+            settings.metrics_port,
+            lambda: fault_of(worker) or relay.fault() or producer.fault(),
+            line.database,
+        )
+    try:
+        yield line
+    finally:
+        stop.set()
+        for thread in threads_of_parts:
+            thread.join(timeout=30)
+        worker.stop(timeout=round(grace(settings) * 1000))
+        broker.close()
+        relay_database.close()
+        line.database.close()

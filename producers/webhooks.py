@@ -1,0 +1,171 @@
+"""Webhooks as people manage them: each change is a row of the log, in its transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from models import Command, CommandStatus, CommandType, Database, Webhook, WebhookStatus
+from models.command import OPEN, finish
+from models.event import record
+from models.events_out import EVENT_DATA
+from models.payloads import BadCommandError
+from models.vault import Vault
+from models.webhook import (
+    deliveries_listed,
+    parked_deliveries,
+    release,
+    unknown_patterns,
+    webhook_known_as,
+)
+from workers.signing import new_secret
+from workers.targets import BadTargetError, addresses_of, target_of
+
+# One at a time: two of the same URL must not be added at once.
+_LOCK = text("LOCK TABLE webhook IN SHARE ROW EXCLUSIVE MODE")
+
+
+class AlreadyThereError(Exception):
+    """There is a webhook with that URL."""
+
+
+class UnknownWebhookError(Exception):
+    """There is no webhook, or no parked delivery, of that name."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """A webhook that was added. Its secret is in the clear here and never again."""
+
+    webhook: Webhook
+    secret: str
+    warnings: list[str]
+
+    def __repr__(self) -> str:
+        return f"Added({self.webhook!r})"
+
+
+def add_webhook(
+    database: Database,
+    vault: Vault,
+    url: str,
+    events: Sequence[str],
+    *,
+    allow_private: bool,
+    who: str,
+) -> Added:
+    """Have events posted to a URL from now on. Raises BadCommandError, AlreadyThereError.
+
+    A host that has no address at present is a warning: it is looked up again for each delivery.
+    """
+    wanted = list(dict.fromkeys(events))
+    warnings = _check(url, wanted, allow_private=allow_private)
+    secret = new_secret()
+    with database.transaction() as db:
+        db.execute(_LOCK)
+        there = webhook_known_as(db, url)
+        if there is not None:
+            raise AlreadyThereError(
+                f"webhook {there.id} has that URL already, for {', '.join(there.events)}"
+            )
+        hook = Webhook(
+            url=url,
+            events=wanted,
+            secret_sealed=vault.seal(secret.encode()),
+            allow_private=allow_private,
+            created_by=who,
+        )
+        db.add(hook)
+        db.flush()
+        place = target_of(url, allow_private=allow_private).place
+        record(db, "webhook.added", hook.id, who=who, place=place, events=wanted)
+    return Added(hook, secret, warnings)
+
+
+def remove_webhook(database: Database, hook_id: str, *, who: str) -> int:
+    """Forget a webhook; answers how many deliveries come to nothing. Raises UnknownWebhookError."""
+    with database.transaction() as db:
+        hook = _locked(db, hook_id)
+        unfinished = [*OPEN, CommandStatus.REVIEW]
+        left = deliveries_listed(unfinished, hook.id).with_for_update()
+        deliveries = db.scalars(left).all()
+        for delivery in deliveries:
+            finish(db, delivery, CommandStatus.FAILED, error=f"its webhook was removed by {who}")
+        record(db, "webhook.removed", hook.id, who=who, given_up=len(deliveries))
+        db.delete(hook)
+        return len(deliveries)
+
+
+def enable_webhook(database: Database, hook_id: str, *, who: str) -> bool:
+    """Post there again; False where that was so. Raises UnknownWebhookError."""
+    with database.transaction() as db:
+        hook = _locked(db, hook_id)
+        if hook.status is WebhookStatus.ACTIVE:
+            return False
+        hook.status, hook.status_reason = WebhookStatus.ACTIVE, None
+        hook.failures, hook.resting_until = 0, None
+        record(db, "webhook.enabled", hook.id, who=who)
+        return True
+
+
+def retry_deliveries(database: Database, names: Sequence[str], *, who: str) -> int:
+    """Try parked deliveries anew: each is named by its id, or all of a webhook by that's name.
+
+    Answers how many there were. Raises UnknownWebhookError.
+    """
+    with database.transaction() as db:
+        found = {row.id: row for name in names for row in _parked(db, name)}
+        return release(db, list(found.values()), who=who)
+
+
+def deliveries_by_status(db: Session, hook_id: str) -> dict[str, int]:
+    """How many deliveries of a webhook stand how; those that came about are kept for a week."""
+    query = (
+        select(Command.status, func.count())
+        .where(Command.type == CommandType.WEBHOOK, Command.subject == hook_id)
+        .group_by(Command.status)
+    )
+    return {status.value: count for status, count in db.execute(query)}
+
+
+def _check(url: str, events: Sequence[str], *, allow_private: bool) -> list[str]:
+    """Refuse what can't work; answers the warnings. Raises BadCommandError."""
+    problems, warnings = [], []
+    try:
+        target = target_of(url, allow_private=allow_private)
+        addresses_of(target, allow_private=allow_private)
+    except BadTargetError as bad:
+        problems.append(f"url: {bad}")
+    except (OSError, UnicodeError):
+        warnings.append(f"{target.host} has no address at present")
+    if not events:
+        problems.append("events: is missing")
+    problems += [
+        f"events: {pattern!r} is no type of events; there are: {', '.join(EVENT_DATA)}"
+        for pattern in unknown_patterns(events)
+    ]
+    if problems:
+        raise BadCommandError(problems)
+    return warnings
+
+
+def _locked(db: Session, hook_id: str) -> Webhook:
+    hook = db.get(Webhook, hook_id, with_for_update=True)
+    if hook is None:
+        raise UnknownWebhookError(f"webhook {hook_id!r} is not known")
+    return hook
+
+
+def _parked(db: Session, name: str) -> list[Command]:
+    hook = webhook_known_as(db, name)
+    if hook is not None:
+        return parked_deliveries(db, hook.id)
+    try:
+        row = db.get(Command, str(UUID(name)), with_for_update=True)
+    except ValueError:
+        row = None
+    if row is None or row.type is not CommandType.WEBHOOK:
+        raise UnknownWebhookError(f"{name!r} is no webhook and no delivery")
+    return [row] if row.status is CommandStatus.REVIEW else []

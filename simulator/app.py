@@ -1,0 +1,127 @@
+"""Every path that the simulator answers."""
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount, Route, Router
+
+from simulator import (
+    admins,
+    certificate_dcv,
+    certificates,
+    collect,
+    crl,
+    delegations,
+    details,
+    domains,
+    enroll,
+    fleet,
+    holdings,
+    lifecycle,
+    organizations,
+    profiles,
+    proofs,
+    renewals,
+    reports,
+    tokens,
+    update,
+    validations,
+)
+from simulator.authority import Authority
+from simulator.call import Handler, OpenCall, Turnstile, routes
+from simulator.control import Door, Loopback
+from simulator.login import TOKEN_PATH
+from simulator.scm import Scm
+from simulator.settings import Settings
+
+BASE = "http://127.0.0.1:8500"
+
+ACCOUNT: list[tuple[str, str, Handler]] = [
+    ("GET", "/organization/v1", organizations.listed),
+    ("GET", "/organization/v1/{id}", organizations.details),
+    ("GET", "/domain/v1", domains.listed),
+    ("POST", "/domain/v1", holdings.create),
+    ("GET", "/domain/v1/count", domains.counted),
+    ("POST", "/domain/v1/delegation", delegations.add_many),
+    ("GET", "/domain/v1/{id}", domains.details),
+    ("DELETE", "/domain/v1/{id}", holdings.delete),
+    ("PUT", "/domain/v1/{id}/activate", holdings.activate),
+    ("PUT", "/domain/v1/{id}/suspend", holdings.suspend),
+    ("POST", "/domain/v1/{id}/delegation", delegations.add),
+    ("DELETE", "/domain/v1/{id}/delegation", delegations.remove),
+    ("POST", "/domain/v1/{id}/delegation/approve", delegations.approve),
+    ("POST", "/domain/v1/{id}/delegation/reject", delegations.reject),
+    ("POST", "/report/v1/ssl-certificates", reports.certificates),
+    ("GET", "/customField/v2", profiles.custom_fields_v2),
+    ("GET", "/admin/v1", admins.listed),
+    ("GET", "/admin/v1/password", admins.password),
+    ("POST", "/admin/v1/changepassword", admins.change_password),
+    ("GET", "/admin/v1/{id}", admins.details),
+]
+
+# Below /dcv/v1 and /dcv/v2.
+DCV: list[tuple[str, str, Handler]] = [
+    ("GET", "", validations.listed),
+    ("POST", "/status", validations.status),
+    ("POST", "/start/domain/{mode}", proofs.start),
+    ("POST", "/submit/domain/{mode}", proofs.submit),
+    ("POST", "/sync", proofs.sync),
+    ("POST", "/clear", proofs.clear),
+    ("POST", "/delete", proofs.delete),
+]
+
+# Below /ssl/v1 and, the same, below /ssl/v2. A fixed path stands before one with an id.
+SSL: list[tuple[str, str, Handler]] = [
+    ("GET", "", certificates.listed),
+    ("PUT", "", update.update),
+    ("GET", "/types", profiles.types),
+    ("GET", "/customFields", profiles.custom_fields),
+    ("POST", "/enroll", enroll.enroll),
+    ("GET", "/collect/{sslId}", collect.collect),
+    ("GET", "/collect/{sslId}/{format}", collect.collect),
+    ("POST", "/approve/{id}", lifecycle.approve),
+    ("POST", "/decline/{id}", lifecycle.decline),
+    ("POST", "/renewById/{sslId}", renewals.renew_by_id),
+    ("POST", "/renew/manual/{id}", renewals.mark_renewed),
+    ("POST", "/renew/{renewId}", renewals.renew_by_renew_id),
+    ("POST", "/replace/{sslId}", renewals.replace),
+    ("POST", "/revoke/manual", lifecycle.mark_revoked),
+    ("POST", "/revoke/serial/{serial}", lifecycle.revoke_by_serial),
+    ("POST", "/revoke/{id}", lifecycle.revoke),
+    ("GET", "/{id}/dcv", certificate_dcv.per_certificate),
+    ("GET", "/{sslId}", details.details),
+    ("DELETE", "/{sslId}", lifecycle.delete),
+]
+
+
+def build(
+    settings: Settings, seed_orders: int = 0, *, seed: int = 1, base: str = BASE
+) -> tuple[Starlette, Scm]:
+    """The application and the SCM behind it; `base` is where its certificates look for its lists."""
+    scm = Scm(authority=Authority(base))
+    at_start = settings.as_json()
+
+    def start_again() -> None:
+        scm.forget()
+        scm.settings.change(at_start)
+        fleet.seed(scm, seed_orders, seed)
+
+    start_again()
+    table = ACCOUNT + _twice("/ssl/{}", SSL) + _twice("/dcv/{}/validation", DCV)
+    api = Router(routes(scm, table))
+    door = Loopback(Router(Door(scm, start_again).routes()))
+    token = OpenCall(scm, Turnstile(), TOKEN_PATH, tokens.token)
+    paths: list[BaseRoute] = [
+        Mount("/api", api),
+        Mount("/private/api", api),
+        Mount("/_sim", door),
+        Route(TOKEN_PATH, token, methods=["POST"]),
+        *crl.routes(scm),
+    ]
+    return Starlette(routes=paths), scm
+
+
+def _twice(prefix: str, table: list[tuple[str, str, Handler]]) -> list[tuple[str, str, Handler]]:
+    return [
+        (method, f"{prefix.format(version)}{path}", handler)
+        for version in ("v1", "v2")
+        for method, path, handler in table
+    ]

@@ -1,0 +1,110 @@
+"""Faults on order: which calls they meet, and what then happens on the wire."""
+
+import asyncio
+import re
+from dataclasses import asdict, dataclass
+from types import NoneType
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+UPSTREAM = "upstream connect error or disconnect/reset before headers. reset reason: overflow"
+GARBAGE = "<html><body>Please stand by</body></html>"
+
+STATUS = "status"
+DROP_BEFORE = "drop_before"
+DROP_AFTER = "drop_after"
+DELAY = "delay"
+KINDS = {STATUS, DROP_BEFORE, DROP_AFTER, DELAY, "garbage", "truncate"}
+
+
+@dataclass(slots=True)
+class Fault:
+    """A fault that waits for its calls. `times` counts down; null is for good."""
+
+    kind: str
+    method: str | None = None
+    path: str = ""
+    times: int | None = 1
+    status: int = 503
+    body: str | None = None
+    retry_after: int | None = None
+    delay_ms: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(
+                f"there is no kind '{self.kind}'; there are {', '.join(sorted(KINDS))}"
+            )
+        numbers = (self.times, self.status, self.retry_after, self.delay_ms)
+        if any(type(number) not in {int, NoneType} for number in numbers):
+            raise ValueError("times, status, retry_after and delay_ms are whole numbers")
+        if not 200 <= self.status <= 599:
+            raise ValueError(f"{self.status} is no HTTP status of an answer")
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"the path is no regular expression: {error}") from None
+
+    def meets(self, request: Request) -> bool:
+        """Whether this call is one of its own."""
+        right_method = self.method is None or self.method.upper() == request.method
+        return right_method and re.search(self.path, request.url.path) is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fault as it was ordered, with what is left of `times`."""
+        return asdict(self)
+
+    def refusal(self) -> Response:
+        """The answer of kind `status`; without a body it is what the proxy before SCM says."""
+        headers = {"Content-Type": "text/plain"}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        if self.body is not None and self.body.lstrip().startswith(("{", "[")):
+            headers["Content-Type"] = "application/json;charset=UTF-8"
+        return Response(UPSTREAM if self.body is None else self.body, self.status, headers)
+
+    async def spoil(self, answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer of a call that was carried out, broken as this kind breaks it."""
+        if self.kind == DROP_AFTER:
+            await hang_up(scope, receive)
+        elif self.kind == "garbage":
+            page = Response(GARBAGE if self.body is None else self.body, media_type="text/html")
+            await page(scope, receive, send)
+        elif self.kind == "truncate":
+            await _truncated(answer, scope, receive, send)
+        else:
+            await answer(scope, receive, send)
+
+
+def take(faults: list[Fault], request: Request) -> Fault | None:
+    """The first fault that meets this call; one whose `times` are used up is gone."""
+    found = next((fault for fault in faults if fault.meets(request)), None)
+    if found is not None and found.times is not None:
+        found.times -= 1
+        if found.times <= 0:
+            faults.remove(found)
+    return found
+
+
+async def hang_up(scope: Scope, receive: Receive) -> None:
+    """Close the connection without another word."""
+    transport: asyncio.Transport = scope["state"]["transport"]
+    transport.close()
+    # uvicorn would send a 500 for an answer that never starts, unless it knows of the close.
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _truncated(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    body = bytes(answer.body) or b"{}"
+    headers = [(name, value) for name, value in answer.raw_headers if name != b"content-length"]
+    headers.append((b"content-length", str(len(body)).encode()))
+    # A 204 has no body that could be cut short.
+    code = 200 if answer.status_code == 204 else answer.status_code
+    await send({"type": "http.response.start", "status": code, "headers": headers})
+    half = body[: len(body) // 2]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+    await hang_up(scope, receive)

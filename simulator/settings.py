@@ -1,0 +1,94 @@
+"""The switches of the simulator: how it behaves where SCM may differ or where a test wants it to."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+
+@dataclass(slots=True)
+class Settings:
+    """All switches with their defaults; `docs/simulator.md` has one line for each."""
+
+    latency_ms: int = 0
+    issue_after_ms: int = 1000
+    auto_approve: bool = True
+    rate_limit_per_s: float | None = None
+    page_default: int = 12
+    page_max: int = 200
+
+    # Who may come in, and what the customer demands.
+    password: str = "secret"  # noqa: S105  # the simulator's own, printed in its documentation
+    password_state: str = "ALIVE"  # noqa: S105  # a state, not a secret
+    password_days: int = 90
+    admin_type: str = "API"
+    lock_out_after: int = 0
+    token_life_s: int = 300
+    withheld_privileges: list[str] = field(default_factory=list)
+    mandatory_custom_fields: list[str] = field(default_factory=list)
+    external_requester_required: bool = False
+    api_disabled_organizations: list[int] = field(default_factory=list)
+    no_renewal_profiles: list[int] = field(default_factory=list)
+    www_profiles: list[int] = field(default_factory=list)
+    dcv_enabled: bool = True
+    dcv_after_ms: int = 1000
+
+    # What nobody could tell us about SCM.
+    pending_code: int = 0
+    unknown_id_status: int = 404
+    unknown_id_code: int = -5101
+    unknown_id_action_status: int = 400
+    unknown_id_action_code: int = -124
+    unknown_organization_code: int = -1023
+    foreign_organization_code: int = -226
+    no_privilege_code: int = -3
+    shows_admins: bool = True
+    api_disabled_code: int = -1021
+    single_domain_code: int = -1601
+    strict_renew_body: bool = True
+    renew_needs_csr: bool = False
+    renew_twice: bool = True
+    reason_code_required: bool = False
+    reason_code_as_text: bool = False
+    retry_after: bool = True
+    cut_page_size: bool = False
+    exact_filters: bool = False
+    newest_first: bool = False
+    date_format: str = "US"
+    obey_date_format: bool = True
+    day_zone_hours: int = 0
+    spoken_states: bool = False
+    list_lag_ms: int = 0
+    collect_lag_ms: int = 0
+    replace_status: str = "Applied"
+    replace_collects_old: bool = False
+    replace_new_order_number: bool = False
+    replace_revokes_old: bool = False
+
+    def change(self, wanted: dict[str, Any]) -> None:
+        """Take the wanted values over; a name or a kind of value that is unknown changes nothing."""
+        kinds = {f.name: f.type for f in fields(self)}
+        for name, value in wanted.items():
+            if name not in kinds:
+                raise ValueError(f"there is no setting '{name}'")
+            if not _fits(value, str(kinds[name])):
+                raise ValueError(f"setting '{name}' cannot be {value!r}")
+        for name, value in wanted.items():
+            setattr(self, name, value)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of them."""
+        return asdict(self)
+
+
+def _fits(value: Any, kind: str) -> bool:
+    kind = kind.removeprefix("<class '").removesuffix("'>")
+    if kind == "bool":
+        return isinstance(value, bool)
+    if kind == "int":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind == "str":
+        return isinstance(value, str)
+    if kind.startswith("float"):
+        positive = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+        return value is None or positive
+    wanted = str if "str" in kind else int
+    return isinstance(value, list) and all(isinstance(item, wanted) for item in value)

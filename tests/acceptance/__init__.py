@@ -1,0 +1,1 @@
+"""Acceptance tests: the CLI and the processes, end to end."""

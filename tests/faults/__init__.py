@@ -1,0 +1,1 @@
+"""Fault tests: processes that are killed, servers that go away."""

@@ -1,0 +1,1 @@
+"""What stock Dramatiq does to messages over a real RabbitMQ, and what our broker does instead."""

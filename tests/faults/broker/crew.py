@@ -1,0 +1,42 @@
+"""Workers of the real line, in this process: they take what the relay publishes."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import dramatiq
+from sqlalchemy import delete
+
+from models import Database, Outbox, Queue
+from tests.faults.broker.stage import channel_to
+from workers.app import declare
+from workers.broker import HardenedBroker, connection_url
+from workers.line import Line
+
+
+@contextmanager
+def working(
+    line: Line, url: str, *, threads: int = 1, quorum: bool = False
+) -> Iterator[dramatiq.Worker]:
+    """A worker for orders; what it has begun is finished at the end."""
+    with closing(HardenedBroker(url=[connection_url(url)], quorum=quorum)) as broker:
+        declare(broker, line)
+        worker = dramatiq.Worker(
+            broker, queues={Queue.ORDER.value}, worker_timeout=50, worker_threads=threads
+        )
+        worker.start()
+        try:
+            yield worker
+        finally:
+            worker.stop()
+
+
+def only_the_order_is_to_be_sent(database: Database) -> None:
+    """Leave one outbox row: the order's."""
+    with database.transaction() as db:
+        db.execute(delete(Outbox).where(Outbox.routing_key != Queue.ORDER.value))
+
+
+def waiting(url: str, queue: Queue = Queue.ORDER) -> int:
+    """Messages in a queue that no worker holds."""
+    with channel_to(url) as channel:
+        return int(channel.queue_declare(queue.value, passive=True).method.message_count)

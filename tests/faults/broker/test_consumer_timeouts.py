@@ -1,0 +1,84 @@
+"""A task takes longer than RabbitMQ waits for its ack (30 minutes; here a second).
+
+On quorum queues: since RabbitMQ 4.3 the others know no such time-out.
+"""
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from models import Account, OrderStatus
+from producers.relay import Relay
+from producers.wire import rabbit_wire
+from tests.faults.broker.crew import only_the_order_is_to_be_sent, waiting, working
+from tests.faults.broker.stage import Kind, Stage, broker_of
+from tests.gate import Gate
+from tests.integration.workers.conftest import Bench
+from tests.servers import RabbitServer, until
+from workers.broker import HardenedBroker, connection_url
+from workers.line import Line
+
+ENROLL = "POST /ssl/v1/enroll"
+# RabbitMQ looks at its time-outs by a clock of its own, and starts another consumer after.
+LONG = 60
+
+
+@pytest.fixture
+def hasty(own_rabbitmq: RabbitServer) -> Iterator[str]:
+    """A vhost of a RabbitMQ that waits a second for an ack, and looks five times a second."""
+    own_rabbitmq.ctl("eval", "application:set_env(rabbit, consumer_timeout, 1000).")
+    own_rabbitmq.ctl("eval", "application:set_env(rabbit, channel_tick_interval, 200).")
+    with own_rabbitmq.vhost() as url:
+        yield url
+
+
+# Stock leaves the connection open whose channel RabbitMQ has closed.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_on_stock_a_long_task_runs_in_two_workers_at_once(hasty: str) -> None:
+    running = threading.Semaphore(0)
+    release = threading.Event()
+
+    def work(_: str) -> None:
+        running.release()
+        assert release.wait(LONG)
+
+    with closing(broker_of(Kind.STOCK, hasty, quorum=True)) as broker:
+        stage = Stage(broker, hasty)
+        stage.act = work
+        stage.publish("A")
+        with stage.working(), stage.working():
+            at_once = [running.acquire(timeout=LONG) for _ in range(2)]
+            release.set()
+
+    assert at_once == [True, True]
+    del stage, broker
+    gc.collect()
+
+
+def test_on_ours_a_long_call_is_delivered_again_and_made_once(hasty: str, bench: Bench) -> None:
+    with Gate(bench.simulator.url) as gate:
+        with bench.database.transaction() as db:
+            db.get_one(Account, bench.account().id).url = gate.url
+        patient = bench.line.settings.model_copy(update={"scm_read_seconds": 3 * LONG})
+        lines = [Line(bench.database, bench.line.vault, patient) for _ in range(2)]
+        gate.close(answers=True)
+        command = bench.place()
+        only_the_order_is_to_be_sent(bench.database)
+        with closing(HardenedBroker(url=[connection_url(hasty)], quorum=True)) as broker:
+            wire = rabbit_wire(broker)
+            wire.open()
+            assert Relay(bench.database, wire).pump() == 1
+
+        with working(lines[0], hasty, quorum=True):
+            assert gate.arrived.wait(LONG)
+            with working(lines[1], hasty, quorum=True):
+                until(lambda: bench.command(command.id).restarts > 0, LONG)
+                gate.open()
+                until(lambda: bench.order(command).status is OrderStatus.PENDING, LONG)
+                until(lambda: waiting(hasty) == 0, LONG)
+
+    assert bench.calls(ENROLL) == 1
+    assert len(bench.orders_at_scm()) == 1

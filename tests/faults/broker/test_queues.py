@@ -1,0 +1,70 @@
+"""The queues themselves: what they are declared with, and what becomes of one that is gone."""
+
+from collections.abc import Callable
+from contextlib import closing
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.common import dq_name, xq_name
+from pika.exceptions import ChannelClosedByBroker
+
+from tests.faults.broker.stage import Kind, Left, Stage, channel_to
+from tests.servers import RabbitServer
+from workers.broker import HardenedBroker, connection_url
+
+
+def test_dead_letters_have_a_time_to_live_on_stock_and_none_on_ours(
+    stage_of: Callable[[Kind], Stage],
+) -> None:
+    stock, ours = stage_of(Kind.STOCK), stage_of(Kind.OURS)
+
+    assert "x-message-ttl" in declared_otherwise(stock.url, xq_name(stock.queue))
+    assert declared_otherwise(ours.url, xq_name(ours.queue)) == ""
+
+
+@pytest.mark.parametrize(("kind", "arrives"), [(Kind.STOCK, False), (Kind.OURS, True)])
+def test_a_message_to_a_deleted_queue_vanishes_on_stock_and_is_there_on_ours(
+    vhost: str, kind: Kind, arrives: bool
+) -> None:
+    url = connection_url(vhost)
+    as_it_comes = RabbitmqBroker(url=url)  # without confirms
+    with closing(as_it_comes if kind is Kind.STOCK else HardenedBroker(url=[url])) as broker:
+        stage = Stage(broker, vhost)
+        with channel_to(vhost) as channel:
+            channel.queue_delete(stage.queue)
+
+        broker.get_actor("note").send("A")
+
+    with channel_to(vhost) as channel:
+        arguments = broker._build_queue_arguments(stage.queue)
+        channel.queue_declare(stage.queue, durable=True, arguments=arguments)
+    assert len(stage.left(at_least=arrives).waiting) == arrives
+
+
+def test_quorum_queues_are_taken_by_rabbitmq_and_carry_messages_and_dead_letters(
+    vhost: str, rabbitmq: RabbitServer
+) -> None:
+    with closing(HardenedBroker(url=[connection_url(vhost)], quorum=True)) as broker:
+        stage = Stage(broker, vhost)
+        name = unquote(urlsplit(vhost).path[1:])
+        types = rabbitmq.ctl("list_queues", "--vhost", name, "name", "type").split("\n")
+        for queue in (stage.queue, dq_name(stage.queue), xq_name(stage.queue)):
+            assert f"{queue}\tquorum" in types
+        stage.publish("bad", options=None)
+        stage.publish("good")
+
+        with stage.working():
+            stage.has_run("good")
+
+    assert stage.left(at_least=1) == Left(dead=["bad"])
+
+
+def declared_otherwise(url: str, queue: str) -> str:
+    """What RabbitMQ has against this queue being declared as a plain classic one; nothing if it is."""
+    with channel_to(url) as channel:
+        try:
+            channel.queue_declare(queue, durable=True, arguments={})
+        except ChannelClosedByBroker as refusal:
+            return str(refusal.reply_text)
+    return ""

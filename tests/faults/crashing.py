@@ -1,0 +1,182 @@
+"""Make a process of the line die at a named point, with SIGKILL and its whole group.
+
+    python -m tests.faults.crashing 'workers.sending:_call call enroll after' run worker
+
+Only the lowest doors are patched, before the CLI starts: the database's transaction, the one function
+that asks SCM, and what pika and Dramatiq do to messages. `effects.py` says which place of ours is
+behind such a door at that moment.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import wraps
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psycopg
+from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
+from pika.adapters.blocking_connection import BlockingChannel
+from sqlalchemy.orm import Session
+
+import cli.main
+import workers.app
+from models import Database
+from tests.faults.effects import CALL, MESSAGE, TRANSACTION, Effect, effect_at
+from workers import posting, step
+from workers.line import Line
+from workers.scm.calls import Caller
+
+
+@dataclass(frozen=True)
+class Death:
+    """Where a process dies: at the `nth` time that it meets `point`, or any point where that is "".
+
+    `intent`: only in work for that command (its correlation id). `signal`: SIGSTOP freezes instead.
+    """
+
+    point: str = ""
+    intent: str | None = None
+    nth: int = 1
+    signal: int = signal.SIGKILL
+
+
+class Reaper:
+    """Counts the points that this process meets, and ends its group at the one that was told."""
+
+    def __init__(self, deaths: Sequence[Death], record: Path) -> None:
+        self._left = [death.nth for death in deaths]
+        self._deaths = deaths
+        self._record = record
+        self._lock = threading.Lock()
+        self._work = threading.local()
+        self._intents: dict[str, str | None] = {}
+
+    @contextmanager
+    def working_for(self, command_id: str) -> Iterator[None]:
+        """What this thread does in this block is work for a command."""
+        before = getattr(self._work, "intent", None)
+        self._work.intent = self._intent_of(command_id)
+        try:
+            yield
+        finally:
+            self._work.intent = before
+
+    def meet(self, effect: Effect | None, phase: str) -> None:
+        """This thread is just before or after an effect."""
+        if effect is None:
+            return
+        intent = getattr(self._work, "intent", None)
+        point = f"{effect.name} {phase}"
+        with self._lock:
+            for number, death in enumerate(self._deaths):
+                if death.point not in ("", point) or death.intent not in (None, intent):
+                    continue
+                self._left[number] -= 1
+                if self._left[number] == 0:
+                    self._die(number, point, intent)
+
+    def _die(self, number: int, point: str, intent: str | None) -> None:
+        line = json.dumps({"number": number, "point": point, "intent": intent})
+        with self._record.open("a") as record:
+            record.write(f"{line}\n")
+        os.killpg(os.getpgrp(), self._deaths[number].signal)
+
+    def _intent_of(self, command_id: str) -> str | None:
+        if command_id not in self._intents:
+            query = "SELECT correlation_id FROM command WHERE id = %s"
+            try:
+                with psycopg.connect(os.environ["CERTLINE_DATABASE_URL"]) as connection:
+                    row = connection.execute(query, [command_id]).fetchone()
+            except psycopg.Error:
+                return None
+            self._intents[command_id] = None if row is None else str(row[0])
+        return self._intents[command_id]
+
+
+def install(deaths: Sequence[Death], record: Path) -> None:
+    """Patch this process, and the worker processes that it will fork. `record` is told of the death."""
+    # Python 3.14 starts processes by a fork server, which would know nothing of our patches.
+    if multiprocessing.get_start_method(allow_none=True) != "fork":
+        multiprocessing.set_start_method("fork", force=True)
+    reaper = Reaper(deaths, record)
+    _watch_transactions(reaper)
+    _watch(reaper, CALL, Caller, "_ask")
+    _watch(reaper, CALL, posting, "post")
+    for owner, method in (
+        (_RabbitmqConsumer, "ack"),
+        (_RabbitmqConsumer, "nack"),
+        (RabbitmqBroker, "enqueue"),
+        (BlockingChannel, "basic_publish"),
+        (BlockingChannel, "basic_ack"),
+        (BlockingChannel, "basic_nack"),
+        (BlockingChannel, "basic_reject"),
+    ):
+        _watch(reaper, MESSAGE, owner, method)
+    _know_the_work(reaper)
+
+
+def _watch_transactions(reaper: Reaper) -> None:
+    original = Database.transaction
+
+    @contextmanager
+    def transaction(self: Database) -> Iterator[Session]:
+        effect = effect_at(sys._getframe(), TRANSACTION)
+        with original(self) as session:
+            yield session
+            session.flush()
+            reaper.meet(effect, "before")
+        reaper.meet(effect, "after")
+
+    Database.transaction = transaction  # type: ignore[method-assign]
+
+
+def _watch(reaper: Reaper, kind: str, owner: type | ModuleType, method: str) -> None:
+    original: Callable[..., Any] = getattr(owner, method)
+
+    @wraps(original)
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        effect = effect_at(sys._getframe(), kind)
+        reaper.meet(effect, "before")
+        answer = original(self, *args, **kwargs)
+        reaper.meet(effect, "after")
+        return answer
+
+    setattr(owner, method, watched)
+
+
+def _know_the_work(reaper: Reaper) -> None:
+    run: Callable[..., None] = step.run
+    ack: Callable[..., None] = _RabbitmqConsumer.ack
+
+    def run_known(line: Line, kind: step.Step, command_id: str) -> None:
+        with reaper.working_for(command_id):
+            run(line, kind, command_id)
+
+    def ack_known(self: Any, message: Any) -> None:
+        command_id = message.kwargs.get("command_id") or message.kwargs.get("id")
+        with reaper.working_for(str(command_id)):
+            ack(self, message)
+
+    setattr(workers.app, "run", run_known)  # noqa: B010  # it is imported there, not its own
+    setattr(_RabbitmqConsumer, "ack", ack_known)  # noqa: B010  # Dramatiq has it untyped
+
+
+def death_as_json(death: Death) -> dict[str, Any]:
+    """A death as it is told to another process."""
+    return asdict(death)
+
+
+if __name__ == "__main__":
+    where, *words = sys.argv[1:]
+    name, _, count = where.partition("#")
+    install([Death(name, nth=int(count or 1))], Path(os.devnull))
+    os.setpgrp()
+    cli.main.main(words)

@@ -1,0 +1,77 @@
+"""Another system: it publishes commands to the exchange, or to the workers in Dramatiq's format."""
+
+import json
+import time
+import uuid
+from functools import partial
+from typing import Any
+
+import pika
+from pika.exceptions import UnroutableError
+
+from models.outbox import COMMANDS, Queue
+from models.payloads import OrderCommand
+from tests.servers import until
+
+
+def order_event(wanted: OrderCommand) -> dict[str, Any]:
+    """An order as a CloudEvent, with an id of its own."""
+    return {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": "//shop.example",
+        "type": "certline.command.order.v1",
+        "data": wanted.model_dump(mode="json", exclude_defaults=True),
+    }
+
+
+def send_to_exchange(vhost: str, event: dict[str, Any], *, routing_key: str = "order") -> None:
+    """Publish an event to `certline.commands`; returns once RabbitMQ has it in a queue."""
+    _publish(vhost, COMMANDS, routing_key, json.dumps(event).encode(), event["id"])
+
+
+def send_to_workers(vhost: str, event: dict[str, Any]) -> None:
+    """Publish the same straight to the workers' queue, as a system that speaks Dramatiq's format."""
+    message = _message(event)
+    _publish(vhost, "", Queue.ORDER, json.dumps(message).encode(), message["message_id"])
+
+
+def send_nonsense_to_workers(vhost: str) -> None:
+    """Publish what is no message of Dramatiq's to the workers' queue."""
+    message = _message({}) | {"actor_name": ["order"], "options": None}
+    _publish(vhost, "", Queue.ORDER, json.dumps(message).encode(), message["message_id"])
+
+
+def _message(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "queue_name": Queue.ORDER,
+        "actor_name": "order",
+        "args": [],
+        "kwargs": kwargs,
+        "options": {},
+        "message_id": str(uuid.uuid4()),
+        "message_timestamp": int(time.time() * 1000),
+    }
+
+
+def _publish(vhost: str, exchange: str, key: str, body: bytes, message_id: Any) -> None:
+    with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        properties = pika.BasicProperties(
+            delivery_mode=2,
+            message_id=str(message_id),
+            content_type="application/cloudevents+json" if exchange else "application/json",
+        )
+        # The parts declare the queue when they start.
+        until(partial(_is_routed, channel, exchange, key, body, properties), 30)
+
+
+def _is_routed(
+    channel: Any, exchange: str, key: str, body: bytes, properties: pika.BasicProperties
+) -> bool:
+    try:
+        channel.basic_publish(exchange, key, body, properties, mandatory=True)
+    except UnroutableError:
+        return False
+    return True

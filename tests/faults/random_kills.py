@@ -1,0 +1,222 @@
+"""One seed: mixed commands, and every part killed at moments that the seed chose; then the world is checked.
+
+A moment is "at the n-th effect of this process", not a time: a seed that fails fails again.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from sqlalchemy import select
+
+from models import Certificate, CertificateStatus, CommandType, Order
+from models.payloads import SyncCommand
+from producers.requests import request_sync
+from tests.faults.crashing import Death
+from tests.faults.outsider import order_event, send_to_exchange
+from tests.faults.stage import Stage
+from tests.nursery import Part
+from tests.servers import until
+
+# How often each part is killed while the commands come, and at which of its effects at the latest.
+WORKER = ("worker", "--threads", "2")
+VICTIMS: list[tuple[tuple[str, ...], int, int]] = [
+    (WORKER, 8, 60),
+    (WORKER, 8, 60),
+    (("relay",), 6, 80),
+    (("ingress",), 3, 8),
+    (("producer",), 2, 6),
+]
+# The same for the workers that look up afterwards what the first ones have left behind.
+SECOND_ROUND = [(WORKER, 2, 40), (WORKER, 2, 40)]
+# Seconds without a kill or a command before a round is over: what is left is too little to die of.
+QUIET = 5.0
+# Orders on their way, at the most: later commands are about what earlier ones have brought.
+MOST_OPEN = 12
+# What the parts' modules are called in the table.
+PARTS = {"clock": "producer", "wire": "relay", "listening": "ingress", "autopsy": "ingress"}
+
+
+@dataclass
+class Run:
+    """What came of a seed: the points where parts died, the commands, and all that is wrong."""
+
+    seed: int
+    died: Counter[tuple[str, str]] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+
+class Victim:
+    """One part that is killed, started again and killed again, until its deaths are used up."""
+
+    def __init__(self, stage: Stage, words: tuple[str, ...], deaths: list[Death]) -> None:
+        self._stage = stage
+        self._words = words
+        self._deaths = deaths
+        self.part: Part | None = None
+
+    @property
+    def is_doomed(self) -> bool:
+        """Whether a death still waits for it."""
+        return bool(self._deaths) or self.part is not None
+
+    def look(self) -> str | None:
+        """Start it again where it has died; answers the point of its death."""
+        if self.part is not None and self.part.exit_code is None:
+            return None
+        died = self.part.met[0]["point"] if self.part is not None and self.part.met else None
+        self.part = None
+        if self._deaths:
+            self.part = self._stage.start(*self._words, dies=[self._deaths.pop()])
+        return died
+
+    def end(self) -> None:
+        """It is killed now, wherever it is."""
+        self._deaths.clear()
+        if self.part is not None:
+            self.part.kill()
+            self.part = None
+
+
+def run(stage: Stage, seed: int, commands: int) -> Run:
+    """Play a seed on a fresh stage; its parts are stopped first."""
+    stage.until_well()  # exchanges and queues are there
+    stage.stop_parts()
+    chance = random.Random(seed)  # noqa: S311  # the same in each run
+    outcome = Run(seed)
+    share = commands / 200
+    asking = _commands(stage, chance, commands, outcome.asked)
+    _round(stage, _victims(stage, chance, VICTIMS, share), outcome, asking)
+    # What rests in `sending` now is looked up, and those who look die too.
+    stage.age()
+    for part in ("relay", "producer", "ingress"):
+        stage.start(part)
+    stage.place()
+    stage.hasten()
+    _round(stage, _victims(stage, chance, SECOND_ROUND, 1), outcome, iter(()))
+    stage.age()
+    stage.start("worker")
+    stage.place()
+    outcome.wrong = stage.finish(timeout=180)
+    return outcome
+
+
+def _victims(
+    stage: Stage,
+    chance: random.Random,
+    wanted: Sequence[tuple[tuple[str, ...], int, int]],
+    share: float,
+) -> list[Victim]:
+    victims = []
+    for words, times, latest in wanted:
+        count = max(1, round(times * share))
+        deaths = [Death(nth=chance.randint(1, latest)) for _ in range(count)]
+        victims.append(Victim(stage, words, deaths))
+    return victims
+
+
+def _round(stage: Stage, victims: list[Victim], outcome: Run, asking: Iterator[str]) -> None:
+    """Ask and kill, until everything is asked and nobody is doomed any more, or nothing moves."""
+
+    def moved() -> bool:
+        seen = False
+        for victim in victims:
+            point = victim.look()
+            if point is not None:
+                outcome.died[_part_of(point), _kind_of(point)] += 1
+                seen = True
+        if stage.open_orders() < MOST_OPEN:
+            seen = next(asking, None) is not None or seen
+        return seen
+
+    # Quiet means that those who are left alive have nothing to do; they are killed as they are.
+    with suppress(TimeoutError):
+        while any(victim.is_doomed for victim in victims):
+            until(moved, QUIET, every=0.02)
+    for victim in victims:
+        victim.end()
+    for _ in asking:
+        pass
+
+
+def _commands(
+    stage: Stage, chance: random.Random, count: int, asked: Counter[str]
+) -> Iterator[str]:
+    """Ask for one thing after another; answers what it was."""
+    ways: dict[str, tuple[int, Callable[[], bool]]] = {
+        "order": (52, partial(_order, stage)),
+        "order from outside": (14, partial(_order_from_outside, stage)),
+        "sync": (2, partial(_sync, stage)),
+        "poll of all": (6, partial(_poll_all, stage)),
+        "renew": (10, partial(_succeed, stage, chance, CommandType.RENEW)),
+        "reissue": (8, partial(_succeed, stage, chance, CommandType.REISSUE)),
+        "revoke": (8, partial(_succeed, stage, chance, CommandType.REVOKE)),
+    }
+    weights = [weight for weight, _ in ways.values()]
+    for _ in range(count):
+        (name,) = chance.choices(list(ways), weights)
+        if not ways[name][1]():
+            name = "order"
+            _order(stage)
+        asked[name] += 1
+        yield name
+
+
+def _order(stage: Stage) -> bool:
+    stage.place()
+    return True
+
+
+def _order_from_outside(stage: Stage) -> bool:
+    send_to_exchange(stage.vhost, order_event(stage.plant.wanted(stage.new_name())))
+    return True
+
+
+def _sync(stage: Stage) -> bool:
+    request_sync(stage.plant.database, SyncCommand(), requested_by="test")
+    return True
+
+
+def _poll_all(stage: Stage) -> bool:
+    stage.accept(CommandType.POLL, {})
+    return True
+
+
+def _succeed(stage: Stage, chance: random.Random, kind: CommandType) -> bool:
+    """Renew, reissue or revoke a certificate that nothing has been done to; False where there is none."""
+    with stage.plant.database.transaction() as db:
+        touched = select(Order.predecessor_id).where(Order.predecessor_id.is_not(None))
+        fresh = db.scalars(
+            select(Certificate.id)
+            .where(
+                Certificate.status == CertificateStatus.ACTIVE,
+                Certificate.id.not_in(touched),
+                Certificate.id.not_in(stage.touched),
+            )
+            .order_by(Certificate.common_name)
+        ).all()
+    if not fresh:
+        return False
+    certificate = chance.choice(fresh)
+    stage.touched.append(certificate)
+    reason = {CommandType.REISSUE: {"reason": "lost"}, CommandType.REVOKE: {"comments": "lost"}}
+    stage.accept(kind, {"certificate": certificate, **reason.get(kind, {})})
+    return True
+
+
+def _part_of(point: str) -> str:
+    room, _, module = point.partition(":")[0].partition(".")
+    return "worker" if room == "workers" else PARTS.get(module, module)
+
+
+def _kind_of(point: str) -> str:
+    effect, _, phase = point.rpartition(" ")
+    if " call " in effect:
+        return f"{phase} a call to SCM"
+    if " store " in effect or " transaction" in effect:
+        return f"{phase} a commit"
+    return f"{phase} a message"

@@ -1,0 +1,168 @@
+"""Stories of a person's commands: the process that asks for something dies, and it is typed again."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+
+from cryptography.fernet import Fernet
+from sqlalchemy import select
+
+from models import Account, CommandType
+from models.dead_letter import keep
+from models.outbox import COMMANDS
+from models.vault import Vault
+from producers.renewing_many import judge_many, request_batch
+from tests.faults.crashing import Death
+from tests.faults.outsider import order_event
+from tests.faults.stage import Stage
+from tests.faults.stories.orders import DETAILS
+
+
+def an_order_is_typed(stage: Stage, points: Sequence[str]) -> None:
+    """`order create` with an id of its own dies, and is typed again with the same."""
+    for point in points:
+        words = (
+            *("order", "create", "--common-name", stage.new_name(), "--term", "90"),
+            *("--organization", "Nordhafen University", "--profile", "OV Multi-Domain SSL"),
+            *("--key-algorithm", "EC", "--command-id", str(uuid.uuid4())),
+        )
+        type_twice(stage, point, *words)
+
+
+def a_sync_is_typed(stage: Stage, points: Sequence[str]) -> None:
+    """`sync` dies."""
+    for point in points:
+        type_twice(stage, point, "sync", "organizations")
+
+
+def a_poll_is_typed(stage: Stage, points: Sequence[str]) -> None:
+    """`order poll` dies."""
+    stage.run(stage.place())
+    for point in points:
+        type_twice(stage, point, "order", "poll", "--all")
+
+
+def a_retry_is_typed(stage: Stage, points: Sequence[str]) -> None:
+    """`command retry` of what failed dies."""
+    for point in points:
+        command = stage.place()
+        stage.run(command)
+        poll = stage.step_of(command, CommandType.POLL)
+        with stage.failing("GET", DETAILS, "status", status=503):
+            stage.age()
+            stage.run(poll)
+        type_twice(stage, point, "command", "retry", poll.id)
+
+
+def a_renewal_is_typed(stage: Stage, points: Sequence[str]) -> None:
+    """`certificate renew` dies, and what is typed again is the same renewal."""
+    for point in points:
+        type_twice(stage, point, "certificate", "renew", stage.store().id)
+
+
+def a_batch_is_typed(stage: Stage, points: Sequence[str]) -> None:
+    """`certificate renew` with a pace dies: the whole batch is there, or nothing of it."""
+    for point in points:
+        names = [stage.store().id for _ in range(2)]
+        type_twice(stage, point, "certificate", "renew", *names, "--pace", "9/min")
+
+
+def a_batch_is_paused(stage: Stage, points: Sequence[str]) -> None:
+    """`renewal pause` dies."""
+    for point in points:
+        type_twice(stage, point, "renewal", "pause", a_batch(stage))
+
+
+def a_batch_is_resumed(stage: Stage, points: Sequence[str]) -> None:
+    """`renewal resume` dies."""
+    for point in points:
+        batch = a_batch(stage)
+        stage.type("renewal", "pause", batch)
+        type_twice(stage, point, "renewal", "resume", batch, "--pace", "9/min")
+
+
+def a_batch(stage: Stage) -> str:
+    """Two renewals, of which the second has its turn in an hour; the batch's id."""
+    certificates = [stage.store() for _ in range(2)]
+    batch = request_batch(
+        stage.plant.database,
+        judge_many(stage.plant.database, certificates, reuse_key=False),
+        selection="a test",
+        pace=1,
+        reuse_key=False,
+        requested_by="ida",
+    )
+    return batch.id
+
+
+def a_revocation_is_typed(stage: Stage, points: Sequence[str]) -> None:
+    """`certificate revoke` dies."""
+    for point in points:
+        words = ("certificate", "revoke", stage.store().id, "--comments", "key was copied", "--yes")
+        type_twice(stage, point, *words)
+
+
+def a_letter_is_replayed(stage: Stage, points: Sequence[str]) -> None:
+    """`dead-letter replay` dies."""
+    for point in points:
+        type_twice(stage, point, "dead-letter", "replay", a_letter(stage))
+
+
+def a_letter_is_dropped(stage: Stage, points: Sequence[str]) -> None:
+    """`dead-letter drop` dies."""
+    for point in points:
+        type_twice(stage, point, "dead-letter", "drop", a_letter(stage), "--reason", "a test")
+        stage.names.pop()  # nobody gets that certificate
+
+
+def a_letter(stage: Stage) -> str:
+    """A command that was not taken, because its account was not known then."""
+    event = order_event(stage.plant.wanted(stage.new_name()))
+    body = json.dumps(event).encode()
+    with stage.plant.database.transaction() as db:
+        letter, _ = keep(
+            db,
+            stage.plant.vault,
+            body,
+            source=COMMANDS,
+            reason="its account was not known",
+            properties={"exchange": COMMANDS, "routing_key": "order", "bytes": len(body)},
+            message_id=event["id"],
+            command_id=event["id"],
+            attempts=1,
+        )
+        return letter
+
+
+def a_licence_is_set(stage: Stage, points: Sequence[str]) -> None:
+    """`license set` dies."""
+    for point in points:
+        type_twice(stage, point, "license", "set", "900")
+
+
+def a_schedule_is_run(stage: Stage, points: Sequence[str]) -> None:
+    """`schedule run` dies."""
+    for point in points:
+        type_twice(stage, point, "schedule", "run", "sweep")
+
+
+def keys_are_rotated(stage: Stage, points: Sequence[str]) -> None:
+    """`keys rotate` dies, and the next one does the rest: the login at SCM is readable again."""
+    older, present = Fernet.generate_key().decode(), stage.plant.environment["CERTLINE_SECRET_KEY"]
+    for point in points:
+        with stage.plant.database.transaction() as db:
+            db.scalars(select(Account)).one().secret_sealed = Vault(older).seal(b"secret")
+        both = {"CERTLINE_SECRET_KEY": f"{present},{older}"}
+        type_twice(stage, point, "keys", "rotate", environment=both)
+        with stage.plant.database.transaction() as db:
+            sealed = db.scalars(select(Account.secret_sealed)).one()
+            assert stage.plant.vault.open(sealed or b"") == b"secret"
+
+
+def type_twice(
+    stage: Stage, point: str, *words: str, environment: Mapping[str, str] | None = None
+) -> None:
+    """Type it once with a death on its way, and once more."""
+    died = stage.type(*words, dies=[Death(point)], environment=environment)
+    assert died.met, f"{words} never came to {point}:\n{died.output}"
+    stage.type(*words, environment=environment)

@@ -1,0 +1,131 @@
+"""Stories of the parts that are no workers: the relay, the producer, the ingress, and all in one."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import select
+
+from models import AutoRenewDecision, Certificate, RenewalBatch
+from models.account import accounts
+from models.auto_renewal_audit import Decision
+from models.session import clock
+from producers.renewal_settings import choose, enable
+from tests.faults.crashing import Death
+from tests.faults.killing import kill
+from tests.faults.outsider import order_event, send_nonsense_to_workers, send_to_exchange
+from tests.faults.stage import Stage
+from tests.faults.stories.doors import a_batch
+from tests.servers import until
+
+
+def the_relay(stage: Stage, points: Sequence[str]) -> None:
+    """Rows go out, and who sends them dies."""
+    stage.stop("relay")
+    for point in points:
+        stage.place()
+        kill(stage, [Death(point)], "relay")
+    stage.start("relay")
+
+
+def the_producer(stage: Stage, points: Sequence[str]) -> None:
+    """Schedules fire, and who fires them dies."""
+    stage.stop("producer")
+    for point in points:
+        stage.make_schedules_due()
+        kill(stage, [Death(point)], "producer")
+    stage.make_schedules_due()
+    stage.start("producer")
+
+
+def the_producer_renews_many(stage: Stage, points: Sequence[str]) -> None:
+    """A batch has its next turn, and who releases it dies."""
+    stage.stop("producer")
+    for point in points:
+        batch = a_batch(stage)
+        with stage.plant.database.transaction() as db:
+            db.get_one(RenewalBatch, batch).next_at -= timedelta(hours=2)
+        kill(stage, [Death(point)], "producer")
+    stage.start("producer")
+
+
+def an_auto_renewal(stage: Stage, points: Sequence[str]) -> None:
+    """What is due is renewed by itself, once, and who asks for it dies."""
+    stage.stop("producer")
+    due = []
+    for point in points:
+        due.append(stage.store().id)
+        select_what_is_due(stage, due[-1])
+        stage.make_schedules_due()
+        kill(stage, [Death(point)], "producer")
+    stage.make_schedules_due()
+    stage.start("producer")
+    until(partial(all_are_asked_for, stage, due), 60, every=0.2)
+
+
+def select_what_is_due(stage: Stage, certificate_id: str) -> None:
+    """A certificate has three days left, and is selected."""
+    with stage.plant.database.transaction() as db:
+        found = db.get_one(Certificate, certificate_id)
+        found.not_before, found.not_after = clock(db, timedelta(-87)), clock(db, timedelta(3))
+        enable(db, accounts(db), days=30, cap=None, who="test")
+        choose(db, [found], selected=True, who="test")
+
+
+def all_are_asked_for(stage: Stage, due: Sequence[str]) -> bool:
+    """Whether each has its renewal; none may have two."""
+    with stage.plant.database.transaction() as db:
+        query = select(AutoRenewDecision.certificate_id).where(
+            AutoRenewDecision.decision == Decision.RENEWED
+        )
+        counts = Counter(db.scalars(query))
+    assert all(count == 1 for count in counts.values()), counts
+    return set(due) <= set(counts)
+
+
+def everything_in_one_process(stage: Stage, points: Sequence[str]) -> None:
+    """`certline up` takes the place of all parts, and dies as it begins."""
+    for point in points:
+        stage.place()
+        kill(stage, [Death(point)], "up")
+
+
+def a_command_from_outside(stage: Stage, points: Sequence[str]) -> None:
+    """Another system sends a command to the exchange, and the ingress dies over it."""
+    stage.stop("ingress")
+    for point in points:
+        send_to_exchange(stage.vhost, order_event(stage.plant.wanted(stage.new_name())))
+        kill(stage, [Death(point)], "ingress")
+    stage.start("ingress")
+
+
+def a_refused_command_from_outside(stage: Stage, points: Sequence[str]) -> None:
+    """Another system sends what nobody understands; it is kept for a person, once."""
+    stage.stop("ingress")
+    for point in points:
+        event = order_event(stage.plant.wanted("nobody.nordhafen.example")) | {"specversion": "9"}
+        send_to_exchange(stage.vhost, event)
+        stage.letters += 1
+        kill(stage, [Death(point)], "ingress")
+    stage.start("ingress")
+
+
+def nonsense_for_the_workers(stage: Stage, points: Sequence[str]) -> None:
+    """What is no message is refused by a worker, which dies over it."""
+    for point in points:
+        send_nonsense_to_workers(stage.vhost)
+        stage.letters += 1
+        kill(stage, [Death(point)], "worker", "--threads", "1")
+
+
+def a_dead_letter(stage: Stage, points: Sequence[str]) -> None:
+    """What a worker has refused is put aside for a person, once, and the ingress dies over it."""
+    stage.stop("ingress")
+    for point in points:
+        send_nonsense_to_workers(stage.vhost)
+        stage.letters += 1
+        stage.start("worker")
+        kill(stage, [Death(point)], "ingress")
+        stage.stop("worker")
+    stage.start("ingress")

@@ -1,0 +1,134 @@
+"""Stories of webhooks: who posts an event dies over it, and so does who manages them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import select, update
+
+from models import Command, CommandStatus, CommandType, Webhook, WebhookStatus
+from models.base import new_id
+from models.command import accept
+from models.webhook import park
+from producers.webhooks import add_webhook, remove_webhook
+from tests.faults.killing import kill_workers
+from tests.faults.stage import Stage
+from tests.faults.stories.doors import type_twice
+from tests.unit.scm.odd_server import OddServer, Seen, http
+
+# What no story of the same group tells, so that nothing else is posted.
+QUIET = "import.completed"
+
+
+class Receiver:
+    """A receiver that answers with `status` until the story says otherwise, at any path."""
+
+    def __init__(self, stage: Stage, status: str) -> None:
+        self.stage = stage
+        self.status = status
+        self.server = OddServer([self._answer])
+        self.deliveries: list[Command] = []
+
+    def _answer(self, _seen: Seen) -> bytes:
+        return http(self.status)
+
+    def deliver(self) -> Command:
+        """An event on its way, to a webhook of its own: none waits for another's rest."""
+        url = f"{self.server.url}/{new_id()}"
+        database, vault = self.stage.plant.database, self.stage.plant.vault
+        hook = add_webhook(database, vault, url, [QUIET], allow_private=True, who="test").webhook
+        with database.transaction() as db:
+            payload = {"webhook": hook.id, "event": {"id": new_id(), "type": QUIET}}
+            command, _ = accept(
+                db,
+                CommandType.WEBHOOK,
+                payload,
+                requested_by="certline",
+                source="certline",
+                subject=hook.id,
+            )
+        self.deliveries.append(command)
+        return command
+
+    def take_all(self) -> None:
+        """From now on it takes what comes; each event that was to come has come."""
+        self.status = "204 No Content"
+        with self.stage.plant.database.transaction() as db:
+            db.execute(update(Webhook).values(status=WebhookStatus.ACTIVE, resting_until=None))
+            parked = update(Command).where(Command.status == CommandStatus.REVIEW)
+            ours = Command.id.in_([each.id for each in self.deliveries])
+            db.execute(parked.where(ours).values(status=CommandStatus.QUEUED))
+        self.stage.age()
+        for each in self.deliveries:
+            self.stage.run(each)
+            assert self.stage.is_done(each), f"{each} was not taken"
+            remove_webhook(self.stage.plant.database, str(each.subject), who="test")
+        wanted = {each.payload["event"]["id"] for each in self.deliveries}
+        assert {seen.headers["webhook-id"] for seen in self.server.seen} == wanted
+
+
+@contextmanager
+def receiving(stage: Stage, status: str = "204 No Content") -> Iterator[Receiver]:
+    """A receiver, which has everything in the end."""
+    receiver = Receiver(stage, status)
+    with receiver.server:
+        yield receiver
+        receiver.take_all()
+
+
+def an_event_to_a_webhook(stage: Stage, points: Sequence[str]) -> None:
+    """An event is posted; where its worker dies, it comes again under its id."""
+    with receiving(stage) as receiver:
+        kill_workers(stage, points, [receiver.deliver() for _ in points])
+
+
+def a_receiver_in_trouble(stage: Stage, points: Sequence[str]) -> None:
+    """The receiver does not take it now."""
+    with receiving(stage, "503 Service Unavailable") as receiver:
+        kill_workers(stage, points, [receiver.deliver() for _ in points])
+
+
+def a_receiver_that_is_gone(stage: Stage, points: Sequence[str]) -> None:
+    """The receiver wants nothing more: what is on its way is parked."""
+    with receiving(stage, "410 Gone") as receiver:
+        kill_workers(stage, points, [receiver.deliver() for _ in points])
+
+
+def a_webhook_is_added(stage: Stage, points: Sequence[str]) -> None:
+    """`webhook add` dies; typed again, it is there once."""
+    for point in points:
+        url = f"https://127.0.0.1:1/{new_id()}"
+        words = ("webhook", "add", url, "--events", QUIET, "--allow-private")
+        type_twice(stage, point, *words)
+        with stage.plant.database.transaction() as db:
+            [hook] = db.scalars(select(Webhook).where(Webhook.url == url))
+        remove_webhook(stage.plant.database, hook.id, who="test")
+
+
+def a_webhook_is_removed(stage: Stage, points: Sequence[str]) -> None:
+    """`webhook remove` dies."""
+    for point in points:
+        url = f"https://127.0.0.1:1/{new_id()}"
+        stage.type("webhook", "add", url, "--events", QUIET, "--allow-private")
+        type_twice(stage, point, "webhook", "remove", url)
+        with stage.plant.database.transaction() as db:
+            assert db.scalar(select(Webhook).where(Webhook.url == url)) is None
+
+
+def a_webhook_is_enabled(stage: Stage, points: Sequence[str]) -> None:
+    """`webhook enable` dies."""
+    with receiving(stage) as receiver:
+        for point in points:
+            hook_id = str(receiver.deliver().subject)
+            with stage.plant.database.transaction() as db:
+                db.get_one(Webhook, hook_id).status = WebhookStatus.DISABLED
+            type_twice(stage, point, "webhook", "enable", hook_id)
+
+
+def deliveries_are_retried(stage: Stage, points: Sequence[str]) -> None:
+    """`webhook retry` dies."""
+    with receiving(stage) as receiver:
+        for point in points:
+            delivery = receiver.deliver()
+            with stage.plant.database.transaction() as db:
+                park(db, db.get_one(Command, delivery.id), why="a test")
+            type_twice(stage, point, "webhook", "retry", delivery.id)

@@ -1,0 +1,19 @@
+"""A process is killed with -9 right before and right after each of its effects; then the world is checked."""
+
+import pytest
+
+from tests.faults.killing import points_of
+from tests.faults.points import GROUPS, STORIES
+from tests.faults.stage import Stage
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_killed_at_each_point_of(stage: Stage, group: str) -> None:
+    for story in GROUPS[group]:
+        story(stage, points_of(STORIES[story]))
+
+    stage.age()
+    stage.start("worker")
+    stage.place()  # newer than all others at SCM: it proves SCM's list current
+
+    assert stage.finish() == []

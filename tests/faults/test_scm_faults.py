@@ -1,0 +1,132 @@
+"""SCM fails in every way that the simulator knows, at every call of an order's life; each intent ends well."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from models import Command, CommandType
+from models.payloads import SyncCommand
+from producers.requests import request_sync
+from tests.faults.extent import at_length
+from tests.faults.stage import SECONDS_TO_ANSWER, Stage
+from tests.faults.stories import lifecycle, unknown
+from tests.faults.stories.orders import COLLECT, DETAILS, ENROLL
+from tests.servers import until
+
+# Longer than we wait for an answer: SCM does it all the same, after we have gone.
+LATE = {"delay_ms": int((SECONDS_TO_ANSWER + 0.3) * 1000)}
+EVERY: list[dict[str, Any]] = [
+    {"kind": "status", "status": 503},
+    {"kind": "status", "status": 500, "body": '{"code": -14, "description": "Internal error"}'},
+    {"kind": "status", "status": 429, "retry_after": 1},
+    {"kind": "drop_before"},
+    {"kind": "drop_after"},
+    {"kind": "garbage"},
+    {"kind": "truncate"},
+    {"kind": "delay", **LATE},
+]
+
+
+# What the short form tries where a call only reads, so that it may be made again.
+FOR_READING = [{"kind": "drop_after"}, {"kind": "garbage"}]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to SCM, and the command that makes it next. `orders`: it costs money."""
+
+    method: str
+    path: str
+    begin: Callable[[Stage], Command]
+    orders: bool = False
+
+
+def a_sync(stage: Stage) -> Command:
+    """A sync that nobody has begun."""
+    return request_sync(stage.plant.database, SyncCommand(), requested_by="test")[0]
+
+
+def a_poll(stage: Stage) -> Command:
+    """The first look at an order that SCM has."""
+    return _after(stage, stage.place(), CommandType.POLL)
+
+
+def a_fetch(stage: Stage) -> Command:
+    """The fetch of an issued certificate."""
+    order = stage.place()
+    poll = _after(stage, order, CommandType.POLL)
+    until(lambda: stage.is_done(poll), 30, every=0.05)
+    return stage.step_of(order, CommandType.FETCH)
+
+
+def a_lookup(stage: Stage) -> Command:
+    """The first look for an order whose answer was lost."""
+    return stage.step_of(unknown.lost(stage, 1, "drop_before")[0], CommandType.RECONCILE)
+
+
+def a_lookup_of_what_scm_has(stage: Stage) -> Command:
+    """The same, where SCM has it."""
+    return stage.step_of(unknown.lost(stage, 1, "drop_after")[0], CommandType.RECONCILE)
+
+
+def _after(stage: Stage, command: Command, kind: CommandType) -> Command:
+    stage.run(command)
+    stage.age()
+    return stage.step_of(command, kind)
+
+
+CALLS: dict[str, list[Call]] = {
+    "what SCM offers": [
+        Call("GET", "/organization/v1$", a_sync),
+        Call("GET", "/domain/v1$", a_sync),
+        Call("GET", r"/domain/v1/\d+$", a_sync),
+        Call("GET", "/ssl/v1/types", a_sync),
+        Call("GET", "/ssl/v1/customFields", a_sync),
+    ],
+    "an order": [
+        Call("POST", ENROLL, Stage.place, orders=True),
+        Call("GET", DETAILS, a_poll),
+        Call("GET", COLLECT, a_fetch),
+    ],
+    "a stored certificate": [
+        Call("POST", lifecycle.RENEW, lifecycle.renewal, orders=True),
+        Call("POST", lifecycle.REPLACE, lifecycle.reissue, orders=True),
+        Call("POST", lifecycle.REVOKE, lifecycle.revocation),
+    ],
+    "an unknown outcome": [
+        Call("GET", unknown.LIST, a_lookup),
+        Call("POST", "/report/v1/", a_lookup),
+        Call("GET", DETAILS, a_lookup_of_what_scm_has),
+    ],
+}
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_scm_fails_in_every_way_at_each_call_of(stage: Stage, what: str) -> None:
+    for call in CALLS[what]:
+        for fault in EVERY if call.orders else at_length(EVERY, short=FOR_READING):
+            fail_at(stage, call, fault)
+    stage.age()
+    stage.start("worker")
+    stage.place()
+
+    assert stage.finish() == []
+
+
+def fail_at(stage: Stage, call: Call, fault: dict[str, Any]) -> None:
+    """Make a command's next call fail once in one way."""
+    command = call.begin(stage)
+    before = done_at_scm(stage)
+    stage.fault(call.method, call.path, **fault)
+    stage.run(command)
+    assert stage.simulate("GET", "faults") == [], f"{call.path} was not asked for {fault}"
+    if call.orders and fault["kind"] == "delay":
+        until(lambda: done_at_scm(stage) > before, 30)
+    stage.let_scm_recover()
+
+
+def done_at_scm(stage: Stage) -> int:
+    """How many orders, renewals and replacements SCM has carried out."""
+    return sum(1 + record.get("replacements", 0) for record in stage.simulate("GET", "orders"))

@@ -1,0 +1,86 @@
+"""docs/first-hour.md works: its commands are run as they stand there, against the simulator, but with
+fewer licences.
+"""
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from models import OrderStatus
+from simulator.server import Simulator, running
+from tests.integration.cli.conftest import Typist
+from tests.servers import Process, until
+from tests.unit.cli.test_readme import blocks
+
+PAGE = Path(__file__).parents[3] / "docs" / "first-hour.md"
+# More certificates in force than licences.
+ORDERS, LICENCES = 60, 20
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A customer with a fleet."""
+    with running(seed_orders=ORDERS) as server:
+        yield server
+
+
+@pytest.fixture
+def password(tmp_path: Path) -> Path:
+    """What a person would type."""
+    file = tmp_path / "password"
+    file.write_text("secret\n")
+    return file
+
+
+def test_every_command_of_the_page_works_in_its_turn(
+    typist: Typist,
+    simulator: Simulator,
+    password: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        "SCM": simulator.url,
+        "CUSTOMER": "demo",
+        "LOGIN": "admin",
+        "CERTLINE_RATE_READ": "1000",
+        "CERTLINE_POLL_SECONDS": "0.2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    lines = [line for line in blocks(PAGE) if line and not line.startswith("export ")]
+    said: dict[str, str] = {}
+
+    assert lines[:3] == ["certline init", "certline up", "certline doctor"]
+    typed(typist, lines[0], password)
+    with Process([sys.executable, "-m", "cli.main", "up"]):
+        typed(typist, lines[2], password, code=1)  # there is no account yet
+        for line in lines[3:]:
+            waits = line == "certline import --wait"  # for more licences
+            said[line] = typed(typist, line, password, code=3 if waits else 0)
+            if line == "certline license set 1000":
+                until(lambda: not held(typist), 60)
+
+    assert re.search(r"held orders +[1-9]", said["certline license show"])
+    assert len(typist.json("order", "list")) == ORDERS
+    assert len(typist.json("certificate", "list")) > LICENCES
+    at_scm = requests.get(f"{simulator.door}/orders", timeout=5).json()
+    assert len(at_scm) == ORDERS  # nothing was ordered
+
+
+def typed(typist: Typist, line: str, password: Path, *, code: int = 0) -> str:
+    """A line as the shell would run it; its password comes from a file."""
+    words = shlex.split(os.path.expandvars(line.replace(" set 500", f" set {LICENCES}")))
+    if ">" in words:
+        words = words[: words.index(">")]
+    if words[1:3] == ["account", "add"]:
+        words += ["--password-file", str(password)]
+    return typist.types(*words[1:], code=code)
+
+
+def held(typist: Typist) -> int:
+    return len(typist.json("order", "list", "--status", OrderStatus.HELD.value))

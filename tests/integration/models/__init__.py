@@ -1,0 +1,1 @@
+"""Tables, commands and the licence gate on a real Postgres."""

@@ -1,0 +1,15 @@
+"""A database of the test's own, with the newest schema."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from models import Database
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The test's database, with room for twenty threads."""
+    database = Database(database_url, pool_size=20)
+    yield database
+    database.close()

@@ -1,0 +1,232 @@
+"""The log is a chain: what is changed in it, taken from it or put into it is found, and named."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from alembic import command
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from models import Database, Event
+from models.audit import BEGINNING, BadHeadError, Break, Head, breaks_in, entries_in, head_of
+from models.event import record
+from models.migrate import _config, upgrade
+from models.session import WAKE
+
+
+class Undone(Exception):
+    """A transaction that is not to be."""
+
+
+def log(database: Database, *kinds: str, subject: str = "01J") -> None:
+    """One transaction with these entries."""
+    with database.transaction() as db:
+        for kind in kinds:
+            record(db, kind, subject, who="ida", why='so "it" is\n\x01: ü', names=["ä", None, 1.50])
+
+
+def found(database: Database, kept: Head | None = None) -> list[Break]:
+    return database.run(lambda db: list(breaks_in(db, kept)))
+
+
+def tamper(database: Database, *statements: str) -> None:
+    """What somebody may do who owns the database: without triggers."""
+    with database.transaction() as db:
+        db.execute(text("SET LOCAL session_replication_role = replica"))
+        for statement in statements:
+            db.execute(text(statement))
+
+
+def test_a_log_that_nobody_touched_is_whole(database: Database) -> None:
+    assert found(database) == []
+    assert database.run(head_of) == Head(0, BEGINNING)
+
+    log(database, "order.placed", "order.sending")
+    log(database, "order.pending")
+
+    assert found(database) == []
+    assert database.run(head_of).seq == database.run(entries_in) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds", "named"),
+    [
+        (["UPDATE event SET who = 'eve' WHERE id = 2"], ["changed"], "event 2, order.2 01J"),
+        (["UPDATE event SET why = NULL WHERE id = 2"], ["changed"], "event 2"),
+        (["UPDATE event SET at = at + interval '1 microsecond' WHERE id = 2"], ["changed"], "2"),
+        (["UPDATE event SET data = '{\"names\": []}' WHERE id = 2"], ["changed"], "event 2"),
+        (
+            ["UPDATE event_link SET hash = repeat('a', 64) WHERE seq = 2"],
+            ["changed"] * 2,
+            "entry 2",
+        ),
+        (["DELETE FROM event WHERE id = 2"], ["removed"], "entry 2 (event 2)"),
+        (
+            ["DELETE FROM event WHERE id = 2", "DELETE FROM event_link WHERE seq = 2"],
+            ["removed"],
+            "entry 2 is missing",
+        ),
+        (
+            ["DELETE FROM event WHERE id > 2", "DELETE FROM event_link WHERE seq > 2"],
+            ["removed"],
+            "entries 3 to 4 are missing at the end",
+        ),
+        (["DELETE FROM event_link WHERE seq = 1"], ["removed", "inserted"], "entry 1 is missing"),
+        (["DELETE FROM event_head"], ["removed"], "the end of the chain"),
+        (["UPDATE event_head SET hash = repeat('a', 64)"], ["changed"], "hash of entry 4"),
+        (["UPDATE event_head SET seq = 3"], ["inserted"], "entries after 3"),
+        (
+            [
+                "INSERT INTO event (type, subject, who, data) VALUES ('order.placed', '02J', 'eve', '{}')"
+            ],
+            ["inserted"],
+            "event 5 (order.placed 02J)",
+        ),
+    ],
+)
+def test_what_somebody_did_to_the_log_is_found_and_named(
+    database: Database, changes: list[str], kinds: list[str], named: str
+) -> None:
+    log(database, "order.1", "order.2")
+    log(database, "order.3", "order.4")
+
+    tamper(database, *changes)
+
+    breaks = found(database)
+    assert [each.kind for each in breaks] == kinds
+    assert named in breaks[0].text
+
+
+def test_a_log_that_was_written_anew_is_told_by_an_end_that_was_kept_outside(
+    database: Database,
+) -> None:
+    log(database, "order.1", "order.2")
+    kept = Head.of(str(database.run(head_of)))
+    log(database, "order.3")
+    assert found(database, kept) == found(database, Head(0, BEGINNING)) == []
+
+    tamper(
+        database,
+        "UPDATE event SET who = 'eve' WHERE id = 2",
+        "TRUNCATE event_link",
+        "UPDATE event_head SET seq = 0, hash = repeat('0', 64)",
+    )
+    with database.transaction() as db:  # chained anew, as the migration does it
+        db.execute(text("ALTER TABLE event DISABLE TRIGGER event_append_only"))
+        db.execute(text("CREATE TEMPORARY TABLE kept AS SELECT * FROM event ORDER BY id"))
+        db.execute(text("DELETE FROM event"))
+        db.execute(text("INSERT INTO event OVERRIDING SYSTEM VALUE SELECT * FROM kept"))
+
+    assert found(database) == []
+    (told,) = found(database, kept)
+    assert (told.kind, told.seq) == ("rewritten", 2)
+
+
+@pytest.mark.parametrize("words", ["", "12", "12:abc", f"x:{BEGINNING}", f"-1:{BEGINNING}"])
+def test_an_end_that_cannot_be_one_is_refused(words: str) -> None:
+    with pytest.raises(BadHeadError, match="number of entries and a hash"):
+        Head.of(words)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO event_link VALUES (9, 9, 'a')",
+        "UPDATE event_link SET hash = 'a'",
+        "DELETE FROM event_link",
+        "TRUNCATE event_link",
+        "INSERT INTO event_head VALUES (1, 9, 'a')",
+        "UPDATE event_head SET seq = 9",
+        "DELETE FROM event_head",
+        "TRUNCATE event_head",
+    ],
+)
+def test_nobody_writes_the_chain_by_hand(database: Database, statement: str) -> None:
+    log(database, "order.placed")
+
+    with pytest.raises(DBAPIError, match="only ever added"), database.transaction() as db:
+        db.execute(text(statement))
+
+    assert found(database) == []
+
+
+def test_an_entry_that_was_not_committed_is_not_in_the_chain(database: Database) -> None:
+    log(database, "order.placed")
+
+    with suppress(Undone), database.transaction() as db:
+        record(db, "order.sending", "01J", who="certline")
+        db.flush()
+        raise Undone
+
+    log(database, "order.pending")
+    assert found(database) == []
+    assert database.run(head_of).seq == 2
+
+
+def test_an_entry_without_a_chain_is_not_committed(database: Database) -> None:
+    tamper(database, "DELETE FROM event_head")
+
+    with pytest.raises(DBAPIError):
+        log(database, "order.placed")
+
+    assert database.run(entries_in) == 0
+
+
+def test_many_at_once_make_one_chain_and_none_waits_for_ever(database: Database) -> None:
+    """Each has entries and rows of its own that others want too, in any order, and some give up."""
+    with database.transaction() as db:
+        db.execute(text("CREATE TABLE work (id int PRIMARY KEY, done int)"))
+        db.execute(text("INSERT INTO work SELECT n, 0 FROM generate_series(1, 8) AS n"))
+
+    def worker(number: int) -> int:
+        dice, done = random.Random(number), 0  # noqa: S311  # which rows, not a secret
+        for turn in range(25):
+            with suppress(Undone), database.transaction() as db:
+                record(db, "work.begun", f"{number}", who="ida", turn=turn)
+                db.flush()
+                rows = {"ids": sorted(dice.sample(range(1, 9), 3))}
+                db.execute(
+                    text("SELECT FROM work WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"), rows
+                )
+                db.execute(text("UPDATE work SET done = done + 1 WHERE id = ANY(:ids)"), rows)
+                record(db, "work.done", f"{number}", who="ida", turn=turn)
+                db.info[WAKE] = True
+                if dice.random() < 0.2:
+                    raise Undone
+                done += 1
+        return done
+
+    with ThreadPoolExecutor(12) as pool:
+        committed = sum(pool.map(worker, range(12)))
+
+    assert found(database) == []
+    assert database.run(head_of).seq == database.run(entries_in) == 2 * committed
+
+
+def test_what_was_logged_before_there_was_a_chain_is_chained(database: Database) -> None:
+    log(database, "order.1", "order.2")
+    log(database, "order.3")
+    before = database.run(head_of)
+    downgrade_to(database, "0006")
+    log_plainly(database)
+
+    upgrade(database.url)
+
+    assert found(database, before) == []
+    log(database, "order.5")
+    assert found(database) == []
+    assert database.run(head_of).seq == 5
+
+
+def downgrade_to(database: Database, revision: str) -> None:
+    with database.engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+def log_plainly(database: Database) -> None:
+    with database.transaction() as db:
+        db.add(Event(type="order.4", subject="01J", who="ida", data={}))

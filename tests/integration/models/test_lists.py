@@ -1,0 +1,149 @@
+"""Lists: narrowed, sorted, page after page; and answered by indexes, however many rows there are."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
+
+from models import Certificate, Command, Database, DeadLetter, Event, Narrowing, Order
+from models.base import Base
+from models.lists import (
+    SORTINGS,
+    Sorting,
+    certificates_listed,
+    commands_listed,
+    dead_letters_listed,
+    events_listed,
+    orders_listed,
+    page,
+    paged,
+)
+from tests.factories import an_account
+from tests.integration.models.estate import fill
+from tests.servers import PostgresServer
+
+ROWS = 60_000
+LIMIT = 100
+# A tenth of the estate's minutes back.
+AGES_AGO = datetime.now(UTC) - timedelta(minutes=ROWS / 10)
+QUESTIONS: dict[type[Base], Any] = {
+    Order: orders_listed,
+    Certificate: certificates_listed,
+    Command: commands_listed,
+    DeadLetter: dead_letters_listed,
+}
+
+
+@pytest.fixture(scope="module")
+def estate(postgres: PostgresServer, template_database: str) -> Iterator[Database]:
+    """An estate that is large enough for Postgres to mind how it reads it."""
+    with postgres.database(template_database) as url:
+        database = Database(url, pool_size=2)
+        with database.transaction() as db:
+            an_account(db, id=1, name="hafen")
+            an_account(db, id=2, name="see")
+        fill(database, ROWS)
+        yield database
+        database.close()
+
+
+# (list, what it is narrowed to, sorting or None for the usual one)
+ASKED: list[tuple[type[Base], dict[str, Any], str | None]] = [
+    (Order, {}, None),
+    (Order, {}, "changed"),
+    (Order, {}, "name"),
+    (Order, {"statuses": ["held"]}, None),
+    (Order, {"statuses": ["held", "review"]}, None),
+    (Order, {"statuses": ["stored"]}, None),
+    (Order, {"statuses": ["stored"]}, "name"),
+    (Order, {"statuses": ["placed"]}, None),
+    (Order, {"account_id": 1}, None),
+    (Order, {"account_id": 2}, None),
+    (Order, {"organizations": [7]}, None),
+    (Order, {"organizations": [120, 121]}, None),
+    (Order, {"profiles": [3]}, None),
+    (Order, {"name": "host4711*"}, None),
+    (Order, {"name": "*.shop4.example"}, None),
+    (Order, {"name": "host4711.*.example"}, "changed"),
+    (Order, {"name": "host4711.vpn211.example"}, None),
+    (Certificate, {}, None),
+    (Certificate, {}, "name"),
+    (Certificate, {}, "stored"),
+    (Certificate, {"statuses": ["revoked"]}, None),
+    (Certificate, {"statuses": ["active"]}, None),
+    (Certificate, {"statuses": ["active", "expired"]}, None),
+    (Certificate, {"expires_within": timedelta(days=30)}, None),
+    (Certificate, {"expires_within": timedelta(days=30), "organizations": [120]}, None),
+    (Certificate, {"account_id": 2}, None),
+    (Certificate, {"organizations": [7]}, None),
+    (Certificate, {"organizations": [120]}, None),
+    (Certificate, {"profiles": [3], "statuses": ["active"]}, None),
+    (Certificate, {"name": "*.shop4.example"}, None),
+    (Certificate, {"name": "host47*"}, "name"),
+    (Command, {}, None),
+    (Command, {"statuses": ["failed"]}, None),
+    (Command, {"statuses": ["done"]}, None),
+    (Command, {"statuses": ["failed", "review"]}, None),
+    (Command, {"types": ["sync"]}, None),
+    (Command, {"types": ["poll"]}, None),
+    (Command, {"subject": "0" * 22 + "4711"}, None),
+    (DeadLetter, {}, None),
+    (DeadLetter, {"statuses": ["waiting"]}, None),
+    (Event, {}, None),
+    (Event, {"who": "amelie"}, None),
+    (Event, {"types": ["keys.rotated"]}, None),
+    (Event, {"types": ["order.stored"]}, None),
+    (Event, {"types": ["keys.rotated", "account.added"]}, None),
+    (Event, {"subject": "0" * 22 + "4711"}, None),
+    (Event, {"since": AGES_AGO, "until": AGES_AGO + timedelta(days=1)}, None),
+]
+
+
+def question(table: type[Base], narrowed: dict[str, Any]) -> Select[Any]:
+    if table is Event:
+        return events_listed(**narrowed)
+    asked: Select[Any] = QUESTIONS[table](Narrowing(**narrowed))
+    return asked
+
+
+def sorting_of(table: type[Base], name: str | None) -> Sorting:
+    """A list's sorting, or its usual one."""
+    return SORTINGS[table][name or next(iter(SORTINGS[table]))]
+
+
+def plan(db: Session, asked: Select[Any]) -> str:
+    """How Postgres reads the answer."""
+    compiled = asked.compile(db.get_bind(), compile_kwargs={"render_postcompile": True})
+    told = db.connection().exec_driver_sql(f"EXPLAIN (ANALYZE) {compiled}", compiled.params)
+    return "\n".join(told.scalars())
+
+
+@pytest.mark.parametrize(("table", "narrowed", "name"), ASKED)
+def test_a_page_of_a_list_is_read_by_an_index(
+    estate: Database, table: type[Base], narrowed: dict[str, Any], name: str | None
+) -> None:
+    asked, sorting = question(table, narrowed), sorting_of(table, name)
+    with estate.transaction() as db:
+        first = page(db, asked, sorting, after=None, limit=LIMIT)
+        plans = [
+            plan(db, paged(asked, each, after=after, limit=LIMIT))
+            for each in (sorting, sorting.reversed())
+            for after in (None, *first[-1:])
+        ]
+
+    for told in plans:
+        big = [
+            line for line in told.splitlines() if "Seq Scan" in line and "on account" not in line
+        ]
+        assert big == [], told
+        # Walking through a whole index is no better than reading the whole table.
+        assert passed_over(told) < ROWS / 4, told
+
+
+def passed_over(told: str) -> int:
+    """Rows that were read for nothing."""
+    return sum(int(count) for count in re.findall(r"Rows Removed by Filter: (\d+)", told))

@@ -1,0 +1,108 @@
+"""The migrations make what the models describe, forwards, backwards and all at once."""
+
+from collections.abc import Iterator
+from subprocess import Popen
+from sys import executable
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from models import Base, Database
+from models.migrate import _config, behind, upgrade
+from tests.servers import PostgresServer
+
+# Everything that Postgres enforces, by name and as it reads it; triggers are the migrations' own.
+RULES = text(
+    """SELECT conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid)
+       FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+         AND conrelid::regclass::text <> 'alembic_version' AND contype <> 't'
+    UNION ALL
+    SELECT indexname, indexdef FROM pg_indexes
+       WHERE schemaname = 'public' AND tablename <> 'alembic_version'"""
+)
+
+
+@pytest.fixture
+def empty(postgres: PostgresServer) -> Iterator[Database]:
+    """A database without any table."""
+    with postgres.database() as url:
+        database = Database(url)
+        yield database
+        database.close()
+
+
+def rules(database: Database) -> dict[str, str]:
+    """The constraints and indexes of a database."""
+    with database.engine.connect() as connection:
+        return {row[0]: row[1] for row in connection.execute(RULES)}
+
+
+def test_the_migrations_equal_the_models(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_migrated_constraints_equal_those_of_the_models(
+    database: Database, empty: Database
+) -> None:
+    Base.metadata.create_all(empty.engine)
+
+    assert rules(database) == rules(empty)
+
+
+def test_a_downgrade_leaves_nothing_and_can_be_taken_back(database: Database) -> None:
+    before = rules(database)
+    with database.engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+
+    assert inspect(database.engine).get_table_names() == ["alembic_version"]
+    assert behind(database)
+
+    upgrade(database.url)
+    assert rules(database) == before
+
+
+def test_two_processes_may_migrate_at_once(empty: Database) -> None:
+    program = f"from models.migrate import upgrade; upgrade({empty.url!r})"
+    with (
+        Popen([executable, "-c", program]) as first,
+        Popen([executable, "-c", program]) as second,
+    ):
+        codes = [first.wait(60), second.wait(60)]
+
+    assert codes == [0, 0]
+    assert not behind(empty)
+    with empty.engine.connect() as connection:
+        assert connection.scalars(text("SELECT capacity FROM license")).all() == [1000]
+
+
+def test_an_empty_database_is_behind_until_it_is_migrated(empty: Database) -> None:
+    assert behind(empty)
+
+    upgrade(empty.url)
+
+    assert not behind(empty)
+
+
+def test_the_tables_of_a_newer_version_are_not_behind(database: Database) -> None:
+    with database.transaction() as db:
+        db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    assert not behind(database)
+
+
+def test_a_second_upgrade_changes_nothing(database: Database) -> None:
+    with database.transaction() as db:
+        db.execute(text("UPDATE license SET capacity = 7"))
+
+    upgrade(database.url)
+
+    with database.transaction() as db:
+        assert db.scalar(text("SELECT capacity FROM license")) == 7

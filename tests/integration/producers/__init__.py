@@ -1,0 +1,1 @@
+"""Relay, clock and sweep on a real Postgres and a real RabbitMQ."""

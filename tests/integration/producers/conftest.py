@@ -1,0 +1,37 @@
+"""A database of the test's own, and another system before an ingress."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from models import Database
+from producers import ingress as ingress_module
+from producers.ingress import Ingress
+from tests.integration.producers.senders import Sender, empty, sending, taking
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The test's database."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def sender(database: Database, vhost: str) -> Iterator[Sender]:
+    """Another system, before queues that are declared and empty."""
+    empty(database.url, vhost)
+    with sending(vhost) as sender:
+        yield sender
+
+
+@pytest.fixture
+def ingress(
+    database: Database, vhost: str, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Ingress]:
+    """An ingress that runs until the test has ended, and then stops quickly."""
+    assert sender  # first: it empties the queues
+    monkeypatch.setattr(ingress_module, "LOOK_EVERY", 0.02)
+    with taking(database, vhost) as ingress:
+        yield ingress

@@ -1,0 +1,93 @@
+"""What a test sees of RabbitMQ: queues, and a relay that sends to them."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pydantic import SecretStr
+from sqlalchemy import func, select, text
+
+from models import Database, Outbox, Queue
+from models.session import WAKE_CHANNEL
+from models.settings import Settings
+from producers.relay import Relay
+from producers.wire import RabbitWire, wire_of
+from workers.broker import make_broker
+
+
+@contextmanager
+def open_wire(database_url: str, rabbitmq_url: str) -> Iterator[RabbitWire]:
+    """A wire to that RabbitMQ, connected, with every queue declared and empty."""
+    wire = a_wire(database_url, rabbitmq_url)
+    wire.open()
+    with channel_to(rabbitmq_url) as channel:
+        for queue in Queue:
+            channel.queue_purge(queue.value)
+    try:
+        yield wire
+    finally:
+        wire.close()
+
+
+def a_wire(database_url: str, rabbitmq_url: str) -> RabbitWire:
+    """A wire to that RabbitMQ, not yet connected; made as the relay's process makes it."""
+    settings = Settings(database_url=SecretStr(database_url), rabbitmq_url=SecretStr(rabbitmq_url))
+    wire = wire_of(make_broker(settings))
+    assert isinstance(wire, RabbitWire)
+    return wire
+
+
+@contextmanager
+def running(database: Database, rabbitmq_url: str) -> Iterator[Relay]:
+    """A relay in a thread of its own; it has stopped by itself at the end."""
+    own = Database(database.url, pool_size=2)
+    relay = Relay(own, a_wire(database.url, rabbitmq_url))
+    stop = threading.Event()
+    thread = threading.Thread(target=relay.run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield relay
+    finally:
+        stop.set()
+        with database.transaction() as db:
+            db.execute(text(f"NOTIFY {WAKE_CHANNEL}"))
+        thread.join(60)
+        own.close()
+        assert not thread.is_alive()
+
+
+@contextmanager
+def channel_to(rabbitmq_url: str) -> Iterator[BlockingChannel]:
+    """A channel of the test's own."""
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        yield connection.channel()
+
+
+def taken(rabbitmq_url: str, queue: str) -> list[tuple[Any, Any, bytes]]:
+    """Everything that waits in a queue, taken out of it: (delivery, properties, body)."""
+    messages = []
+    with channel_to(rabbitmq_url) as channel:
+        while (message := channel.basic_get(queue, auto_ack=True))[0] is not None:
+            messages.append(message)
+    return messages
+
+
+def ids(rabbitmq_url: str, queue: str = Queue.POLL) -> list[str]:
+    """The ids of the messages that wait in a queue, taken out of it."""
+    return [properties.message_id for _, properties, _ in taken(rabbitmq_url, queue)]
+
+
+def waiting(database: Database) -> int:
+    """Rows that have not been sent."""
+    with database.transaction() as db:
+        query = select(func.count()).select_from(Outbox).where(Outbox.sent_at.is_(None))
+        return db.scalar(query) or 0
+
+
+def rows(database: Database) -> list[Outbox]:
+    """Every row, in the order in which they were written."""
+    with database.transaction() as db:
+        return list(db.scalars(select(Outbox).order_by(Outbox.id)))

@@ -1,0 +1,156 @@
+"""Other systems: the commands they send, the answers they hear, and an ingress between."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pika
+from cryptography.fernet import Fernet
+from dramatiq.common import xq_name
+from sqlalchemy import func, select
+
+from models import Command, Database, DeadLetter, Outbox, Queue
+from models.outbox import COMMANDS, EVENTS, INGRESS
+from models.vault import Vault
+from producers.ingress import Ingress
+from producers.wire import RabbitWire
+from tests.integration.producers.rabbit import a_wire, channel_to, open_wire
+from tests.servers import until
+
+VAULT = Vault(Fernet.generate_key().decode())
+SHOP = "//shop.nordhafen.example"
+ORDER = {
+    "common_name": "www.nordhafen.example",
+    "organization": "Nordhafen University",
+    "profile": "OV Multi-Domain SSL",
+    "term": 90,
+}
+
+
+def an_event(name: str = "order", /, **attributes: Any) -> dict[str, Any]:
+    """A sound command as another system sends it, with the attributes that the test is about."""
+    usual = {
+        "specversion": "1.0",
+        "id": str(uuid4()),
+        "source": SHOP,
+        "type": f"certline.command.{name}.v1",
+        "data": ORDER if name == "order" else {},
+    }
+    return usual | attributes
+
+
+class Sender:
+    """One connection of another system."""
+
+    def __init__(self, rabbitmq_url: str) -> None:
+        self.url = rabbitmq_url
+        self.connection = pika.BlockingConnection(pika.URLParameters(rabbitmq_url))
+        self.channel = self.connection.channel()
+        self.channel.confirm_delivery()
+
+    def send(
+        self,
+        event: dict[str, Any] | bytes,
+        *,
+        exchange: str = COMMANDS,
+        key: str | None = None,
+        **properties: Any,
+    ) -> None:
+        """Publish a command by its routing key, or any bytes; RabbitMQ has it when this returns."""
+        if isinstance(event, bytes):
+            body, named = event, "order"
+        else:
+            body, named = json.dumps(event).encode(), str(event.get("type", "...")).split(".")[2]
+        self.channel.basic_publish(
+            exchange,
+            named if key is None else key,
+            body,
+            pika.BasicProperties(delivery_mode=2, **properties),
+            mandatory=True,
+        )
+
+
+@contextmanager
+def sending(rabbitmq_url: str) -> Iterator[Sender]:
+    """Another system's connection; closed after."""
+    sender = Sender(rabbitmq_url)
+    try:
+        yield sender
+    finally:
+        if sender.connection.is_open:
+            sender.connection.close()
+
+
+def empty(database_url: str, rabbitmq_url: str) -> None:
+    """Declare every queue, and empty those that an ingress listens to."""
+    with open_wire(database_url, rabbitmq_url), channel_to(rabbitmq_url) as channel:
+        for name in (INGRESS, *(xq_name(queue.value) for queue in Queue)):
+            channel.queue_purge(name)
+
+
+@contextmanager
+def taking(
+    database: Database, rabbitmq_url: str, wire: RabbitWire | None = None
+) -> Iterator[Ingress]:
+    """An ingress in a thread of its own; it has stopped by itself at the end."""
+    own = Database(database.url, pool_size=2)
+    ingress = Ingress(own, VAULT, wire or a_wire(database.url, rabbitmq_url))
+    stop = threading.Event()
+    thread = threading.Thread(target=ingress.run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield ingress
+    finally:
+        stop.set()
+        thread.join(60)
+        own.close()
+        assert not thread.is_alive()
+
+
+def left(rabbitmq_url: str, queue: str = INGRESS) -> int:
+    """Messages that wait in a queue and have not been delivered."""
+    with channel_to(rabbitmq_url) as channel:
+        waiting: int = channel.queue_declare(queue, passive=True).method.message_count
+    return waiting
+
+
+def commands(database: Database) -> list[Command]:
+    """Every command, in order of their ids."""
+    with database.transaction() as db:
+        return list(db.scalars(select(Command).order_by(Command.id)))
+
+
+def a_command(database: Database) -> Command:
+    """The one command, once it is there."""
+    [command] = until(lambda: commands(database), 30)
+    return command
+
+
+def letters(database: Database) -> list[DeadLetter]:
+    """Every dead letter, in the order in which they came."""
+    with database.transaction() as db:
+        return list(db.scalars(select(DeadLetter).order_by(DeadLetter.received_at)))
+
+
+def counts(database: Database) -> tuple[int, int]:
+    """How many commands there are, and how many dead letters."""
+    with database.transaction() as db:
+        tables = (Command, DeadLetter)
+        found = [db.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
+    return found[0], found[1]
+
+
+def a_letter(database: Database) -> DeadLetter:
+    """The one dead letter, once it is there."""
+    [letter] = until(lambda: letters(database), 30)
+    return letter
+
+
+def events(database: Database, kind: str) -> list[dict[str, Any]]:
+    """The events of a type that are or were to go out, in order."""
+    with database.transaction() as db:
+        query = select(Outbox).where(Outbox.exchange == EVENTS, Outbox.routing_key == kind)
+        return [row.body for row in db.scalars(query.order_by(Outbox.id))]

@@ -1,0 +1,281 @@
+"""An account that is removed: nothing more is asked of SCM for it, and nothing that came of it is lost."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from models import (
+    Account,
+    AccountStatus,
+    Command,
+    CommandStatus,
+    Database,
+    Order,
+    OrderStatus,
+    Profile,
+)
+from models.account import account_named, accounts
+from models.event import history
+from models.license import license_use
+from models.payloads import BadCommandError, SyncCommand
+from models.session import clock
+from producers import deciding
+from producers.removing import (
+    OpenOrdersError,
+    Removed,
+    remove_account,
+    require_same_customer,
+)
+from producers.requests import SuspendedError, refuse_suspended, request_sync
+from producers.sweep import sweep
+from simulator.server import Simulator
+from tests.factories import a_certificate, a_profile, an_account, an_order
+from tests.integration.workers.conftest import Bench
+from tests.servers import until
+from workers.line import login_of
+from workers.outcomes import GiveUp
+
+CALLS = ("POST /ssl/v1/enroll", "GET /ssl/v1/{sslId}", "GET /ssl/v1")
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with room for two at once."""
+    database = Database(database_url, pool_size=3)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def bench(database: Database, simulator: Simulator) -> Bench:
+    """A line with one account that is synced."""
+    bench = Bench(database, simulator)
+    bench.settings(auto_approve=False)
+    assert bench.sync().status is CommandStatus.DONE
+    return bench
+
+
+def someone_waits(database: Database) -> bool:
+    with database.transaction() as db:
+        return bool(db.scalar(WAITING))
+
+
+def remove(database: Database, name: str, *, force: bool = False) -> Removed:
+    with database.transaction() as db:
+        account = account_named(db, name)
+        assert account is not None
+        locked = db.get_one(Account, account.id, with_for_update=True)
+        return remove_account(db, locked, who="ida", force=force)
+
+
+def test_an_account_that_was_never_used_is_deleted_with_what_was_synced(
+    database: Database,
+) -> None:
+    with database.transaction() as db:
+        an_account(db, name="hafen", id=1)
+        db.add(a_profile())
+
+    remove(database, "hafen")
+
+    with database.transaction() as db:
+        assert list(db.scalars(select(Account))) == []
+        assert list(db.scalars(select(Profile))) == []
+
+
+@pytest.mark.parametrize("status", ["placed", "sending", "pending", "issued", "held", "review"])
+def test_open_orders_stand_in_the_way(database: Database, status: str) -> None:
+    with database.transaction() as db:
+        an_order(db, an_account(db, name="hafen"), status=status)
+
+    with pytest.raises(OpenOrdersError, match=f"1 open order \\(1 {status}\\)"):
+        remove(database, "hafen")
+
+    with database.transaction() as db:
+        assert [account.status for account in accounts(db)] == [AccountStatus.ACTIVE]
+
+
+def test_orders_that_have_ended_and_certificates_stay_and_the_login_goes(
+    database: Database,
+) -> None:
+    with database.transaction() as db:
+        order = an_order(db, an_account(db, name="hafen"), status="stored")
+        a_certificate(db, order)
+        an_order(db, order.account, status="rejected")
+
+    removed = remove(database, "hafen")
+
+    assert removed.certificates == 1
+    with database.transaction() as db:
+        gone = account_named(db, "hafen", removed=True)
+        assert gone is not None
+        assert (gone.status, gone.secret_sealed) == (AccountStatus.REMOVED, None)
+        assert account_named(db, "hafen") is None
+        assert accounts(db) == []
+        assert {row.account.name for row in db.scalars(select(Order))} == {"hafen"}
+        assert license_use(db).used == 1
+        with pytest.raises(SuspendedError, match="was removed"):
+            refuse_suspended(gone)
+
+
+def test_by_force_what_scm_never_heard_of_is_cancelled_and_the_rest_is_for_a_person(
+    database: Database,
+) -> None:
+    statuses = ["placed", "sending", "pending", "issued", "held", "review"]
+    with database.transaction() as db:
+        account = an_account(db, name="hafen")
+        ids = {status: an_order(db, account, status=status).id for status in statuses}
+        db.get_one(Order, ids["held"]).scm_id = 4711
+
+    removed = remove(database, "hafen", force=True)
+
+    assert removed.cancelled == [ids["placed"]]
+    assert removed.in_review == sorted(ids[status] for status in statuses[1:])
+    with database.transaction() as db:
+        stand = {row.id: row for row in db.scalars(select(Order))}
+        assert stand[ids["placed"]].status is OrderStatus.CANCELLED
+        assert {stand[each].status for each in removed.in_review} == {OrderStatus.REVIEW}
+        assert "SCM may hold it" in (stand[ids["sending"]].error or "")
+        assert "SCM holds it as 4711" in (stand[ids["held"]].error or "")
+        assert license_use(db).held == 0
+
+
+def test_an_order_of_a_removed_account_is_not_sent_and_not_asked_for(bench: Bench) -> None:
+    waiting, sent = bench.place(), bench.place(common_name="shop.nordhafen.example")
+    bench.run(sent.id)
+    before = sum(bench.calls(call) for call in CALLS)
+
+    remove(bench.database, "demo", force=True)
+    bench.make_due()
+    bench.run_due()
+    bench.run(waiting.id)
+    with bench.database.transaction() as db:
+        counts = sweep(db, bench.line.settings.settle)
+    bench.run_due()
+
+    assert sum(bench.calls(call) for call in CALLS) == before
+    assert (counts["followed"], counts["unknown"]) == (0, 0)
+    assert bench.command(waiting.id).status is CommandStatus.FAILED
+    assert bench.command(sent.id).status is CommandStatus.REVIEW
+    assert len(bench.orders_at_scm()) == 1
+
+
+def test_the_sweep_leaves_open_orders_of_a_removed_account_alone(database: Database) -> None:
+    with database.transaction() as db:
+        account = an_account(db, status="removed", secret_sealed=None)
+        for status in ("pending", "issued", "sending"):
+            an_order(db, account, status=status, sent_at=clock(db) - timedelta(days=1))
+
+    with database.transaction() as db:
+        counts = sweep(db, timedelta(seconds=1))
+
+    assert (counts["followed"], counts["unknown"]) == (0, 0)
+
+
+def test_an_answer_that_comes_after_the_removal_is_written_down(bench: Bench) -> None:
+    command = bench.place()
+    bench.fault("POST", "enroll", "delay", delay_ms=1000)
+    sending = threading.Thread(target=bench.run, args=(command.id,))
+
+    sending.start()
+    until(lambda: bench.order(command).status is OrderStatus.SENDING, 30)
+    remove(bench.database, "demo", force=True)
+    sending.join(30)
+
+    order = bench.order(command)
+    (record,) = bench.orders_at_scm()
+    assert order.status is OrderStatus.REVIEW
+    with bench.database.transaction() as db:
+        told = [event.data.get("scm_id") for event in history(db, order.id)]
+    assert record["sslId"] in told
+
+
+def test_a_decision_waits_until_the_account_is_there_again(bench: Bench) -> None:
+    command = bench.place()
+    bench.run(command.id)
+    order = bench.order(command)
+    number = order.scm_id or 0
+    remove(bench.database, "demo", force=True)
+
+    with pytest.raises(BadCommandError, match="was removed"):
+        deciding.adopt(bench.database, order.id, number, who="ida", why=None)
+    with pytest.raises(BadCommandError, match="was removed"):
+        deciding.send_again(bench.database, order.id, who="ida", why=None)
+    add_again(bench)
+    deciding.adopt(bench.database, order.id, number, who="ida", why=None)
+    bench.settings(issue_after_ms=0)
+    bench.decide(number, "approve")
+    bench.make_due()
+    while bench.run_due():
+        pass
+
+    assert bench.order(command).status is OrderStatus.STORED
+
+
+def add_again(bench: Bench) -> None:
+    with bench.database.transaction() as db:
+        gone = account_named(db, "demo", removed=True)
+        assert gone is not None
+        gone.status, gone.secret_sealed = AccountStatus.ACTIVE, bench.line.vault.seal(b"secret")
+
+
+def test_nobody_logs_in_for_a_removed_account(bench: Bench) -> None:
+    bench.place()
+    remove(bench.database, "demo", force=True)
+
+    with bench.database.transaction() as db:
+        gone = account_named(db, "demo", removed=True)
+    assert gone is not None
+    with pytest.raises(GiveUp, match="was removed"):
+        login_of(gone, bench.line.vault)
+    with pytest.raises(BadCommandError, match="there is none yet"):
+        request_sync(bench.database, SyncCommand(), requested_by="ida")
+
+
+def test_an_order_that_is_placed_while_the_account_goes_is_refused(bench: Bench) -> None:
+    old = bench.place(common_name="old.nordhafen.example")
+    refused: list[BaseException] = []
+
+    def place() -> None:
+        try:
+            bench.place()
+        except BadCommandError as refusal:
+            refused.append(refusal)
+
+    with bench.database.transaction() as db:
+        account = db.get_one(Account, bench.account().id, with_for_update=True)
+        placing = threading.Thread(target=place)
+        placing.start()
+        until(lambda: someone_waits(bench.database), 30)
+        remove_account(db, account, who="ida", force=True)
+    placing.join(30)
+
+    assert "was removed" in str(refused[0])
+    with bench.database.transaction() as db:
+        assert [row.command_id for row in db.scalars(select(Order))] == [old.id]
+        assert [row.id for row in db.scalars(select(Command).where(Command.type == "order"))] == [
+            old.id
+        ]
+
+
+@pytest.mark.parametrize(
+    ("url", "customer", "same"),
+    [("https://scm.test", "nordhafen", True), ("https://scm.test", "other", False)],
+)
+def test_a_removed_accounts_name_stands_for_its_customer(
+    database: Database, url: str, customer: str, same: bool
+) -> None:
+    with database.transaction() as db:
+        gone = an_account(db, name="hafen")
+
+    if same:
+        require_same_customer(gone, url, customer)
+        return
+    with pytest.raises(BadCommandError, match="take another name"):
+        require_same_customer(gone, url, customer)

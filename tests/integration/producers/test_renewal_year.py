@@ -1,0 +1,139 @@
+"""A year of a thousand certificates that live 47 days.
+
+Real: the producer's own code (the clock's tick with its schedules, runs, decisions, commands and
+their wake-ups, the sweep with `certificate.expiring`), Postgres with a clock that the test moves, and
+the way in which a successor takes its predecessor's place (for one a day; for the others the
+same is written by statements). Not real: workers, the relay, RabbitMQ and
+SCM; what was asked for is stored on the same day by a stand-in, without keys and without HTTP.
+"""
+
+from collections import Counter
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from models import (
+    AutoRenewDecision,
+    AutoRenewRun,
+    Certificate,
+    CertificateStatus,
+    Command,
+    CommandType,
+    Event,
+    Order,
+    OrderKind,
+    Schedule,
+)
+from models.auto_renewal import AutoRenewRule
+from models.auto_renewal_audit import Decision, counts_of
+from producers.auto_renew import go_on
+from producers.clock import tick
+from producers.renewal_settings import add_rule, enable
+from tests.integration.producers.estate import (
+    DAY,
+    an_estate,
+    certificates_of,
+    renew_what_was_asked_for,
+)
+from tests.moving import MovedDatabase, moved_database
+
+CERTIFICATES = 1000
+LIFETIME = timedelta(days=47)
+YEAR = 365
+SETTLE = timedelta(minutes=15)
+# Half an hour after the schedule's time.
+BEGIN = datetime.combine(datetime.now(UTC).date() + DAY, time(6), UTC)
+
+
+@pytest.mark.timeout(900)  # a minute, where the machine does nothing else
+def test_a_year_of_a_thousand_certificates_of_47_days(database_url: str) -> None:
+    with moved_database(database_url) as database:
+        database.set_clock(BEGIN)
+        with database.transaction() as db:
+            account = an_estate(db)
+            # All of them within three days: a cliff.
+            begins = [BEGIN - number * DAY for number in range(3)]
+            certificates_of(db, account, CERTIFICATES, begins=begins, lifetime=LIFETIME)
+            enable(db, [account], days=30, cap=None, who="ida")
+            add_rule(db, AutoRenewRule(created_by="ida"), who="ida")
+            others = update(Schedule).where(Schedule.name.in_(("sync", "poll")))
+            db.execute(others.values(enabled=False))
+
+        stored = [a_day(database, number) for number in range(YEAR)]
+
+        no_certificate_has_expired(database)
+        no_order_was_made_twice(database, sum(stored))
+        the_audit_adds_up(database, stored)
+        nobody_heard_of_an_end_that_was_near(database)
+        # A third of 47 days and the spread: twelve a year for each, and twice the even load at most.
+        assert 11.5 * CERTIFICATES < sum(stored) < 13 * CERTIFICATES
+        assert max(stored) <= 64
+
+
+def a_day(database: MovedDatabase, number: int) -> int:
+    """What the line does on a day; answers how many successors were stored."""
+    now = BEGIN + number * DAY
+    database.set_clock(now)
+    with database.transaction() as db:  # the sweep comes each minute; here, once a week
+        db.get_one(Schedule, "sweep").enabled = number % 7 == 0
+    tick(database, SETTLE)
+    while go_on(database):
+        pass
+    with database.transaction() as db:
+        return renew_what_was_asked_for(db, now, LIFETIME)
+
+
+def no_certificate_has_expired(database: MovedDatabase) -> None:
+    with database.transaction() as db:
+        query = select(Certificate.status, func.count()).group_by(Certificate.status)
+        counts = {row[0]: row[1] for row in db.execute(query)}
+        ends = db.scalar(
+            select(func.min(Certificate.not_after)).where(
+                Certificate.status == CertificateStatus.ACTIVE
+            )
+        )
+    assert set(counts) == {CertificateStatus.ACTIVE, CertificateStatus.SUPERSEDED}
+    assert counts[CertificateStatus.ACTIVE] == CERTIFICATES
+    assert ends is not None
+    assert ends > BEGIN + YEAR * DAY
+
+
+def no_order_was_made_twice(database: MovedDatabase, stored: int) -> None:
+    with database.transaction() as db:
+        renewals = select(Order.predecessor_id).where(Order.kind == OrderKind.RENEWAL)
+        predecessors = Counter(db.scalars(renewals))
+        commands = db.scalar(
+            select(func.count()).select_from(Command).where(Command.type == CommandType.RENEW)
+        )
+    assert set(predecessors.values()) == {1}
+    assert (predecessors.total(), commands) == (stored, stored)
+
+
+def the_audit_adds_up(database: MovedDatabase, stored: list[int]) -> None:
+    with database.transaction() as db:
+        runs = db.scalars(select(AutoRenewRun).order_by(AutoRenewRun.started_at)).all()
+        counts = counts_of(db, [run.id for run in runs])
+        told = db.scalar(
+            select(func.count()).select_from(Event).where(Event.type == "auto_renew.completed")
+        )
+        decided = db.scalar(select(func.count()).select_from(AutoRenewDecision))
+    assert [run.started_at.date() for run in runs] == [
+        (BEGIN + number * DAY).date() for number in range(YEAR)
+    ]
+    assert all(run.ended_at and run.looked_at == CERTIFICATES for run in runs)
+    assert [counts[run.id][Decision.RENEWED] for run in runs] == stored
+    assert sum(each.total() for each in counts.values()) == decided == sum(stored)
+    assert told == YEAR
+
+
+def nobody_heard_of_an_end_that_was_near(database: MovedDatabase) -> None:
+    """At 47 days the end is 30 days away once for each certificate, and never 14."""
+    with database.transaction() as db:
+        days = select(Certificate.expiring_told, func.count()).group_by(Certificate.expiring_told)
+        counts = {row[0]: row[1] for row in db.execute(days)}
+        told = db.scalar(
+            select(func.count()).select_from(Event).where(Event.type == "certificate.expiring")
+        )
+    assert set(counts) == {None, 30}
+    assert told == counts[30] > 10 * CERTIFICATES

@@ -1,0 +1,77 @@
+"""What a person asks for twice, or while it is under way, does not happen twice."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models import Command, CommandStatus, CommandType, Database, Order, OrderStatus, Outbox
+from models.command import accept, claim, finish
+from models.payloads import BadCommandError
+from producers.requests import request_polls, retry
+from tests.factories import an_order
+from workers.poll import poll_all
+
+STEPS = [CommandType.POLL, CommandType.FETCH, CommandType.RECONCILE]
+
+
+def a_step(db: Session, order: Order, kind: CommandType = CommandType.POLL) -> Command:
+    """A step of an order that is on its way."""
+    command, _ = accept(db, kind, {}, requested_by="ida", source="cli", subject=order.id)
+    return command
+
+
+def messages(database: Database) -> int:
+    """How many messages were written, sent or not."""
+    with database.transaction() as db:
+        return db.scalar(select(func.count()).select_from(Outbox)) or 0
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_failed_step_is_not_tried_again_while_another_is_at_the_same(
+    database: Database, kind: CommandType
+) -> None:
+    with database.transaction() as db:
+        order = an_order(db, status=OrderStatus.PENDING)
+        failed = a_step(db, order, kind)
+        finish(db, failed, CommandStatus.FAILED, error="no")
+    with database.transaction() as db:
+        going = a_step(db, order, kind)
+
+    with pytest.raises(BadCommandError, match=f"command {going.id} is at the same already"):
+        retry(database, failed, requested_by="ida")
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_failed_step_without_another_is_tried_again(
+    database: Database, kind: CommandType
+) -> None:
+    with database.transaction() as db:
+        failed = a_step(db, an_order(db, status=OrderStatus.PENDING), kind)
+        finish(db, failed, CommandStatus.FAILED, error="no")
+
+    assert retry(database, failed, requested_by="ida").status is CommandStatus.QUEUED
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda database, order: request_polls(database, [order]),
+        lambda database, _order: database.run(poll_all),
+    ],
+    ids=["by hand", "by the clock"],
+)
+def test_a_poll_that_runs_is_not_sent_again_for_that_would_count_as_a_restart(
+    database: Database, ask: Callable[[Database, str], object]
+) -> None:
+    with database.transaction() as db:
+        order = an_order(db, status=OrderStatus.PENDING)
+        poll = a_step(db, order)
+    database.run(lambda db: claim(db, poll.id))
+    before = messages(database)
+
+    for _ in range(3):
+        ask(database, order.id)
+
+    assert messages(database) == before

@@ -1,0 +1,302 @@
+"""Every stored secret comes under the newest key, whatever is done to its row meanwhile."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import LargeBinary, func, select, text
+
+from models import Account, Certificate, Command, CommandType, Database, Event, PrivateKey, Webhook
+from models.base import Base
+from models.command import accept
+from models.dead_letter import keep
+from models.payloads import PAYLOADS
+from models.rotation import SEALED, places
+from models.vault import Vault
+from producers import rotating
+from producers.rotating import Rotation, key_uses
+from tests.factories import a_certificate, a_wanted, an_account, an_order
+from tests.faults.outsider import order_event
+
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+SECRET = b"correct horse"
+_numbers = count()
+
+
+class Died(BaseException):
+    """The process ended in the middle."""
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url, pool_size=4)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def both() -> Vault:
+    """The line's vault when a new key was put before the old one."""
+    return Vault(f"{NEW},{OLD}")
+
+
+def fill(database: Database, vault: Vault, rows: int = 1) -> None:
+    """A secret in each place, so many times."""
+    for _ in range(rows):
+        with database.transaction() as db:
+            sealed = vault.seal(SECRET)
+            key = PrivateKey(
+                pem_sealed=sealed,
+                algorithm="EC",
+                size="P-256",
+                public_key_sha256=str(next(_numbers)),
+            )
+            url = f"https://receiver{next(_numbers)}.example/"
+            hook = Webhook(url=url, events=["*"], secret_sealed=sealed, created_by="ida")
+            db.add_all([key, hook])
+            db.flush()
+            order = an_order(
+                db,
+                an_account(db, secret_sealed=sealed),
+                keystore_password_sealed=sealed,
+                key_id=key.id,
+                status="stored",
+            )
+            a_certificate(db, order, keystore_password_sealed=sealed)
+            wanted = {"common_name": "a", "keystore_password_sealed": sealed.decode(), "term": 7}
+            accept(db, CommandType.ORDER, wanted, requested_by="ida", source="cli")
+        a_letter(database, vault, keystore_password_sealed=sealed.decode())
+
+
+def a_letter(database: Database, vault: Vault, **changes: str) -> str:
+    """A command that could not be taken, with a sealed password in it."""
+    event = order_event(a_wanted(**changes))
+    with database.transaction() as db:
+        body = json.dumps(event).encode()
+        return keep(
+            db,
+            vault,
+            body,
+            source="q",
+            reason="why",
+            properties={},
+            message_id=event["id"],
+            command_id=None,
+            attempts=1,
+        )[0]
+
+
+def rotate(database: Database, vault: Vault) -> Rotation:
+    rotation = Rotation(database, vault, who="ida", tell=lambda _renewed: None)
+    rotation.run()
+    return rotation
+
+
+def secrets(database: Database, vault: Vault) -> dict[str, list[bytes]]:
+    """What is stored, place by place, opened with this vault."""
+    with database.transaction() as db:
+        found = {str(place): db.scalars(select(place.value)).all() for place in places()}
+    return {
+        name: [vault.open(v if isinstance(v, bytes) else v.encode()) for v in values if v]
+        for name, values in found.items()
+    }
+
+
+def test_every_secret_opens_with_the_new_key_alone(database: Database, both: Vault) -> None:
+    fill(database, Vault(OLD), 3)
+    before = secrets(database, both)
+    assert {name for name, values in before.items() if values} == {str(each) for each in places()}
+
+    rotation = rotate(database, both)
+
+    after = secrets(database, Vault(NEW))
+    letters = after.pop("dead_letter.body_sealed")
+    assert after == {k: v for k, v in before.items() if k != "dead_letter.body_sealed"}
+    for body in letters:  # what was sealed within it, too
+        inner = json.loads(body)["data"]["keystore_password_sealed"]
+        assert Vault(NEW).open(inner.encode()) == SECRET
+    assert (rotation.renewed.total(), rotation.busy, rotation.unreadable) == (21, 0, {})
+    with database.transaction() as db:
+        command = db.scalars(select(Command)).first()
+        assert command is not None
+        assert (command.payload["common_name"], command.payload["term"]) == ("a", 7)
+
+
+def test_which_key_is_needed_for_what_is_counted_and_an_old_one_may_go_at_the_end(
+    database: Database, both: Vault
+) -> None:
+    fill(database, Vault(OLD), 2)
+    fill(database, Vault(NEW))
+    (new, old), unreadable = key_uses(database, both)
+    assert (new.key, old.key) == tuple(both.keys)
+    assert (new.is_newest, old.is_newest, old.may_go, unreadable) == (True, False, False, {})
+    # A letter has two secrets: itself, and the password in it.
+    assert dict(old.used_in) == {str(each): 4 if each.nested else 2 for each in places()}
+
+    rotate(database, both)
+
+    (new, old), _ = key_uses(database, both)
+    assert (old.secrets, old.may_go) == (0, True)
+    assert (new.secrets, new.may_go) == (24, False)
+
+
+def test_a_second_rotation_finds_nothing_to_do(database: Database, both: Vault) -> None:
+    fill(database, Vault(OLD))
+    rotate(database, both)
+    written = database.run(lambda db: db.scalars(select(Account.secret_sealed)).all())
+
+    assert rotate(database, both).renewed.total() == 0
+    assert database.run(lambda db: db.scalars(select(Account.secret_sealed)).all()) == written
+
+
+def test_what_was_rotated_is_in_the_log_without_any_secret(database: Database, both: Vault) -> None:
+    fill(database, Vault(OLD), 2)
+    rotate(database, both)
+
+    with database.transaction() as db:
+        rows = db.scalars(select(Event).where(Event.type == "keys.rotated")).all()
+        assert {row.subject: row.data["rows"] for row in rows} == {
+            str(each): 2 for each in places()
+        }
+        assert {row.data["key"] for row in rows} == {both.keys[0]}
+        assert {row.who for row in rows} == {"ida"}
+
+
+def test_a_killed_rotation_goes_on_where_it_was(
+    database: Database, both: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotating, "PIECE", 2)
+    fill(database, Vault(OLD), 5)
+    seen = [0]
+
+    def die(renewed: int) -> None:
+        seen.append(renewed)
+        if renewed >= 6:
+            raise Died
+
+    with suppress(Died):
+        Rotation(database, both, who="ida", tell=die).run()
+    (_, old), _ = key_uses(database, both)
+    assert not old.may_go
+
+    assert rotate(database, both).renewed.total() == 35 - seen[-1] < 35
+    (_, old), _ = key_uses(database, both)
+    assert old.may_go
+
+
+def test_a_row_that_somebody_is_at_is_waited_for_and_what_they_write_stays(
+    database: Database, both: Vault
+) -> None:
+    fill(database, Vault(OLD))
+    changed, told = threading.Event(), threading.Event()
+
+    def change() -> None:
+        """A person changes the account's password, and takes their time."""
+        with database.transaction() as db:
+            account = db.scalars(select(Account).with_for_update()).one()
+            account.secret_sealed = Vault(OLD).seal(b"a new one")
+            db.flush()
+            changed.set()
+            told.wait(30)
+
+    person = threading.Thread(target=change)
+    person.start()
+    changed.wait(30)
+    rotation = Rotation(database, both, who="ida", tell=lambda _renewed: told.set())
+    rotation.run()
+    person.join(30)
+
+    assert rotation.busy == 0
+    assert secrets(database, Vault(NEW))["account.secret_sealed"] == [b"a new one"]
+
+
+def test_what_a_line_that_goes_on_stores_meanwhile_is_found_too(
+    database: Database, both: Vault
+) -> None:
+    fill(database, Vault(OLD))
+    late = iter(range(3))
+
+    def store_more(_renewed: int) -> None:
+        if next(late, None) is not None:
+            fill(database, Vault(OLD))
+
+    Rotation(database, both, who="ida", tell=store_more).run()
+
+    (_, old), _ = key_uses(database, both)
+    assert old.may_go
+    assert len(secrets(database, Vault(NEW))["account.secret_sealed"]) == 4
+
+
+def test_a_secret_that_no_key_opens_is_named_and_left_as_it_is(
+    database: Database, both: Vault
+) -> None:
+    fill(database, Vault(OLD))
+    with database.transaction() as db:
+        lost = an_account(db, secret_sealed=b"torn").id
+
+    rotation = rotate(database, both)
+
+    assert rotation.unreadable == {"account.secret_sealed": [str(lost)]}
+    (_, old), unreadable = key_uses(database, both)
+    assert (old.may_go, unreadable) == (True, {"account.secret_sealed": 1})
+    with database.transaction() as db:
+        assert db.get_one(Account, lost).secret_sealed == b"torn"
+
+
+def test_rows_without_a_secret_are_left_alone(database: Database, both: Vault) -> None:
+    with database.transaction() as db:
+        a_certificate(
+            db, an_order(db, an_account(db, secret_sealed=both.seal(SECRET)), status="stored")
+        )
+        accept(db, CommandType.ORDER, {"term": 7}, requested_by="ida", source="cli")
+
+    rotation = rotate(database, both)
+
+    assert (rotation.renewed.total(), rotation.unreadable) == (0, {})
+    with database.transaction() as db:
+        assert db.scalars(select(Command.payload)).one() == {"term": 7}
+        assert db.scalars(select(Certificate.keystore_password_sealed)).one() is None
+
+
+def test_each_place_with_secrets_is_known_to_the_rotation() -> None:
+    """A new column for secrets is bytes or a field of a command, and named `…_sealed`."""
+    known = {str(place) for place in places()}
+    binary = {
+        f"{table.name}.{column.name}"
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, LargeBinary)
+    }
+    fields = {
+        f"command.payload.{name}"
+        for payload in PAYLOADS.values()
+        for name in payload.model_fields
+        if name.endswith(SEALED)
+    }
+
+    assert binary | fields == known
+    assert all(len(place.table.primary_key.columns) == 1 for place in places())
+
+
+def test_no_column_beside_these_has_a_secret(database: Database, both: Vault) -> None:
+    """Whatever looks like a Fernet token, anywhere in the tables, is gone after a rotation."""
+    fill(database, Vault(OLD))
+    rotate(database, both)
+
+    with database.transaction() as db:
+        for table in Base.metadata.sorted_tables:
+            for row in db.execute(
+                select(func.to_jsonb(text(f'"{table.name}"'))).select_from(table)
+            ):
+                assert_under_new_key(table.name, json.dumps(row[0]))
+
+
+def assert_under_new_key(name: str, row: str) -> None:
+    for word in row.replace("\\", '"').split('"'):
+        token = bytes.fromhex(word[1:]) if word.startswith("x67414141") else word.encode()
+        if token.startswith(b"gAAAA"):
+            assert Vault(NEW).open(token), name

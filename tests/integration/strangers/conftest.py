@@ -1,0 +1,47 @@
+"""A simulator of its own for the strangers, and the stranger logged in to it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from cert_manager import Client  # type: ignore[import-untyped, unused-ignore]
+
+from simulator.server import Simulator, running
+
+TIMEOUT = 10
+
+Door = Callable[..., requests.Response]
+
+
+@pytest.fixture(scope="session")
+def scm() -> Iterator[Simulator]:
+    """A simulator that issues at once."""
+    with running(issue_after_ms=0, dcv_after_ms=0) as started:
+        yield started
+
+
+@pytest.fixture
+def door(scm: Simulator) -> Door:
+    """The control door of a simulator that has just been set back."""
+
+    def knock(path: str, body: Any = None) -> requests.Response:
+        answer = requests.post(f"{scm.door}{path}", json=body, timeout=TIMEOUT)
+        answer.raise_for_status()
+        return answer
+
+    knock("/reset")
+    return knock
+
+
+@pytest.fixture
+def client(scm: Simulator, door: Door) -> Iterator[Any]:  # noqa: ARG001  # SCM is set back first
+    """The stranger, logged in by its three headers."""
+    with requests.Session() as session:
+        yield Client(
+            base_url=scm.url,
+            login_uri="demo",
+            username="admin",
+            password="secret",
+            session=session,
+        )

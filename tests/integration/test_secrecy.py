@@ -1,0 +1,96 @@
+"""The watch over the acceptance tests sees a leak, wherever it is."""
+
+import base64
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from models import Database, PrivateKey
+from models.vault import Vault
+from tests.acceptance.secrecy import PASSWORD, Watch, hearing
+from tests.factories import an_account
+from tests.servers import Process
+from workers.keys import key_pair
+
+SECRET_KEY = Fernet.generate_key().decode()
+KEY = ec.generate_private_key(ec.SECP256R1())
+DER = KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+STORED = "Westmole-4413-gespeichert"
+ENVIRONMENT = {"CERTLINE_SECRET_KEY": SECRET_KEY}
+
+
+@pytest.fixture
+def watch(database_url: str) -> Watch:
+    """A watch over a line that has a key and a password, sealed as they should be."""
+    watch, vault = Watch(), Vault(SECRET_KEY)
+    watch.learn(ENVIRONMENT)
+    database = Database(database_url, pool_size=1)
+    with database.transaction() as db:
+        sealed = vault.seal(key_pair.to_pem(KEY))
+        db.add(PrivateKey(pem_sealed=sealed, algorithm="EC", size="P-256", public_key_sha256="1"))
+        an_account(db, secret_sealed=vault.seal(STORED.encode()))
+    database.close()
+    return watch
+
+
+def store(url: str, value: object) -> None:
+    """Put something where it doesn't belong."""
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO event (type, subject, who, data) VALUES ('a', 'b', 'c', %s)",
+            [psycopg.types.json.Jsonb({"said": value})],
+        )
+
+
+def test_what_is_sealed_is_no_leak(watch: Watch, database_url: str) -> None:
+    assert watch.leaks(database_url) == []
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        STORED,
+        PASSWORD,
+        SECRET_KEY,
+        DER.hex(),
+        base64.b64encode(DER).decode(),
+        key_pair.to_pem(KEY).decode(),
+        key_pair.to_pem(KEY).decode().splitlines()[1],
+    ],
+    ids=["stored", "planted", "secret key", "hex", "base64", "pem", "a line of it"],
+)
+def test_a_secret_in_a_column_is_seen(watch: Watch, database_url: str, secret: str) -> None:
+    store(database_url, f"it was {secret}")
+
+    assert any("event.data" in leak for leak in watch.leaks(database_url))
+
+
+def test_a_secret_in_bytes_that_are_not_sealed_is_seen(watch: Watch, database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE account SET secret_sealed = %s", [f"v1:{PASSWORD}".encode()])
+
+    assert watch.leaks(database_url) == ["planted is in account.secret_sealed"]
+
+
+def test_a_secret_that_a_process_prints_or_logs_is_seen(watch: Watch, database_url: str) -> None:
+    program = [sys.executable, "-c", f"import sys; sys.stderr.write('{STORED}')"]
+    with Process(program, ENVIRONMENT) as process:
+        process.wait()
+    hearing(watch, subprocess.run)(program, capture_output=True, text=True, check=True)
+
+    leaks = watch.leaks(database_url)
+
+    assert len(leaks) == 2
+    assert all(leak.startswith("a password is in ") for leak in leaks)
+
+
+def test_a_password_that_is_asked_for_is_no_leak(watch: Watch, database_url: str) -> None:
+    words = [sys.executable, "-c", f"print('{STORED}')", "certificate", "password", "x"]
+    hearing(watch, subprocess.run)(words, capture_output=True, text=True, check=True)
+
+    assert watch.leaks(database_url) == []

@@ -1,0 +1,93 @@
+"""Events, a relay without RabbitMQ, and the step that posts; the test runs each of them itself."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+from sqlalchemy import func, select, update
+
+from models import Command, CommandStatus, CommandType, Database, Webhook
+from models.outbox import emit_event
+from models.settings import Settings
+from models.vault import Vault
+from producers.relay import Relay
+from producers.webhooks import Added, add_webhook
+from producers.wire import wire_of
+from tests.told import some
+from workers.app import declare
+from workers.broker import make_broker
+from workers.deliver import STEP
+from workers.line import Line
+from workers.step import run
+
+
+class Post:
+    """A line that tells events and posts them, one move at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        settings = Settings(database_url=SecretStr(database.url))
+        self.line = Line(database, Vault(Fernet.generate_key().decode()), settings)
+        broker = make_broker(settings)
+        declare(broker, self.line)
+        self.relay = Relay(database, wire_of(broker))
+
+    def add(self, url: str, *events: str, allow_private: bool = True) -> Added:
+        """A webhook for these events, or for all."""
+        patterns = events or ("*",)
+        named = {"allow_private": allow_private, "who": "ida"}
+        return add_webhook(self.database, self.line.vault, url, patterns, **named)  # type: ignore[arg-type]  # mypy sees one type of both
+
+    def tell(self, kind: str = "order.held", **attributes: Any) -> None:
+        """Something happens, and the relay sends it."""
+        with self.database.transaction() as db:
+            given: dict[str, Any] = {"subject": "01J", "correlation_id": None}
+            emit_event(db, kind, some(kind), **given | attributes)
+        self.relay.pump()
+
+    def deliveries(self) -> list[Command]:
+        """Every delivery as it stands, in the order in which they were made."""
+        with self.database.transaction() as db:
+            query = select(Command).where(Command.type == CommandType.WEBHOOK)
+            return list(db.scalars(query.order_by(Command.created_at)))
+
+    def run(self) -> int:
+        """Run the step for what is due; answers how many deliveries there were."""
+        with self.database.transaction() as db:
+            due = select(Command.id).where(
+                Command.type == CommandType.WEBHOOK,
+                Command.status == CommandStatus.QUEUED,
+                Command.not_before <= func.now(),
+            )
+            found = db.scalars(due.order_by(Command.created_at)).all()
+        for command_id in found:
+            run(self.line, STEP, command_id)
+        return len(found)
+
+    def let_pass(self, time: timedelta = timedelta(days=1)) -> None:
+        """Time passes for what waits: deliveries, and webhooks that rest."""
+        with self.database.transaction() as db:
+            db.execute(update(Command).values(not_before=Command.not_before - time))
+            db.execute(update(Webhook).values(resting_until=Webhook.resting_until - time))
+
+    def hook(self) -> Webhook:
+        """The one webhook as it stands."""
+        with self.database.transaction() as db:
+            return db.scalars(select(Webhook)).one()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database of the test's own."""
+    database = Database(database_url, pool_size=2)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def line(database: Database) -> Post:
+    """A line that tells and posts."""
+    return Post(database)

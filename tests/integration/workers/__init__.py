@@ -1,0 +1,1 @@
+"""The steps, run one by one against real Postgres and the simulator."""

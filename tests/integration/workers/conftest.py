@@ -1,0 +1,162 @@
+"""A line without a broker: the test itself runs each step for each command that is due."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+from sqlalchemy import func, select
+
+from models import Account, Command, CommandStatus, Database, Order
+from models.order import order_of_command
+from models.payloads import OrderCommand, SyncCommand
+from models.settings import Settings
+from models.vault import Vault
+from producers.requests import request_order, request_sync
+from simulator.server import Simulator
+from workers.app import STEPS
+from workers.line import Line
+from workers.step import run
+
+STEP_OF = {step.type: step for step in STEPS}
+
+
+class Bench:
+    """One account at the simulator, synced, and the steps in the test's own hands."""
+
+    def __init__(
+        self, database: Database, simulator: Simulator, *, rate_read: float = 1000
+    ) -> None:
+        settings = Settings(
+            database_url=SecretStr(database.url),
+            poll_seconds=0.01,
+            scm_read_seconds=2,
+            rate_read=rate_read,
+            rate_order=1000,
+        )
+        self.database = database
+        self.simulator = simulator
+        self.secret_key = Fernet.generate_key().decode()
+        self.line = Line(database, Vault(self.secret_key), settings)
+        with database.transaction() as db:
+            db.add(
+                Account(
+                    name="demo",
+                    url=simulator.url,
+                    customer_uri="demo",
+                    login="admin",
+                    secret_sealed=self.line.vault.seal(b"secret"),
+                )
+            )
+
+    def sync(self) -> Command:
+        """Sync everything now; the command at its end."""
+        (command,) = request_sync(self.database, SyncCommand(), requested_by="test")
+        return self.run(command.id)
+
+    def place(self, command_id: str | None = None, **changes: Any) -> Command:
+        """Place an order for www.nordhafen.example, changed as the test wants."""
+        wanted: dict[str, Any] = {
+            "common_name": "www.nordhafen.example",
+            "organization": "Nordhafen University",
+            "profile": "OV Multi-Domain SSL",
+            "term": 90,
+            "key_algorithm": "EC",
+            "key_size": "P-256",
+        }
+        return request_order(
+            self.database,
+            self.line.vault,
+            OrderCommand.model_validate(wanted | changes),
+            requested_by="test",
+            command_id=command_id,
+        ).command
+
+    def run(self, command_id: str) -> Command:
+        """Deliver a command's message once; the command afterwards."""
+        kind = self.command(command_id).type
+        run(self.line, STEP_OF[kind], command_id)
+        return self.command(command_id)
+
+    def run_due(self) -> int:
+        """Deliver the message of every command that is due; answers how many there were."""
+        with self.database.transaction() as db:
+            due = list(
+                db.scalars(
+                    select(Command.id).where(
+                        Command.status == CommandStatus.QUEUED, Command.not_before <= func.now()
+                    )
+                )
+            )
+        for command_id in due:
+            self.run(command_id)
+        return len(due)
+
+    def make_due(self) -> None:
+        """Let the time pass that waiting commands wait for."""
+        with self.database.transaction() as db:
+            for command in db.scalars(select(Command)):
+                command.not_before = command.created_at
+
+    def command(self, command_id: str) -> Command:
+        """The command as it stands."""
+        with self.database.transaction() as db:
+            return db.get_one(Command, command_id)
+
+    def order(self, command: Command) -> Order:
+        """The order of a command as it stands."""
+        with self.database.transaction() as db:
+            order = order_of_command(db, command.id)
+            assert order is not None
+            return order
+
+    def account(self) -> Account:
+        """The one account as it stands."""
+        with self.database.transaction() as db:
+            return db.scalars(select(Account)).one()
+
+    def fault(self, method: str | None, path: str, kind: str, **more: Any) -> None:
+        """Have the simulator fail for one call."""
+        fault = {"method": method, "path": path, "times": 1, "kind": kind, **more}
+        requests.post(f"{self.simulator.door}/faults", json=[fault], timeout=5).raise_for_status()
+
+    def settings(self, **switches: Any) -> None:
+        """Change the simulator's settings."""
+        answer = requests.post(f"{self.simulator.door}/settings", json=switches, timeout=5)
+        answer.raise_for_status()
+
+    def decide(self, scm_id: int | None, what: str) -> None:
+        """Approve, decline, reject, issue or expire an order at SCM."""
+        answer = requests.post(f"{self.simulator.door}/orders/{scm_id}/{what}", timeout=5)
+        answer.raise_for_status()
+
+    def orders_at_scm(self) -> list[dict[str, Any]]:
+        """What SCM really holds."""
+        found: list[dict[str, Any]] = requests.get(
+            f"{self.simulator.door}/orders", timeout=5
+        ).json()
+        return found
+
+    def calls(self, template: str) -> int:
+        """How often a call has been made, such as `POST /ssl/v1/enroll`."""
+        counts: dict[str, int] = requests.get(f"{self.simulator.door}/calls", timeout=5).json()
+        return counts.get(template, 0)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database of the test's own."""
+    database = Database(database_url, pool_size=2)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def bench(database: Database, simulator: Simulator) -> Bench:
+    """A line with one account that is synced; nothing runs but what the test runs."""
+    bench = Bench(database, simulator)
+    bench.settings(issue_after_ms=0)
+    assert bench.sync().status is CommandStatus.DONE
+    return bench

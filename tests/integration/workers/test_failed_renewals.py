@@ -1,0 +1,123 @@
+"""What fails is tried again after longer and longer rests, or waits for a person; a person begins anew."""
+
+from datetime import timedelta
+
+from models import Certificate, CommandStatus, OrderStatus
+from models.renewal_backoff import Backoff, backoff_of
+from models.session import clock
+from tests.integration.workers.conftest import Bench
+from tests.integration.workers.succession import (
+    asked_from_outside,
+    done_by_a_stranger,
+    go_on,
+    reissue,
+    renewal,
+    stored,
+)
+from workers.cancel import cancel_unsent
+
+PATH = "/ssl/v1/renewById/"
+BUSY = '{"code": -618, "description": "SCM is busy"}'
+
+
+def backoff(bench: Bench, certificate: Certificate) -> Backoff:
+    """How the renewals of a certificate's line stand."""
+    with bench.database.transaction() as db:
+        return backoff_of(db, [certificate.line_id])[certificate.line_id]
+
+
+def tried(bench: Bench, command_id: str, times: int, path: str = PATH) -> timedelta:
+    """A renewal that SCM has no time for, so many times; how long it rests then."""
+    for _ in range(times):
+        bench.fault(None, path, "status", status=400, body=BUSY)
+        bench.make_due()
+        bench.run(command_id)
+    with bench.database.transaction() as db:
+        return bench.command(command_id).not_before - clock(db)
+
+
+def test_a_renewal_rests_a_minute_ten_and_a_hundred_once_it_is_no_hiccup(bench: Bench) -> None:
+    old = stored(bench)
+    command = renewal(bench, old)
+
+    assert tried(bench, command.id, 4) < timedelta(minutes=1)
+    assert backoff(bench, old) == Backoff()
+    rests = [tried(bench, command.id, 1) for _ in range(4)]
+
+    assert [round(rest / timedelta(minutes=1)) for rest in rests] == [1, 10, 100, 1440]
+    assert (backoff(bench, old).failures, backoff(bench, old).waits_for_person) == (4, False)
+    go_on(bench)
+    assert bench.order(command).status is OrderStatus.STORED
+    assert backoff(bench, old) == Backoff()
+
+
+def test_a_person_who_renews_by_hand_need_not_wait_for_the_end_of_the_rest(bench: Bench) -> None:
+    old = stored(bench)
+    command = renewal(bench, old)
+    assert tried(bench, command.id, 6) > timedelta(minutes=5)
+
+    again = renewal(bench, old)
+
+    assert again.subject == command.subject
+    assert backoff(bench, old) == Backoff()
+    with bench.database.transaction() as db:
+        assert bench.command(command.id).not_before <= clock(db)
+    bench.run_due()
+    assert bench.order(command).status is OrderStatus.PENDING
+
+
+def test_a_renewal_rests_too_while_scm_shows_nobody_the_certificate(bench: Bench) -> None:
+    old = stored(bench)
+    command = renewal(bench, old)
+
+    rest = tried(bench, command.id, 5, path=f"/ssl/v1/{old.scm_id}")
+
+    assert round(rest / timedelta(minutes=1)) == 1
+    assert backoff(bench, old).failures == 1
+
+
+def test_what_scm_refuses_waits_for_a_person(bench: Bench) -> None:
+    old = stored(bench)
+    done_by_a_stranger(bench, f"/ssl/v1/revoke/{old.scm_id}", {"reasonCode": 1, "reason": "leaked"})
+
+    command = renewal(bench, old)
+    bench.run(command.id)
+
+    assert backoff(bench, old).waits_for_person
+    assert "SCM renews what is issued" in (backoff(bench, old).reason or "")
+    # It begins anew, and is refused anew.
+    bench.run(renewal(bench, old).id)
+    assert backoff(bench, old).failures == 1
+
+
+def test_a_renewal_that_a_person_takes_back_waits_for_a_person(bench: Bench) -> None:
+    old = stored(bench)
+    command = renewal(bench, old)
+
+    with bench.database.transaction() as db:
+        cancel_unsent(db, command, command.subject or "", "not now")
+
+    assert backoff(bench, old).waits_for_person
+
+
+def test_what_a_rule_refuses_before_there_is_an_order_waits_for_a_person(bench: Bench) -> None:
+    old = stored(bench)
+    command = asked_from_outside(bench, "renew", {"certificate": old.common_name})
+    with bench.database.transaction() as db:
+        db.get_one(Certificate, old.id).key_algorithm = "DSA"
+
+    bench.run(command.id)
+
+    assert bench.command(command.id).status is CommandStatus.FAILED
+    assert backoff(bench, old).waits_for_person
+
+
+def test_what_has_another_successor_on_its_way_lacks_nothing(bench: Bench) -> None:
+    old = stored(bench)
+    reissue(bench, old)
+    command = asked_from_outside(bench, "renew", {"certificate": old.id})
+
+    bench.run(command.id)
+
+    assert bench.command(command.id).status is CommandStatus.FAILED
+    assert backoff(bench, old) == Backoff()

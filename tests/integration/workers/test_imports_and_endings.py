@@ -1,0 +1,43 @@
+"""What was deleted here comes back with an import; what was cancelled here does not come by one."""
+
+from sqlalchemy import func, select
+
+from models import Certificate, Command, OrderStatus
+from models.payloads import CancelCommand, DeleteCommand, ImportCommand
+from producers.importing import request_import
+from producers.managing import request_cancelling, request_deletion
+from tests.integration.workers.conftest import Bench
+from tests.integration.workers.succession import all_certificates, go_on, stored
+
+
+def imported(bench: Bench) -> None:
+    """Everything that SCM holds."""
+    request_import(bench.database, ImportCommand(), requested_by="ida")
+    go_on(bench)
+
+
+def test_a_deleted_certificate_comes_back_without_its_key(bench: Bench) -> None:
+    certificate = stored(bench)
+    wanted = DeleteCommand(certificate=certificate.id)
+    request_deletion(bench.database, wanted, requested_by="ida")
+
+    imported(bench)
+
+    (back,) = all_certificates(bench)
+    assert (back.scm_id, back.serial_number) == (certificate.scm_id, certificate.serial_number)
+    assert back.key_id is None
+
+
+def test_an_order_that_scm_would_not_decline_stays_cancelled(bench: Bench) -> None:
+    bench.settings(issue_after_ms=3_600_000)
+    order = bench.place()
+    bench.run_due()
+    wanted = CancelCommand(order=bench.order(order).id, comments="not needed")
+    bench.run(request_cancelling(bench.database, wanted, requested_by="ida").command.id)
+
+    imported(bench)
+
+    assert bench.order(order).status is OrderStatus.CANCELLED
+    with bench.database.transaction() as db:
+        assert db.scalar(select(func.count()).select_from(Certificate)) == 0
+        assert db.scalar(select(func.count()).where(Command.type == "import")) == 1

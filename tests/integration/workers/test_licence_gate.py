@@ -1,0 +1,93 @@
+"""The licence under pressure: fetches in two processes with four threads each, and not one too many."""
+
+import random
+from collections import Counter
+
+from sqlalchemy import select
+
+from models import Command, CommandType, Line, Order, OrderStatus
+from models.license import set_capacity
+from models.session import clock
+from producers.requests import set_license
+from producers.sweep import sweep
+from tests.integration.workers.conftest import Bench
+from tests.stepping import begin, stepping
+
+FETCHES, UNITS, RAISED = 50, 10, 30
+
+
+def issued_orders(bench: Bench, count: int) -> list[str]:
+    """So many orders that SCM has issued; the ids of their fetches."""
+    for number in range(count):
+        bench.run(bench.place(common_name=f"host{number}.nordhafen.example").id)
+    bench.make_due()
+    with bench.database.transaction() as db:
+        polls = list(db.scalars(select(Command.id).where(Command.type == CommandType.POLL)))
+    for poll in polls:
+        bench.run(poll)
+    with bench.database.transaction() as db:
+        return list(db.scalars(select(Command.id).where(Command.type == CommandType.FETCH)))
+
+
+def fetch_by_two_processes(bench: Bench, fetches: list[str]) -> None:
+    """Deliver each fetch to both processes, in another order to each."""
+    chance = random.Random(5)  # noqa: S311  # the same order in each run
+    orders = [chance.sample(fetches, len(fetches)) for _ in range(2)]
+    url, key, kind = bench.database.url, bench.secret_key, CommandType.FETCH
+    with (
+        stepping(url, key, kind, orders[0], threads=4) as one,
+        stepping(url, key, kind, orders[1], threads=4) as other,
+    ):
+        begin(one)
+        begin(other)
+        assert (one.wait(120), other.wait(120)) == (0, 0)
+
+
+def fetch_all(bench: Bench) -> None:
+    """Deliver what is due, until nothing is."""
+    while bench.run_due():
+        pass
+
+
+def standing(bench: Bench) -> Counter[OrderStatus]:
+    """How many orders are in each state."""
+    with bench.database.transaction() as db:
+        return Counter(db.scalars(select(Order.status)))
+
+
+def held(bench: Bench) -> list[str]:
+    """The orders that wait, the one that waited longest first."""
+    with bench.database.transaction() as db:
+        query = select(Order.id).where(Order.status == OrderStatus.HELD)
+        return list(db.scalars(query.order_by(Order.issued_at, Order.id)))
+
+
+def test_of_fifty_fetches_at_once_ten_are_stored_and_forty_held(bench: Bench) -> None:
+    fetches = issued_orders(bench, FETCHES)
+    with bench.database.transaction() as db:
+        set_capacity(db, UNITS)
+
+    fetch_by_two_processes(bench, fetches)
+    assert standing(bench) == {
+        OrderStatus.STORED: UNITS,
+        OrderStatus.HELD: FETCHES - UNITS,
+    }
+
+    waiting = held(bench)
+    use, released = set_license(bench.database, RAISED, requested_by="ida")
+    assert (use.used, use.held, released) == (RAISED, FETCHES - RAISED, RAISED - UNITS)
+    assert held(bench) == waiting[RAISED - UNITS :]  # those who came first have gone on
+    fetch_all(bench)
+    assert standing(bench) == {OrderStatus.STORED: RAISED, OrderStatus.HELD: FETCHES - RAISED}
+
+    waiting = held(bench)
+    with bench.database.transaction() as db:
+        db.scalars(select(Line)).first().deleted_at = clock(db)  # type: ignore[union-attr]
+    with bench.database.transaction() as db:
+        assert sweep(db, bench.line.settings.settle)["released"] == 1
+    assert held(bench) == waiting[1:]
+    fetch_all(bench)
+    assert standing(bench)[OrderStatus.STORED] == RAISED + 1
+    with bench.database.transaction() as db:
+        managed = db.scalars(select(Line).where(Line.deleted_at.is_(None)))
+        assert len(managed.all()) == RAISED

@@ -1,0 +1,61 @@
+"""A signing request that the requester brings: it is for what was ordered, with a key that is allowed."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import func, select
+
+from models import CommandStatus, Order, OrderStatus
+from models.payloads import BadCommandError
+from tests.integration.workers.conftest import Bench
+from tests.integration.workers.succession import asked_from_outside, go_on
+from workers.keys import generate, public_key_sha256, sign_request
+
+NAME = "www.nordhafen.example"
+
+
+def test_an_order_with_its_own_request_is_stored_without_a_key(bench: Bench) -> None:
+    key = generate("EC", "P-256")
+    command = bench.place(csr=sign_request(key, NAME, []))
+    go_on(bench)
+
+    order = bench.order(command)
+    assert order.status is OrderStatus.STORED
+    assert order.key_id is None
+    assert order.public_key_sha256 == public_key_sha256(key.public_key())
+
+
+def test_a_request_for_another_name_is_refused(bench: Bench) -> None:
+    csr = sign_request(generate("EC", "P-256"), "shop.nordhafen.example", [])
+
+    with pytest.raises(BadCommandError, match="it is for shop"):
+        bench.place(csr=csr)
+
+
+def test_a_request_with_a_name_that_was_not_ordered_is_refused(bench: Bench) -> None:
+    csr = sign_request(generate("EC", "P-256"), NAME, ["shop.nordhafen.example"])
+
+    with pytest.raises(BadCommandError, match="not ordered: shop"):
+        bench.place(csr=csr)
+    bench.place(csr=csr, sans=["shop.nordhafen.example"])
+
+
+def test_another_systems_request_is_refused_too_and_nothing_is_placed(bench: Bench) -> None:
+    data = {
+        "common_name": NAME,
+        "organization": "Nordhafen University",
+        "profile": "OV Multi-Domain SSL",
+        "term": 90,
+    }
+    for csr, why in (
+        (sign_request(generate("EC", "P-256"), "shop.nordhafen.example", []), "the order for"),
+        (
+            sign_request(ec.generate_private_key(ec.SECP521R1()), NAME, []),
+            "does not allow EC P-521",
+        ),
+    ):
+        ended = bench.run(asked_from_outside(bench, "order", data | {"csr": csr}).id)
+
+        assert ended.status is CommandStatus.FAILED
+        assert why in (ended.error or "")
+    with bench.database.transaction() as db:
+        assert db.scalar(select(func.count()).select_from(Order)) == 0

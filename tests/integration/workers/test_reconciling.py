@@ -1,0 +1,306 @@
+"""An order that was sent and not answered is found at SCM, sent again with proof, or put before a person."""
+
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+import requests
+from sqlalchemy import select, update
+
+from models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
+from models.event import history
+from models.reconciling import MOST_LOOKS
+from producers.sweep import look_up_silent
+from tests.integration.workers.conftest import Bench
+from workers import sending
+from workers.scm import Enrolled
+
+NAME = "www.nordhafen.example"
+HEADERS = {"login": "admin", "password": "secret", "customerUri": "demo"}
+NO_PRIVILEGE = '{"code": -3, "description": "not authorized"}'
+# With our reference it wouldn't fit any more, so it is left out.
+LONG = "x" * 1010
+
+
+def test_an_order_that_scm_has_is_adopted_and_ends_as_a_certificate(bench: Bench) -> None:
+    command = lost(bench, "drop_after")
+
+    reconciled(bench, command)
+
+    order = bench.order(command)
+    assert order.status is OrderStatus.PENDING
+    assert [order.scm_id] == [record["sslId"] for record in bench.orders_at_scm()]
+    for _ in range(3):
+        bench.make_due()
+        bench.run_due()
+    assert bench.order(command).status is OrderStatus.STORED
+    assert bench.command(command.id).status is CommandStatus.DONE
+    assert bench.calls("POST /ssl/v1/enroll") == 1
+
+
+def test_what_was_seen_is_written_down(bench: Bench) -> None:
+    command = lost(bench, "drop_after")
+
+    reconciled(bench, command)
+
+    (event,) = evidence(bench, command)
+    assert event.why is not None
+    assert "its comment has our reference" in event.why
+    assert event.data["choice"] == "adopt"
+    assert event.data["found"][0]["scm_id"] == bench.order(command).scm_id
+    assert event.data["found"][0]["match"] == "sure"
+
+
+def test_an_order_that_scm_has_not_is_sent_again_after_two_looks(bench: Bench) -> None:
+    command = lost(bench, "drop_before")
+    witness = bench.place(common_name="witness.nordhafen.example")
+    bench.run(witness.id)
+
+    statuses = [reconciled(bench, command).status for _ in range(2)]
+
+    assert statuses == [OrderStatus.SENDING, OrderStatus.PLACED]
+    bench.make_due()
+    bench.run(command.id)
+    assert bench.order(command).status is OrderStatus.PENDING
+    assert names_at_scm(bench) == sorted([NAME, "witness.nordhafen.example"])
+    assert [event.data["witness"] for event in evidence(bench, command)] == [
+        bench.order(witness).scm_id
+    ] * 2
+
+
+def test_without_proof_that_the_list_is_current_nothing_is_sent_again(bench: Bench) -> None:
+    command = lost(bench, "drop_before")
+
+    statuses = [reconciled(bench, command).status for _ in range(MOST_LOOKS)]
+
+    assert statuses == [OrderStatus.SENDING] * (MOST_LOOKS - 1) + [OrderStatus.REVIEW]
+    assert bench.calls("POST /ssl/v1/enroll") == 1
+    assert bench.command(command.id).status is CommandStatus.REVIEW
+
+
+def test_a_list_that_lags_brings_no_second_order(bench: Bench) -> None:
+    bench.settings(list_lag_ms=3_600_000)
+    bench.fault("POST", "report", "status", times=None, status=400, body=NO_PRIVILEGE)
+    command = lost(bench, "drop_after")
+    bench.run(bench.place(common_name="witness.nordhafen.example").id)
+
+    for _ in range(2):
+        assert reconciled(bench, command).status is OrderStatus.SENDING
+    bench.settings(list_lag_ms=0)
+
+    assert reconciled(bench, command).status is OrderStatus.PENDING
+    assert bench.calls("POST /ssl/v1/enroll") == 2
+
+
+def test_a_record_that_only_the_report_shows_is_found(bench: Bench) -> None:
+    bench.settings(list_lag_ms=3_600_000)
+    command = lost(bench, "drop_after")
+
+    assert reconciled(bench, command).status is OrderStatus.PENDING
+    assert evidence(bench, command)[0].data["found"][0]["source"] == "report"
+
+
+def test_an_older_witness_proves_nothing(bench: Bench) -> None:
+    bench.run(bench.place(common_name="witness.nordhafen.example").id)
+    command = lost(bench, "drop_before", ago=timedelta(0))
+    rest(bench, timedelta(hours=1))
+
+    for _ in range(2):
+        reconciled(bench, command)
+
+    assert [event.data["witness"] for event in evidence(bench, command)] == [None, None]
+    assert bench.order(command).status is OrderStatus.SENDING
+
+
+def test_nobody_looks_before_the_outcome_has_rested(bench: Bench) -> None:
+    command = lost(bench, "drop_after", ago=timedelta(minutes=14))
+    before = bench.calls("GET /ssl/v1")
+
+    lookup = bench.run(lookup_of(bench, command).id)
+
+    assert (lookup.status, lookup.attempts) == (CommandStatus.QUEUED, 0)
+    assert bench.calls("GET /ssl/v1") == before
+
+
+def test_an_order_of_a_worker_that_died_is_looked_up_by_the_sweep(bench: Bench) -> None:
+    command = bench.place()
+    with bench.database.transaction() as db:
+        assert sending.claim_to_send(db, bench.order(command).id)
+    rest(bench, timedelta(hours=1))
+
+    found = [bench.database.run(partial(look_up_silent, settle=bench.line.settings.settle))] * 2
+
+    assert found == [1, 1]
+    assert reconciled(bench, command).status is OrderStatus.SENDING
+    assert "the outcome is unknown" in (bench.order(command).error or "")
+
+
+def test_an_order_without_its_reference_is_known_by_its_public_key(bench: Bench) -> None:
+    command = lost(bench, "drop_after", comments=LONG)
+
+    reconciled(bench, command)
+
+    (event,) = evidence(bench, command)
+    assert bench.order(command).status is OrderStatus.PENDING
+    assert "its certificate has our public key" in (event.why or "")
+
+
+def test_a_record_that_may_be_ours_is_for_a_person(bench: Bench) -> None:
+    bench.settings(auto_approve=False)
+    command = lost(bench, "drop_after", comments=LONG)
+
+    statuses = [reconciled(bench, command).status for _ in range(2)]
+
+    order = bench.order(command)
+    assert statuses == [OrderStatus.SENDING, OrderStatus.REVIEW]
+    assert "nothing proves it" in (order.error or "")
+    assert [found["scm_id"] for found in order.found] == [bench.orders_at_scm()[0]["sslId"]]
+
+
+def test_a_record_that_is_surely_anothers_is_not_adopted(bench: Bench) -> None:
+    command = lost(bench, "drop_before")
+    stranger = enrolled_by_a_stranger(bench, command, comments="[certline:01JQ8Z5N3V7K]")
+    bench.run(bench.place(common_name="witness.nordhafen.example").id)
+
+    for _ in range(2):
+        reconciled(bench, command)
+
+    found = evidence(bench, command)[-1].data["found"]
+    assert [(each["scm_id"], each["match"]) for each in found] == [(stranger, "no")]
+    assert bench.order(command).status is OrderStatus.PLACED
+
+
+def test_an_order_that_scm_has_twice_is_for_a_person(bench: Bench) -> None:
+    command = lost(bench, "drop_after")
+    comments = bench.orders_at_scm()[0]["comments"]
+    second = enrolled_by_a_stranger(bench, command, comments=comments)
+
+    order = reconciled(bench, command)
+
+    assert order.status is OrderStatus.REVIEW
+    assert f"SCM has it 2 times: {second - 1}, {second}" in (order.error or "")
+
+
+def test_a_profile_that_adds_www_is_recognised(bench: Bench) -> None:
+    bench.settings(www_profiles=[21790])
+    command = lost(bench, "drop_after", comments=LONG, common_name="nordhafen.example")
+
+    assert reconciled(bench, command).status is OrderStatus.PENDING
+
+
+def test_without_the_reports_privilege_the_list_has_to_do(bench: Bench) -> None:
+    command = lost(bench, "drop_before")
+    bench.fault("POST", "report", "status", status=400, body=NO_PRIVILEGE)
+
+    reconciled(bench, command)
+
+    (remark,) = evidence(bench, command)[0].data["remarks"]
+    assert "SCM gives no report" in remark
+
+
+@pytest.mark.parametrize(
+    ("lost_by", "method", "path"),
+    [
+        ("drop_after", "GET", r"/ssl/v1$"),
+        ("drop_after", "GET", r"/ssl/v1/\d+$"),
+        ("drop_before", "POST", "report"),
+    ],
+    ids=["list", "details", "report"],
+)
+def test_a_look_that_fails_settles_nothing(
+    bench: Bench, lost_by: str, method: str, path: str
+) -> None:
+    command = lost(bench, lost_by)
+    bench.fault(method, path, "status")
+
+    lookup = bench.run(lookup_of(bench, command).id)
+
+    assert lookup.status is CommandStatus.QUEUED
+    assert bench.order(command).status is OrderStatus.SENDING
+    assert evidence(bench, command) == []
+
+
+def test_an_answer_that_comes_while_we_look_stands(bench: Bench) -> None:
+    command = bench.place()
+    with bench.database.transaction() as db:
+        claim = sending.claim_to_send(db, bench.order(command).id)
+    assert claim is not None
+    rest(bench, timedelta(hours=1))
+    bench.database.run(partial(look_up_silent, settle=timedelta(0)))
+    answer = Enrolled(ssl_id=5, renew_id="r")
+    bench.line.store(
+        partial(sending._record_answer, claim=claim, answer=answer, first_poll=timedelta(0))
+    )
+
+    bench.run(lookup_of(bench, command).id)
+
+    assert (bench.order(command).scm_id, bench.order(command).renew_id) == (5, "r")
+    assert evidence(bench, command) == []
+
+
+def lost(bench: Bench, kind: str, *, ago: timedelta = timedelta(hours=1), **wanted: Any) -> Command:
+    """An order whose answer never came, some time ago."""
+    bench.fault("POST", "enroll", kind)
+    command = bench.place(**wanted)
+    bench.run(command.id)
+    assert bench.order(command).status is OrderStatus.SENDING
+    rest(bench, ago)
+    return command
+
+
+def rest(bench: Bench, by: timedelta) -> None:
+    """Let time pass for what has been sent."""
+    with bench.database.transaction() as db:
+        db.execute(
+            update(Order).where(Order.sent_at.is_not(None)).values(sent_at=Order.sent_at - by)
+        )
+
+
+def lookup_of(bench: Bench, command: Command) -> Command:
+    """The order's one open lookup, due now."""
+    bench.make_due()
+    with bench.database.transaction() as db:
+        query = select(Command).where(
+            Command.type == CommandType.RECONCILE,
+            Command.subject == bench.order(command).id,
+            Command.status == CommandStatus.QUEUED,
+        )
+        return db.scalars(query).one()
+
+
+def reconciled(bench: Bench, command: Command) -> Order:
+    """The order after one look."""
+    bench.run(lookup_of(bench, command).id)
+    return bench.order(command)
+
+
+def evidence(bench: Bench, command: Command) -> list[Event]:
+    """What the log says of the looks."""
+    with bench.database.transaction() as db:
+        events = history(db, bench.order(command).id)
+    return [event for event in events if event.type == "order.reconciled"]
+
+
+def names_at_scm(bench: Bench) -> list[str]:
+    """The common names of all records at SCM."""
+    return sorted(record["commonName"] for record in bench.orders_at_scm())
+
+
+def enrolled_by_a_stranger(bench: Bench, command: Command, *, comments: str) -> int:
+    """A record of the same names that somebody else asked for."""
+    order = bench.order(command)
+    answer = requests.post(
+        f"{bench.simulator.url}/ssl/v1/enroll",
+        json={
+            "orgId": order.organization_id,
+            "certType": order.profile_id,
+            "term": order.term,
+            "csr": order.csr,
+            "comments": comments,
+        },
+        headers=HEADERS,
+        timeout=5,
+    )
+    answer.raise_for_status()
+    return int(answer.json()["sslId"])

@@ -1,0 +1,279 @@
+"""Commands that start fast: each is forked from one process that has imported everything.
+
+What runs in the fork is the CLI itself (`certline run worker`, `certline order list` …) in a group of its
+own, so a test may start, kill and freeze hundreds of them. `python -m tests.nursery SOCKET` is that process.
+"""
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.servers import Process, run, until
+
+_numbers = count(1)
+
+
+class Part:
+    """One process of the line with its group, as `tests.servers.Process` is."""
+
+    def __init__(self, nursery: "Nursery", pid: int, log: Path, record: Path) -> None:
+        self._nursery = nursery
+        self._record = record
+        self.pid = pid
+        self.log = log
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative when a signal ended it."""
+        code: int | None = self._nursery.ask(do="poll", pid=self.pid)
+        return code
+
+    @property
+    def output(self) -> str:
+        """Everything the part has written so far."""
+        return self.log.read_text(errors="replace")
+
+    @property
+    def met(self) -> list[dict[str, Any]]:
+        """The deaths that it has met, by their number in what it was told."""
+        if not self._record.exists():
+            return []
+        return [json.loads(line) for line in self._record.read_text().splitlines()]
+
+    def wait(self, timeout: float = 60) -> int:
+        """The exit code, once it has ended."""
+        until(lambda: self.exit_code is not None, timeout, every=0.02)
+        return self.exit_code or 0
+
+    def wait_for(self, text: str, timeout: float = 60) -> None:
+        """Wait until the output has the text."""
+        until(lambda: text in self.output or self.exit_code is not None, timeout)
+        assert text in self.output, f"the part did not say {text!r}:\n{self.output[-4000:]}"
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group."""
+        self._signal_group(signal.SIGKILL)
+        self.wait()
+
+    def terminate(self, timeout: float = 60) -> int:
+        """SIGTERM to the main process; answers the exit code."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+        return self.wait(timeout)
+
+    def freeze(self) -> None:
+        """The group gets no more time."""
+        self._signal_group(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """The group goes on as if nothing had happened."""
+        self._signal_group(signal.SIGCONT)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+
+class Nursery:
+    """The process that forks parts, and the line to it."""
+
+    def __init__(self) -> None:
+        path = run.folder() / f"nursery-{next(_numbers)}"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen(1)
+            self.process = Process([sys.executable, "-m", "tests.nursery", path])
+            listener.settimeout(60)
+            self._socket, _ = listener.accept()
+        self._answers = self._socket.makefile("r")
+        self._lock = threading.Lock()
+        self._parts: list[Part] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for part in self._parts:
+            part.kill()
+        self._answers.close()
+        self._socket.close()
+        self.process.kill()
+
+    def start(
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        deaths: Sequence[dict[str, Any]] = (),
+    ) -> Part:
+        """Run `certline` with these words; `deaths` as `crashing.Death` has them."""
+        number = next(_numbers)
+        log, record = (run.folder() / f"part-{number}.{kind}" for kind in ("log", "deaths"))
+        pid = self.ask(
+            do="start",
+            words=list(words),
+            environment=dict(environment),
+            deaths=list(deaths),
+            log=str(log),
+            record=str(record),
+        )
+        self._parts = [part for part in self._parts if part.exit_code is None]
+        self._parts.append(Part(self, pid, log, record))
+        return self._parts[-1]
+
+    def type(
+        self, words: Sequence[str], environment: Mapping[str, str], *, given: str, timeout: float
+    ) -> "subprocess.CompletedProcess[str]":
+        """Type a command in this environment, and in no other; answers once it has ended."""
+        number = next(_numbers)
+        files = {
+            kind: run.folder() / f"typed-{number}.{kind}"
+            for kind in ("given", "log", "errors", "deaths")
+        }
+        files["given"].write_text(given)
+        pid = self.ask(
+            do="start",
+            words=list(words),
+            environment=dict(environment),
+            deaths=[],
+            log=str(files["log"]),
+            record=str(files["deaths"]),
+            given=str(files["given"]),
+            errors=str(files["errors"]),
+        )
+        part = Part(self, pid, files["log"], files["deaths"])
+        try:
+            code = part.wait(timeout)
+            said, errors = files["log"].read_text(), files["errors"].read_text()
+        except TimeoutError:
+            part.kill()
+            raise
+        finally:
+            for file in files.values():  # they may have what nobody else may read
+                file.unlink(missing_ok=True)
+        return subprocess.CompletedProcess(words, code, said, errors)
+
+    def ask(self, **request: Any) -> Any:
+        """Ask the process; answers what it says."""
+        with self._lock:
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+            answer = self._answers.readline()
+        if not answer:
+            raise ChildProcessError(f"the nursery has ended:\n{self.process.output}")
+        return json.loads(answer)
+
+
+@cache
+def nursery() -> Nursery:
+    """The one of this run of tests, started when it is first needed; it ends with the run."""
+    started = Nursery()
+    atexit.register(started.__exit__, None, None, None)
+    return started
+
+
+def main(path: str) -> None:
+    """Fork what is asked for, until the other end is closed."""
+    # Imported here: the tests themselves need none of it, and the forks have it all.
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    from cli.main import PLACES  # noqa: PLC0415
+    from models import migrate  # noqa: PLC0415
+    from tests.faults import crashing  # noqa: F401, PLC0415
+    from tests.faults.effects import effects  # noqa: PLC0415
+
+    for module, _ in PLACES.values():
+        importlib.import_module(module)
+    list(ScriptDirectory.from_config(migrate._config()).walk_revisions())
+    effects()  # read now, while the files are what was imported
+    gc.freeze()
+
+    codes: dict[int, int] = {}
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(path)
+        for text in line.makefile("r"):
+            request = json.loads(text)
+            if request["do"] == "start":
+                answer: int | None = _fork(request)
+            else:
+                answer = _poll(request["pid"], codes)
+            line.sendall(f"{json.dumps(answer)}\n".encode())
+
+
+def _poll(pid: int, codes: dict[int, int]) -> int | None:
+    if pid not in codes:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            codes[pid] = os.waitstatus_to_exitcode(status)
+    return codes.get(pid)
+
+
+def _fork(request: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid:
+        # The group must be there before anybody signals it.
+        with suppress(OSError):
+            os.setpgid(pid, pid)
+        return pid
+    code = 1
+    try:
+        code = _live(request)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _live(request: dict[str, Any]) -> int:
+    from cli.main import main as certline  # noqa: PLC0415
+    from tests.faults.crashing import Death, install  # noqa: PLC0415
+
+    with suppress(OSError):
+        os.setpgid(0, 0)
+    for stream, log in ((1, request["log"]), (2, request.get("errors", request["log"]))):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), stream)
+    if "given" in request:
+        os.dup2(os.open(request["given"], os.O_RDONLY), 0)
+        os.environ.clear()
+    os.environ.update(request["environment"])
+    random.seed()
+    if "given" not in request:
+        install([Death(**death) for death in request["deaths"]], Path(request["record"]))
+    try:
+        certline(request["words"])
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,134 @@
+"""The line as it runs in production: worker, relay and producer as processes over RabbitMQ."""
+
+import json
+import os
+import sys
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography.fernet import Fernet
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from models import Account, Command, CommandStatus, Database, Order, OrderStatus
+from models.payloads import OrderCommand, SyncCommand
+from models.vault import Vault
+from producers.requests import request_order, request_sync
+from tests.nursery import nursery
+from tests.servers import Process, until
+
+CERTLINE = [sys.executable, "-m", "cli.main"]
+
+
+class Plant:
+    """Processes on one database, one vhost and one SCM; all of them end with the test."""
+
+    def __init__(self, database_url: str, rabbitmq_url: str, **variables: str) -> None:
+        self.environment = {
+            "CERTLINE_DATABASE_URL": database_url,
+            "CERTLINE_RABBITMQ_URL": rabbitmq_url,
+            "CERTLINE_SECRET_KEY": Fernet.generate_key().decode(),
+            "CERTLINE_POLL_SECONDS": "0.2",
+            "CERTLINE_RATE_READ": "1000",
+            "CERTLINE_RATE_ORDER": "1000",
+            "CERTLINE_LOG": "json",
+            **variables,
+        }
+        self.database = Database(database_url, pool_size=2)
+        self.vault = Vault(self.environment["CERTLINE_SECRET_KEY"])
+        self._stack = ExitStack()
+        self._stack.callback(self.database.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def start(self, *part: str) -> Process:
+        """Start a part: `worker`, `relay` or `producer`, with options of its own."""
+        return self._stack.enter_context(Process([*CERTLINE, "run", *part], self.environment))
+
+    def start_all(self) -> None:
+        """One worker, one relay and one producer."""
+        for part in ("worker", "relay", "producer"):
+            self.start(part)
+
+    def certline(self, *words: str, given: str = "", expect: int = 0) -> str:
+        """Type a command; answers what it printed. The exit code must be the expected one."""
+        environment = os.environ | self.environment
+        done = nursery().type(words, environment, given=given, timeout=120)
+        assert done.returncode == expect, (
+            f"{words}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        )
+        return done.stdout
+
+    def json(self, *words: str, given: str = "", expect: int = 0) -> Any:
+        """Type a command with `--json`; answers the document."""
+        return json.loads(self.certline("--json", *words, given=given, expect=expect))
+
+    def add_account(self, url: str, password: str = "secret") -> None:  # noqa: S107
+        """Add the simulator's account and have it synced by the running line."""
+        with self.database.transaction() as db:
+            db.add(
+                Account(
+                    name="demo",
+                    url=url,
+                    customer_uri="demo",
+                    login="admin",
+                    secret_sealed=self.vault.seal(password.encode()),
+                )
+            )
+        (sync,) = request_sync(self.database, SyncCommand(), requested_by="test")
+
+        def synced() -> bool:
+            with self.database.transaction() as db:
+                return db.get_one(Command, sync.id).status is CommandStatus.DONE
+
+        until(synced, 60)
+
+    def wanted(self, name: str, **changes: Any) -> OrderCommand:
+        """What is asked for where the test says nothing else."""
+        usual: dict[str, Any] = {
+            "common_name": name,
+            "organization": "Nordhafen University",
+            "profile": "OV Multi-Domain SSL",
+            "term": 90,
+            "key_algorithm": "EC",
+            "key_size": "P-256",
+        }
+        return OrderCommand.model_validate(usual | changes)
+
+    def place(self, name: str, **changes: Any) -> Command:
+        """Place an order as the CLI does, without starting a process for it."""
+        wanted = self.wanted(name, **changes)
+        return request_order(self.database, self.vault, wanted, requested_by="test").command
+
+    def status(self, command: Command) -> OrderStatus:
+        """How the command's order stands."""
+        with self.database.transaction() as db:
+            return db.scalars(select(Order.status).where(Order.command_id == command.id)).one()
+
+    def until(self, command: Command, status: OrderStatus, timeout: float = 60) -> None:
+        """Wait until the command's order has a state, through restarts of Postgres."""
+
+        def there() -> bool:
+            with suppress(DBAPIError):
+                return self.status(command) is status
+            return False
+
+        until(there, timeout, every=0.1)
+
+    def order(self, name: str, *more: str, algorithm: str = "EC", size: str = "P-256") -> Any:
+        """Order a certificate; answers the command's document."""
+        return self.json(
+            *("order", "create", "--common-name", name, "--organization", "Nordhafen University"),
+            *("--profile", "OV Multi-Domain SSL", "--term", "90"),
+            *("--key-algorithm", algorithm, "--key-size", size, *more),
+        )

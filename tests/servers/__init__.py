@@ -1,0 +1,16 @@
+"""Real servers for the tests: found, started or named if missing. `tests/conftest.py` makes fixtures of them."""
+
+from tests.servers.finding import MissingServerError
+from tests.servers.postgres import PostgresServer, open_postgres
+from tests.servers.process import Process, until
+from tests.servers.rabbitmq import RabbitServer, open_rabbitmq
+
+__all__ = [
+    "MissingServerError",
+    "PostgresServer",
+    "Process",
+    "RabbitServer",
+    "open_postgres",
+    "open_rabbitmq",
+    "until",
+]

@@ -1,0 +1,71 @@
+"""A server in a container that tests may stop, kill and start again."""
+
+import socket
+from pathlib import Path
+
+import docker  # type: ignore[import-untyped]
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+
+from tests.servers import run
+
+# Which machine and which run's folder a container belongs to.
+LABEL = "certline.test"
+
+
+class Container:
+    """A container with one port, the same one after each start."""
+
+    def __init__(self, image: str, port: int, env: dict[str, str]) -> None:
+        # Its reaper is one more image to pull; a run clears up after itself and after killed ones.
+        testcontainers_config.ryuk_disabled = True
+        self.outside = run.free_port()
+        self.docker = (
+            DockerContainer(image)
+            .with_envs(**env)
+            .with_bind_ports(port, self.outside)
+            .with_kwargs(labels={LABEL: f"{socket.gethostname()}:{run.folder()}"})
+        )
+        self._sweep()
+        self.docker.start()
+        self.host: str = self.docker.get_container_host_ip()
+
+    def start(self) -> None:
+        """Start it again after a stop or a kill."""
+        self.docker.get_wrapped_container().start()
+
+    def stop(self, signal: str) -> None:
+        """The signal that this server takes for a request to stop."""
+        container = self.docker.get_wrapped_container()
+        container.kill(signal)
+        container.wait(timeout=60)
+
+    def kill(self) -> None:
+        """SIGKILL to everything inside."""
+        self.docker.get_wrapped_container().kill()
+
+    def close(self) -> None:
+        """Remove the container and its data."""
+        self.docker.stop(force=True, delete_volume=True)
+        self.docker.get_docker_client().client.close()
+
+    def run(self, *args: str) -> str:
+        """Run a command inside; answers what it wrote."""
+        code, output = self.docker.get_wrapped_container().exec_run(list(args))
+        text = str(output.decode(errors="replace"))
+        if code:
+            raise ChildProcessError(f"{' '.join(args)} ended with {code}: {text}")
+        return text
+
+    def _sweep(self) -> None:
+        """Remove the containers of killed runs; the folders of those are gone by now."""
+        client: docker.DockerClient = self.docker.get_docker_client().client
+        for container in client.containers.list(all=True, filters={"label": LABEL}):
+            machine, _, folder = container.labels[LABEL].partition(":")
+            if machine == socket.gethostname() and not Path(folder).exists():
+                container.remove(force=True, v=True)
+
+    @property
+    def output(self) -> str:
+        """What the server has written so far."""
+        return str(self.docker.get_wrapped_container().logs().decode(errors="replace"))

@@ -1,0 +1,134 @@
+"""What the examples of other languages need to run here, and what of it is missing."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from tests.servers.finding import Machine
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+JAVA_CLIENT = Path("/usr/share/java/amqp-client.jar")
+MODULES = EXAMPLES / "node_modules"
+# Seconds for npm to fetch one package.
+PATIENCE = 120
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A language of an example: what has to be on PATH, a file besides, and Debian's packages for it.
+
+    `needed`: CI fails without it. Elsewhere its example is reported as not run.
+    """
+
+    language: str
+    words: tuple[str, ...]
+    programs: tuple[str, ...] = ()
+    file: Path | None = None
+    packages: tuple[str, ...] = ()
+    needed: bool = True
+
+
+PYTHON = Runtime("Python", ("python", "order.py"))
+JAVASCRIPT = Runtime(
+    "JavaScript",
+    ("node", "order.js"),
+    programs=("node", "npm"),
+    packages=("nodejs", "npm"),
+)
+SHELL = Runtime(
+    "shell",
+    ("sh", "order.sh"),
+    programs=("amqp-publish", "amqp-consume", "jq"),
+    packages=("amqp-tools", "jq"),
+)
+JAVA = Runtime(
+    "Java",
+    ("java", "-cp", f"{JAVA_CLIENT}:/usr/share/java/slf4j-api.jar", "Order.java"),
+    programs=("javac",),
+    file=JAVA_CLIENT,
+    packages=("default-jdk-headless", "librabbitmq-client-java"),
+    needed=False,
+)
+RUNTIMES = (PYTHON, JAVASCRIPT, SHELL, JAVA)
+
+
+def missing(
+    runtime: Runtime, there: Callable[[str], object] = shutil.which, modules: Path = MODULES
+) -> str | None:
+    """What a language lacks here, and what a person types to get it; None where it is all there."""
+    lacks = [program for program in runtime.programs if not there(program)]
+    if runtime.file is not None and not runtime.file.exists():
+        lacks.append(str(runtime.file))
+    if lacks:
+        install = f"on Debian: apt-get install -y {' '.join(runtime.packages)}"
+        return f"it needs {', '.join(lacks)} ({install})"
+    if runtime is JAVASCRIPT and not (modules / "amqplib").is_dir():
+        return "it needs amqplib (npm ci --prefix examples, which `make test` does)"
+    return None
+
+
+def prepare(machine: Machine) -> int:
+    """Get what may be got, and say of each example whether it will be run; 1 where CI lacks one.
+
+    Nothing is installed for the whole system without CERTLINE_INSTALL=1.
+    """
+    from tests.servers.__main__ import install  # noqa: PLC0415  # it calls us
+
+    if machine.environ.get("CERTLINE_INSTALL") == "1" and machine.debian and machine.root:
+        packages = to_install()
+        if packages:
+            command = ("apt-get", "install", "-y", *packages)
+            click.echo(f"CERTLINE_INSTALL=1, so: {' '.join(command)}", err=True)
+            install(command)
+    get_modules()
+    code = 0
+    for runtime in RUNTIMES:
+        lacks = missing(runtime)
+        if lacks is None:
+            click.echo(f"Example in {runtime.language}: will be run")
+            continue
+        click.echo(f"Example in {runtime.language}: NOT run, {lacks}", err=True)
+        code |= is_fault(runtime, machine)
+    return code
+
+
+def is_fault(runtime: Runtime, machine: Machine) -> bool:
+    """Whether it is a fault that an example can't be run: on CI, of most."""
+    return runtime.needed and machine.environ.get("CI") == "true"
+
+
+def to_install(there: Callable[[str], object] = shutil.which) -> list[str]:
+    """Debian's packages for what is missing. Java's client only where there is a Java."""
+    found: list[str] = []
+    for runtime in RUNTIMES:
+        if all(map(there, runtime.programs)):
+            if runtime is JAVA and not JAVA_CLIENT.exists():
+                found.append(runtime.packages[-1])
+        elif runtime.needed:
+            found += runtime.packages
+    return found
+
+
+def get_modules() -> None:
+    """Install the JavaScript client of the lock file, in the examples' own folder."""
+    lock, installed = EXAMPLES / "package-lock.json", MODULES / ".package-lock.json"
+    fresh = installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime
+    npm = shutil.which("npm")
+    if fresh or npm is None:
+        return
+    words = [npm, "ci", "--prefix", str(EXAMPLES), "--ignore-scripts", "--no-audit", "--no-fund"]
+    words += ["--prefer-offline", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
+    try:
+        done = subprocess.run(
+            words, env=os.environ, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        click.echo(f"npm ci was not done in {PATIENCE} s: is its registry reached?", err=True)
+        return
+    if done.returncode:
+        click.echo(f"npm ci failed: {done.stderr.strip()[:500]}", err=True)

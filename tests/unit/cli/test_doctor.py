@@ -1,0 +1,16 @@
+"""What `certline doctor` says of the settings alone."""
+
+import pytest
+
+from cli.doctor import _settings
+from models.settings import Settings
+
+
+@pytest.mark.parametrize(("settle", "short"), [(900, False), (250, False), (249, True), (0, True)])
+def test_an_unknown_outcome_must_rest_longer_than_the_longest_order(
+    settle: int, short: bool
+) -> None:
+    finding = _settings(Settings(settle_seconds=settle))
+
+    assert ("for trying out only" in finding.text) is short
+    assert ("may be sent twice" in (finding.advice or "")) is short

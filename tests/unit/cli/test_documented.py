@@ -1,0 +1,54 @@
+"""docs/cli.md and the command line say the same."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.unit.cli.tree import leaves, options
+
+PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
+
+
+def sections() -> dict[str, str]:
+    """`certline order list` → what stands below its heading."""
+    parts = re.split(r"^#{2,3} `?(.+?)`?$", PAGE.read_text(), flags=re.MULTILINE)[1:]
+    found = dict(zip(parts[::2], parts[1::2], strict=True))
+    return {
+        re.match(r"(certline( [a-z-]+)*)", heading)[0]: text  # type: ignore[index]  # it matches
+        for heading, text in found.items()
+        if heading.startswith("certline ")
+    }
+
+
+def of_all_lists() -> str:
+    """What stands once for every list."""
+    found = re.search(r"^\*\*Lists\*\*.*?(?=^## )", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[0]
+
+
+@pytest.mark.parametrize(("path", "command"), leaves().items(), ids=leaves())
+def test_every_command_has_a_section_with_each_of_its_options(
+    path: str, command: click.Command
+) -> None:
+    section = sections().get(path)
+
+    assert section is not None, f"{path} is not in {PAGE.name}"
+    if path.endswith(" list"):
+        section += of_all_lists()
+    for option in options(command):
+        assert f"- `{option.opts[0]}" in section, f"{path} {option.opts[0]} is not in {PAGE.name}"
+
+
+def test_the_page_has_no_command_and_no_option_that_is_not_there() -> None:
+    known = {
+        path: {name for option in options(command) for name in option.opts}
+        for path, command in leaves().items()
+    }
+
+    for path, text in sections().items():
+        assert path in known, f"{path} is no command"
+        named = set(re.findall(r"^- `(--[a-z-]+)", text, flags=re.MULTILINE))
+        assert named <= known[path], f"{path} has no {named - known[path]}"

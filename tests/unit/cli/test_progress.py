@@ -1,0 +1,98 @@
+"""How far an import is said to be."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cli.errors import DONE, FAILED, WAITS
+from cli.progress import import_ending, import_progress
+from cli.standing import View, judge
+from models import Command, CommandStatus, CommandType
+from models.importing import completed, empty_result
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def an_import(**counts: Any) -> Command:
+    result = empty_result("demo", first=True) | counts
+    return Command(
+        id="C1",
+        type=CommandType.IMPORT,
+        status=CommandStatus.RUNNING,
+        payload={},
+        result=result,
+        started_at=NOON,
+    )
+
+
+def ended(**counts: Any) -> Command:
+    command = an_import(**counts)
+    command.status = CommandStatus.DONE
+    command.result = completed(command.result or {})
+    return command
+
+
+def test_progress_has_counts_rate_and_the_time_that_is_left() -> None:
+    counts = {"stored": 3000, "held": 310, "failed": 2, "closed": 888, "waiting": 5800}
+    command = an_import(listing=False, listed=10000, total=10000, **counts)
+
+    said = import_progress(command, NOON + timedelta(seconds=42))
+
+    assert said == "4,200 of 10,000, 310 held, 2 failed; 100 a second, 58 s left"
+
+
+def test_what_is_known_already_makes_no_rate() -> None:
+    command = an_import(listing=False, listed=100, total=100, known=100)
+
+    assert import_progress(command, NOON + timedelta(seconds=5)) == "100 of 100"
+
+
+def test_while_the_list_is_read_nobody_knows_how_much_is_left() -> None:
+    command = an_import(listed=400, total=10000, waiting=350, stored=50)
+
+    said = import_progress(command, NOON + timedelta(seconds=5))
+
+    assert said == "50 of 10,000; 10 a second, and the list is being read"
+
+
+def test_an_import_that_has_not_begun_is_queued() -> None:
+    command = an_import()
+    command.status, command.result = CommandStatus.QUEUED, None
+
+    assert import_progress(command) == "queued"
+
+
+def test_long_imports_are_counted_in_minutes_and_hours() -> None:
+    slow = an_import(listing=False, listed=20000, total=20000, stored=1000, waiting=19000)
+
+    assert import_progress(slow, NOON + timedelta(minutes=10)).endswith("3.2 h left")
+
+
+def test_the_end_of_an_import_says_what_has_come_of_it() -> None:
+    assert import_ending(ended(stored=3, closed=1, known=7).result or {}) == (
+        "3 stored, 1 closed, 7 known"
+    )
+    assert import_ending(ended().result or {}) == "SCM has no such order"
+
+
+def test_an_import_that_holds_something_waits_for_a_licence() -> None:
+    held = judge(View(ended(stored=100, held=900, failed=1), None, None))
+
+    assert held is not None
+    assert held.code == WAITS
+    assert "900 held" in held.text
+    assert "certline license set N" in held.text
+
+
+def test_an_import_that_could_not_take_something_in_has_failed_and_says_where_to_look() -> None:
+    failed = judge(View(ended(stored=9, failed=1), None, None))
+
+    assert failed is not None
+    assert failed.code == FAILED
+    assert "certline command show C1" in failed.text
+
+
+def test_an_import_that_went_well_is_done() -> None:
+    done = judge(View(ended(stored=9), None, None))
+
+    assert done is not None
+    assert (done.code, done.text) == (DONE, "done: 9 stored")

@@ -1,0 +1,143 @@
+"""What the pages tell people to type, to set and to read is there."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from models.settings import Settings
+from tests.unit.cli.tree import commands
+
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+EVERYWHERE = {"--json", "--help", "--version", "-h"}
+# Read elsewhere than by the line itself: by the CLI's errors and by the tests' servers.
+OTHER_VARIABLES = {"CERTLINE_DEBUG", "CERTLINE_TEST_DATABASE_URL", "CERTLINE_TEST_RABBITMQ_URL"}
+# What a deploy hook's command is told.
+HOOK_VARIABLES = set(
+    re.findall(r'"(CERTLINE_\w+)"', (ROOT / "workers" / "line_files.py").read_text())
+)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> Iterator[str]:
+    """The lines of a page that a person would paste into a shell, without their remarks."""
+    for language, block in BLOCK.findall(page.read_text()):
+        if language in ("sh", "bash", "console"):
+            for line in block.replace("\\\n", " ").splitlines():
+                yield re.sub(r"(^|\s)#.*", "", line).strip()
+
+
+def spans(page: Path) -> list[str]:
+    """What a page sets as code within its sentences."""
+    return re.findall(r"`([^`\n]+)`", BLOCK.sub("", page.read_text()))
+
+
+def words_of(line: str) -> list[str] | None:
+    """The words after `certline`, up to a pipe or a file; None where the line is another program's."""
+    typed = re.match(r"(?:docker compose exec (?:-T )?\w+ |\S*/)?certline\s+(.*)", line)
+    return None if typed is None else shlex.split(re.split(r"\s[|<>]\s", typed[1])[0])
+
+
+def found(words: list[str]) -> tuple[str, list[str]]:
+    """The command that words name, and the words that it is given."""
+    path, rest = "certline", [word for word in words if word not in EVERYWHERE]
+    known = commands()
+    while rest and f"{path} {rest[0]}" in known:
+        path = f"{path} {rest.pop(0)}"
+    return path, rest
+
+
+def typed_lines() -> list[str]:
+    return [line for page in PAGES for line in blocks(page) if words_of(line)]
+
+
+def mentions() -> list[str]:
+    return [span for page in PAGES for span in spans(page) if words_of(span)]
+
+
+def test_there_are_pages_to_look_at() -> None:
+    assert len(typed_lines()) > 15
+    assert len(mentions()) > 40
+
+
+@pytest.mark.parametrize("line", sorted(set(typed_lines())))
+def test_a_command_to_type_is_taken_with_all_its_options(line: str) -> None:
+    words = words_of(line)
+    assert words is not None
+    path, rest = found(words)
+    command = commands()[path]
+
+    assert not isinstance(command, click.Group), f"{line!r}: {path} is not a whole command"
+    with command.make_context(path, rest):  # it reads the options and runs nothing
+        pass
+
+
+@pytest.mark.parametrize("span", sorted(set(mentions())))
+def test_a_command_that_is_mentioned_is_there_with_its_options(span: str) -> None:
+    words = words_of(span)
+    assert words is not None
+    path, rest = found(words)
+    command = commands()[path]
+
+    known = {name for option in command.params for name in option.opts}
+    assert {word for word in rest if word.startswith("-") and word != "-"} <= known
+    if isinstance(command, click.Group):
+        assert all(word in ("…", "...") for word in rest), f"{path} has no {rest[0]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", page.read_text())):
+        if target.startswith(("https://", "http://")):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name) if name else page
+        assert file.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(file), f"{page.name} links to {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", page.read_text()), flags=re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings
+    }
+
+
+def test_every_target_of_make_that_a_page_names_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+
+    for page in PAGES:
+        for line in [*blocks(page), *spans(page)]:
+            if (named := re.match(r"make ([a-z]+)\b", line)) is not None:
+                assert named[1] in targets, f"{page.name}: {line}"
+
+
+def test_the_page_of_settings_names_every_variable_and_no_other() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+
+    named = set(re.findall(r"`(CERTLINE_\w+)`", "".join(rows)))
+
+    assert named == {f"CERTLINE_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_the_page_of_hooks_names_every_variable_that_a_command_has() -> None:
+    page = (ROOT / "docs" / "hooks.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+
+    assert set(re.findall(r"`(CERTLINE_\w+)`", "".join(rows))) == HOOK_VARIABLES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_variable_that_a_page_names_is_read_by_somebody(page: Path) -> None:
+    known = {f"CERTLINE_{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES
+    if page.name == "hooks.md":
+        known |= HOOK_VARIABLES
+
+    assert set(re.findall(r"\bCERTLINE_[A-Z_]*[A-Z]\b", page.read_text())) <= known

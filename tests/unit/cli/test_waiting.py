@@ -1,0 +1,113 @@
+"""When a wait is over, and what is said meanwhile."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cli.standing import Ending, View, describe, judge
+from models import (
+    Account,
+    AccountStatus,
+    Command,
+    CommandStatus,
+    CommandType,
+    Order,
+    OrderStatus,
+)
+
+
+def view(
+    status: CommandStatus,
+    order: OrderStatus | None = None,
+    /,
+    *,
+    error: str | None = None,
+    **of: Any,
+) -> View:
+    """A command about an order in some state."""
+    account = Account(name="hafen", status=of.pop("account", AccountStatus.ACTIVE))
+    account.status_reason = "wrong password"
+    kind = of.pop("type", CommandType.ORDER)
+    command = Command(id="c1", type=kind, status=status, error=error, payload={})
+    command.not_before = datetime.now(UTC) + timedelta(seconds=of.pop("due_in", 0))
+    row = None if order is None else Order(id="O1", status=order, polls=of.pop("polls", 0), **of)
+    return View(command, row, account)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (CommandStatus.DONE, 0),
+        (CommandStatus.FAILED, 1),
+        (CommandStatus.HELD, 3),
+        (CommandStatus.REVIEW, 3),
+    ],
+)
+def test_a_command_that_has_ended_ends_the_wait(status: CommandStatus, code: int) -> None:
+    ending = judge(view(status))
+
+    assert ending is not None
+    assert ending.code == code
+
+
+def test_a_held_order_says_how_to_make_room() -> None:
+    ending = judge(view(CommandStatus.HELD, OrderStatus.HELD))
+
+    assert ending == Ending(3, "held: no licence is left; more room: certline license set N")
+
+
+@pytest.mark.parametrize("status", [OrderStatus.PLACED, OrderStatus.SENDING, OrderStatus.PENDING])
+def test_an_order_on_its_way_is_waited_for(status: OrderStatus) -> None:
+    assert judge(view(CommandStatus.RUNNING, status)) is None
+
+
+def test_an_unknown_outcome_is_waited_for_and_said() -> None:
+    unknown = view(CommandStatus.RUNNING, OrderStatus.SENDING)
+    assert unknown.order is not None
+    unknown.order.error = "the outcome is unknown: read time-out"
+
+    assert judge(unknown) is None
+    assert describe(unknown) == "sending: the outcome is unknown: read time-out"
+
+
+def test_a_suspended_account_ends_the_wait() -> None:
+    ending = judge(view(CommandStatus.QUEUED, OrderStatus.PLACED, account=AccountStatus.SUSPENDED))
+
+    assert ending is not None
+    assert ending.code == 3
+    assert "certline account verify hafen" in ending.text
+
+
+def test_an_order_that_stays_requested_waits_for_an_approval() -> None:
+    asked_once = view(
+        CommandStatus.RUNNING, OrderStatus.PENDING, polls=1, scm_status="Requested", scm_id=7
+    )
+    asked_twice = view(
+        CommandStatus.RUNNING, OrderStatus.PENDING, polls=2, scm_status="Requested", scm_id=7
+    )
+    applied = view(
+        CommandStatus.RUNNING, OrderStatus.PENDING, polls=9, scm_status="Applied", scm_id=7
+    )
+
+    ending = judge(asked_twice)
+    assert ending is not None
+    assert ending.code == 3
+    assert "approve 7" in ending.text
+    assert judge(asked_once) is None
+    assert judge(applied) is None
+
+
+def test_a_poll_that_has_not_asked_yet_is_waited_for() -> None:
+    requested: dict[str, Any] = {
+        "polls": 5,
+        "scm_status": "Requested",
+        "scm_id": 7,
+        "type": CommandType.POLL,
+    }
+
+    due = view(CommandStatus.QUEUED, OrderStatus.PENDING, due_in=-1, **requested)
+    asked = view(CommandStatus.QUEUED, OrderStatus.PENDING, due_in=60, **requested)
+
+    assert judge(due) is None
+    assert judge(asked) is not None

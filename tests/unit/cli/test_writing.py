@@ -1,0 +1,56 @@
+"""Files that hold keys: for their owner, whole, and never over another."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.errors import Fault
+from cli.writing import write
+
+
+def save(path: Path, content: bytes, *, force: bool = False) -> None:
+    write(str(path), content, force=force, is_text=False)
+
+
+def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
+    save(tmp_path / "www.p12", b"key")
+
+    assert (tmp_path / "www.p12").read_bytes() == b"key"
+    assert (tmp_path / "www.p12").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["www.p12"]
+
+
+def test_a_file_is_overwritten_by_force_only(tmp_path: Path) -> None:
+    (tmp_path / "www.p12").write_bytes(b"other")
+
+    with pytest.raises(Fault, match="--force"):
+        save(tmp_path / "www.p12", b"key")
+    assert (tmp_path / "www.p12").read_bytes() == b"other"
+
+    save(tmp_path / "www.p12", b"key", force=True)
+    assert (tmp_path / "www.p12").read_bytes() == b"key"
+    assert [path.name for path in tmp_path.iterdir()] == ["www.p12"]
+
+
+def test_it_is_written_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+    save(tmp_path / "www.p12", b"key")
+    with pytest.raises(Fault, match="there already"):
+        save(tmp_path / "www.p12", b"key")
+
+    assert (tmp_path / "www.p12").read_bytes() == b"key"
+    assert [path.name for path in tmp_path.iterdir()] == ["www.p12"]
+
+
+def test_a_folder_or_a_missing_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="is a folder"):
+        save(tmp_path, b"key")
+    with pytest.raises(Fault, match="No such file or directory"):
+        save(tmp_path / "missing" / "www.p12", b"key")

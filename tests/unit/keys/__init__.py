@@ -1,0 +1,1 @@
+"""Keys, CSRs, chains and keystores; openssl has the last word."""

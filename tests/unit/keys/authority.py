@@ -1,0 +1,65 @@
+"""Small CAs, made for one test."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
+
+from workers.keys import PrivateKey, generate, public_key_sha256
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def named(common_name: str) -> x509.Name:
+    """A distinguished name of nothing but a common name."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A CA, or a leaf: its key and its certificate."""
+
+    key: PrivateKey
+    cert: x509.Certificate
+
+    @classmethod
+    def root(cls, name: str) -> Self:
+        """A CA that vouches for itself."""
+        key = generate("EC", "P-256")
+        return cls(key, _sign(name, key, name, key, ca=True))
+
+    def issue(
+        self, name: str, *, ca: bool = False, key: PrivateKey | None = None, days: int = 0
+    ) -> "Authority":
+        """A certificate of this CA; `days` makes it that much younger."""
+        key = key or generate("EC", "P-256")
+        issuer = self.cert.subject.rfc4514_string().removeprefix("CN=")
+        return Authority(key, _sign(name, key, issuer, self.key, ca=ca, days=days))
+
+    @property
+    def sha256(self) -> str:
+        """What build_chain looks for."""
+        return public_key_sha256(self.key.public_key())
+
+
+def _sign(
+    name: str, key: PrivateKey, issuer: str, by: PrivateKey, *, ca: bool, days: int = 0
+) -> x509.Certificate:
+    start = NOW - timedelta(days=10 - days)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(named(name))
+        .issuer_name(named(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=90))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    )
+    if not ca:
+        names = x509.SubjectAlternativeName([x509.DNSName(name), x509.DNSName(f"www.{name}")])
+        builder = builder.add_extension(names, critical=False)
+    return builder.sign(by, hashes.SHA256())

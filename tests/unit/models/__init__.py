@@ -1,0 +1,1 @@
+"""The rules, states and secrets, without any server."""

@@ -1,0 +1,63 @@
+"""Which certificates a hook is for, and which hooks can't be added."""
+
+from typing import Any
+
+import pytest
+
+from models import Hook
+from models.hook import concerns, problems_with
+
+STORED, RENEWED = "certificate.stored", "certificate.renewed"
+
+
+def a_hook(**named: Any) -> Hook:
+    """A hook that waits for renewals only."""
+    return Hook(**{"name": "web", "events": [RENEWED], "directory": "/etc/tls"} | named)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "so"),
+    [
+        (None, "www.nordhafen.example", True),
+        ("*.nordhafen.example", "www.nordhafen.example", True),
+        ("*.nordhafen.example", "*.nordhafen.example", True),
+        ("*.nordhafen.example", "nordhafen.example", False),
+        ("WWW.nordhafen.example", "www.Nordhafen.example", True),
+        ("w*.nord*n.example", "www.a.nordhafen.example", True),
+        ("www?nordhafen.example", "www.nordhafen.example", False),
+        ("*.nordhafen", "www.nordhafen.example", False),
+    ],
+)
+def test_a_pattern_is_of_the_whole_name(pattern: str | None, name: str, so: bool) -> None:
+    assert concerns(a_hook(common_name=pattern), RENEWED, name, 1) is so
+
+
+def test_a_hook_is_for_its_events_and_its_account_only() -> None:
+    name = "www.nordhafen.example"
+
+    assert not concerns(a_hook(), STORED, name, 1)
+    assert concerns(a_hook(account_id=1), RENEWED, name, 1)
+    assert not concerns(a_hook(account_id=2), RENEWED, name, 1)
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        ({"name": "Web server"}, "name: 'Web server' should be small letters"),
+        ({"events": ("order.issued",)}, "on: 'order.issued' is no event"),
+        ({"events": ()}, "on: names no event"),
+        ({"command": "echo 'unclosed"}, "command: No closing quotation"),
+        ({"command": "  "}, "command: is empty"),
+        ({"command": "a\0b"}, "command: contains the character NUL"),
+        ({"directory": "tls"}, "directory: 'tls' should be a whole path"),
+        ({"directory": None}, "command: either it or a directory"),
+        ({"timeout": 601}, "timeout: should be 1 to 600 seconds"),
+    ],
+    ids=str,
+)
+def test_a_hook_that_could_not_work_is_refused(named: dict[str, Any], why: str) -> None:
+    usual = {"name": "web", "events": [STORED], "command": None, "directory": "/x", "timeout": 60}
+
+    assert problems_with(**usual) == []  # type: ignore[arg-type]  # each has its own type
+    (problem,) = problems_with(**usual | named)
+    assert problem.startswith(why)

@@ -1,0 +1,304 @@
+"""An order is checked against what SCM offers, before SCM hears of it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from models.payloads import BadCommandError
+from models.rules import CheckedOrder, check_order, judge_name
+from tests.factories import (
+    NOON,
+    a_custom_field,
+    a_domain,
+    a_profile,
+    a_wanted,
+    an_offer,
+    an_organization,
+)
+
+TODAY = NOON.date()
+
+
+def checked(wanted: dict[str, Any] | None = None, **offer: Any) -> CheckedOrder:
+    """An order that passes."""
+    return check_order(a_wanted(**wanted or {}), an_offer(**offer), TODAY)
+
+
+def problems_of(wanted: dict[str, Any] | None = None, **offer: Any) -> list[str]:
+    """What is wrong with an order."""
+    with pytest.raises(BadCommandError) as refusal:
+        checked(wanted, **offer)
+    return refusal.value.problems
+
+
+def test_an_order_that_keeps_every_rule_passes_without_a_word() -> None:
+    order = checked()
+
+    assert (order.organization.scm_id, order.profile.scm_id) == (9102, 51)
+    assert order.warnings == []
+
+
+def test_without_a_sync_the_person_is_sent_to_it() -> None:
+    assert "certline sync" in problems_of(organizations=[], profiles=[])[0]
+
+
+def test_an_unknown_profile_is_answered_with_the_closest_names() -> None:
+    profiles = [a_profile(), a_profile(scm_id=52, name="EV Multi"), a_profile(scm_id=53, name="zz")]
+
+    [problem] = problems_of({"profile": "ov singel"}, profiles=profiles)
+
+    assert problem.startswith("profile: 'ov singel' is not known; did you mean 'OV Single'")
+    assert "zz" not in problem
+
+
+def test_a_name_that_resembles_nothing_is_answered_with_what_there_is() -> None:
+    [problem] = problems_of({"organization": "qqqq"})
+
+    assert problem == "organization: 'qqqq' is not known; there are: 'Nordhafen AG'"
+
+
+@pytest.mark.parametrize("text", ["9102", "Nordhafen AG", "NORDHAFEN ag"])
+def test_an_organisation_is_found_by_number_name_and_any_case(text: str) -> None:
+    assert checked({"organization": text}).organization.scm_id == 9102
+
+
+def test_several_organisations_of_one_name_are_told_apart_by_their_ids() -> None:
+    twins = [an_organization(), an_organization(scm_id=9103)]
+
+    assert problems_of(organizations=twins) == [
+        "organization: 'Nordhafen AG' names several; use one of the ids 9102, 9103"
+    ]
+    assert checked({"organization": "9102"}, organizations=twins).organization is twins[0]
+
+
+def test_an_exact_name_wins_over_one_in_another_case() -> None:
+    both = [an_organization(), an_organization(scm_id=9103, name="NORDHAFEN AG")]
+
+    assert checked(organizations=both).organization.scm_id == 9102
+
+
+@pytest.mark.parametrize("text", ["Nordhafen AG", "9102"])
+def test_what_is_gone_at_scm_is_called_gone(text: str) -> None:
+    gone = [an_organization(gone_at=NOON), an_organization(scm_id=9103, name="Sudhafen AG")]
+
+    assert problems_of({"organization": text}, organizations=gone) == [
+        f"organization: {text!r} is gone at SCM"
+    ]
+
+
+def test_a_term_that_is_not_allowed_is_answered_with_those_that_are() -> None:
+    assert problems_of({"term": 366}) == [
+        "term: 366 days is not allowed by 'OV Single'; allowed: 90, 365"
+    ]
+
+
+def test_a_profile_that_names_no_terms_leaves_them_to_scm() -> None:
+    assert checked({"term": 17}, profiles=[a_profile(terms=[], key_types={})]).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "size", "says"),
+    [
+        (
+            "RSA",
+            "3072",
+            "key_size: 'OV Single' does not allow RSA 3072; allowed: RSA 2048, 4096; EC",
+        ),
+        ("EC", "P-384", "key_size: 'OV Single' does not allow EC P-384"),
+    ],
+)
+def test_a_key_size_outside_the_profile_is_refused(algorithm: str, size: str, says: str) -> None:
+    [problem] = problems_of({"key_algorithm": algorithm, "key_size": size})
+
+    assert problem.startswith(says)
+
+
+def test_a_key_type_outside_the_profile_is_refused() -> None:
+    only_rsa = [a_profile(key_types={"RSA": ["2048"]})]
+
+    [problem] = problems_of({"key_algorithm": "EC", "key_size": "P-256"}, profiles=only_rsa)
+
+    assert problem == "key_algorithm: 'OV Single' does not allow EC; allowed: RSA 2048"
+
+
+@pytest.mark.parametrize(("algorithm", "size"), [("RSA", "P-256"), ("EC", "2048")])
+def test_a_size_of_the_other_key_type_is_refused(algorithm: str, size: str) -> None:
+    anything = [a_profile(key_types={})]
+
+    [problem] = problems_of({"key_algorithm": algorithm, "key_size": size}, profiles=anything)
+
+    assert problem.startswith(f"key_size: {size} is no size of {algorithm}")
+
+
+def test_a_key_that_the_requester_keeps_is_not_judged_by_the_options() -> None:
+    only_ec = [a_profile(key_types={"EC": ["P-256"]})]
+
+    assert checked({"csr": "a CSR"}, profiles=only_ec).warnings == []
+
+
+def test_a_common_name_longer_than_scm_takes_is_refused() -> None:
+    name = f"{'a' * 50}.nordhafen.example"
+
+    assert problems_of({"common_name": name}) == [
+        f"common_name: has {len(name)} characters, at most 64 are allowed"
+    ]
+
+
+def test_requesters_that_scm_has_no_room_for_are_refused() -> None:
+    many = [f"person-{number}@nordhafen.example" for number in range(20)]
+
+    assert "512" in problems_of({"external_requesters": many})[0]
+
+
+@pytest.mark.parametrize("given", [{}, {"Cost centre": ""}])
+def test_a_mandatory_custom_field_must_be_filled(given: dict[str, str]) -> None:
+    [problem] = problems_of({"custom_fields": given}, custom_fields=[a_custom_field()])
+
+    assert (
+        problem == "custom_fields: 'Cost centre' is mandatory (--custom-field 'Cost centre=VALUE')"
+    )
+
+
+def test_a_custom_field_that_scm_does_not_have_is_refused_with_those_it_has() -> None:
+    [problem] = problems_of(
+        {"custom_fields": {"Cost centre": "7", "Colour": "blue"}},
+        custom_fields=[a_custom_field()],
+    )
+
+    assert problem == "custom_fields: SCM has no field 'Colour'; it has: Cost centre"
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    found = problems_of(
+        {"term": 1, "key_size": "3072", "sans": ["www.elsewhere.example"]},
+        custom_fields=[a_custom_field()],
+    )
+
+    assert [problem.split(" ")[0] for problem in found] == [
+        "term:",
+        "key_size:",
+        "custom_fields:",
+        "www.elsewhere.example",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["elsewhere.example", "notnordhafen.example", "*.example.com", "nordhafen.example.com"]
+)
+def test_a_name_in_no_domain_is_refused(name: str) -> None:
+    problem, _ = judge_name(name, an_organization(), [a_domain()], TODAY)
+
+    assert problem is not None
+    assert problem.startswith(f"{name} lies in no domain")
+
+
+@pytest.mark.parametrize(
+    "name", ["nordhafen.example", "a.b.nordhafen.example", "*.nordhafen.example"]
+)
+@pytest.mark.parametrize("domain", ["nordhafen.example", "*.nordhafen.example"])
+def test_a_name_below_a_good_domain_is_fine(name: str, domain: str) -> None:
+    judged = judge_name(name, an_organization(), [a_domain(name=domain)], TODAY)
+
+    assert judged == (None, None)
+
+
+def test_a_wildcard_is_not_covered_by_a_domain_below_it() -> None:
+    below = a_domain(name="shop.nordhafen.example")
+
+    problem, _ = judge_name("*.nordhafen.example", an_organization(), [below], TODAY)
+
+    assert problem is not None
+
+
+def test_a_domain_that_is_gone_covers_nothing() -> None:
+    problem, _ = judge_name(
+        "shop.nordhafen.example", an_organization(), [a_domain(gone_at=NOON)], TODAY
+    )
+
+    assert problem is not None
+    assert "lies in no domain" in problem
+
+
+def test_a_suspended_domain_is_refused() -> None:
+    assert problems_of(domains=[a_domain(state="SUSPENDED")]) == [
+        "the domain nordhafen.example of shop.nordhafen.example is suspended at SCM"
+    ]
+
+
+@pytest.mark.parametrize(
+    "delegations",
+    [[{"org_id": 1, "cert_types": ["SSL"]}], [{"org_id": 9102, "cert_types": ["SMIME"]}]],
+)
+def test_a_domain_that_is_not_delegated_for_ssl_is_refused(delegations: list[object]) -> None:
+    assert problems_of(domains=[a_domain(delegations=delegations)]) == [
+        "the domain nordhafen.example is not delegated to Nordhafen AG for SSL"
+    ]
+
+
+def test_a_department_may_use_the_domains_of_its_organisation() -> None:
+    department = an_organization(scm_id=9200, name="Web", parent_id=9102)
+
+    assert checked({"organization": "Web"}, organizations=[department]).warnings == []
+
+
+@pytest.mark.parametrize("delegations", [[], [{"org_id": 9102, "cert_types": []}]])
+def test_where_scm_does_not_show_its_delegations_it_decides_itself(delegations: list[Any]) -> None:
+    assert checked(domains=[a_domain(delegations=delegations)]).warnings == []
+
+
+@pytest.mark.parametrize("status", ["NOT_VALIDATED", "Not validated"])
+def test_a_domain_that_was_never_validated_is_refused(status: str) -> None:
+    [problem] = problems_of(domains=[a_domain(validation_status=status)])
+
+    assert "is not validated at SCM (DCV)" in problem
+
+
+@pytest.mark.parametrize("status", ["VALIDATED", "EXPIRED"])
+def test_an_expired_validation_is_a_warning_with_its_date(status: str) -> None:
+    yesterday = TODAY - timedelta(days=1)
+    over = a_domain(validation_status=status, validation_expires=yesterday)
+
+    assert checked(domains=[over]).warnings == [
+        (
+            "the validation of nordhafen.example expired on 2026-03-01: "
+            "SCM may refuse shop.nordhafen.example"
+        )
+    ]
+
+
+def test_on_its_last_day_a_validation_still_counts() -> None:
+    assert checked(domains=[a_domain(validation_expires=TODAY)]).warnings == []
+
+
+def test_the_domain_above_speaks_where_the_closer_one_is_not_delegated() -> None:
+    closer = a_domain(
+        name="shop.nordhafen.example", delegations=[{"org_id": 1, "cert_types": ["SSL"]}]
+    )
+
+    assert checked(domains=[closer, a_domain()]).warnings == []
+
+
+def test_one_name_asked_for_twice_is_judged_once() -> None:
+    name = "shop.elsewhere.example"
+
+    assert len(problems_of({"common_name": name, "sans": [name, name.upper()]})) == 1
+
+
+@pytest.mark.parametrize(
+    ("switches", "warned"),
+    [
+        ({"api_enabled": False}, True),
+        ({"api_enabled": True, "cert_types": ["SMIME"]}, True),
+        ({"api_enabled": True, "cert_types": ["SSL"]}, False),
+        ({}, False),
+    ],
+)
+def test_an_organization_whose_api_was_off_when_last_seen_is_a_warning(
+    switches: dict[str, object], warned: bool
+) -> None:
+    offer = an_offer(organizations=[an_organization(**switches)])
+
+    checked = check_order(a_wanted(), offer, TODAY)
+
+    assert any("over its API" in warning for warning in checked.warnings) is warned

@@ -1,0 +1,1 @@
+"""What starts work, without any server."""

@@ -1,0 +1,1 @@
+"""The client of SCM, against a server that misbehaves on demand."""

@@ -1,0 +1,57 @@
+"""An answer ends, however long the server would like to go on."""
+
+import time
+
+import pytest
+
+from tests.unit.scm.odd_server import Drip, OddServer, as_json, http
+from workers.scm import Garbled, Login, OutcomeUnknown, ReportQuery, ScmClient, calls
+
+FOR_EVER = Drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000)
+
+
+def a_client(server: OddServer, **settings: float) -> ScmClient:
+    return ScmClient(Login(server.url, "c", "l", "secret"), **settings)  # type: ignore[arg-type]
+
+
+def test_an_answer_in_drips_ends_after_three_time_outs() -> None:
+    with OddServer([FOR_EVER]) as server:
+        began = time.monotonic()
+        with pytest.raises(OutcomeUnknown, match=r"too long|timed out"):
+            a_client(server, read_timeout=0.3).details(5)
+
+    assert 0.8 < time.monotonic() - began < 3
+
+
+def test_a_report_has_time_of_its_own() -> None:
+    slow = Drip(b'HTTP/1.1 200 OK\r\n\r\n{"statusCode":0}')
+    with OddServer([slow]) as server:
+        assert (
+            a_client(server, read_timeout=0.15, report_timeout=30).ssl_report(ReportQuery()) == []
+        )
+
+        with pytest.raises(OutcomeUnknown):
+            a_client(server, read_timeout=30, report_timeout=0.15).ssl_report(ReportQuery())
+
+
+def test_a_connection_waits_as_long_for_the_next_answer() -> None:
+    with OddServer([as_json("200 OK", [])]) as server:
+        client = a_client(server, read_timeout=0.5)
+        for _ in range(3):
+            client.organizations()
+            time.sleep(0.6)  # longer than all of the deadline's pieces
+
+        assert server.connections == 1
+
+
+def test_an_answer_larger_than_any_is_garbled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MOST_BYTES", 10_000)
+    large = http("200 OK", b"[" + b" " * 10_000 + b"]")
+    with OddServer([large]) as server, pytest.raises(Garbled, match="more than 10000 bytes"):
+        a_client(server).organizations()
+
+
+def test_a_report_may_be_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MOST_BYTES", 10)
+    with OddServer([as_json("200 OK", {"statusCode": 0, "reports": []})]) as server:
+        assert a_client(server).ssl_report(ReportQuery()) == []

@@ -1,0 +1,54 @@
+"""What is said of an example whose language is not here."""
+
+from pathlib import Path
+
+from tests.servers.finding import Machine
+from tests.servers.runtimes import (
+    JAVA,
+    JAVASCRIPT,
+    PYTHON,
+    RUNTIMES,
+    SHELL,
+    is_fault,
+    missing,
+    to_install,
+)
+
+
+def nothing(_program: str) -> None:
+    """A bare machine."""
+
+
+def everything(program: str) -> str:
+    """A machine with every program."""
+    return f"/usr/bin/{program}"
+
+
+def test_python_is_always_there() -> None:
+    assert missing(PYTHON, nothing) is None
+
+
+def test_what_is_missing_is_named_with_the_line_that_gets_it() -> None:
+    assert missing(SHELL, nothing) == (
+        "it needs amqp-publish, amqp-consume, jq (on Debian: apt-get install -y amqp-tools jq)"
+    )
+    assert "apt-get install -y nodejs npm" in str(missing(JAVASCRIPT, nothing))
+    assert "librabbitmq-client-java" in str(missing(JAVA, nothing))
+
+
+def test_a_node_without_the_client_of_the_lock_file_is_not_enough(tmp_path: Path) -> None:
+    assert "npm ci" in str(missing(JAVASCRIPT, everything, tmp_path))
+    (tmp_path / "amqplib").mkdir()
+    assert missing(JAVASCRIPT, everything, tmp_path) is None
+
+
+def test_on_ci_only_java_may_be_missing_and_elsewhere_each() -> None:
+    ci, laptop = Machine(environ={"CI": "true"}), Machine()
+
+    assert [each.language for each in RUNTIMES if not is_fault(each, ci)] == ["Java"]
+    assert not any(is_fault(each, laptop) for each in RUNTIMES)
+
+
+def test_what_is_installed_where_that_is_wanted_is_what_ci_needs() -> None:
+    assert to_install(nothing) == ["nodejs", "npm", "amqp-tools", "jq"]
+    assert set(to_install(everything)) <= {"librabbitmq-client-java"}  # where a JDK is

@@ -1,0 +1,1 @@
+"""The simulator, asked over HTTP as a client would."""

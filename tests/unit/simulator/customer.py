@@ -1,0 +1,130 @@
+"""A customer of the simulated SCM, for the tests: orders, and turns the switches."""
+
+from typing import Any
+
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from simulator.server import Simulator
+
+LOGIN = {"login": "admin", "password": "secret", "customerUri": "demo"}
+TIMEOUT = 10
+
+MULTI_DOMAIN = 21790
+EC_ONLY = 21792
+RSA_ONLY = 21793
+ONE_NAME = 21794
+IT_SERVICES = 9102
+HOSPITAL = 9201
+SHOP = "shop.nordhafen.example"
+
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def csr(
+    common_name: str | None = SHOP,
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = EC_KEY,
+    sans: tuple[str, ...] = (),
+) -> str:
+    """A certificate request as PEM."""
+    names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(names))
+    if sans:
+        general = x509.SubjectAlternativeName([x509.DNSName(name) for name in sans])
+        builder = builder.add_extension(general, critical=False)
+    request = builder.sign(key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def order(**changes: Any) -> dict[str, Any]:
+    """The body of a good order, changed; a field that is changed to None is left out."""
+    body = {"orgId": IT_SERVICES, "certType": MULTI_DOMAIN, "term": 199, "csr": csr(), **changes}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+class Customer:
+    """Talks to one simulator."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.url = simulator.url
+
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
+        """A call to the API with the login."""
+        options.setdefault("headers", LOGIN)
+        return requests.request(method, self.url + path, timeout=TIMEOUT, **options)
+
+    def get(self, path: str, **query: Any) -> requests.Response:
+        """Read."""
+        return self.call("GET", path, params=query)
+
+    def post(self, path: str, body: Any = None) -> requests.Response:
+        """Do."""
+        return self.call("POST", path, json=body)
+
+    def enroll(self, **changes: Any) -> int:
+        """Order a certificate; its id."""
+        answer = self.post("/ssl/v1/enroll", order(**changes))
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["sslId"])
+
+    def issued(self, **changes: Any) -> int:
+        """Order a certificate and have it issued at once; its id."""
+        ssl_id = self.enroll(**changes)
+        self.deed(ssl_id, "issue")
+        return ssl_id
+
+    def details(self, ssl_id: int) -> dict[str, Any]:
+        """What SCM tells about a certificate."""
+        found: dict[str, Any] = self.get(f"/ssl/v1/{ssl_id}").json()
+        return found
+
+    def leaf(self, ssl_id: int) -> x509.Certificate:
+        """The certificate alone."""
+        answer = self.get(f"/ssl/v1/collect/{ssl_id}/x509CO")
+        assert answer.status_code == 200, answer.text
+        return x509.load_pem_x509_certificate(answer.content)
+
+    def door(self, method: str, path: str, body: Any = None) -> requests.Response:
+        """Knock at the control door."""
+        return requests.request(method, self.simulator.door + path, json=body, timeout=TIMEOUT)
+
+    def set(self, **settings: Any) -> None:
+        """Turn switches."""
+        answer = self.door("POST", "/settings", settings)
+        assert answer.status_code == 200, answer.text
+
+    def fault(self, kind: str, path: str, **more: Any) -> None:
+        """Have one call go wrong."""
+        answer = self.door("POST", "/faults", [{"kind": kind, "path": path, **more}])
+        assert answer.status_code == 200, answer.text
+
+    def deed(self, ssl_id: int, what: str) -> requests.Response:
+        """Do to an order what an administrator, the CA or time would do."""
+        return self.door("POST", f"/orders/{ssl_id}/{what}")
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Every record that SCM holds."""
+        found: list[dict[str, Any]] = self.door("GET", "/orders").json()
+        return found
+
+
+class Colleague(Customer):
+    """The same customer by another administrator's login."""
+
+    def __init__(self, simulator: Simulator, login: str) -> None:
+        super().__init__(simulator)
+        self.login = {**LOGIN, "login": login}
+
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
+        """A call to the API with that login."""
+        return super().call(method, path, **{"headers": self.login, **options})
+
+
+def refused(answer: requests.Response, code: int, *, status: int = 400) -> bool:
+    """Whether SCM said no with that code, in the form it says no."""
+    assert (answer.status_code, answer.json().get("code")) == (status, code), answer.text
+    return bool(answer.json()["description"])

@@ -1,0 +1,35 @@
+"""RabbitMQ is reached with our time-outs, but for those that its URL brings itself."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pika
+import pytest
+from pydantic import SecretStr
+
+from models.settings import Settings
+from workers.broker import CONNECTION, HardenedBroker, connection_url, make_broker
+
+OURS = parse_qs(CONNECTION)
+
+
+@pytest.mark.parametrize("url", ["amqp://mq", "amqp://mq:5672/%2F", " amqps://u:p@mq/line "])
+def test_an_address_without_options_gets_ours(url: str) -> None:
+    assert parse_qs(urlsplit(connection_url(url)).query) == OURS
+
+
+@pytest.mark.parametrize("own", ["heartbeat=10", "heartbeat=10&connection_attempts=9", "locale=de"])
+def test_an_option_of_ones_own_takes_the_place_of_ours_and_of_no_other(own: str) -> None:
+    query = parse_qs(urlsplit(connection_url(f"amqps://ida@mq/%2F?{own}")).query)
+
+    assert query == OURS | parse_qs(own)
+
+
+def test_the_broker_knows_each_node_of_a_cluster_by_its_own_password() -> None:
+    urls = SecretStr("amqp://ida:semi;colon@mq1/;amqp://otto:plain@mq2/?heartbeat=10")
+
+    broker = make_broker(Settings(rabbitmq_url=urls))
+
+    assert isinstance(broker, HardenedBroker)
+    nodes = broker.parameters
+    assert all(isinstance(node, pika.URLParameters) for node in nodes)
+    assert [node.credentials.password for node in nodes] == ["semi;colon", "plain"]

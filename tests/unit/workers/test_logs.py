@@ -1,0 +1,40 @@
+"""Logs are for people and for machines, and hold no secret."""
+
+import json
+import logging
+
+import pytest
+import structlog
+
+from models.settings import Settings
+from workers.logs import configure
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_traceback_shows_no_variable(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(Settings.model_validate({"log": form}))
+
+    def fail() -> None:
+        password = "hunter2"
+        raise RuntimeError(f"a password of {len(password)} characters was wrong")
+
+    try:
+        fail()
+    except RuntimeError:
+        structlog.get_logger().exception("login.failed")
+
+    said = capsys.readouterr().err
+    assert "login.failed" in said
+    assert "RuntimeError" in said
+    assert "hunter2" not in said
+
+
+def test_json_logs_are_one_document_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(Settings(log="json"))
+
+    structlog.get_logger().info("order.sent", scm_id=7)
+    logging.getLogger("pika").error("gone")
+
+    documents = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [document["event"] for document in documents] == ["order.sent", "gone"]
+    assert documents[0]["scm_id"] == 7

@@ -1,0 +1,1 @@
+"""What is done: one step, one file, one actor."""

@@ -1,0 +1,129 @@
+"""What a worker process runs: the line of this environment, its broker, and the actors.
+
+`certline run worker` starts Dramatiq's own process manager on this module.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import dramatiq
+import dramatiq.worker
+
+from models import Database, Queue
+from models.embedded import database_url
+from models.settings import Settings
+from models.settings import settings as from_environment
+from models.vault import open_vault
+from workers import (
+    cancel,
+    delete,
+    deliver,
+    fetch,
+    hook,
+    import_batch,
+    import_orders,
+    order,
+    poll,
+    reconcile,
+    reissue,
+    renew,
+    revoke,
+    sync,
+)
+from workers.broker import make_broker
+from workers.health import WorkerHealth
+from workers.line import Line
+from workers.logs import configure
+from workers.messages import RefusedMessageError, command_of
+from workers.middleware.stopping import TellStopping
+from workers.step import Step, run
+
+# Messages that a process takes of a queue beforehand: what it holds waits for its threads, while
+# other workers may be idle. Dramatiq's own is twice the threads.
+PREFETCH = 2
+
+# What a thread takes first, where a process has several messages in hand: the lowest. Whatever else
+# comes is done before an import's next batch, and a revocation before anything (see KeepAThread, too).
+PRIORITY = {Queue.MANAGE: -10, Queue.HOOK: 5, Queue.BULK: 10, Queue.WEBHOOK: 10}
+
+STEPS: tuple[Step, ...] = (
+    sync.STEP,
+    order.STEP,
+    renew.STEP,
+    reissue.STEP,
+    poll.STEP,
+    fetch.STEP,
+    reconcile.STEP,
+    revoke.STEP,
+    import_orders.STEP,
+    import_batch.STEP,
+    cancel.STEP,
+    delete.STEP,
+    hook.STEP,
+    deliver.STEP,
+)
+
+
+def declare(broker: dramatiq.Broker, line: Line) -> None:
+    """Declare one actor for each step; a message carries the command's id and nothing else.
+
+    A system that speaks Dramatiq's format may send a whole command (docs/commands-in.md).
+    """
+    broker.add_middleware(TellStopping(line.stopping))
+    for step in STEPS:
+        decorate = dramatiq.actor(
+            actor_name=step.type.value,
+            queue_name=step.queue.value,
+            priority=PRIORITY.get(step.queue, 0),
+            broker=broker,
+            throws=RefusedMessageError,
+        )
+        decorate(_actor(line, step))
+
+
+def _actor(line: Line, step: Step) -> Callable[..., None]:
+    # It takes whatever the wire brings: what doesn't fit is refused in words, and not tried again.
+    def actor(*args: Any, **kwargs: Any) -> None:
+        run(line, step, command_of(line, step.type, args, kwargs))
+
+    actor.__doc__ = step.work.__doc__
+    return actor
+
+
+def open_line(settings: Settings, *, threads: int = 8) -> Line:
+    """The line of these settings; its pool has a connection for each thread."""
+    database = Database(database_url(settings), pool_size=threads)
+    return Line(database, open_vault(settings), settings)
+
+
+def end_with_parent() -> None:
+    """Stop as SIGTERM does when the manager of the worker processes has been killed.
+
+    Else its workers would go on as orphans that nobody can stop by the manager's number.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def worker_app() -> None:
+    """Set up a worker process: its logs, its broker with all actors, its health. Reads the environment."""
+    settings = from_environment()
+    configure(settings)
+    end_with_parent()
+    dramatiq.worker.QUEUE_PREFETCH = PREFETCH
+    broker = make_broker(settings)
+    line = open_line(settings)
+    declare(broker, line)
+    if settings.metrics_port is not None:
+        broker.add_middleware(WorkerHealth(settings.metrics_port, line.database))
+    dramatiq.set_broker(broker)

@@ -1,0 +1,89 @@
+"""`/healthz` and `/metrics` of a long-running part, on `CERTLINE_METRICS_PORT`."""
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import structlog
+from dramatiq import Broker, Worker
+from dramatiq.middleware import Middleware
+from sqlalchemy.exc import SQLAlchemyError
+
+from models import Database
+from models.figures import figures
+
+log = structlog.get_logger()
+
+# Answers what is wrong, or None.
+Check = Callable[[], str | None]
+
+
+def serve_health(port: int, check: Check, database: Database) -> None:
+    """Serve in a thread of its own until the process ends.
+
+    Where the port is taken (a second worker process of one container), the first one answers.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/healthz":
+                fault = check()
+                self._answer(503 if fault else 200, f"{fault or 'ok'}\n")
+            elif self.path == "/metrics":
+                self._answer(*_metrics(database))
+            else:
+                self._answer(404, "there are /healthz and /metrics\n")
+
+        def _answer(self, status: int, text: str) -> None:
+            body = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
+            """Probes come every few seconds; they are no news."""
+
+    try:
+        # All interfaces: the prober is outside of the container. Nothing secret is said here.
+        server = ThreadingHTTPServer(("0.0.0.0", port), Handler)  # noqa: S104
+    except OSError as error:
+        log.info("health.port_taken", port=port, error=str(error))
+        return
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+
+
+class WorkerHealth(Middleware):
+    """Serves a worker's health: each of its threads lives, and each queue has its consumer."""
+
+    def __init__(self, port: int, database: Database) -> None:
+        self._port = port
+        self._database = database
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+        """Start serving once the worker's threads run."""
+        serve_health(self._port, lambda: fault_of(worker), self._database)
+
+
+def fault_of(worker: Worker) -> str | None:
+    """What is wrong with a worker; a thread that died takes no work, though the process lives."""
+    dead = sum(not thread.is_alive() for thread in worker.workers)
+    if dead:
+        return f"{dead} worker threads have died"
+    for queue, thread in list(worker.consumers.items()):
+        if not thread.is_alive():
+            return f"the consumer of {queue} has died"
+        if thread.consumer is None:
+            return f"{queue} is not connected"
+    return None
+
+
+def _metrics(database: Database) -> tuple[int, str]:
+    try:
+        with database.transaction() as db:
+            found = figures(db)
+    except SQLAlchemyError:
+        log.exception("metrics.failed")
+        return 503, "the database does not answer\n"
+    return 200, "".join(f"{name} {value:g}\n" for name, value in found.items())

@@ -1,0 +1,56 @@
+"""Pure key code: key pairs, CSRs, chains and keystores."""
+
+from workers.keys.chain import (
+    Broken,
+    Chain,
+    ChainError,
+    NoMatch,
+    Unreadable,
+    build_chain,
+    dns_names,
+    fingerprint_sha256,
+    pem,
+    read_certificates,
+    serial_hex,
+)
+from workers.keys.csr import Request, read_request, sign_request
+from workers.keys.jks import jks
+from workers.keys.key_pair import (
+    PrivateKey,
+    PublicKey,
+    describe,
+    from_pem,
+    generate,
+    public_key_sha256,
+    to_pem,
+)
+from workers.keys.keystore import generate_password, pem_bundle, pkcs7_bundle, pkcs12
+
+__all__ = [
+    "Broken",
+    "Chain",
+    "ChainError",
+    "NoMatch",
+    "PrivateKey",
+    "PublicKey",
+    "Request",
+    "Unreadable",
+    "build_chain",
+    "describe",
+    "dns_names",
+    "fingerprint_sha256",
+    "from_pem",
+    "generate",
+    "generate_password",
+    "jks",
+    "pem",
+    "pem_bundle",
+    "pkcs7_bundle",
+    "pkcs12",
+    "public_key_sha256",
+    "read_certificates",
+    "read_request",
+    "serial_hex",
+    "sign_request",
+    "to_pem",
+]

@@ -1,0 +1,282 @@
+"""Step 0 of an order: check it, make its key and CSR, and store all of it before SCM hears of it."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC
+
+from sqlalchemy.orm import Session
+
+from models import (
+    Account,
+    AccountStatus,
+    Certificate,
+    Command,
+    CommandStatus,
+    Order,
+    OrderKind,
+    PrivateKey,
+)
+from models.account import account_named, accounts
+from models.base import new_id
+from models.catalogue import custom_fields, domains, organizations, profiles
+from models.command import finish
+from models.event import record
+from models.order import open_twin
+from models.ordering import tell
+from models.payloads import BadCommandError, OrderCommand
+from models.rules import CheckedOrder, Offer, check_order, key_problem
+from models.session import clock
+from models.vault import Vault, WrongSecretKeyError
+from workers.keys import key_pair
+from workers.keys.csr import Request, read_request, sign_request
+from workers.keys.keystore import generate_password
+
+# scm-api, section 5: `comments` holds at most 1,024 characters.
+LONGEST_COMMENT = 1024
+
+
+@dataclass(frozen=True)
+class KeyMaterial:
+    """The CSR of an order and, unless the requester keeps it, the encrypted key behind it; `key_id`
+    instead where that key is stored already.
+    """
+
+    csr: str
+    public_key_sha256: str
+    algorithm: str
+    size: str
+    pem_sealed: bytes | None
+    key_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Succession:
+    """Whose place the certificate of an order is to take, and by a renewal or a reissue.
+
+    `intent` is its business key; `reason` is what SCM is told of a reissue.
+    """
+
+    kind: OrderKind
+    predecessor: Certificate
+    intent: str
+    reason: str | None = None
+
+
+def account_for(db: Session, name: str | None) -> Account:
+    """The account of that name, or the only one there is. Raises BadCommandError."""
+    present = accounts(db)
+    if name is not None:
+        account = account_named(db, name)
+        if account is None:
+            known = ", ".join(account.name for account in present) or "none yet"
+            raise BadCommandError([f"account: {name!r} is not known; there are: {known}"])
+        return account
+    if not present:
+        raise BadCommandError(["account: there is none yet: run `certline account add` first"])
+    if len(present) > 1:
+        known = ", ".join(account.name for account in present)
+        raise BadCommandError([f"account: there are several ({known}); say which one"])
+    return present[0]
+
+
+def check(db: Session, account: Account, wanted: OrderCommand) -> CheckedOrder:
+    """Check an order against what was last synced. Raises BadCommandError with every problem."""
+    offer = Offer(
+        organizations=organizations(db, account.id),
+        domains=domains(db, account.id),
+        profiles=profiles(db, account.id),
+        custom_fields=custom_fields(db, account.id),
+    )
+    return check_order(wanted, offer, clock(db).astimezone(UTC).date())
+
+
+def make_key(wanted: OrderCommand, vault: Vault) -> KeyMaterial:
+    """Make the order's key and CSR, or read the CSR that it brought. Slow for RSA: no transaction
+    should be open. Raises BadCommandError for a CSR that can't be used.
+    """
+    if wanted.csr is not None:
+        try:
+            given = read_request(wanted.csr)
+        except ValueError as error:
+            raise BadCommandError([f"csr: {error}"]) from None
+        _require_ordered_names(given, wanted)
+        digest = given.public_key_sha256
+        return KeyMaterial(wanted.csr, digest, given.algorithm, given.size, None)
+    key = key_pair.generate(wanted.key_algorithm, wanted.key_size)
+    return KeyMaterial(
+        csr=sign_request(key, wanted.common_name, wanted.sans),
+        public_key_sha256=key_pair.public_key_sha256(key.public_key()),
+        algorithm=wanted.key_algorithm,
+        size=wanted.key_size,
+        pem_sealed=vault.seal(key_pair.to_pem(key)),
+    )
+
+
+def use_key_again(wanted: OrderCommand, key: PrivateKey, vault: Vault) -> KeyMaterial:
+    """A fresh CSR for a key that is stored. Raises WrongSecretKeyError."""
+    pair = key_pair.from_pem(vault.open(key.pem_sealed))
+    return KeyMaterial(
+        csr=sign_request(pair, wanted.common_name, wanted.sans),
+        public_key_sha256=key.public_key_sha256,
+        algorithm=key.algorithm,
+        size=key.size,
+        pem_sealed=None,
+        key_id=key.id,
+    )
+
+
+def _require_ordered_names(given: Request, wanted: OrderCommand) -> None:
+    """SCM takes the first name from the request, and may take its others: it has none but ordered
+    ones, for only those were checked. Raises BadCommandError.
+    """
+    problems = []
+    if given.common_name.lower() != wanted.common_name:
+        first = given.common_name or "no common name"
+        problems.append(f"csr: it is for {first}, and the order for {wanted.common_name}")
+    ordered = {wanted.common_name, *wanted.sans}
+    more = sorted({name.lower() for name in given.sans} - ordered)
+    if more:
+        problems.append(f"csr: it has names that are not ordered: {', '.join(more)}")
+    if problems:
+        raise BadCommandError(problems)
+
+
+def place(
+    db: Session,
+    command: Command,
+    account: Account,
+    *,
+    wanted: OrderCommand,
+    checked: CheckedOrder,
+    material: KeyMaterial,
+    vault: Vault,
+    succession: Succession | None = None,
+) -> Order | None:
+    """Store the order with its key, CSR and reference: after this commit nothing can be lost.
+
+    None where the same is on order already: then the command ends, and names that order. Raises
+    BadCommandError where the account was removed meanwhile.
+    """
+    # Whoever removes the account meanwhile waits for this order, or this order is refused.
+    share = {"read": True, "key_share": True}
+    account = db.get_one(Account, account.id, with_for_update=share, populate_existing=True)
+    if account.status is AccountStatus.REMOVED:
+        raise BadCommandError([f"account: {account.name!r} was removed"])
+    if material.pem_sealed is None:  # the requester's own key: what kind it is shows only now
+        problem = key_problem(checked.profile, material.algorithm, material.size)
+        if problem is not None:
+            raise BadCommandError([f"csr: {problem}"])
+    intent = succession.intent if succession else business_key(account, checked, wanted, command.id)
+    twin = open_twin(db, intent)
+    if twin is not None:
+        end_as_twin(db, command, twin)
+        return None
+    key = None
+    if material.pem_sealed is not None:
+        key = PrivateKey(
+            pem_sealed=material.pem_sealed,
+            algorithm=material.algorithm,
+            size=material.size,
+            public_key_sha256=material.public_key_sha256,
+        )
+        db.add(key)
+        db.flush()
+    password = wanted.keystore_password_sealed
+    order = Order(
+        id=new_id(),
+        account=account,
+        command_id=command.id,
+        kind=succession.kind if succession else OrderKind.NEW,
+        business_key=intent,
+        reference=new_id(),
+        common_name=wanted.common_name,
+        sans=[name for name in dict.fromkeys(wanted.sans) if name != wanted.common_name],
+        organization_id=checked.organization.scm_id,
+        organization_name=checked.organization.name,
+        profile_id=checked.profile.scm_id,
+        profile_name=checked.profile.name,
+        term=wanted.term,
+        key_algorithm=material.algorithm,
+        key_size=material.size,
+        key_id=material.key_id if key is None else key.id,
+        csr=material.csr,
+        public_key_sha256=material.public_key_sha256,
+        keystore_type=wanted.keystore_type,
+        keystore_password_sealed=(
+            _renewed(vault, password.encode())
+            if password
+            else vault.seal(generate_password().encode())
+        ),
+        comments=wanted.comments,
+        external_requesters=list(wanted.external_requesters),
+        custom_fields=dict(wanted.custom_fields),
+        # A successor belongs to its predecessor's line, and needs no licence of its own.
+        line_id=succession.predecessor.line_id if succession else None,
+        predecessor_id=succession.predecessor.id if succession else None,
+        reason=succession.reason if succession else None,
+        requested_by=command.requested_by,
+    )
+    db.add(order)
+    db.flush()
+    command.subject = order.id
+    command.result = {"order_id": order.id, "order_status": order.status.value}
+    why = "; ".join(checked.warnings) or None
+    record(db, "order.placed", order.id, who=command.requested_by, why=why, command_id=command.id)
+    tell(db, "order.placed", order)
+    return order
+
+
+def _renewed(vault: Vault, sealed: bytes) -> bytes:
+    """A password under the newest key: it may have been read before a rotation that is over now. One
+    that cannot be read stays as it is; that is no trouble of the order's.
+    """
+    try:
+        return vault.renew(sealed)
+    except WrongSecretKeyError:
+        return sealed
+
+
+def business_key(
+    account: Account, checked: CheckedOrder, wanted: OrderCommand, command_id: str
+) -> str:
+    """What makes two orders the same intent: account, organisation, profile and names; with
+    `again` the command's id too, so that a second one on purpose is another intent.
+    """
+    names = sorted({wanted.common_name, *wanted.sans})
+    own = command_id if wanted.again else ""
+    parts = [account.id, checked.organization.scm_id, checked.profile.scm_id, *names, own]
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+def end_as_twin(db: Session, command: Command, twin: Order) -> None:
+    """End a command whose intent is on order already, with that order as its result."""
+    command.subject = twin.id
+    result = {
+        "order_id": twin.id,
+        "scm_id": twin.scm_id,
+        "order_status": twin.status.value,
+        "already_ordered": True,
+    }
+    finish(db, command, CommandStatus.DONE, result=result)
+    record(
+        db,
+        "order.already_placed",
+        twin.id,
+        who=command.requested_by,
+        why="the same was asked for again",
+        command_id=command.id,
+    )
+
+
+def sent_comment(order: Order) -> str:
+    """The comment as SCM gets it: the requester's own, and our reference at its end.
+
+    Where the two don't fit the reference is left out; reconciling then works from the names.
+    """
+    comment = f"{order.comments} {reference_in_comment(order)}".strip()
+    return comment if len(comment) <= LONGEST_COMMENT else order.comments
+
+
+def reference_in_comment(order: Order) -> str:
+    """Our reference as SCM shows it in a comment."""
+    return f"[certline:{order.reference}]"

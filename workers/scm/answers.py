@@ -1,0 +1,222 @@
+"""What SCM answers, as values. Absent, null and "" are alike: "" or None."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from workers.scm.status import PasswordState, ScmStatus
+
+
+@dataclass(frozen=True)
+class Department:
+    """A department; its id goes wherever an organisation's may."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Organization:
+    """An organisation with the departments this account sees."""
+
+    id: int
+    name: str
+    departments: tuple[Department, ...] = ()
+
+
+@dataclass(frozen=True)
+class OrganizationDetails:
+    """An organisation's record; whether it may order certificates, and by this API."""
+
+    id: int
+    name: str
+    secondary_name: str = ""
+    cert_types: tuple[str, ...] = ()  # "SSL" among them: it may order
+    ssl_api_enabled: bool | None = None  # None: SCM doesn't say
+    validation_status: str = ""  # deprecated by SCM
+    contact_emails: tuple[str, ...] = ()
+    departments: tuple[Department, ...] = ()
+
+
+@dataclass(frozen=True)
+class Password:
+    """How it stands with our own password; `expires` is None where SCM doesn't say."""
+
+    state: PasswordState
+    expires: date | None = None
+
+
+@dataclass(frozen=True)
+class AdminRow:
+    """An administrator as the list has it."""
+
+    id: int
+    login: str
+
+
+@dataclass(frozen=True)
+class AdminRecord:
+    """An administrator's record: what it is and may. The words are SCM's, as sent."""
+
+    id: int
+    login: str
+    type: str = ""  # STANDARD, API, IDP, SAS; "" where SCM doesn't say
+    roles: tuple[str, ...] = ()  # MRAO, RAO_SSL, DRAO_SSL, …
+    privileges: tuple[str, ...] | None = None  # None: SCM doesn't say
+
+
+@dataclass(frozen=True)
+class DomainRow:
+    """A domain as the list has it."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """Who may order what for a domain: certificate types, and DOMAIN, SUBDOMAIN or a wildcard."""
+
+    org_id: int
+    cert_types: tuple[str, ...]
+    privileges: tuple[str, ...]
+    status: str
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain with its validation; the states are SCM's words as sent, "" where DCV is off."""
+
+    id: int
+    name: str
+    state: str
+    delegation_status: str
+    validation_status: str
+    validation_method: str
+    dcv_expiration: date | None
+    delegations: tuple[Delegation, ...] = ()
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How it stands with a domain's validation; the words are SCM's, as sent."""
+
+    domain: str
+    status: str  # NOT_VALIDATED, VALIDATED, EXPIRED
+    method: str
+    order_status: str  # NOT_INITIATED, AWAITING_SUBMISSION, SUBMITTED, REJECTED
+    order_method: str
+    expires: date | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A certificate profile; terms in days, key sizes by algorithm (`{"EC": ("P-256",)}`)."""
+
+    id: int
+    name: str
+    description: str
+    terms: tuple[int, ...]
+    key_types: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class CustomField:
+    """A field the customer has added to orders."""
+
+    id: int
+    name: str
+    mandatory: bool
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """An accepted order. `renew_id` is told only here: details don't have it."""
+
+    ssl_id: int
+    renew_id: str | None
+
+
+@dataclass(frozen=True)
+class CertificateRow:
+    """A certificate as the list has it: no status, and no serial number before it is issued."""
+
+    ssl_id: int
+    common_name: str = ""
+    sans: tuple[str, ...] = ()
+    serial_number: str | None = None  # hex: no colons, lower case, no leading zeros
+
+
+@dataclass(frozen=True)
+class CertificatePage:
+    """A page of that list, and how many rows all pages have, where SCM says it."""
+
+    rows: tuple[CertificateRow, ...]
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Details:
+    """A certificate's record. Days are as SCM says them (no zone); trust the certificate's own."""
+
+    ssl_id: int
+    status: str  # as sent
+    state: ScmStatus
+    common_name: str = ""
+    org_id: int | None = None
+    profile_id: int | None = None
+    profile_name: str = ""
+    term: int | None = None  # days
+    serial_number: str | None = None  # hex: no colons, lower case, no leading zeros
+    sans: tuple[str, ...] = ()
+    comments: str = ""
+    external_requester: str = ""
+    requested: date | None = None
+    issued: date | None = None
+    expires: date | None = None
+    replaced: date | None = None
+    revoked: date | None = None
+    renewed: bool = False
+    backend_cert_id: str | None = None
+    key_type: str = ""  # "EC - P-256"
+    auto_renew_state: str = ""  # "Not scheduled", "Scheduled", …
+    auto_renew_days: int | None = None  # before the expiry
+    approved: date | None = None
+    declined: date | None = None
+    renewed_date: date | None = None
+    requester: str = ""
+    requested_via: str = ""
+    reason_code: str = ""  # of the revocation; a number, or a word
+    custom_fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """A certificate as the report has it. Its moments have a zone."""
+
+    ssl_id: int
+    status: str  # as sent
+    state: ScmStatus
+    common_name: str = ""
+    org_id: int | None = None
+    organization_name: str = ""
+    profile_id: int | None = None
+    profile_name: str = ""
+    term: int | None = None  # days
+    serial_number: str | None = None  # hex: no colons, lower case, no leading zeros
+    sans: tuple[str, ...] = ()
+    comments: str = ""
+    external_requester: str = ""
+    requester: str = ""
+    approver: str = ""
+    requested_via: str = ""
+    issuer: str = ""
+    backend_cert_id: str | None = None
+    key_type: str = ""
+    requested: datetime | None = None
+    approved: datetime | None = None
+    declined: datetime | None = None
+    downloaded: datetime | None = None
+    expires: datetime | None = None
+    replaced: datetime | None = None
+    revoked: datetime | None = None
+    custom_fields: tuple[tuple[str, str], ...] = ()

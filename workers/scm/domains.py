@@ -1,0 +1,52 @@
+"""Domains at SCM, and their validation."""
+
+from workers.scm import reading
+from workers.scm.answers import Domain, DomainRow, Validation
+from workers.scm.calls import Call
+from workers.scm.errors import ScmError
+from workers.scm.pages import Pages
+
+
+class Domains(Pages):
+    """For which names."""
+
+    def domains(self) -> list[DomainRow]:
+        """All domains, page after page, each once."""
+        call = Call("domains", "GET", "/domain/v1")
+        return self._pages(call, reading.domain_row, lambda row: row.id)
+
+    def domain(self, domain_id: int) -> Domain:
+        """One domain with its validation and delegations. Raises NotFound."""
+        return self._one(Call("domain", "GET", f"/domain/v1/{domain_id:d}"), reading.domain)
+
+    def validations(
+        self,
+        *,
+        domain: str | None = None,
+        org_id: int | None = None,
+        status: str | None = None,
+        order_status: str | None = None,
+        expires_within_days: int | None = None,
+    ) -> list[Validation]:
+        """How it stands with each domain's validation, page after page; all, or those asked for.
+
+        Which version a host has differs: the older is asked for, then the newer.
+        """
+        asked = {
+            "domain": domain,
+            "org": org_id,
+            "dcvStatus": status,
+            "orderStatus": order_status,
+            "expiresIn": expires_within_days,
+        }
+        where = {name: value for name, value in asked.items() if value is not None}
+        older, newer = (
+            Call("validations", "GET", f"/dcv/{version}/validation", where)
+            for version in ("v1", "v2")
+        )
+        try:
+            return self._pages(older, reading.validation, lambda row: row.domain)
+        except ScmError as error:
+            if error.status != 404:
+                raise
+        return self._pages(newer, reading.validation, lambda row: row.domain)

@@ -1,0 +1,24 @@
+"""Organisations at SCM."""
+
+from workers.scm import reading
+from workers.scm.answers import Organization, OrganizationDetails
+from workers.scm.calls import Call, Caller
+from workers.scm.errors import Garbled
+
+
+class Organizations(Caller):
+    """Who orders."""
+
+    def organizations(self) -> list[Organization]:
+        """All organisations this account sees, with their departments; the list has no pages."""
+        return self._list(Call("organizations", "GET", "/organization/v1"), reading.organization)
+
+    def organization(self, organization_id: int) -> OrganizationDetails:
+        """One organisation: may it order, and by this API? Raises NotFound."""
+        call = Call("organization", "GET", f"/organization/v1/{organization_id:d}")
+        found = self._one(call, reading.organization_details)
+        if found.id != organization_id:
+            raise Garbled(
+                "organization", f"asked for {organization_id}, got {found.id}", status=200
+            )
+        return found

@@ -1,0 +1,58 @@
+"""The client certificate: checked when it is given, and loaded for TLS without a trace on disk."""
+
+import secrets
+import ssl
+import tempfile
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from urllib3.util.ssl_ import create_urllib3_context
+
+
+def check_pair(certificate_pem: bytes, key_pem: bytes) -> None:
+    """Raises ValueError, which never shows a key, unless these are a certificate and its key."""
+    certificate, key = _read(certificate_pem, key_pem)
+    if certificate.public_key() != key.public_key():
+        raise ValueError("key_pem isn't the key of the first certificate in certificate_pem")
+
+
+def client_context(certificate_pem: bytes, key_pem: bytes) -> ssl.SSLContext:
+    """TLS settings that show this certificate; the server is verified as ever.
+
+    Python loads keys from files only. This one has mode 0600, is gone when we return, and its key
+    is encrypted with a password that nobody has: a killed process leaves nothing of use.
+    """
+    context = create_urllib3_context()
+    _, key = _read(certificate_pem, key_pem)
+    password = secrets.token_bytes(32).hex().encode()
+    sealed = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
+    with tempfile.NamedTemporaryFile(prefix="certline-") as file:
+        file.write(certificate_pem.strip() + b"\n" + sealed)
+        file.flush()
+        try:
+            context.load_cert_chain(file.name, password=password)
+        except ssl.SSLError as error:
+            why = error.reason
+        else:
+            return context
+    raise ValueError(f"certificate_pem and key_pem can't be used for TLS: {why}")
+
+
+def _read(certificate_pem: bytes, key_pem: bytes) -> tuple[x509.Certificate, PrivateKeyTypes]:
+    try:
+        certificate, *_ = x509.load_pem_x509_certificates(certificate_pem)
+    except ValueError:
+        raise ValueError("certificate_pem must be a certificate in PEM form") from None
+    try:
+        # Checking an RSA key's numbers takes long, and TLS would fail with a wrong one.
+        key = load_pem_private_key(key_pem, None, unsafe_skip_rsa_key_validation=True)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("key_pem must be a private key in PEM form, not encrypted") from None
+    return certificate, key
