@@ -61,7 +61,27 @@ def record(
     **data: Any,
 ) -> None:
     """Write down one change. `data` has ids and public facts, never a secret."""
-    db.add(Event(type=kind, subject=subject, who=who, why=why, command_id=command_id, data=data))
+    db.add(Event(**entry(kind, subject, who=who, why=why, command_id=command_id, **data)))
+
+
+def entry(
+    kind: str,
+    subject: str,
+    *,
+    who: str,
+    why: str | None = None,
+    command_id: str | None = None,
+    **data: Any,
+) -> dict[str, Any]:
+    """One change as a row, where many are written down in one statement (`models.many`)."""
+    return {
+        "type": kind,
+        "subject": subject,
+        "who": who,
+        "why": why,
+        "command_id": command_id,
+        "data": data,
+    }
 
 
 def history(db: Session, subject: str) -> list[Event]:

@@ -15,8 +15,9 @@ from models.account import Account
 from models.auto_renewal import auto_renew_settings
 from models.auto_renewal_audit import AutoRenewDecision, Decision, last_decisions
 from models.certificate import Certificate, CertificateStatus
-from models.event import record
-from models.outbox import emit_event
+from models.event import Event, entry
+from models.many import add_rows, send_out, set_in_rows
+from models.outbox import told
 from models.renewal_backoff import Backoff, backoff_of
 from models.renewal_estate import Going, successions
 from models.session import clock
@@ -53,6 +54,7 @@ def tell_expiring(db: Session) -> int:
     backoff = backoff_of(db, [each.line_id for each in those])
     on = {setting.account_id for setting in auto_renew_settings(db, enabled=True)}
     names = {row[0]: row[1] for row in db.execute(select(Account.id, Account.name))}
+    entries, messages = [], []
     for certificate, days in fresh:
         doing = what_is_done(
             certificate,
@@ -74,17 +76,22 @@ def tell_expiring(db: Session) -> int:
             "days_left": left,
             **doing,
         }
-        certificate.expiring_told = days
-        record(
-            db,
-            "certificate.expiring",
-            certificate.id,
-            who="certline",
-            why=doing["reason"],
-            days=days,
-            renewal=doing["renewal"],
+        entries.append(
+            entry(
+                "certificate.expiring",
+                certificate.id,
+                who="certline",
+                why=doing["reason"],
+                days=days,
+                renewal=doing["renewal"],
+            )
         )
-        emit_event(db, "certificate.expiring", facts, subject=certificate.id, correlation_id=None)
+        messages.append(
+            told("certificate.expiring", facts, subject=certificate.id, correlation_id=None)
+        )
+    set_in_rows(db, Certificate, "expiring_told", {each.id: days for each, days in fresh})
+    add_rows(db, Event, entries)
+    send_out(db, messages)
     return len(fresh)
 
 

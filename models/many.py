@@ -1,4 +1,4 @@
-"""Many rows in one statement, past the unit of work: for imports, where each row's price counts."""
+"""Many rows in one statement, past the unit of work: where each row's price counts."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from models.base import Base
 from models.command import Command, CommandType, digest_of
-from models.outbox import emit_wake_up
-from models.session import clock
+from models.outbox import Outbox, wake_up
+from models.session import WAKE, clock
 
 
 def add_rows(db: Session, kind: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -55,8 +55,7 @@ def begin_steps(
         for order in orders
     ]
     add_rows(db, Command, rows)
-    for row in rows:
-        emit_wake_up(db, kind, str(row["id"]), after=after)
+    send_out(db, [wake_up(kind, str(row["id"])) | {"not_before": due} for row in rows])
 
 
 def accept_many(
@@ -83,5 +82,10 @@ def accept_many(
         for own_id, (subject, payload) in asked.items()
     ]
     add_rows(db, Command, rows)
-    for own_id in asked:
-        emit_wake_up(db, kind, own_id)
+    send_out(db, [wake_up(kind, own_id) for own_id in asked])
+
+
+def send_out(db: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Have many messages of one form go out (`models.outbox.wake_up`, `told`)."""
+    add_rows(db, Outbox, rows)
+    db.info[WAKE] = bool(rows) or db.info.get(WAKE, False)

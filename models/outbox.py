@@ -110,29 +110,33 @@ class Outbox(Base):
 def emit_wake_up(
     db: Session, command_type: str, command_id: str, *, after: timedelta = timedelta(0)
 ) -> None:
-    """Have a worker woken for a command. The message is Dramatiq's, and carries the id only."""
-    message_id = str(uuid.uuid4())
-    queue = QUEUE_OF[command_type]
-    db.add(
-        Outbox(
-            event_id=message_id,
-            exchange="",
-            routing_key=queue,
-            body={
-                "queue_name": queue,
-                "actor_name": command_type,
-                "args": [],
-                "kwargs": {"command_id": command_id},
-                "options": {},
-                "message_id": message_id,
-                "message_timestamp": int(datetime.now(UTC).timestamp() * 1000),
-            },
-            # Without a time of its own it is due now, and goes into one statement with others.
-            **({"not_before": func.now() + after} if after else {}),
-        )
-    )
+    """Have a worker woken for a command, at once or after a while."""
+    # Without a time of its own it is due now, and goes into one statement with others.
+    later = {"not_before": func.now() + after} if after else {}
+    db.add(Outbox(**wake_up(command_type, command_id), **later))
     if not after:
         db.info[WAKE] = True
+
+
+def wake_up(command_type: str, command_id: str) -> dict[str, Any]:
+    """The row that has a worker woken. The message is Dramatiq's, and carries the id only."""
+    message_id = str(uuid.uuid4())
+    queue = QUEUE_OF[command_type]
+    return {
+        "event_id": message_id,
+        "exchange": "",
+        "routing_key": queue,
+        "body": {
+            "queue_name": queue,
+            "actor_name": command_type,
+            "args": [],
+            "kwargs": {"command_id": command_id},
+            "options": {},
+            "message_id": message_id,
+            "message_timestamp": int(datetime.now(UTC).timestamp() * 1000),
+        },
+        "mandatory": True,
+    }
 
 
 @contextmanager
@@ -148,9 +152,17 @@ def caused_by(command_id: str) -> Iterator[None]:
 def emit_event(
     db: Session, kind: str, data: dict[str, Any], *, subject: str | None, correlation_id: str | None
 ) -> None:
-    """Tell other systems that something happened: a CloudEvent 1.0 on `certline.events`.
+    """Tell other systems that something happened: a CloudEvent 1.0 on `certline.events`."""
+    db.add(Outbox(**told(kind, data, subject=subject, correlation_id=correlation_id)))
+    db.info[WAKE] = True
 
-    One that is not as documented is a fault of ours, which tests find. It goes out as it is: what
+
+def told(
+    kind: str, data: dict[str, Any], *, subject: str | None, correlation_id: str | None
+) -> dict[str, Any]:
+    """The row that tells other systems that something happened.
+
+    An event that is not as documented is a fault of ours, which tests find. It goes out as it is: what
     happened has happened, and must not be undone for the way it is told.
     """
     event_id = str(uuid.uuid4())
@@ -172,11 +184,13 @@ def emit_event(
         event["causationid"] = cause
     if problems := problems_of_event(event):
         log.error("event.not_as_documented", type=kind, problems=problems)
-    # Nobody may be listening, and that is no fault.
-    db.add(
-        Outbox(event_id=event_id, exchange=EVENTS, routing_key=kind, body=event, mandatory=False)
-    )
-    db.info[WAKE] = True
+    return {
+        "event_id": event_id,
+        "exchange": EVENTS,
+        "routing_key": kind,
+        "body": event,
+        "mandatory": False,  # nobody may be listening, and that is no fault
+    }
 
 
 def send_last_event_again(db: Session, command_id: str) -> str | None:

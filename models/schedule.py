@@ -59,16 +59,15 @@ def take_due(db: Session, name: str) -> bool:
     One that another replica is firing is passed over. Raises ValueError or KeyError where its cron
     line or its zone cannot be read.
     """
-    now = clock(db)
     schedule = db.scalar(
         select(Schedule)
-        .where(Schedule.name == name, Schedule.enabled, Schedule.next_due <= now)
+        .where(Schedule.name == name, Schedule.enabled, Schedule.next_due <= func.now())
         .with_for_update(skip_locked=True)
     )
     if schedule is None:
         return False
     fired = fire(db, schedule, schedule.next_due)
-    schedule.next_due = next_after(schedule.cron, schedule.tz, now)
+    schedule.next_due = next_after(schedule.cron, schedule.tz, clock(db))
     return fired
 
 

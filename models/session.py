@@ -16,6 +16,8 @@ T = TypeVar("T")
 WAKE_CHANNEL = "certline_outbox"
 # In `Session.info`: this transaction wrote outbox rows that are due.
 WAKE = "wake"
+# In `Session.info`: what time it is in this transaction.
+NOW = "now"
 
 # A dead peer must not hold locks: the server notices a gone client within 25 s, and ends a
 # transaction that forgot itself. Milliseconds and seconds as Postgres takes them.
@@ -78,8 +80,15 @@ def blames_the_data(error: DBAPIError) -> bool:
 
 
 def clock(db: Session, after: timedelta = timedelta(0)) -> datetime:
-    """The database's time in this transaction, or a while after it: one clock for all machines."""
-    return db.scalars(select(func.now() + after)).one()
+    """The database's time in this transaction, or a while after it: one clock for all machines.
+
+    It stands still in a transaction (Postgres' `now()`), so it is asked for once: a session has one
+    transaction, and no other begins in it (`Database.transaction`).
+    """
+    if NOW not in db.info:
+        db.info[NOW] = db.scalars(select(func.now())).one()
+    now: datetime = db.info[NOW]
+    return now + after
 
 
 def one_state(db: Session) -> None:

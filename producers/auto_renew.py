@@ -31,7 +31,7 @@ from models.auto_renewal_audit import (
     take_open_run,
 )
 from models.base import new_id
-from models.event import record
+from models.event import Event, entry, record
 from models.many import accept_many, add_rows
 from models.outbox import emit_event
 from models.payloads import RenewCommand
@@ -125,18 +125,7 @@ def decide(db: Session, run: AutoRenewRun, due: Sequence[Due]) -> None:
         correlation_id=run.id,
     )
     add_rows(db, AutoRenewDecision, [_row(run, each, now) for each in due])
-    for each in due:
-        decision = Decision.RENEWED if each.verdict is None else each.verdict.decision
-        record(
-            db,
-            f"auto_renew.{decision}",
-            each.selected.id,
-            who="auto-renew",
-            why=None if each.verdict is None else each.verdict.reason,
-            command_id=_command_id(run, each.selected) if each.verdict is None else None,
-            run=run.id,
-            common_name=each.selected.common_name,
-        )
+    add_rows(db, Event, [_logged(run, each) for each in due])
 
 
 def finish_run(db: Session, run: AutoRenewRun) -> None:
@@ -218,6 +207,19 @@ def _row(run: AutoRenewRun, due: Due, now: datetime) -> dict[str, object]:
         "command_id": _command_id(run, due.selected) if verdict is None else None,
         "decided_at": now,
     }
+
+
+def _logged(run: AutoRenewRun, due: Due) -> dict[str, Any]:
+    verdict = due.verdict
+    return entry(
+        f"auto_renew.{Decision.RENEWED if verdict is None else verdict.decision}",
+        due.selected.id,
+        who="auto-renew",
+        why=None if verdict is None else verdict.reason,
+        command_id=_command_id(run, due.selected) if verdict is None else None,
+        run=run.id,
+        common_name=due.selected.common_name,
+    )
 
 
 def _command_id(run: AutoRenewRun, selected: Selected) -> str:

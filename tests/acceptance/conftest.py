@@ -53,5 +53,5 @@ def watch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 @pytest.fixture(name="simulator")
 def simulator_with_a_password(simulator: Simulator) -> Simulator:
     """The simulator, with a password that nothing else says."""
-    requests.post(f"{simulator.door}/settings", json={"password": PASSWORD}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"password": PASSWORD}, timeout=30)
     return simulator

@@ -22,7 +22,7 @@ def add(terminal: Terminal, url: str, *, given: str = f"{PASSWORD}\n", code: int
 
 
 def calls(simulator: Any) -> int:
-    counts: dict[str, int] = requests.get(f"{simulator.door}/calls", timeout=5).json()
+    counts: dict[str, int] = requests.get(f"{simulator.door}/calls", timeout=30).json()
     return sum(counts.values())
 
 

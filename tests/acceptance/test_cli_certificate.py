@@ -44,7 +44,7 @@ def test_a_certificate_through_renewal_reissue_and_revocation(
     revoked = terminal.json("certificate", "revoke", name, *reason, *WAIT)
     assert revoked["result"]["certificate_status"] == "revoked"
     assert "cessation-of-operation" in terminal.people("certificate", "show", third["id"]).stdout
-    at_scm = requests.get(f"{simulator.door}/orders", timeout=5).json()
+    at_scm = requests.get(f"{simulator.door}/orders", timeout=30).json()
     assert [each["status"] for each in at_scm] == ["Issued", "Revoked"]
 
 

@@ -48,7 +48,7 @@ def recorded(plant: Plant) -> int:
 
 
 def asked_for(fleet: Simulator) -> int:
-    calls: dict[str, int] = requests.get(f"{fleet.door}/calls", timeout=5).json()
+    calls: dict[str, int] = requests.get(f"{fleet.door}/calls", timeout=30).json()
     return calls.get(DETAILS, 0)
 
 
@@ -75,7 +75,7 @@ def test_an_import_at_the_terminal_holds_what_has_no_licence_and_says_so(plant: 
 def test_a_worker_that_is_killed_in_an_import_costs_no_second_call_for_what_is_stored(
     plant: Plant, fleet: Simulator
 ) -> None:
-    requests.post(f"{fleet.door}/settings", json={"latency_ms": 60}, timeout=5)
+    requests.post(f"{fleet.door}/settings", json={"latency_ms": 60}, timeout=30)
     worker = plant.start("worker")
     command = plant.json("import")
     until(lambda: recorded(plant) >= GROUP, 60)

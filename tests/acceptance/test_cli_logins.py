@@ -104,7 +104,7 @@ def test_an_account_with_an_api_key_is_saved_and_synced(
 def test_no_command_shows_an_api_keys_secret(
     terminal: Terminal, simulator: Any, tmp_path: Path
 ) -> None:
-    requests.post(f"{simulator.door}/settings", json={"password": OTHER}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"password": OTHER}, timeout=30)
     file = tmp_path / "secret"
     file.write_text(OTHER)
 
@@ -145,7 +145,7 @@ def test_another_secret_of_an_api_key_is_saved_once_it_works(
     terminal: Terminal, simulator: Any, secret: Path
 ) -> None:
     add_key(terminal, simulator, secret)
-    requests.post(f"{simulator.door}/settings", json={"password": OTHER}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"password": OTHER}, timeout=30)
     assert "is suspended" in str(terminal.json("account", "verify", "hafen", code=1))
     verify = ("account", "verify", "hafen", f"--password-file={secret}")
 

@@ -58,7 +58,7 @@ def beside_a_line(database_url: str, simulator: Any, **variables: str) -> Iterat
 
 
 def set_up(simulator: Any, **settings: object) -> None:
-    requests.post(f"{simulator.door}/settings", json=settings, timeout=5).raise_for_status()
+    requests.post(f"{simulator.door}/settings", json=settings, timeout=30).raise_for_status()
 
 
 def wanted(**changes: str) -> list[str]:
@@ -109,7 +109,7 @@ def test_from_an_order_to_a_keystore_that_opens(
     assert "order.stored" in shown
     assert terminal.json("order", "poll", "--all", code=4) == []
     assert terminal.json("doctor")["ok"]
-    assert len(requests.get(f"{simulator.door}/orders", timeout=5).json()) == 1
+    assert len(requests.get(f"{simulator.door}/orders", timeout=30).json()) == 1
 
 
 def test_the_same_command_id_is_one_order(terminal: Terminal) -> None:
@@ -146,15 +146,15 @@ def test_a_person_decides_what_no_rule_can(hasty_terminal: Terminal, simulator: 
     terminal = hasty_terminal
     set_up(simulator, auto_approve=False)
     fault = {"method": "POST", "path": ".*/enroll", "times": 1, "kind": "drop_after"}
-    requests.post(f"{simulator.door}/faults", json=[fault], timeout=5).raise_for_status()
+    requests.post(f"{simulator.door}/faults", json=[fault], timeout=30).raise_for_status()
     # So long a comment leaves no room for our reference.
     command = terminal.json(*wanted(comments="x" * 1010), "--wait", "--timeout", "50", code=3)
     order = command["subject"]
-    (record,) = requests.get(f"{simulator.door}/orders", timeout=5).json()
+    (record,) = requests.get(f"{simulator.door}/orders", timeout=30).json()
 
     shown = terminal.people("order", "resolve", order, code=3).stdout
     careful = terminal.people("order", "resolve", order, "--resend", code=2).stderr
-    requests.post(f"{simulator.door}/orders/{record['sslId']}/approve", timeout=5)
+    requests.post(f"{simulator.door}/orders/{record['sslId']}/approve", timeout=30)
     adopted = terminal.json("order", "resolve", order, "--adopt", str(record["sslId"]))
     again = terminal.json("order", "resolve", order, "--reject", code=2)
 
@@ -216,10 +216,10 @@ def test_an_order_that_needs_an_approval_says_so(terminal: Terminal, simulator: 
     done = terminal.people(*wanted(), "--wait", "--timeout", "30", code=3)
 
     assert "waits for an approval in SCM" in done.stderr
-    number = requests.get(f"{simulator.door}/orders", timeout=5).json()[0]["sslId"]
+    number = requests.get(f"{simulator.door}/orders", timeout=30).json()[0]["sslId"]
     polled = terminal.json("order", "poll", f"scm:{number}", "--wait", "--timeout", "30", code=3)
     assert [poll["type"] for poll in polled] == ["poll"]
-    requests.post(f"{simulator.door}/orders/{number}/approve", timeout=5).raise_for_status()
+    requests.post(f"{simulator.door}/orders/{number}/approve", timeout=30).raise_for_status()
     until(lambda: terminal.json("order", "show", f"scm:{number}")["status"] == "stored", 30)
 
 
@@ -239,17 +239,17 @@ def test_an_unknown_outcome_is_looked_up_while_one_waits(
     hasty_terminal: Terminal, simulator: Any
 ) -> None:
     fault = {"method": "POST", "path": ".*/enroll", "times": 1, "kind": "drop_after"}
-    requests.post(f"{simulator.door}/faults", json=[fault], timeout=5).raise_for_status()
+    requests.post(f"{simulator.door}/faults", json=[fault], timeout=30).raise_for_status()
 
     done = hasty_terminal.people(*wanted(), "--wait", "--timeout", "50")
 
     assert "the outcome is unknown" in done.stderr
-    assert len(requests.get(f"{simulator.door}/orders", timeout=5).json()) == 1
+    assert len(requests.get(f"{simulator.door}/orders", timeout=30).json()) == 1
 
 
 def test_an_unknown_outcome_is_shown_as_one(terminal: Terminal, simulator: Any) -> None:
     fault = {"method": "POST", "path": ".*/enroll", "times": 1, "kind": "drop_after"}
-    requests.post(f"{simulator.door}/faults", json=[fault], timeout=5).raise_for_status()
+    requests.post(f"{simulator.door}/faults", json=[fault], timeout=30).raise_for_status()
 
     command = terminal.json(*wanted(), "--wait", "--timeout", "3", code=5)
 

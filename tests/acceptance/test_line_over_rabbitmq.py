@@ -21,7 +21,7 @@ from tests.servers import RabbitServer, until
 @pytest.fixture
 def plant(database_url: str, vhost: str, simulator: Simulator) -> Iterator[Plant]:
     """The whole line with a synced account."""
-    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 200}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 200}, timeout=30)
     with Plant(database_url, vhost) as plant:
         plant.start_all()
         plant.add_account(simulator.url, PASSWORD)
@@ -91,7 +91,7 @@ def test_two_hundred_orders_by_two_worker_processes_are_two_hundred_certificates
 
     place_and_wait(plant, database_url)
 
-    at_scm = requests.get(f"{simulator.door}/orders", timeout=5).json()
+    at_scm = requests.get(f"{simulator.door}/orders", timeout=30).json()
     assert len(at_scm) == ORDERS
     assert len({order["commonName"] for order in at_scm}) == ORDERS
     assert keystores_that_open(plant, database_url) == ORDERS

@@ -23,7 +23,7 @@ def gate(simulator: Simulator) -> Iterator[Gate]:
 @pytest.fixture
 def plant(database_url: str, vhost: str, gate: Gate, simulator: Simulator) -> Iterator[Plant]:
     """Relay and producer run, the account is synced; the test starts the workers it kills."""
-    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 100}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 100}, timeout=30)
     with Plant(database_url, vhost) as plant:
         plant.start("relay")
         plant.start("producer")
@@ -35,7 +35,7 @@ def plant(database_url: str, vhost: str, gate: Gate, simulator: Simulator) -> It
 @pytest.fixture
 def stage(database_url: str, vhost: str, simulator: Simulator) -> Iterator[Stage]:
     """A synced account, a relay, a producer and an ingress; the test brings its workers."""
-    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
     with Plant(database_url, vhost) as plant:
         stage = Stage(nursery(), plant, vhost, simulator)
         try:
@@ -49,11 +49,11 @@ def stage(database_url: str, vhost: str, simulator: Simulator) -> Iterator[Stage
 
 def orders_at_scm(simulator: Simulator) -> list[dict[str, Any]]:
     """What SCM really holds."""
-    found: list[dict[str, Any]] = requests.get(f"{simulator.door}/orders", timeout=5).json()
+    found: list[dict[str, Any]] = requests.get(f"{simulator.door}/orders", timeout=30).json()
     return found
 
 
 def calls(simulator: Simulator, template: str) -> int:
     """How often SCM got a call, such as `POST /ssl/v1/enroll`."""
-    counts: dict[str, int] = requests.get(f"{simulator.door}/calls", timeout=5).json()
+    counts: dict[str, int] = requests.get(f"{simulator.door}/calls", timeout=30).json()
     return counts.get(template, 0)

@@ -431,6 +431,6 @@ def _is_well(port: int) -> bool:
 
 def _health(port: int) -> str:
     try:
-        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).text.strip()
+        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=30).text.strip()
     except requests.RequestException:
         return ""

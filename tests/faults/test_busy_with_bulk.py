@@ -24,7 +24,7 @@ HANGS = 60_000  # milliseconds
 @pytest.fixture
 def plant(database_url: str, vhost: str, simulator: Any) -> Any:
     """A line of one worker process with two threads."""
-    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 0}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 0}, timeout=30)
     with Plant(database_url, vhost) as plant:
         plant.start("worker", "--threads", "2")
         plant.start("relay")
@@ -39,7 +39,7 @@ def test_a_revocation_is_done_while_an_import_of_ten_thousand_is_under_way(
     until(lambda: done(plant, ordered), 60)
     fault = {"method": "GET", "path": f"/ssl/v1/{FIRST // 1_000_000}", "kind": "delay"}
     posted = requests.post(
-        f"{simulator.door}/faults", json=[fault | {"delay_ms": HANGS, "times": MANY}], timeout=5
+        f"{simulator.door}/faults", json=[fault | {"delay_ms": HANGS, "times": MANY}], timeout=30
     )
     posted.raise_for_status()
     with plant.database.transaction() as db:
@@ -75,5 +75,5 @@ def batches(plant: Plant, which: ColumnElement[bool]) -> int:
 
 
 def revoked_at_scm(simulator: Any) -> bool:
-    held = requests.get(f"{simulator.door}/orders", timeout=5).json()
+    held = requests.get(f"{simulator.door}/orders", timeout=30).json()
     return [each["status"] for each in held] == ["Revoked"]

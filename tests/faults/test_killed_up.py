@@ -17,7 +17,7 @@ ENROLL = "POST /ssl/v1/enroll"
 @pytest.fixture
 def plant(database_url: str, simulator: Simulator) -> Iterator[Plant]:
     """A synced account and no RabbitMQ; the test starts `certline up`."""
-    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 100}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 100}, timeout=30)
     with Plant(database_url, "") as plant:
         del plant.environment["CERTLINE_RABBITMQ_URL"]
         with Process([*CERTLINE, "up"], plant.environment):

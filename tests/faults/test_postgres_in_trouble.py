@@ -84,7 +84,7 @@ TROUBLES: list[Trouble] = [is_restarted, is_away_when_scm_answers, ends_all_sess
 @pytest.fixture
 def mortal(vhost: str, simulator: Simulator, gate: Gate) -> Iterator[Mortal]:
     """All parts on a Postgres that may die."""
-    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
     with ExitStack() as stack:
         server = stack.enter_context(open_postgres(private=True))
         url = stack.enter_context(server.database())

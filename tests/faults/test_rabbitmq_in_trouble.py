@@ -126,7 +126,7 @@ SHORT: list[Trouble] = [
 @pytest.fixture
 def mortal(database_url: str, simulator: Simulator) -> Iterator[Mortal]:
     """All parts on a RabbitMQ that may die; they notice within seconds that it is gone or blocked."""
-    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
     with ExitStack() as stack:
         server = stack.enter_context(open_rabbitmq(private=True))
         vhost = stack.enter_context(server.vhost())

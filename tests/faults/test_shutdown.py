@@ -102,10 +102,10 @@ def test_a_sync_begins_no_further_call_and_another_worker_does_it(
     plant: Plant, simulator: Simulator
 ) -> None:
     def asked() -> int:
-        return sum(requests.get(f"{simulator.door}/calls", timeout=5).json().values())
+        return sum(requests.get(f"{simulator.door}/calls", timeout=30).json().values())
 
     whole, before = asked(), asked()  # the plant has synced once, and asked for nothing else
-    requests.post(f"{simulator.door}/settings", json={"latency_ms": 500}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"latency_ms": 500}, timeout=30)
     worker = plant.start("worker")
     (sync,) = request_sync(plant.database, SyncCommand(), requested_by="test")
     until(lambda: asked() - before >= 3, 60)
@@ -114,7 +114,7 @@ def test_a_sync_begins_no_further_call_and_another_worker_does_it(
     made = asked() - before
     with plant.database.transaction() as db:
         command = db.get_one(Command, sync.id)
-    requests.post(f"{simulator.door}/settings", json={"latency_ms": 0}, timeout=5)
+    requests.post(f"{simulator.door}/settings", json={"latency_ms": 0}, timeout=30)
     with plant.start("worker"):
         until(lambda: status_of(plant, sync) is CommandStatus.DONE, 60)
 

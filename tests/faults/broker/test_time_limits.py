@@ -30,7 +30,7 @@ def test_a_late_answer_is_thrown_away_on_stock_and_asked_for_again_and_kept_on_o
     order: dramatiq.Actor[[], None] = declare(call)
     shorten_limits(stage.broker)
     slow = [{"method": "POST", "path": "", "times": None, "kind": "delay", "delay_ms": 3000}]
-    requests.post(f"{simulator.door}/faults", json=slow, timeout=5).raise_for_status()
+    requests.post(f"{simulator.door}/faults", json=slow, timeout=30).raise_for_status()
     order.send()
 
     with stage.working():
@@ -51,5 +51,5 @@ def shorten_limits(broker: dramatiq.Broker) -> None:
 
 def asked(simulator: Simulator) -> int:
     """How many orders SCM has received."""
-    counts: dict[str, int] = requests.get(f"{simulator.door}/calls", timeout=5).json()
+    counts: dict[str, int] = requests.get(f"{simulator.door}/calls", timeout=30).json()
     return counts.get(ENROLL, 0)

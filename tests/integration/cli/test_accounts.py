@@ -28,7 +28,7 @@ def words(simulator: Simulator, password: Path, **changes: str) -> list[str]:
 
 
 def set_up(simulator: Simulator, **settings: object) -> None:
-    requests.post(f"{simulator.door}/settings", json=settings, timeout=5).raise_for_status()
+    requests.post(f"{simulator.door}/settings", json=settings, timeout=30).raise_for_status()
 
 
 def seen(added: dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -66,7 +66,7 @@ def test_what_scm_does_not_show_is_said_once(
 ) -> None:
     set_up(simulator, shows_admins=False)
     fault = {"method": "GET", "path": "/admin/v1/password", "times": 1, "kind": "status"}
-    requests.post(f"{simulator.door}/faults", json=[fault], timeout=5).raise_for_status()
+    requests.post(f"{simulator.door}/faults", json=[fault], timeout=30).raise_for_status()
 
     added = typist.json(*words(simulator, password))
 

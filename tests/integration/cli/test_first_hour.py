@@ -68,7 +68,7 @@ def test_every_command_of_the_page_works_in_its_turn(
     assert re.search(r"held orders +[1-9]", said["certline license show"])
     assert len(typist.json("order", "list")) == ORDERS
     assert len(typist.json("certificate", "list")) > LICENCES
-    at_scm = requests.get(f"{simulator.door}/orders", timeout=5).json()
+    at_scm = requests.get(f"{simulator.door}/orders", timeout=30).json()
     assert len(at_scm) == ORDERS  # nothing was ordered
 
 

@@ -156,13 +156,13 @@ def test_a_record_that_scm_cannot_show_is_listed_and_stops_nothing(estate: Estat
     assert {each["scm_id"] for each in result["failures"]} == {broken, refused}
     assert [each.scm_id for each in estate.records(command)] == sorted([broken, refused])
     assert "not JSON" in (estate.records(command)[0].reason or "")
-    requests.delete(f"{estate.simulator.door}/faults", timeout=5)
+    requests.delete(f"{estate.simulator.door}/faults", timeout=30)
     assert estate.take_in()["stored"] == 2
 
 
 def test_a_certificate_that_cannot_be_used_puts_its_order_before_a_person(estate: Estate) -> None:
     strange = estate.ids_at_scm("Issued")[0]
-    root = requests.get(f"{estate.simulator.door}/root.pem", timeout=5).text
+    root = requests.get(f"{estate.simulator.door}/root.pem", timeout=30).text
     estate.fault("GET", f"collect/{strange}", "status", status=200, body=root)
     command = estate.ask()
 

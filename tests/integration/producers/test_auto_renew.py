@@ -142,7 +142,7 @@ def test_a_run_that_dies_half_way_is_gone_on_with(
         start_run(db)
     go_on(database)
     with monkeypatch.context() as dying:
-        dying.setattr(auto_renew, "record", lambda *_, **__: 1 / 0)
+        dying.setattr(auto_renew, "entry", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             go_on(database)
     assert len(asked(database)) == 2

@@ -32,7 +32,7 @@ class Bench:
         settings = Settings(
             database_url=SecretStr(database.url),
             poll_seconds=0.01,
-            scm_read_seconds=2,
+            scm_read_seconds=20,
             rate_read=rate_read,
             rate_order=1000,
         )
@@ -120,28 +120,28 @@ class Bench:
     def fault(self, method: str | None, path: str, kind: str, **more: Any) -> None:
         """Have the simulator fail for one call."""
         fault = {"method": method, "path": path, "times": 1, "kind": kind, **more}
-        requests.post(f"{self.simulator.door}/faults", json=[fault], timeout=5).raise_for_status()
+        requests.post(f"{self.simulator.door}/faults", json=[fault], timeout=30).raise_for_status()
 
     def settings(self, **switches: Any) -> None:
         """Change the simulator's settings."""
-        answer = requests.post(f"{self.simulator.door}/settings", json=switches, timeout=5)
+        answer = requests.post(f"{self.simulator.door}/settings", json=switches, timeout=30)
         answer.raise_for_status()
 
     def decide(self, scm_id: int | None, what: str) -> None:
         """Approve, decline, reject, issue or expire an order at SCM."""
-        answer = requests.post(f"{self.simulator.door}/orders/{scm_id}/{what}", timeout=5)
+        answer = requests.post(f"{self.simulator.door}/orders/{scm_id}/{what}", timeout=30)
         answer.raise_for_status()
 
     def orders_at_scm(self) -> list[dict[str, Any]]:
         """What SCM really holds."""
         found: list[dict[str, Any]] = requests.get(
-            f"{self.simulator.door}/orders", timeout=5
+            f"{self.simulator.door}/orders", timeout=30
         ).json()
         return found
 
     def calls(self, template: str) -> int:
         """How often a call has been made, such as `POST /ssl/v1/enroll`."""
-        counts: dict[str, int] = requests.get(f"{self.simulator.door}/calls", timeout=5).json()
+        counts: dict[str, int] = requests.get(f"{self.simulator.door}/calls", timeout=30).json()
         return counts.get(template, 0)
 
 

@@ -87,7 +87,7 @@ def asked_from_outside(bench: Bench, kind: str, data: dict[str, Any]) -> Command
 
 def done_by_a_stranger(bench: Bench, path: str, body: dict[str, Any]) -> None:
     """Somebody else has SCM do something, in its portal for instance."""
-    answer = requests.post(f"{bench.simulator.url}{path}", json=body, headers=LOGIN, timeout=5)
+    answer = requests.post(f"{bench.simulator.url}{path}", json=body, headers=LOGIN, timeout=30)
     answer.raise_for_status()
 
 

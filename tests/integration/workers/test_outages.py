@@ -114,7 +114,7 @@ def attempts_at_reading(bench: Bench) -> int:
 
 def changes(bench: Bench) -> int:
     """How often SCM was asked for something that isn't a read."""
-    counts = requests.get(f"{bench.simulator.door}/calls", timeout=5).json()
+    counts = requests.get(f"{bench.simulator.door}/calls", timeout=30).json()
     return sum(count for call, count in counts.items() if CHANGES.search(call))
 
 

@@ -300,7 +300,7 @@ def enrolled_by_a_stranger(bench: Bench, command: Command, *, comments: str) -> 
             "comments": comments,
         },
         headers=HEADERS,
-        timeout=5,
+        timeout=30,
     )
     answer.raise_for_status()
     return int(answer.json()["sslId"])

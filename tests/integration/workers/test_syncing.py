@@ -179,7 +179,7 @@ def at_scm(bench: Bench, method: str, path: str, **body: object) -> None:
     """Change something at SCM, as an administrator does."""
     login = {"login": "admin", "password": "secret", "customerUri": "demo"}
     url = bench.simulator.url + path
-    requests.request(method, url, headers=login, json=body or None, timeout=5).raise_for_status()
+    requests.request(method, url, headers=login, json=body or None, timeout=30).raise_for_status()
 
 
 def test_a_sync_survives_a_page_of_plain_text(bench: Bench) -> None:

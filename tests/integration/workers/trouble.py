@@ -26,12 +26,12 @@ CHANGES = re.compile("/ssl/v1/(enroll|renew|replace|revoke)")
 
 def all_calls(bench: Bench) -> int:
     """How often SCM has been asked anything."""
-    return sum(requests.get(f"{bench.simulator.door}/calls", timeout=5).json().values())
+    return sum(requests.get(f"{bench.simulator.door}/calls", timeout=30).json().values())
 
 
 def mend(bench: Bench) -> None:
     """SCM works again."""
-    requests.delete(f"{bench.simulator.door}/faults", timeout=5).raise_for_status()
+    requests.delete(f"{bench.simulator.door}/faults", timeout=30).raise_for_status()
 
 
 def pass_time(database: Database, seconds: float) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -62,8 +63,10 @@ def test_when_its_time_is_up_it_ends_with_all_that_it_has_started(
 ) -> None:
     child = tmp_path / "child"
     monkeypatch.setattr(program, "TO_CLEAN_UP", 0.1)
-    # Its time is up once it has written down whom it has started.
-    clock = SimpleNamespace(monotonic=lambda: 1000.0 if child.exists() else 0.0)
+    # Its time begins at the first look at the clock, and is up once it has written down whom it has
+    # started.
+    looks = count()
+    clock = SimpleNamespace(monotonic=lambda: 1000.0 if next(looks) and child.exists() else 0.0)
     monkeypatch.setattr(program, "time", clock)
 
     ran = run(tmp_path, f"trap '' TERM; sleep 600 & echo $! > c; mv c child; {while_it}")

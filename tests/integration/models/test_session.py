@@ -1,0 +1,63 @@
+"""The one clock: Postgres' own, asked for once in a transaction."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, func, select
+from sqlalchemy.exc import InvalidRequestError
+
+from models import Database
+from models.session import clock
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The test's database."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+def test_the_clock_is_that_of_postgres_and_stands_still_in_a_transaction(
+    database: Database,
+) -> None:
+    with database.transaction() as db:
+        now = clock(db)
+
+        assert now == db.scalar(select(func.now()))
+        assert clock(db) == now
+        assert clock(db, timedelta(hours=1)) == now + timedelta(hours=1)
+
+
+def test_the_clock_is_asked_for_once_in_a_transaction(database: Database) -> None:
+    asked = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    with database.transaction() as db:
+        clock(db)
+        clock(db, timedelta(seconds=1))
+        with db.begin_nested():
+            clock(db)
+
+    assert len([statement for statement in asked if "now()" in statement]) == 1
+
+
+def test_the_next_transaction_has_its_own_time(database: Database) -> None:
+    with database.transaction() as db:
+        before = clock(db)
+
+    with database.transaction() as db:
+        assert clock(db) > before
+
+
+def test_no_other_transaction_begins_in_a_session(database: Database) -> None:
+    with database.transaction() as db:
+        db.rollback()
+
+        with pytest.raises(InvalidRequestError):
+            clock(db)
