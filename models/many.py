@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, insert, update
+from sqlalchemy import Table, Text, bindparam, func, insert, update
+from sqlalchemy import column as _column
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from models.base import Base
@@ -21,12 +23,18 @@ def add_rows(db: Session, kind: type[Base], rows: Sequence[Mapping[str, Any]]) -
 
 
 def set_in_rows(db: Session, kind: type[Base], name: str, values: Mapping[str, Any]) -> None:
-    """Set one column of rows, each by its id."""
+    """Set one column of rows, each by its id, in one statement."""
+    if not values:
+        return
     table = cast("Table", kind.__table__)
-    if values:
-        change = update(table).where(table.c.id == bindparam("own_id"))
-        rows = [{"own_id": own_id, "value": value} for own_id, value in values.items()]
-        db.connection().execute(change.values({name: bindparam("value")}), rows)
+    column = table.c[name]
+    given = func.unnest(
+        bindparam("ids", list(values), ARRAY(Text)),
+        bindparam("values", list(values.values()), ARRAY(column.type)),
+    ).table_valued(_column("own_id", Text), _column("value", column.type), name="given")
+    given = given.render_derived()
+    change = update(table).where(table.c.id == given.c.own_id).values({name: given.c.value})
+    db.connection().execute(change)
 
 
 def begin_steps(

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
@@ -19,15 +20,14 @@ from models.certificate import Certificate, CertificateStatus, Line
 from models.command import Command, CommandStatus, CommandType
 from models.many import set_in_rows
 from models.order import OPEN, Order, OrderStatus
-from models.renewal_rules import Span, schedule, usual_cap
+from models.renewal_rules import Span, schedule, span_of, usual_cap
 from models.session import clock
 
 # A command that may still make a successor.
 GOING = (CommandStatus.QUEUED, CommandStatus.RUNNING, CommandStatus.HELD, CommandStatus.REVIEW)
 
 
-@dataclass(frozen=True)
-class Selected:
+class Selected(NamedTuple):
     """A certificate that is renewed by itself, in so far as that is decided by it. `by`: who selected
     it, or made the rule that does.
     """
@@ -113,7 +113,10 @@ def selected_of(db: Session, setting: AutoRenewSetting) -> list[Selected]:
         .order_by(Certificate.not_after, Certificate.id)
     )
     found = []
-    for row in db.execute(query):
+    account_id, usual_days = setting.account_id, setting.days
+    db.flush()
+    # Past the unit of work: each run asks for all of them.
+    for row in db.connection().execute(query).all():
         (
             own_id,
             line_id,
@@ -132,14 +135,14 @@ def selected_of(db: Session, setting: AutoRenewSetting) -> list[Selected]:
             Selected(
                 id=own_id,
                 line_id=line_id,
-                account_id=setting.account_id,
+                account_id=account_id,
                 order_id=order_id,
                 common_name=name,
                 not_after=ends,
                 auto_renew=marked,
                 renews_at=renews_at,
                 by=by or makers[rule_id],
-                span=Span(own_id, line_id, begins, ends, days or setting.days),
+                span=span_of(own_id, line_id, begins, ends, days or usual_days),
                 scm_renewed=scm[0],
                 scm_auto_renew=scm[1],
             )
@@ -236,8 +239,11 @@ def replaced_here(db: Session, selected: Collection[Selected]) -> dict[str, str]
 
 def renewed_by_us(db: Session, selected: Collection[Selected]) -> set[str]:
     """Those for which SCM has had a renewal of ours: that it calls them renewed is no news."""
+    doubtful = [each.id for each in selected if each.scm_renewed]
+    if not doubtful:
+        return set()
     query = select(Order.predecessor_id).where(
-        Order.predecessor_id.in_([each.id for each in selected if each.scm_renewed]),
+        Order.predecessor_id.in_(doubtful),
         Order.scm_id.is_not(None),
     )
     return {own_id for own_id in db.scalars(query) if own_id is not None}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from models.renewal_rules import Span, schedule, usual_cap
+from models.renewal_rules import Span, schedule, span_of, usual_cap
 
 # What a renewal asks of SCM when all goes well (docs/scm.md): the old record, one look at least while
 # SCM makes the certificate, and the certificate; and the order itself.
@@ -98,4 +98,4 @@ def _stored(span: Span, planned: Mapping[str, date]) -> date:
 
 
 def _after(span: Span, begins: datetime, lifetime: timedelta) -> Span:
-    return Span(span.id, span.line_id, begins, begins + lifetime, span.days)
+    return span_of(span.id, span.line_id, begins, begins + lifetime, span.days)

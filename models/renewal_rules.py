@@ -18,9 +18,9 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 SHORT_LIVED = timedelta(days=10)
 # The spread is that part of the lead: at 47 days three days, which cost half a renewal a year.
@@ -32,38 +32,46 @@ EMERGENCY = 20
 ROOMY, FEWEST = 2, 20
 
 
-@dataclass(frozen=True)
-class Span:
-    """A certificate as the rules see it. `days`: what was asked for; `line_id` is what it is spread
-    by, for it stays the same from renewal to renewal.
-    """
+class Span(NamedTuple):
+    """A certificate as the rules see it (`span_of`): a tuple, for a run makes one of each."""
 
     id: str
     line_id: str
     not_before: datetime
     not_after: datetime
     days: int
-    lead: timedelta = field(init=False)
-    wanted: date = field(init=False)
-    target: date = field(init=False)
-    emergency: date = field(init=False)
-
-    def __post_init__(self) -> None:
-        lifetime = self.not_after - self.not_before
-        lead = lead_of(lifetime, self.days)
-        wanted = self.not_after - lead
-        for name, value in (
-            ("lead", lead),
-            ("wanted", wanted.date()),
-            ("target", (wanted - share_of(self.line_id) * lead / SPREAD).date()),
-            ("emergency", (self.not_after - min(lifetime / EMERGENCY, lead)).date()),
-        ):
-            object.__setattr__(self, name, value)
+    lead: timedelta
+    wanted: date
+    target: date
+    emergency: date
 
     @property
     def period(self) -> timedelta:
         """From one renewal to the next, without the spread."""
         return self.not_after - self.not_before - self.lead
+
+
+@lru_cache(maxsize=50_000)  # each run asks for every certificate's
+def span_of(
+    own_id: str, line_id: str, not_before: datetime, not_after: datetime, days: int
+) -> Span:
+    """The dates of a certificate. `days`: what was asked for; `line_id` is what it is spread by, for
+    it stays the same from renewal to renewal.
+    """
+    lifetime = not_after - not_before
+    lead = lead_of(lifetime, days)
+    wanted = not_after - lead
+    return Span(
+        own_id,
+        line_id,
+        not_before,
+        not_after,
+        days,
+        lead,
+        wanted.date(),
+        (wanted - share_of(line_id) * lead / SPREAD).date(),
+        (not_after - min(lifetime / EMERGENCY, lead)).date(),
+    )
 
 
 def lead_of(lifetime: timedelta, days: int) -> timedelta:
@@ -72,7 +80,6 @@ def lead_of(lifetime: timedelta, days: int) -> timedelta:
     return min(timedelta(days=days), lifetime / part)
 
 
-@lru_cache(maxsize=100_000)  # each run asks for every line's
 def share_of(line_id: str) -> float:
     """A line's place in the spread, in [0, 1): the same on every machine and in every run."""
     return int.from_bytes(hashlib.sha256(line_id.encode()).digest()[:6]) / 2**48

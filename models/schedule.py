@@ -53,6 +53,12 @@ def last_fired(db: Session) -> dict[str, datetime]:
     return {row[0]: row[1] for row in db.execute(query)}
 
 
+def due_schedules(db: Session) -> set[str]:
+    """The names of those that are due now; another replica may be about to fire them."""
+    due = select(Schedule.name).where(Schedule.enabled, Schedule.next_due <= func.now())
+    return set(db.scalars(due))
+
+
 def take_due(db: Session, name: str) -> bool:
     """Claim a schedule that is due: once, however many runs were missed, and set its next time.
 

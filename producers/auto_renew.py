@@ -8,7 +8,7 @@ The commands are those of `certificate renew`: a worker checks, makes the key an
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -36,6 +36,7 @@ from models.many import accept_many, add_rows
 from models.outbox import emit_event
 from models.payloads import RenewCommand
 from models.renewal_estate import (
+    Going,
     Outlook,
     Selected,
     lines_of,
@@ -138,7 +139,9 @@ def finish_run(db: Session, run: AutoRenewRun) -> None:
         "due": counts.total(),
         **{decision.value: counts[decision] for decision in Decision},
     }
-    refused = decisions_of(db, [run.id], decisions=[Decision.REFUSED])
+    refused = []
+    if counts[Decision.REFUSED]:
+        refused = decisions_of(db, [run.id], decisions=[Decision.REFUSED])
     facts = {
         "run_id": run.id,
         "started_at": run.started_at.isoformat(),
@@ -166,7 +169,7 @@ def _due(db: Session, setting: AutoRenewSetting, done: set[str]) -> tuple[int, l
     today = clock(db).astimezone(UTC).date()
     left = [each for each in selected if each.id not in done]
     at_its_time = [each for each in left if each.span.target <= today]
-    verdicts = objections(facts_about(db, account, at_its_time, going), at_its_time)
+    verdicts = _objections(db, account, at_its_time, going)
 
     # What isn't renewed takes nobody's place.
     ahead = outlook(db, setting, selected, going, leave_out=done | verdicts.keys())
@@ -174,14 +177,19 @@ def _due(db: Session, setting: AutoRenewSetting, done: set[str]) -> tuple[int, l
     note_plan(db, setting, ahead, waits)
 
     early = [each for each in left if ahead.is_due(each.id) and each.span.target > today]
-    if early:
-        verdicts |= objections(facts_about(db, account, early, going), early)
+    verdicts |= _objections(db, account, early, going)
     due = [
         Due(each, ahead.planned.get(each.id, today), verdict)
         for each in left
         if (verdict := verdicts.get(each.id) or _no_room(each, ahead)) or ahead.is_due(each.id)
     ]
     return len(selected), due
+
+
+def _objections(
+    db: Session, account: Account, those: Sequence[Selected], going: Mapping[str, Going]
+) -> dict[str, Verdict]:
+    return objections(facts_about(db, account, those, going), those) if those else {}
 
 
 def _no_room(each: Selected, ahead: Outlook) -> Verdict | None:

@@ -14,7 +14,7 @@ from models import AccountStatus, Database, Schedule
 from models.account import accounts
 from models.event import record
 from models.payloads import SyncCommand
-from models.schedule import fire, take_due
+from models.schedule import due_schedules, fire, take_due
 from models.session import clock
 from producers.auto_renew import go_on_for, start_run
 from producers.importing import look_for_drift
@@ -63,7 +63,11 @@ def tick(database: Database, settle: timedelta) -> list[str]:
     A schedule of a newer version is left to it; one that cannot be read stops no other.
     """
     fired = []
+    with database.transaction() as db:
+        due_now = due_schedules(db)
     for name, job in jobs(settle).items():
+        if name not in due_now:
+            continue
         with database.transaction() as db:
             try:
                 due = take_due(db, name)

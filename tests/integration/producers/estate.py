@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, text, update
 from sqlalchemy.orm import Session
 
 from models import (
     Account,
     Certificate,
     CertificateStatus,
-    Command,
-    CommandStatus,
-    CommandType,
     Line,
     Order,
     OrderKind,
@@ -26,8 +23,6 @@ from models.many import add_rows, set_in_rows
 from tests.factories import a_domain, a_profile, an_account, an_organization
 
 DAY = timedelta(days=1)
-# What the session knows is not compared with what a statement has changed.
-IN_SQL: dict[str, Any] = {"synchronize_session": False}
 
 
 def an_estate(db: Session, name: str = "hafen", **named: Any) -> Account:
@@ -59,62 +54,60 @@ def certificates_of(
     return list(own.values())
 
 
-def renew_what_was_asked_for(db: Session, now: datetime, lifetime: timedelta) -> int:
-    """In the place of workers and SCM: each renewal that is asked for is stored at once.
-
-    The first one takes its predecessor's place by the line's own function (models/lifecycle.py), and
-    the others by statements that do the same for all of them.
-    """
-    asked = db.execute(
-        select(
-            Command.id,
-            Certificate.id,
-            Certificate.account_id,
-            Certificate.line_id,
-            Certificate.common_name,
-        )
-        .join(Certificate, Certificate.id == Command.subject)
-        .where(Command.type == CommandType.RENEW, Command.status == CommandStatus.QUEUED)
-    ).all()
-    if not asked:
-        return 0
-    highest = db.scalar(select(func.max(Order.scm_id))) or 0
-    orders, certificates = [], []
-    for number, (command_id, old_id, account_id, line_id, name) in enumerate(asked, start=1):
-        order = _order(account_id, new_id(), line_id, name, highest + number)
-        order |= {
-            "kind": OrderKind.RENEWAL,
-            "predecessor_id": old_id,
-            "command_id": command_id,
-            "business_key": f"renewal of {line_id}",
-        }
-        orders.append(order)
-        certificates.append(_certificate(order, now, lifetime))
-    add_rows(db, Order, orders)
-    add_rows(db, Certificate, certificates)
-    # Statements for all of them: a row each would take longer than what is tested.
-    has = update(Order).where(Order.id == Certificate.order_id, Order.certificate_id.is_(None))
-    db.execute(has.values(certificate_id=Certificate.id).execution_options(**IN_SQL))
-    is_about = update(Command).where(Command.id == Order.command_id)
-    is_about = is_about.where(Command.status == CommandStatus.QUEUED)
-    db.execute(is_about.values(subject=Order.id).execution_options(**IN_SQL))
-    by_hand = {row["predecessor_id"]: row["id"] for row in orders[1:]}
-    old = update(Certificate).where(Certificate.id.in_(by_hand))
-    db.execute(old.values(status=CertificateStatus.SUPERSEDED, auto_renew=False, renews_at=None))
-    new = update(Certificate).where(Certificate.order_id.in_(by_hand.values()))
-    db.execute(new.values(auto_renew=True).execution_options(**IN_SQL))
-    done = update(Command).where(Command.status == CommandStatus.QUEUED)
-    db.execute(done.values(status=CommandStatus.DONE).execution_options(**IN_SQL))
-    first = db.get_one(Order, orders[0]["id"])
-    supersede(db, first, db.get_one(Certificate, first.certificate_id))
-    # And of the relay.
-    db.execute(
-        update(Outbox)
-        .where(Outbox.sent_at.is_(None))
-        .values(sent_at=func.now())
-        .execution_options(**IN_SQL)
+# Each renewal that is asked for becomes a copy of the order and of the certificate that it renews, and
+# takes its place; the first ones do so by the line's own function.
+STORED = text("""
+    WITH asked AS (
+        SELECT command.id, command.id::text AS own, old.id AS old_id, old.order_id,
+            row_number() OVER (ORDER BY command.id) AS number,
+            (SELECT max(scm_id) FROM "order") + row_number() OVER (ORDER BY command.id) AS scm_id
+        FROM command JOIN certificate AS old ON old.id = command.subject
+        WHERE command.type = 'renew' AND command.status = 'queued'
+    ), placed AS (
+        INSERT INTO "order" (id, command_id, predecessor_id, certificate_id, scm_id, business_key,
+            reference, kind, status, account_id, scm_renewed, scm_auto_renew, common_name, sans,
+            organization_id, organization_name, profile_id, profile_name, term, keystore_type, line_id,
+            requested_by, comments, external_requesters, custom_fields, fence, attempts, looks, found,
+            polls)
+        SELECT own, asked.id, old_id, 'C' || own, asked.scm_id, 'renewal of ' || line_id, own, 'renewal',
+            'stored', account_id, scm_renewed, scm_auto_renew, common_name, sans, organization_id,
+            organization_name, profile_id, profile_name, term, keystore_type, line_id, requested_by,
+            comments, external_requesters, custom_fields, 0, 0, 0, '[]', 0
+        FROM asked JOIN "order" AS o ON o.id = asked.order_id
+    ), stored AS (
+        INSERT INTO certificate (id, order_id, scm_id, serial_number, not_before, not_after, status,
+            auto_renew, line_id, account_id, organization_id, profile_id, common_name, sans,
+            sha256_fingerprint, issuer, key_algorithm, key_size, leaf, issuers, keystore_type)
+        SELECT 'C' || own, own, asked.scm_id, to_hex(asked.scm_id), :begins, :ends, 'active',
+            number > :by_function, line_id, account_id, organization_id, profile_id, common_name, sans,
+            sha256_fingerprint, issuer, key_algorithm, key_size, leaf, issuers, keystore_type
+        FROM asked JOIN certificate AS old ON old.id = asked.old_id
+    ), replaced AS (
+        UPDATE certificate SET status = 'superseded', auto_renew = false, renews_at = NULL
+        FROM asked WHERE certificate.id = asked.old_id AND number > :by_function
+    ), done AS (
+        UPDATE command SET status = 'done', subject = own FROM asked WHERE command.id = asked.id
     )
-    return len(asked)
+    SELECT own FROM asked ORDER BY number
+""")
+
+
+def renew_what_was_asked_for(
+    db: Session, now: datetime, lifetime: timedelta, *, by_function: int = 0
+) -> int:
+    """In the place of workers, SCM and the relay: each renewal that is asked for is stored at once.
+
+    So many take their predecessor's place by the line's own function (models/lifecycle.py), and the
+    others by a statement that does the same: a row each would take longer than what is tested.
+    """
+    times = {"begins": now, "ends": now + lifetime}
+    orders = db.scalars(STORED, times | {"by_function": by_function}).all()
+    for order in orders[:by_function]:
+        supersede(db, db.get_one(Order, order), db.get_one(Certificate, f"C{order}"))
+    db.flush()
+    sent = update(Outbox).where(Outbox.sent_at.is_(None)).values(sent_at=func.now())
+    db.execute(sent, execution_options={"synchronize_session": False})
+    return len(orders)
 
 
 def _order(account_id: int, own_id: str, line_id: str, name: str, scm_id: int) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 Real: the producer's own code (the clock's tick with its schedules, runs, decisions, commands and
 their wake-ups, the sweep with `certificate.expiring`), Postgres with a clock that the test moves, and
-the way in which a successor takes its predecessor's place (for one a day; for the others the
-same is written by statements). Not real: workers, the relay, RabbitMQ and
+the way in which a successor takes its predecessor's place (for one a week; for the others the
+same is written by a statement). Not real: workers, the relay, RabbitMQ and
 SCM; what was asked for is stored on the same day by a stand-in, without keys and without HTTP.
 """
 
@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from models import (
     AutoRenewDecision,
@@ -77,11 +77,20 @@ def a_day(database: MovedDatabase, number: int) -> int:
     database.set_clock(now)
     with database.transaction() as db:  # the sweep comes each minute; here, once a week
         db.get_one(Schedule, "sweep").enabled = number % 7 == 0
+    if number % 60 == 30:
+        clean_up(database)
     tick(database, SETTLE)
     while go_on(database):
         pass
     with database.transaction() as db:
-        return renew_what_was_asked_for(db, now, LIFETIME)
+        return renew_what_was_asked_for(db, now, LIFETIME, by_function=int(number % 7 == 0))
+
+
+def clean_up(database: MovedDatabase) -> None:
+    """In the place of autovacuum, which comes by once a minute, and here has none."""
+    with database.engine.connect() as connection:
+        own = connection.execution_options(isolation_level="AUTOCOMMIT")
+        own.execute(text('VACUUM (ANALYZE) account, certificate, command, line, "order", outbox'))
 
 
 def no_certificate_has_expired(database: MovedDatabase) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from models.renewal_forecast import forecast, peaks
-from models.renewal_rules import Span
+from models.renewal_rules import Span, span_of
 
 TODAY = date(2026, 11, 25)
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -14,7 +14,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 def an_estate(count: int) -> list[Span]:
     """Certificates of a year, issued evenly over the last year."""
     return [
-        Span(
+        span_of(
             f"C{number}",
             f"L{number}",
             NOON - timedelta(days=365 * number / count),
@@ -42,7 +42,7 @@ def test_shorter_lifetimes_mean_more_orders_a_day(
 
 def test_the_busiest_hour_is_no_busier_than_the_rate_limit_allows() -> None:
     spans = [
-        Span(f"C{n}", f"L{n}", NOON - timedelta(days=46), NOON + timedelta(days=1), 30)
+        span_of(f"C{n}", f"L{n}", NOON - timedelta(days=46), NOON + timedelta(days=1), 30)
         for n in range(300)
     ]
 

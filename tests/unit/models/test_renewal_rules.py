@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.renewal_rules import Span, even_load, lead_of, schedule, share_of, usual_cap
+from models.renewal_rules import Span, even_load, lead_of, schedule, share_of, span_of, usual_cap
 
 TODAY = date(2029, 6, 1)
 NOW = datetime(2029, 6, 1, tzinfo=UTC)
@@ -19,7 +19,7 @@ def a_span(number: int = 0, *, age: float = 0, lifetime: float = 47, days: int =
     """A certificate that has lived so many days of its lifetime."""
     begins = NOW - timedelta(days=age)
     ends = begins + timedelta(days=lifetime)
-    return Span(f"C{number}", f"L{number}", begins, ends, days)
+    return span_of(f"C{number}", f"L{number}", begins, ends, days)
 
 
 @st.composite
