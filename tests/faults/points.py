@@ -166,8 +166,8 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "producers.relay:Relay.pump transaction",
         "producers.wire:RabbitWire.publish basic_publish",
     ),
-    parts.the_producer: ("producers.clock:tick transaction",),
-    parts.the_producer_renews_many: ("producers.clock:tick transaction 2",),
+    parts.the_producer: ("producers.clock:tick transaction", "producers.clock:tick transaction 2"),
+    parts.the_producer_renews_many: ("producers.clock:tick transaction 3",),
     parts.an_auto_renewal: ("producers.auto_renew:go_on transaction",),
     parts.everything_in_one_process: ("producers.together:running transaction",),
     parts.a_command_from_outside: (
