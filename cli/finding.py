@@ -70,6 +70,15 @@ def find_certificate(db: Session, name: str) -> Certificate:
     found = certificate_known_as(db, name)
     if found is not None:
         return found
+    past = db.execute(
+        select(Certificate.id, Certificate.status)
+        .where(Certificate.common_name == name.lower())
+        .order_by(Certificate.id.desc())
+        .limit(3)
+    ).all()
+    if past:
+        which = " or ".join(f"{own_id} ({status})" for own_id, status in past)
+        raise Fault(f"no certificate of {name!r} is in use; by its id you can name {which}")
     names = db.scalars(
         select(Certificate.common_name)
         .where(Certificate.status == CertificateStatus.ACTIVE)

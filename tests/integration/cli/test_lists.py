@@ -307,3 +307,13 @@ def test_a_list_of_what_several_accounts_have_names_the_account(typist: Typist) 
 
     for words in (("order", "list"), ("organization", "list"), ("profile", "list")):
         assert "ACCOUNT" in people(typist, *words).out
+
+
+def test_a_name_whose_certificates_are_all_over_leads_to_their_ids(typist: Typist) -> None:
+    with typist.database.transaction() as db:
+        over = a_certificate(db, status="superseded")
+
+    error = people(typist, "certificate", "show", over.common_name, code=1).err
+
+    assert f"no certificate of '{over.common_name}' is in use" in error
+    assert f"{over.id} (superseded)" in error
