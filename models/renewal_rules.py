@@ -87,8 +87,8 @@ def share_of(line_id: str) -> float:
 
 def even_load(spans: Collection[Span]) -> float:
     """Renewals a day if they came evenly: the sum of 1/period."""
-    day = timedelta(days=1)
-    return sum(day / max(span.period, day / 24) for span in spans)
+    day, hour = timedelta(days=1), timedelta(hours=1)
+    return sum(day / max(span.period, hour) for span in spans)
 
 
 def usual_cap(spans: Collection[Span]) -> int:

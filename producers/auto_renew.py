@@ -81,8 +81,8 @@ def go_on_for(database: Database, seconds: float = PATIENCE) -> None:
 
 
 def go_on(database: Database) -> bool:
-    """Decide a piece of the open run, and end the run where that was the last. False: there is none,
-    or another producer is at it.
+    """Decide a piece of the open run, and end the run where that was the last; answers whether there
+    is more to decide, and no other producer is at it.
     """
     with database.transaction() as db:
         run = take_open_run(db)
@@ -101,9 +101,10 @@ def go_on(database: Database) -> bool:
             due += found
         run.looked_at = max(run.looked_at, looked_at)
         decide(db, run, due[:PIECE])
-        if len(due) <= PIECE:
-            finish_run(db, run)
-        return True
+        if len(due) > PIECE:
+            return True
+        finish_run(db, run)
+        return False
 
 
 def decide(db: Session, run: AutoRenewRun, due: Sequence[Due]) -> None:

@@ -95,7 +95,7 @@ STORED = text("""
 def renew_what_was_asked_for(
     db: Session, now: datetime, lifetime: timedelta, *, by_function: int = 0
 ) -> int:
-    """In the place of workers, SCM and the relay: each renewal that is asked for is stored at once.
+    """In the place of workers and SCM: each renewal that is asked for is stored at once.
 
     So many take their predecessor's place by the line's own function (models/lifecycle.py), and the
     others by a statement that does the same: a row each would take longer than what is tested.
@@ -104,10 +104,13 @@ def renew_what_was_asked_for(
     orders = db.scalars(STORED, times | {"by_function": by_function}).all()
     for order in orders[:by_function]:
         supersede(db, db.get_one(Order, order), db.get_one(Certificate, f"C{order}"))
-    db.flush()
+    return len(orders)
+
+
+def relay_what_waits(db: Session) -> None:
+    """In the place of the relay: everything has gone out."""
     sent = update(Outbox).where(Outbox.sent_at.is_(None)).values(sent_at=func.now())
     db.execute(sent, execution_options={"synchronize_session": False})
-    return len(orders)
 
 
 def _order(account_id: int, own_id: str, line_id: str, name: str, scm_id: int) -> dict[str, Any]:

@@ -34,13 +34,14 @@ from tests.integration.producers.estate import (
     DAY,
     an_estate,
     certificates_of,
+    relay_what_waits,
     renew_what_was_asked_for,
 )
 from tests.moving import MovedDatabase, moved_database
 
 CERTIFICATES = 1000
 LIFETIME = timedelta(days=47)
-YEAR = 365
+WEEK, YEAR = 7, 365
 SETTLE = timedelta(minutes=15)
 # Half an hour after the schedule's time.
 BEGIN = datetime.combine(datetime.now(UTC).date() + DAY, time(6), UTC)
@@ -75,15 +76,17 @@ def a_day(database: MovedDatabase, number: int) -> int:
     """What the line does on a day; answers how many successors were stored."""
     now = BEGIN + number * DAY
     database.set_clock(now)
-    with database.transaction() as db:  # the sweep comes each minute; here, once a week
-        db.get_one(Schedule, "sweep").enabled = number % 7 == 0
+    if number % WEEK < 2:  # the sweep comes each minute; here, once a week
+        with database.transaction() as db:
+            db.get_one(Schedule, "sweep").enabled = number % WEEK == 0
+            relay_what_waits(db)
     if number % 60 == 30:
         clean_up(database)
     tick(database, SETTLE)
     while go_on(database):
         pass
     with database.transaction() as db:
-        return renew_what_was_asked_for(db, now, LIFETIME, by_function=int(number % 7 == 0))
+        return renew_what_was_asked_for(db, now, LIFETIME, by_function=int(number % WEEK == 0))
 
 
 def clean_up(database: MovedDatabase) -> None:
