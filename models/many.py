@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, Text, bindparam, func, insert, update
-from sqlalchemy import column as _column
+from sqlalchemy import Table, bindparam, column, func, insert, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -27,11 +26,12 @@ def set_in_rows(db: Session, kind: type[Base], name: str, values: Mapping[str, A
     if not values:
         return
     table = cast("Table", kind.__table__)
-    column = table.c[name]
-    given = func.unnest(
-        bindparam("ids", list(values), ARRAY(Text)),
-        bindparam("values", list(values.values()), ARRAY(column.type)),
-    ).table_valued(_column("own_id", Text), _column("value", column.type), name="given")
+    id_type, value_type = table.c.id.type, table.c[name].type
+    unnested = func.unnest(
+        bindparam("ids", list(values), ARRAY(id_type)),
+        bindparam("values", list(values.values()), ARRAY(value_type)),
+    )
+    given = unnested.table_valued(column("own_id", id_type), column("value", value_type))
     given = given.render_derived()
     change = update(table).where(table.c.id == given.c.own_id).values({name: given.c.value})
     db.connection().execute(change)
@@ -63,7 +63,7 @@ def begin_steps(
         for order in orders
     ]
     add_rows(db, Command, rows)
-    send_out(db, [wake_up(kind, str(row["id"])) | {"not_before": due} for row in rows])
+    send_out(db, [wake_up(kind, str(row["id"])) for row in rows], after=after)
 
 
 def accept_many(
@@ -93,7 +93,13 @@ def accept_many(
     send_out(db, [wake_up(kind, own_id) for own_id in asked])
 
 
-def send_out(db: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Have many messages of one form go out (`models.outbox.wake_up`, `told`)."""
-    add_rows(db, Outbox, rows)
-    db.info[WAKE] = bool(rows) or db.info.get(WAKE, False)
+def send_out(
+    db: Session, rows: Sequence[Mapping[str, Any]], *, after: timedelta = timedelta(0)
+) -> None:
+    """Have many messages go out (`models.outbox.wake_up`, `told`), at once or after a while."""
+    if not rows:
+        return
+    later = {"not_before": clock(db, after)} if after else {}
+    add_rows(db, Outbox, [{**row, **later} for row in rows])
+    if not after:
+        db.info[WAKE] = True

@@ -51,7 +51,6 @@ class Span(NamedTuple):
         return self.not_after - self.not_before - self.lead
 
 
-@lru_cache(maxsize=50_000)  # each run asks for every certificate's
 def span_of(
     own_id: str, line_id: str, not_before: datetime, not_after: datetime, days: int
 ) -> Span:
@@ -80,6 +79,7 @@ def lead_of(lifetime: timedelta, days: int) -> timedelta:
     return min(timedelta(days=days), lifetime / part)
 
 
+@lru_cache(maxsize=100_000)  # each run asks for every line's
 def share_of(line_id: str) -> float:
     """A line's place in the spread, in [0, 1): the same on every machine and in every run."""
     return int.from_bytes(hashlib.sha256(line_id.encode()).digest()[:6]) / 2**48

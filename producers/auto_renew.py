@@ -66,6 +66,16 @@ class Due:
     planned: date | None
     verdict: Verdict | None
 
+    @property
+    def decision(self) -> Decision:
+        """What becomes of it."""
+        return Decision.RENEWED if self.verdict is None else self.verdict.decision
+
+    @property
+    def reason(self) -> str | None:
+        """Why it isn't renewed."""
+        return None if self.verdict is None else self.verdict.reason
+
 
 def start_run(db: Session, *, requested_by: str = "schedule") -> dict[str, int]:
     """Begin a run; a producer goes on with it. Where one has not ended, there is no second one."""
@@ -202,7 +212,6 @@ def _no_room(each: Selected, ahead: Outlook) -> Verdict | None:
 
 
 def _row(run: AutoRenewRun, due: Due, now: datetime) -> dict[str, object]:
-    verdict = due.verdict
     return {
         "id": new_id(),
         "run_id": run.id,
@@ -210,25 +219,28 @@ def _row(run: AutoRenewRun, due: Due, now: datetime) -> dict[str, object]:
         "common_name": due.selected.common_name,
         "not_after": due.selected.not_after,
         "planned": due.planned,
-        "decision": Decision.RENEWED if verdict is None else verdict.decision,
-        "reason": None if verdict is None else verdict.reason,
+        "decision": due.decision,
+        "reason": due.reason,
         "selected_by": due.selected.by,
-        "command_id": _command_id(run, due.selected) if verdict is None else None,
+        "command_id": _command_of(run, due),
         "decided_at": now,
     }
 
 
 def _logged(run: AutoRenewRun, due: Due) -> dict[str, Any]:
-    verdict = due.verdict
     return entry(
-        f"auto_renew.{Decision.RENEWED if verdict is None else verdict.decision}",
+        f"auto_renew.{due.decision}",
         due.selected.id,
         who="auto-renew",
-        why=None if verdict is None else verdict.reason,
-        command_id=_command_id(run, due.selected) if verdict is None else None,
+        why=due.reason,
+        command_id=_command_of(run, due),
         run=run.id,
         common_name=due.selected.common_name,
     )
+
+
+def _command_of(run: AutoRenewRun, due: Due) -> str | None:
+    return _command_id(run, due.selected) if due.verdict is None else None
 
 
 def _command_id(run: AutoRenewRun, selected: Selected) -> str:

@@ -23,6 +23,7 @@ from models import (
     OrderStatus,
 )
 from models.base import new_id
+from models.event import entry as log_entry
 from models.import_record import News, Outcome, RecordStatus
 from models.license import license_use
 from models.lifecycle import take_its_place
@@ -192,18 +193,16 @@ def _why(entry: Entry) -> str | None:
 
 
 def _logged(intake: Intake, entry: Entry) -> dict[str, Any]:
-    return {
-        "type": "order.imported",
-        "subject": entry.row["id"],
-        "command_id": intake.command_id,
-        "who": intake.requested_by,
-        "why": _why(entry),
-        "data": {
-            "scm_id": entry.met.scm_id,
-            "scm_status": entry.row["scm_status"],
-            "status": entry.status.value,
-        },
-    }
+    return log_entry(
+        "order.imported",
+        entry.row["id"],
+        command_id=intake.command_id,
+        who=intake.requested_by,
+        why=_why(entry),
+        scm_id=entry.met.scm_id,
+        scm_status=entry.row["scm_status"],
+        status=entry.status.value,
+    )
 
 
 def _certificate(entry: Entry, own_id: str) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def docker_refusal(image: str) -> str | None:
     )
 
     try:
-        client = docker.from_env(timeout=30)
+        client = docker.from_env(timeout=5)
     except DockerException:
         return ""
     try:

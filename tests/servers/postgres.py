@@ -75,7 +75,7 @@ class PostgresServer(ABC):
 
     def _execute(self, statement: str, *names: str) -> None:
         identifiers = [sql.Identifier(name) for name in names]
-        with psycopg.connect(self.url, autocommit=True, connect_timeout=30) as connection:
+        with psycopg.connect(self.url, autocommit=True, connect_timeout=5) as connection:
             connection.execute(sql.SQL(statement).format(*identifiers))
 
 
@@ -88,7 +88,7 @@ class GivenPostgres(PostgresServer):
         self.presence = psycopg.connect(
             url,
             autocommit=True,
-            connect_timeout=30,
+            connect_timeout=5,
             application_name=f"certline_test_{run.suffix()}",
         )
         self._drop_abandoned()

@@ -76,7 +76,7 @@ def test_every_method_is_tried() -> None:
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_json_answer_raises_anything_but_scm_errors(value: object, status: str) -> None:
     with OddServer([http(status, json.dumps(value).encode())]) as server:
-        client = ScmClient(Login(server.url, "c", "l", "p"), read_timeout=30)
+        client = ScmClient(Login(server.url, "c", "l", "p"), read_timeout=5)
         every_method(client)
         client.close()
 
@@ -87,7 +87,7 @@ def test_no_json_answer_raises_anything_but_scm_errors(value: object, status: st
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_bytes_raise_anything_but_scm_errors(body: bytes, status: str) -> None:
     with OddServer([http(status, body)]) as server:
-        client = ScmClient(Login(server.url, "c", "l", "p"), read_timeout=30)
+        client = ScmClient(Login(server.url, "c", "l", "p"), read_timeout=5)
         every_method(client)
         client.close()
 
@@ -99,7 +99,7 @@ def test_no_answer_of_a_token_server_raises_anything_but_scm_errors(
     value: object, status: str
 ) -> None:
     with OddServer([http(status, json.dumps(value).encode())]) as server:
-        client = ScmClient(TokenLogin(server.url, "id", "secret", server.url), read_timeout=30)
+        client = ScmClient(TokenLogin(server.url, "id", "secret", server.url), read_timeout=5)
         with suppress(ScmError):
             client.organizations()
         client.close()
