@@ -25,6 +25,8 @@ from models.session import clock
 
 # A command that may still make a successor.
 GOING = (CommandStatus.QUEUED, CommandStatus.RUNNING, CommandStatus.HELD, CommandStatus.REVIEW)
+# A second certificate of the same line, in queries.
+Newer = aliased(Certificate)
 
 
 class Selected(NamedTuple):
@@ -42,8 +44,6 @@ class Selected(NamedTuple):
     renews_at: datetime | None
     by: str
     span: Span
-    scm_renewed: bool
-    scm_auto_renew: bool
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,7 @@ def selected_of(db: Session, setting: AutoRenewSetting) -> list[Selected]:
             AutoRenewChoice.chosen_by,
             AutoRenewChoice.days,
             rule,
-            Order.scm_renewed,
-            Order.scm_auto_renew,
         )
-        .join(Order, Order.id == Certificate.order_id)
         .join(Line, Line.id == Certificate.line_id)
         .outerjoin(AutoRenewChoice, AutoRenewChoice.line_id == Certificate.line_id)
         .where(Certificate.account_id == setting.account_id, Line.deleted_at.is_(None), is_selected)
@@ -117,20 +114,7 @@ def selected_of(db: Session, setting: AutoRenewSetting) -> list[Selected]:
     db.flush()
     # Past the unit of work: each run asks for all of them.
     for row in db.connection().execute(query).all():
-        (
-            own_id,
-            line_id,
-            order_id,
-            name,
-            begins,
-            ends,
-            marked,
-            renews_at,
-            by,
-            days,
-            rule_id,
-            *scm,
-        ) = row
+        own_id, line_id, order_id, name, begins, ends, marked, renews_at, by, days, rule_id = row
         found.append(
             Selected(
                 id=own_id,
@@ -143,8 +127,6 @@ def selected_of(db: Session, setting: AutoRenewSetting) -> list[Selected]:
                 renews_at=renews_at,
                 by=by or makers[rule_id],
                 span=span_of(own_id, line_id, begins, ends, days or usual_days),
-                scm_renewed=scm[0],
-                scm_auto_renew=scm[1],
             )
         )
     return found
@@ -186,8 +168,7 @@ def note_plan(
     known = {each.id: each for each in ahead.selected}
     marked = {each.id: True for each in ahead.selected if not each.auto_renew}
     others = select(Certificate.id).where(
-        Certificate.account_id == setting.account_id,
-        or_(Certificate.auto_renew, Certificate.renews_at.is_not(None)),
+        Certificate.account_id == setting.account_id, Certificate.auto_renew
     )
     dropped = [own_id for own_id in db.scalars(others) if own_id not in known]
     set_in_rows(db, Certificate, "auto_renew", marked | dict.fromkeys(dropped, False))
@@ -223,27 +204,25 @@ def successions(db: Session, lines: Mapping[str, str]) -> dict[str, Going]:
 
 def replaced_here(db: Session, selected: Collection[Selected]) -> dict[str, str]:
     """The newer certificate in force of the same line, by the id of the older one."""
-    newer = aliased(Certificate)
     query = (
-        select(Certificate.id, newer.id)
-        .join(newer, newer.line_id == Certificate.line_id)
+        select(Certificate.id, Newer.id)
+        .join(Newer, Newer.line_id == Certificate.line_id)
         .where(
             Certificate.id.in_([each.id for each in selected]),
-            newer.status == CertificateStatus.ACTIVE,
-            newer.not_before > Certificate.not_before,
-            newer.id != Certificate.id,
+            Newer.status == CertificateStatus.ACTIVE,
+            Newer.not_before > Certificate.not_before,
+            Newer.id != Certificate.id,
         )
     )
     return {row[0]: row[1] for row in db.execute(query)}
 
 
-def renewed_by_us(db: Session, selected: Collection[Selected]) -> set[str]:
-    """Those for which SCM has had a renewal of ours: that it calls them renewed is no news."""
-    doubtful = [each.id for each in selected if each.scm_renewed]
-    if not doubtful:
+def renewed_by_us(db: Session, certificates: Collection[str]) -> set[str]:
+    """Those of which SCM has had a renewal of ours: that it calls them renewed is no news."""
+    if not certificates:
         return set()
     query = select(Order.predecessor_id).where(
-        Order.predecessor_id.in_(doubtful),
+        Order.predecessor_id.in_(certificates),
         Order.scm_id.is_not(None),
     )
     return {own_id for own_id in db.scalars(query) if own_id is not None}

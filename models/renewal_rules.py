@@ -57,8 +57,7 @@ def span_of(
     """The dates of a certificate. `days`: what was asked for; `line_id` is what it is spread by, for
     it stays the same from renewal to renewal.
     """
-    lifetime = not_after - not_before
-    lead = lead_of(lifetime, days)
+    lead, spread, last = _stretches(not_after - not_before, days)
     wanted = not_after - lead
     return Span(
         own_id,
@@ -68,8 +67,8 @@ def span_of(
         days,
         lead,
         wanted.date(),
-        (wanted - share_of(line_id) * lead / SPREAD).date(),
-        (not_after - min(lifetime / EMERGENCY, lead)).date(),
+        (wanted - share_of(line_id) * spread).date(),
+        (not_after - last).date(),
     )
 
 
@@ -77,6 +76,13 @@ def lead_of(lifetime: timedelta, days: int) -> timedelta:
     """How long before its end a certificate is renewed at the latest; `days` is what was asked for."""
     part = 2 if lifetime < SHORT_LIVED else 3
     return min(timedelta(days=days), lifetime / part)
+
+
+@lru_cache(maxsize=1_000)  # an estate has few lifetimes and many certificates
+def _stretches(lifetime: timedelta, days: int) -> tuple[timedelta, timedelta, timedelta]:
+    """The lead, the spread, and how long before its end a certificate's emergency begins."""
+    lead = lead_of(lifetime, days)
+    return lead, lead / SPREAD, min(lifetime / EMERGENCY, lead)
 
 
 @lru_cache(maxsize=100_000)  # each run asks for every line's

@@ -120,8 +120,9 @@ def go_on(database: Database) -> bool:
 def decide(db: Session, run: AutoRenewRun, due: Sequence[Due]) -> None:
     """Write down what becomes of each of these, and ask for the renewals among them."""
     now = clock(db)
-    payloads = {
-        _command_id(run, each.selected): RenewCommand(certificate=each.selected.id)
+    # By certificate: the renewal of one certificate in one run has one id, whoever asks for it.
+    commands = {
+        each.selected.id: str(uuid5(UUID(run.id), each.selected.id))
         for each in due
         if each.verdict is None
     }
@@ -129,15 +130,18 @@ def decide(db: Session, run: AutoRenewRun, due: Sequence[Due]) -> None:
         db,
         CommandType.RENEW,
         {
-            own_id: (asked.certificate, asked.model_dump(mode="json", exclude_defaults=True))
-            for own_id, asked in payloads.items()
+            command_id: (
+                own_id,
+                RenewCommand(certificate=own_id).model_dump(mode="json", exclude_defaults=True),
+            )
+            for own_id, command_id in commands.items()
         },
         requested_by="auto-renew",
         source="producer",
         correlation_id=run.id,
     )
-    add_rows(db, AutoRenewDecision, [_row(run, each, now) for each in due])
-    add_rows(db, Event, [_logged(run, each) for each in due])
+    add_rows(db, AutoRenewDecision, [_row(run, each, commands, now) for each in due])
+    add_rows(db, Event, [_logged(run, each, commands) for each in due])
 
 
 def finish_run(db: Session, run: AutoRenewRun) -> None:
@@ -211,7 +215,9 @@ def _no_room(each: Selected, ahead: Outlook) -> Verdict | None:
     return Verdict(Decision.HELD, f"the cap of {ahead.cap} a day is reached: it goes on {day}")
 
 
-def _row(run: AutoRenewRun, due: Due, now: datetime) -> dict[str, object]:
+def _row(
+    run: AutoRenewRun, due: Due, commands: Mapping[str, str], now: datetime
+) -> dict[str, object]:
     return {
         "id": new_id(),
         "run_id": run.id,
@@ -222,27 +228,18 @@ def _row(run: AutoRenewRun, due: Due, now: datetime) -> dict[str, object]:
         "decision": due.decision,
         "reason": due.reason,
         "selected_by": due.selected.by,
-        "command_id": _command_of(run, due),
+        "command_id": commands.get(due.selected.id),
         "decided_at": now,
     }
 
 
-def _logged(run: AutoRenewRun, due: Due) -> dict[str, Any]:
+def _logged(run: AutoRenewRun, due: Due, commands: Mapping[str, str]) -> dict[str, Any]:
     return entry(
         f"auto_renew.{due.decision}",
         due.selected.id,
         who="auto-renew",
         why=due.reason,
-        command_id=_command_of(run, due),
+        command_id=commands.get(due.selected.id),
         run=run.id,
         common_name=due.selected.common_name,
     )
-
-
-def _command_of(run: AutoRenewRun, due: Due) -> str | None:
-    return _command_id(run, due.selected) if due.verdict is None else None
-
-
-def _command_id(run: AutoRenewRun, selected: Selected) -> str:
-    """The renewal of one certificate in one run has one id, whoever asks for it."""
-    return str(uuid5(UUID(run.id), selected.id))

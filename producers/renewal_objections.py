@@ -6,14 +6,12 @@ Found out from rows alone: what SCM says is asked by the worker that sends the r
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from models import Account, AccountStatus, Certificate, Order, Profile
 from models.auto_renewal_audit import Decision
-from models.base import Base
 from models.catalogue import domains, organizations, profiles
 from models.payloads import BadCommandError, RenewCommand
 from models.renewal_backoff import Backoff, backoff_of, may_renew_automatically
@@ -22,8 +20,6 @@ from models.rules import Offer, judge_name
 from models.session import clock
 from workers.step import suspended_text
 from workers.succeeding import planned_successor
-
-Row = TypeVar("Row", bound=Base)
 
 
 @dataclass(frozen=True)
@@ -58,16 +54,19 @@ def facts_about(
 ) -> Facts:
     """Everything that the rules ask for, in a query for each kind and not for each certificate."""
     offered = profiles(db, account.id)
+    pairs = _with_orders(db, those)
+    orders = {order.id: order for _, order in pairs}
+    renewed = [each.id for each in those if orders[each.order_id].scm_renewed]
     return Facts(
         account=account,
         now=clock(db),
         offer=Offer(organizations(db, account.id), domains(db, account.id), offered, []),
         going=going,
         replaced_by=replaced_here(db, those),
-        ours=frozenset(renewed_by_us(db, those)),
+        ours=frozenset(renewed_by_us(db, renewed)),
         backoff=backoff_of(db, [each.line_id for each in those]),
-        certificates=_by_id(db, Certificate, [each.id for each in those]),
-        orders=_by_id(db, Order, [each.order_id for each in those]),
+        certificates={certificate.id: certificate for certificate, _ in pairs},
+        orders=orders,
         profiles={profile.scm_id: profile for profile in offered},
     )
 
@@ -87,12 +86,13 @@ def objection(facts: Facts, each: Selected) -> Verdict | None:
         return Verdict(Decision.SKIPPED, going.text)
     if (newer := facts.replaced_by.get(each.id)) is not None:
         return _refused(f"its line has a newer certificate in force: {newer}")
-    if each.scm_auto_renew:
+    order = facts.orders[each.order_id]
+    if order.scm_auto_renew:
         return _refused(
             "SCM's own auto-renew is on for it, and would renew it a second time: switch one of the "
             f"two off (SCM's portal, or certline auto-renew deselect {each.id})"
         )
-    if each.scm_renewed and each.id not in facts.ours:
+    if order.scm_renewed and each.id not in facts.ours:
         return _refused(
             "SCM says that it was renewed, and not by this line: import its successor "
             "(certline import), or renew it once more on purpose (certificate renew --again)"
@@ -169,5 +169,13 @@ def _refused(reason: str) -> Verdict:
     return Verdict(Decision.REFUSED, reason)
 
 
-def _by_id(db: Session, table: type[Row], ids: Sequence[str]) -> dict[str, Row]:
-    return {row.id: row for row in db.scalars(select(table).where(table.id.in_(ids)))}  # type: ignore[attr-defined]  # both have one
+def _with_orders(db: Session, those: Sequence[Selected]) -> list[tuple[Certificate, Order]]:
+    query = (
+        select(Certificate, Order)
+        .join(Order, Order.id == Certificate.order_id)
+        .where(Certificate.id.in_([each.id for each in those]))
+        .options(
+            defer(Certificate.leaf, raiseload=True), defer(Certificate.issuers, raiseload=True)
+        )
+    )
+    return [(row[0], row[1]) for row in db.execute(query)]

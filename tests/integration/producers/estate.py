@@ -60,7 +60,7 @@ STORED = text("""
     WITH asked AS (
         SELECT command.id, command.id::text AS own, old.id AS old_id, old.order_id,
             row_number() OVER (ORDER BY command.id) AS number,
-            (SELECT max(scm_id) FROM "order") + row_number() OVER (ORDER BY command.id) AS scm_id
+            :first + row_number() OVER (ORDER BY command.id) AS scm_id
         FROM command JOIN certificate AS old ON old.id = command.subject
         WHERE command.type = 'renew' AND command.status = 'queued'
     ), placed AS (
@@ -100,8 +100,9 @@ def renew_what_was_asked_for(
     So many take their predecessor's place by the line's own function (models/lifecycle.py), and the
     others by a statement that does the same: a row each would take longer than what is tested.
     """
+    first = now.toordinal() * 1000  # SCM's numbers: a thousand for each day
     times = {"begins": now, "ends": now + lifetime}
-    orders = db.scalars(STORED, times | {"by_function": by_function}).all()
+    orders = db.scalars(STORED, times | {"by_function": by_function, "first": first}).all()
     for order in orders[:by_function]:
         supersede(db, db.get_one(Order, order), db.get_one(Certificate, f"C{order}"))
     return len(orders)
