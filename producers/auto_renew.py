@@ -146,7 +146,6 @@ def decide(db: Session, run: AutoRenewRun, due: Sequence[Due]) -> None:
 
 def finish_run(db: Session, run: AutoRenewRun) -> None:
     """End a run: its row, its log row and its event."""
-    db.flush()
     run.ended_at = clock(db)
     counts = counts_of(db, [run.id])[run.id]
     told: dict[str, Any] = {

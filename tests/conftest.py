@@ -1,5 +1,6 @@
 """Fixtures for every test. Servers start when the first test asks for one; unit tests ask for none."""
 
+import gc
 import logging
 import os
 import signal
@@ -30,6 +31,12 @@ def pytest_configure() -> None:
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
