@@ -30,12 +30,19 @@ from models.session import clock
 QUICK_TRIES = 5
 
 
+def is_tried_daily(order: Order) -> bool:
+    """Whether an order that SCM cannot take rests and is tried again for as long as that lasts: a
+    renewal is, for its line would be without a certificate otherwise. Any other is given up some day.
+    """
+    renews = order.predecessor_id is not None and order.kind is not OrderKind.REISSUE
+    return renews and order.line_id is not None
+
+
 def rest_after(db: Session, order: Order, tries: int, why: str) -> timedelta:
     """How long a renewal rests that SCM could not take for the n-th time; zero while that is a
     hiccup, and for what is no renewal. Counts the failure.
     """
-    is_renewal = order.predecessor_id is not None and order.kind is not OrderKind.REISSUE
-    if not is_renewal or order.line_id is None or tries < QUICK_TRIES:
+    if not is_tried_daily(order) or order.line_id is None or tries < QUICK_TRIES:
         return timedelta(0)
     failed = renewal_failed(db, order.line_id, permanent=False, reason=why)
     return DAILY if failed.next_try_at is None else failed.next_try_at - clock(db)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from models import Command, Order, OrderKind, OrderStatus
 from models.event import history
+from models.failed_renewals import is_tried_daily
 from models.lifecycle import siblings
 from models.order import locked
 from models.ordering import move
@@ -68,6 +69,7 @@ def may_be_sent(
         if order.status is not OrderStatus.PLACED or number is None or order.kind is OrderKind.NEW:
             return True
         require_active(order.account)
+        most = None if is_tried_daily(order) else MOST_TRIES
         before = Before(
             order,
             renewed_by_us=bool(siblings(db, order)),
@@ -76,7 +78,7 @@ def may_be_sent(
         )
 
     try:
-        with reading_scm(order.account, command.attempts, MOST_TRIES):
+        with reading_scm(order.account, command.attempts, most):
             found = objection(line.scm(order.account).details(number), before)
     except GiveUp as over:
         found = Objection(OrderStatus.REVIEW, f"SCM cannot be asked for {number}: {over}")

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from models import Account, CallKind, Certificate, CommandType, Order, OrderKind, OrderStatus
 from models.event import record
-from models.failed_renewals import rest_after
+from models.failed_renewals import is_tried_daily, rest_after
 from models.order import locked
 from models.ordering import follow_with, move, note
 from models.settings import Settings
@@ -39,6 +39,7 @@ from workers.step import require_active
 log = structlog.get_logger()
 
 # An order that SCM could not take so many times is for a person: some hours, with growing pauses.
+# A renewal is tried once a day in the end, and for as long as it takes.
 MOST_ATTEMPTS = 20
 
 # Seconds from the claim to the first byte of the POST; later it isn't sent. A third of SETTLE at
@@ -70,7 +71,7 @@ def send(line: Line, order_id: str) -> None:
         if waiting.status is not OrderStatus.PLACED:
             return
         require_active(waiting.account)
-        if waiting.attempts >= MOST_ATTEMPTS:
+        if waiting.attempts >= MOST_ATTEMPTS and not is_tried_daily(waiting):
             _give_up(db, order_id)
             return
         scm = line.scm(waiting.account)  # before the claim: a password we can't read sends nothing

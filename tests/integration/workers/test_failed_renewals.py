@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from models import Certificate, CommandStatus, OrderStatus
 from models.renewal_backoff import Backoff, backoff_of
 from models.session import clock
@@ -15,6 +17,8 @@ from tests.integration.workers.succession import (
     stored,
 )
 from workers.cancel import cancel_unsent
+from workers.outcomes import MOST_TRIES
+from workers.sending import MOST_ATTEMPTS
 
 PATH = "/ssl/v1/renewById/"
 BUSY = '{"code": -618, "description": "SCM is busy"}'
@@ -74,6 +78,20 @@ def test_a_renewal_rests_too_while_scm_shows_nobody_the_certificate(bench: Bench
 
     assert round(rest / timedelta(minutes=1)) == 1
     assert backoff(bench, old).failures == 1
+
+
+@pytest.mark.parametrize("path", [PATH, "/ssl/v1/{old}"], ids=["renewed", "shown"])
+def test_a_renewal_is_tried_once_a_day_for_as_long_as_it_takes(bench: Bench, path: str) -> None:
+    old = stored(bench)
+    command = renewal(bench, old)
+
+    rest = tried(bench, command.id, max(MOST_ATTEMPTS, MOST_TRIES) + 2, path.format(old=old.scm_id))
+
+    assert round(rest / timedelta(days=1)) == 1
+    assert bench.order(command).status is OrderStatus.PLACED
+    assert not backoff(bench, old).waits_for_person
+    go_on(bench)
+    assert bench.order(command).status is OrderStatus.STORED
 
 
 def test_what_scm_refuses_waits_for_a_person(bench: Bench) -> None:
