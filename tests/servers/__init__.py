@@ -3,7 +3,8 @@
 from tests.servers.finding import MissingServerError
 from tests.servers.postgres import PostgresServer, open_postgres
 from tests.servers.process import Process, until
-from tests.servers.rabbitmq import RabbitServer, open_rabbitmq
+from tests.servers.rabbit_server import RabbitServer
+from tests.servers.rabbitmq import open_rabbitmq
 
 __all__ = [
     "MissingServerError",

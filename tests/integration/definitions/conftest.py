@@ -1,0 +1,93 @@
+"""A RabbitMQ with the definitions, a relay under its own user, and an outside system."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+from models import Database
+from producers.relay import Relay
+from tests.integration.producers.rabbit import a_wire
+from tests.servers import RabbitServer, open_rabbitmq
+from tests.servers.rabbit_server import can_connect
+
+ROOT = Path(__file__).parents[3]
+DEFINITIONS = ROOT / "deploy" / "rabbitmq" / "definitions.json"
+PASSWORD = "only for this test"
+
+
+def definitions() -> dict[str, Any]:
+    """The file."""
+    return dict(json.loads(DEFINITIONS.read_text("utf-8")))
+
+
+def url_of(server: RabbitServer, user: str) -> str:
+    """The server's address for a user."""
+    parts = urlsplit(server.url)
+    place = f"{user}:{PASSWORD.replace(' ', '%20')}@{parts.hostname}:{parts.port}"
+    return parts._replace(netloc=place).geturl()
+
+
+@pytest.fixture(scope="package")
+def defined() -> Iterator[tuple[RabbitServer, list[str]]]:
+    """A RabbitMQ of its own with the definitions, then with passwords as operators give them; and who
+    could log in before that.
+    """
+    with open_rabbitmq(private=True) as server:
+        server.define(DEFINITIONS)
+        users = [user["name"] for user in definitions()["users"]]
+        let_in = [user for user in users if can_connect(url_of(server, user))]
+        for user in users:
+            server.ctl("change_password", user, PASSWORD)
+        wire = a_wire("postgresql://nowhere", url_of(server, "certline-relay"))
+        wire.open()  # every queue is there then
+        wire.close()
+        with pika.BlockingConnection(pika.URLParameters(server.url)) as operator:
+            operator.channel().queue_declare("bank.events", durable=True)  # another system's
+        yield server, let_in
+
+
+@pytest.fixture
+def broker(defined: tuple[RabbitServer, list[str]]) -> RabbitServer:
+    """The RabbitMQ as it is after that."""
+    return defined[0]
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The test's database."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def relay(database: Database, broker: RabbitServer) -> Iterator[Relay]:
+    """A relay under its own user, connected."""
+    wire = a_wire(database.url, url_of(broker, "certline-relay"))
+    wire.open()
+    yield Relay(database, wire)
+    wire.close()
+
+
+@pytest.fixture
+def shop(broker: RabbitServer) -> Iterator[Callable[[], BlockingChannel]]:
+    """Makes a channel of an outside system; its queue is gone after."""
+    opened = []
+
+    def channel() -> BlockingChannel:
+        opened.append(pika.BlockingConnection(pika.URLParameters(url_of(broker, "shop"))))
+        made = opened[-1].channel()
+        made.confirm_delivery()
+        return made
+
+    yield channel
+    channel().queue_delete("shop.events")
+    for connection in opened:
+        if connection.is_open:
+            connection.close()

@@ -1,0 +1,116 @@
+"""Nobody gets in without a password; each part and each outside system may do its own work alone."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pika
+import pytest
+import requests
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ChannelClosedByBroker
+
+from models.outbox import EVENTS
+from simulator.server import Simulator
+from tests.integration.definitions.conftest import DEFINITIONS, definitions, url_of
+from tests.integration.misdeeds import REFUSED_TO_PARTS, REFUSED_TO_THE_SHOP
+from tests.plant import Plant
+from tests.servers import RabbitServer
+from tests.servers.rabbit_server import can_connect
+
+PARTS = ("worker", "relay", "ingress")
+
+
+def test_there_is_no_password_in_the_file_and_nobody_gets_in_without_one(
+    defined: tuple[RabbitServer, list[str]],
+) -> None:
+    text = DEFINITIONS.read_text("utf-8")
+
+    assert {user["password_hash"] for user in definitions()["users"]} == {""}
+    assert '"password"' not in text
+    assert {user["tags"] for user in definitions()["users"]} == {""}
+    assert defined[1] == []
+    assert can_connect(url_of(defined[0], "shop"))
+
+
+def test_an_outside_system_orders_and_hears_of_its_certificate_with_each_part_as_its_own_user(
+    broker: RabbitServer,
+    shop: Callable[[], BlockingChannel],
+    database_url: str,
+    simulator: Simulator,
+) -> None:
+    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 200}, timeout=30)
+    with Plant(database_url, broker.url) as plant:
+        for part in PARTS:
+            plant.environment["CERTLINE_RABBITMQ_URL"] = url_of(broker, f"certline-{part}")
+            plant.start(part)
+        plant.add_account(simulator.url)
+        channel = shop()
+        channel.queue_declare("shop.events", durable=True)
+        channel.queue_bind("shop.events", EVENTS, "#")
+        command = {
+            "specversion": "1.0",
+            "id": str(uuid4()),
+            "source": "//shop.nordhafen.example",
+            "type": "certline.command.order.v1",
+            "data": {
+                "common_name": "www.nordhafen.example",
+                "organization": "Nordhafen University",
+                "profile": "OV Multi-Domain SSL",
+                "term": 90,
+            },
+        }
+        properties = pika.BasicProperties(delivery_mode=2, user_id="shop")
+        channel.basic_publish(
+            "certline.commands", "order", json.dumps(command), properties, mandatory=True
+        )
+        channel.connection.close()  # it is away while all happens
+
+        plant.certline("command", "wait", str(command["id"]), "--timeout", "60")
+
+        heard: list[dict[str, Any]] = []
+        back = shop()
+        for _, _, body in back.consume("shop.events", inactivity_timeout=60):
+            assert body is not None, f"only {[event['type'] for event in heard]} were heard"
+            event = json.loads(body)
+            if event.get("correlationid") == command["id"]:  # not the account's sync
+                heard.append(event)
+            if event["type"] == "certificate.stored":
+                break
+    assert [event["type"] for event in heard] == [
+        "order.placed",
+        "order.pending",
+        "order.issued",
+        "certificate.stored",
+    ]
+    # The order's own step placed it; a step of the line's own has stored it.
+    assert heard[0]["causationid"] == command["id"] != heard[-1]["causationid"]
+
+
+@pytest.mark.parametrize("deed", REFUSED_TO_THE_SHOP)
+def test_an_outside_system_may_not(deed: str, shop: Callable[[], BlockingChannel]) -> None:
+    channel = shop()
+    channel.queue_declare("shop.events", durable=True)
+
+    with pytest.raises(ChannelClosedByBroker) as refusal:
+        REFUSED_TO_THE_SHOP[deed](channel)
+
+    # 403: not allowed. 406 is for a user_id that is not one's own.
+    assert refusal.value.reply_code == (406 if "user_id" in refusal.value.reply_text else 403)
+
+
+@pytest.mark.parametrize(
+    ("user", "deed"),
+    [(user, number) for user, deeds in REFUSED_TO_PARTS.items() for number in range(len(deeds))],
+    ids=str,
+)
+def test_a_part_may_not_do_the_work_of_others(user: str, deed: int, broker: RabbitServer) -> None:
+    with pika.BlockingConnection(pika.URLParameters(url_of(broker, user))) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+
+        with pytest.raises(ChannelClosedByBroker) as refusal:
+            REFUSED_TO_PARTS[user][deed][1](channel)
+
+    assert refusal.value.reply_code == 403, REFUSED_TO_PARTS[user][deed][0]

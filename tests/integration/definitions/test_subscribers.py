@@ -1,0 +1,124 @@
+"""Subscribers have their events kept, within limits, and harm nobody but themselves."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from pika.adapters.blocking_connection import BlockingChannel
+
+from models import Database
+from models.outbox import EVENTS, INGRESS, Queue, emit_event, emit_wake_up
+from producers.relay import Relay
+from tests.integration.definitions.conftest import definitions
+from tests.integration.producers.rabbit import ids, rows
+from tests.servers import RabbitServer
+from tests.told import some
+
+
+def told(channel: BlockingChannel, queue: str = "shop.events") -> list[dict[str, Any]]:
+    """The events that wait in a queue."""
+    heard = []
+    while (body := channel.basic_get(queue, auto_ack=True)[2]) is not None:
+        heard.append(json.loads(body))
+    return heard
+
+
+def tell(database: Database, count: int) -> list[str]:
+    """Have so many events go out; answers their ids."""
+    with database.transaction() as db:
+        for _ in range(count):
+            emit_event(db, "order.held", some("order.held"), subject="01J", correlation_id=None)
+    return [row.event_id for row in rows(database)]
+
+
+def test_a_subscriber_that_was_away_misses_none_though_rabbitmq_was_restarted(
+    database: Database,
+    broker: RabbitServer,
+    relay: Relay,
+    shop: Callable[[], BlockingChannel],
+) -> None:
+    channel = shop()
+    channel.queue_declare("shop.events", durable=True)
+    channel.queue_bind("shop.events", EVENTS, "order.*")
+    channel.connection.close()
+    wanted = tell(database, 20)
+    assert relay.pump() == 20
+
+    broker.restart(immediate=False)
+
+    assert [event["id"] for event in told(shop())] == wanted
+
+
+def test_the_queues_of_others_are_limited_and_those_of_the_line_lose_nothing(
+    broker: RabbitServer, shop: Callable[[], BlockingChannel]
+) -> None:
+    shop().queue_declare("shop.events", durable=True)
+
+    listed = json.loads(broker.ctl("--formatter", "json", "list_queues", "name", "policy"))
+
+    policy = {each["name"]: each["policy"] for each in listed}
+    assert policy["shop.events"] == policy["bank.events"] == "certline-subscribers"
+    ours = {name: limits for name, limits in policy.items() if name.startswith("certline.")}
+    assert len(ours) == 1 + 3 * len(Queue)
+    # Of commands the newest are refused then, not confirmed, and sent again.
+    assert {name: limits for name, limits in ours.items() if limits} == {
+        INGRESS: "certline-commands-in"
+    }
+    limits = {each["name"]: each["definition"] for each in definitions()["policies"]}
+    assert limits["certline-subscribers"] == {
+        "max-length": 100_000,
+        "max-length-bytes": 256 * 2**20,
+        "message-ttl": 14 * 86_400_000,
+        "overflow": "drop-head",
+    }
+    assert limits["certline-commands-in"]["overflow"] == "reject-publish"
+
+
+def test_a_subscriber_that_is_too_slow_loses_its_oldest_events_and_holds_up_nobody(
+    database: Database,
+    broker: RabbitServer,
+    relay: Relay,
+    shop: Callable[[], BlockingChannel],
+    tmp_path: Path,
+) -> None:
+    policies = {"policies": definitions()["policies"]}
+    usual, small = tmp_path / "usual.json", tmp_path / "small.json"
+    usual.write_text(json.dumps(policies))
+    policies["policies"][0]["definition"]["max-length"] = 5
+    small.write_text(json.dumps(policies))
+    broker.define(small)
+    channel = shop()
+    channel.queue_declare("shop.events", durable=True)
+    channel.queue_bind("shop.events", EVENTS, "#")
+    wanted = tell(database, 12)
+
+    assert relay.pump() == 12
+
+    assert [event["id"] for event in told(channel)] == wanted[-5:]
+    broker.define(usual)
+
+
+def test_a_subscriber_whose_queue_refuses_events_harms_itself_alone(
+    database: Database,
+    broker: RabbitServer,
+    relay: Relay,
+    shop: Callable[[], BlockingChannel],
+) -> None:
+    channel = shop()
+    channel.queue_declare("shop.events", durable=True)
+    refusing = {"x-max-length": 0, "x-overflow": "reject-publish"}
+    channel.queue_declare("shop.full", durable=True, arguments=refusing)
+    for queue in ("shop.events", "shop.full"):
+        channel.queue_bind(queue, EVENTS, "#")
+    [event] = tell(database, 1)
+    with database.transaction() as db:
+        emit_wake_up(db, "poll", str(uuid4()))
+    ids(broker.url, Queue.POLL)  # what other tests have left
+
+    assert relay.pump() == 1
+
+    assert len(ids(broker.url, Queue.POLL)) == 1
+    assert [each["id"] for each in told(channel)] == [event]
+    channel.queue_delete("shop.full")
