@@ -1,14 +1,11 @@
 """The line on a stage: parts that may die anywhere, time that passes on order, and the world at the end."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Any
 
-import pika
-import requests
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
@@ -23,49 +20,39 @@ from models import (
     Outbox,
     Schedule,
 )
-from models.breaker import Breaker
 from models.command import OPEN, accept, open_step
 from models.order import orders
-from models.outbox import EVENTS, Queue
-from models.pace import Pace
 from models.payloads import SyncCommand
 from models.settings import Settings
 from producers.requests import request_sync
 from simulator.server import Simulator
-from tests.faults.crashing import Death
-from tests.faults.world import (
-    FINAL,
-    Expected,
-    World,
-    every_intent_is_final_or_due,
-    faults_of,
-    watch,
-)
-from tests.nursery import Nursery, Part
+from tests.faults.aftermath import Expected, World
+from tests.faults.ageing import Ageing
+from tests.faults.ear import Ear
+from tests.faults.intents import FINAL, every_intent_is_final_or_due
+from tests.faults.moves import watch
+from tests.faults.simulated import SimulatedScm
+from tests.faults.world import faults_of
+from tests.nursery import Nursery
 from tests.plant import Plant
-from tests.servers import run, until
+from tests.servers import until
 from workers.app import STEPS
 from workers.line import Line
 from workers.scm import ScmClient
 from workers.step import run as run_step
 
-EAR = "ear"
 # How long the test itself waits for SCM's answers; the parts wait as they do in production.
 SECONDS_TO_ANSWER = 1.0
-# Each with its delays and its dead letters.
-WORK_QUEUES = [f"{queue}{ending}" for queue in Queue for ending in ("", ".DQ", ".XQ")]
 IN_REVIEW = {CommandStatus.REVIEW}
-AN_HOUR = text("interval '1 hour'")
 
 _numbers = count(1)
 
 
-class Stage:
+class Stage(Ageing, SimulatedScm):
     """A plant whose parts are forked and may be told where to die; what was asked of it is kept."""
 
     def __init__(self, nursery: Nursery, plant: Plant, vhost: str, simulator: Simulator) -> None:
-        self.nursery = nursery
-        self.plant = plant
+        super().__init__(nursery, plant)
         self.vhost = vhost
         self.simulator = simulator
         self.names: list[str] = []
@@ -75,13 +62,9 @@ class Stage:
         self.touched: list[str] = []
         settings = Settings(rate_read=1000, rate_order=1000, scm_read_seconds=SECONDS_TO_ANSWER)
         self.line = Line(plant.database, plant.vault, settings)
-        self._parts: dict[str, tuple[Part, int]] = {}
         with plant.database.transaction() as db:
             watch(db)
-        with self._channel() as channel:
-            for queue in (EAR, *WORK_QUEUES):  # a vhost may have seen an earlier stage
-                channel.queue_delete(queue)
-        self.listen()
+        self.ear = Ear(vhost)
 
     def add_account(self, url: str | None = None, name: str = "demo") -> Account:
         """An account at the simulator, synced at once and without a worker."""
@@ -175,23 +158,6 @@ class Stage:
         with self.plant.database.transaction() as db:
             return db.get_one(Command, command.id)
 
-    @contextmanager
-    def unreadable_password(self) -> Iterator[None]:
-        """Within this block, no process can read the account's password."""
-        with self.plant.database.transaction() as db:
-            account = db.scalars(select(Account)).one()
-            sealed, account.secret_sealed = account.secret_sealed, b"torn"
-        try:
-            yield
-        finally:
-            with self.plant.database.transaction() as db:
-                db.scalars(select(Account)).one().secret_sealed = sealed
-
-    def move_account(self, url: str) -> None:
-        """The account's SCM is reached by another way."""
-        with self.plant.database.transaction() as db:
-            db.scalars(select(Account)).one().url = url
-
     def new_name(self) -> str:
         """A name that the test asks a certificate for."""
         self.names.append(f"s{next(_numbers)}.nordhafen.example")
@@ -201,66 +167,10 @@ class Stage:
         """Place an order for a new name."""
         return self.plant.place(self.new_name(), **changes)
 
-    def start(
-        self,
-        *words: str,
-        dies: Sequence[Death] = (),
-        environment: Mapping[str, str] | None = None,
-    ) -> Part:
-        """Start a part (`worker`, `relay` …); without `dies` it has to be well at the end."""
-        port = run.free_port()
-        variables = {**self.plant.environment, "CERTLINE_METRICS_PORT": str(port)}
-        if words[0] == "up":  # all in one process, without RabbitMQ
-            del variables["CERTLINE_RABBITMQ_URL"]
-        else:
-            words = ("run", *words)
-        deaths = [asdict(death) for death in dies]
-        part = self.nursery.start(words, {**variables, **(environment or {})}, deaths)
-        if not dies:
-            self._parts[f"{words[-1 if words[0] == 'up' else 1]} {part.pid}"] = (part, port)
-        return part
-
-    def type(
-        self,
-        *words: str,
-        dies: Sequence[Death] = (),
-        environment: Mapping[str, str] | None = None,
-    ) -> Part:
-        """Type a command, which may die on its way; answers once it has ended."""
-        deaths = [asdict(death) for death in dies]
-        variables = {**self.plant.environment, **(environment or {})}
-        part = self.nursery.start(["--json", *words], variables, deaths)
-        part.wait()
-        return part
-
-    def fault(self, method: str, path: str, kind: str, **more: Any) -> None:
-        """Have the simulator fail for one call, or for `times`."""
-        wanted = [{"method": method, "path": path, "times": 1, "kind": kind, **more}]
-        self.simulate("POST", "faults", wanted)
-
-    @contextmanager
-    def failing(self, method: str, path: str, kind: str, **more: Any) -> Iterator[None]:
-        """Have the simulator fail so for each such call within this block."""
-        self.fault(method, path, kind, **{"times": None, **more})
-        try:
-            yield
-        finally:
-            self.simulate("DELETE", "faults")
-
-    def simulate(self, method: str, path: str, body: Any = None) -> Any:
-        """Use the simulator's control door."""
-        answer = requests.request(method, f"{self.simulator.door}/{path}", json=body, timeout=10)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
-
     def order(self, command: Command) -> Order:
         """The command's order as it stands."""
         with self.plant.database.transaction() as db:
             return db.scalars(select(Order).where(Order.command_id == command.id)).one()
-
-    def output_of(self, part: str) -> str:
-        """What the parts of that name have written."""
-        return "".join(each.output for name, (each, _) in self._parts.items() if part in name)
 
     def open_orders(self) -> int:
         """How many orders have not come to their end."""
@@ -268,67 +178,13 @@ class Stage:
             query = select(func.count()).select_from(Order).where(Order.status.not_in(FINAL))
             return db.scalar(query) or 0
 
-    def stop(self, part: str) -> None:
-        """Kill the parts of that name."""
-        for name in [name for name in self._parts if name.startswith(part)]:
-            self._parts.pop(name)[0].kill()
+    def listen(self) -> None:
+        """Hear every event from now on."""
+        self.ear.listen()
 
-    def stop_parts(self) -> None:
-        """Kill every part that was started to stay: what it had in hand goes back to RabbitMQ."""
-        for part, _ in self._parts.values():
-            part.kill()
-        self._parts.clear()
-
-    def age(self) -> None:
-        """Let an hour pass for everything that waits. No worker may run: none has a call in hand."""
-        self.age_commands()
-        with self.plant.database.transaction() as db:
-            db.execute(update(Order).values(sent_at=Order.sent_at - AN_HOUR))
-            unsent = update(Outbox).where(Outbox.sent_at.is_(None))
-            db.execute(unsent.values(not_before=Outbox.not_before - AN_HOUR))
-            db.execute(
-                update(Breaker).values(
-                    open_until=Breaker.open_until - AN_HOUR,
-                    probing_until=Breaker.probing_until - AN_HOUR,
-                )
-            )
-            db.execute(
-                update(Pace).values(
-                    next_at=Pace.next_at - AN_HOUR, held_until=Pace.held_until - AN_HOUR
-                )
-            )
-
-    def age_commands(self) -> None:
-        """Nobody has touched a command for an hour: where it is due, its message must be lost."""
-        with self.plant.database.transaction() as db:
-            waiting = update(Command).where(Command.status.in_(OPEN))
-            db.execute(
-                waiting.values(
-                    not_before=Command.not_before - AN_HOUR, touched_at=Command.touched_at - AN_HOUR
-                )
-            )
-
-    def let_scm_recover(self) -> None:
-        """Others have had answers from SCM, so the breaker is closed."""
-        with self.plant.database.transaction() as db:
-            db.execute(text("DELETE FROM breaker"))
-
-    def make_schedules_due(self) -> None:
-        """Every schedule is due again."""
-        with self.plant.database.transaction() as db:
-            db.execute(update(Schedule).values(next_due=func.now()))
-
-    def hasten(self) -> None:
-        """Make due what waits for its time, and have the sweep look at it."""
-        with self.plant.database.transaction() as db:
-            db.execute(
-                update(Command)
-                .where(Command.status == CommandStatus.QUEUED, Command.not_before > func.now())
-                .values(not_before=func.now())
-            )
-            later = update(Outbox).where(Outbox.sent_at.is_(None), Outbox.not_before > func.now())
-            db.execute(later.values(not_before=func.now()))
-        self.type("schedule", "run", "sweep")
+    def waiting(self) -> dict[str, int]:
+        """How many messages each queue has that nobody holds."""
+        return self.ear.waiting()
 
     def come_to_rest(self, expected: Expected, timeout: float = 90) -> None:
         """Wait until every intent is final or rests as it may, making time pass meanwhile."""
@@ -356,12 +212,12 @@ class Stage:
         """Wait for the end, stop every part, and answer everything that is wrong with the world."""
         expected = Expected(tuple(self.names), rests, self.letters)
         self.come_to_rest(expected, timeout)
-        sick = self._sick()
+        sick = self.sick()
         self.stop("producer")  # else it may begin something new just now
         self.come_to_rest(expected)
         self.stop_parts()
         at_scm = self.simulate("GET", "orders")
-        world = World(expected, at_scm, self._heard(), self.waiting(), sick)
+        world = World(expected, at_scm, self.ear.heard(), self.waiting(), sick)
         with self.plant.database.transaction() as db:
             return faults_of(db, world, self.plant.vault)
 
@@ -377,60 +233,3 @@ class Stage:
     def _unsent(self) -> Iterator[int]:
         with self.plant.database.transaction() as db:
             yield from db.scalars(select(Outbox.id).where(Outbox.sent_at.is_(None)))
-
-    def until_well(self) -> None:
-        """Wait until every part that runs says that it is well."""
-        for name, (part, port) in self._parts.items():
-            until(partial(_is_well, port), 60)
-            assert part.exit_code is None, f"{name} has ended:\n{part.output[-3000:]}"
-
-    def _sick(self) -> dict[str, str]:
-        found = {}
-        for name, (part, port) in self._parts.items():
-            try:
-                until(partial(_is_well, port), 15, every=0.2)
-            except TimeoutError:
-                found[name] = _health(port) or f"it has ended with {part.exit_code}"
-        return found
-
-    def listen(self) -> None:
-        """Hear every event from now on."""
-        with self._channel() as channel:
-            channel.exchange_declare(EVENTS, exchange_type="topic", durable=True)
-            channel.queue_declare(EAR, durable=True)
-            channel.queue_bind(EAR, EVENTS, "#")
-
-    def waiting(self) -> dict[str, int]:
-        """How many messages each queue has that nobody holds."""
-        with self._channel() as channel:
-            return {queue: _count(channel, queue) for queue in WORK_QUEUES}
-
-    def _heard(self) -> list[str]:
-        heard: list[str] = []
-        with self._channel() as channel:
-            while True:
-                method, properties, _ = channel.basic_get(EAR)
-                if method is None:
-                    return heard
-                heard.append(properties.message_id)
-                # Not acked: the next look hears the same.
-
-    @contextmanager
-    def _channel(self) -> Iterator[Any]:
-        with pika.BlockingConnection(pika.URLParameters(self.vhost)) as connection:
-            yield connection.channel()
-
-
-def _count(channel: Any, queue: str) -> int:
-    return int(channel.queue_declare(queue, passive=True).method.message_count)
-
-
-def _is_well(port: int) -> bool:
-    return _health(port) == "ok"
-
-
-def _health(port: int) -> str:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=30).text.strip()
-    except requests.RequestException:
-        return ""

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.faults.groups import GROUPS
 from tests.faults.killing import points_of
-from tests.faults.points import GROUPS, STORIES
+from tests.faults.points import STORIES
 from tests.faults.stage import Stage
 
 

@@ -3,7 +3,9 @@
 import pytest
 
 from tests.faults.effects import CALL, MESSAGE, TRANSACTION, effects, effects_in
-from tests.faults.points import GROUPS, HARMLESS, STORIES
+from tests.faults.groups import GROUPS
+from tests.faults.harmless import HARMLESS
+from tests.faults.points import STORIES
 
 TOLD = [effect for known in STORIES.values() for effect in known]
 

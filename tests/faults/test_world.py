@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 from models import Certificate, Command, CommandStatus, Line, Order, OrderStatus, Outbox
 from models.base import new_id
 from models.outbox import EVENTS
+from tests.faults.aftermath import Expected, World
 from tests.faults.stage import Stage
-from tests.faults.world import Expected, World, faults_of
+from tests.faults.world import faults_of
 
 
 @pytest.fixture

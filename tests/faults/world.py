@@ -4,182 +4,35 @@ Every check answers sentences about what is wrong; a test asserts that there are
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import (
-    Certificate,
-    Command,
-    CommandStatus,
-    CommandType,
-    Event,
-    Order,
-    OrderStatus,
-    Outbox,
-)
+from models import Certificate, Event, Order, OrderStatus, Outbox
 from models import Line as ManagedLine
 from models.audit import breaks_in
-from models.command import ENDED
-from models.command import OPEN as OPEN_COMMANDS
 from models.dead_letter import dead_letters_waiting
 from models.license import license_use
-from models.order import MOVES, OrderKind
+from models.order import OrderKind
 from models.ordering import TOLD
 from models.outbox import EVENTS
 from models.private_key import PrivateKey
 from models.vault import Vault
+from tests.faults.aftermath import Check, World
+from tests.faults.intents import (
+    each_reissue_is_one_replacement,
+    every_intent_is_final_or_due,
+    orders_at_scm,
+)
+from tests.faults.moves import every_move_was_legal
 from workers.keys import key_pair
 from workers.keys.chain import read_certificates
-
-FINAL = frozenset({OrderStatus.STORED, OrderStatus.REJECTED, OrderStatus.CANCELLED})
-# Before it, SCM surely has no record of the order; after it, surely one.
-UNSENT = frozenset({OrderStatus.PLACED})
-UNCLEAR = frozenset({OrderStatus.SENDING, OrderStatus.REVIEW})
-# The kinds of orders that make a record at SCM; a reissue shares that of its predecessor.
-ORDERED = (OrderKind.NEW, OrderKind.RENEWAL, OrderKind.IMPORT)
-
-REVIEWED = f"order.{OrderStatus.REVIEW}"
-
-# The step that an order in this state waits for.
-NEXT = {OrderStatus.PENDING: CommandType.POLL, OrderStatus.ISSUED: CommandType.FETCH}
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What the test asked for, and what it allows to be there at the end.
-
-    `rests`: states that are not final, and are right for these orders. `letters`: messages that had
-    to end as dead letters.
-    """
-
-    names: Collection[str]
-    rests: Collection[OrderStatus] = ()
-    letters: int = 0
-
-
-@dataclass(frozen=True)
-class World:
-    """What there is at the end of a run. `heard`: the ids of the events that a listener got."""
-
-    expected: Expected
-    at_scm: list[dict[str, Any]]
-    heard: list[str]
-    waiting: dict[str, int] = field(default_factory=dict)
-    sick: dict[str, str] = field(default_factory=dict)
-
-
-# A check answers sentences about what is wrong.
-Check = Callable[[Session, World, Vault], Iterator[str]]
 
 
 def faults_of(db: Session, world: World, vault: Vault) -> list[str]:
     """Everything that is wrong, as sentences."""
     return [fault for check in CHECKS for fault in check(db, world, vault)]
-
-
-def orders_at_scm(db: Session, world: World, _vault: Vault) -> Iterator[str]:
-    """One record at SCM for each order that was asked for, and no other."""
-    asked = Counter(world.expected.names)
-    # A renewal that its profile doesn't allow becomes a new order, and keeps its predecessor.
-    ours = select(Order).where(Order.kind == OrderKind.NEW, Order.predecessor_id.is_(None))
-    placed = Counter(order.common_name for order in db.scalars(ours))
-    for name in sorted(set(asked) | set(placed)):
-        if placed[name] != asked[name]:
-            yield f"{name} was asked for {asked[name]} times and placed {placed[name]} times"
-    owners = Counter(
-        order.scm_id
-        for order in db.scalars(select(Order).where(Order.kind.in_(ORDERED)))
-        if order.scm_id is not None
-    )
-    unclear = _unclear_references(db)
-    for record in world.at_scm:
-        owned = owners.pop(record["sslId"], 0)
-        story = f"SCM's order {record['sslId']} ({record['commonName']}, {record.get('comments')})"
-        if owned > 1:
-            yield f"{story} belongs to {owned} orders of ours"
-        elif not owned and not _may_be_there(record, unclear):
-            yield f"{story} is one too many: no order of ours knows it"
-    for scm_id in owners:
-        yield f"SCM has no order {scm_id}, which one of ours says it has"
-    names = {record["sslId"]: record["commonName"] for record in world.at_scm}
-    for order in db.scalars(select(Order).where(Order.kind.in_(ORDERED))):
-        if order.scm_id in names and names[order.scm_id] != order.common_name:
-            yield f"SCM's order {order.scm_id} is for {names[order.scm_id]}, ours for {order.common_name}"
-
-
-def each_reissue_is_one_replacement(db: Session, world: World, _vault: Vault) -> Iterator[str]:
-    """SCM made a certificate anew as often as we have a reissue of it."""
-    reissues = list(db.scalars(select(Order).where(Order.kind == OrderKind.REISSUE)))
-    done = Counter(order.scm_id for order in reissues if order.status not in UNCLEAR | UNSENT)
-    for record in world.at_scm:
-        number, made = record["sslId"], record.get("replacements", 0)
-        if made != done[number] and not any(order.status in UNCLEAR for order in reissues):
-            yield f"SCM replaced {number} {made} times, and {done[number]} reissues of ours did"
-
-
-def _unclear_references(db: Session) -> set[str]:
-    resting = db.scalars(select(Order).where(Order.status.in_(UNCLEAR)))
-    return {order.reference for order in resting}
-
-
-def _may_be_there(record: dict[str, Any], unclear: set[str]) -> bool:
-    """Whether it is the one of an order that rests; a second one of the same finds it taken."""
-    mine = {reference for reference in unclear if reference in (record.get("comments") or "")}
-    unclear -= mine
-    return bool(mine)
-
-
-def every_intent_is_final_or_due(db: Session, world: World, _vault: Vault) -> Iterator[str]:
-    """Each order has come to its end, or rests where the test says so, and then its next step is due."""
-    for order in db.scalars(select(Order)):
-        if order.status in FINAL:
-            continue
-        if order.status not in world.expected.rests:
-            yield f"order {order.id} ({order.common_name}) is {order.status}: {order.error}"
-        step = NEXT.get(order.status)
-        if step is not None and not _is_open(db, step, order.id):
-            yield f"order {order.id} is {order.status}, and no {step} is on its way"
-        if order.status is OrderStatus.PLACED and not _is_open(db, None, order.id):
-            yield f"order {order.id} is placed, and its command will not send it"
-    for command in db.scalars(select(Command).where(Command.status.not_in(ENDED))):
-        if not _rests(db, command, world.expected):
-            yield f"{command.type} {command.id} is still {command.status}: {command.error}"
-    for command in db.scalars(select(Command).where(Command.status == CommandStatus.FAILED)):
-        if not _may_fail(db, command):
-            yield f"{command.type} {command.id} has failed: {command.error}"
-
-
-def _may_fail(db: Session, command: Command) -> bool:
-    """Whether a failure is one of the story: the order was refused, cancelled, deleted or issued
-    before it could be cancelled, or was put before a person.
-    """
-    deleted = select(func.count()).where(
-        Event.subject == command.subject, Event.type == "order.deleted"
-    )
-    if command.type is CommandType.CANCEL or db.scalar(deleted):
-        return True
-    query = select(Order).where(or_(Order.command_id == command.id, Order.id == command.subject))
-    order = db.scalar(query)
-    asked = select(func.count()).where(Event.subject == command.subject, Event.type == REVIEWED)
-    over = (OrderStatus.REJECTED, OrderStatus.CANCELLED)
-    return order is not None and (order.status in over or bool(db.scalar(asked)))
-
-
-def _is_open(db: Session, step: CommandType | None, order_id: str) -> bool:
-    query = select(func.count()).where(
-        Command.subject == order_id, Command.status.in_(OPEN_COMMANDS)
-    )
-    return bool(db.scalar(query if step is None else query.where(Command.type == step)))
-
-
-def _rests(db: Session, command: Command, expected: Expected) -> bool:
-    """Whether a command waits for an order that may rest."""
-    order = db.get(Order, command.subject or "")
-    return order is not None and order.status in expected.rests
 
 
 def keys_match_their_certificates(db: Session, _world: World, vault: Vault) -> Iterator[str]:
@@ -284,19 +137,6 @@ def every_thread_lives(_db: Session, world: World, _vault: Vault) -> Iterator[st
         yield f"{part} says: {what}"
 
 
-def every_move_was_legal(db: Session, _world: World, _vault: Vault) -> Iterator[str]:
-    """What the test's own trigger saw: fences never fall, and states change as the table of moves says."""
-    for order_id, was, now, was_fence, fence in db.execute(
-        text("SELECT order_id, was, now, was_fence, fence FROM watched ORDER BY id")
-    ):
-        if fence < was_fence:
-            yield f"the fence of order {order_id} fell from {was_fence} to {fence}"
-        if was != now and OrderStatus(now) not in MOVES[OrderStatus(was)]:
-            yield f"order {order_id} went from {was} to {now}"
-        if now == OrderStatus.SENDING and was != now and fence == was_fence:
-            yield f"order {order_id} was sent without a new fence"
-
-
 def the_log_is_whole(db: Session, _world: World, _vault: Vault) -> Iterator[str]:
     """Every entry of the log has its place in the chain, and is what was written."""
     yield from (found.text for found in breaks_in(db))
@@ -316,19 +156,3 @@ CHECKS: tuple[Check, ...] = (
     every_move_was_legal,
     the_log_is_whole,
 )
-
-WATCH = """
-CREATE TABLE watched (id bigserial, order_id text, was text, now text, was_fence int, fence int);
-CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  INSERT INTO watched (order_id, was, now, was_fence, fence)
-  VALUES (NEW.id, OLD.status, NEW.status, OLD.fence, NEW.fence);
-  RETURN NULL;
-END $$;
-CREATE TRIGGER watch AFTER UPDATE OF status, fence ON "order" FOR EACH ROW EXECUTE FUNCTION watch();
-"""
-
-
-def watch(db: Session) -> None:
-    """Have Postgres itself keep every move of every order, whoever makes it."""
-    db.execute(text(WATCH))

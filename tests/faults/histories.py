@@ -1,0 +1,238 @@
+"""Histories on a real Postgres before a model of SCM: deliveries, duplicates, crashes, looks, decisions."""
+
+import itertools
+from datetime import timedelta
+from functools import partial
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from sqlalchemy import select, update
+
+from models import Command, CommandStatus, CommandType, Database, Order
+from models import OrderStatus as Status
+from models.license import set_capacity
+from models.order import OPEN
+from models.payloads import OrderCommand
+from models.session import clock
+from producers.deciding import adopt, send_again
+from producers.requests import request_order
+from producers.sweep import follow_up, look_up_silent
+from tests.factories import a_domain, a_profile, an_account, an_organization
+from tests.faults.model_line import ModelLine, Sleeper
+from tests.faults.scm_model import Ending, Frozen, Killed, ModelScm
+from workers import sending
+from workers.app import STEPS
+from workers.step import run
+
+STEP_OF = {step.type: step for step in STEPS}
+MOST_ORDERS = 4
+HOUR = timedelta(hours=1)
+SHORT = timedelta(minutes=5)  # a third of SETTLE
+NAMES = [f"{name}.nordhafen.example" for name in ("www", "shop", "mail")]
+_numbers = itertools.count(1)
+
+
+class Histories(RuleBasedStateMachine):
+    """One account, a few orders, and everything that can happen to them in any order."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        number = next(_numbers)
+        self.database = database
+        self.scm = ModelScm(first_id=number * 1000)
+        self.line = ModelLine(database, self.scm)
+        self.sleepers: list[Sleeper] = []
+        self.fences: dict[str, int] = {}
+        self.seen: set[Status] = set()
+        self.count = 0
+        with database.transaction() as db:
+            self.account = an_account(db, name=f"model-{number}")
+            mine = {"account_id": self.account.id}
+            for row in (an_organization(**mine), a_domain(**mine), a_profile(**mine)):
+                db.add(row)
+            set_capacity(db, 1_000_000)
+
+    @precondition(lambda self: self.count < MOST_ORDERS)
+    @rule(name=st.sampled_from(NAMES), again=st.booleans())
+    def place(self, name: str, again: bool) -> None:
+        """Somebody asks for a certificate, perhaps once more."""
+        wanted = OrderCommand(
+            account=self.account.name,
+            common_name=name,
+            organization="Nordhafen AG",
+            profile="OV Single",
+            term=90,
+            key_algorithm="EC",
+            key_size="P-256",
+            again=again,
+        )
+        request_order(self.database, self.line.vault, wanted, requested_by="model")
+
+    @precondition(lambda self: Status.PLACED in self.seen)
+    @rule(ending=st.sampled_from(Ending))
+    def deliver(self, ending: Ending) -> None:
+        """The oldest order that waits to be sent is sent, and that ends somehow."""
+        waiting = next(order for order in self.orders() if order.status is Status.PLACED)
+        self.scm.ending = ending
+        self.run(waiting.command_id or "")
+        self.scm.ending = Ending.ANSWERED
+
+    @precondition(lambda self: self.seen)
+    @rule(which=st.integers(0, 20))
+    def duplicate(self, which: int) -> None:
+        """A message comes once more, whatever it was about."""
+        commands = self.commands()
+        self.run(commands[which % len(commands)].id)
+
+    @precondition(lambda self: Status.SENDING in self.seen or self.sleepers)
+    @rule()
+    def time_passes(self) -> None:
+        """Longer than SETTLE, and than every pause; the sweep sees who is silent."""
+        with self.database.transaction() as db:
+            aged = Order.sent_at - HOUR
+            db.execute(
+                update(Order).where(Order.account_id == self.account.id).values(sent_at=aged)
+            )
+            look_up_silent(db, self.line.settings.settle)
+            follow_up(db)
+            for command in self.commands():
+                db.merge(command).not_before = clock(db, -HOUR)
+        for sleeper in self.sleepers:
+            sleeper.overslept = True
+
+    @precondition(lambda self: self.scm.shown < len(self.scm.records))
+    @rule()
+    def the_list_catches_up(self) -> None:
+        """SCM's list shows everything that is there."""
+        self.scm.shown = len(self.scm.records)
+
+    @precondition(lambda self: Status.SENDING in self.seen)
+    @rule()
+    def reconcile(self) -> None:
+        """Every look at SCM that is due."""
+        self.run_all(CommandType.RECONCILE)
+
+    @precondition(lambda self: Status.SENDING in self.seen)
+    @rule(shown=st.booleans())
+    def a_long_while(self, shown: bool) -> None:
+        """An hour, a look, an hour, a look; perhaps SCM's list catches up meanwhile."""
+        for _ in range(2):
+            self.time_passes()
+            if shown:
+                self.the_list_catches_up()
+            self.reconcile()
+
+    @precondition(lambda self: {Status.PENDING, Status.ISSUED} & self.seen)
+    @rule()
+    def poll_and_fetch(self) -> None:
+        """Every question that is due, and every certificate that is ready."""
+        self.run_all(CommandType.POLL)
+        self.run_all(CommandType.FETCH)
+
+    @precondition(lambda self: self.sleepers)
+    @rule(which=st.integers(0, 5))
+    def thaw(self, which: int) -> None:
+        """A frozen worker goes on where it stood. What it had not sent in time, it doesn't send."""
+        sleeper = self.sleepers.pop(which % len(self.sleepers))
+        if sleeper.answer is None and sleeper.overslept:
+            release = partial(sending._release, claim=sleeper.claim, why="late", costs_attempt=True)
+            self.database.run(release)
+            return
+        answer = sleeper.answer or self.scm.execute(sleeper.enrolment)
+        store = partial(sending._record_answer, claim=sleeper.claim, answer=answer)
+        self.database.run(partial(store, first_poll=timedelta(0)))
+
+    @precondition(lambda self: Status.REVIEW in self.seen)
+    @rule()
+    def resolve(self) -> None:
+        """A person, who sees what SCM really holds, decides."""
+        for order in self.orders():
+            if order.status is Status.REVIEW:
+                theirs = [
+                    record.ssl_id
+                    for record in self.scm.records
+                    if record.key_sha256 == order.public_key_sha256
+                ]
+                if theirs:
+                    adopt(self.database, order.id, theirs[0], who="model", why=None)
+                else:
+                    send_again(self.database, order.id, who="model", why=None)
+
+    @invariant()
+    def the_world_is_right(self) -> None:
+        """One order an intent at most, nobody's order, and what we think is at SCM is there."""
+        orders = self.orders()
+        self.seen, self.count = {order.status for order in orders}, len(orders)
+        there = {record.ssl_id: record.key_sha256 for record in self.scm.records}
+        assert len(there) == len(set(there.values())), "an order is at SCM twice"
+        assert set(there.values()) <= {order.public_key_sha256 for order in orders}
+        intents = [order.business_key for order in orders if order.status in OPEN]
+        assert len(intents) == len(set(intents)), "two open orders of one intent"
+        for order in orders:
+            assert order.fence >= self.fences.get(order.id, 0), "a fence has fallen"
+            self.fences[order.id] = order.fence
+            if order.status in (Status.PENDING, Status.ISSUED, Status.STORED):
+                assert there[order.scm_id or 0] == order.public_key_sha256, "another's order"
+
+    def teardown(self) -> None:
+        """Whatever has happened: left alone, everything that was asked for ends, each once."""
+        while self.sleepers:
+            self.thaw(0)
+        self.scm.ending = Ending.ANSWERED
+        for _ in range(12):
+            if {order.status for order in self.orders()} <= {Status.STORED}:
+                break
+            self.the_list_catches_up()
+            self.time_passes()
+            for kind in (CommandType.RECONCILE, CommandType.ORDER):
+                self.run_all(kind)
+            self.resolve()
+            self.poll_and_fetch()
+            self.the_world_is_right()
+        assert {order.status for order in self.orders()} <= {Status.STORED}
+        assert len(self.scm.records) == len(self.orders())
+        super().teardown()
+
+    def orders(self) -> list[Order]:
+        """The account's orders, the oldest first."""
+        with self.database.transaction() as db:
+            query = select(Order).where(Order.account_id == self.account.id)
+            return list(db.scalars(query.order_by(Order.created_at)))
+
+    def commands(self) -> list[Command]:
+        """Every command about them, the oldest first, and of one moment always in the same order."""
+        subjects = [order.id for order in self.orders()]
+        with self.database.transaction() as db:
+            found = db.scalars(select(Command).where(Command.subject.in_(subjects))).all()
+        return sorted(
+            found, key=lambda each: (each.created_at, each.type, subjects.index(str(each.subject)))
+        )
+
+    def run_all(self, kind: CommandType) -> None:
+        """Deliver every command of a type that waits, or whose worker died before it sent anything:
+        the sweep wakes those.
+        """
+        unsent = {order.command_id for order in self.orders() if order.status is Status.PLACED}
+        for command in self.commands():
+            waits = command.status is CommandStatus.QUEUED or command.id in unsent
+            if command.type is kind and waits:
+                self.run(command.id)
+
+    def run(self, command_id: str) -> None:
+        """One delivery; the worker may die or freeze in it. Short pauses are over by then, however fast
+        this machine is: a history is to be the same each time.
+        """
+        with self.database.transaction() as db:
+            command = db.get_one(Command, command_id)
+            if command.not_before < clock(db, SHORT):
+                command.not_before = clock(db, -SHORT)
+            step = STEP_OF[command.type]
+        try:
+            run(self.line, step, command_id)
+        except Killed:
+            return
+        except Frozen as frozen:
+            with self.database.transaction() as db:
+                order = db.get_one(Order, command.subject)
+            claim = sending.Claim(order, order.account, order.fence, order.attempts, None)
+            self.sleepers.append(Sleeper(claim, frozen.enrolment, frozen.answer))

@@ -1,0 +1,41 @@
+"""Every move of every order, kept by Postgres itself, whoever makes it."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from models import OrderStatus
+from models.order import MOVES
+from models.vault import Vault
+from tests.faults.aftermath import World
+
+
+def every_move_was_legal(db: Session, _world: World, _vault: Vault) -> Iterator[str]:
+    """What the test's own trigger saw: fences never fall, and states change as the table of moves says."""
+    for order_id, was, now, was_fence, fence in db.execute(
+        text("SELECT order_id, was, now, was_fence, fence FROM watched ORDER BY id")
+    ):
+        if fence < was_fence:
+            yield f"the fence of order {order_id} fell from {was_fence} to {fence}"
+        if was != now and OrderStatus(now) not in MOVES[OrderStatus(was)]:
+            yield f"order {order_id} went from {was} to {now}"
+        if now == OrderStatus.SENDING and was != now and fence == was_fence:
+            yield f"order {order_id} was sent without a new fence"
+
+
+WATCH = """
+CREATE TABLE watched (id bigserial, order_id text, was text, now text, was_fence int, fence int);
+CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO watched (order_id, was, now, was_fence, fence)
+  VALUES (NEW.id, OLD.status, NEW.status, OLD.fence, NEW.fence);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER watch AFTER UPDATE OF status, fence ON "order" FOR EACH ROW EXECUTE FUNCTION watch();
+"""
+
+
+def watch(db: Session) -> None:
+    """Have Postgres itself keep every move of every order, whoever makes it."""
+    db.execute(text(WATCH))

@@ -1,0 +1,95 @@
+"""The parts on the stage: forked, told where to die, stopped, and asked whether they are well."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+
+import requests
+
+from tests.faults.crashing import Death
+from tests.nursery import Nursery, Part
+from tests.plant import Plant
+from tests.servers import run, until
+
+
+class Troupe:
+    """Whoever plays on a plant; those that were started without a death have to be well at the end."""
+
+    def __init__(self, nursery: Nursery, plant: Plant) -> None:
+        self.nursery = nursery
+        self.plant = plant
+        self._parts: dict[str, tuple[Part, int]] = {}
+
+    def start(
+        self,
+        *words: str,
+        dies: Sequence[Death] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Part:
+        """Start a part (`worker`, `relay` …); without `dies` it has to be well at the end."""
+        port = run.free_port()
+        variables = {**self.plant.environment, "CERTLINE_METRICS_PORT": str(port)}
+        if words[0] == "up":  # all in one process, without RabbitMQ
+            del variables["CERTLINE_RABBITMQ_URL"]
+        else:
+            words = ("run", *words)
+        deaths = [asdict(death) for death in dies]
+        part = self.nursery.start(words, {**variables, **(environment or {})}, deaths)
+        if not dies:
+            self._parts[f"{words[-1 if words[0] == 'up' else 1]} {part.pid}"] = (part, port)
+        return part
+
+    def type(
+        self,
+        *words: str,
+        dies: Sequence[Death] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Part:
+        """Type a command, which may die on its way; answers once it has ended."""
+        deaths = [asdict(death) for death in dies]
+        variables = {**self.plant.environment, **(environment or {})}
+        part = self.nursery.start(["--json", *words], variables, deaths)
+        part.wait()
+        return part
+
+    def output_of(self, part: str) -> str:
+        """What the parts of that name have written."""
+        return "".join(each.output for name, (each, _) in self._parts.items() if part in name)
+
+    def stop(self, part: str) -> None:
+        """Kill the parts of that name."""
+        for name in [name for name in self._parts if name.startswith(part)]:
+            self._parts.pop(name)[0].kill()
+
+    def stop_parts(self) -> None:
+        """Kill every part that was started to stay: what it had in hand goes back to RabbitMQ."""
+        for part, _ in self._parts.values():
+            part.kill()
+        self._parts.clear()
+
+    def until_well(self) -> None:
+        """Wait until every part that runs says that it is well."""
+        for name, (part, port) in self._parts.items():
+            until(partial(_is_well, port), 60)
+            assert part.exit_code is None, f"{name} has ended:\n{part.output[-3000:]}"
+
+    def sick(self) -> dict[str, str]:
+        """What those say that do not become well, by part."""
+        found = {}
+        for name, (part, port) in self._parts.items():
+            try:
+                until(partial(_is_well, port), 15, every=0.2)
+            except TimeoutError:
+                found[name] = _health(port) or f"it has ended with {part.exit_code}"
+        return found
+
+
+def _is_well(port: int) -> bool:
+    return _health(port) == "ok"
+
+
+def _health(port: int) -> str:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=30).text.strip()
+    except requests.RequestException:
+        return ""
