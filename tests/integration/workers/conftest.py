@@ -1,6 +1,7 @@
 """A line without a broker: the test itself runs each step for each command that is due."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from models import Account, Command, CommandStatus, Database, Order
+from models import Account, Command, CommandStatus, Database, Hook, Order
+from models.hook import add_hook
 from models.order import order_of_command
 from models.payloads import OrderCommand, SyncCommand
 from models.settings import Settings
@@ -21,6 +23,8 @@ from workers.line import Line
 from workers.step import run
 
 STEP_OF = {step.type: step for step in STEPS}
+# What a hook waits for where a test says nothing else.
+EVENTS = ("certificate.stored", "certificate.renewed", "certificate.reissued")
 
 
 class Bench:
@@ -160,3 +164,15 @@ def bench(database: Database, simulator: Simulator) -> Bench:
     bench.settings(issue_after_ms=0)
     assert bench.sync().status is CommandStatus.DONE
     return bench
+
+
+@pytest.fixture
+def hooked(bench: Bench, tmp_path: Path) -> Callable[..., Hook]:
+    """Adds a hook to the bench's line; where nothing else is said, one that only writes files."""
+
+    def add(name: str = "web", events: tuple[str, ...] = EVENTS, **named: Any) -> Hook:
+        usual: dict[str, Any] = {} if "command" in named else {"directory": str(tmp_path)}
+        with bench.database.transaction() as db:
+            return add_hook(db, name, events, who="ida", **usual | named)
+
+    return add

@@ -8,7 +8,7 @@ from models.payloads import BadCommandError
 from models.reconciling import MOST_LOOKS
 from producers.deciding import adopt, may_be_at_scm, reject, send_again
 from tests.integration.workers.conftest import Bench
-from tests.integration.workers.test_reconciling import lost, reconciled
+from tests.integration.workers.lookups import lost, reconciled
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from sqlalchemy import update
 from models import Command, CommandStatus, CommandType, OrderStatus
 from models.command import MOST_RESTARTS
 from tests.integration.workers.conftest import Bench
-from tests.integration.workers.test_reconciling import lookup_of, lost
+from tests.integration.workers.lookups import lookup_of, lost
 from workers.outcomes import MOST_TRIES
 from workers.sending import MOST_ATTEMPTS
 

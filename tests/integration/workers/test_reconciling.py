@@ -2,25 +2,25 @@
 
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
-import requests
-from sqlalchemy import select, update
 
-from models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
-from models.event import history
+from models import CommandStatus, OrderStatus
 from models.reconciling import MOST_LOOKS
 from producers.sweep import look_up_silent
 from tests.integration.workers.conftest import Bench
+from tests.integration.workers.lookups import (
+    NAME,
+    NO_PRIVILEGE,
+    evidence,
+    lookup_of,
+    lost,
+    names_at_scm,
+    reconciled,
+    rest,
+)
 from workers import sending
 from workers.scm import Enrolled
-
-NAME = "www.nordhafen.example"
-HEADERS = {"login": "admin", "password": "secret", "customerUri": "demo"}
-NO_PRIVILEGE = '{"code": -3, "description": "not authorized"}'
-# With our reference it wouldn't fit any more, so it is left out.
-LONG = "x" * 1010
 
 
 def test_an_order_that_scm_has_is_adopted_and_ends_as_a_certificate(bench: Bench) -> None:
@@ -93,14 +93,6 @@ def test_a_list_that_lags_brings_no_second_order(bench: Bench) -> None:
     assert bench.calls("POST /ssl/v1/enroll") == 2
 
 
-def test_a_record_that_only_the_report_shows_is_found(bench: Bench) -> None:
-    bench.settings(list_lag_ms=3_600_000)
-    command = lost(bench, "drop_after")
-
-    assert reconciled(bench, command).status is OrderStatus.PENDING
-    assert evidence(bench, command)[0].data["found"][0]["source"] == "report"
-
-
 def test_an_older_witness_proves_nothing(bench: Bench) -> None:
     bench.run(bench.place(common_name="witness.nordhafen.example").id)
     command = lost(bench, "drop_before", ago=timedelta(0))
@@ -134,59 +126,6 @@ def test_an_order_of_a_worker_that_died_is_looked_up_by_the_sweep(bench: Bench) 
     assert found == [1, 1]
     assert reconciled(bench, command).status is OrderStatus.SENDING
     assert "the outcome is unknown" in (bench.order(command).error or "")
-
-
-def test_an_order_without_its_reference_is_known_by_its_public_key(bench: Bench) -> None:
-    command = lost(bench, "drop_after", comments=LONG)
-
-    reconciled(bench, command)
-
-    (event,) = evidence(bench, command)
-    assert bench.order(command).status is OrderStatus.PENDING
-    assert "its certificate has our public key" in (event.why or "")
-
-
-def test_a_record_that_may_be_ours_is_for_a_person(bench: Bench) -> None:
-    bench.settings(auto_approve=False)
-    command = lost(bench, "drop_after", comments=LONG)
-
-    statuses = [reconciled(bench, command).status for _ in range(2)]
-
-    order = bench.order(command)
-    assert statuses == [OrderStatus.SENDING, OrderStatus.REVIEW]
-    assert "nothing proves it" in (order.error or "")
-    assert [found["scm_id"] for found in order.found] == [bench.orders_at_scm()[0]["sslId"]]
-
-
-def test_a_record_that_is_surely_anothers_is_not_adopted(bench: Bench) -> None:
-    command = lost(bench, "drop_before")
-    stranger = enrolled_by_a_stranger(bench, command, comments="[certline:01JQ8Z5N3V7K]")
-    bench.run(bench.place(common_name="witness.nordhafen.example").id)
-
-    for _ in range(2):
-        reconciled(bench, command)
-
-    found = evidence(bench, command)[-1].data["found"]
-    assert [(each["scm_id"], each["match"]) for each in found] == [(stranger, "no")]
-    assert bench.order(command).status is OrderStatus.PLACED
-
-
-def test_an_order_that_scm_has_twice_is_for_a_person(bench: Bench) -> None:
-    command = lost(bench, "drop_after")
-    comments = bench.orders_at_scm()[0]["comments"]
-    second = enrolled_by_a_stranger(bench, command, comments=comments)
-
-    order = reconciled(bench, command)
-
-    assert order.status is OrderStatus.REVIEW
-    assert f"SCM has it 2 times: {second - 1}, {second}" in (order.error or "")
-
-
-def test_a_profile_that_adds_www_is_recognised(bench: Bench) -> None:
-    bench.settings(www_profiles=[21790])
-    command = lost(bench, "drop_after", comments=LONG, common_name="nordhafen.example")
-
-    assert reconciled(bench, command).status is OrderStatus.PENDING
 
 
 def test_without_the_reports_privilege_the_list_has_to_do(bench: Bench) -> None:
@@ -237,70 +176,3 @@ def test_an_answer_that_comes_while_we_look_stands(bench: Bench) -> None:
 
     assert (bench.order(command).scm_id, bench.order(command).renew_id) == (5, "r")
     assert evidence(bench, command) == []
-
-
-def lost(bench: Bench, kind: str, *, ago: timedelta = timedelta(hours=1), **wanted: Any) -> Command:
-    """An order whose answer never came, some time ago."""
-    bench.fault("POST", "enroll", kind)
-    command = bench.place(**wanted)
-    bench.run(command.id)
-    assert bench.order(command).status is OrderStatus.SENDING
-    rest(bench, ago)
-    return command
-
-
-def rest(bench: Bench, by: timedelta) -> None:
-    """Let time pass for what has been sent."""
-    with bench.database.transaction() as db:
-        db.execute(
-            update(Order).where(Order.sent_at.is_not(None)).values(sent_at=Order.sent_at - by)
-        )
-
-
-def lookup_of(bench: Bench, command: Command) -> Command:
-    """The order's one open lookup, due now."""
-    bench.make_due()
-    with bench.database.transaction() as db:
-        query = select(Command).where(
-            Command.type == CommandType.RECONCILE,
-            Command.subject == bench.order(command).id,
-            Command.status == CommandStatus.QUEUED,
-        )
-        return db.scalars(query).one()
-
-
-def reconciled(bench: Bench, command: Command) -> Order:
-    """The order after one look."""
-    bench.run(lookup_of(bench, command).id)
-    return bench.order(command)
-
-
-def evidence(bench: Bench, command: Command) -> list[Event]:
-    """What the log says of the looks."""
-    with bench.database.transaction() as db:
-        events = history(db, bench.order(command).id)
-    return [event for event in events if event.type == "order.reconciled"]
-
-
-def names_at_scm(bench: Bench) -> list[str]:
-    """The common names of all records at SCM."""
-    return sorted(record["commonName"] for record in bench.orders_at_scm())
-
-
-def enrolled_by_a_stranger(bench: Bench, command: Command, *, comments: str) -> int:
-    """A record of the same names that somebody else asked for."""
-    order = bench.order(command)
-    answer = requests.post(
-        f"{bench.simulator.url}/ssl/v1/enroll",
-        json={
-            "orgId": order.organization_id,
-            "certType": order.profile_id,
-            "term": order.term,
-            "csr": order.csr,
-            "comments": comments,
-        },
-        headers=HEADERS,
-        timeout=30,
-    )
-    answer.raise_for_status()
-    return int(answer.json()["sslId"])

@@ -1,0 +1,84 @@
+"""Orders whose answers never came, for the bench: lost, left to rest, and looked up."""
+
+from datetime import timedelta
+from typing import Any
+
+import requests
+from sqlalchemy import select, update
+
+from models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
+from models.event import history
+from tests.integration.workers.conftest import Bench
+
+NAME = "www.nordhafen.example"
+HEADERS = {"login": "admin", "password": "secret", "customerUri": "demo"}
+NO_PRIVILEGE = '{"code": -3, "description": "not authorized"}'
+# With our reference it wouldn't fit any more, so it is left out.
+LONG = "x" * 1010
+
+
+def lost(bench: Bench, kind: str, *, ago: timedelta = timedelta(hours=1), **wanted: Any) -> Command:
+    """An order whose answer never came, some time ago."""
+    bench.fault("POST", "enroll", kind)
+    command = bench.place(**wanted)
+    bench.run(command.id)
+    assert bench.order(command).status is OrderStatus.SENDING
+    rest(bench, ago)
+    return command
+
+
+def rest(bench: Bench, by: timedelta) -> None:
+    """Let time pass for what has been sent."""
+    with bench.database.transaction() as db:
+        db.execute(
+            update(Order).where(Order.sent_at.is_not(None)).values(sent_at=Order.sent_at - by)
+        )
+
+
+def lookup_of(bench: Bench, command: Command) -> Command:
+    """The order's one open lookup, due now."""
+    bench.make_due()
+    with bench.database.transaction() as db:
+        query = select(Command).where(
+            Command.type == CommandType.RECONCILE,
+            Command.subject == bench.order(command).id,
+            Command.status == CommandStatus.QUEUED,
+        )
+        return db.scalars(query).one()
+
+
+def reconciled(bench: Bench, command: Command) -> Order:
+    """The order after one look."""
+    bench.run(lookup_of(bench, command).id)
+    return bench.order(command)
+
+
+def evidence(bench: Bench, command: Command) -> list[Event]:
+    """What the log says of the looks."""
+    with bench.database.transaction() as db:
+        events = history(db, bench.order(command).id)
+    return [event for event in events if event.type == "order.reconciled"]
+
+
+def names_at_scm(bench: Bench) -> list[str]:
+    """The common names of all records at SCM."""
+    return sorted(record["commonName"] for record in bench.orders_at_scm())
+
+
+def enrolled_by_a_stranger(bench: Bench, command: Command, *, comments: str) -> int:
+    """A record of the same names that somebody else asked for."""
+    order = bench.order(command)
+    answer = requests.post(
+        f"{bench.simulator.url}/ssl/v1/enroll",
+        json={
+            "orgId": order.organization_id,
+            "certType": order.profile_id,
+            "term": order.term,
+            "csr": order.csr,
+            "comments": comments,
+        },
+        headers=HEADERS,
+        timeout=30,
+    )
+    answer.raise_for_status()
+    return int(answer.json()["sslId"])
