@@ -7,6 +7,9 @@ import pytest
 from models import Database
 from producers import ingress as ingress_module
 from producers.ingress import Ingress
+from producers.relay import Relay
+from producers.wire import RabbitWire
+from tests.integration.producers.rabbit import open_wire
 from tests.integration.producers.senders import Sender, empty, sending, taking
 
 
@@ -35,3 +38,16 @@ def ingress(
     monkeypatch.setattr(ingress_module, "LOOK_EVERY", 0.02)
     with taking(database, vhost) as ingress:
         yield ingress
+
+
+@pytest.fixture
+def wire(database: Database, vhost: str) -> Iterator[RabbitWire]:
+    """A wire to the module's vhost, whose queues are empty."""
+    with open_wire(database.url, vhost) as wire:
+        yield wire
+
+
+@pytest.fixture
+def relay(database: Database, wire: RabbitWire) -> Relay:
+    """A relay that sends a batch when it is told to."""
+    return Relay(database, wire)

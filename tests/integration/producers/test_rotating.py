@@ -4,27 +4,20 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import count
 
 import pytest
-from cryptography.fernet import Fernet
 from sqlalchemy import LargeBinary, func, select, text
 
-from models import Account, Certificate, Command, CommandType, Database, Event, PrivateKey, Webhook
+from models import Account, Certificate, Command, CommandType, Database, Event
 from models.base import Base
 from models.command import accept
-from models.dead_letter import keep
 from models.payloads import PAYLOADS
 from models.rotation import SEALED, places
 from models.vault import Vault
 from producers import rotating
 from producers.rotating import Rotation, key_uses
-from tests.factories import a_certificate, a_wanted, an_account, an_order
-from tests.faults.outsider import order_event
-
-OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
-SECRET = b"correct horse"
-_numbers = count()
+from tests.factories import a_certificate, an_account, an_order
+from tests.integration.producers.sealed import NEW, OLD, SECRET, fill, rotate, secrets
 
 
 class Died(BaseException):
@@ -42,68 +35,6 @@ def database(database_url: str) -> Iterator[Database]:
 def both() -> Vault:
     """The line's vault when a new key was put before the old one."""
     return Vault(f"{NEW},{OLD}")
-
-
-def fill(database: Database, vault: Vault, rows: int = 1) -> None:
-    """A secret in each place, so many times."""
-    for _ in range(rows):
-        with database.transaction() as db:
-            sealed = vault.seal(SECRET)
-            key = PrivateKey(
-                pem_sealed=sealed,
-                algorithm="EC",
-                size="P-256",
-                public_key_sha256=str(next(_numbers)),
-            )
-            url = f"https://receiver{next(_numbers)}.example/"
-            hook = Webhook(url=url, events=["*"], secret_sealed=sealed, created_by="ida")
-            db.add_all([key, hook])
-            db.flush()
-            order = an_order(
-                db,
-                an_account(db, secret_sealed=sealed),
-                keystore_password_sealed=sealed,
-                key_id=key.id,
-                status="stored",
-            )
-            a_certificate(db, order, keystore_password_sealed=sealed)
-            wanted = {"common_name": "a", "keystore_password_sealed": sealed.decode(), "term": 7}
-            accept(db, CommandType.ORDER, wanted, requested_by="ida", source="cli")
-        a_letter(database, vault, keystore_password_sealed=sealed.decode())
-
-
-def a_letter(database: Database, vault: Vault, **changes: str) -> str:
-    """A command that could not be taken, with a sealed password in it."""
-    event = order_event(a_wanted(**changes))
-    with database.transaction() as db:
-        body = json.dumps(event).encode()
-        return keep(
-            db,
-            vault,
-            body,
-            source="q",
-            reason="why",
-            properties={},
-            message_id=event["id"],
-            command_id=None,
-            attempts=1,
-        )[0]
-
-
-def rotate(database: Database, vault: Vault) -> Rotation:
-    rotation = Rotation(database, vault, who="ida", tell=lambda _renewed: None)
-    rotation.run()
-    return rotation
-
-
-def secrets(database: Database, vault: Vault) -> dict[str, list[bytes]]:
-    """What is stored, place by place, opened with this vault."""
-    with database.transaction() as db:
-        found = {str(place): db.scalars(select(place.value)).all() for place in places()}
-    return {
-        name: [vault.open(v if isinstance(v, bytes) else v.encode()) for v in values if v]
-        for name, values in found.items()
-    }
 
 
 def test_every_secret_opens_with_the_new_key_alone(database: Database, both: Vault) -> None:

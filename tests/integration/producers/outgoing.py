@@ -1,0 +1,28 @@
+"""Rows that are to go out, and which of them have."""
+
+from datetime import timedelta
+
+from models import Database
+from models.outbox import COMMANDS, Outbox, emit_wake_up
+from tests.integration.producers.rabbit import rows
+
+
+def emit(database: Database, count: int = 1, kind: str = "poll", seconds: float = 0) -> list[str]:
+    """Write wake-ups; answers their ids, in order."""
+    before = len(rows(database))
+    with database.transaction() as db:
+        for number in range(count):
+            emit_wake_up(db, kind, str(number), after=timedelta(seconds=seconds))
+    return [row.event_id for row in rows(database)[before:]]
+
+
+def unroutable(database: Database) -> None:
+    """Write a row for an exchange that passes it on to no queue."""
+    with database.transaction() as db:
+        event = "0190aaaa-0000-7000-8000-000000000000"
+        db.add(Outbox(event_id=event, exchange=COMMANDS, routing_key="nobody", body={}))
+
+
+def sent(database: Database) -> list[bool]:
+    """Which rows are marked as sent."""
+    return [row.sent_at is not None for row in rows(database)]

@@ -1,0 +1,62 @@
+"""A run of the auto-renewal: the certificates before it, and what it decided."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from models import AutoRenewRun, Certificate, Command, CommandType, Database, Line, Order
+from models.auto_renewal import AutoRenewRule
+from models.auto_renewal_audit import Decided, decisions_of
+from models.session import clock
+from producers.auto_renew import go_on, start_run
+from producers.renewal_settings import add_rule, enable
+from tests.integration.producers.estate import DAY, an_estate, certificates_of
+
+LIFETIME = timedelta(days=47)
+
+
+def an_account_with(
+    db: Session, count: int, *, age: float = 45, cap: int | None = 1000
+) -> list[str]:
+    """So many certificates of that age in days, all selected; with their 45 days they are due."""
+    account = an_estate(db)
+    begins = [clock(db, -age * DAY)]
+    ids = certificates_of(db, account, count, begins=begins, lifetime=LIFETIME)
+    add_rule(db, AutoRenewRule(created_by="ida"), who="ida")
+    enable(db, [account], days=30, cap=cap, who="ida")
+    return ids
+
+
+def run(database: Database) -> dict[str, Decided]:
+    """A whole run; what it decided, by the certificate's id."""
+    with database.transaction() as db:
+        start_run(db)
+    while go_on(database):
+        pass
+    with database.transaction() as db:
+        last = db.scalars(select(AutoRenewRun).order_by(AutoRenewRun.started_at.desc())).first()
+        assert last is not None
+        return {each.row.certificate_id: each for each in decisions_of(db, [last.id])}
+
+
+def asked(database: Database) -> list[str | None]:
+    """The certificates for which a renewal was asked, each as often as it was."""
+    with database.transaction() as db:
+        return list(db.scalars(select(Command.subject).where(Command.type == CommandType.RENEW)))
+
+
+def set_on(db: Session, table: type[Any], **values: Any) -> None:
+    """Set columns of every row."""
+    db.execute(update(table).values(**values))
+
+
+def its_line(db: Session, own_id: str) -> Line:
+    """The line of a certificate."""
+    return db.get_one(Line, db.get_one(Certificate, own_id).line_id)
+
+
+def its_order(db: Session, own_id: str) -> Order:
+    """The order of a certificate."""
+    return db.get_one(Order, db.get_one(Certificate, own_id).order_id)

@@ -1,0 +1,83 @@
+"""A secret in each place that has one, and what is in those places after a rotation."""
+
+import json
+from itertools import count
+
+from cryptography.fernet import Fernet
+from sqlalchemy import select
+
+from models import CommandType, Database, PrivateKey, Webhook
+from models.command import accept
+from models.dead_letter import keep
+from models.rotation import places
+from models.vault import Vault
+from producers.rotating import Rotation
+from tests.factories import a_certificate, a_wanted, an_account, an_order
+from tests.faults.outsider import order_event
+
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+SECRET = b"correct horse"
+_numbers = count()
+
+
+def fill(database: Database, vault: Vault, rows: int = 1) -> None:
+    """A secret in each place, so many times."""
+    for _ in range(rows):
+        with database.transaction() as db:
+            sealed = vault.seal(SECRET)
+            key = PrivateKey(
+                pem_sealed=sealed,
+                algorithm="EC",
+                size="P-256",
+                public_key_sha256=str(next(_numbers)),
+            )
+            url = f"https://receiver{next(_numbers)}.example/"
+            hook = Webhook(url=url, events=["*"], secret_sealed=sealed, created_by="ida")
+            db.add_all([key, hook])
+            db.flush()
+            order = an_order(
+                db,
+                an_account(db, secret_sealed=sealed),
+                keystore_password_sealed=sealed,
+                key_id=key.id,
+                status="stored",
+            )
+            a_certificate(db, order, keystore_password_sealed=sealed)
+            wanted = {"common_name": "a", "keystore_password_sealed": sealed.decode(), "term": 7}
+            accept(db, CommandType.ORDER, wanted, requested_by="ida", source="cli")
+        a_letter(database, vault, keystore_password_sealed=sealed.decode())
+
+
+def a_letter(database: Database, vault: Vault, **changes: str) -> str:
+    """A command that could not be taken, with a sealed password in it."""
+    event = order_event(a_wanted(**changes))
+    with database.transaction() as db:
+        body = json.dumps(event).encode()
+        return keep(
+            db,
+            vault,
+            body,
+            source="q",
+            reason="why",
+            properties={},
+            message_id=event["id"],
+            command_id=None,
+            attempts=1,
+        )[0]
+
+
+def rotate(database: Database, vault: Vault) -> Rotation:
+    """A whole rotation; what it did."""
+    rotation = Rotation(database, vault, who="ida", tell=lambda _renewed: None)
+    rotation.run()
+    return rotation
+
+
+def secrets(database: Database, vault: Vault) -> dict[str, list[bytes]]:
+    """What is stored, place by place, opened with this vault."""
+    with database.transaction() as db:
+        found = {str(place): db.scalars(select(place.value)).all() for place in places()}
+    return {
+        name: [vault.open(v if isinstance(v, bytes) else v.encode()) for v in values if v]
+        for name, values in found.items()
+    }

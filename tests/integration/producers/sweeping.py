@@ -1,0 +1,47 @@
+"""A sweep, and commands that nothing has touched for a while."""
+
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from models import Command, CommandType, Database, Outbox
+from models.command import accept
+from models.session import clock
+from producers.sweep import sweep
+
+MOMENT = timedelta(seconds=30)
+SETTLE = timedelta(minutes=15)
+IDLE = dict.fromkeys(
+    ("woken", "followed", "unknown", "released", "expiring", "expired", "forgotten"), 0
+)
+
+
+def asked(db: Session, kind: CommandType = CommandType.SYNC, **named: Any) -> Command:
+    """A command whose message has gone out."""
+    usual = {"payload": {}, "requested_by": "ida", "source": "cli"}
+    command, _ = accept(db, kind, **{**usual, **named})
+    db.flush()
+    db.execute(update(Outbox).values(sent_at=func.now()))
+    return command
+
+
+def age(db: Session, command: Command, by: timedelta) -> None:
+    """Nothing has touched the command for that long."""
+    then = clock(db, -by)
+    command.not_before = command.touched_at = then
+    db.flush()
+
+
+def swept(database: Database) -> dict[str, int]:
+    """What a sweep did."""
+    return database.run(partial(sweep, settle=SETTLE))
+
+
+def to_send(database: Database) -> list[str]:
+    """The commands that the relay is going to wake."""
+    with database.transaction() as db:
+        rows = db.scalars(select(Outbox).where(Outbox.sent_at.is_(None)))
+        return [row.body["kwargs"]["command_id"] for row in rows if not row.exchange]

@@ -1,0 +1,70 @@
+"""What people say of the auto-renewal: rules, choices of single certificates, on and off."""
+
+from sqlalchemy import update
+
+from models import Certificate, Database
+from models.auto_renewal import AutoRenewRule
+from models.kinship import Kin, join_lines
+from models.renewal_estate import selected_of
+from models.session import clock
+from producers.renewal_settings import add_rule, choose, disable, drop_everything, enable
+from tests.factories import a_certificate, an_order
+from tests.integration.producers.estate import DAY, an_estate, certificates_of
+from tests.integration.producers.runs import LIFETIME, its_line
+
+
+def test_rules_include_what_comes_later_and_a_choice_counts_more(database: Database) -> None:
+    with database.transaction() as db:
+        account = an_estate(db)
+        shop, mail, other = certificates_of(db, account, 3, begins=[clock(db)], lifetime=LIFETIME)
+        db.execute(
+            update(Certificate).where(Certificate.id == other).values(common_name="see.example")
+        )
+        [setting] = enable(db, [account], days=30, cap=None, who="ida")
+        add_rule(db, AutoRenewRule(name="*.nordhafen.example", created_by="ida"), who="ida")
+        rows = [db.get_one(Certificate, own_id) for own_id in (mail, other)]
+        choose(db, rows[:1], selected=False, who="kim")
+        choose(db, rows[1:], selected=True, days=5, who="kim")
+        late = a_certificate(
+            db,
+            an_order(db, account, status="stored", common_name="late.nordhafen.example"),
+            not_before=clock(db),
+            not_after=clock(db, LIFETIME),
+        ).id
+
+        found = {each.id: each for each in selected_of(db, setting)}
+
+        assert set(found) == {shop, other, late}
+        assert (found[other].by, found[other].span.lead) == ("kim", 5 * DAY)
+        assert (found[late].by, found[late].span.lead) == ("ida", LIFETIME / 3)
+        db.expire_all()
+        assert [db.get_one(Certificate, own_id).auto_renew for own_id in (shop, mail, other)] == [
+            True,
+            False,
+            True,
+        ]
+
+        disable(db, [account], who="ida")
+        db.expire_all()
+        off = db.get_one(Certificate, shop)
+        assert (off.auto_renew, off.renews_at) == (True, None)
+
+        assert drop_everything(db, account, who="ida") == 2
+        drop_everything(db, None, who="ida")
+        assert selected_of(db, setting) == []
+
+
+def test_what_was_said_of_a_certificate_stays_when_its_line_joins_another(
+    database: Database,
+) -> None:
+    with database.transaction() as db:
+        account = an_estate(db)
+        ids = certificates_of(db, account, 2, begins=[clock(db)], lifetime=LIFETIME)
+        old, new = (its_line(db, own_id).id for own_id in ids)
+        [setting] = enable(db, [account], days=30, cap=None, who="ida")
+        choose(db, [db.get_one(Certificate, ids[1])], selected=True, days=7, who="kim")
+
+        join_lines(db, [Kin("a", 1, True, old), Kin("b", 2, False, new)])
+        db.expire_all()
+
+        assert {each.span.days for each in selected_of(db, setting)} == {7}
