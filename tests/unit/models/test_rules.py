@@ -1,35 +1,10 @@
 """An order is checked against what SCM offers, before SCM hears of it."""
 
-from datetime import timedelta
-from typing import Any
-
 import pytest
 
-from models.payloads import BadCommandError
-from models.rules import CheckedOrder, check_order, judge_name
-from tests.factories import (
-    NOON,
-    a_custom_field,
-    a_domain,
-    a_profile,
-    a_wanted,
-    an_offer,
-    an_organization,
-)
-
-TODAY = NOON.date()
-
-
-def checked(wanted: dict[str, Any] | None = None, **offer: Any) -> CheckedOrder:
-    """An order that passes."""
-    return check_order(a_wanted(**wanted or {}), an_offer(**offer), TODAY)
-
-
-def problems_of(wanted: dict[str, Any] | None = None, **offer: Any) -> list[str]:
-    """What is wrong with an order."""
-    with pytest.raises(BadCommandError) as refusal:
-        checked(wanted, **offer)
-    return refusal.value.problems
+from models.rules import check_order
+from tests.factories import NOON, a_custom_field, a_profile, a_wanted, an_offer, an_organization
+from tests.unit.models.checking import TODAY, checked, problems_of
 
 
 def test_an_order_that_keeps_every_rule_passes_without_a_word() -> None:
@@ -181,108 +156,6 @@ def test_every_problem_is_reported_at_once() -> None:
         "custom_fields:",
         "www.elsewhere.example",
     ]
-
-
-@pytest.mark.parametrize(
-    "name", ["elsewhere.example", "notnordhafen.example", "*.example.com", "nordhafen.example.com"]
-)
-def test_a_name_in_no_domain_is_refused(name: str) -> None:
-    problem, _ = judge_name(name, an_organization(), [a_domain()], TODAY)
-
-    assert problem is not None
-    assert problem.startswith(f"{name} lies in no domain")
-
-
-@pytest.mark.parametrize(
-    "name", ["nordhafen.example", "a.b.nordhafen.example", "*.nordhafen.example"]
-)
-@pytest.mark.parametrize("domain", ["nordhafen.example", "*.nordhafen.example"])
-def test_a_name_below_a_good_domain_is_fine(name: str, domain: str) -> None:
-    judged = judge_name(name, an_organization(), [a_domain(name=domain)], TODAY)
-
-    assert judged == (None, None)
-
-
-def test_a_wildcard_is_not_covered_by_a_domain_below_it() -> None:
-    below = a_domain(name="shop.nordhafen.example")
-
-    problem, _ = judge_name("*.nordhafen.example", an_organization(), [below], TODAY)
-
-    assert problem is not None
-
-
-def test_a_domain_that_is_gone_covers_nothing() -> None:
-    problem, _ = judge_name(
-        "shop.nordhafen.example", an_organization(), [a_domain(gone_at=NOON)], TODAY
-    )
-
-    assert problem is not None
-    assert "lies in no domain" in problem
-
-
-def test_a_suspended_domain_is_refused() -> None:
-    assert problems_of(domains=[a_domain(state="SUSPENDED")]) == [
-        "the domain nordhafen.example of shop.nordhafen.example is suspended at SCM"
-    ]
-
-
-@pytest.mark.parametrize(
-    "delegations",
-    [[{"org_id": 1, "cert_types": ["SSL"]}], [{"org_id": 9102, "cert_types": ["SMIME"]}]],
-)
-def test_a_domain_that_is_not_delegated_for_ssl_is_refused(delegations: list[object]) -> None:
-    assert problems_of(domains=[a_domain(delegations=delegations)]) == [
-        "the domain nordhafen.example is not delegated to Nordhafen AG for SSL"
-    ]
-
-
-def test_a_department_may_use_the_domains_of_its_organisation() -> None:
-    department = an_organization(scm_id=9200, name="Web", parent_id=9102)
-
-    assert checked({"organization": "Web"}, organizations=[department]).warnings == []
-
-
-@pytest.mark.parametrize("delegations", [[], [{"org_id": 9102, "cert_types": []}]])
-def test_where_scm_does_not_show_its_delegations_it_decides_itself(delegations: list[Any]) -> None:
-    assert checked(domains=[a_domain(delegations=delegations)]).warnings == []
-
-
-@pytest.mark.parametrize("status", ["NOT_VALIDATED", "Not validated"])
-def test_a_domain_that_was_never_validated_is_refused(status: str) -> None:
-    [problem] = problems_of(domains=[a_domain(validation_status=status)])
-
-    assert "is not validated at SCM (DCV)" in problem
-
-
-@pytest.mark.parametrize("status", ["VALIDATED", "EXPIRED"])
-def test_an_expired_validation_is_a_warning_with_its_date(status: str) -> None:
-    yesterday = TODAY - timedelta(days=1)
-    over = a_domain(validation_status=status, validation_expires=yesterday)
-
-    assert checked(domains=[over]).warnings == [
-        (
-            "the validation of nordhafen.example expired on 2026-03-01: "
-            "SCM may refuse shop.nordhafen.example"
-        )
-    ]
-
-
-def test_on_its_last_day_a_validation_still_counts() -> None:
-    assert checked(domains=[a_domain(validation_expires=TODAY)]).warnings == []
-
-
-def test_the_domain_above_speaks_where_the_closer_one_is_not_delegated() -> None:
-    closer = a_domain(
-        name="shop.nordhafen.example", delegations=[{"org_id": 1, "cert_types": ["SSL"]}]
-    )
-
-    assert checked(domains=[closer, a_domain()]).warnings == []
-
-
-def test_one_name_asked_for_twice_is_judged_once() -> None:
-    name = "shop.elsewhere.example"
-
-    assert len(problems_of({"common_name": name, "sans": [name, name.upper()]})) == 1
 
 
 @pytest.mark.parametrize(

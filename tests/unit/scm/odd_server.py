@@ -34,6 +34,11 @@ def as_json(status: str, value: object) -> bytes:
     return http(status, body, headers=("Content-Type: application/json;charset=UTF-8",))
 
 
+def ok(value: object) -> bytes:
+    """SCM's answer where all is well."""
+    return as_json("200 OK", value)
+
+
 class Drip(bytes):
     """An answer of which a byte comes every tenth of a second, until the client has gone."""
 

@@ -1,0 +1,32 @@
+"""What receivers answer and believe, and how the deliveries to them stand."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from models import CommandStatus
+from tests.integration.webhooks.conftest import Post
+from tests.unit.scm.odd_server import Seen, http
+from workers.signing import new_secret
+
+PAGE = Path(__file__).parents[3] / "docs" / "webhooks.md"
+TAKEN = http("204 No Content")
+AWAY = http("503 Service Unavailable")
+
+
+def is_signed(seen: Seen, secret: str) -> bool:
+    """Whether a receiver believes it that does as docs/webhooks.md says, and nobody else would."""
+    block = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    page: dict[str, Any] = {}
+    exec(block[1], page)  # noqa: S102  # our own page
+    believes = page["is_from_certline"]
+    assert not believes(seen.headers, seen.body + b" ", secret)
+    assert not believes(seen.headers, seen.body, new_secret())
+    assert not believes(seen.headers | {"webhook-timestamp": "1614265330"}, seen.body, secret)
+    return bool(believes(seen.headers, seen.body, secret))
+
+
+def states(line: Post) -> list[CommandStatus]:
+    """How the deliveries stand."""
+    return [delivery.status for delivery in line.deliveries()]

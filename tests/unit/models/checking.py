@@ -1,0 +1,23 @@
+"""An order that is checked, and what is wrong with it."""
+
+from typing import Any
+
+import pytest
+
+from models.payloads import BadCommandError
+from models.rules import CheckedOrder, check_order
+from tests.factories import NOON, a_wanted, an_offer
+
+TODAY = NOON.date()
+
+
+def checked(wanted: dict[str, Any] | None = None, **offer: Any) -> CheckedOrder:
+    """An order that passes."""
+    return check_order(a_wanted(**wanted or {}), an_offer(**offer), TODAY)
+
+
+def problems_of(wanted: dict[str, Any] | None = None, **offer: Any) -> list[str]:
+    """What is wrong with an order."""
+    with pytest.raises(BadCommandError) as refusal:
+        checked(wanted, **offer)
+    return refusal.value.problems

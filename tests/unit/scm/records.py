@@ -1,0 +1,25 @@
+"""A certificate's details as SCM writes them."""
+
+DETAILS = {
+    "id": 18440127,
+    "sslId": 18440127,
+    "commonName": "shop.nordhafen.example",
+    "orgId": 9102,
+    "status": "Issued",
+    "certType": {"id": 21790, "name": "OV Multi-Domain SSL"},
+    "term": 199,
+    "serialNumber": "00:0C:91:0E",
+    "subjectAlternativeNames": ["shop.nordhafen.example", "www.shop.nordhafen.example"],
+    "comments": "[certline:01JQ8Z5N3V7K]",
+    "externalRequester": "a@nordhafen.example",
+    "requested": "04/14/2026",
+    "issued": "2026-04-14T23:30:00.000-02:00",
+    "expires": "2026-10-30",
+    "replaced": "",
+    "revoked": None,
+    "renewed": False,
+    "backendCertId": "2907713345",
+    "keyType": "EC - P-256",
+    "autoRenewDetails": {"state": "Not scheduled"},
+    "somethingNew": {"x": 1},
+}
