@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import dramatiq
-import dramatiq.worker
 
 from models import Database, Queue
 from models.embedded import database_url
@@ -39,12 +38,9 @@ from workers.health import WorkerHealth
 from workers.line import Line
 from workers.logs import configure
 from workers.messages import RefusedMessageError, command_of
+from workers.middleware.prefetch import TakeAsManyAsThreads
 from workers.middleware.stopping import TellStopping
 from workers.step import Step, run
-
-# Messages that a process takes of a queue beforehand: what it holds waits for its threads, while
-# other workers may be idle. Dramatiq's own is twice the threads.
-PREFETCH = 2
 
 # What a thread takes first, where a process has several messages in hand: the lowest. Whatever else
 # comes is done before an import's next batch, and a revocation before anything (see KeepAThread, too).
@@ -120,9 +116,9 @@ def worker_app() -> None:
     settings = from_environment()
     configure(settings)
     end_with_parent()
-    dramatiq.worker.QUEUE_PREFETCH = PREFETCH
     broker = make_broker(settings)
     line = open_line(settings)
+    broker.add_middleware(TakeAsManyAsThreads())
     declare(broker, line)
     if settings.metrics_port is not None:
         broker.add_middleware(WorkerHealth(settings.metrics_port, line.database))

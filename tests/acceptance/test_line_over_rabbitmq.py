@@ -69,7 +69,7 @@ def test_other_systems_hear_of_each_step(plant: Plant, vhost: str) -> None:
     assert {"order.pending", "order.issued"} <= set(heard)
 
 
-def test_a_worker_takes_two_messages_of_a_queue_beforehand(
+def test_a_worker_takes_as_many_messages_of_a_queue_as_it_has_threads(
     plant: Plant, vhost: str, rabbitmq: RabbitServer
 ) -> None:
     name = unquote(vhost.rpartition("/")[2])
@@ -80,7 +80,7 @@ def test_a_worker_takes_two_messages_of_a_queue_beforehand(
         return {each["queue_name"]: each["prefetch_count"] for each in consumers}
 
     until(lambda: taken().keys() >= set(Queue), 60)  # one queue after the other
-    assert {taken()[queue] for queue in Queue} == {2}
+    assert {taken()[queue] for queue in Queue} == {4}
     assert plant
 
 

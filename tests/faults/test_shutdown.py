@@ -30,7 +30,6 @@ from tests.gate import Gate
 from tests.integration.producers.rabbit import channel_to
 from tests.plant import Plant
 from tests.servers import Process, until
-from workers.app import PREFETCH
 
 ENROLL = "POST /ssl/v1/enroll"
 # What a worker says when it takes no new message any more.
@@ -44,14 +43,14 @@ def ready(plant: Plant, queue: Queue) -> int:
 
 
 def held_in_its_call(plant: Plant, gate: Gate, names: list[str]) -> tuple[Process, list[Command]]:
-    """A worker of one thread whose POST has reached SCM; the answer is held, and it has prefetched
-    the next orders.
+    """A worker of one thread whose POST has reached SCM; the answer is held, and the other orders are
+    left to whoever has a thread for them.
     """
     gate.close(answers=True)
     worker = plant.start("worker", "--threads", "1")
     commands = [plant.place(name) for name in names]
     assert gate.arrived.wait(60)
-    until(lambda: ready(plant, Queue.ORDER) == max(0, len(names) - PREFETCH), 60)
+    until(lambda: ready(plant, Queue.ORDER) == len(names) - 1, 60)
     return worker, commands
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import dramatiq
 import pika.spec
 import pytest
-from dramatiq import Worker, cli, worker
+from dramatiq import Worker, cli
 from dramatiq.broker import MessageProxy
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
 from dramatiq.brokers.stub import StubBroker
@@ -20,11 +20,14 @@ from models.settings import Settings
 from workers.broker import HardenedConsumer, make_broker
 from workers.health import WorkerHealth, fault_of
 from workers.middleware.keep_a_thread import KeepAThread, SharedQueue
+from workers.middleware.prefetch import TakeAsManyAsThreads
 from workers.middleware.stale import SkipStale
 from workers.middleware.stopping import TellStopping
 
 
-@pytest.mark.parametrize("kind", [SkipStale, TellStopping, KeepAThread, WorkerHealth])
+@pytest.mark.parametrize(
+    "kind", [SkipStale, TellStopping, KeepAThread, TakeAsManyAsThreads, WorkerHealth]
+)
 def test_each_hook_of_our_middleware_is_one_that_dramatiq_calls(kind: type[Middleware]) -> None:
     hooks = [name for name in vars(kind) if name.startswith(("before_", "after_"))]
 
@@ -69,9 +72,17 @@ def test_our_work_queue_is_there_before_a_thread_or_a_consumer_takes_it() -> Non
     assert "self.work_queue.task_done()" in done
 
 
-def test_the_prefetch_is_read_from_the_module_when_a_worker_is_made() -> None:
-    assert isinstance(worker.QUEUE_PREFETCH, int)
-    assert "self.queue_prefetch = QUEUE_PREFETCH or" in inspect.getsource(Worker.__init__)
+def test_what_a_worker_takes_of_a_queue_is_read_when_its_consumers_start() -> None:
+    broker = make_broker(Settings())
+    broker.declare_queue("certline.order")
+    broker.add_middleware(TakeAsManyAsThreads())
+    running = Worker(broker, worker_threads=3, worker_timeout=10)
+    assert running.queue_prefetch != 3
+    running.start()
+    try:
+        assert running.consumers["certline.order"].prefetch == 3
+    finally:
+        running.stop(timeout=5000)
 
 
 def test_a_workers_threads_and_consumers_are_where_health_looks_for_them() -> None:

@@ -9,16 +9,15 @@ from dramatiq import worker as dramatiq_worker
 
 from tests.faults.broker.stage import PATIENCE, Kind, Stage, broker_of, version_of
 from tests.servers import until
-from workers.app import PREFETCH
 
 DEPLOYS = 4
 NAMES = [f"m{number}" for number in range(12)]
 
 
 @pytest.mark.parametrize(
-    # Stock prefetches two messages a thread, and has eight threads.
+    # With eight threads stock takes two messages a thread, and ours one; here one thread is free.
     ("kind", "prefetch"),
-    [(Kind.STOCK, 16), (Kind.OURS, PREFETCH)],
+    [(Kind.STOCK, 16), (Kind.OURS, 8)],
 )
 def test_deploys_make_dead_letters_of_messages_that_never_ran_on_stock_and_none_on_ours(
     vhost: str, monkeypatch: pytest.MonkeyPatch, kind: Kind, prefetch: int

@@ -1,0 +1,28 @@
+"""What `--threads` promises: so many calls to SCM at once, whatever queue they come from."""
+
+import pytest
+
+from models import OrderStatus
+from simulator.server import Simulator
+from tests.faults.conftest import calls
+from tests.gate import Gate
+from tests.plant import Plant
+from tests.servers import until
+
+ENROLL = "POST /ssl/v1/enroll"
+
+
+@pytest.mark.parametrize("threads", [1, 5])
+def test_a_workers_threads_all_have_an_order_of_the_same_queue_at_scm(
+    plant: Plant, gate: Gate, simulator: Simulator, threads: int
+) -> None:
+    gate.close(answers=True)
+    plant.start("worker", "--threads", str(threads))
+    commands = [plant.place(f"t{number}.nordhafen.example") for number in range(threads + 1)]
+
+    until(lambda: calls(simulator, ENROLL) == threads, 60)  # nobody of them has its answer
+
+    gate.open()
+    for command in commands:
+        plant.until(command, OrderStatus.STORED)
+    assert calls(simulator, ENROLL) == len(commands)
