@@ -70,7 +70,7 @@ def main() -> None:
     if orders != ORDERS:
         sys.exit(f"{orders} orders of {ORDERS} are here")
     print(f"{ORDERS:,} orders, {LATENCY_MS} ms a call, {certificates:,} certificates to store")
-    print(f"  import, 2 x {THREADS:>2} threads:       {first.seconds:7.1f} s, {first.calls:,} calls")
+    print(f"  import, 2 x {THREADS:>2} threads:     {first.seconds:7.1f} s, {first.calls:,} calls")
     print(f"  the same once more:         {again.seconds:7.1f} s, {again.calls:,} calls")
     print(f"  serial loop, cert-manager:  {loop.seconds:7.1f} s, {loop.calls:,} calls")
     print(f"    (the list as measured, the seconds of the rest by {SAMPLE} orders)")
