@@ -48,6 +48,7 @@ threads_option = click.option(
 @click.group(cls=Group)
 def run() -> None:
     """Run parts of the line as processes, over RabbitMQ. SIGTERM or Ctrl-C ends them in good order."""
+    parts.end_with_run_all()
 
 
 @run.command()

@@ -26,6 +26,7 @@ from producers.wire import rabbit_wire, wire_of
 from workers.broker import connection_url, make_broker
 from workers.health import serve_health
 from workers.logs import configure
+from workers.parent import end_with
 from workers.scm.wire import DRIPS
 from workers.sending import SEND_WITHIN
 
@@ -33,6 +34,8 @@ log = structlog.get_logger()
 
 # Seconds to store an answer.
 STORING = 10.0
+# In the environment of the parts of `certline run all`: the number of the process that they end with.
+RUN_ALL = "CERTLINE_RUN_ALL"
 
 
 class ServerDownError(Exception):
@@ -116,13 +119,22 @@ def run_ingress(settings: Settings) -> int:
     return 0
 
 
+def end_with_run_all() -> None:
+    """In a part that `certline run all` has started: end when that has ended, however it did."""
+    parent = os.environ.pop(RUN_ALL, None)
+    if parent is not None:
+        end_with(int(parent))
+
+
 def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:
-    """Run all parts as processes of their own; when one ends, so do the others."""
+    """Run all parts as processes of their own; when one ends, so do the others, and when this one is
+    killed they stop by themselves.
+    """
     reach_rabbit(settings)
     program = [sys.executable, "-m", "cli.main", "run"]
     environment = {
         name: value for name, value in os.environ.items() if name != "CERTLINE_METRICS_PORT"
-    }
+    } | {RUN_ALL: str(os.getpid())}
     worker = ["worker", f"--processes={processes}", f"--threads={threads}"]
     parts = [
         subprocess.Popen([*program, *part], env=environment, start_new_session=True)  # noqa: S603  # our own

@@ -4,9 +4,6 @@
 """
 
 import os
-import signal
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +37,7 @@ from workers.logs import configure
 from workers.messages import RefusedMessageError, command_of
 from workers.middleware.prefetch import TakeAsManyAsThreads
 from workers.middleware.stopping import TellStopping
+from workers.parent import end_with
 from workers.step import Step, run
 
 # What a thread takes first, where a process has several messages in hand: the lowest. Whatever else
@@ -96,26 +94,11 @@ def open_line(settings: Settings, *, threads: int = 8) -> Line:
     return Line(database, open_vault(settings), settings)
 
 
-def end_with_parent() -> None:
-    """Stop as SIGTERM does when the manager of the worker processes has been killed.
-
-    Else its workers would go on as orphans that nobody can stop by the manager's number.
-    """
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
 def worker_app() -> None:
     """Set up a worker process: its logs, its broker with all actors, its health. Reads the environment."""
     settings = from_environment()
     configure(settings)
-    end_with_parent()
+    end_with(os.getppid())  # the manager of the worker processes
     broker = make_broker(settings)
     line = open_line(settings)
     broker.add_middleware(TakeAsManyAsThreads())

@@ -1,0 +1,39 @@
+"""`certline run all` is killed with -9: its parts don't outlive it, and nothing is lost."""
+
+import psutil  # type: ignore[import-untyped, unused-ignore]  # it has no types
+
+from models import OrderStatus
+from simulator.server import Simulator
+from tests.faults.conftest import calls
+from tests.gate import Gate
+from tests.plant import CERTLINE, Plant
+from tests.servers import Process, until
+
+ENROLL = "POST /ssl/v1/enroll"
+
+
+def test_the_parts_end_with_it_and_the_next_one_goes_on(
+    plant: Plant, gate: Gate, simulator: Simulator
+) -> None:
+    gate.close(answers=True)
+    with Process([*CERTLINE, "run", "all"], plant.environment) as line:
+        command = plant.place("all.nordhafen.example")
+        until(lambda: calls(simulator, ENROLL) == 1, 60)
+        parts = psutil.Process(line.popen.pid).children(recursive=True)
+        line.popen.kill()  # it alone, and not its group
+
+        gate.open()  # its worker finishes the call that is under way
+        until(lambda: not any(map(lives, parts)), 60)
+    assert len(parts) >= 5  # worker, its process, relay, ingress, producer
+
+    with Process([*CERTLINE, "run", "all"], plant.environment):
+        plant.until(command, OrderStatus.STORED)
+    assert calls(simulator, ENROLL) == 1
+
+
+def lives(part: psutil.Process) -> bool:
+    """Whether a process goes on; one that nobody has buried yet doesn't."""
+    try:
+        return part.is_running() and bool(part.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
