@@ -56,7 +56,7 @@ def facts_about(
     offered = profiles(db, account.id)
     pairs = _with_orders(db, those)
     orders = {order.id: order for _, order in pairs}
-    renewed = [each.id for each in those if orders[each.order_id].scm_renewed]
+    renewed = [certificate.id for certificate, order in pairs if order.scm_renewed]
     return Facts(
         account=account,
         now=clock(db),
@@ -86,7 +86,9 @@ def objection(facts: Facts, each: Selected) -> Verdict | None:
         return Verdict(Decision.SKIPPED, going.text)
     if (newer := facts.replaced_by.get(each.id)) is not None:
         return _refused(f"its line has a newer certificate in force: {newer}")
-    order = facts.orders[each.order_id]
+    order = facts.orders.get(each.order_id)
+    if order is None:
+        return Verdict(Decision.SKIPPED, "it was deleted a moment ago")
     if order.scm_auto_renew:
         return _refused(
             "SCM's own auto-renew is on for it, and would renew it a second time: switch one of the "

@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from models import (
     Account,
     AccountStatus,
+    Certificate,
     Database,
     Domain,
+    Order,
     OrderKind,
     Organization,
     Outbox,
@@ -18,7 +20,9 @@ from models import (
 from models.auto_renewal_audit import Decision
 from models.event import history
 from models.renewal_backoff import renewal_failed
+from models.renewal_estate import successions
 from models.session import clock
+from producers import auto_renew
 from tests.factories import a_certificate, an_order
 from tests.integration.producers.estate import DAY
 from tests.integration.producers.runs import (
@@ -122,3 +126,25 @@ def test_the_cap_holds_back_what_is_not_urgent_and_says_until_when(database: Dat
     # A second run on the same day has no room of its own.
     assert {each.decision for each in second.values()} == {Decision.HELD, Decision.SKIPPED}
     assert len(asked(database)) == 2
+
+
+def test_a_certificate_that_is_deleted_during_the_run_is_passed_over(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.transaction() as db:
+        gone, stays = an_account_with(db, 2)
+
+    def delete_one_first(*given: Any) -> Any:
+        with database.transaction() as db:
+            set_on(db, Order, certificate_id=None)
+            db.execute(delete(Certificate).where(Certificate.id == gone))
+        return successions(*given)
+
+    monkeypatch.setattr(auto_renew, "successions", delete_one_first)
+    decided = run(database)
+
+    assert (decided[gone].decision, decided[gone].reason) == (
+        Decision.SKIPPED,
+        "it was deleted a moment ago",
+    )
+    assert asked(database) == [stays]
