@@ -149,9 +149,7 @@ def _people(
     if high:
         say("\nPeaks: " + ", ".join(f"{day} ({counts[day]})" for day in high))
     going = sum(len(ahead.going) for ahead in found)
-    say(
-        f"\n{sum(counts.values())} renewals in {len(counts)} days; {going} are on their way already."
-    )
+    say(f"\nRenewals in {len(counts)} days: {sum(counts.values())}; on their way already: {going}.")
     if what_if:
         say("\nA year in which each new certificate lives so many days:")
         table(
