@@ -22,9 +22,6 @@ from models.payloads import OrderCommand, read_payload
 from producers import requests
 from workers.placing import make_key
 
-# What is taken where no size is given.
-DEFAULT_SIZES = {"RSA": "2048", "EC": "P-256"}
-
 
 @click.group(cls=Group)
 def order() -> None:
@@ -46,13 +43,13 @@ def order() -> None:
     "--key-algorithm",
     type=click.Choice(["RSA", "EC"], case_sensitive=False),
     metavar="RSA|EC",
-    help="RSA unless said otherwise.",
+    help="Unless said otherwise RSA, or what the profile allows.",
 )
 @click.option(
     "--key-size",
     type=click.Choice(["2048", "3072", "4096", "P-256", "P-384"], case_sensitive=False),
     metavar="2048|3072|4096|P-256|P-384",
-    help="Unless said otherwise 2048 for RSA and P-256 for EC.",
+    help="Unless said otherwise 2048 for RSA and P-256 for EC, or what the profile allows.",
 )
 @click.option(
     "--keystore-type",
@@ -162,18 +159,19 @@ def _wanted(
             raise click.UsageError("--csr brings its own key: leave out the key's options")
         data["csr"] = whole(csr, "--csr")
     else:
-        data["key_algorithm"] = key_algorithm or _algorithm_of(key_size)
-        data["key_size"] = key_size or DEFAULT_SIZES[data["key_algorithm"]]
+        data["key_algorithm"], data["key_size"] = requests.key_of(
+            line.database(),
+            account=data.get("account"),
+            profile=data["profile"],
+            algorithm=key_algorithm,
+            size=key_size,
+        )
     if keystore_password_file is not None:
         password = first_line(keystore_password_file, "--keystore-password-file")
         data["keystore_password_sealed"] = line.vault().seal(password.encode()).decode()
     wanted = read_payload("order", data)
     assert isinstance(wanted, OrderCommand)  # noqa: S101  # for mypy: the name says so
     return wanted
-
-
-def _algorithm_of(key_size: str | None) -> str:
-    return "EC" if (key_size or "").startswith("P-") else "RSA"
 
 
 def _check_only(wanted: OrderCommand) -> None:

@@ -17,6 +17,14 @@ Row = TypeVar("Row", bound=Synced)
 # scm-api, section 5: a common name has at most 64 characters, the requesters' list 512.
 LONGEST_COMMON_NAME = 64
 LONGEST_REQUESTERS = 512
+# Keys in the order in which they are taken where nobody said which.
+USUAL_KEYS = (
+    ("RSA", "2048"),
+    ("EC", "P-256"),
+    ("RSA", "3072"),
+    ("RSA", "4096"),
+    ("EC", "P-384"),
+)
 
 
 @dataclass(frozen=True)
@@ -155,6 +163,19 @@ def key_problem(profile: Profile, algorithm: str, size: str) -> str | None:
     kind = algorithm if sizes is None else f"{algorithm} {size}"
     choices = "; ".join(f"{each} {', '.join(sizes)}" for each, sizes in key_types.items())
     return f"{profile.name!r} does not allow {kind}; allowed: {choices}"
+
+
+def usual_key(
+    profile: Profile | None, algorithm: str | None = None, size: str | None = None
+) -> tuple[str, str]:
+    """Algorithm and size of a key of which one or both are open: the first usual one that the profile
+    allows. Where it allows none, or isn't known, the check of the order says so.
+    """
+    fitting = [key for key in USUAL_KEYS if algorithm in (None, key[0]) and size in (None, key[1])]
+    if not fitting:
+        return algorithm or USUAL_KEYS[0][0], size or USUAL_KEYS[0][1]
+    allowed = [key for key in fitting if profile is not None and not key_problem(profile, *key)]
+    return (allowed or fitting)[0]
 
 
 def _field_problems(wanted: OrderCommand, custom_fields: Sequence[CustomField]) -> list[str]:

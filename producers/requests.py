@@ -17,12 +17,14 @@ from models import (
     Order,
 )
 from models.account import accounts
+from models.catalogue import profiles
 from models.command import ONE_AT_A_TIME, OPEN, accept, hasten, known_id, open_step, require_same
 from models.event import record
 from models.license import LicenseUse, license_use, set_capacity
 from models.order import OrderStatus
 from models.ordering import ask_now, release_held
 from models.payloads import BadCommandError, OrderCommand, SyncCommand
+from models.rules import find_offered, usual_key
 from models.vault import Vault
 from workers.placing import account_for, check, make_key, place
 from workers.step import suspended_text
@@ -49,6 +51,24 @@ def check_order(database: Database, wanted: OrderCommand) -> list[str]:
     """Check an order without placing it; answers the warnings. Raises BadCommandError."""
     with database.transaction() as db:
         return check(db, account_for(db, wanted.account), wanted).warnings
+
+
+def key_of(
+    database: Database,
+    *,
+    account: str | None,
+    profile: str,
+    algorithm: str | None,
+    size: str | None,
+) -> tuple[str, str]:
+    """Algorithm and size of an order's key where it leaves them open, by its profile as last synced."""
+    with database.transaction() as db:
+        try:
+            offered = profiles(db, account_for(db, account).id)
+            known = find_offered("profile", profile, offered)
+        except BadCommandError:  # is said with whatever else is wrong, when the order is checked
+            known = None
+    return usual_key(known, algorithm, size)
 
 
 def request_order(

@@ -166,6 +166,15 @@ def test_a_person_decides_what_no_rule_can(hasty_terminal: Terminal, simulator: 
     assert terminal.json("command", "wait", command["id"], "--timeout", "50")["status"] == "done"
 
 
+def test_a_key_that_nobody_named_is_one_that_the_profile_allows(terminal: Terminal) -> None:
+    unnamed = [word for word in wanted(profile="OV SSL EC") if "key" not in word]
+
+    command = terminal.json(*unnamed, "--wait", "--timeout", "30")
+
+    order = terminal.json("order", "show", command["subject"])
+    assert (order["key_algorithm"], order["key_size"]) == ("EC", "P-256")
+
+
 def test_a_wrong_order_is_refused_with_what_would_be_right(terminal: Terminal) -> None:
     for changes, told in (
         ({"profile": "OV Multi-Domain"}, "--profile: 'OV Multi-Domain' is not known; did you mean"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.rules import check_order
+from models.rules import check_order, usual_key
 from tests.factories import NOON, a_custom_field, a_profile, a_wanted, an_offer, an_organization
 from tests.unit.models.checking import TODAY, checked, problems_of
 
@@ -95,6 +95,29 @@ def test_a_key_type_outside_the_profile_is_refused() -> None:
     [problem] = problems_of({"key_algorithm": "EC", "key_size": "P-256"}, profiles=only_rsa)
 
     assert problem == "key_algorithm: 'OV Single' does not allow EC; allowed: RSA 2048"
+
+
+@pytest.mark.parametrize(
+    ("key_types", "algorithm", "size", "taken"),
+    [
+        ({"RSA": ["2048", "4096"], "EC": ["P-256"]}, None, None, ("RSA", "2048")),
+        ({}, None, None, ("RSA", "2048")),
+        ({"EC": ["P-256", "P-384"]}, None, None, ("EC", "P-256")),
+        ({"RSA": ["4096", "3072"]}, None, None, ("RSA", "3072")),
+        ({"RSA": ["2048"], "EC": ["P-384"]}, "EC", None, ("EC", "P-384")),
+        ({"RSA": ["2048"], "EC": []}, None, "P-384", ("EC", "P-384")),
+        # What can't be is left to the check.
+        ({"RSA": ["2048"]}, "EC", None, ("EC", "P-256")),
+        ({"RSA": ["2048"]}, "RSA", "P-256", ("RSA", "P-256")),
+    ],
+)
+def test_a_key_that_is_left_open_is_the_first_usual_one_that_the_profile_allows(
+    key_types: dict[str, list[str]],
+    algorithm: str | None,
+    size: str | None,
+    taken: tuple[str, str],
+) -> None:
+    assert usual_key(a_profile(key_types=key_types), algorithm, size) == taken
 
 
 @pytest.mark.parametrize(("algorithm", "size"), [("RSA", "P-256"), ("EC", "2048")])
