@@ -224,6 +224,9 @@ def main(path: str) -> None:
             request = json.loads(text)
             if request["do"] == "start":
                 answer: int | None = _fork(request)
+                codes.pop(
+                    answer or 0, None
+                )  # numbers come again: that was an earlier process's end
             else:
                 answer = _poll(request["pid"], codes)
             line.sendall(f"{json.dumps(answer)}\n".encode())
