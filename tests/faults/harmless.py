@@ -5,6 +5,7 @@ ONE_BY_ONE = "the same store again, record by record, where Postgres would not t
 HARMLESS = {
     "workers.health:_metrics transaction": "it reads figures for a monitor",
     "producers.requests:check_order transaction": "it reads what was synced (--dry-run)",
+    "producers.requests:key_of transaction": "it reads what was synced",
     "producers.managing:check_successor transaction": "it reads what was synced (--dry-run)",
     "producers.rotating:key_uses transaction": "it counts what each key is needed for",
     "producers.renewing_many:judge_many transaction": "it reads what was synced",
