@@ -37,7 +37,13 @@ QUIET = 5.0
 # Orders on their way, at the most: later commands are about what earlier ones have brought.
 MOST_OPEN = 12
 # What the parts' modules are called in the table.
-PARTS = {"clock": "producer", "wire": "relay", "listening": "ingress", "autopsy": "ingress"}
+PARTS = {
+    "clock": "producer",
+    "auto_renew": "producer",
+    "wire": "relay",
+    "listening": "ingress",
+    "autopsy": "ingress",
+}
 
 
 @dataclass
