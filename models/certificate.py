@@ -13,7 +13,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from models.account import Account
 from models.base import Base, DnsText, new_id, stored_by_value
@@ -98,6 +98,13 @@ class Certificate(Base):
 
     def __repr__(self) -> str:
         return f"Certificate({self.id}, {self.common_name!r}, {self.serial_number})"
+
+
+# Certificates without themselves and their issuers, in queries: most of what a row weighs.
+WITHOUT_PEM = (
+    defer(Certificate.leaf, raiseload=True),
+    defer(Certificate.issuers, raiseload=True),
+)
 
 
 class SeveralCertificatesError(Exception):

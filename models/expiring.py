@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import case, func, or_, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from models.account import Account
 from models.auto_renewal import auto_renew_settings
 from models.auto_renewal_audit import AutoRenewDecision, Decision, last_decisions
-from models.certificate import Certificate, CertificateStatus
+from models.certificate import WITHOUT_PEM, Certificate, CertificateStatus
 from models.event import Event, entry
 from models.many import add_rows, send_out, set_in_rows
 from models.outbox import told
@@ -135,9 +135,7 @@ def _nearer(db: Session) -> Sequence[Certificate]:
     )
     query = (
         select(Certificate)
-        .options(
-            defer(Certificate.leaf, raiseload=True), defer(Certificate.issuers, raiseload=True)
-        )
+        .options(*WITHOUT_PEM)
         .where(
             Certificate.status == CertificateStatus.ACTIVE,
             Certificate.not_after <= func.now() + timedelta(days=max(DAYS)),

@@ -16,7 +16,7 @@ from models.certificate import (
 )
 from models.command import Command, CommandStatus, hasten
 from models.lifecycle import open_succession
-from models.order import Order, OrderKind, OrderStatus, order_of_command
+from models.order import Order, OrderStatus, order_of_command
 from models.renewal_backoff import (
     DAILY,
     backoff_of,
@@ -30,21 +30,16 @@ from models.session import clock
 QUICK_TRIES = 5
 
 
-def is_tried_daily(order: Order) -> bool:
-    """Whether an order that SCM cannot take rests and is tried again for as long as that lasts: a
-    renewal is, for its line would be without a certificate otherwise. Any other is given up some day.
-    """
-    renews = order.predecessor_id is not None and order.kind is not OrderKind.REISSUE
-    return renews and order.line_id is not None
-
-
 def rest_after(db: Session, order: Order, tries: int, why: str) -> timedelta:
     """How long a renewal rests that SCM could not take for the n-th time; zero while that is a
     hiccup, and for what is no renewal. Counts the failure.
+
+    It is tried for as long as that lasts, once a day in the end: its line would be without a
+    certificate otherwise.
     """
-    if not is_tried_daily(order) or order.line_id is None or tries < QUICK_TRIES:
+    if order.renewed_line is None or tries < QUICK_TRIES:
         return timedelta(0)
-    failed = renewal_failed(db, order.line_id, permanent=False, reason=why)
+    failed = renewal_failed(db, order.renewed_line, permanent=False, reason=why)
     return DAILY if failed.next_try_at is None else failed.next_try_at - clock(db)
 
 

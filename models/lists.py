@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from models.base import Base
 from models.catalogue import Organization, Profile
-from models.certificate import Certificate, CertificateStatus
+from models.certificate import WITHOUT_PEM, Certificate, CertificateStatus
 from models.command import Command, CommandType
 from models.dead_letter import DeadLetter
 from models.event import Event
@@ -107,8 +107,7 @@ def orders_listed(wanted: Narrowing) -> Select[Order]:
 def certificates_listed(wanted: Narrowing) -> Select[Certificate]:
     """Certificates, without themselves."""
     question = select(Certificate).options(
-        defer(Certificate.leaf, raiseload=True),
-        defer(Certificate.issuers, raiseload=True),
+        *WITHOUT_PEM,
         defer(Certificate.keystore_password_sealed, raiseload=True),
     )
     if wanted.expires_within is not None:

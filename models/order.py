@@ -200,6 +200,14 @@ class Order(Base):
         """Every name of the certificate, the common name first, each once."""
         return list(dict.fromkeys([self.common_name, *self.sans]))
 
+    @property
+    def renewed_line(self) -> str | None:
+        """The line that it renews; None for any other order. A renewal that its profile doesn't allow,
+        and that is ordered anew, renews its line all the same.
+        """
+        renews = self.predecessor_id is not None and self.kind is not OrderKind.REISSUE
+        return self.line_id if renews else None
+
     def __repr__(self) -> str:
         return f"Order({self.id}, {self.common_name!r}, {self.status!s})"
 

@@ -11,7 +11,7 @@ from models.command import Command, CommandStatus, CommandType, accept, finish, 
 from models.event import record
 from models.hook import HOOK_EVENTS, start_hooks
 from models.license import orders_to_release
-from models.order import Order, OrderKind, OrderStatus, locked
+from models.order import Order, OrderStatus, locked
 from models.outbox import emit_event
 from models.renewal_backoff import renewal_failed
 from models.session import clock
@@ -75,10 +75,9 @@ def move(
     if status in TOLD:
         tell(db, TOLD[status], order, reason=why)
     _follow(db, order)
-    is_renewal = order.predecessor_id is not None and order.kind is not OrderKind.REISSUE
-    if status in REFUSED and is_renewal and order.line_id is not None:
+    if status in REFUSED and order.renewed_line is not None:
         reason = why or f"order {order.id} is {status}"
-        renewal_failed(db, order.line_id, permanent=True, reason=reason)
+        renewal_failed(db, order.renewed_line, permanent=True, reason=reason)
 
 
 def send_to_review(db: Session, order_id: str, why: str) -> None:

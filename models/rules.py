@@ -171,10 +171,10 @@ def usual_key(
     """Algorithm and size of a key of which one or both are open: the first usual one that the profile
     allows. Where it allows none, or isn't known, the check of the order says so.
     """
+    if algorithm is not None and size is not None:
+        return algorithm, size
     fitting = [key for key in USUAL_KEYS if algorithm in (None, key[0]) and size in (None, key[1])]
-    if not fitting:
-        return algorithm or USUAL_KEYS[0][0], size or USUAL_KEYS[0][1]
-    allowed = [key for key in fitting if profile is not None and not key_problem(profile, *key)]
+    allowed = [key for key in fitting if profile is None or not key_problem(profile, *key)]
     return (allowed or fitting)[0]
 
 

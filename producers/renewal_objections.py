@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from models import Account, AccountStatus, Certificate, Order, Profile
 from models.auto_renewal_audit import Decision
 from models.catalogue import domains, organizations, profiles
+from models.certificate import WITHOUT_PEM
 from models.payloads import BadCommandError, RenewCommand
 from models.renewal_backoff import Backoff, backoff_of, may_renew_automatically
 from models.renewal_estate import Going, Selected, renewed_by_us, replaced_here
@@ -176,8 +177,6 @@ def _with_orders(db: Session, those: Sequence[Selected]) -> list[tuple[Certifica
         select(Certificate, Order)
         .join(Order, Order.id == Certificate.order_id)
         .where(Certificate.id.in_([each.id for each in those]))
-        .options(
-            defer(Certificate.leaf, raiseload=True), defer(Certificate.issuers, raiseload=True)
-        )
+        .options(*WITHOUT_PEM)
     )
     return [(row[0], row[1]) for row in db.execute(query)]

@@ -1,5 +1,6 @@
 """The door for people: what the CLI asks becomes a command and its rows, in one transaction."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,12 +63,12 @@ def key_of(
     size: str | None,
 ) -> tuple[str, str]:
     """Algorithm and size of an order's key where it leaves them open, by its profile as last synced."""
-    with database.transaction() as db:
-        try:
+    known = None
+    if algorithm is None or size is None:
+        # What is wrong is said with whatever else is, when the order is checked.
+        with database.transaction() as db, suppress(BadCommandError):
             offered = profiles(db, account_for(db, account).id)
             known = find_offered("profile", profile, offered)
-        except BadCommandError:  # is said with whatever else is wrong, when the order is checked
-            known = None
     return usual_key(known, algorithm, size)
 
 

@@ -223,10 +223,9 @@ def main(path: str) -> None:
         for text in line.makefile("r"):
             request = json.loads(text)
             if request["do"] == "start":
-                answer: int | None = _fork(request)
-                codes.pop(
-                    answer or 0, None
-                )  # numbers come again: that was an earlier process's end
+                pid = _fork(request)
+                codes.pop(pid, None)  # numbers come again: an earlier process ended so
+                answer: int | None = pid
             else:
                 answer = _poll(request["pid"], codes)
             line.sendall(f"{json.dumps(answer)}\n".encode())

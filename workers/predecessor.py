@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from models import Command, Order, OrderKind, OrderStatus
 from models.event import history
-from models.failed_renewals import is_tried_daily
 from models.lifecycle import siblings
 from models.order import locked
 from models.ordering import move
@@ -69,7 +68,7 @@ def may_be_sent(
         if order.status is not OrderStatus.PLACED or number is None or order.kind is OrderKind.NEW:
             return True
         require_active(order.account)
-        most = None if is_tried_daily(order) else MOST_TRIES
+        most = MOST_TRIES if order.renewed_line is None else None  # renewals rest, and go on
         before = Before(
             order,
             renewed_by_us=bool(siblings(db, order)),

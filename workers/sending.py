@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from models import Account, CallKind, Certificate, CommandType, Order, OrderKind, OrderStatus
 from models.event import record
-from models.failed_renewals import is_tried_daily, rest_after
+from models.failed_renewals import rest_after
 from models.order import locked
 from models.ordering import follow_with, move, note
 from models.settings import Settings
@@ -71,7 +71,7 @@ def send(line: Line, order_id: str) -> None:
         if waiting.status is not OrderStatus.PLACED:
             return
         require_active(waiting.account)
-        if waiting.attempts >= MOST_ATTEMPTS and not is_tried_daily(waiting):
+        if waiting.attempts >= MOST_ATTEMPTS and waiting.renewed_line is None:
             _give_up(db, order_id)
             return
         scm = line.scm(waiting.account)  # before the claim: a password we can't read sends nothing
