@@ -12,6 +12,9 @@ from tests.gate import Gate
 from tests.nursery import nursery
 from tests.plant import Plant
 
+# As the simulator counts it.
+ENROLL = "POST /ssl/v1/enroll"
+
 
 @pytest.fixture
 def gate(simulator: Simulator) -> Iterator[Gate]:

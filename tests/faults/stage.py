@@ -178,14 +178,6 @@ class Stage(Ageing, SimulatedScm):
             query = select(func.count()).select_from(Order).where(Order.status.not_in(FINAL))
             return db.scalar(query) or 0
 
-    def listen(self) -> None:
-        """Hear every event from now on."""
-        self.ear.listen()
-
-    def waiting(self) -> dict[str, int]:
-        """How many messages each queue has that nobody holds."""
-        return self.ear.waiting()
-
     def come_to_rest(self, expected: Expected, timeout: float = 90) -> None:
         """Wait until every intent is final or rests as it may, making time pass meanwhile."""
 
@@ -195,7 +187,7 @@ class Stage(Ageing, SimulatedScm):
                 if not any(every_intent_is_final_or_due(db, world, self.plant.vault)):
                     # A sync that the producer has begun ends with an event, too.
                     under_way = any(self._syncs_under_way()) or any(self._unsent())
-                    return not under_way and not any(self.waiting().values())
+                    return not under_way and not any(self.ear.waiting().values())
                 self.hasten()
             return False
 
@@ -217,7 +209,7 @@ class Stage(Ageing, SimulatedScm):
         self.come_to_rest(expected)
         self.stop_parts()
         at_scm = self.simulate("GET", "orders")
-        world = World(expected, at_scm, self.ear.heard(), self.waiting(), sick)
+        world = World(expected, at_scm, self.ear.heard(), self.ear.waiting(), sick)
         with self.plant.database.transaction() as db:
             return faults_of(db, world, self.plant.vault)
 

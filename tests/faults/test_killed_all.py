@@ -4,12 +4,10 @@ import psutil  # type: ignore[import-untyped, unused-ignore]  # it has no types
 
 from models import OrderStatus
 from simulator.server import Simulator
-from tests.faults.conftest import calls
+from tests.faults.conftest import ENROLL, calls
 from tests.gate import Gate
 from tests.plant import CERTLINE, Plant
 from tests.servers import Process, until
-
-ENROLL = "POST /ssl/v1/enroll"
 
 
 def test_the_parts_end_with_it_and_the_next_one_goes_on(

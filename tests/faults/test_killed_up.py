@@ -7,11 +7,9 @@ import requests
 
 from models import OrderStatus
 from simulator.server import Simulator
-from tests.faults.conftest import calls, orders_at_scm
+from tests.faults.conftest import ENROLL, calls, orders_at_scm
 from tests.plant import CERTLINE, Plant
 from tests.servers import Process, until
-
-ENROLL = "POST /ssl/v1/enroll"
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def is_wiped(mortal: Mortal) -> None:
     for word in ("stop_app", "reset", "start_app"):
         mortal.server.ctl(word)
     mortal.server.add_vhost(mortal.vhost)
-    mortal.stage.listen()
+    mortal.stage.ear.listen()
     with mortal.stage.plant.database.transaction() as db:
         db.execute(update(Outbox).where(Outbox.exchange == EVENTS).values(sent_at=None))
     mortal.stage.age_commands()

@@ -25,13 +25,12 @@ from models.payloads import SyncCommand
 from models.session import clock
 from producers.requests import request_sync
 from simulator.server import Simulator
-from tests.faults.conftest import calls, orders_at_scm
+from tests.faults.conftest import ENROLL, calls, orders_at_scm
 from tests.gate import Gate
 from tests.integration.producers.rabbit import channel_to
 from tests.plant import Plant
 from tests.servers import Process, until
 
-ENROLL = "POST /ssl/v1/enroll"
 # What a worker says when it takes no new message any more.
 STOPPING = "worker.stopping"
 

@@ -4,12 +4,10 @@ import pytest
 
 from models import OrderStatus
 from simulator.server import Simulator
-from tests.faults.conftest import calls
+from tests.faults.conftest import ENROLL, calls
 from tests.gate import Gate
 from tests.plant import Plant
 from tests.servers import until
-
-ENROLL = "POST /ssl/v1/enroll"
 
 
 @pytest.mark.parametrize("threads", [1, 5])

@@ -9,14 +9,13 @@ import pytest
 
 from models import Command, OrderStatus, Queue
 from simulator.server import Simulator
-from tests.faults.conftest import calls, orders_at_scm
+from tests.faults.conftest import ENROLL, calls, orders_at_scm
 from tests.faults.crashing import Death
 from tests.faults.stage import Stage
 from tests.gate import Gate
 from tests.nursery import Part
 from tests.servers import until
 
-ENROLL = "POST /ssl/v1/enroll"
 CALL = "workers.sending:_call call enroll"
 
 
@@ -47,7 +46,7 @@ def frozen_at(stage: Stage, point: str, heartbeats: dict[str, str]) -> tuple[Par
 
 def others_finish(stage: Stage, order: Command) -> None:
     """RabbitMQ gives its message to others, an hour passes, and the order comes to its end."""
-    until(lambda: stage.waiting()[Queue.ORDER] == 1, 60)
+    until(lambda: stage.ear.waiting()[Queue.ORDER] == 1, 60)
     stage.age()
     stage.place()
     stage.start("worker")

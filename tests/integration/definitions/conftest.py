@@ -59,14 +59,6 @@ def broker(defined: tuple[RabbitServer, list[str]]) -> RabbitServer:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """The test's database."""
-    database = Database(database_url)
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def relay(database: Database, broker: RabbitServer) -> Iterator[Relay]:
     """A relay under its own user, connected."""
     wire = a_wire(database.url, url_of(broker, "certline-relay"))

@@ -17,6 +17,13 @@ from tests.servers import RabbitServer
 from tests.told import some
 
 
+def subscribed(channel: BlockingChannel, topic: str) -> BlockingChannel:
+    """The channel, once a lasting queue of its own gets the events of that topic."""
+    channel.queue_declare("shop.events", durable=True)
+    channel.queue_bind("shop.events", EVENTS, topic)
+    return channel
+
+
 def told(channel: BlockingChannel, queue: str = "shop.events") -> list[dict[str, Any]]:
     """The events that wait in a queue."""
     heard = []
@@ -39,10 +46,7 @@ def test_a_subscriber_that_was_away_misses_none_though_rabbitmq_was_restarted(
     relay: Relay,
     shop: Callable[[], BlockingChannel],
 ) -> None:
-    channel = shop()
-    channel.queue_declare("shop.events", durable=True)
-    channel.queue_bind("shop.events", EVENTS, "order.*")
-    channel.connection.close()
+    subscribed(shop(), "order.*").connection.close()
     wanted = tell(database, 20)
     assert relay.pump() == 20
 
@@ -89,9 +93,7 @@ def test_a_subscriber_that_is_too_slow_loses_its_oldest_events_and_holds_up_nobo
     policies["policies"][0]["definition"]["max-length"] = 5
     small.write_text(json.dumps(policies))
     broker.define(small)
-    channel = shop()
-    channel.queue_declare("shop.events", durable=True)
-    channel.queue_bind("shop.events", EVENTS, "#")
+    channel = subscribed(shop(), "#")
     wanted = tell(database, 12)
 
     assert relay.pump() == 12
@@ -106,12 +108,10 @@ def test_a_subscriber_whose_queue_refuses_events_harms_itself_alone(
     relay: Relay,
     shop: Callable[[], BlockingChannel],
 ) -> None:
-    channel = shop()
-    channel.queue_declare("shop.events", durable=True)
+    channel = subscribed(shop(), "#")
     refusing = {"x-max-length": 0, "x-overflow": "reject-publish"}
     channel.queue_declare("shop.full", durable=True, arguments=refusing)
-    for queue in ("shop.events", "shop.full"):
-        channel.queue_bind(queue, EVENTS, "#")
+    channel.queue_bind("shop.full", EVENTS, "#")
     [event] = tell(database, 1)
     with database.transaction() as db:
         emit_wake_up(db, "poll", str(uuid4()))

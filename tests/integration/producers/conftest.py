@@ -1,4 +1,4 @@
-"""A database of the test's own, and another system before an ingress."""
+"""Another system before an ingress, and a relay that sends when it is told to."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,6 @@ from producers.relay import Relay
 from producers.wire import RabbitWire
 from tests.integration.producers.rabbit import open_wire
 from tests.integration.producers.senders import Sender, empty, sending, taking
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """The test's database."""
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from models import Database, Outbox
 from models.outbox import EVENTS, emit_event, emit_wake_up
 from producers.relay import Relay
+from tests.integration.producers.outgoing import sent
 from tests.integration.producers.rabbit import channel_to, ids, open_wire, rows
 from tests.servers import RabbitServer
 from tests.told import some
@@ -21,11 +22,6 @@ def write(database: Database, **named: object) -> None:
         db.add(Outbox(**{"event_id": str(uuid4()), "body": {}, "exchange": ""} | named))
         db.flush()
         emit_wake_up(db, "poll", "0190")
-
-
-def sent(database: Database) -> list[bool]:
-    """Which rows are marked as sent."""
-    return [row.sent_at is not None for row in rows(database)]
 
 
 def test_a_row_for_an_exchange_that_is_not_there_holds_nobody_up(

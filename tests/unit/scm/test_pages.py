@@ -8,16 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.scm.conftest import Connect
-from tests.unit.scm.odd_server import OddServer, Seen, as_json
+from tests.unit.scm.odd_server import OddServer, Seen, ok
 from workers.scm import Garbled, Login
 from workers.scm.calls import Call
 from workers.scm.pages import PAGE, Pages, Walk
 
 Between = Callable[[int, list[int]], None]
-
-
-def ok(value: object) -> bytes:
-    return as_json("200 OK", value)
 
 
 def a_list(*ids: int, most: int = PAGE) -> Callable[[Seen], bytes]:
