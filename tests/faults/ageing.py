@@ -16,7 +16,6 @@ class Ageing(Troupe):
 
     def age(self) -> None:
         """Let an hour pass for everything that waits. No worker may run: none has a call in hand."""
-        self.age_commands()
         with self.plant.database.transaction() as db:
             db.execute(update(Order).values(sent_at=Order.sent_at - AN_HOUR))
             unsent = update(Outbox).where(Outbox.sent_at.is_(None))
@@ -32,6 +31,7 @@ class Ageing(Troupe):
                     next_at=Pace.next_at - AN_HOUR, held_until=Pace.held_until - AN_HOUR
                 )
             )
+        self.age_commands()  # after their messages, as in `hasten`
 
     def age_commands(self) -> None:
         """Nobody has touched a command for an hour: where it is due, its message must be lost."""
@@ -51,13 +51,15 @@ class Ageing(Troupe):
     def hasten(self) -> None:
         """Make due what waits for its time, and have the sweep look at it."""
         with self.plant.database.transaction() as db:
+            # The messages first: a step that is written between the two statements may be due before
+            # its message is, and not the other way, where a worker would find nothing to do.
+            later = update(Outbox).where(Outbox.sent_at.is_(None), Outbox.not_before > func.now())
+            db.execute(later.values(not_before=func.now()))
             db.execute(
                 update(Command)
                 .where(Command.status == CommandStatus.QUEUED, Command.not_before > func.now())
                 .values(not_before=func.now())
             )
-            later = update(Outbox).where(Outbox.sent_at.is_(None), Outbox.not_before > func.now())
-            db.execute(later.values(not_before=func.now()))
         self.type("schedule", "run", "sweep")
 
     def let_scm_recover(self) -> None:

@@ -1,0 +1,55 @@
+"""Time on the stage passes for a step and its message together, whatever the line does meanwhile."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import event, select
+
+from models import Command, CommandType, Database, Outbox
+from models.command import accept
+from tests.faults.stage import Stage
+
+
+def test_a_step_that_is_written_meanwhile_is_never_due_after_its_message(
+    stage: Stage, database_url: str
+) -> None:
+    steps: list[str] = []
+    message = Outbox.body["kwargs"]["command_id"].astext
+    with closing(Database(database_url)) as line:
+
+        def write_a_step() -> None:
+            with line.transaction() as db:
+                step, _ = accept(
+                    db,
+                    CommandType.POLL,
+                    {},
+                    requested_by="test",
+                    source="certline",
+                    subject=f"order {len(steps)}",
+                    after=timedelta(minutes=1),
+                )
+                steps.append(step.id)
+
+        with after_each_statement(stage.plant.database, write_a_step):
+            stage.hasten()
+            stage.age()
+
+        assert steps
+        with line.transaction() as db:
+            for step in steps:
+                due = db.scalars(select(Outbox.not_before).where(message == step)).one()
+                assert due >= db.get_one(Command, step).not_before
+
+
+@contextmanager
+def after_each_statement(database: Database, happens: Callable[[], None]) -> Iterator[None]:
+    """Have something happen between the statements of whoever uses this database."""
+
+    def listen(*_: Any) -> None:
+        happens()
+
+    event.listen(database.engine, "after_cursor_execute", listen)
+    yield
+    event.remove(database.engine, "after_cursor_execute", listen)
