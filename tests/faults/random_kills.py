@@ -91,6 +91,7 @@ class Victim:
 def run(stage: Stage, seed: int, commands: int) -> Run:
     """Play a seed on a fresh stage; its parts are stopped first."""
     stage.until_well()  # exchanges and queues are there
+    _stock(stage, commands // 3)
     stage.stop_parts()
     chance = random.Random(seed)  # noqa: S311  # the same in each run
     outcome = Run(seed)
@@ -109,6 +110,14 @@ def run(stage: Stage, seed: int, commands: int) -> Run:
     stage.place()
     outcome.wrong = stage.finish(timeout=180)
     return outcome
+
+
+def _stock(stage: Stage, count: int) -> None:
+    """Have certificates stored before anybody dies: later commands are about them from the start."""
+    with stage.start("worker"):
+        for _ in range(count):
+            stage.place()
+        until(lambda: not stage.open_orders(), 120, every=0.1)
 
 
 def _victims(
