@@ -112,6 +112,7 @@ def progress(now: Standing) -> str:
     for state in TROUBLE:
         count = getattr(counts, state.value)
         text += f", {count:,} {'in ' if state is State.REVIEW else ''}{state}" if count else ""
+    text += f", {counts.cancelled:,} cancelled" if counts.cancelled else ""
     text += f", {counts.running:,} under way" if counts.running else ""
     if batch.status is BatchStatus.PAUSED:
         return f"{text}; paused"
@@ -134,7 +135,7 @@ def said_of_time(time_left: timedelta) -> str:
 
 def exit_code(counts: Counts) -> int:
     """How a batch that has ended counts for a script."""
-    if counts.failed or counts.refused:
+    if counts.failed or counts.refused or counts.cancelled:
         return FAILED
     return WAITS if counts.review else DONE
 
@@ -243,3 +244,4 @@ def _tell(now: Standing, members: list[Member], *, started: bool) -> None:
     if started and now.counts.open:
         say(f"\nIt runs in the background; wait for it: certline renewal wait {batch.id}")
         say(f"Stop for a while:                       certline renewal pause {batch.id}")
+        say(f"Stop for good:                          certline renewal cancel {batch.id}")

@@ -30,7 +30,10 @@ PLACES = {
         "cli.auto_renew",
         "Certificates that are renewed by themselves: which, when, and what was decided.",
     ),
-    "renewal": ("cli.renewal", "Many renewals at once: how far they are; paused and resumed."),
+    "renewal": (
+        "cli.renewal",
+        "Many renewals at once: how far they are; paused, resumed and cancelled.",
+    ),
     "hook": (
         "cli.hook",
         "Deploy hooks: files and commands, on the worker's machine, when a certificate comes.",

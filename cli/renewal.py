@@ -22,7 +22,7 @@ from producers import renewing_many
 
 @click.group(cls=Group)
 def renewal() -> None:
-    """Many renewals at once: how far they are; paused and resumed.
+    """Many renewals at once: how far they are; paused, resumed and cancelled.
 
     A batch begins with `certline certificate renew` and filters, --file or --pace.
     """
@@ -76,6 +76,21 @@ def resume(name: str, *, pace: int | None) -> None:
         found = find_batch(db, name)
     if not renewing_many.resume(line.database(), found.id, pace=pace, who=line.person()):
         raise Fault(f"batch {found.id} is {found.status}: nothing to resume", code=NOTHING)
+    answer_batch(found.id)
+
+
+@renewal.command()
+@click.argument("name", metavar="BATCH")
+def cancel(name: str) -> None:
+    """Give up what of a batch waits for its turn. What was released goes on."""
+    with line.database().transaction() as db:
+        found = find_batch(db, name)
+    if not renewing_many.cancel(line.database(), found.id, who=line.person()):
+        raise Fault(
+            f"batch {found.id} has nothing left that waits for its turn",
+            hint="An order that was placed already: certline order cancel --help",
+            code=NOTHING,
+        )
     answer_batch(found.id)
 
 

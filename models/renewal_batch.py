@@ -44,6 +44,7 @@ class MemberStatus(StrEnum):
     WAITING = "waiting"
     RELEASED = "released"  # it has its command
     REFUSED = "refused"  # it can't be renewed, and nothing was sent
+    CANCELLED = "cancelled"  # a person gave it up before its turn, and nothing was sent
 
 
 class State(StrEnum):
@@ -55,6 +56,7 @@ class State(StrEnum):
     FAILED = "failed"
     REVIEW = "review"
     REFUSED = "refused"
+    CANCELLED = "cancelled"
 
 
 class RenewalBatch(Base):
@@ -97,7 +99,8 @@ class RenewalMember(Base):
             "(status = 'released') = (command_id IS NOT NULL)", name="released_with_its_command"
         ),
         CheckConstraint(
-            "(status = 'refused') = (reason IS NOT NULL)", name="refused_with_a_reason"
+            "(status IN ('refused', 'cancelled')) = (reason IS NOT NULL)",
+            name="given_up_with_a_reason",
         ),
     )
 
@@ -140,11 +143,13 @@ class Counts:
     failed: int = 0
     review: int = 0
     refused: int = 0
+    cancelled: int = 0
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.open + self.renewed + self.failed + self.review + self.refused
+        ended = self.renewed + self.failed + self.review + self.refused + self.cancelled
+        return self.open + ended
 
     @property
     def open(self) -> int:
@@ -155,6 +160,7 @@ class Counts:
 _STATE = case(
     (RenewalMember.status == MemberStatus.WAITING, literal(State.WAITING.value)),
     (RenewalMember.status == MemberStatus.REFUSED, literal(State.REFUSED.value)),
+    (RenewalMember.status == MemberStatus.CANCELLED, literal(State.CANCELLED.value)),
     (Order.status == OrderStatus.STORED, literal(State.RENEWED.value)),
     (
         Order.status.in_((OrderStatus.REJECTED, OrderStatus.CANCELLED)),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
 from models import (
@@ -165,6 +165,25 @@ def resume(database: Database, batch_id: str, *, pace: int | None, who: str) -> 
         return True
 
 
+def cancel(database: Database, batch_id: str, *, who: str) -> int:
+    """Give up the members that have no command yet; answers how many. The others go on, and the batch
+    ends with the last of them.
+    """
+    with database.transaction() as db:
+        batch = db.get_one(RenewalBatch, batch_id, with_for_update=True)
+        given_up = db.scalars(
+            update(RenewalMember)
+            .where(RenewalMember.batch_id == batch_id, RenewalMember.status == MemberStatus.WAITING)
+            .values(status=MemberStatus.CANCELLED, reason=f"{who} cancelled the batch")
+            .returning(RenewalMember.position)
+        ).all()
+        if given_up:
+            record(db, "renewal.cancelled", batch.id, who=who, members=len(given_up))
+            batch.status = BatchStatus.RUNNING
+            _go_on(db, batch)
+        return len(given_up)
+
+
 def _go_on(db: Session, batch: RenewalBatch) -> int:
     """Release what is due of a batch that the caller has locked, and end it with its last renewal."""
     now = clock(db)
@@ -189,6 +208,7 @@ def _go_on(db: Session, batch: RenewalBatch) -> int:
             failed=counts.failed,
             review=counts.review,
             refused=counts.refused,
+            cancelled=counts.cancelled,
         )
     return released
 

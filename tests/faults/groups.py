@@ -93,6 +93,7 @@ GROUPS: dict[str, tuple[Story, ...]] = {
         doors.a_batch_is_typed,
         doors.a_batch_is_paused,
         doors.a_batch_is_resumed,
+        doors.a_batch_is_cancelled,
         parts.the_producer_renews_many,
     ),
     "the other parts": (

@@ -138,6 +138,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
     ),
     doors.a_batch_is_typed: ("producers.renewing_many:request_batch transaction",),
     doors.a_batch_is_paused: ("producers.renewing_many:pause transaction",),
+    doors.a_batch_is_cancelled: ("producers.renewing_many:cancel transaction",),
     doors.a_batch_is_resumed: ("producers.renewing_many:resume transaction",),
     doors.a_revocation_is_typed: ("producers.managing:request_revocation transaction",),
     doors.a_letter_is_replayed: ("producers.dead_letters:replay transaction",),

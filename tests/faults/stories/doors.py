@@ -81,6 +81,12 @@ def a_batch_is_resumed(stage: Stage, points: Sequence[str]) -> None:
         type_twice(stage, point, "renewal", "resume", batch, "--pace", "9/min")
 
 
+def a_batch_is_cancelled(stage: Stage, points: Sequence[str]) -> None:
+    """`renewal cancel` dies."""
+    for point in points:
+        type_twice(stage, point, "renewal", "cancel", a_batch(stage))
+
+
 def a_batch(stage: Stage) -> str:
     """Two renewals, of which the second has its turn in an hour; the batch's id."""
     certificates = [stage.store() for _ in range(2)]

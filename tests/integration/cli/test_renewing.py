@@ -146,6 +146,24 @@ def test_a_batch_is_begun_paused_resumed_listed_and_shown(
     assert "is revoked: order a new one" in shown
 
 
+def test_a_batch_of_the_wrong_certificates_is_cancelled(
+    typist: Typist, certificates: dict[str, str]
+) -> None:
+    begun = typist.json("certificate", "renew", *certificates.values(), "--pace", "1/h")
+
+    cancelled = typist.json("renewal", "cancel", begun["id"])
+
+    assert (cancelled["status"], cancelled["waiting"], cancelled["running"]) == ("running", 0, 1)
+    assert cancelled["cancelled"] == cancelled["total"] - 1 == 3
+    assert [each["status"] for each in cancelled["members"]] == ["running", *["cancelled"] * 3]
+    assert all("cancelled the batch" in each["reason"] for each in cancelled["members"][1:])
+    told = typist.types("renewal", "cancel", begun["id"], code=4)
+    assert "nothing left that waits for its turn" in told
+    assert "certline order cancel" in told
+    assert "0 of 4 renewed, 3 cancelled, 1 under way" in typist.types("renewal", "list")
+    assert len(commands(typist)) == 1
+
+
 def test_a_batch_that_is_waited_for_in_vain_goes_on(
     typist: Typist, certificates: dict[str, str]
 ) -> None:

@@ -6,14 +6,30 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from models import BatchStatus, Command, Database, Order, OrderStatus, RenewalBatch, RenewalMember
+from models import (
+    BatchStatus,
+    Command,
+    CommandStatus,
+    Database,
+    Order,
+    OrderStatus,
+    RenewalBatch,
+    RenewalMember,
+)
 from models.renewal_backoff import backoff_of, renewal_failed
-from models.renewal_batch import counts_of, members_of
+from models.renewal_batch import State, counts_of, members_of
 from producers import renewing_many
 from producers.clock import tick
-from producers.renewing_many import Verdict, pause, release_due, request_batch, resume
+from producers.renewing_many import (
+    Verdict,
+    cancel,
+    pause,
+    release_due,
+    request_batch,
+    resume,
+)
 from tests.factories import a_certificate, an_account, an_order
 
 SETTLE = timedelta(minutes=15)
@@ -63,6 +79,18 @@ def sent(database: Database) -> None:
             command.subject = order.id
 
 
+def end_commands(database: Database) -> None:
+    """Everything that was released has come to nothing."""
+    with database.transaction() as db:
+        db.execute(update(Command).values(status=CommandStatus.FAILED))
+
+
+def status_of(database: Database, batch_id: str) -> BatchStatus:
+    """How a batch stands."""
+    with database.transaction() as db:
+        return db.get_one(RenewalBatch, batch_id).status
+
+
 def test_a_batch_begins_at_once_and_has_its_pace(database: Database) -> None:
     batch_id = a_batch(database, pace=60)
     at_once = waiting(database, batch_id)
@@ -106,6 +134,43 @@ def test_a_resumed_batch_goes_on_at_the_pace_that_is_named(database: Database) -
     assert waiting(database, batch_id) == 0
     assert len(asked(database)) == 3
     assert not resume(database, batch_id, pace=60_000, who="ida")
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_cancelled_batch_gives_up_what_has_had_no_turn_and_ends_with_the_rest(
+    database: Database, *, paused: bool
+) -> None:
+    batch_id = a_batch(database, pace=1)
+    if paused:
+        pause(database, batch_id, who="ida")
+
+    assert cancel(database, batch_id, who="ida") == 2
+    pass_time(database, batch_id, timedelta(days=1))
+
+    assert release(database) == 0
+    assert len(asked(database)) == 1
+    with database.transaction() as db:
+        counts = counts_of(db, [batch_id])[batch_id]
+        members = members_of(db, batch_id, [State.CANCELLED])
+    assert (counts.running, counts.cancelled, counts.total) == (1, 2, 3)
+    assert {each.reason for each in members} == {"ida cancelled the batch"}
+    assert status_of(database, batch_id) is BatchStatus.RUNNING
+    end_commands(database)
+    release(database)
+    assert status_of(database, batch_id) is BatchStatus.DONE
+    assert cancel(database, batch_id, who="ida") == 0
+    assert not resume(database, batch_id, pace=None, who="ida")
+
+
+def test_a_batch_of_which_nothing_is_under_way_is_over_when_it_is_cancelled(
+    database: Database,
+) -> None:
+    batch_id = a_batch(database, pace=1)
+    end_commands(database)
+
+    cancel(database, batch_id, who="ida")
+
+    assert status_of(database, batch_id) is BatchStatus.DONE
 
 
 def test_no_more_are_released_than_the_window_has_room_for(
