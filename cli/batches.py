@@ -158,7 +158,7 @@ def wait_for_batch(database: Database, batch_id: str, timeout: float | None) -> 
                 elif now is not None:
                     watch.tell_now_and_then(progress(now))
                 if now is not None and _is_over(now):
-                    watch.tell(progress(now))
+                    watch.tell_end(progress(now))
                     done = now.batch.status is BatchStatus.DONE
                     return exit_code(now.counts) if done else WAITS
                 if timeout is not None and watch.seconds() >= timeout:
@@ -184,6 +184,7 @@ class _Watch:
         self._print = tell
         self._start = self._seen = time.monotonic()
         self._told = -COUNTS_EVERY
+        self._last = ""
         self._said: set[str] = set()
 
     def look(self) -> Standing | None:
@@ -212,6 +213,12 @@ class _Watch:
     def tell_now_and_then(self, text: str) -> None:
         if self.seconds() - self._told >= COUNTS_EVERY:
             self._told = self.seconds()
+            self._last = text
+            self.tell(text)
+
+    def tell_end(self, text: str) -> None:
+        """The last word, unless it has just been said."""
+        if text != self._last:
             self.tell(text)
 
     def goes_on(self) -> str:

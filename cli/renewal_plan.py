@@ -3,24 +3,35 @@
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import rich_click as click
+from sqlalchemy.orm import Session
 
 from cli import line
 from cli.documents import instant
 from cli.grammar import Command
 from cli.output import answer, say, table, whisper
-from models.account import accounts
+from models.account import Account
 from models.auto_renewal import settings_of_all
 from models.renewal_estate import Outlook, Selected
 from models.renewal_forecast import Forecast, forecast, peaks
+from producers.renewal_objections import foreseen
 from producers.renewal_settings import outlooks
 
-# Characters of the longest bar, and names that are shown beside it.
-BAR, NAMED = 30, 2
+# Characters of the longest bar, names that are shown beside it, and refusals that are shown.
+BAR, NAMED, REFUSALS = 30, 2, 10
 # A bar in a terminal.
 BLOCK = "█"
+
+
+class Planned(NamedTuple):
+    """A certificate that is to be renewed on a day; `objection` is why it would be refused then."""
+
+    day: date
+    account: str
+    selected: Selected
+    objection: str | None
 
 
 @click.command(cls=Command)
@@ -44,22 +55,15 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
     """What will be renewed on which day; the peaks are named. Nothing is changed."""
     settings = line.settings()
     with line.database().transaction() as db:
-        names = {account.id: account.name for account in accounts(db, removed=True)}
         found = outlooks(db)
+        today = found[0].today if found else datetime.now(UTC).date()
+        near = [
+            row for ahead in found for row in _planned(db, ahead, today + timedelta(days=days - 1))
+        ]
         is_on = any(setting.enabled for setting in settings_of_all(db))
-    planned = [
-        (ahead.planned[each.id], names[each.account_id], each)
-        for ahead in found
-        for each in ahead.selected
-        if each.id in ahead.planned
-    ]
-    today = found[0].today if found else datetime.now(UTC).date()
-    last = today + timedelta(days=days - 1)
-    near = sorted(
-        (row for row in planned if row[0] <= last), key=lambda row: (row[0], row[2].common_name)
-    )
+    near.sort(key=lambda row: (row.day, row.selected.common_name))
     counts = Counter({today + timedelta(days=number): 0 for number in range(days)})
-    counts.update(day for day, _, _ in near)
+    counts.update(row.day for row in near)
     high = peaks(counts)
     what_if = [
         forecast(
@@ -80,14 +84,13 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
         "renewals": sum(counts.values()),
         "being_renewed": sum(len(ahead.going) for ahead in found),
         "late": len(late),
+        "would_be_refused": sum(row.objection is not None for row in near),
         "peaks": [{"date": day.isoformat(), "renewals": counts[day]} for day in high],
         "plan": [
             {
                 "date": day.isoformat(),
                 "renewals": counts[day],
-                "certificates": [
-                    _document(each, account) for own, account, each in near if own == day
-                ],
+                "certificates": [_document(row) for row in near if row.day == day],
             }
             for day in sorted(counts)
         ],
@@ -105,13 +108,27 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
         )
 
 
-def _document(each: Selected, account: str) -> dict[str, Any]:
+def _planned(db: Session, ahead: Outlook, last: date) -> list[Planned]:
+    """Those of an account whose day comes until then."""
+    soon = [each for each in ahead.selected if ahead.planned.get(each.id, date.max) <= last]
+    if not soon:
+        return []
+    account = db.get_one(Account, soon[0].account_id)
+    refused = foreseen(db, account, soon, ahead.planned)
+    return [
+        Planned(ahead.planned[each.id], account.name, each, refused.get(each.id)) for each in soon
+    ]
+
+
+def _document(row: Planned) -> dict[str, Any]:
+    each = row.selected
     return {
         "certificate": each.id,
         "common_name": each.common_name,
-        "account": account,
+        "account": row.account,
         "not_after": instant(each.not_after),
         "wanted": each.span.wanted.isoformat(),
+        "objection": row.objection,
     }
 
 
@@ -124,7 +141,7 @@ def _forecast_document(each: Forecast) -> dict[str, Any]:
 
 def _people(
     counts: Counter[date],
-    near: list[tuple[date, str, Selected]],
+    near: list[Planned],
     high: list[date],
     what_if: list[Forecast],
     found: list[Outlook],
@@ -134,8 +151,8 @@ def _people(
         return
     highest = max(counts.values())
     names: dict[date, list[str]] = {}
-    for day, _, each in near:
-        names.setdefault(day, []).append(each.common_name)
+    for row in near:
+        names.setdefault(row.day, []).append(row.selected.common_name)
     rows = [
         (
             f"{day:%a %Y-%m-%d}",
@@ -150,6 +167,16 @@ def _people(
         say("\nPeaks: " + ", ".join(f"{day} ({counts[day]})" for day in high))
     going = sum(len(ahead.going) for ahead in found)
     say(f"\nRenewals in {len(counts)} days: {sum(counts.values())}; on their way already: {going}.")
+    refused = [row for row in near if row.objection is not None]
+    if refused:
+        say(f"\nWould be refused, as far as it is known today: {len(refused)}")
+        table(
+            ["day", "common name", "why"],
+            [(row.day, row.selected.common_name, row.objection) for row in refused[:REFUSALS]],
+            empty="",
+        )
+        if len(refused) > REFUSALS:
+            say(f"… and {len(refused) - REFUSALS} more; --json has them all.")
     if what_if:
         say("\nA year in which each new certificate lives so many days:")
         table(

@@ -4,8 +4,8 @@ Found out from rows alone: what SCM says is asked by the worker that sends the r
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -104,6 +104,22 @@ def objection(facts: Facts, each: Selected) -> Verdict | None:
     if not may_renew_automatically(backoff, facts.now):
         return _rests(backoff, each)
     return _unfit(facts, each)
+
+
+def foreseen(
+    db: Session, account: Account, those: Sequence[Selected], planned: Mapping[str, date]
+) -> dict[str, str]:
+    """Why these would be refused on the day that is planned for each, as far as it is known today
+    (a validation that ends before, say); one that would be renewed has none.
+    """
+    facts = facts_about(db, account, those, {})
+    found = {}
+    for each in those:
+        day = datetime.combine(planned[each.id], time(), UTC)
+        verdict = objection(replace(facts, now=max(facts.now, day)), each)
+        if verdict is not None and verdict.decision is Decision.REFUSED:
+            found[each.id] = verdict.reason
+    return found
 
 
 def validation_problem(

@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from models import Account, AutoRenewRun, Certificate, Command, CommandType
+from models import Account, AutoRenewRun, Certificate, Command, CommandType, Domain
 from models.session import clock
 from tests.integration.cli.conftest import Typist
 from tests.integration.producers.estate import DAY, an_estate, certificates_of
@@ -83,6 +83,32 @@ def test_auto_renewal_from_its_start_to_its_audit(typist: Typist) -> None:
     assert shown["last_run"]["skipped"] == 1
     assert shown["seconds_since_good_run"] >= 0
     assert "last run (UTC)" in typist.types("auto-renew", "show")
+
+
+def test_the_plan_says_what_would_be_refused_on_its_day(typist: Typist) -> None:
+    due, *_, last = typist.database.run(some_certificates)
+    typist.types("auto-renew", "select", "--all")
+    with typist.database.transaction() as db:
+        in_ten_days = clock(db, 10 * DAY).date()
+        db.execute(update(Domain).values(validation_expires=in_ten_days))
+
+    plan = typist.json("auto-renew", "plan", "--days", "60")
+
+    planned = {each["certificate"]: each for day in plan["plan"] for each in day["certificates"]}
+    refused = [own_id for own_id, each in planned.items() if each["objection"] is not None]
+    assert planned[due]["objection"] is None
+    assert planned[last]["objection"].startswith("the validation of nordhafen.example")
+    assert plan["would_be_refused"] == len(refused)
+    assert refused == [
+        each["certificate"]
+        for day in plan["plan"]
+        for each in day["certificates"]
+        if day["date"] > in_ten_days.isoformat()
+    ]
+    told = typist.types("auto-renew", "plan", "--days", "60")
+    assert f"Would be refused, as far as it is known today: {len(refused)}" in told
+    near = typist.types("auto-renew", "plan", "--days", "5")
+    assert "Would be refused" not in near
 
 
 def test_what_is_wrong_is_said_and_nothing_to_do_is_exit_4(typist: Typist) -> None:
