@@ -12,7 +12,8 @@ from functools import partial
 
 from sqlalchemy import select
 
-from models import Certificate, CertificateStatus, CommandType, Order
+from models import Certificate, CertificateStatus, Command, CommandStatus, CommandType, Order
+from models.command import MOST_RESTARTS
 from models.payloads import SyncCommand
 from producers.requests import request_sync
 from tests.faults.crashing import Death
@@ -54,6 +55,8 @@ class Run:
     died: Counter[tuple[str, str]] = field(default_factory=Counter)
     asked: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    # Commands whose workers died ten times in a row: put before a person, who tried them again.
+    stopped: int = 0
 
 
 class Victim:
@@ -106,6 +109,7 @@ def run(stage: Stage, seed: int, commands: int) -> Run:
     stage.hasten()
     _round(stage, _victims(stage, chance, SECOND_ROUND, 1), outcome, iter(()))
     stage.age()
+    outcome.stopped = try_stopped_again(stage)
     stage.start("worker")
     stage.place()
     outcome.wrong = stage.finish(timeout=180)
@@ -118,6 +122,21 @@ def _stock(stage: Stage, count: int) -> None:
         for _ in range(count):
             stage.place()
         until(lambda: not stage.open_orders(), 120, every=0.1)
+
+
+def try_stopped_again(stage: Stage) -> int:
+    """Do what a person does about commands that were stopped, for their workers died of them each time
+    (here they died of something else); answers how many. Those of orders are not among them.
+    """
+    with stage.plant.database.transaction() as db:
+        stopped = db.scalars(
+            select(Command.id).where(
+                Command.status == CommandStatus.REVIEW, Command.restarts > MOST_RESTARTS
+            )
+        ).all()
+    for command_id in stopped:
+        stage.type("command", "retry", command_id)
+    return len(stopped)
 
 
 def _victims(

@@ -49,6 +49,11 @@ def tell(runs: Sequence[Run], versions: Versions, points: int, tests: str) -> st
         lines.append(f"| {part} | {' | '.join(map(str, counts))} | {sum(counts)} |")
     result = "the world was right after each" if not wrong else f"**wrong after {wrong}**"
     lines += ["", f"Result: {result}."]
+    stopped = sum(run.stopped for run in runs)
+    if stopped:
+        lines.append(
+            f"Stopped, for ten workers in a row died at the same command, and tried again by hand: {stopped}."
+        )
     if tests:
         lines.append(
             f"Crash points: {points}, each killed once. The suite in its long form: {tests}."
