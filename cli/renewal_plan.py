@@ -19,7 +19,7 @@ from models.renewal_forecast import Forecast, forecast, peaks
 from producers.renewal_objections import foreseen
 from producers.renewal_settings import outlooks
 
-# Characters of the longest bar, names that are shown beside it, and refusals that are shown.
+# Characters of the longest bar, names that are shown beside it, and reasons that are shown.
 BAR, NAMED, REFUSALS = 30, 2, 10
 # A bar in a terminal.
 BLOCK = "█"
@@ -170,13 +170,7 @@ def _people(
     refused = [row for row in near if row.objection is not None]
     if refused:
         say(f"\nWould be refused, as far as it is known today: {len(refused)}")
-        table(
-            ["day", "common name", "why"],
-            [(row.day, row.selected.common_name, row.objection) for row in refused[:REFUSALS]],
-            empty="",
-        )
-        if len(refused) > REFUSALS:
-            say(f"… and {len(refused) - REFUSALS} more; --json has them all.")
+        _refusals(refused)
     if what_if:
         say("\nA year in which each new certificate lives so many days:")
         table(
@@ -205,6 +199,20 @@ def _people(
             ],
             empty="",
         )
+
+
+def _refusals(refused: list[Planned]) -> None:
+    """Each reason once: since which day, for how many, and why."""
+    alike: dict[str | None, list[Planned]] = {}
+    for row in refused:
+        alike.setdefault(row.objection, []).append(row)
+    rows = [
+        (those[0].day, len(those), _few([row.selected.common_name for row in those]), reason)
+        for reason, those in alike.items()
+    ]
+    table(["from", "certificates", "names", "why"], rows[:REFUSALS], empty="")
+    if len(rows) > REFUSALS:
+        say(f"… and {len(rows) - REFUSALS} more reasons; --json has them all.")
 
 
 def _bar(count: int, highest: int) -> str:

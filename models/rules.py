@@ -71,7 +71,8 @@ def check_order(wanted: OrderCommand, offer: Offer, today: date) -> CheckedOrder
             warnings += [warning] if warning else []
     if problems or organization is None or profile is None:
         raise BadCommandError(problems)
-    return CheckedOrder(organization, profile, warnings)
+    # Names of one domain have the same said of them.
+    return CheckedOrder(organization, profile, list(dict.fromkeys(warnings)))
 
 
 def judge_name(
@@ -103,7 +104,7 @@ def judge_name(
     if _word(domain.validation_status) == "notvalidated":
         return f"the domain {domain.name} of {name} is not validated at SCM (DCV)", None
     when = f" on {domain.validation_expires}" if domain.validation_expires else ""
-    return None, f"the validation of {domain.name} expired{when}: SCM may refuse {name}"
+    return None, f"the validation of {domain.name} expired{when}: SCM may refuse names in it"
 
 
 def find_offered(noun: str, text: str, rows: Sequence[Row]) -> Row:

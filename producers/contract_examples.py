@@ -182,7 +182,7 @@ EVENTS: dict[str, dict[str, Any]] = {
                 "certificate_id": CERTIFICATE_ID,
                 "common_name": NAMES["common_name"],
                 "reason": "the validation of nordhafen.example expired on 2026-03-01: SCM may refuse "
-                "www.nordhafen.example",
+                "names in it",
             }
         ],
     },

@@ -86,11 +86,9 @@ def test_an_expired_validation_is_a_warning_with_its_date(status: str) -> None:
     yesterday = TODAY - timedelta(days=1)
     over = a_domain(validation_status=status, validation_expires=yesterday)
 
-    assert checked(domains=[over]).warnings == [
-        (
-            "the validation of nordhafen.example expired on 2026-03-01: "
-            "SCM may refuse shop.nordhafen.example"
-        )
+    both = {"common_name": "shop.nordhafen.example", "sans": ["mail.nordhafen.example"]}
+    assert checked(both, domains=[over]).warnings == [
+        "the validation of nordhafen.example expired on 2026-03-01: SCM may refuse names in it"
     ]
 
 
