@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from models import Certificate, CertificateStatus, Command, CommandStatus, CommandType, Order
 from models.command import MOST_RESTARTS
+from models.order import order_of_command
 from models.payloads import SyncCommand
 from producers.requests import request_sync
 from tests.faults.crashing import Death
@@ -126,16 +127,22 @@ def _stock(stage: Stage, count: int) -> None:
 
 def try_stopped_again(stage: Stage) -> int:
     """Do what a person does about commands that were stopped, for their workers died of them each time
-    (here they died of something else); answers how many. Those of orders are not among them.
+    (here they died of something else); answers how many. An order that was stopped was never sent.
     """
     with stage.plant.database.transaction() as db:
-        stopped = db.scalars(
-            select(Command.id).where(
-                Command.status == CommandStatus.REVIEW, Command.restarts > MOST_RESTARTS
+        stopped = {
+            command_id: order_of_command(db, command_id)
+            for command_id in db.scalars(
+                select(Command.id).where(
+                    Command.status == CommandStatus.REVIEW, Command.restarts > MOST_RESTARTS
+                )
             )
-        ).all()
-    for command_id in stopped:
-        stage.type("command", "retry", command_id)
+        }
+    for command_id, order in stopped.items():
+        if order is None:
+            stage.type("command", "retry", command_id)
+        else:
+            stage.type("order", "resolve", order.id, "--resend", "--yes")
     return len(stopped)
 
 

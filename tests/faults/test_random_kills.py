@@ -1,10 +1,10 @@
 """The short form of `make faults`: every part is killed at random moments while mixed commands come."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import update
 
-from models import Command, CommandStatus
-from models.command import MOST_RESTARTS, finish
+from models import Command, CommandStatus, OrderStatus
+from models.command import MOST_RESTARTS
 from models.payloads import SyncCommand
 from producers.requests import request_sync
 from tests.faults import random_kills
@@ -19,17 +19,20 @@ def test_whoever_is_killed_at_random_the_world_is_right_in_the_end(stage: Stage,
     assert outcome.died.total() >= 4, outcome.died
 
 
-def test_a_command_that_was_stopped_is_tried_again_by_a_person(stage: Stage) -> None:
-    (stopped,) = request_sync(stage.plant.database, SyncCommand(), requested_by="test")
+def test_what_ten_deaths_have_stopped_is_tried_again_by_a_person(stage: Stage) -> None:
+    (sync,) = request_sync(stage.plant.database, SyncCommand(), requested_by="test")
+    order = stage.place()
     with stage.plant.database.transaction() as db:
-        row = db.get_one(Command, stopped.id)
-        row.restarts = MOST_RESTARTS + 1
-        finish(db, row, CommandStatus.REVIEW, error="started 10 times without an end")
+        died = update(Command).where(Command.id.in_([sync.id, order.id]))
+        db.execute(died.values(status=CommandStatus.RUNNING, restarts=MOST_RESTARTS))
+    for command in (sync, order):
+        stage.run(command)
+    assert stage.order(order).status is OrderStatus.REVIEW
 
-    assert random_kills.try_stopped_again(stage) == 1
+    assert random_kills.try_stopped_again(stage) == 2
 
     stage.start("worker")
     assert stage.finish() == []
     with stage.plant.database.transaction() as db:
-        status = db.scalars(select(Command.status).where(Command.id == stopped.id)).one()
-    assert status is CommandStatus.DONE
+        assert db.get_one(Command, sync.id).status is CommandStatus.DONE
+    assert stage.order(order).status is OrderStatus.STORED
