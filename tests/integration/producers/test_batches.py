@@ -22,14 +22,7 @@ from models.renewal_backoff import backoff_of, renewal_failed
 from models.renewal_batch import State, counts_of, members_of
 from producers import renewing_many
 from producers.clock import tick
-from producers.renewing_many import (
-    Verdict,
-    cancel,
-    pause,
-    release_due,
-    request_batch,
-    resume,
-)
+from producers.renewing_many import Verdict, cancel, pause, release_due, request_batch, resume
 from tests.factories import a_certificate, an_account, an_order
 
 SETTLE = timedelta(minutes=15)
