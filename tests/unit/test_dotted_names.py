@@ -1,0 +1,174 @@
+"""Names of modules and functions that are written as strings exist: mypy sees none of them."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.faults import effects, killing, random_kills
+
+ROOT = Path(__file__).parents[2]
+ROLES = "cli|producers|workers|models|simulator"
+FOLDERS = (*ROLES.split("|"), "tests", "benchmarks")
+# `workers.sending:_call call enroll`, `workers.app:worker_app`, `cli.main`.
+DOTTED = re.compile(rf"((?:{ROLES})(?:\.\w+)+)(?::([\w.]+))?(?: [\w ]+)?")
+# Names of examples, in tests of scans themselves.
+EXAMPLES = {"workers.settling"}
+
+
+def dotted_strings() -> Iterator[tuple[str, str, str | None]]:
+    """Every string of our Python that names a module of ours: where it stands, module, qualified name."""
+    for file in (file for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))):
+        if file == Path(__file__):
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                match = DOTTED.fullmatch(node.value)
+                if match and match[1] not in EXAMPLES and not node.value.endswith(".md"):
+                    yield f"{file.relative_to(ROOT)}:{node.lineno}", match[1], match[2]
+
+
+def exists(dotted: str, qualified: str | None) -> bool:
+    """Whether a module has that function or class, or a dotted name is one or an attribute of one."""
+    if qualified is not None:
+        return qualified in definitions(dotted)
+    head, _, last = dotted.rpartition(".")
+    return (
+        is_module(dotted)
+        or last in definitions(head)
+        or (is_module(head.rpartition(".")[0]) and exists_in_attribute(head))
+    )
+
+
+def exists_in_attribute(dotted: str) -> bool:
+    """Whether it names something that a module imports, such as `workers.targets.socket`."""
+    module, _, attribute = dotted.rpartition(".")
+    return attribute in definitions(module)
+
+
+def is_module(dotted: str) -> bool:
+    """Whether a file or a folder has that name."""
+    path = ROOT.joinpath(*dotted.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+@cache
+def definitions(dotted: str) -> frozenset[str]:
+    """Everything that a module defines or imports, nested names as `outer.inner`; empty if there is none."""
+    path = ROOT.joinpath(*dotted.split("."))
+    file = path.with_suffix(".py")
+    if not file.is_file():
+        file = path / "__init__.py"
+    if not file.is_file():
+        return frozenset()
+    return frozenset(_names(ast.parse(file.read_text(encoding="utf-8")), ""))
+
+
+def _names(node: ast.AST, outer: str) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        inner = outer
+        if isinstance(child, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            inner = f"{outer}.{child.name}".lstrip(".")
+            yield inner
+        elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            yield f"{outer}.{child.id}".lstrip(".")
+        elif isinstance(child, ast.alias):
+            yield (child.asname or child.name).partition(".")[0]
+        yield from _names(child, inner)
+
+
+def test_each_name_in_a_string_exists() -> None:
+    missing = [
+        f"{where}: {module}" + (f":{name}" if name else "")
+        for where, module, name in dotted_strings()
+        if not exists(module, name)
+    ]
+
+    assert missing == []
+
+
+def test_the_scan_finds_names() -> None:
+    assert len(list(dotted_strings())) > 200
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("workers.nowhere", None),
+        ("workers.sending", "nothing"),
+        ("workers.line", "Line.nothing"),
+        ("workers.sending.nothing", None),
+    ],
+)
+def test_a_name_that_does_not_exist_is_found(module: str, name: str | None) -> None:
+    assert not exists(module, name)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("workers.sending", None),
+        ("workers.line", "Line.store"),
+        ("workers.line", "Line._open_door.probe"),
+        ("workers.scm.pages.MOST_PAGES", None),
+        ("workers.targets.socket.getaddrinfo", None),
+    ],
+)
+def test_a_name_that_exists_is_known(module: str, name: str | None) -> None:
+    assert exists(module, name)
+
+
+def test_an_effect_that_only_reads_is_an_effect() -> None:
+    assert {effect.name for effect in effects.effects()} >= killing.READING
+
+
+def test_each_effect_that_a_test_names_exists() -> None:
+    known = {effect.name for effect in effects.effects()}
+    named = {
+        node.value
+        for file in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if (match := DOTTED.fullmatch(node.value)) and match[1] not in EXAMPLES
+        if match[2] and " " in node.value
+    }
+
+    assert len(named) > 100
+    assert {name.removesuffix(" before").removesuffix(" after") for name in named} <= known
+
+
+def test_the_scan_for_effects_looks_into_folders_that_exist() -> None:
+    assert all((ROOT / folder).is_dir() for folder in (*effects.ROOMS, *effects.INSIDE))
+    assert all(exists(*way.split(":")) for way in effects.WAYS)
+
+
+def test_each_module_of_the_table_of_parts_exists() -> None:
+    assert all(is_module(f"producers.{name}") for name in random_kills.PARTS)
+
+
+@pytest.mark.parametrize("file", ["Makefile", "pyproject.toml", "compose.yaml", "Dockerfile"])
+def test_each_path_and_module_in_the_build_files_exists(file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    modules = re.findall(rf"-m ((?:{ROLES}|tests|benchmarks)(?:\.\w+)*)", text)
+    modules += re.findall(rf'"((?:{ROLES})(?:\.\w+)+)(?:\.\*)?(?::\w+)?"', text)
+    paths = re.findall(rf"\b((?:{ROLES})/[\w/]+(?:\.py)?)", text)
+
+    assert [name for name in modules if not is_module(name)] == []
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *(each.relative_to(ROOT).as_posix() for each in sorted((ROOT / "docs").rglob("*.md"))),
+        *("README.md", "CONTRIBUTING.md"),
+    ],
+)
+def test_each_file_that_a_page_names_exists(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    paths = re.findall(rf"`((?:{ROLES}|tests|benchmarks|deploy|examples)/[\w/.]*)`", text)
+
+    assert [path for path in paths if not (ROOT / path).exists()] == []
