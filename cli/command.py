@@ -10,7 +10,7 @@ from cli.grammar import Group
 from cli.output import answer
 from cli.waiting import started, wait_options
 from models.import_record import failed_records
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from producers import requests
 
 

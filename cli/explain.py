@@ -9,8 +9,8 @@ from cli.errors import FAILED, NO_SERVER, WRONG_USE, Fault
 from models.certificate import SeveralCertificatesError
 from models.command import OtherCommandError
 from models.embedded import NoDatabaseError
-from models.payloads import BadCommandError
 from models.settings import settings, without_password
+from models.validation import BadCommandError
 from models.vault import NoSecretKeyError, WrongSecretKeyError
 from producers.parts import NeedsRabbitError, ServerDownError
 from producers.requests import SuspendedError

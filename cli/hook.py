@@ -27,7 +27,7 @@ from models.hook import (
     runs_listed,
     runs_that_matter,
 )
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from producers import requests
 
 

@@ -45,7 +45,7 @@ from models.lists import (
     dead_letters_listed,
     orders_listed,
 )
-from models.order import OPEN
+from models.states import OPEN
 
 
 def with_account(columns: list[Column[Any]], names: Mapping[int, str]) -> list[Column[Any]]:

@@ -6,7 +6,7 @@ import sys
 import click
 import rich_click
 
-from cli import errors
+from cli import report
 from cli.grammar import LazyGroup
 
 PLACES = {
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except Exception as error:  # noqa: BLE001  # the edge: whatever it is, a person reads a sentence
-        code = errors.tell(error, as_json="--json" in given)
+        code = report.tell(error, as_json="--json" in given)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -21,8 +21,9 @@ from cli.waiting import wait_options
 from models import Certificate, CertificateStatus, Narrowing
 from models.certificate import SeveralCertificatesError
 from models.lists import certificates_listed
-from models.payloads import BadCommandError, RenewCommand
+from models.payloads import RenewCommand
 from models.renewal_pace import per_hour
+from models.validation import BadCommandError
 from producers import managing
 from producers.renewing_many import Verdict, judge_many, request_batch
 

@@ -1,20 +1,21 @@
 """Tables, states and their legal moves, and the questions asked of them."""
 
 from models.account import Account, AccountStatus, LoginKind
-from models.auto_renewal import AutoRenewChoice, AutoRenewRule, AutoRenewSetting
+from models.auto_renewal import AutoRenewRule, AutoRenewSetting
 from models.auto_renewal_audit import AutoRenewDecision, AutoRenewRun
 from models.base import Base
 from models.breaker import Breaker
 from models.catalogue import CustomField, Domain, Organization, Profile
-from models.certificate import Certificate, CertificateStatus, Line
+from models.certificate import Certificate
 from models.command import Command, CommandStatus, CommandType
 from models.dead_letter import DeadLetter, DeadLetterStatus
 from models.event import Event, EventHead, EventLink
 from models.hook import Hook
 from models.import_record import ImportRecord
 from models.license import License
+from models.line import AutoRenewChoice, Line
 from models.lists import Narrowing  # its module has indexes that belong to the tables
-from models.order import Order, OrderKind, OrderStatus
+from models.order import Order
 from models.outbox import Outbox, Queue
 from models.pace import CallKind, Pace
 from models.private_key import PrivateKey
@@ -22,6 +23,7 @@ from models.renewal_backoff import LineBackoff
 from models.renewal_batch import BatchStatus, RenewalBatch, RenewalMember
 from models.schedule import Schedule, ScheduleRun
 from models.session import Database
+from models.states import CertificateStatus, OrderKind, OrderStatus
 from models.webhook import Webhook, WebhookStatus
 
 __all__ = [

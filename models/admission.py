@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from models.command import Command, CommandType, accept, require_same
 from models.envelope import Asked
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from models.vault import Vault, WrongSecretKeyError
 
 

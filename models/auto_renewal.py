@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from models.account import Account, accounts
 from models.base import Base, new_id
 from models.certificate import Certificate
-from models.lists import like
+from models.patterns import like
 
 # Days before the expiry where nobody has said any (SCM's own auto-renew has the same).
 USUAL_DAYS = 30
@@ -65,23 +65,6 @@ class AutoRenewRule(Base):
     name: Mapped[str | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class AutoRenewChoice(Base):
-    """What was said of one certificate, and so of its line. `days`: its own, in place of the
-    account's.
-    """
-
-    __tablename__ = "auto_renew_choice"
-    __table_args__ = (CheckConstraint("days > 0", name="days_before"),)
-
-    line_id: Mapped[str] = mapped_column(
-        ForeignKey("line.id", ondelete="CASCADE"), primary_key=True
-    )
-    selected: Mapped[bool]
-    days: Mapped[int | None]
-    chosen_by: Mapped[str]
-    chosen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 def auto_renew_settings(db: Session, *, enabled: bool = False) -> list[AutoRenewSetting]:

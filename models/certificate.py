@@ -1,7 +1,6 @@
 """Certificates, and the lines they belong to: a certificate with its renewals and reissues."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import (
     CheckConstraint,
@@ -17,33 +16,8 @@ from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from models.account import Account
 from models.base import Base, DnsText, new_id, stored_by_value
-from models.payloads import BadCommandError
-
-
-class CertificateStatus(StrEnum):
-    """Whether a certificate is the one to use."""
-
-    ACTIVE = "active"
-    SUPERSEDED = "superseded"
-    REVOKED = "revoked"
-    EXPIRED = "expired"
-
-
-# SCM renews what has expired all the same.
-RENEWABLE = frozenset({CertificateStatus.ACTIVE, CertificateStatus.EXPIRED})
-
-
-class Line(Base):
-    """What a licence is counted for: one name's certificate through all its versions."""
-
-    __tablename__ = "line"
-    __table_args__ = (Index("line_managed", "id", postgresql_where=text("deleted_at IS NULL")),)
-
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
-    common_name: Mapped[DnsText]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    deleted_at: Mapped[datetime | None]
+from models.states import CertificateStatus
+from models.validation import BadCommandError
 
 
 class Certificate(Base):

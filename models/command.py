@@ -13,8 +13,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, stored_by_value
 from models.outbox import emit_wake_up
-from models.payloads import BadCommandError
 from models.session import clock
+from models.validation import BadCommandError
 
 
 class CommandType(StrEnum):

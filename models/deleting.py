@@ -10,16 +10,18 @@ from typing import Any
 from sqlalchemy import delete, exists, or_, select, text
 from sqlalchemy.orm import Session
 
-from models.certificate import Certificate, Line
+from models.certificate import Certificate
 from models.command import OPEN as OPEN_COMMANDS
 from models.command import Command, CommandStatus, CommandType, finish
 from models.event import record
-from models.order import OPEN, Order, OrderStatus
+from models.line import Line
+from models.order import Order
 from models.ordering import release_held
 from models.outbox import emit_event
-from models.payloads import BadCommandError
 from models.private_key import PrivateKey
 from models.session import clock
+from models.states import OPEN, OrderStatus
+from models.validation import BadCommandError
 
 # A certificate and its order name each other, so they can only go in one statement.
 DELETE_LINE = text(

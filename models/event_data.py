@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from models.certificate import CertificateStatus
-from models.order import OrderStatus
+from models.states import CertificateStatus, OrderStatus
 
 OrderId = Annotated[str, Field(description="our id of the order")]
 CertificateId = Annotated[str, Field(description="our id of the certificate")]

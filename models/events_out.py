@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic import StringConstraints as Text
 
 from models import event_data as data
-from models.payloads import problems_of
+from models.validation import problems_of
 
 SOURCE = "certline"
 

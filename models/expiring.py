@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session
 from models.account import Account
 from models.auto_renewal import auto_renew_settings
 from models.auto_renewal_audit import AutoRenewDecision, Decision, last_decisions
-from models.certificate import WITHOUT_PEM, Certificate, CertificateStatus
+from models.bulk import add_rows, set_in_rows
+from models.certificate import WITHOUT_PEM, Certificate
 from models.event import Event, entry
-from models.many import add_rows, send_out, set_in_rows
+from models.many import send_out
 from models.outbox import told
 from models.renewal_backoff import Backoff, backoff_of
 from models.renewal_estate import Going, successions
 from models.session import clock
+from models.states import CertificateStatus
 
 # Days before the end (issue: renewal).
 DAYS = (30, 14, 7, 3, 1)

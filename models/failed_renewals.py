@@ -9,14 +9,10 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.certificate import (
-    RENEWABLE,
-    SeveralCertificatesError,
-    certificate_known_as,
-)
+from models.certificate import SeveralCertificatesError, certificate_known_as
 from models.command import Command, CommandStatus, hasten
 from models.lifecycle import open_succession
-from models.order import Order, OrderStatus, order_of_command
+from models.order import Order, order_of_command
 from models.renewal_backoff import (
     DAILY,
     backoff_of,
@@ -24,6 +20,7 @@ from models.renewal_backoff import (
     reset_backoff,
 )
 from models.session import clock
+from models.states import RENEWABLE, OrderStatus
 
 # Tries of one renewal that follow each other within seconds, as those of any order: a hiccup is no
 # failure. After them the line rests.

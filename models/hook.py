@@ -12,10 +12,12 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models.account import Account
 from models.base import Base, new_id
-from models.certificate import Certificate, CertificateStatus
+from models.certificate import Certificate
 from models.command import Command, CommandStatus, CommandType, accept
 from models.event import record
-from models.payloads import BadCommandError, HookCommand
+from models.payloads import HookCommand
+from models.states import CertificateStatus
+from models.validation import BadCommandError
 
 # The events that a hook may wait for (contract: events out), by the word that a person types.
 HOOK_EVENTS = {

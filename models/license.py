@@ -7,10 +7,11 @@ from sqlalchemy import CheckConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, new_id
-from models.certificate import Line
+from models.bulk import add_rows
 from models.kinship import run_of, shared_line
-from models.many import add_rows
-from models.order import Order, OrderKind, OrderStatus
+from models.line import Line
+from models.order import Order
+from models.states import OrderKind, OrderStatus
 
 
 class License(Base):

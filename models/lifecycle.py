@@ -10,14 +10,16 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from models.account import Account
-from models.certificate import Certificate, CertificateStatus, Line
+from models.certificate import Certificate
 from models.command import Command, CommandType, accept
 from models.event import record
-from models.order import OPEN, Order, OrderKind
+from models.line import Line
+from models.order import Order
 from models.ordering import tell
 from models.outbox import emit_event
 from models.renewal_backoff import renewal_worked
 from models.session import clock
+from models.states import OPEN, CertificateStatus, OrderKind
 
 
 def open_succession(db: Session, line_id: str) -> Order | None:

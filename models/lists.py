@@ -4,26 +4,25 @@ Beside each question stand the indexes that answer it; tests/integration/models/
 that Postgres uses them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Index, Select, func, literal, or_, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, Session, defer
+from sqlalchemy.orm import Session, defer
 
 from models.base import Base
 from models.catalogue import Organization, Profile
-from models.certificate import WITHOUT_PEM, Certificate, CertificateStatus
+from models.certificate import WITHOUT_PEM, Certificate
 from models.command import Command, CommandType
 from models.dead_letter import DeadLetter
 from models.event import Event
 from models.order import Order
+from models.patterns import escaped, like, matches
+from models.states import CertificateStatus
 
 Row = TypeVar("Row", bound=Base)
-
-# Sorts after every character of a name; names are ASCII.
-LAST_CHARACTER = "\U0010ffff"
 
 
 @dataclass(frozen=True)
@@ -189,44 +188,13 @@ def _narrowed(
     return question
 
 
-def like(column: InstrumentedAttribute[str], pattern: str) -> Iterator[ColumnElement[bool]]:
-    """What a name has to be for a pattern: `*` stands for any characters, at any place.
-
-    The beginning and the end that the pattern fixes are looked up in an index each; one with `*` at
-    both ends looks at every name.
-    """
-    pattern = pattern.lower()
-    first, star, rest = pattern.partition("*")
-    if not star:
-        yield column == pattern
-        return
-    if first:
-        yield column >= first
-        yield column < first + LAST_CHARACTER
-    end = rest.rpartition("*")[2][::-1]
-    if end:
-        backwards = func.reverse(column)
-        yield backwards >= end
-        yield backwards < end + LAST_CHARACTER
-    yield _matches(column, pattern)
-
-
 def _typed(kind: str) -> ColumnElement[bool]:
-    return _matches(Event.type, kind) if "*" in kind else Event.type == kind
-
-
-def _matches(column: InstrumentedAttribute[str], pattern: str) -> ColumnElement[bool]:
-    return column.like(_as_like(pattern), escape="\\")
+    return matches(Event.type, kind) if "*" in kind else Event.type == kind
 
 
 def _part(text: str) -> str:
     """What a text has to be like to have a part like this, in SQL's spelling."""
-    return f"%{_as_like(text)}%"
-
-
-def _as_like(pattern: str) -> str:
-    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return escaped.replace("*", "%")
+    return f"%{escaped(text)}%"
 
 
 Index("order_by_status", Order.status, Order.id)

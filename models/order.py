@@ -1,7 +1,6 @@
 """Orders: what was asked of SCM, the states an order goes through and the only legal moves."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
@@ -10,79 +9,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from models.account import Account
 from models.base import Base, DnsText, new_id, stored_by_value
-from models.payloads import BadCommandError
 from models.private_key import PrivateKey
-
-
-class OrderStatus(StrEnum):
-    """Where an order stands."""
-
-    PLACED = "placed"  # ours only: key, CSR and reference are stored, SCM has not heard of it
-    SENDING = "sending"  # the one POST is on its way, or its outcome is unknown
-    PENDING = "pending"  # SCM has it and has not issued
-    ISSUED = "issued"  # SCM has issued; the certificate is to be fetched
-    HELD = "held"  # issued, and no licence is left to store it
-    STORED = "stored"  # the certificate and its key are here
-    REJECTED = "rejected"  # declined, rejected or invalid at SCM, or refused when it was sent
-    CANCELLED = "cancelled"  # a person took it back, or what it brought is no longer in force
-    REVIEW = "review"  # unclear: a person decides
-
-
-class OrderKind(StrEnum):
-    """Why an order exists."""
-
-    NEW = "new"
-    RENEWAL = "renewal"
-    REISSUE = "reissue"
-    IMPORT = "import"
-
-
-MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
-    status: frozenset(targets)
-    for status, targets in {
-        OrderStatus.PLACED: {
-            OrderStatus.SENDING,
-            OrderStatus.REJECTED,
-            OrderStatus.CANCELLED,
-            OrderStatus.REVIEW,
-        },
-        OrderStatus.SENDING: {
-            OrderStatus.PLACED,
-            OrderStatus.PENDING,
-            OrderStatus.REJECTED,
-            OrderStatus.REVIEW,
-        },
-        OrderStatus.PENDING: {
-            OrderStatus.ISSUED,
-            OrderStatus.REJECTED,
-            OrderStatus.CANCELLED,
-            OrderStatus.REVIEW,
-        },
-        OrderStatus.ISSUED: {OrderStatus.STORED, OrderStatus.HELD, OrderStatus.REVIEW},
-        OrderStatus.HELD: {OrderStatus.ISSUED, OrderStatus.CANCELLED, OrderStatus.REVIEW},
-        OrderStatus.STORED: set[OrderStatus](),
-        OrderStatus.REJECTED: {OrderStatus.REVIEW},
-        OrderStatus.CANCELLED: {OrderStatus.REVIEW},
-        OrderStatus.REVIEW: {
-            OrderStatus.PLACED,
-            OrderStatus.PENDING,
-            OrderStatus.ISSUED,
-            OrderStatus.REJECTED,
-            OrderStatus.CANCELLED,
-        },
-    }.items()
-}
-
-OPEN = frozenset(
-    {
-        OrderStatus.PLACED,
-        OrderStatus.SENDING,
-        OrderStatus.PENDING,
-        OrderStatus.ISSUED,
-        OrderStatus.HELD,
-        OrderStatus.REVIEW,
-    }
-)
+from models.states import MOVES, OPEN, OrderKind, OrderStatus
+from models.validation import BadCommandError
 
 
 class IllegalMoveError(Exception):

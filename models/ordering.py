@@ -11,10 +11,11 @@ from models.command import Command, CommandStatus, CommandType, accept, finish, 
 from models.event import record
 from models.hook import HOOK_EVENTS, start_hooks
 from models.license import orders_to_release
-from models.order import Order, OrderStatus, locked
+from models.order import Order, locked
 from models.outbox import emit_event
 from models.renewal_backoff import renewal_failed
 from models.session import clock
+from models.states import OrderStatus
 
 # Moves that other systems hear of, and the event each is told by (contract: events out).
 TOLD = {

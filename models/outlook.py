@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models.license import LicenseUse, license_use
-from models.order import Order, OrderKind, OrderStatus
+from models.order import Order
 from models.session import clock
+from models.states import OrderKind, OrderStatus
 
 # The rate of new orders is that of so many days.
 RATE_DAYS = 30

@@ -21,14 +21,7 @@ from models.payload_fields import (
     ScmWord,
     SslId,
 )
-
-
-class BadCommandError(Exception):
-    """A command that cannot be taken; `problems` says what is wrong with it, one line each."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
+from models.validation import BadCommandError, problems_of
 
 
 class Payload(BaseModel):
@@ -244,11 +237,6 @@ def read_payload(kind: str, data: dict[str, Any]) -> Payload:
         raise BadCommandError(problems_of(error)) from None
 
 
-def problems_of(error: ValidationError) -> list[str]:
-    """Each thing that is wrong with a document, as a sentence that begins with the field."""
-    return [_sentence(dict(fault)) for fault in error.errors()]
-
-
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -256,20 +244,3 @@ def _texts(value: object) -> Iterator[str]:
         yield from (each for each in value if isinstance(each, str))
     elif isinstance(value, dict):
         yield from (*value, *value.values())
-
-
-def _sentence(fault: dict[str, Any]) -> str:
-    field = ".".join(str(part) for part in fault["loc"]) or "the command"
-    kind, given, limits = fault["type"], fault["input"], fault.get("ctx", {})
-    if kind == "extra_forbidden":
-        return f"{field}: there is no such field"
-    if kind == "missing":
-        return f"{field}: is missing"
-    if kind == "string_too_long":
-        return f"{field}: has {len(given)} characters, at most {limits['max_length']} are allowed"
-    if kind == "literal_error":
-        return f"{field}: {given!r} is not one of {limits['expected']}"
-    if kind == "dict_type":
-        return f"{field}: should be an object"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{field}: {message}"

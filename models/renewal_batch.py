@@ -27,7 +27,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, DnsText, new_id, stored_by_value
 from models.command import OPEN, Command, CommandStatus
-from models.order import Order, OrderKind, OrderStatus
+from models.order import Order
+from models.states import OrderKind, OrderStatus
 
 
 class BatchStatus(StrEnum):

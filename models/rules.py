@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from models.catalogue import CustomField, Domain, Organization, Profile, Synced
-from models.payloads import BadCommandError, OrderCommand
+from models.payloads import OrderCommand
+from models.validation import BadCommandError
 
 Row = TypeVar("Row", bound=Synced)
 

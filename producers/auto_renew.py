@@ -31,8 +31,9 @@ from models.auto_renewal_audit import (
     take_open_run,
 )
 from models.base import new_id
+from models.bulk import add_rows
 from models.event import Event, entry, record
-from models.many import accept_many, add_rows
+from models.many import accept_many
 from models.outbox import emit_event
 from models.payloads import RenewCommand
 from models.renewal_estate import (

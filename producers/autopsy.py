@@ -18,8 +18,8 @@ from models.command import OtherCommandError
 from models.dead_letter import keep
 from models.envelope import Asked, id_in, in_brief
 from models.outbox import emit_event
-from models.payloads import BadCommandError
 from models.session import blames_the_data
+from models.validation import BadCommandError
 from models.vault import Vault
 from producers.delivery import Delivery, storable
 from workers.broker import cleanse

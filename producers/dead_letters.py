@@ -12,7 +12,7 @@ from models.command import OPEN, OtherCommandError, hasten
 from models.dead_letter import decide
 from models.envelope import Asked, in_brief
 from models.outbox import COMMANDS
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from models.vault import Vault
 from producers.ingress import asked_in
 from workers.broker import cleanse

@@ -9,7 +9,7 @@ from models import AccountStatus, Database, Order, OrderKind, OrderStatus
 from models.event import record
 from models.order import locked
 from models.ordering import move
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from workers.reconcile import resend
 from workers.scm import Enrolled
 from workers.sending import take_over

@@ -19,8 +19,8 @@ from models.command import OtherCommandError, known_id
 from models.dead_letter import keep
 from models.envelope import Asked, id_in, in_brief, read_body, read_command
 from models.outbox import COMMANDS, INGRESS, Queue, emit_event, send_last_event_again
-from models.payloads import BadCommandError
 from models.session import blames_the_data
+from models.validation import BadCommandError
 from models.vault import Vault
 from producers.autopsy import keep_dead
 from producers.delivery import Delivery

@@ -18,9 +18,9 @@ from models import (
     Profile,
 )
 from models.event import record
-from models.order import OPEN, OrderStatus
 from models.ordering import move
-from models.payloads import BadCommandError
+from models.states import OPEN, OrderStatus
+from models.validation import BadCommandError
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from models import Account, AccountStatus, Certificate, Order, Profile
 from models.auto_renewal_audit import Decision
 from models.catalogue import domains, organizations, profiles
 from models.certificate import WITHOUT_PEM
-from models.payloads import BadCommandError, RenewCommand
+from models.payloads import RenewCommand
 from models.renewal_backoff import Backoff, backoff_of, may_renew_automatically
 from models.renewal_estate import Going, Selected, renewed_by_us, replaced_here
 from models.rules import Offer, judge_name
 from models.session import clock
+from models.validation import BadCommandError
 from workers.step import suspended_text
 from workers.succeeding import planned_successor
 

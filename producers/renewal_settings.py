@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from models import Account, Certificate
 from models.auto_renewal import (
-    AutoRenewChoice,
     AutoRenewRule,
     AutoRenewSetting,
     auto_renew_settings,
@@ -20,6 +19,7 @@ from models.auto_renewal import (
     settings_of_all,
 )
 from models.event import record
+from models.line import AutoRenewChoice
 from models.renewal_estate import Outlook, lines_of, note_plan, outlook, selected_of, successions
 from models.session import clock
 

@@ -23,17 +23,18 @@ from models import (
     RenewalBatch,
     RenewalMember,
 )
-from models.certificate import RENEWABLE
+from models.bulk import add_rows
 from models.command import OPEN, accept
 from models.event import record
 from models.failed_renewals import begin_anew
-from models.many import add_rows
-from models.payloads import BadCommandError, RenewCommand
+from models.payloads import RenewCommand
 from models.renewal_backoff import LineBackoff
 from models.renewal_batch import MemberStatus, counts_of
 from models.renewal_pace import WINDOW, due_now, next_turn
 from models.rules import Offer
 from models.session import clock
+from models.states import RENEWABLE
+from models.validation import BadCommandError
 from workers.succeeding import plan
 
 # Certificates that are checked in one transaction, so that their lines are not locked for long.

@@ -22,10 +22,11 @@ from models.catalogue import profiles
 from models.command import ONE_AT_A_TIME, OPEN, accept, hasten, known_id, open_step, require_same
 from models.event import record
 from models.license import LicenseUse, license_use, set_capacity
-from models.order import OrderStatus
 from models.ordering import ask_now, release_held
-from models.payloads import BadCommandError, OrderCommand, SyncCommand
+from models.payloads import OrderCommand, SyncCommand
 from models.rules import find_offered, usual_key
+from models.states import OrderStatus
+from models.validation import BadCommandError
 from models.vault import Vault
 from workers.placing import account_for, check, make_key, place
 from workers.step import suspended_text

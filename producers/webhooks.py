@@ -11,7 +11,7 @@ from models import Command, CommandStatus, CommandType, Database, Webhook, Webho
 from models.command import OPEN, finish
 from models.event import record
 from models.events_out import EVENT_DATA
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from models.vault import Vault
 from models.webhook import (
     deliveries_listed,

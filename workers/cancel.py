@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from models import Command, CommandType, Order, OrderKind, OrderStatus
 from models.order import locked, order_known_as
 from models.ordering import ask_now, move
-from models.payloads import BadCommandError, CancelCommand
+from models.payloads import CancelCommand
 from models.session import clock
+from models.validation import BadCommandError
 from workers.keys import chain as chains
 from workers.line import Line
 from workers.outcomes import MOST_TRIES, GiveUp, reading_scm

@@ -8,7 +8,8 @@ from models import Certificate, Command, CommandType, Order
 from models.certificate import certificate_meant
 from models.deleting import delete_line, delete_order
 from models.order import order_known_as
-from models.payloads import BadCommandError, DeleteCommand
+from models.payloads import DeleteCommand
+from models.validation import BadCommandError
 from workers.line import Line
 from workers.outcomes import GiveUp
 from workers.step import Step

@@ -22,9 +22,10 @@ from models.event import record
 from models.import_record import News, Outcome, RecordStatus
 from models.kinship import join_lines, run_of
 from models.lifecycle import mark_revoked, take_its_place
-from models.order import OPEN, open_twin
+from models.order import open_twin
 from models.ordering import ask_now, follow_with, move
 from models.session import clock
+from models.states import OPEN
 from workers.revoke import reason_word
 from workers.scm import Details, ScmStatus
 from workers.scm_record import auto_renews, status_of

@@ -25,8 +25,9 @@ from models.importing import (
     note_records,
     revive,
 )
-from models.payloads import BadCommandError, ImportCommand
+from models.payloads import ImportCommand
 from models.rules import find_offered
+from models.validation import BadCommandError
 from workers.import_report import report
 from workers.line import Line
 from workers.lists import DRIFT, MAIN, Listing, ListReader, Look, Recent, fitting

@@ -9,7 +9,7 @@ from models import Command, CommandType
 from models.admission import admit
 from models.command import OtherCommandError, known_id
 from models.envelope import Asked, in_brief, read_command, require_storable
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from workers.line import Line
 
 

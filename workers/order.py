@@ -4,7 +4,8 @@ from typing import Any
 
 from models import Command, CommandType
 from models.order import order_of_command
-from models.payloads import BadCommandError, OrderCommand
+from models.payloads import OrderCommand
+from models.validation import BadCommandError
 from workers.line import Line
 from workers.outcomes import GiveUp
 from workers.placing import account_for, check, make_key, place

@@ -23,9 +23,10 @@ from models.command import finish
 from models.event import record
 from models.order import open_twin
 from models.ordering import tell
-from models.payloads import BadCommandError, OrderCommand
+from models.payloads import OrderCommand
 from models.rules import CheckedOrder, Offer, check_order, key_problem
 from models.session import clock
+from models.validation import BadCommandError
 from models.vault import Vault, WrongSecretKeyError
 from workers.keys import key_pair
 from workers.keys.csr import Request, read_request, sign_request

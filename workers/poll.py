@@ -12,8 +12,9 @@ from models import Command, CommandType, Order, OrderStatus
 from models.event import record
 from models.order import locked, order_known_as
 from models.ordering import ask_now, follow_with, move, send_to_review
-from models.payloads import BadCommandError, PollCommand
+from models.payloads import PollCommand
 from models.session import clock
+from models.validation import BadCommandError
 from workers.cancel import came_after_all, look_after
 from workers.line import Line
 from workers.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm

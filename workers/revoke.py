@@ -13,7 +13,8 @@ from models.certificate import certificate_meant
 from models.command import finish
 from models.lifecycle import mark_revoked
 from models.order import order_known_as
-from models.payloads import BadCommandError, RevokeCommand
+from models.payloads import RevokeCommand
+from models.validation import BadCommandError
 from workers.line import Line
 from workers.outcomes import MOST_TRIES, GiveUp, reading_scm
 from workers.scm import AlreadyDone, Details, OutcomeUnknown, RevocationReason, ScmStatus

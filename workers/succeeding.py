@@ -21,19 +21,14 @@ from models import (
     Profile,
 )
 from models.catalogue import domains, organizations, profiles
-from models.certificate import Line as CertificateLine
 from models.certificate import certificate_meant
 from models.lifecycle import open_succession
+from models.line import Line as CertificateLine
 from models.order import order_of_command
-from models.payloads import (
-    BadCommandError,
-    OrderCommand,
-    ReissueCommand,
-    RenewCommand,
-    read_payload,
-)
+from models.payloads import OrderCommand, ReissueCommand, RenewCommand, read_payload
 from models.rules import CheckedOrder, Offer, check_order
 from models.session import clock
+from models.validation import BadCommandError
 from models.vault import Vault
 from workers.inheriting import as_before, changes
 from workers.line import Line

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from models import Account, Command, CommandType, CustomField, Domain, Organization, Profile
 from models.catalogue import Synced
 from models.outbox import emit_event
-from models.payloads import BadCommandError, SyncCommand
+from models.payloads import SyncCommand
 from models.session import clock
+from models.validation import BadCommandError
 from workers.line import Line
 from workers.outcomes import GiveUp, reading_scm
 from workers.placing import account_for

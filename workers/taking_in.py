@@ -23,14 +23,15 @@ from models import (
     OrderStatus,
 )
 from models.base import new_id
+from models.bulk import add_rows, set_in_rows
 from models.event import entry as log_entry
 from models.import_record import News, Outcome, RecordStatus
 from models.license import license_use
 from models.lifecycle import take_its_place
-from models.many import add_rows, begin_steps, set_in_rows
-from models.order import OPEN
+from models.many import begin_steps
 from models.outbox import emit_event
 from models.session import clock
+from models.states import OPEN
 from workers.lining_up import Entry, Intake, entry_of, in_lines
 from workers.scm_record import Met, UnusableRecordError, names_of, why_over
 

@@ -11,9 +11,9 @@ from sqlalchemy import select, update
 from models import Command, CommandStatus, CommandType, Database, Order
 from models import OrderStatus as Status
 from models.license import set_capacity
-from models.order import OPEN
 from models.payloads import OrderCommand
 from models.session import clock
+from models.states import OPEN
 from producers.deciding import adopt, send_again
 from producers.requests import request_order
 from producers.sweep import follow_up, look_up_silent

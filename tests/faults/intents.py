@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
 from models.command import ENDED
 from models.command import OPEN as OPEN_COMMANDS
-from models.order import OrderKind
+from models.states import OrderKind
 from models.vault import Vault
 from tests.faults.aftermath import Expected, World
 

@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import OrderStatus
-from models.order import MOVES
+from models.states import MOVES
 from models.vault import Vault
 from tests.faults.aftermath import World
 

@@ -14,10 +14,10 @@ from models import Line as ManagedLine
 from models.audit import breaks_in
 from models.dead_letter import dead_letters_waiting
 from models.license import license_use
-from models.order import OrderKind
 from models.ordering import TOLD
 from models.outbox import EVENTS
 from models.private_key import PrivateKey
+from models.states import OrderKind
 from models.vault import Vault
 from tests.faults.aftermath import Check, World
 from tests.faults.intents import (

@@ -23,8 +23,8 @@ from models import (
     Outbox,
     Profile,
 )
+from models.bulk import add_rows
 from models.command import OPEN
-from models.many import add_rows
 from models.payloads import ImportCommand
 from producers.importing import request_import
 from simulator.server import Simulator, running

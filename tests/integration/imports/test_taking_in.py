@@ -8,7 +8,8 @@ from cryptography import x509
 from models import CertificateStatus, CommandType, OrderKind, OrderStatus
 from models.event import history
 from models.license import license_use
-from models.payloads import BadCommandError, RenewCommand
+from models.payloads import RenewCommand
+from models.validation import BadCommandError
 from producers.managing import request_successor
 from producers.requests import set_license
 from tests.integration.imports.conftest import FLEET, Estate

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from models import Command, CommandType, Database
 from models.command import OtherCommandError, accept
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 
 ID = "0190abcd-0000-7000-8000-00000000000a"
 SPELLINGS = [ID.upper(), ID.replace("-", ""), f"{{{ID}}}", f"urn:uuid:{ID}"]

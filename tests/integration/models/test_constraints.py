@@ -6,7 +6,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from models import Database, Event, Order, OrderKind, OrderStatus
 from models.event import record
-from models.order import OPEN
+from models.states import OPEN
 from tests.factories import a_certificate, an_account, an_order
 
 CLOSED = sorted(set(OrderStatus) - OPEN)

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from models import Database
 from models.certificate import SeveralCertificatesError, certificate_known_as, certificate_meant
 from models.order import order_known_as
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from tests.factories import a_certificate, an_account, an_order
 
 

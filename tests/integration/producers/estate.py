@@ -18,8 +18,8 @@ from models import (
     Outbox,
 )
 from models.base import new_id
+from models.bulk import add_rows, set_in_rows
 from models.lifecycle import supersede
-from models.many import add_rows, set_in_rows
 from tests.factories import a_domain, a_profile, an_account, an_organization
 
 DAY = timedelta(days=1)

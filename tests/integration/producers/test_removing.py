@@ -20,8 +20,9 @@ from models import (
 from models.account import account_named, accounts
 from models.event import history
 from models.license import license_use
-from models.payloads import BadCommandError, SyncCommand
+from models.payloads import SyncCommand
 from models.session import clock
+from models.validation import BadCommandError
 from producers import deciding
 from producers.removing import (
     OpenOrdersError,

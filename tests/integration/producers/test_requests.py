@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from models import Command, CommandStatus, CommandType, Database, Order, OrderStatus, Outbox
 from models.command import accept, claim, finish
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from producers.requests import request_polls, retry
 from tests.factories import an_order
 from workers.poll import poll_all

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from models import Command, CommandStatus, CommandType, Order, OrderStatus
-from models.payloads import BadCommandError, CancelCommand
+from models.payloads import CancelCommand
+from models.validation import BadCommandError
 from producers.managing import request_cancelling
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (

@@ -4,8 +4,8 @@ import pytest
 
 from models import Command, CommandStatus, Event, OrderStatus
 from models.event import history
-from models.payloads import BadCommandError
 from models.reconciling import MOST_LOOKS
+from models.validation import BadCommandError
 from producers.deciding import adopt, may_be_at_scm, reject, send_again
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.lookups import lost, reconciled

@@ -18,7 +18,8 @@ from models import (
 from models.base import Base
 from models.deleting import StillOpenError
 from models.license import license_use, set_capacity
-from models.payloads import BadCommandError, DeleteCommand
+from models.payloads import DeleteCommand
+from models.validation import BadCommandError
 from producers.managing import request_deletion
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (

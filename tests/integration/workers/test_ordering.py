@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from models import AccountStatus, Command, CommandStatus, Event, OrderStatus, PrivateKey
 from models.event import history
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from tests.integration.workers.conftest import Bench
 from workers import sending
 from workers.keys import key_pair

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import func, select
 
 from models import CommandStatus, Order, OrderStatus
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import asked_from_outside, go_on
 from workers.keys import generate, public_key_sha256, sign_request

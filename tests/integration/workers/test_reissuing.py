@@ -17,8 +17,8 @@ from models import (
     OrderStatus,
 )
 from models.ordering import follow_with
-from models.payloads import BadCommandError
 from models.session import clock
+from models.validation import BadCommandError
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     HOUR,

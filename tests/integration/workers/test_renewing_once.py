@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from models import CommandStatus, OrderStatus
-from models.payloads import BadCommandError, RenewCommand
+from models.payloads import RenewCommand
+from models.validation import BadCommandError
 from producers.managing import check_successor, request_successor
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (

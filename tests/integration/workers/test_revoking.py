@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from models import AccountStatus, Certificate, CertificateStatus, Command, CommandStatus, Outbox
 from models.outbox import QUEUE_OF, Queue
-from models.payloads import BadCommandError
+from models.validation import BadCommandError
 from producers.requests import lift_suspension, retry
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (

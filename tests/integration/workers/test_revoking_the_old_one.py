@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from models import CertificateStatus, Command, CommandStatus, CommandType, OrderStatus
-from models.payloads import BadCommandError, read_payload
+from models.payloads import read_payload
+from models.validation import BadCommandError
 from producers.requests import lift_suspension
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.payload_fields import dns_name
-from models.payloads import PAYLOADS, BadCommandError, OrderCommand, PollCommand, read_payload
+from models.payloads import PAYLOADS, OrderCommand, PollCommand, read_payload
+from models.validation import BadCommandError
 
 ORDER: dict[str, Any] = {
     "common_name": "shop.nordhafen.example",

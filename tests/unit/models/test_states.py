@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import CommandStatus, Order, OrderStatus
-from models.order import MOVES, OPEN, IllegalMoveError
+from models.order import IllegalMoveError
 from models.ordering import MEANS, TOLD
+from models.states import MOVES, OPEN
 
 LEGAL = [(before, after) for before, targets in MOVES.items() for after in sorted(targets)]
 ILLEGAL = [

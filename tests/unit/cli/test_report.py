@@ -7,12 +7,12 @@ import pydantic
 import pytest
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from cli import errors
+from cli import report
 from cli.errors import Fault
 from cli.explain import explain
 from models.certificate import SeveralCertificatesError
-from models.payloads import BadCommandError
 from models.settings import Settings, settings
+from models.validation import BadCommandError
 from producers.parts import ServerDownError
 
 
@@ -88,7 +88,7 @@ def test_a_name_of_several_certificates_lists_them() -> None:
 
 
 def test_a_fault_of_our_own_says_so_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    code = errors.tell(KeyError("line"), as_json=False)
+    code = report.tell(KeyError("line"), as_json=False)
 
     err = capsys.readouterr().err
     assert code == 1
@@ -106,7 +106,7 @@ def test_a_fault_of_our_own_shows_where_it_is_on_demand_and_no_variables(
     monkeypatch.setenv("CERTLINE_DEBUG", "1")
     with pytest.raises(KeyError) as fault:
         opens(settings.__module__)
-    errors.tell(fault.value, as_json=False)
+    report.tell(fault.value, as_json=False)
 
     err = capsys.readouterr().err
     assert "Traceback" in err
@@ -114,7 +114,7 @@ def test_a_fault_of_our_own_shows_where_it_is_on_demand_and_no_variables(
 
 
 def test_an_error_for_a_machine_is_a_document(capsys: pytest.CaptureFixture[str]) -> None:
-    code = errors.tell(Fault("no", code=3, problems=["a", "b"]), as_json=True)
+    code = report.tell(Fault("no", code=3, problems=["a", "b"]), as_json=True)
 
     error = json.loads(capsys.readouterr().out)["error"]
     assert code == 3
