@@ -9,6 +9,7 @@ WORKDIR /src
 COPY requirements/line.txt requirements/
 RUN /opt/certline/bin/pip install --require-hashes -r requirements/line.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY certline certline
 COPY cli cli
 COPY producers producers
 COPY workers workers

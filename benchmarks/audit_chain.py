@@ -13,11 +13,11 @@ from functools import partial
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models import Database
-from models.event import record
-from models.migrate import upgrade
-from models.outbox import emit_event
-from producers.contract_examples import EVENTS
+from certline.models import Database
+from certline.models.event import record
+from certline.models.migrate import upgrade
+from certline.models.outbox import emit_event
+from certline.producers.contract_examples import EVENTS
 from tests.servers import open_postgres
 
 THREADS = (1, 8)

@@ -18,9 +18,9 @@ from cert_manager import SSL, Client  # type: ignore[import-untyped, unused-igno
 from sqlalchemy import func, select
 
 from benchmarks.stand_in import calls_of, orders_at, simulator
-from models import Certificate, Command, CommandStatus, Database, Order
-from models.payloads import ImportCommand
-from producers.importing import request_import
+from certline.models import Certificate, Command, CommandStatus, Database, Order
+from certline.models.payloads import ImportCommand
+from certline.producers.importing import request_import
 from tests.plant import Plant
 from tests.servers import Process, open_postgres, open_rabbitmq, until
 

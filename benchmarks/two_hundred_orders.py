@@ -14,17 +14,17 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from sqlalchemy import func, select
 
 from benchmarks.stand_in import calls_of, orders_at, simulator
-from models import Certificate, Database, Order, OrderStatus, PrivateKey
-from models.payloads import OrderCommand
-from models.vault import Vault
-from producers.requests import request_order
+from certline.models import Certificate, Database, Order, OrderStatus, PrivateKey
+from certline.models.payloads import OrderCommand
+from certline.models.vault import Vault
+from certline.producers.requests import request_order
+from certline.workers.keys import chain as chains
+from certline.workers.keys import key_pair
+from certline.workers.keys.csr import sign_request
+from certline.workers.keys.keystore import pkcs12 as make_pkcs12
+from certline.workers.scm import Enrolment, Login, NotReady, ScmClient
 from tests.plant import Plant
 from tests.servers import open_postgres, open_rabbitmq, until
-from workers.keys import chain as chains
-from workers.keys import key_pair
-from workers.keys.csr import sign_request
-from workers.keys.keystore import pkcs12 as make_pkcs12
-from workers.scm import Enrolment, Login, NotReady, ScmClient
 
 ORDERS = 200
 # What a call to SCM takes at the simulator, in milliseconds, and how long SCM takes to issue.

@@ -20,7 +20,7 @@ import requests
 from sqlalchemy import func, select
 
 from benchmarks.stand_in import calls_of, orders_at, simulator
-from models import (
+from certline.models import (
     BatchStatus,
     Certificate,
     CertificateStatus,
@@ -32,10 +32,10 @@ from models import (
     OrderStatus,
     RenewalBatch,
 )
-from models.payloads import ImportCommand
-from models.renewal_batch import State, counts_of, members_of
-from producers.importing import request_import
-from producers.renewing_many import Verdict, judge_many
+from certline.models.payloads import ImportCommand
+from certline.models.renewal_batch import State, counts_of, members_of
+from certline.producers.importing import request_import
+from certline.producers.renewing_many import Verdict, judge_many
 from tests.plant import Plant
 from tests.servers import open_postgres, open_rabbitmq, until
 

@@ -8,21 +8,26 @@ from typing import IO, Any
 import rich_click as click
 from sqlalchemy.orm import Session
 
-from cli import line, showing
-from cli.documents import account_document, minute
-from cli.errors import NO_SERVER, WRONG_USE, Fault
-from cli.finding import find_account
-from cli.grammar import Group
-from cli.logins import Given, kept_as, login_options, pair_options, renewed, secret_of
-from cli.output import answer, say, table, whisper
-from models import Account, AccountStatus
-from models.account import account_named, accounts
-from models.event import record
-from models.session import clock
-from producers.removing import OpenOrdersError, Removed, remove_account, require_same_customer
-from producers.requests import lift_suspension
-from workers.line import login_of, scm_client
-from workers.scm import (
+from certline.cli import line, showing
+from certline.cli.documents import account_document, minute
+from certline.cli.errors import NO_SERVER, WRONG_USE, Fault
+from certline.cli.finding import find_account
+from certline.cli.grammar import Group
+from certline.cli.logins import Given, kept_as, login_options, pair_options, renewed, secret_of
+from certline.cli.output import answer, say, table, whisper
+from certline.models import Account, AccountStatus
+from certline.models.account import account_named, accounts
+from certline.models.event import record
+from certline.models.session import clock
+from certline.producers.removing import (
+    OpenOrdersError,
+    Removed,
+    remove_account,
+    require_same_customer,
+)
+from certline.producers.requests import lift_suspension
+from certline.workers.line import login_of, scm_client
+from certline.workers.scm import (
     AnyLogin,
     LoginRefused,
     NotSent,
@@ -31,8 +36,8 @@ from workers.scm import (
     Throttled,
     TokenLogin,
 )
-from workers.step import suspend
-from workers.verifying import Examined, examine
+from certline.workers.step import suspend
+from certline.workers.verifying import Examined, examine
 
 
 @click.group(cls=Group)

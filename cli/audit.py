@@ -6,20 +6,20 @@ from itertools import islice
 
 import rich_click as click
 
-from cli import line
-from cli.documents import break_document, event_document, minute
-from cli.errors import DONE, FAILED, WRONG_USE, Fault
-from cli.finding import find_event
-from cli.grammar import Command as Listing
-from cli.grammar import Group
-from cli.grid import Column
-from cli.listing import View, show_pages, view_options
-from cli.output import answer, leave, say, whisper
-from cli.reading import moment
-from models import Event
-from models.audit import BadHeadError, Break, Head, breaks_in, entries_in, head_of
-from models.lists import events_listed
-from models.session import one_state
+from certline.cli import line
+from certline.cli.documents import break_document, event_document, minute
+from certline.cli.errors import DONE, FAILED, WRONG_USE, Fault
+from certline.cli.finding import find_event
+from certline.cli.grammar import Command as Listing
+from certline.cli.grammar import Group
+from certline.cli.grid import Column
+from certline.cli.listing import View, show_pages, view_options
+from certline.cli.output import answer, leave, say, whisper
+from certline.cli.reading import moment
+from certline.models import Event
+from certline.models.audit import BadHeadError, Break, Head, breaks_in, entries_in, head_of
+from certline.models.lists import events_listed
+from certline.models.session import one_state
 
 # More broken places than a person looks at; where there are more, the first ones say where it began.
 MOST_BREAKS = 100

@@ -6,19 +6,19 @@ from typing import Any
 import rich_click as click
 from sqlalchemy.orm import Session
 
-from cli import line
-from cli.documents import instant, minute
-from cli.errors import NOTHING, WAITS, Fault
-from cli.finding import find_account
-from cli.grammar import Group
-from cli.output import answer, facts, leave, say, table, whisper
-from cli.renewal_audit import audit, run_document
-from cli.renewal_plan import plan
-from cli.renewal_selection import deselect, rule_document, select
-from models import Account
-from models.account import accounts
-from models.auto_renewal import AutoRenewSetting, auto_renew_rules, settings_of_all
-from models.auto_renewal_audit import (
+from certline.cli import line
+from certline.cli.documents import instant, minute
+from certline.cli.errors import NOTHING, WAITS, Fault
+from certline.cli.finding import find_account
+from certline.cli.grammar import Group
+from certline.cli.output import answer, facts, leave, say, table, whisper
+from certline.cli.renewal_audit import audit, run_document
+from certline.cli.renewal_plan import plan
+from certline.cli.renewal_selection import deselect, rule_document, select
+from certline.models import Account
+from certline.models.account import accounts
+from certline.models.auto_renewal import AutoRenewSetting, auto_renew_rules, settings_of_all
+from certline.models.auto_renewal_audit import (
     AutoRenewRun,
     Decision,
     begin_run,
@@ -26,11 +26,11 @@ from models.auto_renewal_audit import (
     runs_since,
     seconds_since_good_run,
 )
-from models.renewal_estate import selected_of
-from models.renewal_rules import even_load, usual_cap
-from models.schedule import Schedule
-from producers import renewal_settings
-from producers.auto_renew import go_on
+from certline.models.renewal_estate import selected_of
+from certline.models.renewal_rules import even_load, usual_cap
+from certline.models.schedule import Schedule
+from certline.producers import renewal_settings
+from certline.producers.auto_renew import go_on
 
 # Seconds between two looks at a run that a producer is at.
 LOOK_EVERY = 0.2

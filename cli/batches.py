@@ -12,15 +12,22 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from cli import line
-from cli.documents import instant, minute
-from cli.errors import DONE, FAILED, TIMED_OUT, WAITS, Fault
-from cli.output import answer, console, facts, say, table, whisper
-from cli.waiting import AWAY_AFTER, COUNTS_EVERY
-from models import BatchStatus, Database, RenewalBatch
-from models.renewal_batch import Counts, Member, State, counts_of, ended_since, members_of
-from models.renewal_pace import MEASURED, ends_at
-from models.session import clock
+from certline.cli import line
+from certline.cli.documents import instant, minute
+from certline.cli.errors import DONE, FAILED, TIMED_OUT, WAITS, Fault
+from certline.cli.output import answer, console, facts, say, table, whisper
+from certline.cli.waiting import AWAY_AFTER, COUNTS_EVERY
+from certline.models import BatchStatus, Database, RenewalBatch
+from certline.models.renewal_batch import (
+    Counts,
+    Member,
+    State,
+    counts_of,
+    ended_since,
+    members_of,
+)
+from certline.models.renewal_pace import MEASURED, ends_at
+from certline.models.session import clock
 
 # Seconds between two looks.
 LOOK_EVERY = 1.0

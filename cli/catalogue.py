@@ -8,14 +8,19 @@ from typing import Any, TypeVar
 import rich_click as click
 from sqlalchemy.orm import Session
 
-from cli import line
-from cli.documents import domain_document, minute, organization_document, profile_document
-from cli.finding import find_account
-from cli.grammar import Group
-from cli.grid import Column, style_of, style_of_end
-from cli.listing import View, days, places, show_rows, view_options
-from models import Domain, Organization, Profile, catalogue
-from models.account import accounts
+from certline.cli import line
+from certline.cli.documents import (
+    domain_document,
+    minute,
+    organization_document,
+    profile_document,
+)
+from certline.cli.finding import find_account
+from certline.cli.grammar import Group
+from certline.cli.grid import Column, style_of, style_of_end
+from certline.cli.listing import View, days, places, show_rows, view_options
+from certline.models import Domain, Organization, Profile, catalogue
+from certline.models.account import accounts
 
 Row = TypeVar("Row", bound=catalogue.Synced)
 

@@ -2,18 +2,26 @@
 
 import rich_click as click
 
-from cli import line, lists, showing
-from cli.documents import certificate_document
-from cli.ending import delete_certificate
-from cli.errors import Fault
-from cli.exporting import BINARY, ENDINGS, FORMATS, KEYSTORES, export_document, exported, preferred
-from cli.finding import find_certificate
-from cli.grammar import Group
-from cli.managing import reissue, revoke
-from cli.output import answer, as_json, say, whisper
-from cli.renewing import renew
-from cli.writing import write
-from models.event import record
+from certline.cli import line, lists, showing
+from certline.cli.documents import certificate_document
+from certline.cli.ending import delete_certificate
+from certline.cli.errors import Fault
+from certline.cli.exporting import (
+    BINARY,
+    ENDINGS,
+    FORMATS,
+    KEYSTORES,
+    export_document,
+    exported,
+    preferred,
+)
+from certline.cli.finding import find_certificate
+from certline.cli.grammar import Group
+from certline.cli.managing import reissue, revoke
+from certline.cli.output import answer, as_json, say, whisper
+from certline.cli.renewing import renew
+from certline.cli.writing import write
+from certline.models.event import record
 
 
 @click.group(cls=Group)

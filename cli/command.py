@@ -2,16 +2,16 @@
 
 import rich_click as click
 
-from cli import line, lists, showing
-from cli.documents import command_document
-from cli.errors import Fault
-from cli.finding import find_command
-from cli.grammar import Group
-from cli.output import answer
-from cli.waiting import started, wait_options
-from models.import_record import failed_records
-from models.validation import BadCommandError
-from producers import requests
+from certline.cli import line, lists, showing
+from certline.cli.documents import command_document
+from certline.cli.errors import Fault
+from certline.cli.finding import find_command
+from certline.cli.grammar import Group
+from certline.cli.output import answer
+from certline.cli.waiting import started, wait_options
+from certline.models.import_record import failed_records
+from certline.models.validation import BadCommandError
+from certline.producers import requests
 
 
 @click.group(cls=Group)

@@ -3,8 +3,8 @@
 import rich_click as click
 from click.shell_completion import get_completion_class
 
-from cli.grammar import Command
-from cli.output import answer, say
+from certline.cli.grammar import Command
+from certline.cli.output import answer, say
 
 
 @click.command(cls=Command)

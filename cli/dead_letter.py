@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 
 import rich_click as click
 
-from cli import line, lists, showing
-from cli.documents import dead_letter_document
-from cli.errors import DONE, FAILED, NOTHING
-from cli.finding import find_dead_letter
-from cli.grammar import Group
-from cli.masking import masked
-from cli.output import answer, leave, whisper
-from producers.dead_letters import AlreadyDecidedError, CannotReplayError, drop, replay
+from certline.cli import line, lists, showing
+from certline.cli.documents import dead_letter_document
+from certline.cli.errors import DONE, FAILED, NOTHING
+from certline.cli.finding import find_dead_letter
+from certline.cli.grammar import Group
+from certline.cli.masking import masked
+from certline.cli.output import answer, leave, whisper
+from certline.producers.dead_letters import AlreadyDecidedError, CannotReplayError, drop, replay
 
 
 @click.group(cls=Group)

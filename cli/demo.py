@@ -15,7 +15,7 @@ from typing import Any
 import requests
 from rich.markup import escape
 
-from cli.stage import (
+from certline.cli.stage import (
     CERTLINE,
     PATIENCE,
     DemoFailedError,
@@ -133,7 +133,7 @@ def _check_export(stage: Stage, row: Any) -> None:
         pkcs12,
     )
 
-    from workers.keys.key_pair import public_key_sha256  # noqa: PLC0415  # same
+    from certline.workers.keys.key_pair import public_key_sha256  # noqa: PLC0415  # same
 
     target = stage.home / f"{row['common_name']}.p12"
     stage.ask("certificate", "export", row["id"], "--output", str(target), "--force")
@@ -150,7 +150,7 @@ def _check_export(stage: Stage, row: Any) -> None:
 
 def _ordered_key(stage: Stage, order_id: str) -> str | None:
     """The digest of the order's public key, as it was stored before SCM heard of the order."""
-    from models import Database, Order  # noqa: PLC0415  # slow to load
+    from certline.models import Database, Order  # noqa: PLC0415  # slow to load
 
     database = Database(_database_url(stage), pool_size=1)
     try:
@@ -161,8 +161,8 @@ def _ordered_key(stage: Stage, order_id: str) -> str | None:
 
 
 def _database_url(stage: Stage) -> str:
-    from models.embedded import database_url  # noqa: PLC0415  # slow to load
-    from models.settings import Settings  # noqa: PLC0415  # same
+    from certline.models.embedded import database_url  # noqa: PLC0415  # slow to load
+    from certline.models.settings import Settings  # noqa: PLC0415  # same
 
     return database_url(Settings(home=stage.home, database_url=None))
 

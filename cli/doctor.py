@@ -7,27 +7,39 @@ from datetime import timedelta
 import rich_click as click
 from sqlalchemy import func, select, text
 
-from cli import line
-from cli.errors import DONE, FAILED, Fault
-from cli.explain import explain
-from cli.grammar import Command
-from cli.output import answer, leave, say
-from models import AccountStatus, CommandStatus, Order, OrderStatus, PrivateKey, WebhookStatus
-from models import Command as CommandRow
-from models.account import accounts
-from models.auto_renewal import auto_renew_settings
-from models.auto_renewal_audit import Decision, counts_of, runs_since, seconds_since_good_run
-from models.breaker import open_breakers
-from models.command import OPEN
-from models.dead_letter import dead_letters_waiting
-from models.figures import outbox_backlog
-from models.hook import hook_backlog, hooks, runs_that_matter
-from models.license import license_use
-from models.migrate import behind
-from models.pace import held_off
-from models.settings import Settings, without_password
-from models.webhook import IS_DELIVERY, deliveries_parked, webhooks
-from producers.parts import grace, reach_rabbit
+from certline.cli import line
+from certline.cli.errors import DONE, FAILED, Fault
+from certline.cli.explain import explain
+from certline.cli.grammar import Command
+from certline.cli.output import answer, leave, say
+from certline.models import (
+    AccountStatus,
+    CommandStatus,
+    Order,
+    OrderStatus,
+    PrivateKey,
+    WebhookStatus,
+)
+from certline.models import Command as CommandRow
+from certline.models.account import accounts
+from certline.models.auto_renewal import auto_renew_settings
+from certline.models.auto_renewal_audit import (
+    Decision,
+    counts_of,
+    runs_since,
+    seconds_since_good_run,
+)
+from certline.models.breaker import open_breakers
+from certline.models.command import OPEN
+from certline.models.dead_letter import dead_letters_waiting
+from certline.models.figures import outbox_backlog
+from certline.models.hook import hook_backlog, hooks, runs_that_matter
+from certline.models.license import license_use
+from certline.models.migrate import behind
+from certline.models.pace import held_off
+from certline.models.settings import Settings, without_password
+from certline.models.webhook import IS_DELIVERY, deliveries_parked, webhooks
+from certline.producers.parts import grace, reach_rabbit
 
 # A relay looks every quarter of a second: rows that are older wait for a relay that isn't there.
 BACKLOG_SECONDS = 60

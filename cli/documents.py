@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from models import (
+from certline.models import (
     Account,
     Certificate,
     Command,
@@ -17,9 +17,9 @@ from models import (
     Profile,
     Schedule,
 )
-from models.audit import Break
-from models.license import LicenseUse
-from models.outlook import Outlook
+from certline.models.audit import Break
+from certline.models.license import LicenseUse
+from certline.models.outlook import Outlook
 
 
 def instant(moment: datetime | None) -> str | None:

@@ -5,16 +5,16 @@ from typing import Any
 
 import rich_click as click
 
-from cli import line
-from cli.documents import command_document, minute
-from cli.errors import NOTHING, Fault
-from cli.finding import find_certificate, find_order
-from cli.grammar import Command
-from cli.output import answer, say, whisper
-from cli.waiting import started, wait_options
-from models.deleting import StillOpenError
-from models.payloads import CancelCommand, DeleteCommand, read_payload
-from producers import managing
+from certline.cli import line
+from certline.cli.documents import command_document, minute
+from certline.cli.errors import NOTHING, Fault
+from certline.cli.finding import find_certificate, find_order
+from certline.cli.grammar import Command
+from certline.cli.output import answer, say, whisper
+from certline.cli.waiting import started, wait_options
+from certline.models.deleting import StillOpenError
+from certline.models.payloads import CancelCommand, DeleteCommand, read_payload
+from certline.producers import managing
 
 HERE_ONLY = (
     "Only here: SCM keeps what it has, and `certline import` brings it back without its key."

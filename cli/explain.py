@@ -5,15 +5,15 @@ import re
 import pydantic
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
-from cli.errors import FAILED, NO_SERVER, WRONG_USE, Fault
-from models.certificate import SeveralCertificatesError
-from models.command import OtherCommandError
-from models.embedded import NoDatabaseError
-from models.settings import settings, without_password
-from models.validation import BadCommandError
-from models.vault import NoSecretKeyError, WrongSecretKeyError
-from producers.parts import NeedsRabbitError, ServerDownError
-from producers.requests import SuspendedError
+from certline.cli.errors import FAILED, NO_SERVER, WRONG_USE, Fault
+from certline.models.certificate import SeveralCertificatesError
+from certline.models.command import OtherCommandError
+from certline.models.embedded import NoDatabaseError
+from certline.models.settings import settings, without_password
+from certline.models.validation import BadCommandError
+from certline.models.vault import NoSecretKeyError, WrongSecretKeyError
+from certline.producers.parts import NeedsRabbitError, ServerDownError
+from certline.producers.requests import SuspendedError
 
 # Fields whose option has another name.
 OPTIONS = {

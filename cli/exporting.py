@@ -6,11 +6,20 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cli.errors import Fault
-from models import Certificate, Database, PrivateKey
-from models.vault import Vault
-from workers.keys import Chain, from_pem, jks, pem, pem_bundle, pkcs7_bundle, pkcs12, to_pem
-from workers.keys import PrivateKey as KeyPair
+from certline.cli.errors import Fault
+from certline.models import Certificate, Database, PrivateKey
+from certline.models.vault import Vault
+from certline.workers.keys import (
+    Chain,
+    from_pem,
+    jks,
+    pem,
+    pem_bundle,
+    pkcs7_bundle,
+    pkcs12,
+    to_pem,
+)
+from certline.workers.keys import PrivateKey as KeyPair
 
 # Each form with the ending that its files have.
 ENDINGS = {

@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from cli.errors import Fault
-from models import (
+from certline.cli.errors import Fault
+from certline.models import (
     Account,
     Certificate,
     CertificateStatus,
@@ -19,12 +19,12 @@ from models import (
     Order,
     Webhook,
 )
-from models.account import account_named, accounts
-from models.certificate import certificate_known_as
-from models.dead_letter import dead_letter_known_as
-from models.hook import hook_named, hooks
-from models.order import order_known_as
-from models.webhook import webhook_known_as
+from certline.models.account import account_named, accounts
+from certline.models.certificate import certificate_known_as
+from certline.models.dead_letter import dead_letter_known_as
+from certline.models.hook import hook_named, hooks
+from certline.models.order import order_known_as
+from certline.models.webhook import webhook_known_as
 
 # Names that are looked through for one that was meant.
 MOST_NAMES = 2000

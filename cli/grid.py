@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from cli.output import console, shown
+from certline.cli.output import console, shown
 
 if TYPE_CHECKING:
     from rich.console import Console

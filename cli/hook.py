@@ -5,18 +5,18 @@ from typing import Any
 import rich_click as click
 from sqlalchemy.orm import Session
 
-from cli import line
-from cli.documents import hook_document, minute, run_document
-from cli.errors import NOTHING, Fault
-from cli.finding import find_account, find_certificate, find_command, find_hook
-from cli.grammar import Group
-from cli.grid import Column, style_of
-from cli.listing import View, show_pages, status_option, view_options
-from cli.output import answer, facts, leave, say, table, whisper
-from cli.waiting import started, wait_options
-from models import Command, CommandStatus, CommandType, Hook
-from models.account import accounts
-from models.hook import (
+from certline.cli import line
+from certline.cli.documents import hook_document, minute, run_document
+from certline.cli.errors import NOTHING, Fault
+from certline.cli.finding import find_account, find_certificate, find_command, find_hook
+from certline.cli.grammar import Group
+from certline.cli.grid import Column, style_of
+from certline.cli.listing import View, show_pages, status_option, view_options
+from certline.cli.output import answer, facts, leave, say, table, whisper
+from certline.cli.waiting import started, wait_options
+from certline.models import Command, CommandStatus, CommandType, Hook
+from certline.models.account import accounts
+from certline.models.hook import (
     HOOK_EVENTS,
     MOST_TIMEOUT,
     USUAL_TIMEOUT,
@@ -27,8 +27,8 @@ from models.hook import (
     runs_listed,
     runs_that_matter,
 )
-from models.validation import BadCommandError
-from producers import requests
+from certline.models.validation import BadCommandError
+from certline.producers import requests
 
 
 @click.group(cls=Group)

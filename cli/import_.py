@@ -4,16 +4,16 @@ from typing import Any
 
 import rich_click as click
 
-from cli import line
-from cli.errors import DONE
-from cli.grammar import Command
-from cli.output import answer, leave, say, table, whisper
-from cli.waiting import started, wait_for, wait_options
-from models import Command as Asked
-from models.import_record import News
-from models.payload_fields import SCM_WORDS
-from models.payloads import ImportCommand, read_payload
-from producers.importing import request_import
+from certline.cli import line
+from certline.cli.errors import DONE
+from certline.cli.grammar import Command
+from certline.cli.output import answer, leave, say, table, whisper
+from certline.cli.waiting import started, wait_for, wait_options
+from certline.models import Command as Asked
+from certline.models.import_record import News
+from certline.models.payload_fields import SCM_WORDS
+from certline.models.payloads import ImportCommand, read_payload
+from certline.producers.importing import request_import
 
 # What the report says of each kind of news.
 SAID = {

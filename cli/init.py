@@ -2,14 +2,14 @@
 
 import rich_click as click
 
-from cli import line
-from cli.documents import license_document
-from cli.grammar import Command
-from cli.output import answer, facts, say, whisper
-from models.license import license_use
-from models.migrate import behind, upgrade
-from models.settings import without_password
-from models.vault import NoSecretKeyError
+from certline.cli import line
+from certline.cli.documents import license_document
+from certline.cli.grammar import Command
+from certline.cli.output import answer, facts, say, whisper
+from certline.models.license import license_use
+from certline.models.migrate import behind, upgrade
+from certline.models.settings import without_password
+from certline.models.vault import NoSecretKeyError
 
 
 @click.command(cls=Command)

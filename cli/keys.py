@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import rich_click as click
 
-from cli import line
-from cli.errors import DONE, FAILED, NOTHING
-from cli.grammar import Group
-from cli.output import answer, as_json, leave, say, table, whisper
-from producers.rotating import KeyUse, Rotation, key_uses
+from certline.cli import line
+from certline.cli.errors import DONE, FAILED, NOTHING
+from certline.cli.grammar import Group
+from certline.cli.output import answer, as_json, leave, say, table, whisper
+from certline.producers.rotating import KeyUse, Rotation, key_uses
 
 # Rows that nobody can read are named up to so many.
 MOST_NAMED = 5

@@ -2,13 +2,13 @@
 
 import rich_click as click
 
-from cli import line
-from cli.documents import license_document, minute, outlook_document
-from cli.grammar import Group
-from cli.output import answer, facts, say
-from models.license import LicenseUse
-from models.outlook import RATE_DAYS, Outlook, outlook
-from producers.requests import set_license
+from certline.cli import line
+from certline.cli.documents import license_document, minute, outlook_document
+from certline.cli.grammar import Group
+from certline.cli.output import answer, facts, say
+from certline.models.license import LicenseUse
+from certline.models.outlook import RATE_DAYS, Outlook, outlook
+from certline.producers.requests import set_license
 
 
 @click.group(cls=Group)

@@ -8,11 +8,11 @@ import sys
 import click
 import structlog
 
-from models import Database
-from models.embedded import database_url
-from models.settings import Settings
-from models.settings import settings as from_environment
-from models.vault import Vault, open_vault
+from certline.models import Database
+from certline.models.embedded import database_url
+from certline.models.settings import Settings
+from certline.models.settings import settings as from_environment
+from certline.models.vault import Vault, open_vault
 
 DATABASE = "certline.database"
 

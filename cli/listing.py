@@ -15,14 +15,14 @@ import rich_click as click
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from cli import line
-from cli.errors import WRONG_USE, Fault
-from cli.finding import close_names, find_account
-from cli.grid import Column, print_grid
-from cli.output import as_json, say, whisper
-from models import Organization, Profile
-from models.base import Base
-from models.lists import SORTINGS, ids_named, page
+from certline.cli import line
+from certline.cli.errors import WRONG_USE, Fault
+from certline.cli.finding import close_names, find_account
+from certline.cli.grid import Column, print_grid
+from certline.cli.output import as_json, say, whisper
+from certline.models import Organization, Profile
+from certline.models.base import Base
+from certline.models.lists import SORTINGS, ids_named, page
 
 Row = TypeVar("Row")
 Kept = TypeVar("Kept", bound=Base)

@@ -6,18 +6,18 @@ from typing import Any
 
 import rich_click as click
 
-from cli import line
-from cli.documents import (
+from certline.cli import line
+from certline.cli.documents import (
     certificate_document,
     command_document,
     dead_letter_document,
     minute,
     order_document,
 )
-from cli.finding import find_certificate, find_command, find_dead_letter, find_order
-from cli.grammar import Command as Listing
-from cli.grid import Column, style_of, style_of_end
-from cli.listing import (
+from certline.cli.finding import find_certificate, find_command, find_dead_letter, find_order
+from certline.cli.grammar import Command as Listing
+from certline.cli.grid import Column, style_of, style_of_end
+from certline.cli.listing import (
     View,
     days,
     place_options,
@@ -26,7 +26,7 @@ from cli.listing import (
     status_option,
     view_options,
 )
-from models import (
+from certline.models import (
     Certificate,
     CertificateStatus,
     Command,
@@ -38,14 +38,14 @@ from models import (
     Order,
     OrderStatus,
 )
-from models.account import accounts
-from models.lists import (
+from certline.models.account import accounts
+from certline.models.lists import (
     certificates_listed,
     commands_listed,
     dead_letters_listed,
     orders_listed,
 )
-from models.states import OPEN
+from certline.models.states import OPEN
 
 
 def with_account(columns: list[Column[Any]], names: Mapping[int, str]) -> list[Column[Any]]:

@@ -7,11 +7,11 @@ from typing import IO, Any, TypeVar
 
 import rich_click as click
 
-from cli.errors import WRONG_USE, Fault
-from cli.reading import password, whole
-from models import Account, LoginKind
-from workers.scm import AnyLogin, CertificateLogin, HeaderLogin, TokenLogin
-from workers.scm.login import TOKEN_URL
+from certline.cli.errors import WRONG_USE, Fault
+from certline.cli.reading import password, whole
+from certline.models import Account, LoginKind
+from certline.workers.scm import AnyLogin, CertificateLogin, HeaderLogin, TokenLogin
+from certline.workers.scm.login import TOKEN_URL
 
 T = TypeVar("T")
 

@@ -6,60 +6,84 @@ import sys
 import click
 import rich_click
 
-from cli import report
-from cli.grammar import LazyGroup
+from certline.cli import report
+from certline.cli.grammar import LazyGroup
 
 PLACES = {
-    "init": ("cli.init", "Prepare the database, and embedded the secret key; safe to repeat."),
-    "doctor": ("cli.doctor", "Check every outer thing that the line needs."),
-    "account": ("cli.account", "Logins at SCM: MRAO or RAO administrators of the type API."),
+    "init": (
+        "certline.cli.init",
+        "Prepare the database, and embedded the secret key; safe to repeat.",
+    ),
+    "doctor": ("certline.cli.doctor", "Check every outer thing that the line needs."),
+    "account": (
+        "certline.cli.account",
+        "Logins at SCM: MRAO or RAO administrators of the type API.",
+    ),
     "sync": (
-        "cli.sync",
+        "certline.cli.sync",
         "Read from SCM what it offers: organisations, domains, profiles (with custom fields).",
     ),
     "import": (
-        "cli.import_",
+        "certline.cli.import_",
         "Take in orders and certificates that SCM holds already; with --dry-run say what is news.",
     ),
-    "organization": ("cli.catalogue", "Organisations and departments, as last synced."),
-    "domain": ("cli.catalogue", "Domains with their validation, as last synced."),
-    "profile": ("cli.catalogue", "Certificate profiles with their terms and keys, as last synced."),
-    "order": ("cli.order", "Certificates that are ordered."),
-    "certificate": ("cli.certificate", "Certificates that are stored."),
+    "organization": ("certline.cli.catalogue", "Organisations and departments, as last synced."),
+    "domain": ("certline.cli.catalogue", "Domains with their validation, as last synced."),
+    "profile": (
+        "certline.cli.catalogue",
+        "Certificate profiles with their terms and keys, as last synced.",
+    ),
+    "order": ("certline.cli.order", "Certificates that are ordered."),
+    "certificate": ("certline.cli.certificate", "Certificates that are stored."),
     "auto-renew": (
-        "cli.auto_renew",
+        "certline.cli.auto_renew",
         "Certificates that are renewed by themselves: which, when, and what was decided.",
     ),
     "renewal": (
-        "cli.renewal",
+        "certline.cli.renewal",
         "Many renewals at once: how far they are; paused, resumed and cancelled.",
     ),
     "hook": (
-        "cli.hook",
+        "certline.cli.hook",
         "Deploy hooks: files and commands, on the worker's machine, when a certificate comes.",
     ),
     "license": (
-        "cli.license",
+        "certline.cli.license",
         "How many certificates may be managed; renewals and reissues count once.",
     ),
-    "command": ("cli.command", "What was asked of the line, and how it ended."),
+    "command": ("certline.cli.command", "What was asked of the line, and how it ended."),
     "dead-letter": (
-        "cli.dead_letter",
+        "certline.cli.dead_letter",
         "Messages that could not be taken: look at them, replay them or drop them.",
     ),
-    "audit": ("cli.audit", "The log: who did what, and when; only ever added to, and chained."),
-    "keys": ("cli.keys", "The secret keys of this line, and their rotation."),
-    "seal": ("cli.seal", "Seal a password for a message, with the line's secret key."),
-    "webhook": ("cli.webhook", "Receivers that events are posted to, for those without RabbitMQ."),
-    "schedule": ("cli.schedule", "What runs when."),
-    "run": ("cli.run", "Run parts of the line as processes, over RabbitMQ."),
-    "up": ("cli.up", "Run the whole line in this process, without RabbitMQ, until Ctrl-C."),
+    "audit": (
+        "certline.cli.audit",
+        "The log: who did what, and when; only ever added to, and chained.",
+    ),
+    "keys": ("certline.cli.keys", "The secret keys of this line, and their rotation."),
+    "seal": ("certline.cli.seal", "Seal a password for a message, with the line's secret key."),
+    "webhook": (
+        "certline.cli.webhook",
+        "Receivers that events are posted to, for those without RabbitMQ.",
+    ),
+    "schedule": ("certline.cli.schedule", "What runs when."),
+    "run": ("certline.cli.run", "Run parts of the line as processes, over RabbitMQ."),
+    "up": (
+        "certline.cli.up",
+        "Run the whole line in this process, without RabbitMQ, until Ctrl-C.",
+    ),
     "demo": (
-        "cli.up",
+        "certline.cli.up",
         "Play a certificate's whole life on this machine: simulator, order, licence, export.",
     ),
-    "simulator": ("cli.simulator", "Run a simulator of SCM, with a CA of its own, until Ctrl-C."),
-    "completion": ("cli.completion", "Print the completion script of a shell, for its start file."),
+    "simulator": (
+        "certline.cli.simulator",
+        "Run a simulator of SCM, with a CA of its own, until Ctrl-C.",
+    ),
+    "completion": (
+        "certline.cli.completion",
+        "Print the completion script of a shell, for its start file.",
+    ),
 }
 
 

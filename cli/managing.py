@@ -6,20 +6,20 @@ from typing import IO, Any
 
 import rich_click as click
 
-from cli import line
-from cli.documents import command_document, minute
-from cli.errors import NOTHING, Fault
-from cli.finding import find_certificate
-from cli.grammar import Command
-from cli.output import answer, leave, say, whisper
-from cli.reading import first_line
-from cli.waiting import started, wait_options
-from models import Certificate
-from models import Command as Asked
-from models.order import order_known_as
-from models.payloads import ReissueCommand, RevokeCommand, read_payload
-from producers import managing
-from producers.requests import Accepted
+from certline.cli import line
+from certline.cli.documents import command_document, minute
+from certline.cli.errors import NOTHING, Fault
+from certline.cli.finding import find_certificate
+from certline.cli.grammar import Command
+from certline.cli.output import answer, leave, say, whisper
+from certline.cli.reading import first_line
+from certline.cli.waiting import started, wait_options
+from certline.models import Certificate
+from certline.models import Command as Asked
+from certline.models.order import order_known_as
+from certline.models.payloads import ReissueCommand, RevokeCommand, read_payload
+from certline.producers import managing
+from certline.producers.requests import Accepted
 
 
 @click.command(cls=Command)

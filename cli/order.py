@@ -5,22 +5,22 @@ from typing import Any
 
 import rich_click as click
 
-from cli import line, lists, showing
-from cli.documents import command_document, order_document
-from cli.ending import cancel, delete_order
-from cli.errors import NOTHING
-from cli.finding import find_order
-from cli.grammar import Group
-from cli.output import answer, leave, say, whisper
-from cli.reading import first_line, pairs, uuid_text, whole
-from cli.resolving import resolve
-from cli.waiting import started, wait_options
-from models import Command, Order, OrderStatus
-from models.event import history
-from models.order import orders
-from models.payloads import OrderCommand, read_payload
-from producers import requests
-from workers.placing import make_key
+from certline.cli import line, lists, showing
+from certline.cli.documents import command_document, order_document
+from certline.cli.ending import cancel, delete_order
+from certline.cli.errors import NOTHING
+from certline.cli.finding import find_order
+from certline.cli.grammar import Group
+from certline.cli.output import answer, leave, say, whisper
+from certline.cli.reading import first_line, pairs, uuid_text, whole
+from certline.cli.resolving import resolve
+from certline.cli.waiting import started, wait_options
+from certline.models import Command, Order, OrderStatus
+from certline.models.event import history
+from certline.models.order import orders
+from certline.models.payloads import OrderCommand, read_payload
+from certline.producers import requests
+from certline.workers.placing import make_key
 
 
 @click.group(cls=Group)

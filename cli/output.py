@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from cli.grammar import JSON
+from certline.cli.grammar import JSON
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from models import Command
-from models.import_record import RecordStatus as Became
+from certline.models import Command
+from certline.models.import_record import RecordStatus as Became
 
 # SCM has been asked for these, and it is done with them.
 TAKEN = (

@@ -8,7 +8,7 @@ from typing import IO
 
 import click
 
-from cli.errors import WRONG_USE, Fault
+from certline.cli.errors import WRONG_USE, Fault
 
 
 def pairs(

@@ -2,8 +2,8 @@
 
 import rich_click as click
 
-from cli import line
-from cli.batches import (
+from certline.cli import line
+from certline.cli.batches import (
     answer_batch,
     batch_document,
     find_batch,
@@ -11,13 +11,13 @@ from cli.batches import (
     standing_of,
     wait_for_batch,
 )
-from cli.documents import minute
-from cli.errors import NOTHING, Fault
-from cli.grammar import Group
-from cli.output import answer, leave, table
-from cli.renewing import Pace
-from models.renewal_batch import batches
-from producers import renewing_many
+from certline.cli.documents import minute
+from certline.cli.errors import NOTHING, Fault
+from certline.cli.grammar import Group
+from certline.cli.output import answer, leave, table
+from certline.cli.renewing import Pace
+from certline.models.renewal_batch import batches
+from certline.producers import renewing_many
 
 
 @click.group(cls=Group)

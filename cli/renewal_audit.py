@@ -6,12 +6,12 @@ from typing import Any
 
 import rich_click as click
 
-from cli import line
-from cli.documents import instant, minute
-from cli.grammar import Command
-from cli.grid import Column, print_grid
-from cli.output import answer, say
-from models.auto_renewal_audit import (
+from certline.cli import line
+from certline.cli.documents import instant, minute
+from certline.cli.grammar import Command
+from certline.cli.grid import Column, print_grid
+from certline.cli.output import answer, say
+from certline.models.auto_renewal_audit import (
     AutoRenewRun,
     Decided,
     Decision,
@@ -19,7 +19,7 @@ from models.auto_renewal_audit import (
     decisions_of,
     runs_since,
 )
-from models.certificate import certificate_known_as
+from certline.models.certificate import certificate_known_as
 
 # Runs that are shown where nobody says since when.
 USUAL = 30

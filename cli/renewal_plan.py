@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 import rich_click as click
 from sqlalchemy.orm import Session
 
-from cli import line
-from cli.documents import instant
-from cli.grammar import Command
-from cli.output import answer, say, table, whisper
-from models.account import Account
-from models.auto_renewal import settings_of_all
-from models.renewal_estate import Outlook, Selected
-from models.renewal_forecast import Forecast, forecast, peaks
-from producers.renewal_objections import foreseen
-from producers.renewal_settings import outlooks
+from certline.cli import line
+from certline.cli.documents import instant
+from certline.cli.grammar import Command
+from certline.cli.output import answer, say, table, whisper
+from certline.models.account import Account
+from certline.models.auto_renewal import settings_of_all
+from certline.models.renewal_estate import Outlook, Selected
+from certline.models.renewal_forecast import Forecast, forecast, peaks
+from certline.producers.renewal_objections import foreseen
+from certline.producers.renewal_settings import outlooks
 
 # Characters of the longest bar, names that are shown beside it, and reasons that are shown.
 BAR, NAMED, REFUSALS = 30, 2, 10

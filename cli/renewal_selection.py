@@ -6,17 +6,17 @@ from typing import Any
 import rich_click as click
 from sqlalchemy.orm import Session
 
-from cli import line
-from cli.documents import instant
-from cli.errors import NOTHING
-from cli.finding import find_account, find_certificate
-from cli.grammar import Command
-from cli.listing import places
-from cli.output import answer, leave, say
-from models import Certificate
-from models.account import accounts
-from models.auto_renewal import AutoRenewRule
-from producers import renewal_settings
+from certline.cli import line
+from certline.cli.documents import instant
+from certline.cli.errors import NOTHING
+from certline.cli.finding import find_account, find_certificate
+from certline.cli.grammar import Command
+from certline.cli.listing import places
+from certline.cli.output import answer, leave, say
+from certline.models import Certificate
+from certline.models.account import accounts
+from certline.models.auto_renewal import AutoRenewRule
+from certline.producers import renewal_settings
 
 
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,25 +7,25 @@ from typing import IO, Any
 
 import rich_click as click
 
-from cli import line
-from cli.batches import answer_batch, said_of_time, wait_for_batch
-from cli.documents import instant, minute
-from cli.errors import DONE, NOTHING, WRONG_USE, Fault
-from cli.finding import find_certificate
-from cli.grammar import Command
-from cli.grid import Column, print_grid
-from cli.listing import SCREENFUL, days, place_options, places
-from cli.managing import answer_placed, certificates_named
-from cli.output import answer, leave, say, whisper
-from cli.waiting import wait_options
-from models import Certificate, CertificateStatus, Narrowing
-from models.certificate import SeveralCertificatesError
-from models.lists import certificates_listed
-from models.payloads import RenewCommand
-from models.renewal_pace import per_hour
-from models.validation import BadCommandError
-from producers import managing
-from producers.renewing_many import Verdict, judge_many, request_batch
+from certline.cli import line
+from certline.cli.batches import answer_batch, said_of_time, wait_for_batch
+from certline.cli.documents import instant, minute
+from certline.cli.errors import DONE, NOTHING, WRONG_USE, Fault
+from certline.cli.finding import find_certificate
+from certline.cli.grammar import Command
+from certline.cli.grid import Column, print_grid
+from certline.cli.listing import SCREENFUL, days, place_options, places
+from certline.cli.managing import answer_placed, certificates_named
+from certline.cli.output import answer, leave, say, whisper
+from certline.cli.waiting import wait_options
+from certline.models import Certificate, CertificateStatus, Narrowing
+from certline.models.certificate import SeveralCertificatesError
+from certline.models.lists import certificates_listed
+from certline.models.payloads import RenewCommand
+from certline.models.renewal_pace import per_hour
+from certline.models.validation import BadCommandError
+from certline.producers import managing
+from certline.producers.renewing_many import Verdict, judge_many, request_batch
 
 # What chooses certificates that are stored, by the options' names.
 FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "name")

@@ -7,7 +7,7 @@ import traceback
 
 import click
 
-from cli.errors import STOPPED, Fault
+from certline.cli.errors import STOPPED, Fault
 
 
 def tell(error: Exception, *, as_json: bool) -> int:
@@ -32,7 +32,7 @@ def tell(error: Exception, *, as_json: bool) -> int:
 
 def _of_parts(error: Exception) -> Fault | None:
     try:
-        from cli.explain import explain  # noqa: PLC0415  # it loads every part that can fail
+        from certline.cli.explain import explain  # noqa: PLC0415  # it loads every part that can fail
     except ImportError:  # the installation is not whole, which is what `error` says
         return None
     return explain(error)

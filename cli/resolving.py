@@ -4,14 +4,14 @@ import sys
 
 import rich_click as click
 
-from cli import line, showing
-from cli.documents import order_document
-from cli.errors import WAITS
-from cli.finding import find_order
-from cli.grammar import Command
-from cli.output import answer, leave, say
-from models import OrderStatus
-from producers import deciding
+from certline.cli import line, showing
+from certline.cli.documents import order_document
+from certline.cli.errors import WAITS
+from certline.cli.finding import find_order
+from certline.cli.grammar import Command
+from certline.cli.output import answer, leave, say
+from certline.models import OrderStatus
+from certline.producers import deciding
 
 
 @click.command(cls=Command)

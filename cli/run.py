@@ -2,13 +2,13 @@
 
 import rich_click as click
 
-from cli import line
-from cli.errors import Fault
-from cli.grammar import Group
-from cli.output import leave
-from models import Queue
-from models.migrate import behind
-from producers import parts
+from certline.cli import line
+from certline.cli.errors import Fault
+from certline.cli.grammar import Group
+from certline.cli.output import leave
+from certline.models import Queue
+from certline.models.migrate import behind
+from certline.producers import parts
 
 PREFIX = "certline."
 QUEUES = [queue.value.removeprefix(PREFIX) for queue in Queue]

@@ -2,13 +2,13 @@
 
 import rich_click as click
 
-from cli import line
-from cli.documents import minute, schedule_document
-from cli.errors import Fault
-from cli.grammar import Group
-from cli.output import answer, say, table
-from models.schedule import last_fired, schedules
-from producers.clock import run_now
+from certline.cli import line
+from certline.cli.documents import minute, schedule_document
+from certline.cli.errors import Fault
+from certline.cli.grammar import Group
+from certline.cli.output import answer, say, table
+from certline.models.schedule import last_fired, schedules
+from certline.producers.clock import run_now
 
 
 @click.group(cls=Group)

@@ -4,10 +4,10 @@ from typing import IO
 
 import rich_click as click
 
-from cli import line
-from cli.grammar import Command
-from cli.output import answer, say
-from cli.reading import password
+from certline.cli import line
+from certline.cli.grammar import Command
+from certline.cli.output import answer, say
+from certline.cli.reading import password
 
 
 @click.command(cls=Command)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from cli.documents import minute
-from cli.output import facts, say, table
-from cli.progress import import_progress
-from models import (
+from certline.cli.documents import minute
+from certline.cli.output import facts, say, table
+from certline.cli.progress import import_progress
+from certline.models import (
     Account,
     Certificate,
     Command,
@@ -17,7 +17,7 @@ from models import (
     Order,
     OrderStatus,
 )
-from workers.placing import sent_comment
+from certline.workers.placing import sent_comment
 
 # Characters of a dead letter's message.
 SCREENFUL = 4_000

@@ -4,10 +4,10 @@ from functools import partial
 
 import rich_click as click
 
-from cli.errors import Fault
-from cli.grammar import Command
-from cli.output import answer, say
-from simulator.server import HOST, PORT, serve
+from certline.cli.errors import Fault
+from certline.cli.grammar import Command
+from certline.cli.output import answer, say
+from certline.simulator.server import HOST, PORT, serve
 
 
 @click.command(cls=Command)

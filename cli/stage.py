@@ -17,9 +17,9 @@ import requests
 from rich.console import Console
 from rich.markup import escape
 
-from cli import main as certline
+from certline.cli import main as certline
 
-CERTLINE = [sys.executable, "-m", "cli.main"]
+CERTLINE = [sys.executable, "-P", "-m", "certline"]
 # Seconds: a step that takes longer is a fault of the demo's machine or of ours.
 PATIENCE = 45
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from cli.errors import DONE, FAILED, WAITS
-from cli.progress import import_ending, import_progress
-from models import (
+from certline.cli.errors import DONE, FAILED, WAITS
+from certline.cli.progress import import_ending, import_progress
+from certline.models import (
     Account,
     AccountStatus,
     Certificate,
@@ -18,9 +18,9 @@ from models import (
     OrderKind,
     OrderStatus,
 )
-from models.account import account_named
-from models.order import order_of_command
-from workers.step import suspended_text
+from certline.models.account import account_named
+from certline.models.order import order_of_command
+from certline.workers.step import suspended_text
 
 # An order that SCM shows as requested for so many looks is not merely slow: it waits for approval.
 POLLS_FOR_APPROVAL = 2

@@ -2,16 +2,16 @@
 
 import rich_click as click
 
-from cli import line
-from cli.errors import Fault
-from cli.grammar import Command
-from cli.output import whisper
-from cli.waiting import started, wait_options
-from models import AccountStatus
-from models.account import accounts
-from models.payloads import SyncCommand, read_payload
-from producers.requests import request_sync
-from workers.step import suspended_text
+from certline.cli import line
+from certline.cli.errors import Fault
+from certline.cli.grammar import Command
+from certline.cli.output import whisper
+from certline.cli.waiting import started, wait_options
+from certline.models import AccountStatus
+from certline.models.account import accounts
+from certline.models.payloads import SyncCommand, read_payload
+from certline.producers.requests import request_sync
+from certline.workers.step import suspended_text
 
 
 @click.command(cls=Command)

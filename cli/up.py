@@ -2,10 +2,10 @@
 
 import rich_click as click
 
-from cli import line
-from cli.grammar import Command
-from cli.output import leave, whisper
-from cli.run import require_tables
+from certline.cli import line
+from certline.cli.grammar import Command
+from certline.cli.output import leave, whisper
+from certline.cli.run import require_tables
 
 
 @click.command(cls=Command)
@@ -14,7 +14,7 @@ def up() -> None:
 
     What was asked is in the database: a killed `up` loses nothing, the next one goes on.
     """
-    from producers.together import run_up  # noqa: PLC0415  # the demo needs none of it
+    from certline.producers.together import run_up  # noqa: PLC0415  # the demo needs none of it
 
     require_tables()
     if line.settings().rabbitmq_url is not None:
@@ -25,6 +25,6 @@ def up() -> None:
 @click.command(cls=Command)
 def demo() -> None:
     """Play a certificate's whole life on this machine: simulator, order, licence, export."""
-    from cli.demo import play  # noqa: PLC0415  # `up` needs none of it
+    from certline.cli.demo import play  # noqa: PLC0415  # `up` needs none of it
 
     leave(play())

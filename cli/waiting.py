@@ -15,18 +15,13 @@ import rich_click as click
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from cli import line
-from cli.changes import changes
-from cli.documents import command_document
-from cli.errors import DONE, FAILED, TIMED_OUT, WAITS
-from cli.output import answer, console, leave, say, whisper
-from cli.standing import View, describe, judge, look
-from models import (
-    Command,
-    CommandStatus,
-    CommandType,
-    Database,
-)
+from certline.cli import line
+from certline.cli.changes import changes
+from certline.cli.documents import command_document
+from certline.cli.errors import DONE, FAILED, TIMED_OUT, WAITS
+from certline.cli.output import answer, console, leave, say, whisper
+from certline.cli.standing import View, describe, judge, look
+from certline.models import Command, CommandStatus, CommandType, Database
 
 # Seconds between two looks.
 LOOK_EVERY = 0.2

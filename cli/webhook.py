@@ -5,18 +5,18 @@ from typing import TypeVar
 
 import rich_click as click
 
-from cli import line
-from cli.documents import minute
-from cli.errors import NOTHING, Fault
-from cli.finding import find_command, find_webhook
-from cli.grammar import Group
-from cli.grid import Column, style_of
-from cli.listing import View, show_pages, status_option, view_options
-from cli.output import answer, facts, leave, say, table, whisper
-from cli.webhook_documents import delivery_document, webhook_document
-from models import Command, CommandStatus, Webhook
-from models.webhook import deliveries_listed, webhooks
-from producers.webhooks import (
+from certline.cli import line
+from certline.cli.documents import minute
+from certline.cli.errors import NOTHING, Fault
+from certline.cli.finding import find_command, find_webhook
+from certline.cli.grammar import Group
+from certline.cli.grid import Column, style_of
+from certline.cli.listing import View, show_pages, status_option, view_options
+from certline.cli.output import answer, facts, leave, say, table, whisper
+from certline.cli.webhook_documents import delivery_document, webhook_document
+from certline.models import Command, CommandStatus, Webhook
+from certline.models.webhook import deliveries_listed, webhooks
+from certline.producers.webhooks import (
     Added,
     AlreadyThereError,
     UnknownWebhookError,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from cli.documents import instant
-from models import Command, CommandStatus, Webhook
+from certline.cli.documents import instant
+from certline.models import Command, CommandStatus, Webhook
 
 
 def webhook_document(hook: Webhook) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from cli.errors import WRONG_USE, Fault
+from certline.cli.errors import WRONG_USE, Fault
 
 
 def write(output: str, content: bytes, *, force: bool, is_text: bool) -> None:

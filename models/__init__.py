@@ -1,30 +1,30 @@
 """Tables, states and their legal moves, and the questions asked of them."""
 
-from models.account import Account, AccountStatus, LoginKind
-from models.auto_renewal import AutoRenewRule, AutoRenewSetting
-from models.auto_renewal_audit import AutoRenewDecision, AutoRenewRun
-from models.base import Base
-from models.breaker import Breaker
-from models.catalogue import CustomField, Domain, Organization, Profile
-from models.certificate import Certificate
-from models.command import Command, CommandStatus, CommandType
-from models.dead_letter import DeadLetter, DeadLetterStatus
-from models.event import Event, EventHead, EventLink
-from models.hook import Hook
-from models.import_record import ImportRecord
-from models.license import License
-from models.line import AutoRenewChoice, Line
-from models.lists import Narrowing  # its module has indexes that belong to the tables
-from models.order import Order
-from models.outbox import Outbox, Queue
-from models.pace import CallKind, Pace
-from models.private_key import PrivateKey
-from models.renewal_backoff import LineBackoff
-from models.renewal_batch import BatchStatus, RenewalBatch, RenewalMember
-from models.schedule import Schedule, ScheduleRun
-from models.session import Database
-from models.states import CertificateStatus, OrderKind, OrderStatus
-from models.webhook import Webhook, WebhookStatus
+from certline.models.account import Account, AccountStatus, LoginKind
+from certline.models.auto_renewal import AutoRenewRule, AutoRenewSetting
+from certline.models.auto_renewal_audit import AutoRenewDecision, AutoRenewRun
+from certline.models.base import Base
+from certline.models.breaker import Breaker
+from certline.models.catalogue import CustomField, Domain, Organization, Profile
+from certline.models.certificate import Certificate
+from certline.models.command import Command, CommandStatus, CommandType
+from certline.models.dead_letter import DeadLetter, DeadLetterStatus
+from certline.models.event import Event, EventHead, EventLink
+from certline.models.hook import Hook
+from certline.models.import_record import ImportRecord
+from certline.models.license import License
+from certline.models.line import AutoRenewChoice, Line
+from certline.models.lists import Narrowing  # its module has indexes that belong to the tables
+from certline.models.order import Order
+from certline.models.outbox import Outbox, Queue
+from certline.models.pace import CallKind, Pace
+from certline.models.private_key import PrivateKey
+from certline.models.renewal_backoff import LineBackoff
+from certline.models.renewal_batch import BatchStatus, RenewalBatch, RenewalMember
+from certline.models.schedule import Schedule, ScheduleRun
+from certline.models.session import Database
+from certline.models.states import CertificateStatus, OrderKind, OrderStatus
+from certline.models.webhook import Webhook, WebhookStatus
 
 __all__ = [
     "Account",

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base, stored_by_value
+from certline.models.base import Base, stored_by_value
 
 
 class AccountStatus(StrEnum):

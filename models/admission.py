@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models.command import Command, CommandType, accept, require_same
-from models.envelope import Asked
-from models.validation import BadCommandError
-from models.vault import Vault, WrongSecretKeyError
+from certline.models.command import Command, CommandType, accept, require_same
+from certline.models.envelope import Asked
+from certline.models.validation import BadCommandError
+from certline.models.vault import Vault, WrongSecretKeyError
 
 
 def admit(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from models.event import Event, EventHead, EventLink
+from certline.models.event import Event, EventHead, EventLink
 
 # The hash before the first entry.
 BEGINNING = "0" * 64

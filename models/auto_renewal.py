@@ -21,10 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.account import Account, accounts
-from models.base import Base, new_id
-from models.certificate import Certificate
-from models.patterns import like
+from certline.models.account import Account, accounts
+from certline.models.base import Base, new_id
+from certline.models.certificate import Certificate
+from certline.models.patterns import like
 
 # Days before the expiry where nobody has said any (SCM's own auto-renew has the same).
 USUAL_DAYS = 30

@@ -12,11 +12,11 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, Select, case, func, sel
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.auto_renewal import AutoRenewSetting
-from models.base import Base, DnsText, new_id, stored_by_value
-from models.command import Command, CommandStatus
-from models.order import Order
-from models.session import clock
+from certline.models.auto_renewal import AutoRenewSetting
+from certline.models.base import Base, DnsText, new_id, stored_by_value
+from certline.models.command import Command, CommandStatus
+from certline.models.order import Order
+from certline.models.session import clock
 
 
 class Decision(StrEnum):

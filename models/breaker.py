@@ -7,8 +7,8 @@ from sqlalchemy import CheckConstraint, DateTime, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base
-from models.event import record
+from certline.models.base import Base
+from certline.models.event import record
 
 # Failures in a row, of all workers together, after which SCM is left alone.
 MOST_FAILURES = 5

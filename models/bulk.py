@@ -7,7 +7,7 @@ from sqlalchemy import Table, bindparam, column, func, insert, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from models.base import Base
+from certline.models.base import Base
 
 
 def add_rows(db: Session, kind: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:

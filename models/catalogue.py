@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ARRAY, ForeignKey, Integer, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base
+from certline.models.base import Base
 
 
 class Synced:

@@ -14,10 +14,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
-from models.account import Account
-from models.base import Base, DnsText, new_id, stored_by_value
-from models.states import CertificateStatus
-from models.validation import BadCommandError
+from certline.models.account import Account
+from certline.models.base import Base, DnsText, new_id, stored_by_value
+from certline.models.states import CertificateStatus
+from certline.models.validation import BadCommandError
 
 
 class Certificate(Base):

@@ -11,10 +11,10 @@ from sqlalchemy import Index, case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import UUID, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base, stored_by_value
-from models.outbox import emit_wake_up
-from models.session import clock
-from models.validation import BadCommandError
+from certline.models.base import Base, stored_by_value
+from certline.models.outbox import emit_wake_up
+from certline.models.session import clock
+from certline.models.validation import BadCommandError
 
 
 class CommandType(StrEnum):

@@ -9,11 +9,11 @@ from sqlalchemy import CheckConstraint, Index, func, select, text
 from sqlalchemy.dialects.postgresql import UUID, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base, new_id, stored_by_value
-from models.envelope import LARGEST
-from models.event import record
-from models.session import clock
-from models.vault import Vault
+from certline.models.base import Base, new_id, stored_by_value
+from certline.models.envelope import LARGEST
+from certline.models.event import record
+from certline.models.session import clock
+from certline.models.vault import Vault
 
 
 class DeadLetterStatus(StrEnum):

@@ -10,18 +10,18 @@ from typing import Any
 from sqlalchemy import delete, exists, or_, select, text
 from sqlalchemy.orm import Session
 
-from models.certificate import Certificate
-from models.command import OPEN as OPEN_COMMANDS
-from models.command import Command, CommandStatus, CommandType, finish
-from models.event import record
-from models.line import Line
-from models.order import Order
-from models.ordering import release_held
-from models.outbox import emit_event
-from models.private_key import PrivateKey
-from models.session import clock
-from models.states import OPEN, OrderStatus
-from models.validation import BadCommandError
+from certline.models.certificate import Certificate
+from certline.models.command import OPEN as OPEN_COMMANDS
+from certline.models.command import Command, CommandStatus, CommandType, finish
+from certline.models.event import record
+from certline.models.line import Line
+from certline.models.order import Order
+from certline.models.ordering import release_held
+from certline.models.outbox import emit_event
+from certline.models.private_key import PrivateKey
+from certline.models.session import clock
+from certline.models.states import OPEN, OrderStatus
+from certline.models.validation import BadCommandError
 
 # A certificate and its order name each other, so they can only go in one statement.
 DELETE_LINE = text(

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from models.settings import Settings
+from certline.models.settings import Settings
 
 
 class NoDatabaseError(Exception):

@@ -17,8 +17,8 @@ from pydantic import (
 )
 from pydantic import StringConstraints as Text
 
-from models.payloads import PUBLIC, Payload, read_payload
-from models.validation import BadCommandError, problems_of
+from certline.models.payloads import PUBLIC, Payload, read_payload
+from certline.models.validation import BadCommandError, problems_of
 
 # Bytes: 256 kB. The longest CSR and a thousand names fit in many times.
 LARGEST = 256 * 1024

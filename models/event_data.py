@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from models.states import CertificateStatus, OrderStatus
+from certline.models.states import CertificateStatus, OrderStatus
 
 OrderId = Annotated[str, Field(description="our id of the order")]
 CertificateId = Annotated[str, Field(description="our id of the certificate")]

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic import StringConstraints as Text
 
-from models import event_data as data
-from models.validation import problems_of
+from certline.models import event_data as data
+from certline.models.validation import problems_of
 
 SOURCE = "certline"
 

@@ -11,18 +11,18 @@ from typing import Any
 from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
 
-from models.account import Account
-from models.auto_renewal import auto_renew_settings
-from models.auto_renewal_audit import AutoRenewDecision, Decision, last_decisions
-from models.bulk import add_rows, set_in_rows
-from models.certificate import WITHOUT_PEM, Certificate
-from models.event import Event, entry
-from models.many import send_out
-from models.outbox import told
-from models.renewal_backoff import Backoff, backoff_of
-from models.renewal_estate import Going, successions
-from models.session import clock
-from models.states import CertificateStatus
+from certline.models.account import Account
+from certline.models.auto_renewal import auto_renew_settings
+from certline.models.auto_renewal_audit import AutoRenewDecision, Decision, last_decisions
+from certline.models.bulk import add_rows, set_in_rows
+from certline.models.certificate import WITHOUT_PEM, Certificate
+from certline.models.event import Event, entry
+from certline.models.many import send_out
+from certline.models.outbox import told
+from certline.models.renewal_backoff import Backoff, backoff_of
+from certline.models.renewal_estate import Going, successions
+from certline.models.session import clock
+from certline.models.states import CertificateStatus
 
 # Days before the end (issue: renewal).
 DAYS = (30, 14, 7, 3, 1)

@@ -9,18 +9,13 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.certificate import SeveralCertificatesError, certificate_known_as
-from models.command import Command, CommandStatus, hasten
-from models.lifecycle import open_succession
-from models.order import Order, order_of_command
-from models.renewal_backoff import (
-    DAILY,
-    backoff_of,
-    renewal_failed,
-    reset_backoff,
-)
-from models.session import clock
-from models.states import RENEWABLE, OrderStatus
+from certline.models.certificate import SeveralCertificatesError, certificate_known_as
+from certline.models.command import Command, CommandStatus, hasten
+from certline.models.lifecycle import open_succession
+from certline.models.order import Order, order_of_command
+from certline.models.renewal_backoff import DAILY, backoff_of, renewal_failed, reset_backoff
+from certline.models.session import clock
+from certline.models.states import RENEWABLE, OrderStatus
 
 # Tries of one renewal that follow each other within seconds, as those of any order: a hiccup is no
 # failure. After them the line rests.

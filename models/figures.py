@@ -3,16 +3,16 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models.account import Account, AccountStatus
-from models.auto_renewal_audit import counts_of, runs_since, seconds_since_good_run
-from models.breaker import open_breakers
-from models.command import OPEN, Command
-from models.dead_letter import dead_letters_waiting
-from models.hook import runs_that_matter
-from models.license import license_use
-from models.order import Order
-from models.outbox import Outbox
-from models.webhook import deliveries_parked
+from certline.models.account import Account, AccountStatus
+from certline.models.auto_renewal_audit import counts_of, runs_since, seconds_since_good_run
+from certline.models.breaker import open_breakers
+from certline.models.command import OPEN, Command
+from certline.models.dead_letter import dead_letters_waiting
+from certline.models.hook import runs_that_matter
+from certline.models.license import license_use
+from certline.models.order import Order
+from certline.models.outbox import Outbox
+from certline.models.webhook import deliveries_parked
 
 
 def figures(db: Session) -> dict[str, float]:

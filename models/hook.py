@@ -10,14 +10,14 @@ from pathlib import PurePath
 from sqlalchemy import CheckConstraint, ForeignKey, Select, exists, func, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from models.account import Account
-from models.base import Base, new_id
-from models.certificate import Certificate
-from models.command import Command, CommandStatus, CommandType, accept
-from models.event import record
-from models.payloads import HookCommand
-from models.states import CertificateStatus
-from models.validation import BadCommandError
+from certline.models.account import Account
+from certline.models.base import Base, new_id
+from certline.models.certificate import Certificate
+from certline.models.command import Command, CommandStatus, CommandType, accept
+from certline.models.event import record
+from certline.models.payloads import HookCommand
+from certline.models.states import CertificateStatus
+from certline.models.validation import BadCommandError
 
 # The events that a hook may wait for (contract: events out), by the word that a person types.
 HOOK_EVENTS = {

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, select, text, update
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base, stored_by_value
+from certline.models.base import Base, stored_by_value
 
 
 class RecordStatus(StrEnum):

@@ -12,10 +12,10 @@ from sqlalchemy import BigInteger, String, Text, column, delete, exists, select,
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from models.command import OPEN, Command, CommandStatus, CommandType, accept, finish
-from models.import_record import ImportRecord, News, Outcome, RecordStatus, waiting_in
-from models.order import Order
-from models.outbox import emit_event
+from certline.models.command import OPEN, Command, CommandStatus, CommandType, accept, finish
+from certline.models.import_record import ImportRecord, News, Outcome, RecordStatus, waiting_in
+from certline.models.order import Order
+from certline.models.outbox import emit_event
 
 # Records that one batch has. A worker looks at them one after another.
 BATCH = 50

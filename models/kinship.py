@@ -11,10 +11,10 @@ from typing import TypeAlias
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from models.certificate import Certificate
-from models.line import AutoRenewChoice, Line
-from models.order import Order
-from models.states import OrderKind
+from certline.models.certificate import Certificate
+from certline.models.line import AutoRenewChoice, Line
+from certline.models.order import Order
+from certline.models.states import OrderKind
 
 # Names, organisation and profile: what a renewal keeps.
 Family: TypeAlias = tuple[frozenset[str], int, int]

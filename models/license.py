@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy import CheckConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base, new_id
-from models.bulk import add_rows
-from models.kinship import run_of, shared_line
-from models.line import Line
-from models.order import Order
-from models.states import OrderKind, OrderStatus
+from certline.models.base import Base, new_id
+from certline.models.bulk import add_rows
+from certline.models.kinship import run_of, shared_line
+from certline.models.line import Line
+from certline.models.order import Order
+from certline.models.states import OrderKind, OrderStatus
 
 
 class License(Base):

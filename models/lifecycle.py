@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from models.account import Account
-from models.certificate import Certificate
-from models.command import Command, CommandType, accept
-from models.event import record
-from models.line import Line
-from models.order import Order
-from models.ordering import tell
-from models.outbox import emit_event
-from models.renewal_backoff import renewal_worked
-from models.session import clock
-from models.states import OPEN, CertificateStatus, OrderKind
+from certline.models.account import Account
+from certline.models.certificate import Certificate
+from certline.models.command import Command, CommandType, accept
+from certline.models.event import record
+from certline.models.line import Line
+from certline.models.order import Order
+from certline.models.ordering import tell
+from certline.models.outbox import emit_event
+from certline.models.renewal_backoff import renewal_worked
+from certline.models.session import clock
+from certline.models.states import OPEN, CertificateStatus, OrderKind
 
 
 def open_succession(db: Session, line_id: str) -> Order | None:

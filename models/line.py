@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, DnsText, new_id
+from certline.models.base import Base, DnsText, new_id
 
 
 class Line(Base):

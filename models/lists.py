@@ -12,15 +12,15 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, Index, Select, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session, defer
 
-from models.base import Base
-from models.catalogue import Organization, Profile
-from models.certificate import WITHOUT_PEM, Certificate
-from models.command import Command, CommandType
-from models.dead_letter import DeadLetter
-from models.event import Event
-from models.order import Order
-from models.patterns import escaped, like, matches
-from models.states import CertificateStatus
+from certline.models.base import Base
+from certline.models.catalogue import Organization, Profile
+from certline.models.certificate import WITHOUT_PEM, Certificate
+from certline.models.command import Command, CommandType
+from certline.models.dead_letter import DeadLetter
+from certline.models.event import Event
+from certline.models.order import Order
+from certline.models.patterns import escaped, like, matches
+from certline.models.states import CertificateStatus
 
 Row = TypeVar("Row", bound=Base)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models.bulk import add_rows
-from models.command import Command, CommandType, digest_of
-from models.outbox import Outbox, wake_up
-from models.session import WAKE, clock
+from certline.models.bulk import add_rows
+from certline.models.command import Command, CommandType, digest_of
+from certline.models.outbox import Outbox, wake_up
+from certline.models.session import WAKE, clock
 
 
 def begin_steps(

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from models.session import Database
+from certline.models.session import Database
 
 # One migration at a time, whoever starts: the key of an advisory lock in Postgres.
 MIGRATION_LOCK = 0x63657274

@@ -7,11 +7,11 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from models.account import Account
-from models.base import Base, DnsText, new_id, stored_by_value
-from models.private_key import PrivateKey
-from models.states import MOVES, OPEN, OrderKind, OrderStatus
-from models.validation import BadCommandError
+from certline.models.account import Account
+from certline.models.base import Base, DnsText, new_id, stored_by_value
+from certline.models.private_key import PrivateKey
+from certline.models.states import MOVES, OPEN, OrderKind, OrderStatus
+from certline.models.validation import BadCommandError
 
 
 class IllegalMoveError(Exception):

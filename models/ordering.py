@@ -6,16 +6,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models.certificate import Certificate
-from models.command import Command, CommandStatus, CommandType, accept, finish, hasten
-from models.event import record
-from models.hook import HOOK_EVENTS, start_hooks
-from models.license import orders_to_release
-from models.order import Order, locked
-from models.outbox import emit_event
-from models.renewal_backoff import renewal_failed
-from models.session import clock
-from models.states import OrderStatus
+from certline.models.certificate import Certificate
+from certline.models.command import Command, CommandStatus, CommandType, accept, finish, hasten
+from certline.models.event import record
+from certline.models.hook import HOOK_EVENTS, start_hooks
+from certline.models.license import orders_to_release
+from certline.models.order import Order, locked
+from certline.models.outbox import emit_event
+from certline.models.renewal_backoff import renewal_failed
+from certline.models.session import clock
+from certline.models.states import OrderStatus
 
 # Moves that other systems hear of, and the event each is told by (contract: events out).
 TOLD = {

@@ -14,9 +14,9 @@ from sqlalchemy import BigInteger, Identity, Index, func, select, text, update
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base
-from models.events_out import SOURCE, problems_of_event, schema_of
-from models.session import WAKE, clock
+from certline.models.base import Base
+from certline.models.events_out import SOURCE, problems_of_event, schema_of
+from certline.models.session import WAKE, clock
 
 log = structlog.get_logger()
 

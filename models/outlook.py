@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models.license import LicenseUse, license_use
-from models.order import Order
-from models.session import clock
-from models.states import OrderKind, OrderStatus
+from certline.models.license import LicenseUse, license_use
+from certline.models.order import Order
+from certline.models.session import clock
+from certline.models.states import OrderKind, OrderStatus
 
 # The rate of new orders is that of so many days.
 RATE_DAYS = 30

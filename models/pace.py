@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
-from models.base import Base, stored_by_value
+from certline.models.base import Base, stored_by_value
 
 
 class CallKind(StrEnum):

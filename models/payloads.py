@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic import StringConstraints as Text
 
-from models.payload_fields import (
+from certline.models.payload_fields import (
     Address,
     CertificateName,
     DnsName,
@@ -21,7 +21,7 @@ from models.payload_fields import (
     ScmWord,
     SslId,
 )
-from models.validation import BadCommandError, problems_of
+from certline.models.validation import BadCommandError, problems_of
 
 
 class Payload(BaseModel):

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, new_id
+from certline.models.base import Base, new_id
 
 
 class PrivateKey(Base):

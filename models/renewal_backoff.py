@@ -12,8 +12,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base
-from models.session import clock
+from certline.models.base import Base
+from certline.models.session import clock
 
 # After the first, second and third failure in a row; then once a day.
 PAUSES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100))

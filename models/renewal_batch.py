@@ -25,10 +25,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base, DnsText, new_id, stored_by_value
-from models.command import OPEN, Command, CommandStatus
-from models.order import Order
-from models.states import OrderKind, OrderStatus
+from certline.models.base import Base, DnsText, new_id, stored_by_value
+from certline.models.command import OPEN, Command, CommandStatus
+from certline.models.order import Order
+from certline.models.states import OrderKind, OrderStatus
 
 
 class BatchStatus(StrEnum):

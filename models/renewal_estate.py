@@ -8,16 +8,21 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from models.auto_renewal import AutoRenewRule, AutoRenewSetting, auto_renew_rules, first_rule
-from models.auto_renewal_audit import AutoRenewDecision, Decision
-from models.bulk import set_in_rows
-from models.certificate import Certificate
-from models.command import Command, CommandStatus, CommandType
-from models.line import AutoRenewChoice, Line
-from models.order import Order
-from models.renewal_rules import Span, schedule, span_of, usual_cap
-from models.session import clock
-from models.states import OPEN, CertificateStatus, OrderStatus
+from certline.models.auto_renewal import (
+    AutoRenewRule,
+    AutoRenewSetting,
+    auto_renew_rules,
+    first_rule,
+)
+from certline.models.auto_renewal_audit import AutoRenewDecision, Decision
+from certline.models.bulk import set_in_rows
+from certline.models.certificate import Certificate
+from certline.models.command import Command, CommandStatus, CommandType
+from certline.models.line import AutoRenewChoice, Line
+from certline.models.order import Order
+from certline.models.renewal_rules import Span, schedule, span_of, usual_cap
+from certline.models.session import clock
+from certline.models.states import OPEN, CertificateStatus, OrderStatus
 
 # A command that may still make a successor.
 GOING = (CommandStatus.QUEUED, CommandStatus.RUNNING, CommandStatus.HELD, CommandStatus.REVIEW)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from models.renewal_rules import Span, schedule, span_of, usual_cap
+from certline.models.renewal_rules import Span, schedule, span_of, usual_cap
 
 # What a renewal asks of SCM when all goes well (docs/scm.md): the old record, one look at least while
 # SCM makes the certificate, and the certificate; and the order itself.

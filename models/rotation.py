@@ -14,12 +14,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Text
 
-from models.base import Base
-from models.command import Command
-from models.dead_letter import DeadLetter
-from models.event import record
-from models.payloads import PAYLOADS
-from models.vault import Vault, WrongSecretKeyError
+from certline.models.base import Base
+from certline.models.command import Command
+from certline.models.dead_letter import DeadLetter
+from certline.models.event import record
+from certline.models.payloads import PAYLOADS
+from certline.models.vault import Vault, WrongSecretKeyError
 
 SEALED = "_sealed"
 # A Fernet token within something else: its version byte and the beginning of its time.

@@ -9,9 +9,9 @@ from datetime import date
 from difflib import get_close_matches
 from typing import TypeVar
 
-from models.catalogue import CustomField, Domain, Organization, Profile, Synced
-from models.payloads import OrderCommand
-from models.validation import BadCommandError
+from certline.models.catalogue import CustomField, Domain, Organization, Profile, Synced
+from certline.models.payloads import OrderCommand
+from certline.models.validation import BadCommandError
 
 Row = TypeVar("Row", bound=Synced)
 

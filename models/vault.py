@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from models.settings import Settings
+from certline.models.settings import Settings
 
 
 class NoSecretKeyError(Exception):

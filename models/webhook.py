@@ -9,12 +9,12 @@ from fnmatch import fnmatchcase
 from sqlalchemy import ColumnElement, Index, Select, delete, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base, new_id, stored_by_value
-from models.command import Command, CommandStatus, CommandType, accept, finish, hasten
-from models.event import record
-from models.events_out import EVENT_DATA
-from models.outbox import EVENTS, Outbox
-from models.session import clock
+from certline.models.base import Base, new_id, stored_by_value
+from certline.models.command import Command, CommandStatus, CommandType, accept, finish, hasten
+from certline.models.event import record
+from certline.models.events_out import EVENT_DATA
+from certline.models.outbox import EVENTS, Outbox
+from certline.models.session import clock
 
 # One event to one webhook is one delivery, however often the event is told: its id says so.
 _DELIVERY = uuid.UUID("5b0d1e9e-3c34-4f0b-9f5e-6c1d0c1b7a55")

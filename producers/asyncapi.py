@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from models.envelope import Envelope
-from models.events_out import EVENT_DATA, EventEnvelope, schema_of
-from models.outbox import COMMANDS, EVENTS
-from models.payloads import PAYLOADS, PUBLIC
-from producers import contract_examples as examples
-from producers.asyncapi_page import page
-from producers.asyncapi_yaml import as_yaml
+from certline.models.envelope import Envelope
+from certline.models.events_out import EVENT_DATA, EventEnvelope, schema_of
+from certline.models.outbox import COMMANDS, EVENTS
+from certline.models.payloads import PAYLOADS, PUBLIC
+from certline.producers import contract_examples as examples
+from certline.producers.asyncapi_page import page
+from certline.producers.asyncapi_yaml import as_yaml
 
 # It rises with the doors: the last number with words, the middle with what is added, the first with
 # what a sender or a receiver has to follow.

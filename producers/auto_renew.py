@@ -18,10 +18,10 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import CommandType, Database
-from models.account import Account
-from models.auto_renewal import AutoRenewSetting, auto_renew_settings
-from models.auto_renewal_audit import (
+from certline.models import CommandType, Database
+from certline.models.account import Account
+from certline.models.auto_renewal import AutoRenewSetting, auto_renew_settings
+from certline.models.auto_renewal_audit import (
     AutoRenewDecision,
     AutoRenewRun,
     Decision,
@@ -30,13 +30,13 @@ from models.auto_renewal_audit import (
     decisions_of,
     take_open_run,
 )
-from models.base import new_id
-from models.bulk import add_rows
-from models.event import Event, entry, record
-from models.many import accept_many
-from models.outbox import emit_event
-from models.payloads import RenewCommand
-from models.renewal_estate import (
+from certline.models.base import new_id
+from certline.models.bulk import add_rows
+from certline.models.event import Event, entry, record
+from certline.models.many import accept_many
+from certline.models.outbox import emit_event
+from certline.models.payloads import RenewCommand
+from certline.models.renewal_estate import (
     Going,
     Outlook,
     Selected,
@@ -46,8 +46,8 @@ from models.renewal_estate import (
     selected_of,
     successions,
 )
-from models.session import clock
-from producers.renewal_objections import Verdict, facts_about, objections
+from certline.models.session import clock
+from certline.producers.renewal_objections import Verdict, facts_about, objections
 
 log = structlog.get_logger()
 

@@ -12,18 +12,18 @@ from dramatiq.errors import DecodeError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from models import Command, CommandType, Database
-from models.admission import require_admissible
-from models.command import OtherCommandError
-from models.dead_letter import keep
-from models.envelope import Asked, id_in, in_brief
-from models.outbox import emit_event
-from models.session import blames_the_data
-from models.validation import BadCommandError
-from models.vault import Vault
-from producers.delivery import Delivery, storable
-from workers.broker import cleanse
-from workers.messages import RefusedMessageError, named_in, require_its_own
+from certline.models import Command, CommandType, Database
+from certline.models.admission import require_admissible
+from certline.models.command import OtherCommandError
+from certline.models.dead_letter import keep
+from certline.models.envelope import Asked, id_in, in_brief
+from certline.models.outbox import emit_event
+from certline.models.session import blames_the_data
+from certline.models.validation import BadCommandError
+from certline.models.vault import Vault
+from certline.producers.delivery import Delivery, storable
+from certline.workers.broker import cleanse
+from certline.workers.messages import RefusedMessageError, named_in, require_its_own
 
 log = structlog.get_logger()
 

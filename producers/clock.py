@@ -10,18 +10,18 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from models import AccountStatus, Database, Schedule
-from models.account import accounts
-from models.event import record
-from models.payloads import SyncCommand
-from models.schedule import due_schedules, fire, take_due
-from models.session import clock
-from producers.auto_renew import go_on_for, start_run
-from producers.importing import look_for_drift
-from producers.renewing_many import release_due
-from producers.requests import sync_account
-from producers.sweep import sweep
-from workers.poll import poll_all
+from certline.models import AccountStatus, Database, Schedule
+from certline.models.account import accounts
+from certline.models.event import record
+from certline.models.payloads import SyncCommand
+from certline.models.schedule import due_schedules, fire, take_due
+from certline.models.session import clock
+from certline.producers.auto_renew import go_on_for, start_run
+from certline.producers.importing import look_for_drift
+from certline.producers.renewing_many import release_due
+from certline.producers.requests import sync_account
+from certline.producers.sweep import sweep
+from certline.workers.poll import poll_all
 
 log = structlog.get_logger()
 

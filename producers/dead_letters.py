@@ -6,17 +6,17 @@ import dramatiq
 from dramatiq.errors import DecodeError
 from sqlalchemy.orm import Session
 
-from models import Command, CommandType, Database, DeadLetter, DeadLetterStatus
-from models.admission import admit
-from models.command import OPEN, OtherCommandError, hasten
-from models.dead_letter import decide
-from models.envelope import Asked, in_brief
-from models.outbox import COMMANDS
-from models.validation import BadCommandError
-from models.vault import Vault
-from producers.ingress import asked_in
-from workers.broker import cleanse
-from workers.messages import RefusedMessageError, named_in, require_its_own
+from certline.models import Command, CommandType, Database, DeadLetter, DeadLetterStatus
+from certline.models.admission import admit
+from certline.models.command import OPEN, OtherCommandError, hasten
+from certline.models.dead_letter import decide
+from certline.models.envelope import Asked, in_brief
+from certline.models.outbox import COMMANDS
+from certline.models.validation import BadCommandError
+from certline.models.vault import Vault
+from certline.producers.ingress import asked_in
+from certline.workers.broker import cleanse
+from certline.workers.messages import RefusedMessageError, named_in, require_its_own
 
 
 class AlreadyDecidedError(Exception):

@@ -5,15 +5,15 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import AccountStatus, Database, Order, OrderKind, OrderStatus
-from models.event import record
-from models.order import locked
-from models.ordering import move
-from models.validation import BadCommandError
-from workers.reconcile import resend
-from workers.scm import Enrolled
-from workers.sending import take_over
-from workers.step import suspended_text
+from certline.models import AccountStatus, Database, Order, OrderKind, OrderStatus
+from certline.models.event import record
+from certline.models.order import locked
+from certline.models.ordering import move
+from certline.models.validation import BadCommandError
+from certline.workers.reconcile import resend
+from certline.workers.scm import Enrolled
+from certline.workers.sending import take_over
+from certline.workers.step import suspended_text
 
 
 def adopt(database: Database, order_id: str, ssl_id: int, *, who: str, why: str | None) -> Order:

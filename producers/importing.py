@@ -3,12 +3,12 @@
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from models import Account, AccountStatus, Command, CommandType, Database, Order
-from models.command import OPEN, accept, known_id, require_same
-from models.payloads import ImportCommand
-from producers.requests import Accepted, refuse_suspended
-from workers.import_orders import filter_of
-from workers.placing import account_for
+from certline.models import Account, AccountStatus, Command, CommandType, Database, Order
+from certline.models.command import OPEN, accept, known_id, require_same
+from certline.models.payloads import ImportCommand
+from certline.producers.requests import Accepted, refuse_suspended
+from certline.workers.import_orders import filter_of
+from certline.workers.placing import account_for
 
 
 def request_import(

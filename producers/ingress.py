@@ -13,19 +13,19 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from models import Database
-from models.admission import admit
-from models.command import OtherCommandError, known_id
-from models.dead_letter import keep
-from models.envelope import Asked, id_in, in_brief, read_body, read_command
-from models.outbox import COMMANDS, INGRESS, Queue, emit_event, send_last_event_again
-from models.session import blames_the_data
-from models.validation import BadCommandError
-from models.vault import Vault
-from producers.autopsy import keep_dead
-from producers.delivery import Delivery
-from producers.listening import Listener
-from producers.wire import RabbitWire, WireDownError
+from certline.models import Database
+from certline.models.admission import admit
+from certline.models.command import OtherCommandError, known_id
+from certline.models.dead_letter import keep
+from certline.models.envelope import Asked, id_in, in_brief, read_body, read_command
+from certline.models.outbox import COMMANDS, INGRESS, Queue, emit_event, send_last_event_again
+from certline.models.session import blames_the_data
+from certline.models.validation import BadCommandError
+from certline.models.vault import Vault
+from certline.producers.autopsy import keep_dead
+from certline.producers.delivery import Delivery
+from certline.producers.listening import Listener
+from certline.producers.wire import RabbitWire, WireDownError
 
 log = structlog.get_logger()
 

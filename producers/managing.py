@@ -1,21 +1,21 @@
 """The door for people, for what is here: renewed, reissued, revoked, cancelled or deleted by a command."""
 
-from models import Account, Command, CommandStatus, CommandType, Database, Order
-from models.command import accept, finish, known_id, require_same
-from models.failed_renewals import begin_anew
-from models.payloads import (
+from certline.models import Account, Command, CommandStatus, CommandType, Database, Order
+from certline.models.command import accept, finish, known_id, require_same
+from certline.models.failed_renewals import begin_anew
+from certline.models.payloads import (
     CancelCommand,
     DeleteCommand,
     ReissueCommand,
     RenewCommand,
     RevokeCommand,
 )
-from models.vault import Vault
-from producers.requests import Accepted, refuse_suspended
-from workers.cancel import cancel_unsent, order_to_cancel, seen
-from workers.delete import deleted
-from workers.revoke import certificate_to_revoke
-from workers.succeeding import material_for, place_successor, plan
+from certline.models.vault import Vault
+from certline.producers.requests import Accepted, refuse_suspended
+from certline.workers.cancel import cancel_unsent, order_to_cancel, seen
+from certline.workers.delete import deleted
+from certline.workers.revoke import certificate_to_revoke
+from certline.workers.succeeding import material_for, place_successor, plan
 
 
 def check_successor(database: Database, wanted: RenewCommand | ReissueCommand) -> list[str]:

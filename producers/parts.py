@@ -3,6 +3,7 @@
 SIGTERM or Ctrl-C ends a part after what it has in hand; a second one, or SIGKILL, is safe too.
 """
 
+import argparse
 import os
 import signal
 import subprocess
@@ -15,20 +16,20 @@ import pika
 import structlog
 from dramatiq import cli
 
-from models import Database, Queue
-from models.embedded import database_url
-from models.settings import Settings, without_password
-from models.vault import open_vault
-from producers.clock import Producer
-from producers.ingress import Ingress
-from producers.relay import Relay
-from producers.wire import rabbit_wire, wire_of
-from workers.broker import connection_url, make_broker
-from workers.health import serve_health
-from workers.logs import configure
-from workers.parent import end_with
-from workers.scm.wire import DRIPS
-from workers.sending import SEND_WITHIN
+from certline.models import Database, Queue
+from certline.models.embedded import database_url
+from certline.models.settings import Settings, without_password
+from certline.models.vault import open_vault
+from certline.producers.clock import Producer
+from certline.producers.ingress import Ingress
+from certline.producers.relay import Relay
+from certline.producers.wire import rabbit_wire, wire_of
+from certline.workers.broker import connection_url, make_broker
+from certline.workers.health import serve_health
+from certline.workers.logs import configure
+from certline.workers.parent import end_with
+from certline.workers.scm.wire import DRIPS
+from certline.workers.sending import SEND_WITHIN
 
 log = structlog.get_logger()
 
@@ -61,18 +62,26 @@ def run_worker(
 ) -> int:
     """Run worker processes under Dramatiq's own manager. Raises ServerDownError, NeedsRabbitError."""
     reach_rabbit(settings)
-    arguments = cli.make_argument_parser().parse_args(
+    return int(cli.main(worker_arguments(settings, queues, processes, threads)) or 0)
+
+
+def worker_arguments(
+    settings: Settings, queues: list[str] | None, processes: int, threads: int
+) -> argparse.Namespace:
+    """Return what Dramatiq's command line is started with."""
+    arguments: argparse.Namespace = cli.make_argument_parser().parse_args(
         [
-            "workers.app:worker_app",
+            "certline.workers.app:worker_app",
             f"--processes={processes}",
             f"--threads={threads}",
             f"--worker-shutdown-timeout={round(grace(settings) * 1000)}",
             "--skip-logging",
+            "--path",  # none: Dramatiq would search the current folder before all others
             "--queues",
             *(queues or [queue.value for queue in Queue]),
         ]
     )
-    return int(cli.main(arguments) or 0)
+    return arguments
 
 
 def run_relay(settings: Settings) -> int:
@@ -131,7 +140,7 @@ def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:
     killed they stop by themselves.
     """
     reach_rabbit(settings)
-    program = [sys.executable, "-m", "cli.main", "run"]
+    program = [sys.executable, "-P", "-m", "certline", "run"]
     environment = {
         name: value for name, value in os.environ.items() if name != "CERTLINE_METRICS_PORT"
     } | {RUN_ALL: str(os.getpid())}

@@ -14,11 +14,11 @@ import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from models import Database
-from models.outbox import Outbox, claim_due, mark_refused, mark_sent
-from models.session import WAKE_CHANNEL
-from models.webhook import hand_to_webhooks
-from producers.wire import RowRefusedError, Wire, WireDownError
+from certline.models import Database
+from certline.models.outbox import Outbox, claim_due, mark_refused, mark_sent
+from certline.models.session import WAKE_CHANNEL
+from certline.models.webhook import hand_to_webhooks
+from certline.producers.wire import RowRefusedError, Wire, WireDownError
 
 log = structlog.get_logger()
 

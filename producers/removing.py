@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     Account,
     AccountStatus,
     Certificate,
@@ -17,10 +17,10 @@ from models import (
     Organization,
     Profile,
 )
-from models.event import record
-from models.ordering import move
-from models.states import OPEN, OrderStatus
-from models.validation import BadCommandError
+from certline.models.event import record
+from certline.models.ordering import move
+from certline.models.states import OPEN, OrderStatus
+from certline.models.validation import BadCommandError
 
 
 @dataclass(frozen=True)

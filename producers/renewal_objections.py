@@ -10,18 +10,18 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Account, AccountStatus, Certificate, Order, Profile
-from models.auto_renewal_audit import Decision
-from models.catalogue import domains, organizations, profiles
-from models.certificate import WITHOUT_PEM
-from models.payloads import RenewCommand
-from models.renewal_backoff import Backoff, backoff_of, may_renew_automatically
-from models.renewal_estate import Going, Selected, renewed_by_us, replaced_here
-from models.rules import Offer, judge_name
-from models.session import clock
-from models.validation import BadCommandError
-from workers.step import suspended_text
-from workers.succeeding import planned_successor
+from certline.models import Account, AccountStatus, Certificate, Order, Profile
+from certline.models.auto_renewal_audit import Decision
+from certline.models.catalogue import domains, organizations, profiles
+from certline.models.certificate import WITHOUT_PEM
+from certline.models.payloads import RenewCommand
+from certline.models.renewal_backoff import Backoff, backoff_of, may_renew_automatically
+from certline.models.renewal_estate import Going, Selected, renewed_by_us, replaced_here
+from certline.models.rules import Offer, judge_name
+from certline.models.session import clock
+from certline.models.validation import BadCommandError
+from certline.workers.step import suspended_text
+from certline.workers.succeeding import planned_successor
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,25 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from models import Account, Certificate
-from models.auto_renewal import (
+from certline.models import Account, Certificate
+from certline.models.auto_renewal import (
     AutoRenewRule,
     AutoRenewSetting,
     auto_renew_settings,
     like_rule,
     settings_of_all,
 )
-from models.event import record
-from models.line import AutoRenewChoice
-from models.renewal_estate import Outlook, lines_of, note_plan, outlook, selected_of, successions
-from models.session import clock
+from certline.models.event import record
+from certline.models.line import AutoRenewChoice
+from certline.models.renewal_estate import (
+    Outlook,
+    lines_of,
+    note_plan,
+    outlook,
+    selected_of,
+    successions,
+)
+from certline.models.session import clock
 
 
 def enable(

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     BatchStatus,
     Certificate,
     Command,
@@ -23,19 +23,19 @@ from models import (
     RenewalBatch,
     RenewalMember,
 )
-from models.bulk import add_rows
-from models.command import OPEN, accept
-from models.event import record
-from models.failed_renewals import begin_anew
-from models.payloads import RenewCommand
-from models.renewal_backoff import LineBackoff
-from models.renewal_batch import MemberStatus, counts_of
-from models.renewal_pace import WINDOW, due_now, next_turn
-from models.rules import Offer
-from models.session import clock
-from models.states import RENEWABLE
-from models.validation import BadCommandError
-from workers.succeeding import plan
+from certline.models.bulk import add_rows
+from certline.models.command import OPEN, accept
+from certline.models.event import record
+from certline.models.failed_renewals import begin_anew
+from certline.models.payloads import RenewCommand
+from certline.models.renewal_backoff import LineBackoff
+from certline.models.renewal_batch import MemberStatus, counts_of
+from certline.models.renewal_pace import WINDOW, due_now, next_turn
+from certline.models.rules import Offer
+from certline.models.session import clock
+from certline.models.states import RENEWABLE
+from certline.models.validation import BadCommandError
+from certline.workers.succeeding import plan
 
 # Certificates that are checked in one transaction, so that their lines are not locked for long.
 PIECE = 100

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     Account,
     AccountStatus,
     Certificate,
@@ -17,19 +17,27 @@ from models import (
     Database,
     Order,
 )
-from models.account import accounts
-from models.catalogue import profiles
-from models.command import ONE_AT_A_TIME, OPEN, accept, hasten, known_id, open_step, require_same
-from models.event import record
-from models.license import LicenseUse, license_use, set_capacity
-from models.ordering import ask_now, release_held
-from models.payloads import OrderCommand, SyncCommand
-from models.rules import find_offered, usual_key
-from models.states import OrderStatus
-from models.validation import BadCommandError
-from models.vault import Vault
-from workers.placing import account_for, check, make_key, place
-from workers.step import suspended_text
+from certline.models.account import accounts
+from certline.models.catalogue import profiles
+from certline.models.command import (
+    ONE_AT_A_TIME,
+    OPEN,
+    accept,
+    hasten,
+    known_id,
+    open_step,
+    require_same,
+)
+from certline.models.event import record
+from certline.models.license import LicenseUse, license_use, set_capacity
+from certline.models.ordering import ask_now, release_held
+from certline.models.payloads import OrderCommand, SyncCommand
+from certline.models.rules import find_offered, usual_key
+from certline.models.states import OrderStatus
+from certline.models.validation import BadCommandError
+from certline.models.vault import Vault
+from certline.workers.placing import account_for, check, make_key, place
+from certline.workers.step import suspended_text
 
 
 class SuspendedError(Exception):

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from models import Database
-from models.rotation import Place, places, renew_piece, use_of_keys
-from models.vault import Vault
+from certline.models import Database
+from certline.models.rotation import Place, places, renew_piece, use_of_keys
+from certline.models.vault import Vault
 
 # Rows of one transaction; rows that are read at once to count.
 PIECE = 200

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import Text, and_, cast, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from models import (
+from certline.models import (
     Account,
     AccountStatus,
     Certificate,
@@ -20,12 +20,12 @@ from models import (
     OrderStatus,
     Outbox,
 )
-from models.command import OPEN, hasten
-from models.event import record
-from models.expiring import tell_expiring
-from models.figures import outbox_backlog
-from models.ordering import follow_with, note, release_held
-from models.webhook import forget_delivered
+from certline.models.command import OPEN, hasten
+from certline.models.event import record
+from certline.models.expiring import tell_expiring
+from certline.models.figures import outbox_backlog
+from certline.models.ordering import follow_with, note, release_held
+from certline.models.webhook import forget_delivered
 
 # A due command that no worker took for this long: its message was lost, or the queue is very long.
 LOST_AFTER = timedelta(minutes=15)

@@ -11,18 +11,18 @@ from datetime import timedelta
 import structlog
 from dramatiq import Worker
 
-from models import Database
-from models.settings import Settings
-from producers.clock import Producer
-from producers.parts import grace, until_told
-from producers.relay import Relay
-from producers.sweep import wake
-from producers.wire import wire_of
-from workers.app import declare, open_line
-from workers.broker import make_broker
-from workers.health import fault_of, serve_health
-from workers.line import Line
-from workers.logs import configure
+from certline.models import Database
+from certline.models.settings import Settings
+from certline.producers.clock import Producer
+from certline.producers.parts import grace, until_told
+from certline.producers.relay import Relay
+from certline.producers.sweep import wake
+from certline.producers.wire import wire_of
+from certline.workers.app import declare, open_line
+from certline.workers.broker import make_broker
+from certline.workers.health import fault_of, serve_health
+from certline.workers.line import Line
+from certline.workers.logs import configure
 
 log = structlog.get_logger()
 

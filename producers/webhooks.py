@@ -7,21 +7,28 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from models import Command, CommandStatus, CommandType, Database, Webhook, WebhookStatus
-from models.command import OPEN, finish
-from models.event import record
-from models.events_out import EVENT_DATA
-from models.validation import BadCommandError
-from models.vault import Vault
-from models.webhook import (
+from certline.models import (
+    Command,
+    CommandStatus,
+    CommandType,
+    Database,
+    Webhook,
+    WebhookStatus,
+)
+from certline.models.command import OPEN, finish
+from certline.models.event import record
+from certline.models.events_out import EVENT_DATA
+from certline.models.validation import BadCommandError
+from certline.models.vault import Vault
+from certline.models.webhook import (
     deliveries_listed,
     parked_deliveries,
     release,
     unknown_patterns,
     webhook_known_as,
 )
-from workers.signing import new_secret
-from workers.targets import BadTargetError, addresses_of, target_of
+from certline.workers.signing import new_secret
+from certline.workers.targets import BadTargetError, addresses_of, target_of
 
 # One at a time: two of the same URL must not be added at once.
 _LOCK = text("LOCK TABLE webhook IN SHARE ROW EXCLUSIVE MODE")

@@ -15,9 +15,9 @@ from pika.exceptions import (
     UnroutableError,
 )
 
-from models.outbox import COMMANDS, EVENTS, INGRESS, Outbox, Queue
-from models.payloads import PUBLIC
-from workers.broker import HardenedBroker
+from certline.models.outbox import COMMANDS, EVENTS, INGRESS, Outbox, Queue
+from certline.models.payloads import PUBLIC
+from certline.workers.broker import HardenedBroker
 
 
 class WireDownError(Exception):

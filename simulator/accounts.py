@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from simulator.answers import Refusal
-from simulator.settings import Settings
+from certline.simulator.answers import Refusal
+from certline.simulator.settings import Settings
 
 PRIVILEGES = (
     "sslRequest",

@@ -4,14 +4,14 @@ from datetime import timedelta
 
 from starlette.responses import Response
 
-from simulator.accounts import ACCOUNTS, PRIVILEGES, Account
-from simulator.answers import Json, Refusal, answer, nothing, without_gaps
-from simulator.call import Asked
-from simulator.dates import NAMED, now, written
-from simulator.fields import path_id, required_text
-from simulator.login import proves
-from simulator.pages import page, window
-from simulator.settings import Settings
+from certline.simulator.accounts import ACCOUNTS, PRIVILEGES, Account
+from certline.simulator.answers import Json, Refusal, answer, nothing, without_gaps
+from certline.simulator.call import Asked
+from certline.simulator.dates import NAMED, now, written
+from certline.simulator.fields import path_id, required_text
+from certline.simulator.login import proves
+from certline.simulator.pages import page, window
+from certline.simulator.settings import Settings
 
 LEAST_CHARACTERS = 8
 

@@ -3,7 +3,7 @@
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route, Router
 
-from simulator import (
+from certline.simulator import (
     admins,
     certificate_dcv,
     certificates,
@@ -25,12 +25,12 @@ from simulator import (
     update,
     validations,
 )
-from simulator.authority import Authority
-from simulator.call import Handler, OpenCall, Turnstile, routes
-from simulator.control import Door, Loopback
-from simulator.login import TOKEN_PATH
-from simulator.scm import Scm
-from simulator.settings import Settings
+from certline.simulator.authority import Authority
+from certline.simulator.call import Handler, OpenCall, Turnstile, routes
+from certline.simulator.control import Door, Loopback
+from certline.simulator.login import TOKEN_PATH
+from certline.simulator.scm import Scm
+from certline.simulator.settings import Settings
 
 BASE = "http://127.0.0.1:8500"
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from simulator.csr import Key
-from simulator.dates import now
+from certline.simulator.csr import Key
+from certline.simulator.dates import now
 
 YEAR = dt.timedelta(days=365)
 WEEK = dt.timedelta(days=7)

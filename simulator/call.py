@@ -11,11 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from simulator import faults, fields, login
-from simulator.accounts import ACCOUNTS, Account
-from simulator.answers import Json, Refusal
-from simulator.records import Record
-from simulator.scm import Scm
+from certline.simulator import faults, fields, login
+from certline.simulator.accounts import ACCOUNTS, Account
+from certline.simulator.answers import Json, Refusal
+from certline.simulator.records import Record
+from certline.simulator.scm import Scm
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from starlette.responses import Response
 
-from simulator.answers import answer, without_gaps
-from simulator.call import Asked
-from simulator.dates import NAMED, written
-from simulator.places import Domain
-from simulator.validations import instructions
+from certline.simulator.answers import answer, without_gaps
+from certline.simulator.call import Asked
+from certline.simulator.dates import NAMED, written
+from certline.simulator.places import Domain
+from certline.simulator.validations import instructions
 
 
 def per_certificate(asked: Asked) -> Response:

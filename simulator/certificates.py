@@ -6,15 +6,15 @@ from datetime import timedelta
 
 from starlette.responses import Response
 
-from simulator.answers import Json
-from simulator.authority import ISSUER, SIGNATURE
-from simulator.call import Asked
-from simulator.dates import now
-from simulator.details import VENDOR, digests
-from simulator.fields import invalid, path_id
-from simulator.pages import page, window
-from simulator.records import STATUSES, Record
-from simulator.scm import Scm
+from certline.simulator.answers import Json
+from certline.simulator.authority import ISSUER, SIGNATURE
+from certline.simulator.call import Asked
+from certline.simulator.dates import now
+from certline.simulator.details import VENDOR, digests
+from certline.simulator.fields import invalid, path_id
+from certline.simulator.pages import page, window
+from certline.simulator.records import STATUSES, Record
+from certline.simulator.scm import Scm
 
 Test = Callable[[Scm, Record], bool]
 

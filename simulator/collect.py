@@ -8,12 +8,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from starlette.responses import Response
 
-from simulator import records as status
-from simulator.answers import Refusal
-from simulator.call import Asked
-from simulator.dates import now
-from simulator.records import Issue, Record
-from simulator.scm import Scm
+from certline.simulator import records as status
+from certline.simulator.answers import Refusal
+from certline.simulator.call import Asked
+from certline.simulator.dates import now
+from certline.simulator.records import Issue, Record
+from certline.simulator.scm import Scm
 
 Form = Callable[[x509.Certificate, list[x509.Certificate]], bytes]
 

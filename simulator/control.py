@@ -11,12 +11,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from simulator.answers import Refusal, without_gaps
-from simulator.dates import MOMENT, written
-from simulator.faults import Fault
-from simulator.fields import path_id
-from simulator.records import Record
-from simulator.scm import Scm
+from certline.simulator.answers import Refusal, without_gaps
+from certline.simulator.dates import MOMENT, written
+from certline.simulator.faults import Fault
+from certline.simulator.fields import path_id
+from certline.simulator.records import Record
+from certline.simulator.scm import Scm
 
 FAULT_KEYS = {field.name for field in fields(Fault)}
 

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulator.dates import now
-from simulator.records import Issue
-from simulator.scm import Scm
+from certline.simulator.dates import now
+from certline.simulator.records import Issue
+from certline.simulator.scm import Scm
 
 REASONS = {
     1: x509.ReasonFlags.key_compromise,

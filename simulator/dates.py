@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 
-from simulator.fields import invalid
+from certline.simulator.fields import invalid
 
 NAMED = {
     "ISO": "yyyy-MM-dd",

@@ -2,11 +2,11 @@
 
 from starlette.responses import Response
 
-from simulator import domains
-from simulator.answers import Json, Refusal, done
-from simulator.call import Asked
-from simulator.fields import MISSING, invalid, required_number, texts, unreadable
-from simulator.places import ALL_NAMES, Delegation, Domain
+from certline.simulator import domains
+from certline.simulator.answers import Json, Refusal, done
+from certline.simulator.call import Asked
+from certline.simulator.fields import MISSING, invalid, required_number, texts, unreadable
+from certline.simulator.places import ALL_NAMES, Delegation, Domain
 
 CERT_TYPES = {"SSL", "SMIME", "CodeSign"}
 PRIVILEGES = {"DOMAIN", "SUBDOMAIN", "WILDCARD_1ST_LEVEL", "WILDCARD_2ND_LEVEL"}

@@ -6,13 +6,13 @@ from datetime import timedelta
 from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.responses import Response
 
-from simulator import dates, profiles
-from simulator.answers import Json, answer, without_gaps
-from simulator.authority import ISSUER, SIGNATURE
-from simulator.call import Asked
-from simulator.records import Issue, Record
-from simulator.scm import Scm
-from simulator.settings import Settings
+from certline.simulator import dates, profiles
+from certline.simulator.answers import Json, answer, without_gaps
+from certline.simulator.authority import ISSUER, SIGNATURE
+from certline.simulator.call import Asked
+from certline.simulator.records import Issue, Record
+from certline.simulator.scm import Scm
+from certline.simulator.settings import Settings
 
 VENDOR = "Sectigo Limited"
 

@@ -2,12 +2,12 @@
 
 from starlette.responses import Response
 
-from simulator.answers import Json, Refusal, answer, without_gaps
-from simulator.call import Asked
-from simulator.fields import invalid, path_id
-from simulator.pages import page, window
-from simulator.places import METHODS, Delegation, Domain
-from simulator.wording import spoken
+from certline.simulator.answers import Json, Refusal, answer, without_gaps
+from certline.simulator.call import Asked
+from certline.simulator.fields import invalid, path_id
+from certline.simulator.pages import page, window
+from certline.simulator.places import METHODS, Delegation, Domain
+from certline.simulator.wording import spoken
 
 STATES = {"active": "ACTIVE", "inactive": "SUSPENDED"}
 STATUSES = {"approved": "ACTIVE", "requested": "REQUESTED"}

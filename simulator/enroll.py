@@ -4,12 +4,12 @@ import re
 
 from starlette.responses import Response
 
-from simulator import csr, naming
-from simulator.answers import Json, Refusal, answer
-from simulator.call import Asked
-from simulator.csr import Csr
-from simulator.dates import now
-from simulator.fields import (
+from certline.simulator import csr, naming
+from certline.simulator.answers import Json, Refusal, answer
+from certline.simulator.call import Asked
+from certline.simulator.csr import Csr
+from certline.simulator.dates import now
+from certline.simulator.fields import (
     MISSING,
     invalid,
     number,
@@ -18,10 +18,10 @@ from simulator.fields import (
     text,
     unreadable,
 )
-from simulator.organizations import api_enabled
-from simulator.places import Profile
-from simulator.records import Record
-from simulator.scm import Scm, new_renew_id
+from certline.simulator.organizations import api_enabled
+from certline.simulator.places import Profile
+from certline.simulator.records import Record
+from certline.simulator.scm import Scm, new_renew_id
 
 CSR_LENGTH = 32767
 MAIL = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")

@@ -1,8 +1,8 @@
 """What a customer with a fleet has besides: more organisations, and domains in every state."""
 
-from simulator.places import Department, Organization
-from simulator.scm import Scm
-from simulator.seeds import UNIVERSITY, domain
+from certline.simulator.places import Department, Organization
+from certline.simulator.scm import Scm
+from certline.simulator.seeds import UNIVERSITY, domain
 
 OBSERVATORY = Organization(
     9401,

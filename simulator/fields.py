@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from simulator.answers import Json, Refusal
+from certline.simulator.answers import Json, Refusal
 
 MISSING = -7
 UNREADABLE = -1002

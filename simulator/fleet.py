@@ -3,14 +3,14 @@
 import random
 from dataclasses import dataclass, field
 
-from simulator import estate
-from simulator import records as status
-from simulator.csr import Key
-from simulator.dates import now
-from simulator.history import give
-from simulator.places import Profile
-from simulator.records import Record
-from simulator.scm import ALPHABET, DAY, Scm
+from certline.simulator import estate
+from certline.simulator import records as status
+from certline.simulator.csr import Key
+from certline.simulator.dates import now
+from certline.simulator.history import give
+from certline.simulator.places import Profile
+from certline.simulator.records import Record
+from certline.simulator.scm import ALPHABET, DAY, Scm
 
 HOSTS = ("www", "mail", "vpn", "shop", "wiki", "git", "portal", "login", "files", "print")
 # Of fifty orders so many are in each status; their order is the dice's.

@@ -3,10 +3,10 @@
 import random
 from datetime import datetime, timedelta
 
-from simulator import records as status
-from simulator.dates import now
-from simulator.records import Issue, Record
-from simulator.scm import DAY, Scm
+from certline.simulator import records as status
+from certline.simulator.dates import now
+from certline.simulator.records import Issue, Record
+from certline.simulator.scm import DAY, Scm
 
 # One certificate in five ends within the same week: somebody once ordered them all in a day.
 CLIFF_SHARE = 0.2

@@ -2,12 +2,12 @@
 
 from starlette.responses import Response
 
-from simulator.answers import Refusal, done, nothing
-from simulator.call import Asked
-from simulator.delegations import delegations_sent
-from simulator.domains import one
-from simulator.fields import flag, invalid, required_text
-from simulator.places import Domain, Validation
+from certline.simulator.answers import Refusal, done, nothing
+from certline.simulator.call import Asked
+from certline.simulator.delegations import delegations_sent
+from certline.simulator.domains import one
+from certline.simulator.fields import flag, invalid, required_text
+from certline.simulator.places import Domain, Validation
 
 
 def create(asked: Asked) -> Response:

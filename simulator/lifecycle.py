@@ -4,13 +4,13 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from simulator import records as status
-from simulator.answers import Json, Refusal, nothing
-from simulator.call import Asked
-from simulator.dates import now
-from simulator.fields import MISSING, invalid, required_text, text
-from simulator.records import Record
-from simulator.scm import Scm
+from certline.simulator import records as status
+from certline.simulator.answers import Json, Refusal, nothing
+from certline.simulator.call import Asked
+from certline.simulator.dates import now
+from certline.simulator.fields import MISSING, invalid, required_text, text
+from certline.simulator.records import Record
+from certline.simulator.scm import Scm
 
 REASON_CODES = {0, 1, 3, 4, 5}
 

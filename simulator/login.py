@@ -4,10 +4,10 @@ import hmac
 from collections.abc import Mapping
 from datetime import timedelta
 
-from simulator.accounts import ACCOUNTS, Account
-from simulator.answers import Refusal
-from simulator.dates import now
-from simulator.scm import Scm, new_token
+from certline.simulator.accounts import ACCOUNTS, Account
+from certline.simulator.answers import Refusal
+from certline.simulator.dates import now
+from certline.simulator.scm import Scm, new_token
 
 CUSTOMER = "demo"
 TOKEN_PATH = "/auth/realms/apiclients/protocol/openid-connect/token"  # noqa: S105  # an address

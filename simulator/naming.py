@@ -1,8 +1,8 @@
 """Whether an organisation may order a name: delegated, awake, and proven to be the customer's."""
 
-from simulator.answers import Refusal
-from simulator.places import Domain
-from simulator.scm import Scm
+from certline.simulator.answers import Refusal
+from certline.simulator.places import Domain
+from certline.simulator.scm import Scm
 
 
 def check(scm: Scm, names: tuple[str, ...], org_id: int) -> None:

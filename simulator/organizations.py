@@ -2,11 +2,11 @@
 
 from starlette.responses import Response
 
-from simulator.answers import Json, Refusal, answer
-from simulator.call import Asked
-from simulator.fields import path_id
-from simulator.places import Organization
-from simulator.scm import Scm
+from certline.simulator.answers import Json, Refusal, answer
+from certline.simulator.call import Asked
+from certline.simulator.fields import path_id
+from certline.simulator.places import Organization
+from certline.simulator.scm import Scm
 
 
 def listed(asked: Asked) -> Response:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from simulator.answers import Json, answer
-from simulator.call import Asked
-from simulator.fields import asked_number, invalid
+from certline.simulator.answers import Json, answer
+from certline.simulator.call import Asked
+from certline.simulator.fields import asked_number, invalid
 
 
 def window(asked: Asked) -> slice:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from simulator.dates import now
+from certline.simulator.dates import now
 
 ALL_NAMES = ("DOMAIN", "SUBDOMAIN")
 # How long a domain's validation may be used again (days).

@@ -2,10 +2,10 @@
 
 from starlette.responses import Response
 
-from simulator.answers import Json, answer
-from simulator.call import Asked
-from simulator.fields import path_id
-from simulator.places import Profile
+from certline.simulator.answers import Json, answer
+from certline.simulator.call import Asked
+from certline.simulator.fields import path_id
+from certline.simulator.places import Profile
 
 
 def types(asked: Asked) -> Response:

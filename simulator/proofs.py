@@ -2,12 +2,18 @@
 
 from starlette.responses import Response
 
-from simulator.answers import Json, Refusal, answer
-from simulator.call import Asked
-from simulator.dates import now
-from simulator.fields import invalid, required_text
-from simulator.places import AWAITING_SUBMISSION, METHODS, SUBMITTED, Domain, Validation
-from simulator.validations import instructions, named, state
+from certline.simulator.answers import Json, Refusal, answer
+from certline.simulator.call import Asked
+from certline.simulator.dates import now
+from certline.simulator.fields import invalid, required_text
+from certline.simulator.places import (
+    AWAITING_SUBMISSION,
+    METHODS,
+    SUBMITTED,
+    Domain,
+    Validation,
+)
+from certline.simulator.validations import instructions, named, state
 
 MAILBOXES = ("admin", "administrator", "hostmaster", "postmaster", "webmaster")
 

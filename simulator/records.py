@@ -6,8 +6,8 @@ from functools import cached_property
 
 from cryptography import x509
 
-from simulator.csr import Key
-from simulator.places import Profile
+from certline.simulator.csr import Key
+from certline.simulator.places import Profile
 
 INIT = "Init"
 REQUESTED = "Requested"  # waits for an administrator

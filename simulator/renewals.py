@@ -4,16 +4,16 @@ import json
 
 from starlette.responses import Response
 
-from simulator import csr, naming
-from simulator import records as status
-from simulator.answers import Json, Refusal, answer, nothing
-from simulator.call import Asked
-from simulator.csr import Key
-from simulator.dates import now
-from simulator.enroll import CSR_LENGTH, check_names, check_one_name
-from simulator.fields import MISSING, parsed, required_text, text, texts, unreadable
-from simulator.records import Record
-from simulator.scm import new_renew_id
+from certline.simulator import csr, naming
+from certline.simulator import records as status
+from certline.simulator.answers import Json, Refusal, answer, nothing
+from certline.simulator.call import Asked
+from certline.simulator.csr import Key
+from certline.simulator.dates import now
+from certline.simulator.enroll import CSR_LENGTH, check_names, check_one_name
+from certline.simulator.fields import MISSING, parsed, required_text, text, texts, unreadable
+from certline.simulator.records import Record
+from certline.simulator.scm import new_renew_id
 
 
 def renew_by_id(asked: Asked) -> Response:

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response
 
-from simulator import records as status
-from simulator.answers import JSON_TYPE, Json, without_gaps
-from simulator.authority import ISSUER
-from simulator.call import Asked
-from simulator.dates import MOMENT, written
-from simulator.details import digests
-from simulator.fields import invalid, number, parsed, text
-from simulator.records import Issue, Record
-from simulator.scm import Scm
+from certline.simulator import records as status
+from certline.simulator.answers import JSON_TYPE, Json, without_gaps
+from certline.simulator.authority import ISSUER
+from certline.simulator.call import Asked
+from certline.simulator.dates import MOMENT, written
+from certline.simulator.details import digests
+from certline.simulator.fields import invalid, number, parsed, text
+from certline.simulator.records import Issue, Record
+from certline.simulator.scm import Scm
 
 # certificateStatus: 0 is any.
 WANTED = {1: status.PENDING, 2: {status.ISSUED}, 3: {status.REVOKED}, 4: {status.EXPIRED}}

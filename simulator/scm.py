@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from simulator import records as status
-from simulator.accounts import Account
-from simulator.answers import Refusal
-from simulator.authority import Authority
-from simulator.dates import now
-from simulator.faults import Fault
-from simulator.places import SUBMITTED, Domain, Validation
-from simulator.records import Issue, Record
-from simulator.seeds import Customer
-from simulator.settings import Settings
+from certline.simulator import records as status
+from certline.simulator.accounts import Account
+from certline.simulator.answers import Refusal
+from certline.simulator.authority import Authority
+from certline.simulator.dates import now
+from certline.simulator.faults import Fault
+from certline.simulator.places import SUBMITTED, Domain, Validation
+from certline.simulator.records import Issue, Record
+from certline.simulator.seeds import Customer
+from certline.simulator.settings import Settings
 
 FIRST_ID = 18440127
 FIRST_ORDER = 2907713345

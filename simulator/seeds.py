@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from simulator.dates import now
-from simulator.places import (
+from certline.simulator.dates import now
+from certline.simulator.places import (
     ALL_NAMES,
     CustomField,
     Delegation,

@@ -11,8 +11,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from simulator.app import build
-from simulator.settings import Settings
+from certline.simulator.app import build
+from certline.simulator.settings import Settings
 
 HOST = "127.0.0.1"
 PORT = 8500

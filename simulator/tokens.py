@@ -4,9 +4,9 @@ from urllib.parse import parse_qs
 
 from starlette.responses import Response
 
-from simulator.answers import answer
-from simulator.call import Asked
-from simulator.login import token_for
+from certline.simulator.answers import answer
+from certline.simulator.call import Asked
+from certline.simulator.login import token_for
 
 
 def token(asked: Asked) -> Response:

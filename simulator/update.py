@@ -2,13 +2,21 @@
 
 from starlette.responses import Response
 
-from simulator import csr, details, enroll, naming
-from simulator import records as status
-from simulator.answers import Json, Refusal, answer
-from simulator.call import Asked
-from simulator.fields import flag, invalid, number, required_number, text, texts, unreadable
-from simulator.records import Record
-from simulator.scm import Scm
+from certline.simulator import csr, details, enroll, naming
+from certline.simulator import records as status
+from certline.simulator.answers import Json, Refusal, answer
+from certline.simulator.call import Asked
+from certline.simulator.fields import (
+    flag,
+    invalid,
+    number,
+    required_number,
+    text,
+    texts,
+    unreadable,
+)
+from certline.simulator.records import Record
+from certline.simulator.scm import Scm
 
 DAYS_BEFORE_EXPIRY = 30
 AUTO_RENEW_STATES = {"not scheduled": "Not scheduled", "scheduled": "Scheduled"}

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
-from simulator import domains
-from simulator.answers import Json, Refusal, answer, without_gaps
-from simulator.call import Asked
-from simulator.dates import MOMENT, now, written
-from simulator.fields import asked_number, path_id, required_text
-from simulator.pages import page, window
-from simulator.places import SUBMITTED, Domain
-from simulator.wording import spoken
+from certline.simulator import domains
+from certline.simulator.answers import Json, Refusal, answer, without_gaps
+from certline.simulator.call import Asked
+from certline.simulator.dates import MOMENT, now, written
+from certline.simulator.fields import asked_number, path_id, required_text
+from certline.simulator.pages import page, window
+from certline.simulator.places import SUBMITTED, Domain
+from certline.simulator.wording import spoken
 
 # How often the CA looks again at a proof that was submitted.
 LOOKS_EVERY = timedelta(minutes=10)

@@ -1,6 +1,6 @@
 """The two spellings of a state in SCM's documents: `NOT_VALIDATED` and "Not validated"."""
 
-from simulator.settings import Settings
+from certline.simulator.settings import Settings
 
 
 def spoken(constant: str | None, settings: Settings) -> str | None:

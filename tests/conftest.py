@@ -13,7 +13,7 @@ import pytest
 from tests.servers import PostgresServer, RabbitServer, open_postgres, open_rabbitmq
 
 if TYPE_CHECKING:  # imported below, by those tests only that need them
-    from simulator.server import Simulator
+    from certline.simulator.server import Simulator
 
 # A person's own settings must not reach the tests.
 for variable in list(os.environ):
@@ -104,7 +104,7 @@ def private_rabbitmq() -> Iterator[RabbitServer]:
 @pytest.fixture(scope="session")
 def running_simulator() -> "Iterator[Simulator]":
     """The simulator that tests share: one that stops takes longer than most tests."""
-    from simulator.server import running  # noqa: PLC0415
+    from certline.simulator.server import running  # noqa: PLC0415
 
     with running() as server:
         yield server
@@ -121,6 +121,6 @@ def simulator(running_simulator: "Simulator") -> "Simulator":
 
 def migrate(url: str) -> None:
     """Bring a database to the newest schema."""
-    from models.migrate import upgrade  # noqa: PLC0415
+    from certline.models.migrate import upgrade  # noqa: PLC0415
 
     upgrade(url)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     Account,
     Certificate,
     CustomField,
@@ -17,9 +17,9 @@ from models import (
     Organization,
     Profile,
 )
-from models.base import new_id
-from models.payloads import OrderCommand
-from models.rules import Offer
+from certline.models.base import new_id
+from certline.models.payloads import OrderCommand
+from certline.models.rules import Offer
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import event, text
 
-from models import Database
+from certline.models import Database
 
 MOVED = """
 CREATE SCHEMA moved;

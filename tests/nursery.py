@@ -206,8 +206,8 @@ def main(path: str) -> None:
     # Imported here: the tests themselves need none of it, and the forks have it all.
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    from cli.main import PLACES  # noqa: PLC0415
-    from models import migrate  # noqa: PLC0415
+    from certline.cli.main import PLACES  # noqa: PLC0415
+    from certline.models import migrate  # noqa: PLC0415
     from tests.faults import crashing  # noqa: F401, PLC0415
     from tests.faults.effects import effects  # noqa: PLC0415
 
@@ -256,7 +256,7 @@ def _fork(request: dict[str, Any]) -> int:
 
 
 def _live(request: dict[str, Any]) -> int:
-    from cli.main import main as certline  # noqa: PLC0415
+    from certline.cli.main import main as certline  # noqa: PLC0415
     from tests.faults.crashing import Death, install  # noqa: PLC0415
 
     with suppress(OSError):

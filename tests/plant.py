@@ -11,14 +11,14 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from models import Account, Command, CommandStatus, Database, Order, OrderStatus
-from models.payloads import OrderCommand, SyncCommand
-from models.vault import Vault
-from producers.requests import request_order, request_sync
+from certline.models import Account, Command, CommandStatus, Database, Order, OrderStatus
+from certline.models.payloads import OrderCommand, SyncCommand
+from certline.models.vault import Vault
+from certline.producers.requests import request_order, request_sync
 from tests.nursery import nursery
 from tests.servers import Process, until
 
-CERTLINE = [sys.executable, "-m", "cli.main"]
+CERTLINE = [sys.executable, "-P", "-m", "certline"]
 
 
 class Plant:

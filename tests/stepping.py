@@ -12,12 +12,12 @@ from contextlib import contextmanager
 
 from pydantic import SecretStr
 
-from models import CommandType, Database
-from models.settings import Settings
-from models.vault import Vault
-from workers.app import STEPS
-from workers.line import Line
-from workers.step import run
+from certline.models import CommandType, Database
+from certline.models.settings import Settings
+from certline.models.vault import Vault
+from certline.workers.app import STEPS
+from certline.workers.line import Line
+from certline.workers.step import run
 
 
 @contextmanager

@@ -8,9 +8,9 @@ import psycopg
 import yaml
 from jsonschema import Draft7Validator
 
-from models.events_out import problems_of_event
-from models.outbox import EVENTS
-from producers.contract_examples import EVENTS as EXAMPLES
+from certline.models.events_out import problems_of_event
+from certline.models.outbox import EVENTS
+from certline.producers.contract_examples import EVENTS as EXAMPLES
 
 ASYNCAPI = Path(__file__).parents[1] / "docs" / "asyncapi.yaml"
 

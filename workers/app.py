@@ -9,12 +9,12 @@ from typing import Any
 
 import dramatiq
 
-from models import Database, Queue
-from models.embedded import database_url
-from models.settings import Settings
-from models.settings import settings as from_environment
-from models.vault import open_vault
-from workers import (
+from certline.models import Database, Queue
+from certline.models.embedded import database_url
+from certline.models.settings import Settings
+from certline.models.settings import settings as from_environment
+from certline.models.vault import open_vault
+from certline.workers import (
     cancel,
     delete,
     deliver,
@@ -30,15 +30,15 @@ from workers import (
     revoke,
     sync,
 )
-from workers.broker import make_broker
-from workers.health import WorkerHealth
-from workers.line import Line
-from workers.logs import configure
-from workers.messages import RefusedMessageError, command_of
-from workers.middleware.prefetch import TakeAsManyAsThreads
-from workers.middleware.stopping import TellStopping
-from workers.parent import end_with
-from workers.step import Step, run
+from certline.workers.broker import make_broker
+from certline.workers.health import WorkerHealth
+from certline.workers.line import Line
+from certline.workers.logs import configure
+from certline.workers.messages import RefusedMessageError, command_of
+from certline.workers.middleware.prefetch import TakeAsManyAsThreads
+from certline.workers.middleware.stopping import TellStopping
+from certline.workers.parent import end_with
+from certline.workers.step import Step, run
 
 # What a thread takes first, where a process has several messages in hand: the lowest. Whatever else
 # comes is done before an import's next batch, and a revocation before anything (see KeepAThread, too).

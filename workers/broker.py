@@ -17,9 +17,9 @@ from dramatiq.common import dq_name, xq_name
 from dramatiq.encoder import JSONEncoder
 from dramatiq.errors import ConnectionClosed, DecodeError
 
-from models.settings import Settings
-from workers.headers import survive_odd_headers
-from workers.middleware import middleware
+from certline.models.settings import Settings
+from certline.workers.headers import survive_odd_headers
+from certline.workers.middleware import middleware
 
 log = logging.getLogger(__name__)
 

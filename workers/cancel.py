@@ -11,17 +11,17 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models import Command, CommandType, Order, OrderKind, OrderStatus
-from models.order import locked, order_known_as
-from models.ordering import ask_now, move
-from models.payloads import CancelCommand
-from models.session import clock
-from models.validation import BadCommandError
-from workers.keys import chain as chains
-from workers.line import Line
-from workers.outcomes import MOST_TRIES, GiveUp, reading_scm
-from workers.scm import Details, NotReady, Refused, ScmClient, ScmStatus, TryAgain
-from workers.step import Step, require_active
+from certline.models import Command, CommandType, Order, OrderKind, OrderStatus
+from certline.models.order import locked, order_known_as
+from certline.models.ordering import ask_now, move
+from certline.models.payloads import CancelCommand
+from certline.models.session import clock
+from certline.models.validation import BadCommandError
+from certline.workers.keys import chain as chains
+from certline.workers.line import Line
+from certline.workers.outcomes import MOST_TRIES, GiveUp, reading_scm
+from certline.workers.scm import Details, NotReady, Refused, ScmClient, ScmStatus, TryAgain
+from certline.workers.step import Step, require_active
 
 # How long after its cancelling a reissue's certificate is looked for, where SCM isn't at it.
 LOOK_FOR_A_REISSUE = timedelta(days=1)

@@ -4,15 +4,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models import Certificate, Command, CommandType, Order
-from models.certificate import certificate_meant
-from models.deleting import delete_line, delete_order
-from models.order import order_known_as
-from models.payloads import DeleteCommand
-from models.validation import BadCommandError
-from workers.line import Line
-from workers.outcomes import GiveUp
-from workers.step import Step
+from certline.models import Certificate, Command, CommandType, Order
+from certline.models.certificate import certificate_meant
+from certline.models.deleting import delete_line, delete_order
+from certline.models.order import order_known_as
+from certline.models.payloads import DeleteCommand
+from certline.models.validation import BadCommandError
+from certline.workers.line import Line
+from certline.workers.outcomes import GiveUp
+from certline.workers.step import Step
 
 
 def delete(line: Line, command: Command) -> dict[str, Any] | None:

@@ -9,16 +9,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models import Command, CommandStatus, CommandType, Webhook, WebhookStatus
-from models.payloads import WebhookCommand
-from models.webhook import disable, note_failure, note_success, park, take_turn
-from workers import posting
-from workers.line import Line
-from workers.outcomes import TryLater
-from workers.posting import NotPostedError
-from workers.signing import signed
-from workers.step import Step
-from workers.targets import BadTargetError
+from certline.models import Command, CommandStatus, CommandType, Webhook, WebhookStatus
+from certline.models.payloads import WebhookCommand
+from certline.models.webhook import disable, note_failure, note_success, park, take_turn
+from certline.workers import posting
+from certline.workers.line import Line
+from certline.workers.outcomes import TryLater
+from certline.workers.posting import NotPostedError
+from certline.workers.signing import signed
+from certline.workers.step import Step
+from certline.workers.targets import BadTargetError
 
 # Seconds between two tries of one delivery; with the last one failed, it is parked. 28 hours.
 PAUSES = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     Account,
     Certificate,
     CertificateStatus,
@@ -17,18 +17,18 @@ from models import (
     OrderKind,
     OrderStatus,
 )
-from models.base import new_id
-from models.event import record
-from models.import_record import News, Outcome, RecordStatus
-from models.kinship import join_lines, run_of
-from models.lifecycle import mark_revoked, take_its_place
-from models.order import open_twin
-from models.ordering import ask_now, follow_with, move
-from models.session import clock
-from models.states import OPEN
-from workers.revoke import reason_word
-from workers.scm import Details, ScmStatus
-from workers.scm_record import auto_renews, status_of
+from certline.models.base import new_id
+from certline.models.event import record
+from certline.models.import_record import News, Outcome, RecordStatus
+from certline.models.kinship import join_lines, run_of
+from certline.models.lifecycle import mark_revoked, take_its_place
+from certline.models.order import open_twin
+from certline.models.ordering import ask_now, follow_with, move
+from certline.models.session import clock
+from certline.models.states import OPEN
+from certline.workers.revoke import reason_word
+from certline.workers.scm import Details, ScmStatus
+from certline.workers.scm_record import auto_renews, status_of
 
 
 def note_facts(order: Order, details: Details) -> bool:

@@ -8,19 +8,19 @@ from cryptography import x509
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Certificate, Command, CommandType, Order, OrderKind, OrderStatus
-from models.license import license_use, take_line
-from models.lifecycle import revoke_old_later, supersede, take_its_place
-from models.order import locked
-from models.ordering import move, send_to_review, tell
-from models.outbox import emit_event
-from models.session import clock
-from workers.keys import chain as chains
-from workers.keys import key_pair
-from workers.line import Line
-from workers.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
-from workers.scm import NotReady
-from workers.step import Step, require_active
+from certline.models import Certificate, Command, CommandType, Order, OrderKind, OrderStatus
+from certline.models.license import license_use, take_line
+from certline.models.lifecycle import revoke_old_later, supersede, take_its_place
+from certline.models.order import locked
+from certline.models.ordering import move, send_to_review, tell
+from certline.models.outbox import emit_event
+from certline.models.session import clock
+from certline.workers.keys import chain as chains
+from certline.workers.keys import key_pair
+from certline.workers.line import Line
+from certline.workers.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
+from certline.workers.scm import NotReady
+from certline.workers.step import Step, require_active
 
 # `Issued` may be said a little before the certificate can be collected (scm-api, 3.1).
 READY_SOON = timedelta(seconds=10)

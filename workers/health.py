@@ -9,8 +9,8 @@ from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 from sqlalchemy.exc import SQLAlchemyError
 
-from models import Database
-from models.figures import figures
+from certline.models import Database
+from certline.models.figures import figures
 
 log = structlog.get_logger()
 

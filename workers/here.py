@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Certificate, CertificateStatus, Line, Order, OrderKind, OrderStatus
-from workers.scm import CertificateRow
-from workers.scm_record import LARGEST_ID
+from certline.models import Certificate, CertificateStatus, Line, Order, OrderKind, OrderStatus
+from certline.workers.scm import CertificateRow
+from certline.workers.scm_record import LARGEST_ID
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     Account,
     Certificate,
     CertificateStatus,
@@ -23,13 +23,13 @@ from models import (
     OrderKind,
     PrivateKey,
 )
-from models import Line as ManagedLine
-from models.event import record
-from models.payloads import HookCommand
-from models.vault import WrongSecretKeyError
-from workers.line import Line
-from workers.line_files import Secrets, facts_of, files_of, places_of
-from workers.line_folder import (
+from certline.models import Line as ManagedLine
+from certline.models.event import record
+from certline.models.payloads import HookCommand
+from certline.models.vault import WrongSecretKeyError
+from certline.workers.line import Line
+from certline.workers.line_files import Secrets, facts_of, files_of, places_of
+from certline.workers.line_folder import (
     FolderBusyError,
     NotOurFolderError,
     clear,
@@ -37,9 +37,9 @@ from workers.line_folder import (
     private_directory,
     show,
 )
-from workers.outcomes import GiveUp, TryLater, back_off
-from workers.program import Ran, run_program
-from workers.step import Step
+from certline.workers.outcomes import GiveUp, TryLater, back_off
+from certline.workers.program import Ran, run_program
+from certline.workers.step import Step
 
 # Failed tries before a person has to look; after 1, 2, 4 … minutes, then each hour: 4 hours in all.
 MOST_TRIES = 10

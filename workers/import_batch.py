@@ -15,23 +15,23 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from models import Account, Command, CommandType, Order, OrderKind
-from models.catalogue import organizations
-from models.command import OPEN
-from models.import_record import Outcome, RecordStatus, count_tries, waiting_in
-from models.importing import settle_records
-from models.license import room_left
-from models.payloads import ImportBatchCommand, ImportCommand
-from models.session import blames_the_data
-from workers.drift import catch_up, note_facts
-from workers.here import ids_here
-from workers.line import Line
-from workers.lining_up import Intake, predecessors_to_ask
-from workers.outcomes import TryLater, back_off
-from workers.reading_records import Asked, RecordReader
-from workers.scm_record import Met
-from workers.step import Step, require_active
-from workers.taking_in import orders_in_doubt, take_in, take_turns
+from certline.models import Account, Command, CommandType, Order, OrderKind
+from certline.models.catalogue import organizations
+from certline.models.command import OPEN
+from certline.models.import_record import Outcome, RecordStatus, count_tries, waiting_in
+from certline.models.importing import settle_records
+from certline.models.license import room_left
+from certline.models.payloads import ImportBatchCommand, ImportCommand
+from certline.models.session import blames_the_data
+from certline.workers.drift import catch_up, note_facts
+from certline.workers.here import ids_here
+from certline.workers.line import Line
+from certline.workers.lining_up import Intake, predecessors_to_ask
+from certline.workers.outcomes import TryLater, back_off
+from certline.workers.reading_records import Asked, RecordReader
+from certline.workers.scm_record import Met
+from certline.workers.step import Step, require_active
+from certline.workers.taking_in import orders_in_doubt, take_in, take_turns
 
 log = structlog.get_logger()
 

@@ -14,10 +14,10 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from models import Account, Command, CommandType, Order
-from models.catalogue import organizations, profiles
-from models.import_record import RecordStatus, listed_already
-from models.importing import (
+from certline.models import Account, Command, CommandType, Order
+from certline.models.catalogue import organizations, profiles
+from certline.models.import_record import RecordStatus, listed_already
+from certline.models.importing import (
     empty_result,
     end_if_done,
     forget_auto_renewals,
@@ -25,17 +25,17 @@ from models.importing import (
     note_records,
     revive,
 )
-from models.payloads import ImportCommand
-from models.rules import find_offered
-from models.validation import BadCommandError
-from workers.import_report import report
-from workers.line import Line
-from workers.lists import DRIFT, MAIN, Listing, ListReader, Look, Recent, fitting
-from workers.outcomes import GiveUp, TryLater
-from workers.placing import account_for
-from workers.scm import CertificateFilter, CertificatePage
-from workers.scm.pages import Walk
-from workers.step import Step, require_active
+from certline.models.payloads import ImportCommand
+from certline.models.rules import find_offered
+from certline.models.validation import BadCommandError
+from certline.workers.import_report import report
+from certline.workers.line import Line
+from certline.workers.lists import DRIFT, MAIN, Listing, ListReader, Look, Recent, fitting
+from certline.workers.outcomes import GiveUp, TryLater
+from certline.workers.placing import account_for
+from certline.workers.scm import CertificateFilter, CertificatePage
+from certline.workers.scm.pages import Walk
+from certline.workers.step import Step, require_active
 
 log = structlog.get_logger()
 

@@ -10,18 +10,26 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from models import Account, Command
-from models.import_record import News
-from models.license import room_left
-from models.payload_fields import SCM_WORDS
-from models.payloads import ImportCommand
-from workers.here import like_ours, look_here
-from workers.line import Line
-from workers.lists import AUTO_RENEWED, GONE, ListReader, Look, Recent, fitting, note_all
-from workers.outcomes import MOST_TRIES, GiveUp, reading_scm
-from workers.scm import CertificateFilter, CertificateRow, NotFound
-from workers.scm.pages import Walk
-from workers.scm_record import auto_renews
+from certline.models import Account, Command
+from certline.models.import_record import News
+from certline.models.license import room_left
+from certline.models.payload_fields import SCM_WORDS
+from certline.models.payloads import ImportCommand
+from certline.workers.here import like_ours, look_here
+from certline.workers.line import Line
+from certline.workers.lists import (
+    AUTO_RENEWED,
+    GONE,
+    ListReader,
+    Look,
+    Recent,
+    fitting,
+    note_all,
+)
+from certline.workers.outcomes import MOST_TRIES, GiveUp, reading_scm
+from certline.workers.scm import CertificateFilter, CertificateRow, NotFound
+from certline.workers.scm.pages import Walk
+from certline.workers.scm_record import auto_renews
 
 log = structlog.get_logger()
 

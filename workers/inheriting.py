@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from models import Certificate, Order, Profile
-from models.payloads import ReissueCommand
+from certline.models import Certificate, Order, Profile
+from certline.models.payloads import ReissueCommand
 
 # Sizes where only another algorithm is asked for.
 USUAL_SIZE = {"RSA": "2048", "EC": "P-256"}

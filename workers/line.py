@@ -11,12 +11,12 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from models import Account, CallKind, Database, LoginKind
-from models.settings import Settings
-from models.vault import Vault
-from workers.outcomes import AccountSuspendedError, GiveUp, TryLater
-from workers.pacing import AccountPacing
-from workers.scm import (
+from certline.models import Account, CallKind, Database, LoginKind
+from certline.models.settings import Settings
+from certline.models.vault import Vault
+from certline.workers.outcomes import AccountSuspendedError, GiveUp, TryLater
+from certline.workers.pacing import AccountPacing
+from certline.workers.scm import (
     AnyLogin,
     CertificateLogin,
     HeaderLogin,
@@ -26,7 +26,7 @@ from workers.scm import (
     TokenLogin,
     TooSoon,
 )
-from workers.scm.login import TOKEN_URL
+from certline.workers.scm.login import TOKEN_URL
 
 T = TypeVar("T")
 

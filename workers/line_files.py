@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cryptography import x509
 
-from models import Certificate, OrderKind
-from workers.keys import Chain, from_pem, jks, pem, pem_bundle, pkcs12
-from workers.line_folder import File
+from certline.models import Certificate, OrderKind
+from certline.workers.keys import Chain, from_pem, jks, pem, pem_bundle, pkcs12
+from certline.workers.line_folder import File
 
 CERTIFICATE, CHAIN, FULLCHAIN = "certificate.pem", "chain.pem", "fullchain.pem"
 KEY, PASSWORD = "private-key.pem", "keystore-password"

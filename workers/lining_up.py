@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 from ulid import ULID
 
-from models import OrderStatus
-from models.import_record import News, asked_already
-from models.kinship import Family, Kin, families, join_lines, runs
-from models.license import take_lines
-from workers.scm_record import (
+from certline.models import OrderStatus
+from certline.models.import_record import News, asked_already
+from certline.models.kinship import Family, Kin, families, join_lines, runs
+from certline.models.license import take_lines
+from certline.workers.scm_record import (
     Met,
     UnusableRecordError,
     columns,

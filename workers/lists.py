@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from models import Account, Command, ImportRecord, LoginKind, Order, OrderKind
-from models.import_record import News, RecordStatus
-from models.importing import count_news, note_records, wake_records
-from models.payloads import ImportCommand
-from workers.here import like_ours, look_here
-from workers.line import Line
-from workers.outcomes import MOST_TRIES, GiveUp, reading_scm
-from workers.scm import CertificateFilter, CertificatePage
-from workers.scm.pages import Walk
+from certline.models import Account, Command, ImportRecord, LoginKind, Order, OrderKind
+from certline.models.import_record import News, RecordStatus
+from certline.models.importing import count_news, note_records, wake_records
+from certline.models.payloads import ImportCommand
+from certline.workers.here import like_ours, look_here
+from certline.workers.line import Line
+from certline.workers.outcomes import MOST_TRIES, GiveUp, reading_scm
+from certline.workers.scm import CertificateFilter, CertificatePage
+from certline.workers.scm.pages import Walk
 
 # Two million rows: a server that never ends its list is broken.
 MOST_PAGES = 10_000

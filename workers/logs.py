@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-from models.settings import Settings
+from certline.models.settings import Settings
 
 # Libraries that narrate what we tell better ourselves.
 QUIET = {

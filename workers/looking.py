@@ -10,11 +10,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
-from models import Order, OrderKind
-from models.reconciling import Candidate, Match, Sighting
-from workers.keys import chain as chains
-from workers.placing import reference_in_comment, sent_comment
-from workers.scm import (
+from certline.models import Order, OrderKind
+from certline.models.reconciling import Candidate, Match, Sighting
+from certline.workers.keys import chain as chains
+from certline.workers.placing import reference_in_comment, sent_comment
+from certline.workers.scm import (
     CertificateFilter,
     Details,
     NotFound,

@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models import Command, CommandType
-from models.admission import admit
-from models.command import OtherCommandError, known_id
-from models.envelope import Asked, in_brief, read_command, require_storable
-from models.validation import BadCommandError
-from workers.line import Line
+from certline.models import Command, CommandType
+from certline.models.admission import admit
+from certline.models.command import OtherCommandError, known_id
+from certline.models.envelope import Asked, in_brief, read_command, require_storable
+from certline.models.validation import BadCommandError
+from certline.workers.line import Line
 
 
 class RefusedMessageError(Exception):

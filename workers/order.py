@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from models import Command, CommandType
-from models.order import order_of_command
-from models.payloads import OrderCommand
-from models.validation import BadCommandError
-from workers.line import Line
-from workers.outcomes import GiveUp
-from workers.placing import account_for, check, make_key, place
-from workers.sending import send
-from workers.step import Step
+from certline.models import Command, CommandType
+from certline.models.order import order_of_command
+from certline.models.payloads import OrderCommand
+from certline.models.validation import BadCommandError
+from certline.workers.line import Line
+from certline.workers.outcomes import GiveUp
+from certline.workers.placing import account_for, check, make_key, place
+from certline.workers.sending import send
+from certline.workers.step import Step
 
 
 def order(line: Line, command: Command) -> dict[str, Any] | None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from models import Account
-from workers.scm import (
+from certline.models import Account
+from certline.workers.scm import (
     LoginRefused,
     NotAsked,
     NotReady,

@@ -18,10 +18,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from models import Account, AccountStatus, CallKind, Database
-from models.breaker import end_probe, failed, standing, succeeded, take_probe
-from models.pace import BURST, NONE, held_off, hold_off, take
-from workers.scm import (
+from certline.models import Account, AccountStatus, CallKind, Database
+from certline.models.breaker import end_probe, failed, standing, succeeded, take_probe
+from certline.models.pace import BURST, NONE, held_off, hold_off, take
+from certline.workers.scm import (
     Garbled,
     LoginRefused,
     NotAsked,
@@ -32,8 +32,8 @@ from workers.scm import (
     TooSoon,
     Unavailable,
 )
-from workers.scm.classification import ORDERS
-from workers.turns import AHEAD, Turns, turns_together
+from certline.workers.scm.classification import ORDERS
+from certline.workers.turns import AHEAD, Turns, turns_together
 
 T = TypeVar("T")
 

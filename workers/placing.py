@@ -6,7 +6,7 @@ from datetime import UTC
 
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     Account,
     AccountStatus,
     Certificate,
@@ -16,21 +16,21 @@ from models import (
     OrderKind,
     PrivateKey,
 )
-from models.account import account_named, accounts
-from models.base import new_id
-from models.catalogue import custom_fields, domains, organizations, profiles
-from models.command import finish
-from models.event import record
-from models.order import open_twin
-from models.ordering import tell
-from models.payloads import OrderCommand
-from models.rules import CheckedOrder, Offer, check_order, key_problem
-from models.session import clock
-from models.validation import BadCommandError
-from models.vault import Vault, WrongSecretKeyError
-from workers.keys import key_pair
-from workers.keys.csr import Request, read_request, sign_request
-from workers.keys.keystore import generate_password
+from certline.models.account import account_named, accounts
+from certline.models.base import new_id
+from certline.models.catalogue import custom_fields, domains, organizations, profiles
+from certline.models.command import finish
+from certline.models.event import record
+from certline.models.order import open_twin
+from certline.models.ordering import tell
+from certline.models.payloads import OrderCommand
+from certline.models.rules import CheckedOrder, Offer, check_order, key_problem
+from certline.models.session import clock
+from certline.models.validation import BadCommandError
+from certline.models.vault import Vault, WrongSecretKeyError
+from certline.workers.keys import key_pair
+from certline.workers.keys.csr import Request, read_request, sign_request
+from certline.workers.keys.keystore import generate_password
 
 # scm-api, section 5: `comments` holds at most 1,024 characters.
 LONGEST_COMMENT = 1024

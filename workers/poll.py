@@ -8,18 +8,18 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Command, CommandType, Order, OrderStatus
-from models.event import record
-from models.order import locked, order_known_as
-from models.ordering import ask_now, follow_with, move, send_to_review
-from models.payloads import PollCommand
-from models.session import clock
-from models.validation import BadCommandError
-from workers.cancel import came_after_all, look_after
-from workers.line import Line
-from workers.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
-from workers.scm import Details, ScmStatus
-from workers.step import Step, require_active
+from certline.models import Command, CommandType, Order, OrderStatus
+from certline.models.event import record
+from certline.models.order import locked, order_known_as
+from certline.models.ordering import ask_now, follow_with, move, send_to_review
+from certline.models.payloads import PollCommand
+from certline.models.session import clock
+from certline.models.validation import BadCommandError
+from certline.workers.cancel import came_after_all, look_after
+from certline.workers.line import Line
+from certline.workers.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
+from certline.workers.scm import Details, ScmStatus
+from certline.workers.step import Step, require_active
 
 log = structlog.get_logger()
 

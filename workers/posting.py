@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPException
 
-from workers.targets import BadTargetError, Target, addresses_of, target_of
+from certline.workers.targets import BadTargetError, Target, addresses_of, target_of
 
 # Seconds: to connect to one address, and for all of it once connected.
 CONNECT, WHOLE = 5.0, 10.0

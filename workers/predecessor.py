@@ -8,16 +8,16 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from models import Command, Order, OrderKind, OrderStatus
-from models.event import history
-from models.lifecycle import siblings
-from models.order import locked
-from models.ordering import move
-from workers.line import Line
-from workers.outcomes import MOST_TRIES, GiveUp, reading_scm
-from workers.scm import Details
-from workers.sending import predecessor_at_scm
-from workers.step import require_active
+from certline.models import Command, Order, OrderKind, OrderStatus
+from certline.models.event import history
+from certline.models.lifecycle import siblings
+from certline.models.order import locked
+from certline.models.ordering import move
+from certline.workers.line import Line
+from certline.workers.outcomes import MOST_TRIES, GiveUp, reading_scm
+from certline.workers.scm import Details
+from certline.workers.sending import predecessor_at_scm
+from certline.workers.step import require_active
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from models import Account, OrderStatus
-from models.import_record import Outcome, RecordStatus
-from workers.fetch import leaf_columns
-from workers.keys import chain as chains
-from workers.line import Line
-from workers.outcomes import AccountSuspendedError, TryLater, pause_after
-from workers.scm import (
+from certline.models import Account, OrderStatus
+from certline.models.import_record import Outcome, RecordStatus
+from certline.workers.fetch import leaf_columns
+from certline.workers.keys import chain as chains
+from certline.workers.line import Line
+from certline.workers.outcomes import AccountSuspendedError, TryLater, pause_after
+from certline.workers.scm import (
     Details,
     LoginRefused,
     NotReady,
@@ -24,7 +24,7 @@ from workers.scm import (
     Throttled,
     TryAgain,
 )
-from workers.scm_record import Met, status_of
+from certline.workers.scm_record import Met, status_of
 
 # What is asked for and not yet stored is asked for again after a kill, so it is little: so many
 # records, or what came within so many seconds.

@@ -7,20 +7,20 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from models import Command, CommandType, Order, OrderStatus
-from models.command import postpone
-from models.event import record
-from models.lifecycle import last_reissue, siblings
-from models.order import locked, newer_orders, rivals
-from models.ordering import move, note
-from models.reconciling import Choice, Sighting, Verdict, judge
-from models.session import clock
-from workers.line import Line
-from workers.looking import Lost, look
-from workers.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
-from workers.scm import Enrolled
-from workers.sending import predecessor_at_scm, take_over
-from workers.step import Step, require_active
+from certline.models import Command, CommandType, Order, OrderStatus
+from certline.models.command import postpone
+from certline.models.event import record
+from certline.models.lifecycle import last_reissue, siblings
+from certline.models.order import locked, newer_orders, rivals
+from certline.models.ordering import move, note
+from certline.models.reconciling import Choice, Sighting, Verdict, judge
+from certline.models.session import clock
+from certline.workers.line import Line
+from certline.workers.looking import Lost, look
+from certline.workers.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
+from certline.workers.scm import Enrolled
+from certline.workers.sending import predecessor_at_scm, take_over
+from certline.workers.step import Step, require_active
 
 log = structlog.get_logger()
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from models import Command, CommandType
-from workers.line import Line
-from workers.predecessor import Before, Objection, may_be_sent
-from workers.scm import Details, ScmStatus
-from workers.sending import send
-from workers.step import Step
-from workers.succeeding import placed
+from certline.models import Command, CommandType
+from certline.workers.line import Line
+from certline.workers.predecessor import Before, Objection, may_be_sent
+from certline.workers.scm import Details, ScmStatus
+from certline.workers.sending import send
+from certline.workers.step import Step
+from certline.workers.succeeding import placed
 
 
 def renew(line: Line, command: Command) -> dict[str, Any] | None:

@@ -8,17 +8,30 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models import Account, Certificate, CertificateStatus, Command, CommandStatus, CommandType
-from models.certificate import certificate_meant
-from models.command import finish
-from models.lifecycle import mark_revoked
-from models.order import order_known_as
-from models.payloads import RevokeCommand
-from models.validation import BadCommandError
-from workers.line import Line
-from workers.outcomes import MOST_TRIES, GiveUp, reading_scm
-from workers.scm import AlreadyDone, Details, OutcomeUnknown, RevocationReason, ScmStatus
-from workers.step import Step, require_active
+from certline.models import (
+    Account,
+    Certificate,
+    CertificateStatus,
+    Command,
+    CommandStatus,
+    CommandType,
+)
+from certline.models.certificate import certificate_meant
+from certline.models.command import finish
+from certline.models.lifecycle import mark_revoked
+from certline.models.order import order_known_as
+from certline.models.payloads import RevokeCommand
+from certline.models.validation import BadCommandError
+from certline.workers.line import Line
+from certline.workers.outcomes import MOST_TRIES, GiveUp, reading_scm
+from certline.workers.scm import (
+    AlreadyDone,
+    Details,
+    OutcomeUnknown,
+    RevocationReason,
+    ScmStatus,
+)
+from certline.workers.step import Step, require_active
 
 UNCLEAR = "unclear"
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from models import OrderKind, OrderStatus
-from models.base import new_id
-from models.kinship import Family, family_of
-from workers.placing import LONGEST_COMMENT
-from workers.scm import Details, ScmStatus
+from certline.models import OrderKind, OrderStatus
+from certline.models.base import new_id
+from certline.models.kinship import Family, family_of
+from certline.workers.placing import LONGEST_COMMENT
+from certline.workers.scm import Details, ScmStatus
 
 # Where SCM names no organisation or profile, as for certificates that it has only discovered.
 NONE, NONE_NAMED = 0, "(none)"

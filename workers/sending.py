@@ -13,16 +13,29 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from models import Account, CallKind, Certificate, CommandType, Order, OrderKind, OrderStatus
-from models.event import record
-from models.failed_renewals import rest_after
-from models.order import locked
-from models.ordering import follow_with, move, note
-from models.settings import Settings
-from workers.line import Line
-from workers.outcomes import AccountSuspendedError, TryLater, costs_attempt, pause_after
-from workers.placing import sent_comment
-from workers.scm import (
+from certline.models import (
+    Account,
+    CallKind,
+    Certificate,
+    CommandType,
+    Order,
+    OrderKind,
+    OrderStatus,
+)
+from certline.models.event import record
+from certline.models.failed_renewals import rest_after
+from certline.models.order import locked
+from certline.models.ordering import follow_with, move, note
+from certline.models.settings import Settings
+from certline.workers.line import Line
+from certline.workers.outcomes import (
+    AccountSuspendedError,
+    TryLater,
+    costs_attempt,
+    pause_after,
+)
+from certline.workers.placing import sent_comment
+from certline.workers.scm import (
     Enrolled,
     Enrolment,
     LoginRefused,
@@ -33,8 +46,8 @@ from workers.scm import (
     Throttled,
     TryAgain,
 )
-from workers.scm.connections import since_boot
-from workers.step import require_active
+from certline.workers.scm.connections import since_boot
+from certline.workers.step import require_active
 
 log = structlog.get_logger()
 

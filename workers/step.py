@@ -9,17 +9,24 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from models import Account, AccountStatus, Command, CommandStatus, CommandType, OrderStatus
-from models.command import MOST_RESTARTS, ONE_AT_A_TIME, claim, finish, postpone
-from models.event import record
-from models.failed_renewals import note_refusal, rest_of_command
-from models.importing import give_up_batch
-from models.order import order_of_command
-from models.ordering import send_to_review
-from models.outbox import QUEUE_OF, Queue, caused_by, emit_event
-from workers.line import Line
-from workers.messages import require_its_own
-from workers.outcomes import AccountSuspendedError, GiveUp, TryLater
+from certline.models import (
+    Account,
+    AccountStatus,
+    Command,
+    CommandStatus,
+    CommandType,
+    OrderStatus,
+)
+from certline.models.command import MOST_RESTARTS, ONE_AT_A_TIME, claim, finish, postpone
+from certline.models.event import record
+from certline.models.failed_renewals import note_refusal, rest_of_command
+from certline.models.importing import give_up_batch
+from certline.models.order import order_of_command
+from certline.models.ordering import send_to_review
+from certline.models.outbox import QUEUE_OF, Queue, caused_by, emit_event
+from certline.workers.line import Line
+from certline.workers.messages import require_its_own
+from certline.workers.outcomes import AccountSuspendedError, GiveUp, TryLater
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from datetime import UTC, date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     Account,
     Certificate,
     CertificateStatus,
@@ -20,20 +20,27 @@ from models import (
     PrivateKey,
     Profile,
 )
-from models.catalogue import domains, organizations, profiles
-from models.certificate import certificate_meant
-from models.lifecycle import open_succession
-from models.line import Line as CertificateLine
-from models.order import order_of_command
-from models.payloads import OrderCommand, ReissueCommand, RenewCommand, read_payload
-from models.rules import CheckedOrder, Offer, check_order
-from models.session import clock
-from models.validation import BadCommandError
-from models.vault import Vault
-from workers.inheriting import as_before, changes
-from workers.line import Line
-from workers.outcomes import GiveUp
-from workers.placing import KeyMaterial, Succession, end_as_twin, make_key, place, use_key_again
+from certline.models.catalogue import domains, organizations, profiles
+from certline.models.certificate import certificate_meant
+from certline.models.lifecycle import open_succession
+from certline.models.line import Line as CertificateLine
+from certline.models.order import order_of_command
+from certline.models.payloads import OrderCommand, ReissueCommand, RenewCommand, read_payload
+from certline.models.rules import CheckedOrder, Offer, check_order
+from certline.models.session import clock
+from certline.models.validation import BadCommandError
+from certline.models.vault import Vault
+from certline.workers.inheriting import as_before, changes
+from certline.workers.line import Line
+from certline.workers.outcomes import GiveUp
+from certline.workers.placing import (
+    KeyMaterial,
+    Succession,
+    end_as_twin,
+    make_key,
+    place,
+    use_key_again,
+)
 
 
 @dataclass(frozen=True)

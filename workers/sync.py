@@ -11,18 +11,26 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Account, Command, CommandType, CustomField, Domain, Organization, Profile
-from models.catalogue import Synced
-from models.outbox import emit_event
-from models.payloads import SyncCommand
-from models.session import clock
-from models.validation import BadCommandError
-from workers.line import Line
-from workers.outcomes import GiveUp, reading_scm
-from workers.placing import account_for
-from workers.scm import Domain as ScmDomain
-from workers.scm import NeedsPerson, NotFound, ScmClient
-from workers.step import Step, require_active
+from certline.models import (
+    Account,
+    Command,
+    CommandType,
+    CustomField,
+    Domain,
+    Organization,
+    Profile,
+)
+from certline.models.catalogue import Synced
+from certline.models.outbox import emit_event
+from certline.models.payloads import SyncCommand
+from certline.models.session import clock
+from certline.models.validation import BadCommandError
+from certline.workers.line import Line
+from certline.workers.outcomes import GiveUp, reading_scm
+from certline.workers.placing import account_for
+from certline.workers.scm import Domain as ScmDomain
+from certline.workers.scm import NeedsPerson, NotFound, ScmClient
+from certline.workers.step import Step, require_active
 
 Row = TypeVar("Row", bound=Synced)
 Wanted = dict[int, dict[str, Any]]

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     Certificate,
     CertificateStatus,
     Command,
@@ -22,18 +22,18 @@ from models import (
     OrderKind,
     OrderStatus,
 )
-from models.base import new_id
-from models.bulk import add_rows, set_in_rows
-from models.event import entry as log_entry
-from models.import_record import News, Outcome, RecordStatus
-from models.license import license_use
-from models.lifecycle import take_its_place
-from models.many import begin_steps
-from models.outbox import emit_event
-from models.session import clock
-from models.states import OPEN
-from workers.lining_up import Entry, Intake, entry_of, in_lines
-from workers.scm_record import Met, UnusableRecordError, names_of, why_over
+from certline.models.base import new_id
+from certline.models.bulk import add_rows, set_in_rows
+from certline.models.event import entry as log_entry
+from certline.models.import_record import News, Outcome, RecordStatus
+from certline.models.license import license_use
+from certline.models.lifecycle import take_its_place
+from certline.models.many import begin_steps
+from certline.models.outbox import emit_event
+from certline.models.session import clock
+from certline.models.states import OPEN
+from certline.workers.lining_up import Entry, Intake, entry_of, in_lines
+from certline.workers.scm_record import Met, UnusableRecordError, names_of, why_over
 
 # SCM has just been asked for these: nothing about them is urgent.
 FIRST_POLL = timedelta(hours=1)

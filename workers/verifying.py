@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TypeVar
 
-from workers.scm import (
+from certline.workers.scm import (
     AdminRecord,
     AnyLogin,
     HeaderLogin,

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from models.rotation import TOKEN
-from models.vault import NoSecretKeyError, Vault, WrongSecretKeyError
+from certline.models.rotation import TOKEN
+from certline.models.vault import NoSecretKeyError, Vault, WrongSecretKeyError
 from tests.servers import run
 
 # SCM's password in every acceptance test: a word that nothing else says.

@@ -62,7 +62,7 @@ def answering(word: str, terminal: Terminal, certificate: str) -> str:
     ours, theirs = pty.openpty()
     words = ["certificate", "revoke", certificate, "--comments", "key leaked", *WAIT]
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", *words],
+        [sys.executable, "-P", "-m", "certline", *words],
         env=terminal.environment,
         stdin=theirs,
         stdout=subprocess.PIPE,

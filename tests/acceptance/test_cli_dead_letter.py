@@ -8,7 +8,7 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from models import Command
+from certline.models import Command
 from tests.plant import Plant
 from tests.servers import until
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
+from certline.workers.keys import public_key_sha256, read_certificates
 from tests.acceptance.terminal import Terminal
 from tests.acceptance.test_cli_order import terminal, wanted
-from workers.keys import public_key_sha256, read_certificates
 
 __all__ = ["terminal"]  # a fixture: a terminal beside `certline up`
 

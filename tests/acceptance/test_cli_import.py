@@ -6,12 +6,12 @@ import pytest
 import requests
 from sqlalchemy import func, select
 
-from models import Command, CommandStatus, Order, OrderStatus
-from simulator.server import Simulator, running
+from certline.models import Command, CommandStatus, Order, OrderStatus
+from certline.simulator.server import Simulator, running
+from certline.workers.reading_records import GROUP
 from tests.acceptance.secrecy import PASSWORD
 from tests.plant import Plant
 from tests.servers import until
-from workers.reading_records import GROUP
 
 FLEET = 50
 DETAILS = "GET /ssl/v1/{sslId}"

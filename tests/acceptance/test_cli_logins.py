@@ -8,16 +8,16 @@ import pytest
 import requests
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from models import Account, Database
-from models.account import account_named
-from models.vault import Vault
+from certline.models import Account, Database
+from certline.models.account import account_named
+from certline.models.vault import Vault
+from certline.workers.keys import key_pair
+from certline.workers.line import login_of
+from certline.workers.scm import CertificateLogin, TokenLogin
 from tests.acceptance.secrecy import PASSWORD
 from tests.acceptance.terminal import Terminal
 from tests.servers import Process
 from tests.unit.keys.authority import Authority
-from workers.keys import key_pair
-from workers.line import login_of
-from workers.scm import CertificateLogin, TokenLogin
 
 TOKENS = "/auth/realms/apiclients/protocol/openid-connect/token"
 SECRET = PASSWORD
@@ -95,7 +95,7 @@ def test_an_account_with_an_api_key_is_saved_and_synced(
     assert login_of(account, vault) == TokenLogin(
         simulator.url, "admin", SECRET, token_url(simulator)
     )
-    with Process([sys.executable, "-m", "cli.main", "up"], terminal.environment) as up:
+    with Process([sys.executable, "-P", "-m", "certline", "up"], terminal.environment) as up:
         synced = terminal.json("sync", "--account", "hafen", "--wait", "--timeout", "30")
         assert synced["status"] == "done", up.output
     assert len(terminal.json("domain", "list")) > 12

@@ -50,7 +50,7 @@ def hasty_terminal(database_url: str, simulator: Any) -> Iterator[Terminal]:
 def beside_a_line(database_url: str, simulator: Any, **variables: str) -> Iterator[Terminal]:
     terminal = Terminal(database_url, poll_seconds="0.2", **variables)
     set_up(simulator, issue_after_ms=100)
-    with Process([sys.executable, "-m", "cli.main", "up"], terminal.environment) as up:
+    with Process([sys.executable, "-P", "-m", "certline", "up"], terminal.environment) as up:
         words = ("--url", simulator.url, "--customer-uri", "demo", "--login", "admin")
         terminal.json("account", "add", "hafen", *words, given=f"{PASSWORD}\n")
         assert terminal.json("sync", "--wait", "--timeout", "30")["status"] == "done", up.output

@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 import requests
 
-from cli import demo
-from cli.main import main
-from cli.stage import DemoFailedError, Stage
-from models.embedded import NoDatabaseError
+from certline.cli import demo
+from certline.cli.main import main
+from certline.cli.stage import DemoFailedError, Stage
+from certline.models.embedded import NoDatabaseError
 from tests.servers import until
 
-CERTLINE = [sys.executable, "-m", "cli.main"]
+CERTLINE = [sys.executable, "-P", "-m", "certline"]
 # A step of the real demo goes wrong; its servers are left out, for the step asks none of them.
 WRONG_STEP = """
 from contextlib import nullcontext
-from cli import demo
+from certline.cli import demo
 demo._postgres = demo._simulator = lambda stage: nullcontext()
 demo._story = lambda stage: stage.ask("order", "create", "--colour", "blue")
 raise SystemExit(demo.play())

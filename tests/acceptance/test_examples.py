@@ -13,8 +13,8 @@ import pytest
 import requests
 from sqlalchemy import select
 
-from models import Command, CommandStatus, Order, OrderStatus
-from simulator.server import running
+from certline.models import Command, CommandStatus, Order, OrderStatus
+from certline.simulator.server import running
 from tests.plant import Plant
 from tests.servers import PostgresServer, open_rabbitmq, until
 from tests.servers.finding import this_machine

@@ -11,8 +11,8 @@ import requests
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from benchmarks.two_hundred_orders import ORDERS, keystores_that_open, place_and_wait
-from models import Queue
-from simulator.server import Simulator
+from certline.models import Queue
+from certline.simulator.server import Simulator
 from tests.acceptance.secrecy import PASSWORD
 from tests.plant import Plant
 from tests.servers import RabbitServer, until

@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from pika.adapters.blocking_connection import BlockingChannel
 from sqlalchemy import select
 
-from models import Account
-from models.dead_letter import dead_letters_waiting
-from simulator.server import Simulator, running
+from certline.models import Account
+from certline.models.dead_letter import dead_letters_waiting
+from certline.simulator.server import Simulator, running
+from certline.workers.keys import key_pair
 from tests.acceptance.secrecy import PASSWORD, PLANTED, Watch
 from tests.plant import Plant
 from tests.servers import Process, until
 from tests.unit.keys.authority import Authority
-from workers.keys import key_pair
 
 GIVEN, ANEW, CLEAR = PLANTED
 NAME, MESSAGE = "www.nordhafen.example", "msg.nordhafen.example"

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import click
 import psycopg
 
-from simulator.server import running
+from certline.simulator.server import running
 from tests.conftest import migrate
 from tests.faults import report
 from tests.faults.extent import EVERYTHING

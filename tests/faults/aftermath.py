@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models import OrderStatus
-from models.vault import Vault
+from certline.models import OrderStatus
+from certline.models.vault import Vault
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from sqlalchemy import func, text, update
 
-from models import Command, CommandStatus, Order, Outbox, Schedule
-from models.breaker import Breaker
-from models.command import OPEN
-from models.pace import Pace
+from certline.models import Command, CommandStatus, Order, Outbox, Schedule
+from certline.models.breaker import Breaker
+from certline.models.command import OPEN
+from certline.models.pace import Pace
 from tests.faults.troupe import Troupe
 
 AN_HOUR = text("interval '1 hour'")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from simulator.server import Simulator
+from certline.simulator.server import Simulator
 from tests.faults.stage import Stage
 from tests.gate import Gate
 from tests.nursery import nursery

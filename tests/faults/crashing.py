@@ -26,13 +26,12 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
 from pika.adapters.blocking_connection import BlockingChannel
 from sqlalchemy.orm import Session
 
-import cli.main
-import workers.app
-from models import Database
+from certline.cli.main import main
+from certline.models import Database
+from certline.workers import app, posting, step
+from certline.workers.line import Line
+from certline.workers.scm.calls import Caller
 from tests.faults.effects import CALL, MESSAGE, TRANSACTION, Effect, effect_at
-from workers import posting, step
-from workers.line import Line
-from workers.scm.calls import Caller
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def _know_the_work(reaper: Reaper) -> None:
         with reaper.working_for(str(command_id)):
             ack(self, message)
 
-    setattr(workers.app, "run", run_known)  # noqa: B010  # it is imported there, not its own
+    setattr(app, "run", run_known)  # noqa: B010  # it is imported there, not its own
     setattr(_RabbitmqConsumer, "ack", ack_known)  # noqa: B010  # Dramatiq has it untyped
 
 
@@ -179,4 +178,4 @@ if __name__ == "__main__":
     name, _, count = where.partition("#")
     install([Death(name, nth=int(count or 1))], Path(os.devnull))
     os.setpgrp()
-    cli.main.main(words)
+    main(words)

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
-from workers.scm import ScmClient
+from certline.workers.scm import ScmClient
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("workers", "producers")
@@ -96,7 +96,7 @@ def effect_at(frame: FrameType | None, kind: str) -> Effect | None:
 @cache
 def _places() -> dict[tuple[str, int], Effect]:
     return {
-        (str(ROOT / effect.path), line): effect
+        (str(ROOT / "certline" / effect.path), line): effect
         for effect in effects()
         for line in range(effect.first, effect.last + 1)
     }

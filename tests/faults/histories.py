@@ -8,21 +8,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy import select, update
 
-from models import Command, CommandStatus, CommandType, Database, Order
-from models import OrderStatus as Status
-from models.license import set_capacity
-from models.payloads import OrderCommand
-from models.session import clock
-from models.states import OPEN
-from producers.deciding import adopt, send_again
-from producers.requests import request_order
-from producers.sweep import follow_up, look_up_silent
+from certline.models import Command, CommandStatus, CommandType, Database, Order
+from certline.models import OrderStatus as Status
+from certline.models.license import set_capacity
+from certline.models.payloads import OrderCommand
+from certline.models.session import clock
+from certline.models.states import OPEN
+from certline.producers.deciding import adopt, send_again
+from certline.producers.requests import request_order
+from certline.producers.sweep import follow_up, look_up_silent
+from certline.workers import sending
+from certline.workers.app import STEPS
+from certline.workers.step import run
 from tests.factories import a_domain, a_profile, an_account, an_organization
 from tests.faults.model_line import ModelLine, Sleeper
 from tests.faults.scm_model import Ending, Frozen, Killed, ModelScm
-from workers import sending
-from workers.app import STEPS
-from workers.step import run
 
 STEP_OF = {step.type: step for step in STEPS}
 MOST_ORDERS = 4

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
-from models.command import ENDED
-from models.command import OPEN as OPEN_COMMANDS
-from models.states import OrderKind
-from models.vault import Vault
+from certline.models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
+from certline.models.command import ENDED
+from certline.models.command import OPEN as OPEN_COMMANDS
+from certline.models.states import OrderKind
+from certline.models.vault import Vault
 from tests.faults.aftermath import Expected, World
 
 FINAL = frozenset({OrderStatus.STORED, OrderStatus.REJECTED, OrderStatus.CANCELLED})

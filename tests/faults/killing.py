@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from models import Command
+from certline.models import Command
 from tests.faults.crashing import Death
 from tests.faults.stage import Stage
 from tests.nursery import Part

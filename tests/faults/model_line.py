@@ -6,13 +6,13 @@ from typing import cast
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from models import Account, CallKind, Database
-from models.settings import Settings
-from models.vault import Vault
+from certline.models import Account, CallKind, Database
+from certline.models.settings import Settings
+from certline.models.vault import Vault
+from certline.workers import sending
+from certline.workers.line import Line
+from certline.workers.scm import Enrolled, Enrolment, ScmClient
 from tests.faults.scm_model import ModelScm
-from workers import sending
-from workers.line import Line
-from workers.scm import Enrolled, Enrolment, ScmClient
 
 
 class ModelLine(Line):

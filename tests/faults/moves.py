@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models import OrderStatus
-from models.states import MOVES
-from models.vault import Vault
+from certline.models import OrderStatus
+from certline.models.states import MOVES
+from certline.models.vault import Vault
 from tests.faults.aftermath import World
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pika
 from pika.exceptions import UnroutableError
 
-from models.outbox import COMMANDS, Queue
-from models.payloads import OrderCommand
+from certline.models.outbox import COMMANDS, Queue
+from certline.models.payloads import OrderCommand
 from tests.servers import until
 
 

@@ -12,11 +12,18 @@ from functools import partial
 
 from sqlalchemy import select
 
-from models import Certificate, CertificateStatus, Command, CommandStatus, CommandType, Order
-from models.command import MOST_RESTARTS
-from models.order import order_of_command
-from models.payloads import SyncCommand
-from producers.requests import request_sync
+from certline.models import (
+    Certificate,
+    CertificateStatus,
+    Command,
+    CommandStatus,
+    CommandType,
+    Order,
+)
+from certline.models.command import MOST_RESTARTS
+from certline.models.order import order_of_command
+from certline.models.payloads import SyncCommand
+from certline.producers.requests import request_sync
 from tests.faults.crashing import Death
 from tests.faults.outsider import order_event, send_to_exchange
 from tests.faults.stage import Stage

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from workers.keys import generate, public_key_sha256
-from workers.scm import (
+from certline.workers.keys import generate, public_key_sha256
+from certline.workers.scm import (
     CertificateFilter,
     CertificateRow,
     Details,

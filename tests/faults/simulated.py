@@ -7,8 +7,8 @@ from typing import Any
 import requests
 from sqlalchemy import select
 
-from models import Account
-from simulator.server import Simulator
+from certline.models import Account
+from certline.simulator.server import Simulator
 from tests.plant import Plant
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from models import (
+from certline.models import (
     Account,
     Certificate,
     Command,
@@ -20,12 +20,16 @@ from models import (
     Outbox,
     Schedule,
 )
-from models.command import OPEN, accept, open_step
-from models.order import orders
-from models.payloads import SyncCommand
-from models.settings import Settings
-from producers.requests import request_sync
-from simulator.server import Simulator
+from certline.models.command import OPEN, accept, open_step
+from certline.models.order import orders
+from certline.models.payloads import SyncCommand
+from certline.models.settings import Settings
+from certline.producers.requests import request_sync
+from certline.simulator.server import Simulator
+from certline.workers.app import STEPS
+from certline.workers.line import Line
+from certline.workers.scm import ScmClient
+from certline.workers.step import run as run_step
 from tests.faults.aftermath import Expected, World
 from tests.faults.ageing import Ageing
 from tests.faults.ear import Ear
@@ -36,10 +40,6 @@ from tests.faults.world import faults_of
 from tests.nursery import Nursery
 from tests.plant import Plant
 from tests.servers import until
-from workers.app import STEPS
-from workers.line import Line
-from workers.scm import ScmClient
-from workers.step import run as run_step
 
 # How long the test itself waits for SCM's answers; the parts wait as they do in production.
 SECONDS_TO_ANSWER = 1.0

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import event, select
 
-from models import Command, CommandType, Database, Outbox
-from models.command import accept
+from certline.models import Command, CommandType, Database, Outbox
+from certline.models.command import accept
 from tests.faults.stage import Stage
 
 

@@ -6,11 +6,11 @@ import pytest
 import requests
 from sqlalchemy import ColumnElement, func, select
 
-from models import Certificate, Command, CommandStatus, CommandType
-from models.command import accept
-from models.import_record import ImportRecord, RecordStatus
-from models.payloads import RevokeCommand
-from producers.managing import request_revocation
+from certline.models import Certificate, Command, CommandStatus, CommandType
+from certline.models.command import accept
+from certline.models.import_record import ImportRecord, RecordStatus
+from certline.models.payloads import RevokeCommand
+from certline.producers.managing import request_revocation
 from tests.plant import Plant
 from tests.servers import until
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select
 
-from models import Order, OrderStatus
+from certline.models import Order, OrderStatus
 from tests.faults.extent import at_length
 from tests.faults.outsider import order_event, send_to_exchange
 from tests.faults.stage import Stage

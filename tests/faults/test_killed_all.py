@@ -2,8 +2,8 @@
 
 import psutil  # type: ignore[import-untyped, unused-ignore]  # it has no types
 
-from models import OrderStatus
-from simulator.server import Simulator
+from certline.models import OrderStatus
+from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls
 from tests.gate import Gate
 from tests.plant import CERTLINE, Plant

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from models import OrderStatus
-from simulator.server import Simulator
+from certline.models import OrderStatus
+from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls, orders_at_scm
 from tests.plant import CERTLINE, Plant
 from tests.servers import Process, until

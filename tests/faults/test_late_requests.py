@@ -1,7 +1,7 @@
 """A request that SCM carries out after its sender has given up: SETTLE has to be longer than that."""
 
-from models import OrderStatus
-from simulator.server import Simulator
+from certline.models import OrderStatus
+from certline.simulator.server import Simulator
 from tests.faults.conftest import orders_at_scm
 from tests.faults.stage import Stage
 from tests.faults.stories.orders import ENROLL

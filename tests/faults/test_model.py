@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from models import Database
+from certline.models import Database
 from tests.faults.histories import Histories
 
 

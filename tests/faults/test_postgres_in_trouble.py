@@ -8,8 +8,8 @@ import pytest
 import requests
 from sqlalchemy.exc import DBAPIError
 
-from models import Command, OrderStatus
-from simulator.server import Simulator
+from certline.models import Command, OrderStatus
+from certline.simulator.server import Simulator
 from tests.conftest import migrate
 from tests.faults.stage import Stage
 from tests.gate import Gate

@@ -9,9 +9,9 @@ import pytest
 import requests
 from sqlalchemy import update
 
-from models import Command, OrderStatus, Outbox, Queue
-from models.outbox import EVENTS
-from simulator.server import Simulator
+from certline.models import Command, OrderStatus, Outbox, Queue
+from certline.models.outbox import EVENTS
+from certline.simulator.server import Simulator
 from tests.faults.extent import at_length
 from tests.faults.stage import Stage
 from tests.nursery import nursery

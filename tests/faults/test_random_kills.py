@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import update
 
-from models import Command, CommandStatus, OrderStatus
-from models.command import MOST_RESTARTS
-from models.payloads import SyncCommand
-from producers.requests import request_sync
+from certline.models import Command, CommandStatus, OrderStatus
+from certline.models.command import MOST_RESTARTS
+from certline.models.payloads import SyncCommand
+from certline.producers.requests import request_sync
 from tests.faults import random_kills
 from tests.faults.stage import Stage
 

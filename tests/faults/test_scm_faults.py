@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from models import Command, CommandType
-from models.payloads import SyncCommand
-from producers.requests import request_sync
+from certline.models import Command, CommandType
+from certline.models.payloads import SyncCommand
+from certline.producers.requests import request_sync
 from tests.faults.extent import at_length
 from tests.faults.stage import SECONDS_TO_ANSWER, Stage
 from tests.faults.stories import lifecycle, unknown

@@ -8,7 +8,7 @@ import pytest
 import requests
 from sqlalchemy import func, select, text, update
 
-from models import (
+from certline.models import (
     Command,
     CommandStatus,
     CommandType,
@@ -20,11 +20,11 @@ from models import (
     Schedule,
     ScheduleRun,
 )
-from models.outbox import emit_wake_up
-from models.payloads import SyncCommand
-from models.session import clock
-from producers.requests import request_sync
-from simulator.server import Simulator
+from certline.models.outbox import emit_wake_up
+from certline.models.payloads import SyncCommand
+from certline.models.session import clock
+from certline.producers.requests import request_sync
+from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls, orders_at_scm
 from tests.gate import Gate
 from tests.integration.producers.rabbit import channel_to

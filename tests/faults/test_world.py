@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     Certificate,
     Command,
     CommandStatus,
@@ -16,8 +16,8 @@ from models import (
     OrderStatus,
     Outbox,
 )
-from models.base import new_id
-from models.outbox import EVENTS
+from certline.models.base import new_id
+from certline.models.outbox import EVENTS
 from tests.faults.aftermath import Expected, World
 from tests.faults.stage import Stage
 from tests.faults.world import faults_of

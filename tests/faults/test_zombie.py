@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from models import Command, OrderStatus, Queue
-from simulator.server import Simulator
+from certline.models import Command, OrderStatus, Queue
+from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls, orders_at_scm
 from tests.faults.crashing import Death
 from tests.faults.stage import Stage

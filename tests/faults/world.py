@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import Certificate, Event, Order, OrderStatus, Outbox
-from models import Line as ManagedLine
-from models.audit import breaks_in
-from models.dead_letter import dead_letters_waiting
-from models.license import license_use
-from models.ordering import TOLD
-from models.outbox import EVENTS
-from models.private_key import PrivateKey
-from models.states import OrderKind
-from models.vault import Vault
+from certline.models import Certificate, Event, Order, OrderStatus, Outbox
+from certline.models import Line as ManagedLine
+from certline.models.audit import breaks_in
+from certline.models.dead_letter import dead_letters_waiting
+from certline.models.license import license_use
+from certline.models.ordering import TOLD
+from certline.models.outbox import EVENTS
+from certline.models.private_key import PrivateKey
+from certline.models.states import OrderKind
+from certline.models.vault import Vault
+from certline.workers.keys import key_pair
+from certline.workers.keys.chain import read_certificates
 from tests.faults.aftermath import Check, World
 from tests.faults.intents import (
     each_reissue_is_one_replacement,
@@ -26,8 +28,6 @@ from tests.faults.intents import (
     orders_at_scm,
 )
 from tests.faults.moves import every_move_was_legal
-from workers.keys import key_pair
-from workers.keys.chain import read_certificates
 
 
 def faults_of(db: Session, world: World, vault: Vault) -> list[str]:

@@ -10,12 +10,12 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from models import Database, PrivateKey
-from models.vault import Vault
+from certline.models import Database, PrivateKey
+from certline.models.vault import Vault
+from certline.workers.keys import key_pair
 from tests.acceptance.secrecy import PASSWORD, Watch, hearing
 from tests.factories import an_account
 from tests.servers import Process
-from workers.keys import key_pair
 
 SECRET_KEY = Fernet.generate_key().decode()
 KEY = ec.generate_private_key(ec.SECP256R1())

@@ -13,8 +13,9 @@ from tests.faults import effects, killing, random_kills
 ROOT = Path(__file__).parents[2]
 ROLES = "cli|producers|workers|models|simulator"
 FOLDERS = (*ROLES.split("|"), "tests", "benchmarks")
-# `workers.sending:_call call enroll`, `workers.app:worker_app`, `cli.main`.
-DOTTED = re.compile(rf"((?:{ROLES})(?:\.\w+)+)(?::([\w.]+))?(?: [\w ]+)?")
+# `certline.workers.app:worker_app`, `certline.cli.main`; an effect has no package in front:
+# `workers.sending:_call call enroll`.
+DOTTED = re.compile(rf"((?:certline\.)?(?:{ROLES})(?:\.\w+)+)(?::([\w.]+))?(?: [\w ]+)?")
 # Names of examples, in tests of scans themselves.
 EXAMPLES = {"workers.settling"}
 
@@ -28,7 +29,11 @@ def dotted_strings() -> Iterator[tuple[str, str, str | None]]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 match = DOTTED.fullmatch(node.value)
                 if match and match[1] not in EXAMPLES and not node.value.endswith(".md"):
-                    yield f"{file.relative_to(ROOT)}:{node.lineno}", match[1], match[2]
+                    yield (
+                        f"{file.relative_to(ROOT)}:{node.lineno}: {node.value}",
+                        match[1],
+                        match[2],
+                    )
 
 
 def exists(dotted: str, qualified: str | None) -> bool:
@@ -51,14 +56,14 @@ def exists_in_attribute(dotted: str) -> bool:
 
 def is_module(dotted: str) -> bool:
     """Whether a file or a folder has that name."""
-    path = ROOT.joinpath(*dotted.split("."))
+    path = ROOT.joinpath(*dotted.removeprefix("certline.").split("."))
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 @cache
 def definitions(dotted: str) -> frozenset[str]:
     """Everything that a module defines or imports, nested names as `outer.inner`; empty if there is none."""
-    path = ROOT.joinpath(*dotted.split("."))
+    path = ROOT.joinpath(*dotted.removeprefix("certline.").split("."))
     file = path.with_suffix(".py")
     if not file.is_file():
         file = path / "__init__.py"
@@ -81,13 +86,21 @@ def _names(node: ast.AST, outer: str) -> Iterator[str]:
 
 
 def test_each_name_in_a_string_exists() -> None:
-    missing = [
-        f"{where}: {module}" + (f":{name}" if name else "")
-        for where, module, name in dotted_strings()
-        if not exists(module, name)
-    ]
+    missing = [where for where, module, name in dotted_strings() if not exists(module, name)]
 
     assert missing == []
+
+
+def test_each_name_that_is_imported_has_the_package_in_front() -> None:
+    bare = [
+        where
+        for where, module, name in dotted_strings()
+        if not module.startswith("certline.")
+        and (name is None or " " not in where.rpartition(": ")[2])
+        and where.rpartition(": ")[2] not in effects.WAYS
+    ]
+
+    assert bare == []
 
 
 def test_the_scan_finds_names() -> None:
@@ -97,10 +110,10 @@ def test_the_scan_finds_names() -> None:
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("workers.nowhere", None),
-        ("workers.sending", "nothing"),
-        ("workers.line", "Line.nothing"),
-        ("workers.sending.nothing", None),
+        ("certline.workers.nowhere", None),
+        ("certline.workers.sending", "nothing"),
+        ("certline.workers.line", "Line.nothing"),
+        ("certline.workers.sending.nothing", None),
     ],
 )
 def test_a_name_that_does_not_exist_is_found(module: str, name: str | None) -> None:
@@ -110,11 +123,11 @@ def test_a_name_that_does_not_exist_is_found(module: str, name: str | None) -> N
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("workers.sending", None),
-        ("workers.line", "Line.store"),
-        ("workers.line", "Line._open_door.probe"),
-        ("workers.scm.pages.MOST_PAGES", None),
-        ("workers.targets.socket.getaddrinfo", None),
+        ("certline.workers.sending", None),
+        ("certline.workers.line", "Line.store"),
+        ("certline.workers.line", "Line._open_door.probe"),
+        ("certline.workers.scm.pages.MOST_PAGES", None),
+        ("certline.workers.targets.socket.getaddrinfo", None),
     ],
 )
 def test_a_name_that_exists_is_known(module: str, name: str | None) -> None:
@@ -146,14 +159,14 @@ def test_the_scan_for_effects_looks_into_folders_that_exist() -> None:
 
 
 def test_each_module_of_the_table_of_parts_exists() -> None:
-    assert all(is_module(f"producers.{name}") for name in random_kills.PARTS)
+    assert all(is_module(f"certline.producers.{name}") for name in random_kills.PARTS)
 
 
 @pytest.mark.parametrize("file", ["Makefile", "pyproject.toml", "compose.yaml", "Dockerfile"])
 def test_each_path_and_module_in_the_build_files_exists(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")
-    modules = re.findall(rf"-m ((?:{ROLES}|tests|benchmarks)(?:\.\w+)*)", text)
-    modules += re.findall(rf'"((?:{ROLES})(?:\.\w+)+)(?:\.\*)?(?::\w+)?"', text)
+    modules = re.findall(r"-m ((?:certline|tools|tests|benchmarks)(?:\.\w+)*)", text)
+    modules += re.findall(r'"(certline(?:\.\w+)+)(?:\.\*)?(?::\w+)?"', text)
     paths = re.findall(rf"\b((?:{ROLES})/[\w/]+(?:\.py)?)", text)
 
     assert [name for name in modules if not is_module(name)] == []

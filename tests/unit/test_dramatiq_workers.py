@@ -16,13 +16,13 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Middleware, Retries
 from dramatiq.worker import ConsumerThread, WorkerThread
 
-from models.settings import Settings
-from workers.broker import HardenedConsumer, make_broker
-from workers.health import WorkerHealth, fault_of
-from workers.middleware.keep_a_thread import KeepAThread, SharedQueue
-from workers.middleware.prefetch import TakeAsManyAsThreads
-from workers.middleware.stale import SkipStale
-from workers.middleware.stopping import TellStopping
+from certline.models.settings import Settings
+from certline.workers.broker import HardenedConsumer, make_broker
+from certline.workers.health import WorkerHealth, fault_of
+from certline.workers.middleware.keep_a_thread import KeepAThread, SharedQueue
+from certline.workers.middleware.prefetch import TakeAsManyAsThreads
+from certline.workers.middleware.stale import SkipStale
+from certline.workers.middleware.stopping import TellStopping
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_consumer_has_a_connection_of_its_own_that_is_closed_with_it() -> None
 
 
 def test_dramatiqs_program_knows_the_arguments_that_a_worker_is_started_with() -> None:
-    given = ["workers.app:worker_app", "--processes=1", "--threads=4", "--skip-logging"]
+    given = ["certline.workers.app:worker_app", "--processes=1", "--threads=4", "--skip-logging"]
     given += ["--worker-shutdown-timeout=250000", "--queues", "certline.order", "certline.poll"]
 
     parsed = cli.make_argument_parser().parse_args(given)

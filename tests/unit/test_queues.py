@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from models import Queue
+from certline.models import Queue
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,6 +1,6 @@
 """Pure key code: key pairs, CSRs, chains and keystores."""
 
-from workers.keys.chain import (
+from certline.workers.keys.chain import (
     Broken,
     Chain,
     ChainError,
@@ -13,9 +13,9 @@ from workers.keys.chain import (
     read_certificates,
     serial_hex,
 )
-from workers.keys.csr import Request, read_request, sign_request
-from workers.keys.jks import jks
-from workers.keys.key_pair import (
+from certline.workers.keys.csr import Request, read_request, sign_request
+from certline.workers.keys.jks import jks
+from certline.workers.keys.key_pair import (
     PrivateKey,
     PublicKey,
     describe,
@@ -24,7 +24,7 @@ from workers.keys.key_pair import (
     public_key_sha256,
     to_pem,
 )
-from workers.keys.keystore import generate_password, pem_bundle, pkcs7_bundle, pkcs12
+from certline.workers.keys.keystore import generate_password, pem_bundle, pkcs7_bundle, pkcs12
 
 __all__ = [
     "Broken",

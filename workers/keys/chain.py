@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from workers.keys.key_pair import public_key_sha256 as key_sha256
+from certline.workers.keys.key_pair import public_key_sha256 as key_sha256
 
 Way: TypeAlias = tuple[x509.Certificate, ...]  # from our leaf upwards
 

@@ -8,7 +8,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtensionOID, NameOID
 
-from workers.keys.key_pair import PrivateKey, describe, public_key_sha256
+from certline.workers.keys.key_pair import PrivateKey, describe, public_key_sha256
 
 # The CA/Browser Forum's baseline requirements, 6.1.5: at least 2048 bits, one of the NIST curves.
 SMALLEST_RSA = 2048

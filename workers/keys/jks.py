@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from workers.keys.chain import Chain
-from workers.keys.key_pair import PrivateKey
+from certline.workers.keys.chain import Chain
+from certline.workers.keys.key_pair import PrivateKey
 
 MAGIC, VERSION = 0xFEEDFEED, 2
 A_KEY = 1  # the kind of an entry: a private key with its chain

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs7
 from cryptography.hazmat.primitives.serialization import pkcs12 as p12
 
-from workers.keys.chain import Chain, pem
-from workers.keys.key_pair import PrivateKey, to_pem
+from certline.workers.keys.chain import Chain, pem
+from certline.workers.keys.key_pair import PrivateKey, to_pem
 
 # Letters and digits only: it is typed into web forms and shell lines. 24 of 62 are 142 bits.
 ALPHABET = string.ascii_letters + string.digits

@@ -2,9 +2,9 @@
 
 from dramatiq.middleware import CurrentMessage, Middleware, ShutdownNotifications
 
-from workers.middleware.keep_a_thread import KeepAThread
-from workers.middleware.retries import SafeRetries
-from workers.middleware.stale import SkipStale
+from certline.workers.middleware.keep_a_thread import KeepAThread
+from certline.workers.middleware.retries import SafeRetries
+from certline.workers.middleware.stale import SkipStale
 
 
 def middleware() -> list[Middleware]:

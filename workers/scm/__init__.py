@@ -1,6 +1,6 @@
 """SCM's REST API, as far as the line uses it."""
 
-from workers.scm.answers import (
+from certline.workers.scm.answers import (
     AdminRecord,
     AdminRow,
     CertificatePage,
@@ -19,7 +19,7 @@ from workers.scm.answers import (
     ReportRow,
     Validation,
 )
-from workers.scm.asking import (
+from certline.workers.scm.asking import (
     AutoRenew,
     CertificateFilter,
     Enrolment,
@@ -29,8 +29,8 @@ from workers.scm.asking import (
     RequestSource,
     RevocationReason,
 )
-from workers.scm.client import ScmClient
-from workers.scm.errors import (
+from certline.workers.scm.client import ScmClient
+from certline.workers.scm.errors import (
     AlreadyDone,
     Garbled,
     LoginRefused,
@@ -47,9 +47,15 @@ from workers.scm.errors import (
     TryAgain,
     Unavailable,
 )
-from workers.scm.login import AnyLogin, CertificateLogin, HeaderLogin, Login, TokenLogin
-from workers.scm.pacing import Pacing
-from workers.scm.status import PasswordState, ScmStatus
+from certline.workers.scm.login import (
+    AnyLogin,
+    CertificateLogin,
+    HeaderLogin,
+    Login,
+    TokenLogin,
+)
+from certline.workers.scm.pacing import Pacing
+from certline.workers.scm.status import PasswordState, ScmStatus
 
 __all__ = [
     "AdminRecord",

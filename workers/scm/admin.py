@@ -1,9 +1,9 @@
 """The account itself."""
 
-from workers.scm import reading
-from workers.scm.answers import AdminRecord, AdminRow, Password
-from workers.scm.calls import Call
-from workers.scm.pages import Pages
+from certline.workers.scm import reading
+from certline.workers.scm.answers import AdminRecord, AdminRow, Password
+from certline.workers.scm.calls import Call
+from certline.workers.scm.pages import Pages
 
 
 class Admin(Pages):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from workers.scm.status import PasswordState, ScmStatus
+from certline.workers.scm.status import PasswordState, ScmStatus
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 import requests
 
-from workers.scm.errors import (
+from certline.workers.scm.errors import (
     Garbled,
     LoginRefused,
     NotSent,
@@ -21,13 +21,13 @@ from workers.scm.errors import (
     ScmError,
     TryAgain,
 )
-from workers.scm.login import AnyLogin, CertificateLogin, TokenLogin
-from workers.scm.pacing import Pacing, Unpaced
-from workers.scm.shapes import WrongShapeError, rows
-from workers.scm.tls import client_context
-from workers.scm.tokens import Token, Tokens
-from workers.scm.verdict import Hide, error_in
-from workers.scm.wire import Answer, Fault, Limits, exchange, open_session
+from certline.workers.scm.login import AnyLogin, CertificateLogin, TokenLogin
+from certline.workers.scm.pacing import Pacing, Unpaced
+from certline.workers.scm.shapes import WrongShapeError, rows
+from certline.workers.scm.tls import client_context
+from certline.workers.scm.tokens import Token, Tokens
+from certline.workers.scm.verdict import Hide, error_in
+from certline.workers.scm.wire import Answer, Fault, Limits, exchange, open_session
 
 T = TypeVar("T")
 

@@ -1,8 +1,8 @@
 """What may be ordered at SCM."""
 
-from workers.scm import reading
-from workers.scm.answers import CustomField, Profile
-from workers.scm.calls import Call, Caller
+from certline.workers.scm import reading
+from certline.workers.scm.answers import CustomField, Profile
+from certline.workers.scm.calls import Call, Caller
 
 
 class Catalogue(Caller):

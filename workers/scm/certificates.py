@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import fields
 
-from workers.scm import reading, shapes
-from workers.scm.answers import CertificatePage, CertificateRow, Details
-from workers.scm.asking import AutoRenew, CertificateFilter
-from workers.scm.calls import Call
-from workers.scm.errors import Garbled, NotReady, ScmError
-from workers.scm.pages import PAGE, Pages
+from certline.workers.scm import reading, shapes
+from certline.workers.scm.answers import CertificatePage, CertificateRow, Details
+from certline.workers.scm.asking import AutoRenew, CertificateFilter
+from certline.workers.scm.calls import Call
+from certline.workers.scm.errors import Garbled, NotReady, ScmError
+from certline.workers.scm.pages import PAGE, Pages
 
 ALL = CertificateFilter()
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass
 
-from workers.scm.errors import (
+from certline.workers.scm.errors import (
     AlreadyDone,
     LoginRefused,
     NeedsPerson,

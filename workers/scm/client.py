@@ -1,12 +1,12 @@
 """SCM's REST API: one method for each thing we do there."""
 
-from workers.scm.admin import Admin
-from workers.scm.catalogue import Catalogue
-from workers.scm.certificates import Certificates
-from workers.scm.domains import Domains
-from workers.scm.ordering import Ordering
-from workers.scm.organizations import Organizations
-from workers.scm.reports import Reports
+from certline.workers.scm.admin import Admin
+from certline.workers.scm.catalogue import Catalogue
+from certline.workers.scm.certificates import Certificates
+from certline.workers.scm.domains import Domains
+from certline.workers.scm.ordering import Ordering
+from certline.workers.scm.organizations import Organizations
+from certline.workers.scm.reports import Reports
 
 
 class ScmClient(Organizations, Domains, Catalogue, Certificates, Ordering, Reports, Admin):

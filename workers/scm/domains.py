@@ -1,10 +1,10 @@
 """Domains at SCM, and their validation."""
 
-from workers.scm import reading
-from workers.scm.answers import Domain, DomainRow, Validation
-from workers.scm.calls import Call
-from workers.scm.errors import ScmError
-from workers.scm.pages import Pages
+from certline.workers.scm import reading
+from certline.workers.scm.answers import Domain, DomainRow, Validation
+from certline.workers.scm.calls import Call
+from certline.workers.scm.errors import ScmError
+from certline.workers.scm.pages import Pages
 
 
 class Domains(Pages):

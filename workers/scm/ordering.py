@@ -3,11 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from workers.scm import reading
-from workers.scm.answers import Enrolled
-from workers.scm.asking import Enrolment, RevocationReason
-from workers.scm.calls import Call, Caller
-from workers.scm.errors import Garbled
+from certline.workers.scm import reading
+from certline.workers.scm.answers import Enrolled
+from certline.workers.scm.asking import Enrolment, RevocationReason
+from certline.workers.scm.calls import Call, Caller
+from certline.workers.scm.errors import Garbled
 
 # As late as it likes; else a moment of `connections.since_boot`.
 ALWAYS = float("inf")

@@ -1,9 +1,9 @@
 """Organisations at SCM."""
 
-from workers.scm import reading
-from workers.scm.answers import Organization, OrganizationDetails
-from workers.scm.calls import Call, Caller
-from workers.scm.errors import Garbled
+from certline.workers.scm import reading
+from certline.workers.scm.answers import Organization, OrganizationDetails
+from certline.workers.scm.calls import Call, Caller
+from certline.workers.scm.errors import Garbled
 
 
 class Organizations(Caller):

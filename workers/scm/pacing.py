@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from workers.scm.errors import ScmError
+from certline.workers.scm.errors import ScmError
 
 
 class Pacing(Protocol):

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
-from workers.scm.calls import Call, Caller
-from workers.scm.errors import Garbled
+from certline.workers.scm.calls import Call, Caller
+from certline.workers.scm.errors import Garbled
 
 T = TypeVar("T")
 

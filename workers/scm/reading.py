@@ -1,6 +1,6 @@
 """From a JSON answer to values, one function for each kind of answer."""
 
-from workers.scm.answers import (
+from certline.workers.scm.answers import (
     AdminRecord,
     AdminRow,
     CertificateRow,
@@ -18,8 +18,8 @@ from workers.scm.answers import (
     ReportRow,
     Validation,
 )
-from workers.scm.shapes import Row, WrongShapeError, number, serial, texts
-from workers.scm.status import PasswordState, ScmStatus
+from certline.workers.scm.shapes import Row, WrongShapeError, number, serial, texts
+from certline.workers.scm.status import PasswordState, ScmStatus
 
 
 def organization(raw: object) -> Organization:

@@ -1,9 +1,9 @@
 """SCM's reports: one call that says more of each certificate than the list does."""
 
-from workers.scm import reading
-from workers.scm.answers import ReportRow
-from workers.scm.asking import ReportQuery
-from workers.scm.calls import Call, Caller
+from certline.workers.scm import reading
+from certline.workers.scm.answers import ReportRow
+from certline.workers.scm.asking import ReportQuery
+from certline.workers.scm.calls import Call, Caller
 
 
 class Reports(Caller):

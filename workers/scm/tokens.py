@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from workers.scm.errors import LoginRefused, NotSent, ScmError, Throttled
-from workers.scm.verdict import Hide, phrase, retry_after, short
-from workers.scm.wire import Answer, Fault
+from certline.workers.scm.errors import LoginRefused, NotSent, ScmError, Throttled
+from certline.workers.scm.verdict import Hide, phrase, retry_after, short
+from certline.workers.scm.wire import Answer, Fault
 
 # What Keycloak gives where it doesn't say; and how long before its end a token is left alone.
 LIFE = 300.0

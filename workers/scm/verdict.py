@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from workers.scm.classification import CHANGES, rule_for
-from workers.scm.errors import Garbled, ScmError
-from workers.scm.wire import Answer
+from certline.workers.scm.classification import CHANGES, rule_for
+from certline.workers.scm.errors import Garbled, ScmError
+from certline.workers.scm.wire import Answer
 
 # Enough for a person to recognise a proxy's page.
 LONGEST_DESCRIPTION = 300

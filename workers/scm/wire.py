@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 
-from workers.scm.connections import Pool, TlsPool, progress
+from certline.workers.scm.connections import Pool, TlsPool, progress
 
 # Everything that requests, and what lies below it, raises for a call that failed. ValueError: a
 # broken status line or header can end in one.

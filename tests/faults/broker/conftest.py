@@ -6,8 +6,8 @@ from contextlib import ExitStack
 import pytest
 from dramatiq import worker
 
-from models import CommandStatus, Database
-from simulator.server import Simulator
+from certline.models import CommandStatus, Database
+from certline.simulator.server import Simulator
 from tests.faults.broker.stage import Kind, Stage, broker_of
 from tests.integration.workers.conftest import Bench
 from tests.servers import RabbitServer, open_rabbitmq

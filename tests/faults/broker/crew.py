@@ -6,11 +6,11 @@ from contextlib import closing, contextmanager
 import dramatiq
 from sqlalchemy import delete
 
-from models import Database, Outbox, Queue
+from certline.models import Database, Outbox, Queue
+from certline.workers.app import declare
+from certline.workers.broker import HardenedBroker, connection_url
+from certline.workers.line import Line
 from tests.faults.broker.stage import channel_to
-from workers.app import declare
-from workers.broker import HardenedBroker, connection_url
-from workers.line import Line
 
 
 @contextmanager

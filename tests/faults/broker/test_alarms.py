@@ -6,14 +6,14 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 from dramatiq.errors import ConnectionClosed
 
-from models import OrderStatus
-from producers.relay import Relay
-from producers.wire import WireDownError, rabbit_wire
+from certline.models import OrderStatus
+from certline.producers.relay import Relay
+from certline.producers.wire import WireDownError, rabbit_wire
+from certline.workers.broker import HardenedBroker, connection_url
 from tests.faults.broker.crew import only_the_order_is_to_be_sent, waiting, working
 from tests.faults.broker.stage import PATIENCE, Kind, Stage, broker_of
 from tests.integration.workers.conftest import Bench
 from tests.servers import RabbitServer, until
-from workers.broker import HardenedBroker, connection_url
 
 # Whether RabbitMQ still reads what a connection had written before it gave up is a race.
 ROUNDS = "ABCDE"

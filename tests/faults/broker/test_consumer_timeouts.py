@@ -10,16 +10,16 @@ from contextlib import closing
 
 import pytest
 
-from models import Account, OrderStatus
-from producers.relay import Relay
-from producers.wire import rabbit_wire
+from certline.models import Account, OrderStatus
+from certline.producers.relay import Relay
+from certline.producers.wire import rabbit_wire
+from certline.workers.broker import HardenedBroker, connection_url
+from certline.workers.line import Line
 from tests.faults.broker.crew import only_the_order_is_to_be_sent, waiting, working
 from tests.faults.broker.stage import Kind, Stage, broker_of
 from tests.gate import Gate
 from tests.integration.workers.conftest import Bench
 from tests.servers import RabbitServer, until
-from workers.broker import HardenedBroker, connection_url
-from workers.line import Line
 
 ENROLL = "POST /ssl/v1/enroll"
 # RabbitMQ looks at its time-outs by a clock of its own, and starts another consumer after.

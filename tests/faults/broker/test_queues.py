@@ -9,9 +9,9 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.common import dq_name, xq_name
 from pika.exceptions import ChannelClosedByBroker
 
+from certline.workers.broker import HardenedBroker, connection_url
 from tests.faults.broker.stage import Kind, Left, Stage, channel_to
 from tests.servers import RabbitServer
-from workers.broker import HardenedBroker, connection_url
 
 
 def test_dead_letters_have_a_time_to_live_on_stock_and_none_on_ours(

@@ -7,7 +7,7 @@ import pytest
 import requests
 from dramatiq.middleware import TimeLimit
 
-from simulator.server import Simulator
+from certline.simulator.server import Simulator
 from tests.faults.broker.stage import PATIENCE, Kind, Stage
 from tests.servers import until
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from models import Account, CommandType
-from models.dead_letter import keep
-from models.outbox import COMMANDS
-from models.vault import Vault
-from producers.renewing_many import judge_many, request_batch
+from certline.models import Account, CommandType
+from certline.models.dead_letter import keep
+from certline.models.outbox import COMMANDS
+from certline.models.vault import Vault
+from certline.producers.renewing_many import judge_many, request_batch
 from tests.faults.crashing import Death
 from tests.faults.outsider import order_event
 from tests.faults.stage import Stage

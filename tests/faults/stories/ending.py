@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from models import Command, CommandType, OrderStatus
-from models.payloads import CancelCommand
-from producers.managing import request_cancelling
+from certline.models import Command, CommandType, OrderStatus
+from certline.models.payloads import CancelCommand
+from certline.producers.managing import request_cancelling
 from tests.faults.killing import kill_workers
 from tests.faults.stage import Stage
 from tests.faults.stories.doors import type_twice

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import update
 
-from models import Command, CommandType, OrderKind
+from certline.models import Command, CommandType, OrderKind
+from certline.workers.outcomes import MOST_TRIES
+from certline.workers.scm import RevocationReason
 from tests.faults.killing import kill_workers
 from tests.faults.stage import Stage
 from tests.faults.stories.orders import DETAILS, NOT_ALLOWED
-from workers.outcomes import MOST_TRIES
-from workers.scm import RevocationReason
 
 RENEW = "/ssl/v1/renewById/"
 REPLACE = "/ssl/v1/replace/"

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from models import CommandType
-from models.payloads import SyncCommand
-from producers.requests import request_sync
+from certline.models import CommandType
+from certline.models.payloads import SyncCommand
+from certline.producers.requests import request_sync
 from tests.faults.crashing import Death
 from tests.faults.killing import kill, kill_workers
 from tests.faults.outsider import order_event, send_to_workers

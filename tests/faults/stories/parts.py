@@ -7,11 +7,11 @@ from functools import partial
 
 from sqlalchemy import select
 
-from models import AutoRenewDecision, Certificate, RenewalBatch
-from models.account import accounts
-from models.auto_renewal_audit import Decision
-from models.session import clock
-from producers.renewal_settings import choose, enable
+from certline.models import AutoRenewDecision, Certificate, RenewalBatch
+from certline.models.account import accounts
+from certline.models.auto_renewal_audit import Decision
+from certline.models.session import clock
+from certline.producers.renewal_settings import choose, enable
 from tests.faults.crashing import Death
 from tests.faults.killing import kill
 from tests.faults.outsider import order_event, send_nonsense_to_workers, send_to_exchange

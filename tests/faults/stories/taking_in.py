@@ -5,14 +5,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from models import Command, CommandType, Organization, Profile
+from certline.models import Command, CommandType, Organization, Profile
+from certline.workers.keys import key_pair
+from certline.workers.keys.csr import sign_request
+from certline.workers.scm import Enrolment
 from tests.faults.killing import kill_workers
 from tests.faults.stage import Stage
 from tests.faults.stories.doors import type_twice
 from tests.servers import until
-from workers.keys import key_pair
-from workers.keys.csr import sign_request
-from workers.scm import Enrolment
 
 
 def an_import(stage: Stage, points: Sequence[str]) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from models import Command, CommandType, Order
-from models.breaker import MOST_FAILURES
+from certline.models import Command, CommandType, Order
+from certline.models.breaker import MOST_FAILURES
 from tests.faults.crashing import Death
 from tests.faults.killing import kill, kill_workers
 from tests.faults.stage import Stage

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 from sqlalchemy import select, update
 
-from models import Command, CommandStatus, CommandType, Webhook, WebhookStatus
-from models.base import new_id
-from models.command import accept
-from models.webhook import park
-from producers.webhooks import add_webhook, remove_webhook
+from certline.models import Command, CommandStatus, CommandType, Webhook, WebhookStatus
+from certline.models.base import new_id
+from certline.models.command import accept
+from certline.models.webhook import park
+from certline.producers.webhooks import add_webhook, remove_webhook
 from tests.faults.killing import kill_workers
 from tests.faults.stage import Stage
 from tests.faults.stories.doors import type_twice

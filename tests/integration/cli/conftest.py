@@ -8,10 +8,10 @@ import pytest
 import structlog
 from cryptography.fernet import Fernet
 
-from cli.main import main
-from models import Database
-from models.settings import settings
-from models.vault import Vault
+from certline.cli.main import main
+from certline.models import Database
+from certline.models.settings import settings
+from certline.models.vault import Vault
 
 
 class Typist:

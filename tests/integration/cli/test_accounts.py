@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import requests
 
-from models.account import account_named
-from simulator.server import Simulator
+from certline.models.account import account_named
+from certline.simulator.server import Simulator
 from tests.factories import an_order
 from tests.integration.cli.conftest import Typist
 

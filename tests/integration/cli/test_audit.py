@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from models import Event
-from models.event import record
+from certline.models import Event
+from certline.models.event import record
 from tests.integration.cli.conftest import Typist
 
 KEYS = ["id", "at", "who", "what", "subject", "why", "command_id", "data"]

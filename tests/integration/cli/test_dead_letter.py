@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import delete
 
-from models import Command
-from models.outbox import COMMANDS, INGRESS
-from producers.delivery import Delivery
-from producers.ingress import take
+from certline.models import Command
+from certline.models.outbox import COMMANDS, INGRESS
+from certline.producers.delivery import Delivery
+from certline.producers.ingress import take
 from tests.integration.cli.conftest import Typist
 
 ID = "0190aaaa-0000-7000-8000-000000000000"

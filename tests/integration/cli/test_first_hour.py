@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from models import OrderStatus
-from simulator.server import Simulator, running
+from certline.models import OrderStatus
+from certline.simulator.server import Simulator, running
 from tests.integration.cli.conftest import Typist
 from tests.servers import Process, until
 from tests.unit.cli.test_readme import blocks
@@ -57,7 +57,7 @@ def test_every_command_of_the_page_works_in_its_turn(
 
     assert lines[:3] == ["certline init", "certline up", "certline doctor"]
     typed(typist, lines[0], password)
-    with Process([sys.executable, "-m", "cli.main", "up"]):
+    with Process([sys.executable, "-P", "-m", "certline", "up"]):
         typed(typist, lines[2], password, code=1)  # there is no account yet
         for line in lines[3:]:
             waits = line == "certline import --wait"  # for more licences

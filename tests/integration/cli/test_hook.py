@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from models import Certificate, Command, CommandStatus, CommandType, Event, Hook
-from models.command import finish
-from models.hook import run_hook
+from certline.models import Certificate, Command, CommandStatus, CommandType, Event, Hook
+from certline.models.command import finish
+from certline.models.hook import run_hook
 from tests.factories import a_certificate, an_account
 from tests.integration.cli.conftest import Typist
 

@@ -7,9 +7,9 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from models import Account, Event
-from models.settings import settings
-from models.vault import Vault
+from certline.models import Account, Event
+from certline.models.settings import settings
+from certline.models.vault import Vault
 from tests.factories import an_account
 from tests.integration.cli.conftest import Typist
 

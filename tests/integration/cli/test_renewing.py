@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from models import Certificate, CertificateStatus, Command, OrderStatus
-from models.session import clock
+from certline.models import Certificate, CertificateStatus, Command, OrderStatus
+from certline.models.session import clock
 from tests.factories import (
     a_certificate,
     a_domain,

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from models import Command, Webhook, WebhookStatus
-from models.event import history
-from models.outbox import emit_event
-from models.settings import settings
-from models.webhook import park
-from producers.relay import Relay
-from producers.wire import wire_of
+from certline.models import Command, Webhook, WebhookStatus
+from certline.models.event import history
+from certline.models.outbox import emit_event
+from certline.models.settings import settings
+from certline.models.webhook import park
+from certline.producers.relay import Relay
+from certline.producers.wire import wire_of
+from certline.workers.app import declare
+from certline.workers.broker import make_broker
+from certline.workers.line import Line
 from tests.integration.cli.conftest import Typist
 from tests.told import some
-from workers.app import declare
-from workers.broker import make_broker
-from workers.line import Line
 
 URL = "https://127.0.0.1:1/certline"
 KEYS = {

@@ -10,8 +10,8 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from models import Database
-from producers.relay import Relay
+from certline.models import Database
+from certline.producers.relay import Relay
 from tests.integration.producers.rabbit import a_wire
 from tests.servers import RabbitServer, open_rabbitmq
 from tests.servers.rabbit_server import can_connect

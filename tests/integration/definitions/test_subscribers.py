@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from pika.adapters.blocking_connection import BlockingChannel
 
-from models import Database
-from models.outbox import EVENTS, INGRESS, Queue, emit_event, emit_wake_up
-from producers.relay import Relay
+from certline.models import Database
+from certline.models.outbox import EVENTS, INGRESS, Queue, emit_event, emit_wake_up
+from certline.producers.relay import Relay
 from tests.integration.definitions.conftest import definitions
 from tests.integration.producers.rabbit import ids, rows
 from tests.servers import RabbitServer

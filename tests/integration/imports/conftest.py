@@ -8,7 +8,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import func, select
 
-from models import (
+from certline.models import (
     Base,
     Certificate,
     Command,
@@ -23,11 +23,11 @@ from models import (
     Outbox,
     Profile,
 )
-from models.bulk import add_rows
-from models.command import OPEN
-from models.payloads import ImportCommand
-from producers.importing import request_import
-from simulator.server import Simulator, running
+from certline.models.bulk import add_rows
+from certline.models.command import OPEN
+from certline.models.payloads import ImportCommand
+from certline.producers.importing import request_import
+from certline.simulator.server import Simulator, running
 from tests.integration.workers.conftest import Bench
 from tests.unit.simulator.customer import LOGIN, SHOP, csr, order
 

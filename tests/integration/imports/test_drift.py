@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from models import CertificateStatus, CommandType, OrderKind, OrderStatus
-from models.payloads import ReissueCommand
-from producers.clock import poll_open
-from producers.managing import request_successor
-from producers.requests import set_license
+from certline.models import CertificateStatus, CommandType, OrderKind, OrderStatus
+from certline.models.payloads import ReissueCommand
+from certline.producers.clock import poll_open
+from certline.producers.managing import request_successor
+from certline.producers.requests import set_license
 from tests.integration.imports.conftest import FLEET, Estate
 
 

@@ -4,9 +4,9 @@ from itertools import permutations
 
 import pytest
 
-from models import CertificateStatus, OrderStatus
-from models.license import license_use
-from producers.requests import set_license
+from certline.models import CertificateStatus, OrderStatus
+from certline.models.license import license_use
+from certline.producers.requests import set_license
 from tests.integration.imports.conftest import Estate
 
 

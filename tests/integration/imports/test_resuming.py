@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 import requests
 
-from models import AccountStatus, Command, CommandStatus, CommandType, OrderStatus
-from models.command import MOST_RESTARTS
-from producers.requests import lift_suspension
-from producers.sweep import sweep
+from certline.models import AccountStatus, Command, CommandStatus, CommandType, OrderStatus
+from certline.models.command import MOST_RESTARTS
+from certline.producers.requests import lift_suspension
+from certline.producers.sweep import sweep
+from certline.workers import import_batch, import_orders, reading_records, taking_in
+from certline.workers.lining_up import Entry
+from certline.workers.taking_in import take_in
 from tests.integration.imports.conftest import FLEET, Estate
 from tests.integration.workers.succession import LONG_AGO
-from workers import import_batch, import_orders, reading_records, taking_in
-from workers.lining_up import Entry
-from workers.taking_in import take_in
 
 GROUP = 10
 

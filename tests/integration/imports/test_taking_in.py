@@ -5,13 +5,13 @@ from itertools import pairwise
 import pytest
 from cryptography import x509
 
-from models import CertificateStatus, CommandType, OrderKind, OrderStatus
-from models.event import history
-from models.license import license_use
-from models.payloads import RenewCommand
-from models.validation import BadCommandError
-from producers.managing import request_successor
-from producers.requests import set_license
+from certline.models import CertificateStatus, CommandType, OrderKind, OrderStatus
+from certline.models.event import history
+from certline.models.license import license_use
+from certline.models.payloads import RenewCommand
+from certline.models.validation import BadCommandError
+from certline.producers.managing import request_successor
+from certline.producers.requests import set_license
 from tests.integration.imports.conftest import FLEET, Estate
 
 # What each status at SCM becomes.

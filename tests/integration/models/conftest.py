@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from models import Database
+from certline.models import Database
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from models import Database
+from certline.models import Database
 
 # 97 % of the orders are stored; the other states are rare, as in a line that works.
 ORDERS = """

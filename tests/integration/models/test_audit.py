@@ -9,11 +9,19 @@ from alembic import command
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from models import Database, Event
-from models.audit import BEGINNING, BadHeadError, Break, Head, breaks_in, entries_in, head_of
-from models.event import record
-from models.migrate import _config, upgrade
-from models.session import WAKE
+from certline.models import Database, Event
+from certline.models.audit import (
+    BEGINNING,
+    BadHeadError,
+    Break,
+    Head,
+    breaks_in,
+    entries_in,
+    head_of,
+)
+from certline.models.event import record
+from certline.models.migrate import _config, upgrade
+from certline.models.session import WAKE
 
 
 class Undone(Exception):

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
-from models import Breaker, Database, Event
-from models.breaker import (
+from certline.models import Breaker, Database, Event
+from certline.models.breaker import (
     MOST_FAILURES,
     PROBE_LEASE,
     Standing,

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from models import Command, CommandType, Database
-from models.command import OtherCommandError, accept
-from models.validation import BadCommandError
+from certline.models import Command, CommandType, Database
+from certline.models.command import OtherCommandError, accept
+from certline.models.validation import BadCommandError
 
 ID = "0190abcd-0000-7000-8000-00000000000a"
 SPELLINGS = [ID.upper(), ID.replace("-", ""), f"{{{ID}}}", f"urn:uuid:{ID}"]

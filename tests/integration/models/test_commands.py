@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from models import Base, Command, CommandStatus, CommandType, Database, Outbox
-from models.command import OtherCommandError, accept, claim, finish, hasten, postpone
-from models.outbox import emit_event
-from models.session import WAKE_CHANNEL, clock
+from certline.models import Base, Command, CommandStatus, CommandType, Database, Outbox
+from certline.models.command import OtherCommandError, accept, claim, finish, hasten, postpone
+from certline.models.outbox import emit_event
+from certline.models.session import WAKE_CHANNEL, clock
 from tests.told import some
 
 T = TypeVar("T")

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from models import Database, Event, Order, OrderKind, OrderStatus
-from models.event import record
-from models.states import OPEN
+from certline.models import Database, Event, Order, OrderKind, OrderStatus
+from certline.models.event import record
+from certline.models.states import OPEN
 from tests.factories import a_certificate, an_account, an_order
 
 CLOSED = sorted(set(OrderStatus) - OPEN)

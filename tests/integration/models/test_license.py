@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     Certificate,
     Command,
     CommandStatus,
@@ -22,11 +22,11 @@ from models import (
     OrderStatus,
     Outbox,
 )
-from models.command import accept
-from models.license import license_use, orders_to_release, set_capacity, take_line
-from models.ordering import move, release_held
-from models.outlook import outlook
-from models.session import clock
+from certline.models.command import accept
+from certline.models.license import license_use, orders_to_release, set_capacity, take_line
+from certline.models.ordering import move, release_held
+from certline.models.outlook import outlook
+from certline.models.session import clock
 from tests.factories import NOON, a_certificate, a_line, an_account, an_order
 
 

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from models import Certificate, Command, Database, DeadLetter, Event, Narrowing, Order
-from models.base import Base
-from models.lists import (
+from certline.models import Certificate, Command, Database, DeadLetter, Event, Narrowing, Order
+from certline.models.base import Base
+from certline.models.lists import (
     SORTINGS,
     Sorting,
     certificates_listed,

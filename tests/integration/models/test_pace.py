@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from models import CallKind, Database, Pace
-from models.pace import NONE, Turn, held_off, hold_off, take
+from certline.models import CallKind, Database, Pace
+from certline.models.pace import NONE, Turn, held_off, hold_off, take
 from tests.factories import an_account
 
 THREADS = 16

@@ -4,10 +4,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from models import Database
-from models.certificate import SeveralCertificatesError, certificate_known_as, certificate_meant
-from models.order import order_known_as
-from models.validation import BadCommandError
+from certline.models import Database
+from certline.models.certificate import (
+    SeveralCertificatesError,
+    certificate_known_as,
+    certificate_meant,
+)
+from certline.models.order import order_known_as
+from certline.models.validation import BadCommandError
 from tests.factories import a_certificate, an_account, an_order
 
 

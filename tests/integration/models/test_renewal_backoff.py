@@ -2,15 +2,15 @@
 
 from datetime import timedelta
 
-from models import Database
-from models.renewal_backoff import (
+from certline.models import Database
+from certline.models.renewal_backoff import (
     Backoff,
     backoff_of,
     renewal_failed,
     renewal_worked,
     reset_backoff,
 )
-from models.session import clock
+from certline.models.session import clock
 from tests.factories import a_line, an_account
 
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import event, func, select
 from sqlalchemy.exc import InvalidRequestError
 
-from models import Database
-from models.session import clock
+from certline.models import Database
+from certline.models.session import clock
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from models import Database
-from producers import ingress as ingress_module
-from producers.ingress import Ingress
-from producers.relay import Relay
-from producers.wire import RabbitWire
+from certline.models import Database
+from certline.producers import ingress as ingress_module
+from certline.producers.ingress import Ingress
+from certline.producers.relay import Relay
+from certline.producers.wire import RabbitWire
 from tests.integration.producers.rabbit import open_wire
 from tests.integration.producers.senders import Sender, empty, sending, taking
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, text, update
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     Account,
     Certificate,
     CertificateStatus,
@@ -17,9 +17,9 @@ from models import (
     OrderStatus,
     Outbox,
 )
-from models.base import new_id
-from models.bulk import add_rows, set_in_rows
-from models.lifecycle import supersede
+from certline.models.base import new_id
+from certline.models.bulk import add_rows, set_in_rows
+from certline.models.lifecycle import supersede
 from tests.factories import a_domain, a_profile, an_account, an_organization
 
 DAY = timedelta(days=1)

@@ -9,13 +9,13 @@ import pytest
 from dramatiq.common import xq_name
 from sqlalchemy import select
 
-from models import Command, CommandType, Database, DeadLetter, Event, Queue
-from models.command import accept
-from models.outbox import COMMANDS, INGRESS
-from producers import ingress as ingress_module
-from producers.autopsy import keep_dead
-from producers.delivery import Delivery
-from producers.ingress import take
+from certline.models import Command, CommandType, Database, DeadLetter, Event, Queue
+from certline.models.command import accept
+from certline.models.outbox import COMMANDS, INGRESS
+from certline.producers import ingress as ingress_module
+from certline.producers.autopsy import keep_dead
+from certline.producers.delivery import Delivery
+from certline.producers.ingress import take
 from tests.integration.producers.senders import VAULT, letters
 
 

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from models import Database
-from models.outbox import COMMANDS, Outbox, emit_wake_up
+from certline.models import Database
+from certline.models.outbox import COMMANDS, Outbox, emit_wake_up
 from tests.integration.producers.rabbit import rows
 
 

@@ -10,12 +10,12 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
-from models import Database, Outbox, Queue
-from models.session import WAKE_CHANNEL
-from models.settings import Settings
-from producers.relay import Relay
-from producers.wire import RabbitWire, wire_of
-from workers.broker import make_broker
+from certline.models import Database, Outbox, Queue
+from certline.models.session import WAKE_CHANNEL
+from certline.models.settings import Settings
+from certline.producers.relay import Relay
+from certline.producers.wire import RabbitWire, wire_of
+from certline.workers.broker import make_broker
 
 
 @contextmanager

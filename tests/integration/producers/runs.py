@@ -6,12 +6,20 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from models import AutoRenewRun, Certificate, Command, CommandType, Database, Line, Order
-from models.auto_renewal import AutoRenewRule
-from models.auto_renewal_audit import Decided, decisions_of
-from models.session import clock
-from producers.auto_renew import go_on, start_run
-from producers.renewal_settings import add_rule, enable
+from certline.models import (
+    AutoRenewRun,
+    Certificate,
+    Command,
+    CommandType,
+    Database,
+    Line,
+    Order,
+)
+from certline.models.auto_renewal import AutoRenewRule
+from certline.models.auto_renewal_audit import Decided, decisions_of
+from certline.models.session import clock
+from certline.producers.auto_renew import go_on, start_run
+from certline.producers.renewal_settings import add_rule, enable
 from tests.integration.producers.estate import DAY, an_estate, certificates_of
 
 LIFETIME = timedelta(days=47)

@@ -6,12 +6,12 @@ from itertools import count
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from models import CommandType, Database, PrivateKey, Webhook
-from models.command import accept
-from models.dead_letter import keep
-from models.rotation import places
-from models.vault import Vault
-from producers.rotating import Rotation
+from certline.models import CommandType, Database, PrivateKey, Webhook
+from certline.models.command import accept
+from certline.models.dead_letter import keep
+from certline.models.rotation import places
+from certline.models.vault import Vault
+from certline.producers.rotating import Rotation
 from tests.factories import a_certificate, a_wanted, an_account, an_order
 from tests.faults.outsider import order_event
 

@@ -12,11 +12,11 @@ from cryptography.fernet import Fernet
 from dramatiq.common import xq_name
 from sqlalchemy import func, select
 
-from models import Command, Database, DeadLetter, Outbox, Queue
-from models.outbox import COMMANDS, EVENTS, INGRESS
-from models.vault import Vault
-from producers.ingress import Ingress
-from producers.wire import RabbitWire
+from certline.models import Command, Database, DeadLetter, Outbox, Queue
+from certline.models.outbox import COMMANDS, EVENTS, INGRESS
+from certline.models.vault import Vault
+from certline.producers.ingress import Ingress
+from certline.producers.wire import RabbitWire
 from tests.integration.producers.rabbit import a_wire, channel_to, open_wire
 from tests.servers import until
 

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from models import Command, CommandType, Database, Outbox
-from models.command import accept
-from models.session import clock
-from producers.sweep import sweep
+from certline.models import Command, CommandType, Database, Outbox
+from certline.models.command import accept
+from certline.models.session import clock
+from certline.producers.sweep import sweep
 
 MOMENT = timedelta(seconds=30)
 SETTLE = timedelta(minutes=15)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select, update
 
-from models import (
+from certline.models import (
     Account,
     AutoRenewDecision,
     AutoRenewRun,
@@ -19,12 +19,12 @@ from models import (
     Event,
     Outbox,
 )
-from models.auto_renewal_audit import Decision, counts_of, decisions_of
-from models.command import finish
-from models.figures import figures
-from models.session import clock
-from producers import auto_renew
-from producers.auto_renew import go_on, start_run
+from certline.models.auto_renewal_audit import Decision, counts_of, decisions_of
+from certline.models.command import finish
+from certline.models.figures import figures
+from certline.models.session import clock
+from certline.producers import auto_renew
+from certline.producers.auto_renew import go_on, start_run
 from tests.factories import a_certificate, an_order
 from tests.integration.producers.estate import DAY, an_estate
 from tests.integration.producers.runs import LIFETIME, an_account_with, asked, run, set_on

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select
 
-from models import (
+from certline.models import (
     Account,
     AccountStatus,
     Certificate,
@@ -17,12 +17,12 @@ from models import (
     Outbox,
     Profile,
 )
-from models.auto_renewal_audit import Decision
-from models.event import history
-from models.renewal_backoff import renewal_failed
-from models.renewal_estate import successions
-from models.session import clock
-from producers import auto_renew
+from certline.models.auto_renewal_audit import Decision
+from certline.models.event import history
+from certline.models.renewal_backoff import renewal_failed
+from certline.models.renewal_estate import successions
+from certline.models.session import clock
+from certline.producers import auto_renew
 from tests.factories import a_certificate, an_order
 from tests.integration.producers.estate import DAY
 from tests.integration.producers.runs import (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from models import (
+from certline.models import (
     BatchStatus,
     Command,
     CommandStatus,
@@ -18,11 +18,18 @@ from models import (
     RenewalBatch,
     RenewalMember,
 )
-from models.renewal_backoff import backoff_of, renewal_failed
-from models.renewal_batch import State, counts_of, members_of
-from producers import renewing_many
-from producers.clock import tick
-from producers.renewing_many import Verdict, cancel, pause, release_due, request_batch, resume
+from certline.models.renewal_backoff import backoff_of, renewal_failed
+from certline.models.renewal_batch import State, counts_of, members_of
+from certline.producers import renewing_many
+from certline.producers.clock import tick
+from certline.producers.renewing_many import (
+    Verdict,
+    cancel,
+    pause,
+    release_due,
+    request_batch,
+    resume,
+)
 from tests.factories import a_certificate, an_account, an_order
 
 SETTLE = timedelta(minutes=15)

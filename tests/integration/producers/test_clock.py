@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from models import (
+from certline.models import (
     AccountStatus,
     Base,
     Command,
@@ -20,10 +20,10 @@ from models import (
     Schedule,
     ScheduleRun,
 )
-from models.schedule import last_fired, schedules
-from models.session import clock
-from producers import clock as clock_module
-from producers.clock import Producer, jobs, run_now, tick
+from certline.models.schedule import last_fired, schedules
+from certline.models.session import clock
+from certline.producers import clock as clock_module
+from certline.producers.clock import Producer, jobs, run_now, tick
 from tests.factories import an_account
 from tests.servers import PostgresServer, until
 
@@ -181,7 +181,7 @@ def test_a_firing_and_what_it_makes_are_one_transaction(
     database: Database, monkeypatch: pytest.MonkeyPatch, fire: Callable[[Database], object]
 ) -> None:
     since = set_due(database, "sync", timedelta(hours=1))
-    monkeypatch.setattr("producers.clock.sync_all", broken)
+    monkeypatch.setattr("certline.producers.clock.sync_all", broken)
 
     with pytest.raises(ZeroDivisionError):
         fire(database)

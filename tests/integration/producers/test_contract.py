@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from models import Database
+from certline.models import Database
 from tests.integration.producers.senders import Sender, commands, letters
 from tests.servers import until
 from tests.told import asyncapi, told_in

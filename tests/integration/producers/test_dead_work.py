@@ -11,12 +11,15 @@ from dramatiq.common import xq_name
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from models import Command, CommandStatus, CommandType, Database, Queue
-from models.command import accept
-from models.outbox import QUEUE_OF
-from models.settings import Settings
-from producers.autopsy import keep_dead
-from producers.delivery import Delivery
+from certline.models import Command, CommandStatus, CommandType, Database, Queue
+from certline.models.command import accept
+from certline.models.outbox import QUEUE_OF
+from certline.models.settings import Settings
+from certline.producers.autopsy import keep_dead
+from certline.producers.delivery import Delivery
+from certline.workers.app import declare
+from certline.workers.broker import make_broker
+from certline.workers.line import Line
 from tests.factories import an_account
 from tests.integration.producers.senders import (
     ORDER,
@@ -31,9 +34,6 @@ from tests.integration.producers.senders import (
     letters,
 )
 from tests.servers import until
-from workers.app import declare
-from workers.broker import make_broker
-from workers.line import Line
 
 UNKNOWN = "0190aaaa-0000-7000-8000-000000000000"
 

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from models import Database, DeadLetter, DeadLetterStatus
-from models.figures import figures
-from producers.dead_letters import AlreadyDecidedError, drop, replay
+from certline.models import Database, DeadLetter, DeadLetterStatus
+from certline.models.figures import figures
+from certline.producers.dead_letters import AlreadyDecidedError, drop, replay
 from tests.integration.producers.letters import (
     as_it_stands,
     log_of,

@@ -6,13 +6,21 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from models import Certificate, CertificateStatus, Database, Line, Order, OrderKind, Outbox
-from models.auto_renewal import AutoRenewRule
-from models.expiring import tell_expiring
-from models.renewal_backoff import renewal_failed
-from models.session import clock
-from producers.renewal_settings import add_rule, enable
-from producers.sweep import sweep
+from certline.models import (
+    Certificate,
+    CertificateStatus,
+    Database,
+    Line,
+    Order,
+    OrderKind,
+    Outbox,
+)
+from certline.models.auto_renewal import AutoRenewRule
+from certline.models.expiring import tell_expiring
+from certline.models.renewal_backoff import renewal_failed
+from certline.models.session import clock
+from certline.producers.renewal_settings import add_rule, enable
+from certline.producers.sweep import sweep
 from tests.factories import an_order
 from tests.integration.producers.estate import DAY, an_estate, certificates_of
 

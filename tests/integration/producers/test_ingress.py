@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, update
 
-from models import CommandStatus, CommandType, Database, Outbox
-from models.outbox import EVENTS, INGRESS, emit_event
-from models.payloads import PUBLIC, SyncCommand
-from producers.requests import request_sync
+from certline.models import CommandStatus, CommandType, Database, Outbox
+from certline.models.outbox import EVENTS, INGRESS, emit_event
+from certline.models.payloads import PUBLIC, SyncCommand
+from certline.producers.requests import request_sync
 from tests.factories import an_account
 from tests.integration.producers.senders import (
     ORDER,

@@ -8,9 +8,9 @@ import pika.data
 import pytest
 from sqlalchemy import select, text
 
-from models import Base, Database, DeadLetterStatus
-from models.envelope import LARGEST
-from producers import ingress as ingress_module
+from certline.models import Base, Database, DeadLetterStatus
+from certline.models.envelope import LARGEST
+from certline.producers import ingress as ingress_module
 from tests.integration.producers.senders import (
     ORDER,
     VAULT,

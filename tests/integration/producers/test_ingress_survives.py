@@ -12,12 +12,13 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models import Database, Queue, admission
-from models.outbox import INGRESS
-from models.settings import Settings
-from producers import ingress as ingress_module
-from producers.ingress import Ingress
-from producers.wire import rabbit_wire
+from certline.models import Database, Queue, admission
+from certline.models.outbox import INGRESS
+from certline.models.settings import Settings
+from certline.producers import ingress as ingress_module
+from certline.producers.ingress import Ingress
+from certline.producers.wire import rabbit_wire
+from certline.workers.broker import make_broker
 from tests.integration.producers.nonsense import KINDS, bad_messages
 from tests.integration.producers.rabbit import a_wire, channel_to
 from tests.integration.producers.senders import (
@@ -35,7 +36,6 @@ from tests.integration.producers.senders import (
 )
 from tests.plant import Plant
 from tests.servers import PostgresServer, Process, RabbitServer, until
-from workers.broker import make_broker
 
 # Seconds: a machine that is busy with other tests.
 PATIENCE = 60
@@ -124,7 +124,7 @@ def test_killed_between_the_commit_and_the_ack_it_is_one_with_one_answer(
     dying = (
         "import os, signal; from pika.adapters.blocking_connection import BlockingChannel as c;"
         "c.basic_ack = lambda *_: os.kill(os.getpid(), signal.SIGKILL);"
-        "from cli.main import main; main(['run', 'ingress'])"
+        "from certline.cli.main import main; main(['run', 'ingress'])"
     )
     with Process([sys.executable, "-c", dying], plant.environment) as first:
         with sending(vhost) as sender:

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from models import Database, Queue
-from models.outbox import EVENTS, emit_event
-from producers import relay as relay_module
-from producers.relay import Relay
-from producers.wire import RabbitWire
+from certline.models import Database, Queue
+from certline.models.outbox import EVENTS, emit_event
+from certline.producers import relay as relay_module
+from certline.producers.relay import Relay
+from certline.producers.wire import RabbitWire
 from tests.integration.producers.outgoing import emit, sent
 from tests.integration.producers.rabbit import (
     a_wire,

@@ -5,9 +5,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from sqlalchemy import text
 
-from models import Database
-from producers.relay import Relay
-from producers.wire import RabbitWire, WireDownError
+from certline.models import Database
+from certline.producers.relay import Relay
+from certline.producers.wire import RabbitWire, WireDownError
 from tests.integration.producers.outgoing import emit, sent
 from tests.integration.producers.rabbit import a_wire, ids, rows, running, waiting
 from tests.servers import RabbitServer, until

@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from models import Database, Queue
-from models.outbox import MOST_TRIES, Outbox
-from producers.relay import Relay
-from producers.wire import RabbitWire
+from certline.models import Database, Queue
+from certline.models.outbox import MOST_TRIES, Outbox
+from certline.producers.relay import Relay
+from certline.producers.wire import RabbitWire
 from tests.integration.producers.outgoing import emit, unroutable
 from tests.integration.producers.rabbit import channel_to, ids, rows, running, waiting
 from tests.servers import RabbitServer, until

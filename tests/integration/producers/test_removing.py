@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from models import (
+from certline.models import (
     Account,
     AccountStatus,
     Command,
@@ -17,27 +17,27 @@ from models import (
     OrderStatus,
     Profile,
 )
-from models.account import account_named, accounts
-from models.event import history
-from models.license import license_use
-from models.payloads import SyncCommand
-from models.session import clock
-from models.validation import BadCommandError
-from producers import deciding
-from producers.removing import (
+from certline.models.account import account_named, accounts
+from certline.models.event import history
+from certline.models.license import license_use
+from certline.models.payloads import SyncCommand
+from certline.models.session import clock
+from certline.models.validation import BadCommandError
+from certline.producers import deciding
+from certline.producers.removing import (
     OpenOrdersError,
     Removed,
     remove_account,
     require_same_customer,
 )
-from producers.requests import SuspendedError, refuse_suspended, request_sync
-from producers.sweep import sweep
-from simulator.server import Simulator
+from certline.producers.requests import SuspendedError, refuse_suspended, request_sync
+from certline.producers.sweep import sweep
+from certline.simulator.server import Simulator
+from certline.workers.line import login_of
+from certline.workers.outcomes import GiveUp
 from tests.factories import a_certificate, a_profile, an_account, an_order
 from tests.integration.workers.conftest import Bench
 from tests.servers import until
-from workers.line import login_of
-from workers.outcomes import GiveUp
 
 CALLS = ("POST /ssl/v1/enroll", "GET /ssl/v1/{sslId}", "GET /ssl/v1")
 WAITING = text(

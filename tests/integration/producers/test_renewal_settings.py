@@ -2,12 +2,18 @@
 
 from sqlalchemy import update
 
-from models import Certificate, Database
-from models.auto_renewal import AutoRenewRule
-from models.kinship import Kin, join_lines
-from models.renewal_estate import selected_of
-from models.session import clock
-from producers.renewal_settings import add_rule, choose, disable, drop_everything, enable
+from certline.models import Certificate, Database
+from certline.models.auto_renewal import AutoRenewRule
+from certline.models.kinship import Kin, join_lines
+from certline.models.renewal_estate import selected_of
+from certline.models.session import clock
+from certline.producers.renewal_settings import (
+    add_rule,
+    choose,
+    disable,
+    drop_everything,
+    enable,
+)
 from tests.factories import a_certificate, an_order
 from tests.integration.producers.estate import DAY, an_estate, certificates_of
 from tests.integration.producers.runs import LIFETIME, its_line

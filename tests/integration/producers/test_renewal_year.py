@@ -13,7 +13,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from sqlalchemy import func, select, text, update
 
-from models import (
+from certline.models import (
     AutoRenewDecision,
     AutoRenewRun,
     Certificate,
@@ -25,11 +25,11 @@ from models import (
     OrderKind,
     Schedule,
 )
-from models.auto_renewal import AutoRenewRule
-from models.auto_renewal_audit import Decision, counts_of
-from producers.auto_renew import go_on
-from producers.clock import tick
-from producers.renewal_settings import add_rule, enable
+from certline.models.auto_renewal import AutoRenewRule
+from certline.models.auto_renewal_audit import Decision, counts_of
+from certline.producers.auto_renew import go_on
+from certline.producers.clock import tick
+from certline.producers.renewal_settings import add_rule, enable
 from tests.integration.producers.estate import (
     DAY,
     an_estate,

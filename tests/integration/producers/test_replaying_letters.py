@@ -9,14 +9,22 @@ from cryptography.fernet import Fernet
 from dramatiq.common import xq_name
 from sqlalchemy import select
 
-from models import Command, CommandStatus, Database, DeadLetter, DeadLetterStatus, Outbox, Queue
-from models.command import finish
-from models.envelope import LARGEST
-from models.session import clock
-from models.vault import Vault
-from producers.dead_letters import CannotReplayError, replay
-from producers.delivery import Delivery
-from producers.ingress import take
+from certline.models import (
+    Command,
+    CommandStatus,
+    Database,
+    DeadLetter,
+    DeadLetterStatus,
+    Outbox,
+    Queue,
+)
+from certline.models.command import finish
+from certline.models.envelope import LARGEST
+from certline.models.session import clock
+from certline.models.vault import Vault
+from certline.producers.dead_letters import CannotReplayError, replay
+from certline.producers.delivery import Delivery
+from certline.producers.ingress import take
 from tests.integration.producers.letters import (
     a_waiting_poll,
     as_it_stands,

@@ -6,12 +6,20 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import Command, CommandStatus, CommandType, Database, Order, OrderStatus, Outbox
-from models.command import accept, claim, finish
-from models.validation import BadCommandError
-from producers.requests import request_polls, retry
+from certline.models import (
+    Command,
+    CommandStatus,
+    CommandType,
+    Database,
+    Order,
+    OrderStatus,
+    Outbox,
+)
+from certline.models.command import accept, claim, finish
+from certline.models.validation import BadCommandError
+from certline.producers.requests import request_polls, retry
+from certline.workers.poll import poll_all
 from tests.factories import an_order
-from workers.poll import poll_all
 
 STEPS = [CommandType.POLL, CommandType.FETCH, CommandType.RECONCILE]
 

@@ -8,14 +8,14 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import LargeBinary, func, select, text
 
-from models import Account, Certificate, Command, CommandType, Database, Event
-from models.base import Base
-from models.command import accept
-from models.payloads import PAYLOADS
-from models.rotation import SEALED, places
-from models.vault import Vault
-from producers import rotating
-from producers.rotating import Rotation, key_uses
+from certline.models import Account, Certificate, Command, CommandType, Database, Event
+from certline.models.base import Base
+from certline.models.command import accept
+from certline.models.payloads import PAYLOADS
+from certline.models.rotation import SEALED, places
+from certline.models.vault import Vault
+from certline.producers import rotating
+from certline.producers.rotating import Rotation, key_uses
 from tests.factories import a_certificate, an_account, an_order
 from tests.integration.producers.sealed import NEW, OLD, SECRET, fill, rotate, secrets
 

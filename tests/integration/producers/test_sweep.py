@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from models import (
+from certline.models import (
     Certificate,
     CertificateStatus,
     Command,
@@ -16,10 +16,10 @@ from models import (
     OrderStatus,
     Outbox,
 )
-from models.command import finish
-from models.license import set_capacity
-from models.session import clock
-from producers.sweep import KEEP_SENT, forget_sent
+from certline.models.command import finish
+from certline.models.license import set_capacity
+from certline.models.session import clock
+from certline.producers.sweep import KEEP_SENT, forget_sent
 from tests.factories import NOON, a_certificate, an_order
 from tests.integration.producers.sweeping import IDLE, MOMENT, SETTLE, asked, swept, to_send
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from models import CommandStatus, CommandType, Database, OrderStatus, Outbox
-from models.command import claim, finish
-from models.session import clock
-from producers.sweep import DEAD_AFTER, LOST_AFTER
+from certline.models import CommandStatus, CommandType, Database, OrderStatus, Outbox
+from certline.models.command import claim, finish
+from certline.models.session import clock
+from certline.producers.sweep import DEAD_AFTER, LOST_AFTER
 from tests.factories import an_order
 from tests.integration.producers.sweeping import IDLE, MOMENT, age, asked, swept, to_send
 

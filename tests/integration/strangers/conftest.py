@@ -7,7 +7,7 @@ import pytest
 import requests
 from cert_manager import Client  # type: ignore[import-untyped, unused-ignore]
 
-from simulator.server import Simulator, running
+from certline.simulator.server import Simulator, running
 
 TIMEOUT = 10
 

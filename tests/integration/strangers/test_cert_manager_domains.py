@@ -11,7 +11,7 @@ from cert_manager import (  # type: ignore[import-untyped, unused-ignore]  # it 
     Organization,
 )
 
-from simulator.server import Simulator
+from certline.simulator.server import Simulator
 
 
 def test_it_finds_organizations_and_departments_by_name(client: Any) -> None:

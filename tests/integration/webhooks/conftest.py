@@ -9,19 +9,19 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
-from models import Command, CommandStatus, CommandType, Database, Webhook
-from models.outbox import emit_event
-from models.settings import Settings
-from models.vault import Vault
-from producers.relay import Relay
-from producers.webhooks import Added, add_webhook
-from producers.wire import wire_of
+from certline.models import Command, CommandStatus, CommandType, Database, Webhook
+from certline.models.outbox import emit_event
+from certline.models.settings import Settings
+from certline.models.vault import Vault
+from certline.producers.relay import Relay
+from certline.producers.webhooks import Added, add_webhook
+from certline.producers.wire import wire_of
+from certline.workers.app import declare
+from certline.workers.broker import make_broker
+from certline.workers.deliver import STEP
+from certline.workers.line import Line
+from certline.workers.step import run
 from tests.told import some
-from workers.app import declare
-from workers.broker import make_broker
-from workers.deliver import STEP
-from workers.line import Line
-from workers.step import run
 
 
 class Post:

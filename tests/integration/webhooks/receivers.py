@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from models import CommandStatus
+from certline.models import CommandStatus
+from certline.workers.signing import new_secret
 from tests.integration.webhooks.conftest import Post
 from tests.unit.scm.odd_server import Seen, http
-from workers.signing import new_secret
 
 PAGE = Path(__file__).parents[3] / "docs" / "webhooks.md"
 TAKEN = http("204 No Content")

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from models import Command, CommandStatus, Outbox
-from models.outbox import EVENTS, MOST_TRIES, emit_event, send_last_event_again
-from models.webhook import hand_to_webhooks
-from producers.relay import Relay
-from producers.sweep import sweep
-from producers.wire import RowRefusedError
+from certline.models import Command, CommandStatus, Outbox
+from certline.models.outbox import EVENTS, MOST_TRIES, emit_event, send_last_event_again
+from certline.models.webhook import hand_to_webhooks
+from certline.producers.relay import Relay
+from certline.producers.sweep import sweep
+from certline.producers.wire import RowRefusedError
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receivers import TAKEN, is_signed
 from tests.told import faults, some
@@ -98,7 +98,7 @@ def test_a_relay_that_dies_before_its_commit_has_handed_over_nothing_and_the_nex
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("producers.relay.hand_to_webhooks", hand_over_and_die)
+        patched.setattr("certline.producers.relay.hand_to_webhooks", hand_over_and_die)
         with pytest.raises(KeyboardInterrupt):
             line.tell()
     assert line.deliveries() == []

@@ -3,12 +3,12 @@
 import pytest
 from sqlalchemy import update
 
-from models import Command, CommandStatus, WebhookStatus
-from producers.webhooks import enable_webhook, remove_webhook, retry_deliveries
+from certline.models import Command, CommandStatus, WebhookStatus
+from certline.producers.webhooks import enable_webhook, remove_webhook, retry_deliveries
+from certline.workers import deliver as step
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receivers import AWAY, TAKEN, states
 from tests.unit.scm.odd_server import OddServer, http
-from workers import deliver as step
 
 
 def test_a_receiver_that_is_away_is_tried_with_one_delivery_at_a_time(line: Post) -> None:
@@ -96,7 +96,8 @@ def test_a_name_that_has_become_private_is_refused_at_each_delivery(
         entry = (2, 1, 6, "")
         with monkeypatch.context() as patched:
             patched.setattr(
-                "workers.targets.socket.getaddrinfo", lambda *_, **__: [(*entry, (found[0], 443))]
+                "certline.workers.targets.socket.getaddrinfo",
+                lambda *_, **__: [(*entry, (found[0], 443))],
             )
             line.add(f"https://hooks.example:{port}/", allow_private=False)
             line.tell()

@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from models import Command, CommandStatus
-from models.event import history
-from producers.webhooks import retry_deliveries
+from certline.models import Command, CommandStatus
+from certline.models.event import history
+from certline.producers.webhooks import retry_deliveries
+from certline.workers import deliver as step
+from certline.workers import posting
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receivers import AWAY, TAKEN, is_signed, states
 from tests.unit.scm.odd_server import SILENCE, OddServer, http
-from workers import deliver as step
-from workers import posting
 
 
 @pytest.mark.parametrize(

@@ -10,17 +10,17 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from models import Account, Command, CommandStatus, Database, Hook, Order
-from models.hook import add_hook
-from models.order import order_of_command
-from models.payloads import OrderCommand, SyncCommand
-from models.settings import Settings
-from models.vault import Vault
-from producers.requests import request_order, request_sync
-from simulator.server import Simulator
-from workers.app import STEPS
-from workers.line import Line
-from workers.step import run
+from certline.models import Account, Command, CommandStatus, Database, Hook, Order
+from certline.models.hook import add_hook
+from certline.models.order import order_of_command
+from certline.models.payloads import OrderCommand, SyncCommand
+from certline.models.settings import Settings
+from certline.models.vault import Vault
+from certline.producers.requests import request_order, request_sync
+from certline.simulator.server import Simulator
+from certline.workers.app import STEPS
+from certline.workers.line import Line
+from certline.workers.step import run
 
 STEP_OF = {step.type: step for step in STEPS}
 # What a hook waits for where a test says nothing else.

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from models import Certificate, Command, CommandStatus, CommandType
+from certline.models import Certificate, Command, CommandStatus, CommandType
+from certline.workers.keys import read_certificates
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import certificate_of
 from tests.servers import until
-from workers.keys import read_certificates
 
 NAME = "www.nordhafen.example"
 

@@ -6,8 +6,8 @@ from typing import Any
 import requests
 from sqlalchemy import select, update
 
-from models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
-from models.event import history
+from certline.models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
+from certline.models.event import history
 from tests.integration.workers.conftest import Bench
 
 NAME = "www.nordhafen.example"

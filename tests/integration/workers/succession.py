@@ -6,12 +6,12 @@ from typing import Any
 import requests
 from sqlalchemy import select, update
 
-from models import Certificate, Command, CommandStatus, CommandType, Order, OrderStatus
-from models.certificate import certificates
-from models.command import accept
-from models.event import Event, history
-from models.payloads import ReissueCommand, RenewCommand, RevokeCommand
-from producers.managing import request_revocation, request_successor
+from certline.models import Certificate, Command, CommandStatus, CommandType, Order, OrderStatus
+from certline.models.certificate import certificates
+from certline.models.command import accept
+from certline.models.event import Event, history
+from certline.models.payloads import ReissueCommand, RenewCommand, RevokeCommand
+from certline.producers.managing import request_revocation, request_successor
 from tests.integration.workers.conftest import Bench
 from tests.servers import until
 

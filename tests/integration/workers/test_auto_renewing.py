@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from models import AutoRenewRun, Certificate, CertificateStatus
-from models.auto_renewal_audit import decisions_of
-from models.session import clock
-from producers.auto_renew import go_on, start_run
-from producers.renewal_settings import choose, enable
+from certline.models import AutoRenewRun, Certificate, CertificateStatus
+from certline.models.auto_renewal_audit import decisions_of
+from certline.models.session import clock
+from certline.producers.auto_renew import go_on, start_run
+from certline.producers.renewal_settings import choose, enable
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import RENEW, stored
 from tests.integration.workers.succession import go_on as go_on_with_steps

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from models import Command, CommandStatus, CommandType, Order, OrderStatus
-from models.payloads import CancelCommand
-from models.validation import BadCommandError
-from producers.managing import request_cancelling
+from certline.models import Command, CommandStatus, CommandType, Order, OrderStatus
+from certline.models.payloads import CancelCommand
+from certline.models.validation import BadCommandError
+from certline.producers.managing import request_cancelling
+from certline.workers.scm import Enrolled
+from certline.workers.sending import _record_answer, claim_to_send
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,
@@ -17,8 +19,6 @@ from tests.integration.workers.succession import (
     reissue,
     stored,
 )
-from workers.scm import Enrolled
-from workers.sending import _record_answer, claim_to_send
 
 DECLINE = "POST /ssl/v1/decline/{id}"
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from models import Command, CommandStatus, Event, OrderStatus
-from models.event import history
-from models.reconciling import MOST_LOOKS
-from models.validation import BadCommandError
-from producers.deciding import adopt, may_be_at_scm, reject, send_again
+from certline.models import Command, CommandStatus, Event, OrderStatus
+from certline.models.event import history
+from certline.models.reconciling import MOST_LOOKS
+from certline.models.validation import BadCommandError
+from certline.producers.deciding import adopt, may_be_at_scm, reject, send_again
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.lookups import lost, reconciled
 

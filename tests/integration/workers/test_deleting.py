@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from models import (
+from certline.models import (
     Certificate,
     Command,
     CommandStatus,
@@ -15,12 +15,12 @@ from models import (
     Outbox,
     PrivateKey,
 )
-from models.base import Base
-from models.deleting import StillOpenError
-from models.license import license_use, set_capacity
-from models.payloads import DeleteCommand
-from models.validation import BadCommandError
-from producers.managing import request_deletion
+from certline.models.base import Base
+from certline.models.deleting import StillOpenError
+from certline.models.license import license_use, set_capacity
+from certline.models.payloads import DeleteCommand
+from certline.models.validation import BadCommandError
+from certline.producers.managing import request_deletion
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,

@@ -4,9 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from models import Certificate, CommandStatus, OrderStatus
-from models.renewal_backoff import Backoff, backoff_of
-from models.session import clock
+from certline.models import Certificate, CommandStatus, OrderStatus
+from certline.models.renewal_backoff import Backoff, backoff_of
+from certline.models.session import clock
+from certline.workers.cancel import cancel_unsent
+from certline.workers.outcomes import MOST_TRIES
+from certline.workers.sending import MOST_ATTEMPTS
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,
@@ -16,9 +19,6 @@ from tests.integration.workers.succession import (
     renewal,
     stored,
 )
-from workers.cancel import cancel_unsent
-from workers.outcomes import MOST_TRIES
-from workers.sending import MOST_ATTEMPTS
 
 PATH = "/ssl/v1/renewById/"
 BUSY = '{"code": -618, "description": "SCM is busy"}'

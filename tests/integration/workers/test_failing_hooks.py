@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from models import Command, CommandStatus, CommandType, Hook, Outbox
-from models.figures import figures
-from models.hook import runs_that_matter
+from certline.models import Command, CommandStatus, CommandType, Hook, Outbox
+from certline.models.figures import figures
+from certline.models.hook import runs_that_matter
+from certline.workers import hook as step
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.deploying import NAME, run, runs, script, stored_but_not_deployed
 from tests.integration.workers.succession import events_of, stored
-from workers import hook as step
 
 
 def test_a_failing_command_is_tried_again_later_and_seen_until_it_works(

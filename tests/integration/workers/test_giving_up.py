@@ -2,12 +2,12 @@
 
 from sqlalchemy import update
 
-from models import Command, CommandStatus, CommandType, OrderStatus
-from models.command import MOST_RESTARTS
+from certline.models import Command, CommandStatus, CommandType, OrderStatus
+from certline.models.command import MOST_RESTARTS
+from certline.workers.outcomes import MOST_TRIES
+from certline.workers.sending import MOST_ATTEMPTS
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.lookups import lookup_of, lost
-from workers.outcomes import MOST_TRIES
-from workers.sending import MOST_ATTEMPTS
 
 LATER = '{"code": -140, "description": "CSR decoding is temporarily unavailable"}'
 

@@ -8,9 +8,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 from sqlalchemy import select
 
-from models import Certificate, CommandStatus, Hook, Outbox
-from models.hook import run_hook
-from models.outbox import Queue
+from certline.models import Certificate, CommandStatus, Hook, Outbox
+from certline.models.hook import run_hook
+from certline.models.outbox import Queue
+from certline.workers import hook as step
+from certline.workers.keys import public_key_sha256, read_certificates
 from tests.integration.workers.conftest import EVENTS, Bench
 from tests.integration.workers.deploying import NAME, run, runs, script, serial_shown, shown
 from tests.integration.workers.succession import (
@@ -22,8 +24,6 @@ from tests.integration.workers.succession import (
     stored,
     until_stored,
 )
-from workers import hook as step
-from workers.keys import public_key_sha256, read_certificates
 
 
 def test_a_certificate_that_is_stored_is_put_where_a_server_reads_it(

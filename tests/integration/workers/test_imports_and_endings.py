@@ -2,10 +2,10 @@
 
 from sqlalchemy import func, select
 
-from models import Certificate, Command, OrderStatus
-from models.payloads import CancelCommand, DeleteCommand, ImportCommand
-from producers.importing import request_import
-from producers.managing import request_cancelling, request_deletion
+from certline.models import Certificate, Command, OrderStatus
+from certline.models.payloads import CancelCommand, DeleteCommand, ImportCommand
+from certline.producers.importing import request_import
+from certline.producers.managing import request_cancelling, request_deletion
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import all_certificates, go_on, stored
 

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import select, text
 
-from models import CommandStatus, CommandType, Database, Domain
-from models.payloads import SyncCommand
-from producers.requests import request_sync
+from certline.models import CommandStatus, CommandType, Database, Domain
+from certline.models.payloads import SyncCommand
+from certline.producers.requests import request_sync
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_syncing import at_scm
 from tests.servers import until

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from models import Certificate, CertificateStatus, Command, CommandStatus, Hook
-from models.deleting import delete_line
-from models.hook import remove_hook, runs_that_matter
-from models.lifecycle import mark_revoked
+from certline.models import Certificate, CertificateStatus, Command, CommandStatus, Hook
+from certline.models.deleting import delete_line
+from certline.models.hook import remove_hook, runs_that_matter
+from certline.models.lifecycle import mark_revoked
+from certline.workers import hook as step
+from certline.workers.line_folder import locked_folder
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.deploying import NAME, runs, serial_shown, stored_but_not_deployed
 from tests.integration.workers.succession import (
@@ -20,8 +22,6 @@ from tests.integration.workers.succession import (
     renewal,
     until_stored,
 )
-from workers import hook as step
-from workers.line_folder import locked_folder
 
 
 def test_newer_files_are_never_overwritten_by_an_older_certificates(

@@ -5,11 +5,11 @@ from collections import Counter
 
 from sqlalchemy import select
 
-from models import Command, CommandType, Line, Order, OrderStatus
-from models.license import set_capacity
-from models.session import clock
-from producers.requests import set_license
-from producers.sweep import sweep
+from certline.models import Command, CommandType, Line, Order, OrderStatus
+from certline.models.license import set_capacity
+from certline.models.session import clock
+from certline.producers.requests import set_license
+from certline.producers.sweep import sweep
 from tests.integration.workers.conftest import Bench
 from tests.stepping import begin, stepping
 

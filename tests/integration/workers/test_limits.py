@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from models import (
+from certline.models import (
     Account,
     AccountStatus,
     CallKind,
@@ -19,8 +19,12 @@ from models import (
     OrderStatus,
     Pace,
 )
-from producers.requests import lift_suspension
-from simulator.server import Simulator
+from certline.producers.requests import lift_suspension
+from certline.simulator.server import Simulator
+from certline.workers.line import Line
+from certline.workers.outcomes import AccountSuspendedError, TryLater
+from certline.workers.scm import LoginRefused, NotAsked, TooSoon
+from certline.workers.step import run
 from tests.integration.workers.conftest import STEP_OF, Bench
 from tests.integration.workers.trouble import (
     DETAILS,
@@ -30,10 +34,6 @@ from tests.integration.workers.trouble import (
     pending,
     poll_of,
 )
-from workers.line import Line
-from workers.outcomes import AccountSuspendedError, TryLater
-from workers.scm import LoginRefused, NotAsked, TooSoon
-from workers.step import run
 
 
 @pytest.fixture

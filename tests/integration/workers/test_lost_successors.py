@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from models import Certificate, Command, OrderStatus
+from certline.models import Certificate, Command, OrderStatus
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     HOUR,

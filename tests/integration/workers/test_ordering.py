@@ -7,14 +7,21 @@ from functools import partial
 import pytest
 from sqlalchemy import select
 
-from models import AccountStatus, Command, CommandStatus, Event, OrderStatus, PrivateKey
-from models.event import history
-from models.validation import BadCommandError
+from certline.models import (
+    AccountStatus,
+    Command,
+    CommandStatus,
+    Event,
+    OrderStatus,
+    PrivateKey,
+)
+from certline.models.event import history
+from certline.models.validation import BadCommandError
+from certline.workers import sending
+from certline.workers.keys import key_pair
+from certline.workers.keys.csr import read_request
+from certline.workers.scm import Enrolled
 from tests.integration.workers.conftest import Bench
-from workers import sending
-from workers.keys import key_pair
-from workers.keys.csr import read_request
-from workers.scm import Enrolled
 
 ENROLL = "POST /ssl/v1/enroll"
 

@@ -7,7 +7,7 @@ import pytest
 import requests
 from sqlalchemy import select
 
-from models import (
+from certline.models import (
     Account,
     AccountStatus,
     CallKind,
@@ -20,10 +20,13 @@ from models import (
     OrderKind,
     OrderStatus,
 )
-from models.breaker import MOST_FAILURES, open_breakers
-from models.figures import figures
-from models.payloads import SyncCommand
-from producers.requests import request_sync
+from certline.models.breaker import MOST_FAILURES, open_breakers
+from certline.models.figures import figures
+from certline.models.payloads import SyncCommand
+from certline.producers.requests import request_sync
+from certline.workers.line import Line
+from certline.workers.outcomes import TryLater
+from certline.workers.scm import TooSoon
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import reissue, renewal, revocation, stored
 from tests.integration.workers.trouble import (
@@ -37,9 +40,6 @@ from tests.integration.workers.trouble import (
     pending,
     poll_of,
 )
-from workers.line import Line
-from workers.outcomes import TryLater
-from workers.scm import TooSoon
 
 
 def test_an_order_that_has_its_turn_is_not_sent_where_scm_has_gone_out_of_order_since(

@@ -4,11 +4,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import func, select
 
-from models import CommandStatus, Order, OrderStatus
-from models.validation import BadCommandError
+from certline.models import CommandStatus, Order, OrderStatus
+from certline.models.validation import BadCommandError
+from certline.workers.keys import generate, public_key_sha256, sign_request
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import asked_from_outside, go_on
-from workers.keys import generate, public_key_sha256, sign_request
 
 NAME = "www.nordhafen.example"
 

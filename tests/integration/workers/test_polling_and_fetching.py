@@ -7,13 +7,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from models import Certificate, Command, CommandStatus, OrderStatus, PrivateKey
-from models.event import history
-from producers.requests import set_license
+from certline.models import Certificate, Command, CommandStatus, OrderStatus, PrivateKey
+from certline.models.event import history
+from certline.producers.requests import set_license
+from certline.workers.keys import key_pair
+from certline.workers.keys.chain import Chain
+from certline.workers.keys.keystore import pkcs12 as make_pkcs12
 from tests.integration.workers.conftest import Bench
-from workers.keys import key_pair
-from workers.keys.chain import Chain
-from workers.keys.keystore import pkcs12 as make_pkcs12
 
 
 def sent(bench: Bench, **changes: Any) -> Command:

@@ -1,6 +1,6 @@
 """A record at SCM is ours, may be ours, or is surely another's."""
 
-from models import OrderStatus
+from certline.models import OrderStatus
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.lookups import (
     LONG,

@@ -5,9 +5,11 @@ from functools import partial
 
 import pytest
 
-from models import CommandStatus, OrderStatus
-from models.reconciling import MOST_LOOKS
-from producers.sweep import look_up_silent
+from certline.models import CommandStatus, OrderStatus
+from certline.models.reconciling import MOST_LOOKS
+from certline.producers.sweep import look_up_silent
+from certline.workers import sending
+from certline.workers.scm import Enrolled
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.lookups import (
     NAME,
@@ -19,8 +21,6 @@ from tests.integration.workers.lookups import (
     reconciled,
     rest,
 )
-from workers import sending
-from workers.scm import Enrolled
 
 
 def test_an_order_that_scm_has_is_adopted_and_ends_as_a_certificate(bench: Bench) -> None:

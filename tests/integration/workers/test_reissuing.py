@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from models import (
+from certline.models import (
     Certificate,
     CertificateStatus,
     Command,
@@ -16,9 +16,12 @@ from models import (
     OrderKind,
     OrderStatus,
 )
-from models.ordering import follow_with
-from models.session import clock
-from models.validation import BadCommandError
+from certline.models.ordering import follow_with
+from certline.models.session import clock
+from certline.models.validation import BadCommandError
+from certline.workers.fetch import STILL_THE_OLD_ONE, wait_after
+from certline.workers.keys import key_pair
+from certline.workers.keys.csr import sign_request
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     HOUR,
@@ -35,9 +38,6 @@ from tests.integration.workers.succession import (
     stored,
     until_stored,
 )
-from workers.fetch import STILL_THE_OLD_ONE, wait_after
-from workers.keys import key_pair
-from workers.keys.csr import sign_request
 
 
 @pytest.mark.parametrize("mood", MOODS, ids=str)

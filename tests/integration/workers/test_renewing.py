@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from models import (
+from certline.models import (
     Certificate,
     CertificateStatus,
     CommandStatus,
@@ -11,10 +11,12 @@ from models import (
     Outbox,
     PrivateKey,
 )
-from models.license import license_use
-from models.payloads import RenewCommand
-from producers.managing import check_successor
-from producers.requests import set_license
+from certline.models.license import license_use
+from certline.models.payloads import RenewCommand
+from certline.producers.managing import check_successor
+from certline.producers.requests import set_license
+from certline.workers.keys import key_pair
+from certline.workers.keys.csr import sign_request
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     RENEW,
@@ -26,8 +28,6 @@ from tests.integration.workers.succession import (
     renewal,
     stored,
 )
-from workers.keys import key_pair
-from workers.keys.csr import sign_request
 
 
 def test_a_renewal_takes_the_place_of_its_certificate(bench: Bench) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from models import (
+from certline.models import (
     BatchStatus,
     Certificate,
     CertificateStatus,
@@ -18,10 +18,10 @@ from models import (
     OrderStatus,
     RenewalBatch,
 )
-from models.event import history
-from models.renewal_backoff import backoff_of
-from models.renewal_batch import Counts, Member, State, counts_of, members_of
-from producers.renewing_many import judge_many, release_due, request_batch, resume
+from certline.models.event import history
+from certline.models.renewal_backoff import backoff_of
+from certline.models.renewal_batch import Counts, Member, State, counts_of, members_of
+from certline.producers.renewing_many import judge_many, release_due, request_batch, resume
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     RENEW,
@@ -128,8 +128,8 @@ def test_a_worker_that_dies_in_the_middle_of_a_batch_neither_loses_nor_repeats_a
 ) -> None:
     batch_id = begin(bench, several(bench))
     with monkeypatch.context() as patch:
-        patch.setattr("workers.step._end", killed)
-        patch.setattr("workers.sending.take_over", killed)
+        patch.setattr("certline.workers.step._end", killed)
+        patch.setattr("certline.workers.sending.take_over", killed)
         for command in renewals(bench):
             with pytest.raises(KeyboardInterrupt):
                 bench.run(command.id)

@@ -4,10 +4,12 @@ import threading
 
 import pytest
 
-from models import CommandStatus, OrderStatus
-from models.payloads import RenewCommand
-from models.validation import BadCommandError
-from producers.managing import check_successor, request_successor
+from certline.models import CommandStatus, OrderStatus
+from certline.models.payloads import RenewCommand
+from certline.models.validation import BadCommandError
+from certline.producers.managing import check_successor, request_successor
+from certline.workers.placing import make_key
+from certline.workers.succeeding import place_successor, plan
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     RENEW,
@@ -21,8 +23,6 @@ from tests.integration.workers.succession import (
     stored,
 )
 from tests.integration.workers.test_ordering import answered, taken_for_dead
-from workers.placing import make_key
-from workers.succeeding import place_successor, plan
 
 
 def test_a_second_renewal_names_the_one_that_is_open(bench: Bench) -> None:

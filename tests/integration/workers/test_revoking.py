@@ -6,10 +6,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from models import AccountStatus, Certificate, CertificateStatus, Command, CommandStatus, Outbox
-from models.outbox import QUEUE_OF, Queue
-from models.validation import BadCommandError
-from producers.requests import lift_suspension, retry
+from certline.models import (
+    AccountStatus,
+    Certificate,
+    CertificateStatus,
+    Command,
+    CommandStatus,
+    Outbox,
+)
+from certline.models.outbox import QUEUE_OF, Queue
+from certline.models.validation import BadCommandError
+from certline.producers.requests import lift_suspension, retry
+from certline.workers.outcomes import MOST_TRIES
+from certline.workers.revoke import reason_word
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,
@@ -23,8 +32,6 @@ from tests.integration.workers.succession import (
     revocation,
     stored,
 )
-from workers.outcomes import MOST_TRIES
-from workers.revoke import reason_word
 
 REVOKE = "POST /ssl/v1/revoke/serial/{serial}"
 NOT_ISSUED = '{"code": -102, "description": "Only issued certificates could be revoked."}'

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from models import CertificateStatus, Command, CommandStatus, CommandType, OrderStatus
-from models.payloads import read_payload
-from models.validation import BadCommandError
-from producers.requests import lift_suspension
+from certline.models import CertificateStatus, Command, CommandStatus, CommandType, OrderStatus
+from certline.models.payloads import read_payload
+from certline.models.validation import BadCommandError
+from certline.producers.requests import lift_suspension
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     certificate_of,

@@ -6,7 +6,7 @@ from typing import Any
 import requests
 from sqlalchemy import func, select, update
 
-from models import (
+from certline.models import (
     Account,
     AccountStatus,
     CommandStatus,
@@ -16,9 +16,9 @@ from models import (
     Organization,
     Profile,
 )
-from models.payloads import SyncCommand
-from producers.requests import request_sync
-from simulator.server import Simulator
+from certline.models.payloads import SyncCommand
+from certline.producers.requests import request_sync
+from certline.simulator.server import Simulator
 from tests.integration.workers.conftest import Bench
 from tests.servers import until
 

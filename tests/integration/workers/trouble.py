@@ -6,16 +6,8 @@ from datetime import timedelta
 import requests
 from sqlalchemy import select, update
 
-from models import (
-    Breaker,
-    Command,
-    CommandType,
-    Database,
-    Order,
-    OrderStatus,
-    Pace,
-)
-from models.breaker import MOST_FAILURES, failed, open_breakers
+from certline.models import Breaker, Command, CommandType, Database, Order, OrderStatus, Pace
+from certline.models.breaker import MOST_FAILURES, failed, open_breakers
 from tests.integration.workers.conftest import Bench
 
 ENROLL = "POST /ssl/v1/enroll"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cli.doctor import _settings
-from models.settings import Settings
+from certline.cli.doctor import _settings
+from certline.models.settings import Settings
 
 
 @pytest.mark.parametrize(("settle", "short"), [(900, False), (250, False), (249, True), (0, True)])

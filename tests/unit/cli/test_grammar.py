@@ -7,7 +7,7 @@ import sys
 import click
 import pytest
 
-from cli.main import PLACES, certline, main
+from certline.cli.main import PLACES, certline, main
 from tests.unit.cli.tree import commands, leaves, options
 
 # They import everything that a broker, a database or a server needs.

@@ -6,8 +6,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from cli import grid
-from cli.grid import SHORTEST, Column, Fit, cut, fit, print_grid, style_of, style_of_end
+from certline.cli import grid
+from certline.cli.grid import (
+    SHORTEST,
+    Column,
+    Fit,
+    cut,
+    fit,
+    print_grid,
+    style_of,
+    style_of_end,
+)
 
 
 def test_where_there_is_room_everything_is_shown_as_it_is() -> None:

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cli.errors import WRONG_USE, Fault
-from cli.logins import Given, kept_as, secret_of
-from models import LoginKind
+from certline.cli.errors import WRONG_USE, Fault
+from certline.cli.logins import Given, kept_as, secret_of
+from certline.models import LoginKind
+from certline.workers.keys import key_pair
+from certline.workers.scm import CertificateLogin, HeaderLogin, TokenLogin
+from certline.workers.scm.login import TOKEN_URL
 from tests.unit.keys.authority import Authority
-from workers.keys import key_pair
-from workers.scm import CertificateLogin, HeaderLogin, TokenLogin
-from workers.scm.login import TOKEN_URL
 
 URL = "https://scm.test"
 PERSON: dict[str, Any] = {"customer_uri": "demo", "login": "svc"}

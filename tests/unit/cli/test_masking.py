@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cli.masking import masked
+from certline.cli.masking import masked
 
 
 @pytest.mark.parametrize(

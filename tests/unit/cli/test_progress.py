@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cli.errors import DONE, FAILED, WAITS
-from cli.progress import import_ending, import_progress
-from cli.standing import View, judge
-from models import Command, CommandStatus, CommandType
-from models.importing import completed, empty_result
+from certline.cli.errors import DONE, FAILED, WAITS
+from certline.cli.progress import import_ending, import_progress
+from certline.cli.standing import View, judge
+from certline.models import Command, CommandStatus, CommandType
+from certline.models.importing import completed, empty_result
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from models.settings import Settings
+from certline.models.settings import Settings
 from tests.unit.cli.tree import commands
 
 ROOT = Path(__file__).parents[3]

@@ -7,13 +7,13 @@ import pydantic
 import pytest
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from cli import report
-from cli.errors import Fault
-from cli.explain import explain
-from models.certificate import SeveralCertificatesError
-from models.settings import Settings, settings
-from models.validation import BadCommandError
-from producers.parts import ServerDownError
+from certline.cli import report
+from certline.cli.errors import Fault
+from certline.cli.explain import explain
+from certline.models.certificate import SeveralCertificatesError
+from certline.models.settings import Settings, settings
+from certline.models.validation import BadCommandError
+from certline.producers.parts import ServerDownError
 
 
 def told(error: Exception) -> Fault:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cli.standing import Ending, View, describe, judge
-from models import (
+from certline.cli.standing import Ending, View, describe, judge
+from certline.models import (
     Account,
     AccountStatus,
     Command,

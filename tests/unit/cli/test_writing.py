@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.errors import Fault
-from cli.writing import write
+from certline.cli.errors import Fault
+from certline.cli.writing import write
 
 
 def save(path: Path, content: bytes, *, force: bool = False) -> None:

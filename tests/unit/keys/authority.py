@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
-from workers.keys import PrivateKey, generate, public_key_sha256
+from certline.workers.keys import PrivateKey, generate, public_key_sha256
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

@@ -9,8 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from tests.unit.keys.authority import Authority
-from workers.keys import (
+from certline.workers.keys import (
     Broken,
     NoMatch,
     Unreadable,
@@ -23,6 +22,7 @@ from workers.keys import (
     read_certificates,
     serial_hex,
 )
+from tests.unit.keys.authority import Authority
 
 
 @dataclass(frozen=True)

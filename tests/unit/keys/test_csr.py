@@ -9,8 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from tests.unit.keys.authority import named
-from workers.keys import (
+from certline.workers.keys import (
     describe,
     from_pem,
     generate,
@@ -19,6 +18,7 @@ from workers.keys import (
     sign_request,
     to_pem,
 )
+from tests.unit.keys.authority import named
 
 
 def request_of(

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.keys.authority import Authority
-from workers.keys import (
+from certline.workers.keys import (
     Chain,
     build_chain,
     from_pem,
@@ -21,6 +20,7 @@ from workers.keys import (
     public_key_sha256,
     read_certificates,
 )
+from tests.unit.keys.authority import Authority
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from models.rules import CheckedOrder, check_order
-from models.validation import BadCommandError
+from certline.models.rules import CheckedOrder, check_order
+from certline.models.validation import BadCommandError
 from tests.factories import NOON, a_wanted, an_offer
 
 TODAY = NOON.date()

@@ -6,16 +6,16 @@ import dramatiq
 import pytest
 from dramatiq.brokers.stub import StubBroker
 
-from models import CommandType, Database
-from models.outbox import QUEUE_OF
-from models.payloads import PAYLOADS
-from models.settings import Settings
-from models.vault import Vault
-from workers.app import STEPS, declare
-from workers.line import Line
-from workers.messages import RefusedMessageError
-from workers.middleware import middleware
-from workers.step import Step
+from certline.models import CommandType, Database
+from certline.models.outbox import QUEUE_OF
+from certline.models.payloads import PAYLOADS
+from certline.models.settings import Settings
+from certline.models.vault import Vault
+from certline.workers.app import STEPS, declare
+from certline.workers.line import Line
+from certline.workers.messages import RefusedMessageError
+from certline.workers.middleware import middleware
+from certline.workers.step import Step
 
 steps = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.type.value)
 

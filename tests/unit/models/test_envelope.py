@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from models.envelope import LARGEST, Asked, id_in, in_brief, read_body, read_command
-from models.payloads import PUBLIC, OrderCommand
-from models.validation import BadCommandError
+from certline.models.envelope import LARGEST, Asked, id_in, in_brief, read_body, read_command
+from certline.models.payloads import PUBLIC, OrderCommand
+from certline.models.validation import BadCommandError
 
 ID = "0190aaaa-0000-7000-8000-000000000000"
 DATA: dict[str, Any] = {

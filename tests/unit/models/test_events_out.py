@@ -8,9 +8,9 @@ import pytest
 import structlog
 from sqlalchemy.orm import Session
 
-from models.events_out import EVENT_DATA, problems_of_event, schema_of
-from models.outbox import Outbox, caused_by, emit_event
-from producers.contract_examples import events
+from certline.models.events_out import EVENT_DATA, problems_of_event, schema_of
+from certline.models.outbox import Outbox, caused_by, emit_event
+from certline.producers.contract_examples import events
 from tests.told import some
 
 ROOT = Path(__file__).parents[3]

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from models import Hook
-from models.hook import concerns, problems_with
+from certline.models import Hook
+from certline.models.hook import concerns, problems_with
 
 STORED, RENEWED = "certificate.stored", "certificate.renewed"
 

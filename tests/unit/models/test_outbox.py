@@ -11,9 +11,17 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from models.outbox import EVENTS, MOST_TRIES, QUEUE_OF, Outbox, Queue, emit_event, emit_wake_up
-from models.payloads import PAYLOADS, PUBLIC
-from models.session import WAKE
+from certline.models.outbox import (
+    EVENTS,
+    MOST_TRIES,
+    QUEUE_OF,
+    Outbox,
+    Queue,
+    emit_event,
+    emit_wake_up,
+)
+from certline.models.payloads import PAYLOADS, PUBLIC
+from certline.models.session import WAKE
 from tests.told import some
 
 DRAMATIQS_KEYS = {

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models.payload_fields import dns_name
-from models.payloads import PAYLOADS, OrderCommand, PollCommand, read_payload
-from models.validation import BadCommandError
+from certline.models.payload_fields import dns_name
+from certline.models.payloads import PAYLOADS, OrderCommand, PollCommand, read_payload
+from certline.models.validation import BadCommandError
 
 ORDER: dict[str, Any] = {
     "common_name": "shop.nordhafen.example",

@@ -4,7 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from models.renewal_backoff import Backoff, may_renew_automatically, pause_after_failures
+from certline.models.renewal_backoff import (
+    Backoff,
+    may_renew_automatically,
+    pause_after_failures,
+)
 from tests.factories import NOON
 
 

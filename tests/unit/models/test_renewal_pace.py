@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.renewal_pace import CATCH_UP, HOUR, WINDOW, due_now, ends_at, next_turn, per_hour
+from certline.models.renewal_pace import (
+    CATCH_UP,
+    HOUR,
+    WINDOW,
+    due_now,
+    ends_at,
+    next_turn,
+    per_hour,
+)
 from tests.factories import NOON
 
 paces = st.integers(min_value=1, max_value=60_000)

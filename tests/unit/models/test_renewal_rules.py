@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.renewal_rules import Span, even_load, lead_of, schedule, share_of, span_of, usual_cap
+from certline.models.renewal_rules import (
+    Span,
+    even_load,
+    lead_of,
+    schedule,
+    share_of,
+    span_of,
+    usual_cap,
+)
 
 TODAY = date(2029, 6, 1)
 NOW = datetime(2029, 6, 1, tzinfo=UTC)

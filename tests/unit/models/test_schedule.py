@@ -7,7 +7,7 @@ from croniter import CroniterError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.schedule import next_after
+from certline.models.schedule import next_after
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]
 CRONS = ["* * * * *", "15 3 * * 0", "45 4 * * *", "30 2 * * *", "0 0 1 * *"]

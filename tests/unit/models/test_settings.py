@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from models.settings import Settings, without_password
+from certline.models.settings import Settings, without_password
 
 SECRET = "hunter2"
 

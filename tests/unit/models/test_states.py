@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import CommandStatus, Order, OrderStatus
-from models.order import IllegalMoveError
-from models.ordering import MEANS, TOLD
-from models.states import MOVES, OPEN
+from certline.models import CommandStatus, Order, OrderStatus
+from certline.models.order import IllegalMoveError
+from certline.models.ordering import MEANS, TOLD
+from certline.models.states import MOVES, OPEN
 
 LEGAL = [(before, after) for before, targets in MOVES.items() for after in sorted(targets)]
 ILLEGAL = [

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from models.settings import Settings
-from models.vault import NoSecretKeyError, Vault, WrongSecretKeyError, open_vault
+from certline.models.settings import Settings
+from certline.models.vault import NoSecretKeyError, Vault, WrongSecretKeyError, open_vault
 
 SECRET = b"a private key"
 SOMEWHERE = SecretStr("postgresql://db/certline")
@@ -114,7 +114,7 @@ def test_a_first_start_that_was_killed_does_not_stop_the_next(tmp_path: Path) ->
 
 def test_two_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
     program = (
-        "import sys; from models.settings import Settings; from models.vault import open_vault;"
+        "import sys; from certline.models.settings import Settings; from certline.models.vault import open_vault;"
         "sys.stdin.read(1); print(open_vault(Settings()).seal(b'x').decode())"
     )
     starts = [

@@ -8,12 +8,12 @@ import yaml
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
-from models.envelope import read_command
-from models.events_out import EVENT_DATA, problems_of_event
-from models.payloads import PAYLOADS, PUBLIC
-from producers.asyncapi import document, texts
-from producers.asyncapi_yaml import as_yaml
-from producers.contract_examples import COMMANDS, commands, events
+from certline.models.envelope import read_command
+from certline.models.events_out import EVENT_DATA, problems_of_event
+from certline.models.payloads import PAYLOADS, PUBLIC
+from certline.producers.asyncapi import document, texts
+from certline.producers.asyncapi_yaml import as_yaml
+from certline.producers.contract_examples import COMMANDS, commands, events
 from tests.told import asyncapi, faults
 
 ROOT = Path(__file__).parents[3]

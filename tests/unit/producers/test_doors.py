@@ -7,11 +7,11 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 from pydantic import SecretStr
 
-from models.outbox import EVENTS, Outbox, Queue
-from models.settings import Settings
-from producers.parts import NeedsRabbitError, ServerDownError, reach_rabbit
-from producers.wire import MemoryWire, RabbitWire, RowRefusedError, wire_of
-from workers.broker import make_broker
+from certline.models.outbox import EVENTS, Outbox, Queue
+from certline.models.settings import Settings
+from certline.producers.parts import NeedsRabbitError, ServerDownError, reach_rabbit
+from certline.producers.wire import MemoryWire, RabbitWire, RowRefusedError, wire_of
+from certline.workers.broker import make_broker
 
 NOWHERE = SecretStr("amqp://ida:hunter2@127.0.0.1:1/?connection_attempts=1")
 

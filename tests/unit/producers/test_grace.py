@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from models.settings import Settings
-from producers.parts import STORING, grace
-from workers.scm.wire import DRIPS
-from workers.sending import SEND_WITHIN
+from certline.models.settings import Settings
+from certline.producers.parts import STORING, grace
+from certline.workers.scm.wire import DRIPS
+from certline.workers.sending import SEND_WITHIN
 
 COMPOSE = Path(__file__).parents[3] / "compose.yaml"
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from certline.workers.scm import Enrolment, Login, RevocationReason, ScmClient
 from tests.unit.scm.odd_server import OddServer
-from workers.scm import Enrolment, Login, RevocationReason, ScmClient
 
 Connect = Callable[[OddServer], ScmClient]
 

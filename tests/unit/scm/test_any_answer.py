@@ -8,9 +8,9 @@ from unittest.mock import Mock
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from certline.workers.scm import Login, ReportQuery, ScmClient, ScmError, TokenLogin
 from tests.unit.scm.conftest import CHANGES
 from tests.unit.scm.odd_server import OddServer, http
-from workers.scm import Login, ReportQuery, ScmClient, ScmError, TokenLogin
 
 WORDS = """
 id sslId name code description details departments delegations orgId certTypes certType terms

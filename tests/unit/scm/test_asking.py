@@ -7,9 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tests.unit.scm.conftest import Connect
-from tests.unit.scm.odd_server import OddServer, as_json, http
-from workers.scm import (
+from certline.workers.scm import (
     AutoRenew,
     CertificateFilter,
     Garbled,
@@ -23,7 +21,9 @@ from workers.scm import (
     ScmClient,
     ScmStatus,
 )
-from workers.scm.certificates import parameters
+from certline.workers.scm.certificates import parameters
+from tests.unit.scm.conftest import Connect
+from tests.unit.scm.odd_server import OddServer, as_json, http
 
 DONE = http("204 No Content")
 

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.unit.scm.conftest import CHANGES as CALLS
-from workers.scm import (
+from certline.workers.scm import (
     AlreadyDone,
     LoginRefused,
     NeedsPerson,
@@ -21,8 +20,9 @@ from workers.scm import (
     TryAgain,
     Unavailable,
 )
-from workers.scm.classification import CHANGES, RULES, Rule, rule_for
-from workers.scm.verdict import retry_after
+from certline.workers.scm.classification import CHANGES, RULES, Rule, rule_for
+from certline.workers.scm.verdict import retry_after
+from tests.unit.scm.conftest import CHANGES as CALLS
 
 # What SCM's documentation says of each code: operation, codes, SCM's words, and what it means.
 Meaning = tuple[str, list[int | None], str, type[ScmError]]

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from certline.workers.scm import CertificateLogin, LoginRefused, NotSent, ScmClient
 from tests.unit.scm.conftest import ORDER
 from tests.unit.scm.odd_server import OddServer, as_json
-from workers.scm import CertificateLogin, LoginRefused, NotSent, ScmClient
 
 EMPTY = as_json("200 OK", [])
 

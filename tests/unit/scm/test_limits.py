@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from certline.workers.scm import Garbled, Login, OutcomeUnknown, ReportQuery, ScmClient, calls
 from tests.unit.scm.odd_server import Drip, OddServer, as_json, http
-from workers.scm import Garbled, Login, OutcomeUnknown, ReportQuery, ScmClient, calls
 
 FOR_EVER = Drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000)
 

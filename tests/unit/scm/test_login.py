@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.scm import HeaderLogin, Login, TokenLogin
+from certline.workers.scm import HeaderLogin, Login, TokenLogin
 
 
 @pytest.mark.parametrize(

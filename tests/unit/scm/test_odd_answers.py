@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.scm.conftest import CHANGES, SECRET, Change, Connect
-from tests.unit.scm.odd_server import RESET, SILENCE, Drip, OddServer, as_json, http
-from workers.scm import (
+from certline.workers.scm import (
     AlreadyDone,
     Enrolment,
     Garbled,
@@ -27,6 +25,8 @@ from workers.scm import (
     TryAgain,
     Unavailable,
 )
+from tests.unit.scm.conftest import CHANGES, SECRET, Change, Connect
+from tests.unit.scm.odd_server import RESET, SILENCE, Drip, OddServer, as_json, http
 
 GOOD = b'{"sslId": 18440127, "renewId": "Qm3xT9vLpA72"}'
 

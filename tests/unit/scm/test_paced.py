@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.unit.scm.odd_server import RESET, OddServer, as_json, http
-from workers.scm import (
+from certline.workers.scm import (
     Enrolment,
     Garbled,
     Login,
@@ -14,6 +13,7 @@ from workers.scm import (
     TooSoon,
     Unavailable,
 )
+from tests.unit.scm.odd_server import RESET, OddServer, as_json, http
 
 
 class Notebook:

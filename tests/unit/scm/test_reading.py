@@ -5,10 +5,10 @@ from datetime import date
 
 import pytest
 
+from certline.workers.scm import Enrolment, Garbled, ScmStatus, reading
 from tests.unit.scm.conftest import Connect
 from tests.unit.scm.odd_server import OddServer, http, ok
 from tests.unit.scm.records import DETAILS
-from workers.scm import Enrolment, Garbled, ScmStatus, reading
 
 
 def test_an_order_is_sent_as_documented(connect: Connect, order: Enrolment) -> None:

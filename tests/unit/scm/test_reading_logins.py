@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
+from certline.workers.scm import AdminRecord, AdminRow, Password, PasswordState, reading
 from tests.unit.scm.conftest import Connect
 from tests.unit.scm.odd_server import OddServer, ok
-from workers.scm import AdminRecord, AdminRow, Password, PasswordState, reading
 
 
 @pytest.mark.parametrize(

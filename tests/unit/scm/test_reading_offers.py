@@ -2,9 +2,7 @@
 
 from datetime import date
 
-from tests.unit.scm.conftest import Connect
-from tests.unit.scm.odd_server import OddServer, ok
-from workers.scm import (
+from certline.workers.scm import (
     CustomField,
     Delegation,
     Department,
@@ -13,6 +11,8 @@ from workers.scm import (
     Validation,
     reading,
 )
+from tests.unit.scm.conftest import Connect
+from tests.unit.scm.odd_server import OddServer, ok
 
 
 def test_departments_may_be_missing(connect: Connect) -> None:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from certline.workers.scm import Garbled, ReportQuery, ScmStatus, reading
 from tests.unit.scm.conftest import Connect
 from tests.unit.scm.odd_server import OddServer, ok
 from tests.unit.scm.records import DETAILS
-from workers.scm import Garbled, ReportQuery, ScmStatus, reading
 
 REPORTED = {
     "id": 18440127,

@@ -9,9 +9,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from tests.unit.scm.conftest import ORDER
-from tests.unit.scm.odd_server import RESET, OddServer, Reply, Seen, as_json, http
-from workers.scm import (
+from certline.workers.scm import (
     LoginRefused,
     NotSent,
     ScmClient,
@@ -20,7 +18,9 @@ from workers.scm import (
     TokenLogin,
     TryAgain,
 )
-from workers.scm.tokens import use_for
+from certline.workers.scm.tokens import use_for
+from tests.unit.scm.conftest import ORDER
+from tests.unit.scm.odd_server import RESET, OddServer, Reply, Seen, as_json, http
 
 SECRET = "client+secret/of our's"
 EMPTY = as_json("200 OK", [])

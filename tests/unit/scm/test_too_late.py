@@ -2,10 +2,10 @@
 
 import pytest
 
+from certline.workers.scm import NotSent, ScmClient
+from certline.workers.scm.connections import since_boot
 from tests.unit.scm.conftest import ORDER, Connect
 from tests.unit.scm.odd_server import OddServer, as_json
-from workers.scm import NotSent, ScmClient
-from workers.scm.connections import since_boot
 
 SENDING = {
     "enroll": lambda scm, moment: scm.enroll(ORDER, send_before=moment),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.server import Simulator, running
+from certline.simulator.server import Simulator, running
 from tests.unit.simulator.customer import Customer
 
 

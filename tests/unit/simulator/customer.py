@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from simulator.server import Simulator
+from certline.simulator.server import Simulator
 
 LOGIN = {"login": "admin", "password": "secret", "customerUri": "demo"}
 TIMEOUT = 10

@@ -8,9 +8,9 @@ import pytest
 import requests
 from starlette.types import Message
 
-from simulator.app import build
-from simulator.server import running
-from simulator.settings import Settings
+from certline.simulator.app import build
+from certline.simulator.server import running
+from certline.simulator.settings import Settings
 from tests.unit.simulator.customer import LOGIN, SHOP, TIMEOUT, Customer, refused
 
 

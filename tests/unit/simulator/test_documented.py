@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.accounts import ACCOUNTS
-from simulator.settings import Settings
+from certline.simulator.accounts import ACCOUNTS
+from certline.simulator.settings import Settings
 
 PAGE = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from simulator import records as status
-from simulator.app import build
-from simulator.scm import Scm
-from simulator.server import running
-from simulator.settings import Settings
+from certline.simulator import records as status
+from certline.simulator.app import build
+from certline.simulator.scm import Scm
+from certline.simulator.server import running
+from certline.simulator.settings import Settings
 from tests.unit.simulator.customer import Customer
 
 SIZE = 1000

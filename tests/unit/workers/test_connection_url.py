@@ -6,8 +6,8 @@ import pika
 import pytest
 from pydantic import SecretStr
 
-from models.settings import Settings
-from workers.broker import CONNECTION, HardenedBroker, connection_url, make_broker
+from certline.models.settings import Settings
+from certline.workers.broker import CONNECTION, HardenedBroker, connection_url, make_broker
 
 OURS = parse_qs(CONNECTION)
 

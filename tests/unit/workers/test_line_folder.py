@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from workers import line_folder
-from workers.line_folder import (
+from certline.workers import line_folder
+from certline.workers.line_folder import (
     File,
     FolderBusyError,
     NotOurFolderError,

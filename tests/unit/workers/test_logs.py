@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from models.settings import Settings
-from workers.logs import configure
+from certline.models.settings import Settings
+from certline.workers.logs import configure
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from workers.pacing import is_out_of_order
-from workers.scm import (
+from certline.workers.pacing import is_out_of_order
+from certline.workers.scm import (
     Garbled,
     LoginRefused,
     NotFound,

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from certline.workers import posting
+from certline.workers.posting import Answer, NotPostedError, post
+from certline.workers.targets import BadTargetError
 from tests.unit.keys.authority import Authority
 from tests.unit.scm.odd_server import RESET, SILENCE, Drip, OddServer, http
-from workers import posting
-from workers.posting import Answer, NotPostedError, post
-from workers.targets import BadTargetError
 
 TAKEN = http("204 No Content")
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from certline.workers import program
+from certline.workers.program import KEPT, Ran, run_program
 from tests.servers import until
-from workers import program
-from workers.program import KEPT, Ran, run_program
 
 # Seconds; nothing here takes so long unless it hangs.
 LONG = 60.0

@@ -5,9 +5,15 @@ from typing import Any
 
 import pytest
 
-from models import OrderStatus
-from workers.scm import Details, ScmStatus
-from workers.scm_record import UnusableRecordError, auto_renews, columns, status_of, why_over
+from certline.models import OrderStatus
+from certline.workers.scm import Details, ScmStatus
+from certline.workers.scm_record import (
+    UnusableRecordError,
+    auto_renews,
+    columns,
+    status_of,
+    why_over,
+)
 
 TODAY = date(2026, 3, 2)
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -4,8 +4,20 @@ from datetime import date
 
 import pytest
 
-from workers.scm import AdminRecord, Organization, OrganizationDetails, Password, PasswordState
-from workers.verifying import NEEDED, not_looked_at, of_organizations, of_password, of_record
+from certline.workers.scm import (
+    AdminRecord,
+    Organization,
+    OrganizationDetails,
+    Password,
+    PasswordState,
+)
+from certline.workers.verifying import (
+    NEEDED,
+    not_looked_at,
+    of_organizations,
+    of_password,
+    of_record,
+)
 
 TODAY = date(2026, 3, 2)
 SEEN = [Organization(1, "Nordhafen AG")]
