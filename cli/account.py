@@ -26,7 +26,9 @@ from certline.producers.removing import (
     require_same_customer,
 )
 from certline.producers.requests import lift_suspension
-from certline.workers.line import login_of, scm_client
+from certline.workers.account_check import Examined, examine
+from certline.workers.runtime.context import login_of, scm_client
+from certline.workers.runtime.step import suspend
 from certline.workers.scm import (
     AnyLogin,
     LoginRefused,
@@ -36,8 +38,6 @@ from certline.workers.scm import (
     Throttled,
     TokenLogin,
 )
-from certline.workers.step import suspend
-from certline.workers.verifying import Examined, examine
 
 
 @click.group(cls=Group)

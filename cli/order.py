@@ -20,7 +20,7 @@ from certline.models.event import history
 from certline.models.order import orders
 from certline.models.payloads import OrderCommand, read_payload
 from certline.producers import requests
-from certline.workers.placing import make_key
+from certline.workers.ordering.placement import make_key
 
 
 @click.group(cls=Group)

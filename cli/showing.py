@@ -17,7 +17,7 @@ from certline.models import (
     Order,
     OrderStatus,
 )
-from certline.workers.placing import sent_comment
+from certline.workers.ordering.placement import sent_comment
 
 # Characters of a dead letter's message.
 SCREENFUL = 4_000

@@ -20,7 +20,7 @@ from certline.models import (
 )
 from certline.models.account import account_named
 from certline.models.order import order_of_command
-from certline.workers.step import suspended_text
+from certline.workers.runtime.step import suspended_text
 
 # An order that SCM shows as requested for so many looks is not merely slow: it waits for approval.
 POLLS_FOR_APPROVAL = 2

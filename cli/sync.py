@@ -11,7 +11,7 @@ from certline.models import AccountStatus
 from certline.models.account import accounts
 from certline.models.payloads import SyncCommand, read_payload
 from certline.producers.requests import request_sync
-from certline.workers.step import suspended_text
+from certline.workers.runtime.step import suspended_text
 
 
 @click.command(cls=Command)

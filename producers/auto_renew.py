@@ -4,7 +4,7 @@ A run is a row, made in the transaction of its firing. Any producer goes on with
 time: decisions, renew commands and the log of a piece are one transaction under the run's lock. So
 a producer that dies has decided a piece or has not, another one goes on, and nobody is renewed twice.
 The commands are those of `certificate renew`: a worker checks, makes the key and places the order
-(workers/succeeding.py), and a line has one successor on its way at a time.
+(workers/ordering/succession.py), and a line has one successor on its way at a time.
 """
 
 import time

@@ -22,8 +22,8 @@ from certline.models.session import blames_the_data
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.producers.delivery import Delivery, storable
-from certline.workers.broker import cleanse
-from certline.workers.messages import RefusedMessageError, named_in, require_its_own
+from certline.workers.process.broker import cleanse
+from certline.workers.runtime.messages import RefusedMessageError, named_in, require_its_own
 
 log = structlog.get_logger()
 

@@ -21,7 +21,7 @@ from certline.producers.importing import look_for_drift
 from certline.producers.renewing_many import release_due
 from certline.producers.requests import sync_account
 from certline.producers.sweep import sweep
-from certline.workers.poll import poll_all
+from certline.workers.steps.poll import poll_all
 
 log = structlog.get_logger()
 

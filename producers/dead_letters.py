@@ -15,8 +15,8 @@ from certline.models.outbox import COMMANDS
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.producers.ingress import asked_in
-from certline.workers.broker import cleanse
-from certline.workers.messages import RefusedMessageError, named_in, require_its_own
+from certline.workers.process.broker import cleanse
+from certline.workers.runtime.messages import RefusedMessageError, named_in, require_its_own
 
 
 class AlreadyDecidedError(Exception):

@@ -10,10 +10,10 @@ from certline.models.event import record
 from certline.models.order import locked
 from certline.models.ordering import move
 from certline.models.validation import BadCommandError
-from certline.workers.reconcile import resend
+from certline.workers.ordering.submission import take_over
+from certline.workers.runtime.step import suspended_text
 from certline.workers.scm import Enrolled
-from certline.workers.sending import take_over
-from certline.workers.step import suspended_text
+from certline.workers.steps.reconcile import resend
 
 
 def adopt(database: Database, order_id: str, ssl_id: int, *, who: str, why: str | None) -> Order:

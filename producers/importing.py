@@ -7,8 +7,8 @@ from certline.models import Account, AccountStatus, Command, CommandType, Databa
 from certline.models.command import OPEN, accept, known_id, require_same
 from certline.models.payloads import ImportCommand
 from certline.producers.requests import Accepted, refuse_suspended
-from certline.workers.import_orders import filter_of
-from certline.workers.placing import account_for
+from certline.workers.ordering.placement import account_for
+from certline.workers.steps.import_orders import filter_of
 
 
 def request_import(

@@ -12,10 +12,10 @@ from certline.models.payloads import (
 )
 from certline.models.vault import Vault
 from certline.producers.requests import Accepted, refuse_suspended
-from certline.workers.cancel import cancel_unsent, order_to_cancel, seen
-from certline.workers.delete import deleted
-from certline.workers.revoke import certificate_to_revoke
-from certline.workers.succeeding import material_for, place_successor, plan
+from certline.workers.ordering.succession import material_for, place_successor, plan
+from certline.workers.steps.cancel import cancel_unsent, order_to_cancel, seen
+from certline.workers.steps.delete import deleted
+from certline.workers.steps.revoke import certificate_to_revoke
 
 
 def check_successor(database: Database, wanted: RenewCommand | ReissueCommand) -> list[str]:

@@ -24,12 +24,12 @@ from certline.producers.clock import Producer
 from certline.producers.ingress import Ingress
 from certline.producers.relay import Relay
 from certline.producers.wire import rabbit_wire, wire_of
-from certline.workers.broker import connection_url, make_broker
-from certline.workers.health import serve_health
-from certline.workers.logs import configure
-from certline.workers.parent import end_with
-from certline.workers.scm.wire import DRIPS
-from certline.workers.sending import SEND_WITHIN
+from certline.workers.ordering.submission import SEND_WITHIN
+from certline.workers.process.broker import connection_url, make_broker
+from certline.workers.process.health import serve_health
+from certline.workers.process.logs import configure
+from certline.workers.process.parent_watch import end_with
+from certline.workers.scm.transport.http import DRIPS
 
 log = structlog.get_logger()
 

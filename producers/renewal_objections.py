@@ -20,8 +20,8 @@ from certline.models.renewal_estate import Going, Selected, renewed_by_us, repla
 from certline.models.rules import Offer, judge_name
 from certline.models.session import clock
 from certline.models.validation import BadCommandError
-from certline.workers.step import suspended_text
-from certline.workers.succeeding import planned_successor
+from certline.workers.ordering.succession import planned_successor
+from certline.workers.runtime.step import suspended_text
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from certline.models.rules import Offer
 from certline.models.session import clock
 from certline.models.states import RENEWABLE
 from certline.models.validation import BadCommandError
-from certline.workers.succeeding import plan
+from certline.workers.ordering.succession import plan
 
 # Certificates that are checked in one transaction, so that their lines are not locked for long.
 PIECE = 100

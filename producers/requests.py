@@ -36,8 +36,8 @@ from certline.models.rules import find_offered, usual_key
 from certline.models.states import OrderStatus
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
-from certline.workers.placing import account_for, check, make_key, place
-from certline.workers.step import suspended_text
+from certline.workers.ordering.placement import account_for, check, make_key, place
+from certline.workers.runtime.step import suspended_text
 
 
 class SuspendedError(Exception):

@@ -19,10 +19,10 @@ from certline.producers.relay import Relay
 from certline.producers.sweep import wake
 from certline.producers.wire import wire_of
 from certline.workers.app import declare, open_line
-from certline.workers.broker import make_broker
-from certline.workers.health import fault_of, serve_health
-from certline.workers.line import Line
-from certline.workers.logs import configure
+from certline.workers.process.broker import make_broker
+from certline.workers.process.health import fault_of, serve_health
+from certline.workers.process.logs import configure
+from certline.workers.runtime.context import Line
 
 log = structlog.get_logger()
 

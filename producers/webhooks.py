@@ -27,8 +27,8 @@ from certline.models.webhook import (
     unknown_patterns,
     webhook_known_as,
 )
-from certline.workers.signing import new_secret
-from certline.workers.targets import BadTargetError, addresses_of, target_of
+from certline.workers.webhooks.signature import new_secret
+from certline.workers.webhooks.targets import BadTargetError, addresses_of, target_of
 
 # One at a time: two of the same URL must not be added at once.
 _LOCK = text("LOCK TABLE webhook IN SHARE ROW EXCLUSIVE MODE")

@@ -17,7 +17,7 @@ from pika.exceptions import (
 
 from certline.models.outbox import COMMANDS, EVENTS, INGRESS, Outbox, Queue
 from certline.models.payloads import PUBLIC
-from certline.workers.broker import HardenedBroker
+from certline.workers.process.broker import HardenedBroker
 
 
 class WireDownError(Exception):
@@ -163,7 +163,7 @@ def rabbit_wire(broker: dramatiq.Broker) -> RabbitWire:
 
 
 def wire_of(broker: dramatiq.Broker) -> Wire:
-    """The wire that belongs to a broker of `workers.broker.make_broker`."""
+    """The wire that belongs to a broker of `workers.process.broker.make_broker`."""
     if isinstance(broker, HardenedBroker):
         return rabbit_wire(broker)
     if isinstance(broker, StubBroker):

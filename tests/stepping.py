@@ -16,8 +16,8 @@ from certline.models import CommandType, Database
 from certline.models.settings import Settings
 from certline.models.vault import Vault
 from certline.workers.app import STEPS
-from certline.workers.line import Line
-from certline.workers.step import run
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.step import run
 
 
 @contextmanager

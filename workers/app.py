@@ -14,10 +14,18 @@ from certline.models.embedded import database_url
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
 from certline.models.vault import open_vault
-from certline.workers import (
+from certline.workers.process.broker import make_broker
+from certline.workers.process.health import WorkerHealth
+from certline.workers.process.logs import configure
+from certline.workers.process.middleware.prefetch import TakeAsManyAsThreads
+from certline.workers.process.middleware.stopping import TellStopping
+from certline.workers.process.parent_watch import end_with
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.messages import RefusedMessageError, command_of
+from certline.workers.runtime.step import Step, run
+from certline.workers.steps import (
     cancel,
     delete,
-    deliver,
     fetch,
     hook,
     import_batch,
@@ -29,16 +37,8 @@ from certline.workers import (
     renew,
     revoke,
     sync,
+    webhook,
 )
-from certline.workers.broker import make_broker
-from certline.workers.health import WorkerHealth
-from certline.workers.line import Line
-from certline.workers.logs import configure
-from certline.workers.messages import RefusedMessageError, command_of
-from certline.workers.middleware.prefetch import TakeAsManyAsThreads
-from certline.workers.middleware.stopping import TellStopping
-from certline.workers.parent import end_with
-from certline.workers.step import Step, run
 
 # What a thread takes first, where a process has several messages in hand: the lowest. Whatever else
 # comes is done before an import's next batch, and a revocation before anything (see KeepAThread, too).
@@ -58,7 +58,7 @@ STEPS: tuple[Step, ...] = (
     cancel.STEP,
     delete.STEP,
     hook.STEP,
-    deliver.STEP,
+    webhook.STEP,
 )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from certline.models import Command, CommandStatus, Order, OrderStatus
 from certline.simulator.server import Simulator, running
-from certline.workers.reading_records import GROUP
+from certline.workers.importing.record_reader import GROUP
 from tests.acceptance.secrecy import PASSWORD
 from tests.plant import Plant
 from tests.servers import until

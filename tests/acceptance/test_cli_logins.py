@@ -12,7 +12,7 @@ from certline.models import Account, Database
 from certline.models.account import account_named
 from certline.models.vault import Vault
 from certline.workers.keys import key_pair
-from certline.workers.line import login_of
+from certline.workers.runtime.context import login_of
 from certline.workers.scm import CertificateLogin, TokenLogin
 from tests.acceptance.secrecy import PASSWORD
 from tests.acceptance.terminal import Terminal

@@ -28,9 +28,11 @@ from sqlalchemy.orm import Session
 
 from certline.cli.main import main
 from certline.models import Database
-from certline.workers import app, posting, step
-from certline.workers.line import Line
-from certline.workers.scm.calls import Caller
+from certline.workers import app
+from certline.workers.runtime import step
+from certline.workers.runtime.context import Line
+from certline.workers.scm.transport.caller import Caller
+from certline.workers.webhooks import receiver
 from tests.faults.effects import CALL, MESSAGE, TRANSACTION, Effect, effect_at
 
 
@@ -108,7 +110,7 @@ def install(deaths: Sequence[Death], record: Path) -> None:
     reaper = Reaper(deaths, record)
     _watch_transactions(reaper)
     _watch(reaper, CALL, Caller, "_ask")
-    _watch(reaper, CALL, posting, "post")
+    _watch(reaper, CALL, receiver, "post")
     for owner, method in (
         (_RabbitmqConsumer, "ack"),
         (_RabbitmqConsumer, "nack"),

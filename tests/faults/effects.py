@@ -22,11 +22,11 @@ INSIDE = ("workers/scm/", "workers/keys/")
 # What SCM's client is called, or the function that answers it.
 CLIENTS = {"scm", "client"}
 # What posts to a webhook's receiver.
-RECEIVERS = {"posting"}
+RECEIVERS = {"receiver"}
 # On what `run` is a transaction; elsewhere it runs a part or a step.
 DATABASES = {"database", "_database"}
 # `Line.store` is the way to a transaction, and each place that takes this way is an effect.
-WAYS = {"workers.line:Line.store"}
+WAYS = {"workers.runtime.context:Line.store"}
 MESSAGES = {"basic_publish", "basic_ack", "basic_nack", "basic_reject"}
 # What Dramatiq does for a consumer and for retries of ours.
 DRAMATIQ = {"ack", "nack", "after_process_message"}

@@ -17,9 +17,9 @@ from certline.models.states import OPEN
 from certline.producers.deciding import adopt, send_again
 from certline.producers.requests import request_order
 from certline.producers.sweep import follow_up, look_up_silent
-from certline.workers import sending
 from certline.workers.app import STEPS
-from certline.workers.step import run
+from certline.workers.ordering import submission
+from certline.workers.runtime.step import run
 from tests.factories import a_domain, a_profile, an_account, an_organization
 from tests.faults.model_line import ModelLine, Sleeper
 from tests.faults.scm_model import Ending, Frozen, Killed, ModelScm
@@ -135,11 +135,13 @@ class Histories(RuleBasedStateMachine):
         """A frozen worker goes on where it stood. What it had not sent in time, it doesn't send."""
         sleeper = self.sleepers.pop(which % len(self.sleepers))
         if sleeper.answer is None and sleeper.overslept:
-            release = partial(sending._release, claim=sleeper.claim, why="late", costs_attempt=True)
+            release = partial(
+                submission._release, claim=sleeper.claim, why="late", costs_attempt=True
+            )
             self.database.run(release)
             return
         answer = sleeper.answer or self.scm.execute(sleeper.enrolment)
-        store = partial(sending._record_answer, claim=sleeper.claim, answer=answer)
+        store = partial(submission._record_answer, claim=sleeper.claim, answer=answer)
         self.database.run(partial(store, first_poll=timedelta(0)))
 
     @precondition(lambda self: Status.REVIEW in self.seen)
@@ -234,5 +236,5 @@ class Histories(RuleBasedStateMachine):
         except Frozen as frozen:
             with self.database.transaction() as db:
                 order = db.get_one(Order, command.subject)
-            claim = sending.Claim(order, order.account, order.fence, order.attempts, None)
+            claim = submission.Claim(order, order.account, order.fence, order.attempts, None)
             self.sleepers.append(Sleeper(claim, frozen.enrolment, frozen.answer))

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from certline.models import Account, CallKind, Database
 from certline.models.settings import Settings
 from certline.models.vault import Vault
-from certline.workers import sending
-from certline.workers.line import Line
+from certline.workers.ordering import submission
+from certline.workers.runtime.context import Line
 from certline.workers.scm import Enrolled, Enrolment, ScmClient
 from tests.faults.scm_model import ModelScm
 
@@ -36,7 +36,7 @@ class ModelLine(Line):
 class Sleeper:
     """A frozen worker: its claim, what it was about to send, what SCM answered."""
 
-    claim: sending.Claim
+    claim: submission.Claim
     enrolment: Enrolment
     answer: Enrolled | None
     overslept: bool = False

@@ -27,9 +27,9 @@ from certline.models.settings import Settings
 from certline.producers.requests import request_sync
 from certline.simulator.server import Simulator
 from certline.workers.app import STEPS
-from certline.workers.line import Line
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.step import run as run_step
 from certline.workers.scm import ScmClient
-from certline.workers.step import run as run_step
 from tests.faults.aftermath import Expected, World
 from tests.faults.ageing import Ageing
 from tests.faults.ear import Ear

@@ -16,7 +16,7 @@ from tests.gate import Gate
 from tests.nursery import Part
 from tests.servers import until
 
-CALL = "workers.sending:_call call enroll"
+CALL = "workers.ordering.submission:_call call enroll"
 
 
 @pytest.fixture

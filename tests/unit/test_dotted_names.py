@@ -49,7 +49,7 @@ def exists(dotted: str, qualified: str | None) -> bool:
 
 
 def exists_in_attribute(dotted: str) -> bool:
-    """Whether it names something that a module imports, such as `workers.targets.socket`."""
+    """Whether it names something that a module imports, such as `workers.webhooks.targets.socket`."""
     module, _, attribute = dotted.rpartition(".")
     return attribute in definitions(module)
 
@@ -111,9 +111,9 @@ def test_the_scan_finds_names() -> None:
     ("module", "name"),
     [
         ("certline.workers.nowhere", None),
-        ("certline.workers.sending", "nothing"),
-        ("certline.workers.line", "Line.nothing"),
-        ("certline.workers.sending.nothing", None),
+        ("certline.workers.ordering.submission", "nothing"),
+        ("certline.workers.runtime.context", "Line.nothing"),
+        ("certline.workers.ordering.submission.nothing", None),
     ],
 )
 def test_a_name_that_does_not_exist_is_found(module: str, name: str | None) -> None:
@@ -123,11 +123,11 @@ def test_a_name_that_does_not_exist_is_found(module: str, name: str | None) -> N
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("certline.workers.sending", None),
-        ("certline.workers.line", "Line.store"),
-        ("certline.workers.line", "Line._open_door.probe"),
-        ("certline.workers.scm.pages.MOST_PAGES", None),
-        ("certline.workers.targets.socket.getaddrinfo", None),
+        ("certline.workers.ordering.submission", None),
+        ("certline.workers.runtime.context", "Line.store"),
+        ("certline.workers.runtime.context", "Line._open_door.probe"),
+        ("certline.workers.scm.api.pagination.MOST_PAGES", None),
+        ("certline.workers.webhooks.targets.socket.getaddrinfo", None),
     ],
 )
 def test_a_name_that_exists_is_known(module: str, name: str | None) -> None:

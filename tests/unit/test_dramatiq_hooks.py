@@ -14,8 +14,8 @@ from dramatiq.brokers import rabbitmq
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
 from dramatiq.middleware import Retries
 
-from certline.workers.broker import HardenedBroker, HardenedConsumer, cleanse
-from certline.workers.middleware.retries import SafeRetries
+from certline.workers.process.broker import HardenedBroker, HardenedConsumer, cleanse
+from certline.workers.process.middleware.retries import SafeRetries
 
 QUEUE = "certline.order"
 HOOKS = ["_build_queue_arguments", "_declare_dq_queue", "_declare_xq_queue"]

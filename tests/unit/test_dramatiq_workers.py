@@ -17,12 +17,12 @@ from dramatiq.middleware import Middleware, Retries
 from dramatiq.worker import ConsumerThread, WorkerThread
 
 from certline.models.settings import Settings
-from certline.workers.broker import HardenedConsumer, make_broker
-from certline.workers.health import WorkerHealth, fault_of
-from certline.workers.middleware.keep_a_thread import KeepAThread, SharedQueue
-from certline.workers.middleware.prefetch import TakeAsManyAsThreads
-from certline.workers.middleware.stale import SkipStale
-from certline.workers.middleware.stopping import TellStopping
+from certline.workers.process.broker import HardenedConsumer, make_broker
+from certline.workers.process.health import WorkerHealth, fault_of
+from certline.workers.process.middleware.prefetch import TakeAsManyAsThreads
+from certline.workers.process.middleware.reserved_thread import KeepAThread, SharedQueue
+from certline.workers.process.middleware.stale import SkipStale
+from certline.workers.process.middleware.stopping import TellStopping
 
 
 @pytest.mark.parametrize(

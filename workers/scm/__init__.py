@@ -19,16 +19,6 @@ from certline.workers.scm.answers import (
     ReportRow,
     Validation,
 )
-from certline.workers.scm.asking import (
-    AutoRenew,
-    CertificateFilter,
-    Enrolment,
-    ReportDate,
-    ReportQuery,
-    ReportStatus,
-    RequestSource,
-    RevocationReason,
-)
 from certline.workers.scm.client import ScmClient
 from certline.workers.scm.errors import (
     AlreadyDone,
@@ -46,6 +36,16 @@ from certline.workers.scm.errors import (
     TooSoon,
     TryAgain,
     Unavailable,
+)
+from certline.workers.scm.inputs import (
+    AutoRenew,
+    CertificateFilter,
+    Enrolment,
+    ReportDate,
+    ReportQuery,
+    ReportStatus,
+    RequestSource,
+    RevocationReason,
 )
 from certline.workers.scm.login import (
     AnyLogin,

@@ -1,8 +1,8 @@
 """What may be ordered at SCM."""
 
-from certline.workers.scm import reading
 from certline.workers.scm.answers import CustomField, Profile
-from certline.workers.scm.calls import Call, Caller
+from certline.workers.scm.api import parser
+from certline.workers.scm.transport.caller import Call, Caller
 
 
 class Catalogue(Caller):
@@ -11,9 +11,9 @@ class Catalogue(Caller):
     def profiles(self, organization_id: int | None = None) -> list[Profile]:
         """The certificate profiles; of one organisation, or all."""
         where = {} if organization_id is None else {"organizationId": organization_id}
-        return self._list(Call("profiles", "GET", "/ssl/v1/types", where), reading.profile)
+        return self._list(Call("profiles", "GET", "/ssl/v1/types", where), parser.profile)
 
     def custom_fields(self) -> list[CustomField]:
         """The fields the customer has added to SSL orders."""
         call = Call("custom_fields", "GET", "/ssl/v1/customFields")
-        return self._list(call, reading.custom_field)
+        return self._list(call, parser.custom_field)

@@ -1,10 +1,10 @@
 """Domains at SCM, and their validation."""
 
-from certline.workers.scm import reading
 from certline.workers.scm.answers import Domain, DomainRow, Validation
-from certline.workers.scm.calls import Call
+from certline.workers.scm.api import parser
+from certline.workers.scm.api.pagination import Pages
 from certline.workers.scm.errors import ScmError
-from certline.workers.scm.pages import Pages
+from certline.workers.scm.transport.caller import Call
 
 
 class Domains(Pages):
@@ -13,11 +13,11 @@ class Domains(Pages):
     def domains(self) -> list[DomainRow]:
         """All domains, page after page, each once."""
         call = Call("domains", "GET", "/domain/v1")
-        return self._pages(call, reading.domain_row, lambda row: row.id)
+        return self._pages(call, parser.domain_row, lambda row: row.id)
 
     def domain(self, domain_id: int) -> Domain:
         """One domain with its validation and delegations. Raises NotFound."""
-        return self._one(Call("domain", "GET", f"/domain/v1/{domain_id:d}"), reading.domain)
+        return self._one(Call("domain", "GET", f"/domain/v1/{domain_id:d}"), parser.domain)
 
     def validations(
         self,
@@ -45,8 +45,8 @@ class Domains(Pages):
             for version in ("v1", "v2")
         )
         try:
-            return self._pages(older, reading.validation, lambda row: row.domain)
+            return self._pages(older, parser.validation, lambda row: row.domain)
         except ScmError as error:
             if error.status != 404:
                 raise
-        return self._pages(newer, reading.validation, lambda row: row.domain)
+        return self._pages(newer, parser.validation, lambda row: row.domain)

@@ -1,9 +1,9 @@
 """SCM's reports: one call that says more of each certificate than the list does."""
 
-from certline.workers.scm import reading
 from certline.workers.scm.answers import ReportRow
-from certline.workers.scm.asking import ReportQuery
-from certline.workers.scm.calls import Call, Caller
+from certline.workers.scm.api import parser
+from certline.workers.scm.inputs import ReportQuery
+from certline.workers.scm.transport.caller import Call, Caller
 
 
 class Reports(Caller):
@@ -30,4 +30,4 @@ class Reports(Caller):
             body,
             is_report=True,
         )
-        return self._one(call, reading.report)
+        return self._one(call, parser.report)

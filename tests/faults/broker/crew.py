@@ -8,8 +8,8 @@ from sqlalchemy import delete
 
 from certline.models import Database, Outbox, Queue
 from certline.workers.app import declare
-from certline.workers.broker import HardenedBroker, connection_url
-from certline.workers.line import Line
+from certline.workers.process.broker import HardenedBroker, connection_url
+from certline.workers.runtime.context import Line
 from tests.faults.broker.stage import channel_to
 
 

@@ -16,7 +16,7 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.common import dq_name, xq_name
 from pika.adapters.blocking_connection import BlockingChannel
 
-from certline.workers.broker import HardenedBroker, connection_url
+from certline.workers.process.broker import HardenedBroker, connection_url
 from tests.servers import until
 
 # Longer than a connection and a delivery ever take on a busy machine, in seconds.

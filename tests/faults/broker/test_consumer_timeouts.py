@@ -13,8 +13,8 @@ import pytest
 from certline.models import Account, OrderStatus
 from certline.producers.relay import Relay
 from certline.producers.wire import rabbit_wire
-from certline.workers.broker import HardenedBroker, connection_url
-from certline.workers.line import Line
+from certline.workers.process.broker import HardenedBroker, connection_url
+from certline.workers.runtime.context import Line
 from tests.faults.broker.crew import only_the_order_is_to_be_sent, waiting, working
 from tests.faults.broker.stage import Kind, Stage, broker_of
 from tests.gate import Gate

@@ -9,7 +9,7 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.common import dq_name, xq_name
 from pika.exceptions import ChannelClosedByBroker
 
-from certline.workers.broker import HardenedBroker, connection_url
+from certline.workers.process.broker import HardenedBroker, connection_url
 from tests.faults.broker.stage import Kind, Left, Stage, channel_to
 from tests.servers import RabbitServer
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import update
 
 from certline.models import Command, CommandType, OrderKind
-from certline.workers.outcomes import MOST_TRIES
+from certline.workers.runtime.outcomes import MOST_TRIES
 from certline.workers.scm import RevocationReason
 from tests.faults.killing import kill_workers
 from tests.faults.stage import Stage

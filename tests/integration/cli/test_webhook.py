@@ -10,8 +10,8 @@ from certline.models.webhook import park
 from certline.producers.relay import Relay
 from certline.producers.wire import wire_of
 from certline.workers.app import declare
-from certline.workers.broker import make_broker
-from certline.workers.line import Line
+from certline.workers.process.broker import make_broker
+from certline.workers.runtime.context import Line
 from tests.integration.cli.conftest import Typist
 from tests.told import some
 

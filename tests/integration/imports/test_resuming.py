@@ -10,9 +10,10 @@ from certline.models import AccountStatus, Command, CommandStatus, CommandType, 
 from certline.models.command import MOST_RESTARTS
 from certline.producers.requests import lift_suspension
 from certline.producers.sweep import sweep
-from certline.workers import import_batch, import_orders, reading_records, taking_in
-from certline.workers.lining_up import Entry
-from certline.workers.taking_in import take_in
+from certline.workers.importing import intake, record_reader
+from certline.workers.importing.intake import take_in
+from certline.workers.importing.line_assignment import Entry
+from certline.workers.steps import import_batch, import_orders
 from tests.integration.imports.conftest import FLEET, Estate
 from tests.integration.workers.succession import LONG_AGO
 
@@ -26,7 +27,7 @@ class Killed(BaseException):
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few records in each transaction, so that a batch has several."""
-    monkeypatch.setattr(reading_records, "GROUP", GROUP)
+    monkeypatch.setattr(record_reader, "GROUP", GROUP)
 
 
 @pytest.mark.usefixtures("small_groups")
@@ -191,13 +192,13 @@ def test_a_record_that_postgres_will_not_take_spoils_only_itself(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoilt = estate.ids_at_scm("Issued")[0]
-    row = taking_in._order
+    row = intake._order
 
     def nameless(entry: Entry, now: datetime) -> dict[str, Any]:
         columns = row(entry, now)
         return columns | ({"organization_name": None} if columns["scm_id"] == spoilt else {})
 
-    monkeypatch.setattr(taking_in, "_order", nameless)
+    monkeypatch.setattr(intake, "_order", nameless)
 
     result = estate.take_in()
 

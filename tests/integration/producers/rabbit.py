@@ -15,7 +15,7 @@ from certline.models.session import WAKE_CHANNEL
 from certline.models.settings import Settings
 from certline.producers.relay import Relay
 from certline.producers.wire import RabbitWire, wire_of
-from certline.workers.broker import make_broker
+from certline.workers.process.broker import make_broker
 
 
 @contextmanager

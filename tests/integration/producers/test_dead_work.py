@@ -18,8 +18,8 @@ from certline.models.settings import Settings
 from certline.producers.autopsy import keep_dead
 from certline.producers.delivery import Delivery
 from certline.workers.app import declare
-from certline.workers.broker import make_broker
-from certline.workers.line import Line
+from certline.workers.process.broker import make_broker
+from certline.workers.runtime.context import Line
 from tests.factories import an_account
 from tests.integration.producers.senders import (
     ORDER,

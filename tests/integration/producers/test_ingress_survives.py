@@ -18,7 +18,7 @@ from certline.models.settings import Settings
 from certline.producers import ingress as ingress_module
 from certline.producers.ingress import Ingress
 from certline.producers.wire import rabbit_wire
-from certline.workers.broker import make_broker
+from certline.workers.process.broker import make_broker
 from tests.integration.producers.nonsense import KINDS, bad_messages
 from tests.integration.producers.rabbit import a_wire, channel_to
 from tests.integration.producers.senders import (

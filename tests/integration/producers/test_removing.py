@@ -33,8 +33,8 @@ from certline.producers.removing import (
 from certline.producers.requests import SuspendedError, refuse_suspended, request_sync
 from certline.producers.sweep import sweep
 from certline.simulator.server import Simulator
-from certline.workers.line import login_of
-from certline.workers.outcomes import GiveUp
+from certline.workers.runtime.context import login_of
+from certline.workers.runtime.outcomes import GiveUp
 from tests.factories import a_certificate, a_profile, an_account, an_order
 from tests.integration.workers.conftest import Bench
 from tests.servers import until

@@ -18,7 +18,7 @@ from certline.models import (
 from certline.models.command import accept, claim, finish
 from certline.models.validation import BadCommandError
 from certline.producers.requests import request_polls, retry
-from certline.workers.poll import poll_all
+from certline.workers.steps.poll import poll_all
 from tests.factories import an_order
 
 STEPS = [CommandType.POLL, CommandType.FETCH, CommandType.RECONCILE]

@@ -17,10 +17,10 @@ from certline.producers.relay import Relay
 from certline.producers.webhooks import Added, add_webhook
 from certline.producers.wire import wire_of
 from certline.workers.app import declare
-from certline.workers.broker import make_broker
-from certline.workers.deliver import STEP
-from certline.workers.line import Line
-from certline.workers.step import run
+from certline.workers.process.broker import make_broker
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.step import run
+from certline.workers.steps.webhook import STEP
 from tests.told import some
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from certline.models import CommandStatus
-from certline.workers.signing import new_secret
+from certline.workers.webhooks.signature import new_secret
 from tests.integration.webhooks.conftest import Post
 from tests.unit.scm.odd_server import Seen, http
 

@@ -5,7 +5,7 @@ from sqlalchemy import update
 
 from certline.models import Command, CommandStatus, WebhookStatus
 from certline.producers.webhooks import enable_webhook, remove_webhook, retry_deliveries
-from certline.workers import deliver as step
+from certline.workers.steps import webhook as step
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receivers import AWAY, TAKEN, states
 from tests.unit.scm.odd_server import OddServer, http
@@ -96,7 +96,7 @@ def test_a_name_that_has_become_private_is_refused_at_each_delivery(
         entry = (2, 1, 6, "")
         with monkeypatch.context() as patched:
             patched.setattr(
-                "certline.workers.targets.socket.getaddrinfo",
+                "certline.workers.webhooks.targets.socket.getaddrinfo",
                 lambda *_, **__: [(*entry, (found[0], 443))],
             )
             line.add(f"https://hooks.example:{port}/", allow_private=False)

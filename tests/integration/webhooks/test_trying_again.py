@@ -8,8 +8,7 @@ from sqlalchemy import update
 from certline.models import Command, CommandStatus
 from certline.models.event import history
 from certline.producers.webhooks import retry_deliveries
-from certline.workers import deliver as step
-from certline.workers import posting
+from certline.workers.steps import webhook as step
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receivers import AWAY, TAKEN, is_signed, states
 from tests.unit.scm.odd_server import SILENCE, OddServer, http
@@ -30,7 +29,7 @@ from tests.unit.scm.odd_server import SILENCE, OddServer, http
 def test_a_failed_try_is_repeated_under_the_same_id_with_a_signature_of_its_own(
     line: Post, answer: bytes, says: str, rests: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "WHOLE", 0.5)
+    monkeypatch.setattr(receiver_module, "WHOLE", 0.5)
     with OddServer([answer, TAKEN]) as receiver:
         added = line.add(receiver.url)
         line.tell()

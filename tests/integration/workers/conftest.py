@@ -19,8 +19,8 @@ from certline.models.vault import Vault
 from certline.producers.requests import request_order, request_sync
 from certline.simulator.server import Simulator
 from certline.workers.app import STEPS
-from certline.workers.line import Line
-from certline.workers.step import run
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.step import run
 
 STEP_OF = {step.type: step for step in STEPS}
 # What a hook waits for where a test says nothing else.

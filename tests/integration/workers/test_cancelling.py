@@ -9,8 +9,8 @@ from certline.models import Command, CommandStatus, CommandType, Order, OrderSta
 from certline.models.payloads import CancelCommand
 from certline.models.validation import BadCommandError
 from certline.producers.managing import request_cancelling
+from certline.workers.ordering.submission import _record_answer, claim_to_send
 from certline.workers.scm import Enrolled
-from certline.workers.sending import _record_answer, claim_to_send
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,

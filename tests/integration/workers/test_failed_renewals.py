@@ -7,9 +7,9 @@ import pytest
 from certline.models import Certificate, CommandStatus, OrderStatus
 from certline.models.renewal_backoff import Backoff, backoff_of
 from certline.models.session import clock
-from certline.workers.cancel import cancel_unsent
-from certline.workers.outcomes import MOST_TRIES
-from certline.workers.sending import MOST_ATTEMPTS
+from certline.workers.ordering.submission import MOST_ATTEMPTS
+from certline.workers.runtime.outcomes import MOST_TRIES
+from certline.workers.steps.cancel import cancel_unsent
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,

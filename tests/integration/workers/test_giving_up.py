@@ -4,8 +4,8 @@ from sqlalchemy import update
 
 from certline.models import Command, CommandStatus, CommandType, OrderStatus
 from certline.models.command import MOST_RESTARTS
-from certline.workers.outcomes import MOST_TRIES
-from certline.workers.sending import MOST_ATTEMPTS
+from certline.workers.ordering.submission import MOST_ATTEMPTS
+from certline.workers.runtime.outcomes import MOST_TRIES
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.lookups import lookup_of, lost
 

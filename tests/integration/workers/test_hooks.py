@@ -11,8 +11,8 @@ from sqlalchemy import select
 from certline.models import Certificate, CommandStatus, Hook, Outbox
 from certline.models.hook import run_hook
 from certline.models.outbox import Queue
-from certline.workers import hook as step
 from certline.workers.keys import public_key_sha256, read_certificates
+from certline.workers.steps import hook as step
 from tests.integration.workers.conftest import EVENTS, Bench
 from tests.integration.workers.deploying import NAME, run, runs, script, serial_shown, shown
 from tests.integration.workers.succession import (

@@ -11,8 +11,8 @@ from certline.models import Certificate, CertificateStatus, Command, CommandStat
 from certline.models.deleting import delete_line
 from certline.models.hook import remove_hook, runs_that_matter
 from certline.models.lifecycle import mark_revoked
-from certline.workers import hook as step
-from certline.workers.line_folder import locked_folder
+from certline.workers.deploying.folder import locked_folder
+from certline.workers.steps import hook as step
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.deploying import NAME, runs, serial_shown, stored_but_not_deployed
 from tests.integration.workers.succession import (

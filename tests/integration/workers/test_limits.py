@@ -21,10 +21,10 @@ from certline.models import (
 )
 from certline.producers.requests import lift_suspension
 from certline.simulator.server import Simulator
-from certline.workers.line import Line
-from certline.workers.outcomes import AccountSuspendedError, TryLater
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.outcomes import AccountSuspendedError, TryLater
+from certline.workers.runtime.step import run
 from certline.workers.scm import LoginRefused, NotAsked, TooSoon
-from certline.workers.step import run
 from tests.integration.workers.conftest import STEP_OF, Bench
 from tests.integration.workers.trouble import (
     DETAILS,

@@ -17,9 +17,9 @@ from certline.models import (
 )
 from certline.models.event import history
 from certline.models.validation import BadCommandError
-from certline.workers import sending
 from certline.workers.keys import key_pair
 from certline.workers.keys.csr import read_request
+from certline.workers.ordering import submission
 from certline.workers.scm import Enrolled
 from tests.integration.workers.conftest import Bench
 
@@ -181,7 +181,7 @@ def test_the_late_refusal_of_a_zombie_is_not_stored(bench: Bench) -> None:
     zombie = taken_for_dead(bench, command)
     second = claimed(bench, command)
 
-    bench.line.store(partial(sending._reject, claim=zombie, why="too late"))
+    bench.line.store(partial(submission._reject, claim=zombie, why="too late"))
     answered(bench, second, 2)
 
     assert (bench.order(command).status, bench.order(command).scm_id) == (OrderStatus.PENDING, 2)
@@ -256,26 +256,26 @@ def test_the_same_command_with_its_password_sealed_anew_is_still_the_same(bench:
     assert first.id == second.id
 
 
-def claimed(bench: Bench, command: Command) -> sending.Claim:
+def claimed(bench: Bench, command: Command) -> submission.Claim:
     """The right to send a command's order, taken as a worker takes it."""
     with bench.database.transaction() as db:
-        claim = sending.claim_to_send(db, bench.order(command).id)
+        claim = submission.claim_to_send(db, bench.order(command).id)
     assert claim is not None
     return claim
 
 
-def taken_for_dead(bench: Bench, command: Command) -> sending.Claim:
+def taken_for_dead(bench: Bench, command: Command) -> submission.Claim:
     """A claim whose worker is frozen, while the order was put back to be sent again."""
     zombie = claimed(bench, command)
     why = "taken for dead"
-    bench.line.store(partial(sending._release, claim=zombie, why=why, costs_attempt=True))
+    bench.line.store(partial(submission._release, claim=zombie, why=why, costs_attempt=True))
     return zombie
 
 
-def answered(bench: Bench, claim: sending.Claim, ssl_id: int) -> None:
+def answered(bench: Bench, claim: submission.Claim, ssl_id: int) -> None:
     """SCM's answer comes in for a claim."""
     answer = Enrolled(ssl_id=ssl_id, renew_id=None)
-    store = partial(sending._record_answer, claim=claim, answer=answer)
+    store = partial(submission._record_answer, claim=claim, answer=answer)
     bench.line.store(partial(store, first_poll=timedelta(0)))
 
 

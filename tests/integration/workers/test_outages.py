@@ -24,8 +24,8 @@ from certline.models.breaker import MOST_FAILURES, open_breakers
 from certline.models.figures import figures
 from certline.models.payloads import SyncCommand
 from certline.producers.requests import request_sync
-from certline.workers.line import Line
-from certline.workers.outcomes import TryLater
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.outcomes import TryLater
 from certline.workers.scm import TooSoon
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import reissue, renewal, revocation, stored

@@ -8,7 +8,7 @@ import pytest
 from certline.models import CommandStatus, OrderStatus
 from certline.models.reconciling import MOST_LOOKS
 from certline.producers.sweep import look_up_silent
-from certline.workers import sending
+from certline.workers.ordering import submission
 from certline.workers.scm import Enrolled
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.lookups import (
@@ -118,7 +118,7 @@ def test_nobody_looks_before_the_outcome_has_rested(bench: Bench) -> None:
 def test_an_order_of_a_worker_that_died_is_looked_up_by_the_sweep(bench: Bench) -> None:
     command = bench.place()
     with bench.database.transaction() as db:
-        assert sending.claim_to_send(db, bench.order(command).id)
+        assert submission.claim_to_send(db, bench.order(command).id)
     rest(bench, timedelta(hours=1))
 
     found = [bench.database.run(partial(look_up_silent, settle=bench.line.settings.settle))] * 2
@@ -163,13 +163,13 @@ def test_a_look_that_fails_settles_nothing(
 def test_an_answer_that_comes_while_we_look_stands(bench: Bench) -> None:
     command = bench.place()
     with bench.database.transaction() as db:
-        claim = sending.claim_to_send(db, bench.order(command).id)
+        claim = submission.claim_to_send(db, bench.order(command).id)
     assert claim is not None
     rest(bench, timedelta(hours=1))
     bench.database.run(partial(look_up_silent, settle=timedelta(0)))
     answer = Enrolled(ssl_id=5, renew_id="r")
     bench.line.store(
-        partial(sending._record_answer, claim=claim, answer=answer, first_poll=timedelta(0))
+        partial(submission._record_answer, claim=claim, answer=answer, first_poll=timedelta(0))
     )
 
     bench.run(lookup_of(bench, command).id)

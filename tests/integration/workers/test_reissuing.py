@@ -19,9 +19,9 @@ from certline.models import (
 from certline.models.ordering import follow_with
 from certline.models.session import clock
 from certline.models.validation import BadCommandError
-from certline.workers.fetch import STILL_THE_OLD_ONE, wait_after
 from certline.workers.keys import key_pair
 from certline.workers.keys.csr import sign_request
+from certline.workers.steps.fetch import STILL_THE_OLD_ONE, wait_after
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     HOUR,

@@ -8,8 +8,8 @@ from certline.models import CommandStatus, OrderStatus
 from certline.models.payloads import RenewCommand
 from certline.models.validation import BadCommandError
 from certline.producers.managing import check_successor, request_successor
-from certline.workers.placing import make_key
-from certline.workers.succeeding import place_successor, plan
+from certline.workers.ordering.placement import make_key
+from certline.workers.ordering.succession import place_successor, plan
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     RENEW,

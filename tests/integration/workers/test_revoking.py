@@ -17,8 +17,8 @@ from certline.models import (
 from certline.models.outbox import QUEUE_OF, Queue
 from certline.models.validation import BadCommandError
 from certline.producers.requests import lift_suspension, retry
-from certline.workers.outcomes import MOST_TRIES
-from certline.workers.revoke import reason_word
+from certline.workers.runtime.outcomes import MOST_TRIES
+from certline.workers.steps.revoke import reason_word
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,

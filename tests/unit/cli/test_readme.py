@@ -18,7 +18,7 @@ EVERYWHERE = {"--json", "--help", "--version", "-h"}
 OTHER_VARIABLES = {"CERTLINE_DEBUG", "CERTLINE_TEST_DATABASE_URL", "CERTLINE_TEST_RABBITMQ_URL"}
 # What a deploy hook's command is told.
 HOOK_VARIABLES = set(
-    re.findall(r'"(CERTLINE_\w+)"', (ROOT / "workers" / "line_files.py").read_text())
+    re.findall(r'"(CERTLINE_\w+)"', (ROOT / "workers" / "deploying" / "files.py").read_text())
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

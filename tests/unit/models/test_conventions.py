@@ -12,10 +12,10 @@ from certline.models.payloads import PAYLOADS
 from certline.models.settings import Settings
 from certline.models.vault import Vault
 from certline.workers.app import STEPS, declare
-from certline.workers.line import Line
-from certline.workers.messages import RefusedMessageError
-from certline.workers.middleware import middleware
-from certline.workers.step import Step
+from certline.workers.process.middleware import middleware
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.messages import RefusedMessageError
+from certline.workers.runtime.step import Step
 
 steps = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.type.value)
 

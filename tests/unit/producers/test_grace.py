@@ -5,8 +5,8 @@ from pathlib import Path
 
 from certline.models.settings import Settings
 from certline.producers.parts import STORING, grace
-from certline.workers.scm.wire import DRIPS
-from certline.workers.sending import SEND_WITHIN
+from certline.workers.ordering.submission import SEND_WITHIN
+from certline.workers.scm.transport.http import DRIPS
 
 COMPOSE = Path(__file__).parents[3] / "compose.yaml"
 

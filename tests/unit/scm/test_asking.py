@@ -21,7 +21,7 @@ from certline.workers.scm import (
     ScmClient,
     ScmStatus,
 )
-from certline.workers.scm.certificates import parameters
+from certline.workers.scm.api.certificates import parameters
 from tests.unit.scm.conftest import Connect
 from tests.unit.scm.odd_server import OddServer, as_json, http
 

@@ -20,8 +20,8 @@ from certline.workers.scm import (
     TryAgain,
     Unavailable,
 )
-from certline.workers.scm.classification import CHANGES, RULES, Rule, rule_for
-from certline.workers.scm.verdict import retry_after
+from certline.workers.scm.transport.error_mapping import retry_after
+from certline.workers.scm.transport.error_rules import CHANGES, RULES, Rule, rule_for
 from tests.unit.scm.conftest import CHANGES as CALLS
 
 # What SCM's documentation says of each code: operation, codes, SCM's words, and what it means.

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from certline.workers.scm import Garbled, Login, OutcomeUnknown, ReportQuery, ScmClient, calls
+from certline.workers.scm import Garbled, Login, OutcomeUnknown, ReportQuery, ScmClient
+from certline.workers.scm.transport import caller
 from tests.unit.scm.odd_server import Drip, OddServer, as_json, http
 
 FOR_EVER = Drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000)
@@ -45,13 +46,13 @@ def test_a_connection_waits_as_long_for_the_next_answer() -> None:
 
 
 def test_an_answer_larger_than_any_is_garbled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(caller, "MOST_BYTES", 10_000)
     large = http("200 OK", b"[" + b" " * 10_000 + b"]")
     with OddServer([large]) as server, pytest.raises(Garbled, match="more than 10000 bytes"):
         a_client(server).organizations()
 
 
 def test_a_report_may_be_larger(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "MOST_BYTES", 10)
+    monkeypatch.setattr(caller, "MOST_BYTES", 10)
     with OddServer([as_json("200 OK", {"statusCode": 0, "reports": []})]) as server:
         assert a_client(server).ssl_report(ReportQuery()) == []

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certline.workers.scm import Garbled, Login
-from certline.workers.scm.calls import Call
-from certline.workers.scm.pages import PAGE, Pages, Walk
+from certline.workers.scm.api.pagination import PAGE, Pages, Walk
+from certline.workers.scm.transport.caller import Call
 from tests.unit.scm.conftest import Connect
 from tests.unit.scm.odd_server import OddServer, Seen, ok
 
@@ -57,7 +57,7 @@ def test_the_same_page_for_ever_is_the_whole_list(connect: Connect) -> None:
 def test_a_list_without_an_end_is_garbled(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("certline.workers.scm.pages.MOST_PAGES", 50)
+    monkeypatch.setattr("certline.workers.scm.api.pagination.MOST_PAGES", 50)
     numbers = iter(range(1, 1_000))
     endless = OddServer([lambda _: ok([{"id": next(numbers), "name": "d"}])])
     with endless as server, pytest.raises(Garbled, match="doesn't end"):

@@ -5,7 +5,8 @@ from datetime import date
 
 import pytest
 
-from certline.workers.scm import Enrolment, Garbled, ScmStatus, reading
+from certline.workers.scm import Enrolment, Garbled, ScmStatus
+from certline.workers.scm.api import parser
 from tests.unit.scm.conftest import Connect
 from tests.unit.scm.odd_server import OddServer, http, ok
 from tests.unit.scm.records import DETAILS
@@ -56,7 +57,7 @@ def test_details_of_a_certificate(connect: Connect) -> None:
 
 
 def test_details_before_issue_have_hardly_anything() -> None:
-    found = reading.details({"sslId": 5, "status": "Applied", "certType": "", "expires": "soon"})
+    found = parser.details({"sslId": 5, "status": "Applied", "certType": "", "expires": "soon"})
 
     assert found.state.is_pending
     assert found.serial_number is None
@@ -71,7 +72,7 @@ def test_details_of_another_certificate_are_not_believed(connect: Connect) -> No
 
 @pytest.mark.parametrize("sans", ["a.example, b.example", "a.example; b.example"])
 def test_names_may_come_as_a_text(sans: str) -> None:
-    found = reading.details({"id": 5, "subjectAlternativeNames": sans})
+    found = parser.details({"id": 5, "subjectAlternativeNames": sans})
 
     assert found.sans == ("a.example", "b.example")
 
@@ -108,4 +109,4 @@ def test_a_certificate_is_collected_by_the_documented_form(connect: Connect) -> 
 
 @pytest.mark.parametrize("code", [4, "4", "SUPERSEDED"])
 def test_a_reason_may_be_a_number_or_a_word(code: object) -> None:
-    assert reading.details({"id": 5, "reasonCode": code}).reason_code == str(code)
+    assert parser.details({"id": 5, "reasonCode": code}).reason_code == str(code)

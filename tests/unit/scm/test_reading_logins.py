@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from certline.workers.scm import AdminRecord, AdminRow, Password, PasswordState, reading
+from certline.workers.scm import AdminRecord, AdminRow, Password, PasswordState
+from certline.workers.scm.api import parser
 from tests.unit.scm.conftest import Connect
 from tests.unit.scm.odd_server import OddServer, ok
 
@@ -56,4 +57,4 @@ def test_an_administrator_is_found_by_its_login_and_then_read(connect: Connect) 
 def test_no_privileges_told_are_not_no_privileges(
     answer: object, privileges: tuple[str, ...] | None
 ) -> None:
-    assert reading.admin_record(answer).privileges == privileges
+    assert parser.admin_record(answer).privileges == privileges

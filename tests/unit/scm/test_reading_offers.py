@@ -9,8 +9,8 @@ from certline.workers.scm import (
     Organization,
     Profile,
     Validation,
-    reading,
 )
+from certline.workers.scm.api import parser
 from tests.unit.scm.conftest import Connect
 from tests.unit.scm.odd_server import OddServer, ok
 
@@ -80,7 +80,7 @@ def test_an_organisation_says_whether_it_may_order(connect: Connect) -> None:
     assert found.ssl_api_enabled is False
     assert found.contact_emails == ("a@x.example", "b@x.example")
     assert found.departments == (Department(9102, "IT"),)
-    assert reading.organization_details({"id": 1}).ssl_api_enabled is None
+    assert parser.organization_details({"id": 1}).ssl_api_enabled is None
 
 
 def test_a_validation_of_a_domain() -> None:
@@ -93,6 +93,6 @@ def test_a_validation_of_a_domain() -> None:
         "expirationDate": "2026-09-16",
     }
 
-    assert reading.validation(row) == Validation(
+    assert parser.validation(row) == Validation(
         "a.example", "EXPIRED", "CNAME", "NOT_INITIATED", "", date(2026, 9, 16)
     )

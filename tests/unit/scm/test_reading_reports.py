@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from certline.workers.scm import Garbled, ReportQuery, ScmStatus, reading
+from certline.workers.scm import Garbled, ReportQuery, ScmStatus
+from certline.workers.scm.api import parser
 from tests.unit.scm.conftest import Connect
 from tests.unit.scm.odd_server import OddServer, ok
 from tests.unit.scm.records import DETAILS
@@ -39,7 +40,7 @@ def test_a_report_has_names_comments_and_moments(connect: Connect) -> None:
     assert row.approved == row.requested
     assert row.expires == datetime(2026, 10, 30, tzinfo=UTC)
     assert row.revoked is None
-    assert row.serial_number == reading.details(DETAILS).serial_number
+    assert row.serial_number == parser.details(DETAILS).serial_number
     assert row.custom_fields == (("CostCentre", "4711"),)
 
 

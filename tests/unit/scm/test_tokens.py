@@ -18,7 +18,7 @@ from certline.workers.scm import (
     TokenLogin,
     TryAgain,
 )
-from certline.workers.scm.tokens import use_for
+from certline.workers.scm.transport.oauth import use_for
 from tests.unit.scm.conftest import ORDER
 from tests.unit.scm.odd_server import RESET, OddServer, Reply, Seen, as_json, http
 

@@ -3,7 +3,7 @@
 import pytest
 
 from certline.workers.scm import NotSent, ScmClient
-from certline.workers.scm.connections import since_boot
+from certline.workers.scm.transport.connections import since_boot
 from tests.unit.scm.conftest import ORDER, Connect
 from tests.unit.scm.odd_server import OddServer, as_json
 

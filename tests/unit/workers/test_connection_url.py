@@ -7,7 +7,12 @@ import pytest
 from pydantic import SecretStr
 
 from certline.models.settings import Settings
-from certline.workers.broker import CONNECTION, HardenedBroker, connection_url, make_broker
+from certline.workers.process.broker import (
+    CONNECTION,
+    HardenedBroker,
+    connection_url,
+    make_broker,
+)
 
 OURS = parse_qs(CONNECTION)
 

@@ -11,7 +11,7 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import iter_queue
 from dramatiq.worker import _WorkQueueItem
 
-from certline.workers.middleware.keep_a_thread import KeepAThread, SharedQueue
+from certline.workers.process.middleware.reserved_thread import KeepAThread, SharedQueue
 
 
 def message(queue: str, priority: int = 0) -> Any:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from certline.workers import line_folder
-from certline.workers.line_folder import (
+from certline.workers.deploying import folder as line_folder
+from certline.workers.deploying.folder import (
     File,
     FolderBusyError,
     NotOurFolderError,

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from certline.models.settings import Settings
-from certline.workers.logs import configure
+from certline.workers.process.logs import configure
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from certline.workers.pacing import is_out_of_order
+from certline.workers.runtime.pacing import is_out_of_order
 from certline.workers.scm import (
     Garbled,
     LoginRefused,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from certline.workers import posting
-from certline.workers.posting import Answer, NotPostedError, post
-from certline.workers.targets import BadTargetError
+from certline.workers.webhooks import receiver as posting
+from certline.workers.webhooks.receiver import Answer, NotPostedError, post
+from certline.workers.webhooks.targets import BadTargetError
 from tests.unit.keys.authority import Authority
 from tests.unit.scm.odd_server import RESET, SILENCE, Drip, OddServer, http
 

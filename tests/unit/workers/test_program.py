@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from certline.workers import program
-from certline.workers.program import KEPT, Ran, run_program
+from certline.workers.deploying import program
+from certline.workers.deploying.program import KEPT, Ran, run_program
 from tests.servers import until
 
 # Seconds; nothing here takes so long unless it hangs.

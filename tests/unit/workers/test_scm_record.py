@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from certline.models import OrderStatus
-from certline.workers.scm import Details, ScmStatus
-from certline.workers.scm_record import (
+from certline.workers.importing.record_mapping import (
     UnusableRecordError,
     auto_renews,
     columns,
     status_of,
     why_over,
 )
+from certline.workers.scm import Details, ScmStatus
 
 TODAY = date(2026, 3, 2)
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

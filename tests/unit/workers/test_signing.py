@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 
-from certline.workers.signing import new_secret, signed
+from certline.workers.webhooks.signature import new_secret, signed
 
 
 def test_the_specifications_example_has_the_specifications_signature() -> None:

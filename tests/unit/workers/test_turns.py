@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from certline.workers import turns
-from certline.workers.turns import MOST_AHEAD, Turns, turns_together
+from certline.workers.runtime import turns
+from certline.workers.runtime.turns import MOST_AHEAD, Turns, turns_together
 
 NOW = timedelta(0)
 

@@ -4,19 +4,19 @@ from datetime import date
 
 import pytest
 
+from certline.workers.account_check import (
+    NEEDED,
+    not_looked_at,
+    of_organizations,
+    of_password,
+    of_record,
+)
 from certline.workers.scm import (
     AdminRecord,
     Organization,
     OrganizationDetails,
     Password,
     PasswordState,
-)
-from certline.workers.verifying import (
-    NEEDED,
-    not_looked_at,
-    of_organizations,
-    of_password,
-    of_record,
 )
 
 TODAY = date(2026, 3, 2)

@@ -1,0 +1,1 @@
+"""Imports: reading SCM's lists and records, and storing them as orders."""

@@ -1,0 +1,237 @@
+"""What was done outside, to orders that are here: in SCM's own portal, or by SCM itself."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from certline.models import (
+    Account,
+    Certificate,
+    CertificateStatus,
+    Command,
+    CommandType,
+    Line,
+    Order,
+    OrderKind,
+    OrderStatus,
+)
+from certline.models.base import new_id
+from certline.models.event import record
+from certline.models.import_record import News, Outcome, RecordStatus
+from certline.models.kinship import join_lines, run_of
+from certline.models.lifecycle import mark_revoked, take_its_place
+from certline.models.order import open_twin
+from certline.models.ordering import ask_now, follow_with, move
+from certline.models.session import clock
+from certline.models.states import OPEN
+from certline.workers.importing.record_mapping import auto_renews, status_of
+from certline.workers.scm import Details, ScmStatus
+from certline.workers.steps.revoke import reason_word
+
+
+def note_facts(order: Order, details: Details) -> bool:
+    """Keep what SCM says of an order; answers whether SCM has begun to renew it by itself."""
+    renews = auto_renews(details)
+    begun = renews and not order.scm_auto_renew
+    order.scm_status = details.status or order.scm_status
+    order.scm_renewed = details.renewed
+    order.scm_auto_renew = renews
+    return begun
+
+
+def catch_up(db: Session, command: Command, order: Order, details: Details) -> Outcome:
+    """Bring an order that is here, locked by the caller, to what SCM says of it now."""
+    begins_to_renew = note_facts(order, details)
+    if details.renewed:
+        _tie(db, order)
+    versions = _versions(db, order)
+    if _is_another(details, versions) and _open_reissue(db, order):
+        why = "a reissue of ours is on its way"
+        return Outcome(details.ssl_id, RecordStatus.LEFT, why)
+    news = _news(db, command, order, details, versions)
+    if news is None and begins_to_renew:
+        news = News.AUTO_RENEW
+    status = RecordStatus.KNOWN if news is None else RecordStatus.UPDATED
+    return Outcome(details.ssl_id, status, news=news)
+
+
+def _news(
+    db: Session, command: Command, order: Order, details: Details, versions: Sequence[Certificate]
+) -> News | None:
+    mine = [each for each in versions if details.serial_number in (None, each.serial_number)]
+    if details.state is ScmStatus.REVOKED:
+        return _revoked(db, command, order, details, mine)
+    if details.state is ScmStatus.REPLACED:
+        return _replaced(db, command, mine)
+    status = status_of(details, clock(db).date())
+    if status not in (OrderStatus.PENDING, OrderStatus.ISSUED):
+        return None
+    if order.status is OrderStatus.CANCELLED and status is OrderStatus.PENDING:
+        return None  # SCM would not decline it; its poll goes on
+    if order.status in (OrderStatus.REJECTED, OrderStatus.CANCELLED):
+        return _lives_again(db, order, details)
+    if status is OrderStatus.PENDING or details.serial_number is None or mine:
+        return None
+    match order.status:
+        case OrderStatus.HELD | OrderStatus.ISSUED:
+            changed = order.scm_serial not in (None, details.serial_number)
+            order.scm_serial = details.serial_number
+            return News.REPLACED if changed else None
+        case OrderStatus.PENDING:
+            ask_now(db, [order])
+            return None
+        case _:
+            return _another_version(db, command, order, details, versions)
+
+
+def _is_another(details: Details, versions: Sequence[Certificate]) -> bool:
+    serials = {each.serial_number for each in versions}
+    return bool(serials) and details.serial_number not in {None, *serials}
+
+
+def _versions(db: Session, order: Order) -> list[Certificate]:
+    query = select(Certificate).where(
+        Certificate.account_id == order.account_id, Certificate.scm_id == order.scm_id
+    )
+    return list(db.scalars(query.order_by(Certificate.created_at, Certificate.id)))
+
+
+def _revoked(
+    db: Session, command: Command, order: Order, details: Details, mine: Sequence[Certificate]
+) -> News | None:
+    if order.status is OrderStatus.HELD:
+        why = "it was revoked at SCM before there was room for it"
+        move(db, order, OrderStatus.CANCELLED, why=why)
+        return News.REVOKED
+    fresh = [each for each in mine if each.status is not CertificateStatus.REVOKED]
+    for certificate in fresh[-1:]:
+        mark_revoked(
+            db,
+            certificate,
+            command,
+            reason=reason_word(details.reason_code),
+            comments="it was revoked at SCM, and not by certline",
+            at=_midnight(details.revoked),
+        )
+    return News.REVOKED if fresh else None
+
+
+def _replaced(db: Session, command: Command, mine: Sequence[Certificate]) -> News | None:
+    active = [each for each in mine if each.status is CertificateStatus.ACTIVE]
+    for certificate in active:
+        certificate.status = CertificateStatus.SUPERSEDED
+        why = "SCM says that another has taken its place"
+        record(
+            db,
+            "certificate.superseded",
+            certificate.id,
+            who=command.requested_by,
+            why=why,
+            command_id=command.id,
+        )
+    return News.REPLACED if active else None
+
+
+def _lives_again(db: Session, order: Order, details: Details) -> News | None:
+    """A refused order was edited and sent again in SCM's portal: a person decides whether to take it."""
+    if open_twin(db, order.business_key) is not None:
+        return None
+    why = (
+        f"SCM's status is {details.status} by now, so it was sent again there; to go on with it, "
+        f"adopt {order.scm_id}"
+    )
+    move(db, order, OrderStatus.REVIEW, why=why)
+    return News.NEW
+
+
+def _another_version(
+    db: Session,
+    command: Command,
+    order: Order,
+    details: Details,
+    versions: Sequence[Certificate],
+) -> News | None:
+    """The same sslId has another certificate: it becomes a new version of its line."""
+    latest = versions[-1] if versions else None
+    if latest is None or db.get_one(Line, latest.line_id).deleted_at is not None:
+        return None
+    now = clock(db)
+    reissue = Order(
+        id=new_id(),
+        account=db.get_one(Account, order.account_id),
+        kind=OrderKind.REISSUE,
+        status=OrderStatus.ISSUED,
+        scm_id=order.scm_id,
+        scm_status=details.status,
+        scm_serial=details.serial_number,
+        scm_renewed=details.renewed,
+        scm_auto_renew=auto_renews(details),
+        business_key=f"import {order.account_id} {order.scm_id} {details.serial_number}",
+        reference=new_id(),
+        common_name=(details.common_name or order.common_name).lower(),
+        sans=[name.lower() for name in details.sans] or order.sans,
+        organization_id=order.organization_id,
+        organization_name=order.organization_name,
+        profile_id=order.profile_id,
+        profile_name=order.profile_name,
+        term=order.term,
+        keystore_type="PEM",
+        comments=order.comments,
+        external_requesters=order.external_requesters,
+        custom_fields=order.custom_fields,
+        predecessor_id=latest.id,
+        line_id=latest.line_id,
+        reason="replaced at SCM, and not by certline",
+        requested_by=command.requested_by,
+        created_at=now,
+        updated_at=now,
+        issued_at=now,
+    )
+    db.add(reissue)
+    db.flush()
+    why = "its certificate was replaced at SCM"
+    record(
+        db,
+        "order.imported",
+        reissue.id,
+        who=command.requested_by,
+        why=why,
+        command_id=command.id,
+        scm_id=order.scm_id,
+        status="issued",
+    )
+    follow_with(db, reissue, CommandType.FETCH)
+    return News.REPLACED
+
+
+def _open_reissue(db: Session, order: Order) -> bool:
+    """Whether a reissue of ours is on its way for that sslId."""
+    query = (
+        select(Order.id)
+        .join(Certificate, Certificate.id == Order.predecessor_id)
+        .where(
+            Order.account_id == order.account_id,
+            Order.kind == OrderKind.REISSUE,
+            Order.status.in_(OPEN),
+            Certificate.scm_id == order.scm_id,
+        )
+    )
+    return db.scalars(query).first() is not None
+
+
+def _tie(db: Session, order: Order) -> None:
+    """SCM says that it was renewed: its successor, if it is here with a line of its own, joins it."""
+    run = run_of(db, order)
+    lines = {each.line_id for each in run if each.line_id is not None}
+    if len(lines) < 2 or order.certificate_id is None:
+        return
+    join_lines(db, run)
+    db.refresh(order)
+    certificate = db.get_one(Certificate, order.certificate_id, populate_existing=True)
+    take_its_place(db, order, certificate)
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)

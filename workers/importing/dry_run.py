@@ -1,0 +1,146 @@
+"""What an import would bring: a report of what is new at SCM and of what was done there by others.
+
+It asks for lists only, one for each of SCM's statuses, so it costs few calls and changes nothing.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from certline.models import Account, Command
+from certline.models.import_record import News
+from certline.models.license import room_left
+from certline.models.payload_fields import SCM_WORDS
+from certline.models.payloads import ImportCommand
+from certline.workers.importing.known import like_ours, look_here
+from certline.workers.importing.record_mapping import auto_renews
+from certline.workers.importing.scm_lists import (
+    AUTO_RENEWED,
+    GONE,
+    ListReader,
+    Look,
+    Recent,
+    fitting,
+    note_all,
+)
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
+from certline.workers.scm import CertificateFilter, CertificateRow, NotFound
+from certline.workers.scm.api.pagination import Walk
+
+log = structlog.get_logger()
+
+# Orders that the report names of each kind; how many there are is always told.
+MOST_NAMED = 100
+
+
+class Report:
+    """What has been found so far; it doesn't grow with the estate."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self.known = 0
+        self.new: Counter[str] = Counter()
+        self.news: Counter[News] = Counter()
+        self.named: dict[str, list[dict[str, Any]]] = {news.value: [] for news in News}
+
+    def add(self, db: Session, status: str, rows: list[CertificateRow]) -> None:
+        """Rows that SCM lists under a status."""
+        here = look_here(db, self._account.id, [row.ssl_id for row in rows])
+        strangers = [row for row in rows if row.ssl_id not in here.orders]
+        renewals = like_ours(db, self._account.id, strangers) if status == "Issued" else set()
+        for row in rows:
+            if row.ssl_id not in here.orders:
+                self.new[status] += 1
+                self._tell(News.NEW, row)
+                if row.ssl_id in renewals:
+                    self._tell(News.RENEWED, row)
+                continue
+            self.known += 1
+            if status in GONE and here.is_in_use(row):
+                self._tell(News.REVOKED if status == "Revoked" else News.REPLACED, row)
+            elif here.is_changed(row):
+                self._tell(News.REPLACED, row)
+
+    def add_auto_renewed(self, db: Session, rows: list[CertificateRow]) -> None:
+        """Rows that SCM renews by itself."""
+        here = look_here(db, self._account.id, [row.ssl_id for row in rows])
+        for row in rows:
+            if row.ssl_id in here.orders:
+                self._tell(News.AUTO_RENEW, row)
+
+    def _tell(self, news: News, row: CertificateRow) -> None:
+        self.news[news] += 1
+        named = self.named[news.value]
+        if len(named) < MOST_NAMED:
+            named.append({"scm_id": row.ssl_id, "common_name": row.common_name})
+
+
+def report(
+    line: Line,
+    account: Account,
+    command: Command,
+    wanted: ImportCommand,
+    chosen: CertificateFilter,
+) -> dict[str, Any]:
+    """Read the lists and answer what is news. Raises GiveUp, TryLater, AccountSuspendedError."""
+    found, reader = Report(account), ListReader(line, account, command)
+    total = None
+    if wanted.order:
+        _ask_for_named(line, account, command, wanted, found)
+    else:
+        with reading_scm(account, command.attempts, MOST_TRIES):
+            total = line.scm(account).count_certificates(chosen)
+        for status in [wanted.status] if wanted.status else SCM_WORDS:
+            look = Look(note_all, status=status)
+            for rows in _rows_of(reader, wanted, look.narrow(chosen, account)):
+                with line.database.transaction() as db:
+                    found.add(db, status, rows)
+        try:
+            renewed = AUTO_RENEWED.narrow(chosen, account)
+            for rows in _rows_of(reader, wanted, renewed):
+                with line.database.transaction() as db:
+                    found.add_auto_renewed(db, rows)
+        except GiveUp as over:
+            log.warning("import.list_refused", account=account.name, why=str(over))
+    with line.database.transaction() as db:
+        room = max(0, room_left(db))
+    return {
+        "account": account.name,
+        "dry_run": True,
+        "total": total,
+        "known": found.known,
+        "new": dict(found.new),
+        "room": room,
+        "news": {news.value: found.news[news] for news in News},
+        "named": found.named,
+    }
+
+
+def _rows_of(
+    reader: ListReader, wanted: ImportCommand, chosen: CertificateFilter
+) -> Iterator[list[CertificateRow]]:
+    recent = Recent()
+    for page in reader.pages(chosen, Walk(), recent):
+        yield [row for row in fitting(page, wanted).rows if row.ssl_id not in recent.repeated]
+
+
+def _ask_for_named(
+    line: Line, account: Account, command: Command, wanted: ImportCommand, found: Report
+) -> None:
+    for scm_id in wanted.order:
+        with reading_scm(account, command.attempts, MOST_TRIES):
+            try:
+                details = line.scm(account).details(scm_id)
+            except NotFound:
+                continue
+        row = CertificateRow(
+            scm_id, details.common_name, details.sans, serial_number=details.serial_number
+        )
+        with line.database.transaction() as db:
+            found.add(db, details.state.value, [row])
+            if auto_renews(details):
+                found.add_auto_renewed(db, [row])

@@ -1,0 +1,250 @@
+"""Orders of SCM's that are taken in, many in one transaction: recorded, put in their lines, and stored
+where the licence has room.
+
+Nobody is told of each: `import.completed` has the counts. Each has its row in the log.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from certline.models import (
+    Certificate,
+    CertificateStatus,
+    Command,
+    CommandType,
+    Event,
+    Order,
+    OrderKind,
+    OrderStatus,
+)
+from certline.models.base import new_id
+from certline.models.bulk import add_rows, set_in_rows
+from certline.models.event import entry as log_entry
+from certline.models.import_record import News, Outcome, RecordStatus
+from certline.models.license import license_use
+from certline.models.lifecycle import take_its_place
+from certline.models.many import begin_steps
+from certline.models.outbox import emit_event
+from certline.models.session import clock
+from certline.models.states import OPEN
+from certline.workers.importing.line_assignment import Entry, Intake, entry_of, in_lines
+from certline.workers.importing.record_mapping import (
+    Met,
+    UnusableRecordError,
+    names_of,
+    why_over,
+)
+
+# SCM has just been asked for these: nothing about them is urgent.
+FIRST_POLL = timedelta(hours=1)
+# So many polls have gone by where that is the wait (poll.wait_after, 30 s doubled).
+POLLS_BEFORE = 7
+
+# What is done next about an order, and how soon.
+STEPS = (
+    (OrderStatus.PENDING, CommandType.POLL, FIRST_POLL),
+    (OrderStatus.ISSUED, CommandType.FETCH, timedelta(0)),
+)
+
+ENDINGS = {
+    OrderStatus.STORED: RecordStatus.STORED,
+    OrderStatus.HELD: RecordStatus.HELD,
+    OrderStatus.ISSUED: RecordStatus.PENDING,
+    OrderStatus.PENDING: RecordStatus.PENDING,
+    OrderStatus.REJECTED: RecordStatus.CLOSED,
+    OrderStatus.CANCELLED: RecordStatus.CLOSED,
+    OrderStatus.REVIEW: RecordStatus.FAILED,
+}
+
+
+def take_turns(db: Session, account_id: int) -> None:
+    """Let imports of one account store one after another: none records what another has."""
+    key = func.hashtextextended(f"import {account_id}", 0)
+    db.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def take_in(
+    db: Session, intake: Intake, found: Sequence[Met], doubtful: Mapping[str, str]
+) -> list[Outcome]:
+    """Record orders that are not here yet, but those that may be the doubtful ones. In a transaction
+    that has asked for those, and has then taken its turn.
+    """
+    if not found:
+        return []
+    now = clock(db)
+    outcomes, entries = [], []
+    for met in found:
+        try:
+            rival = doubtful.get(names_of(met.details)[0])
+            if rival is not None:
+                why = f"order {rival} is on its way, and this may be it"
+                outcomes.append(Outcome(met.scm_id, RecordStatus.LEFT, why))
+                continue
+            entries.append(entry_of(intake, met, now))
+        except UnusableRecordError as unusable:
+            outcomes.append(Outcome(met.scm_id, RecordStatus.FAILED, str(unusable)))
+    entries, strangers = in_lines(db, intake, entries)
+    outcomes += [Outcome(each.met.scm_id, RecordStatus.NEW, news=News.NEW) for each in strangers]
+    _store(db, intake, entries, now)
+    return outcomes + [_outcome(entry) for entry in entries]
+
+
+def orders_in_doubt(db: Session, account_id: int, found: Iterable[Met]) -> dict[str, str]:
+    """Orders of ours that were sent, and whose sslId we don't know: by common name, their ids.
+
+    A record of that name may be just this order: reconciling finds out, and not an import.
+    """
+    names = [each.details.common_name.strip().lower() for each in found]
+    query = select(Order.common_name, Order.id).where(
+        Order.account_id == account_id,
+        Order.common_name.in_(names),
+        Order.scm_id.is_(None),
+        Order.sent_at.is_not(None),
+        Order.kind != OrderKind.REISSUE,
+        Order.status.in_(OPEN),
+    )
+    return {row.common_name: row.id for row in db.execute(query)}
+
+
+def _store(db: Session, intake: Intake, entries: Sequence[Entry], now: datetime) -> None:
+    add_rows(db, Order, [_order(entry, now) for entry in entries])
+    add_rows(db, Event, [_logged(intake, entry) for entry in entries])
+    stored = {new_id(): entry for entry in entries if entry.status is OrderStatus.STORED}
+    add_rows(db, Certificate, [_certificate(entry, own) for own, entry in stored.items()])
+    ids = {entry.row["id"]: own for own, entry in stored.items()}
+    set_in_rows(db, Order, "certificate_id", ids)
+    _put_in_place(db, intake, stored)
+    for status, step, after in STEPS:
+        waiting = [entry.row["id"] for entry in entries if entry.status is status]
+        begin_steps(
+            db,
+            step,
+            waiting,
+            requested_by=intake.requested_by,
+            correlation_id=intake.correlation_id,
+            after=after,
+        )
+    if any(entry.status is OrderStatus.HELD for entry in entries):
+        _tell_exhausted(db, intake)
+
+
+def _put_in_place(db: Session, intake: Intake, stored: Mapping[str, Entry]) -> None:
+    """Certificates of lines that have several of them: the newest is the one to use."""
+    lines = {entry.line_id for entry in stored.values()}
+    versions: dict[str, list[Any]] = {}
+    query = select(
+        Certificate.id,
+        Certificate.line_id,
+        Certificate.order_id,
+        Certificate.scm_id,
+        Certificate.status,
+        Certificate.created_at,
+    ).where(Certificate.line_id.in_(lines))
+    for row in db.execute(query) if lines else ():
+        versions.setdefault(row.line_id, []).append(row)
+    fresh: dict[str, list[Any]] = {}
+    for line_id, rows in versions.items():
+        if all(row.created_at >= intake.begun for row in rows):
+            fresh[line_id] = sorted(rows, key=lambda row: row.scm_id)
+    _link(db, [rows for rows in fresh.values() if len(rows) > 1])
+    for own, entry in sorted(stored.items(), key=lambda each: each[1].met.scm_id):
+        if entry.line_id not in fresh:
+            order, certificate = db.get_one(Order, entry.row["id"]), db.get_one(Certificate, own)
+            take_its_place(db, order, certificate, news_before=intake.begun)
+            db.flush()
+
+
+def _link(db: Session, lines: Sequence[Sequence[Any]]) -> None:
+    """Lines that are all of this import: nobody has to be told of it."""
+    pairs = [pair for rows in lines for pair in pairwise(rows)]
+    over = {
+        older.id: CertificateStatus.SUPERSEDED
+        for older, _ in pairs
+        if older.status is CertificateStatus.ACTIVE
+    }
+    set_in_rows(db, Certificate, "status", over)
+    set_in_rows(db, Certificate, "supersedes_id", {newer.id: older.id for older, newer in pairs})
+    set_in_rows(db, Order, "predecessor_id", {newer.order_id: older.id for older, newer in pairs})
+
+
+def _order(entry: Entry, now: datetime) -> dict[str, Any]:
+    waits = entry.status is OrderStatus.PENDING
+    live = entry.status in (OrderStatus.STORED, OrderStatus.ISSUED, OrderStatus.HELD)
+    return {
+        **entry.row,
+        "status": entry.status,
+        "line_id": entry.line_id,
+        "polls": POLLS_BEFORE if waits else 0,
+        "next_poll_at": now + FIRST_POLL if waits else None,
+        "issued_at": now if live else None,
+        "error": _why(entry),
+    }
+
+
+def _why(entry: Entry) -> str | None:
+    match entry.status:
+        case OrderStatus.REVIEW:
+            return f"its certificate cannot be stored: {entry.met.fault}"
+        case OrderStatus.REJECTED | OrderStatus.CANCELLED:
+            return why_over(entry.met.details)
+        case OrderStatus.HELD:
+            return "no licence is left"
+        case _:
+            return None
+
+
+def _logged(intake: Intake, entry: Entry) -> dict[str, Any]:
+    return log_entry(
+        "order.imported",
+        entry.row["id"],
+        command_id=intake.command_id,
+        who=intake.requested_by,
+        why=_why(entry),
+        scm_id=entry.met.scm_id,
+        scm_status=entry.row["scm_status"],
+        status=entry.status.value,
+    )
+
+
+def _certificate(entry: Entry, own_id: str) -> dict[str, Any]:
+    row = entry.row
+    return {
+        **(entry.met.leaf or {}),
+        "id": own_id,
+        "order_id": row["id"],
+        "line_id": entry.line_id,
+        "account_id": row["account_id"],
+        "scm_id": row["scm_id"],
+        "organization_id": row["organization_id"],
+        "profile_id": row["profile_id"],
+        "common_name": row["common_name"],
+        "keystore_type": row["keystore_type"],
+    }
+
+
+def _tell_exhausted(db: Session, intake: Intake) -> None:
+    """Once an import: what is held is listed, and `import.completed` counts it."""
+    told = db.scalar(
+        select(Command.result["held"].as_integer() > 0).where(Command.id == intake.command_id)
+    )
+    if not told:
+        use = license_use(db)
+        facts = {"capacity": use.capacity, "used": use.used, "held": use.held}
+        emit_event(
+            db,
+            "license.exhausted",
+            facts,
+            subject=intake.account,
+            correlation_id=intake.correlation_id,
+        )
+
+
+def _outcome(entry: Entry) -> Outcome:
+    status = ENDINGS[entry.status]
+    failed = status is RecordStatus.FAILED
+    return Outcome(entry.met.scm_id, status, _why(entry) if failed else None, entry.news)

@@ -1,0 +1,1 @@
+"""A worker process: broker, middleware, health, logs."""

@@ -1,0 +1,1 @@
+"""The frame that steps run in: context, outcomes, pacing, messages."""

@@ -1,0 +1,74 @@
+"""Which command a work message is about: it names one that is a row, or it brings a whole one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from certline.models import Command, CommandType
+from certline.models.admission import admit
+from certline.models.command import OtherCommandError, known_id
+from certline.models.envelope import Asked, in_brief, read_command, require_storable
+from certline.models.validation import BadCommandError
+from certline.workers.runtime.context import Line
+
+
+class RefusedMessageError(Exception):
+    """A message that is about no command which this step could do. Trying again can't help: it goes
+    to the dead letters at once.
+    """
+
+
+def command_of(
+    line: Line, step: CommandType, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> str:
+    """The id of the command that a message is about; a whole command is recorded first.
+
+    Raises RefusedMessageError.
+    """
+    try:
+        named = named_in(step, args, kwargs)
+        if isinstance(named, str):
+            return named
+        with line.database.transaction() as db:
+            admit(db, line.vault, named)
+    except (BadCommandError, OtherCommandError) as bad:
+        raise RefusedMessageError(str(bad)) from None
+    return named.id
+
+
+def named_in(step: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | Asked:
+    """The id that a message names, or the command that it brings: the same CloudEvent that other
+    systems send to `certline.commands`, as keyword arguments. Raises BadCommandError.
+    """
+    if len(args) == 1 and not kwargs:  # as Dramatiq's own `send(id)` writes it
+        kwargs = {"command_id": args[0]}
+    elif args:
+        raise BadCommandError(["args: should be empty"])
+    if set(kwargs) == {"command_id"}:
+        if not isinstance(kwargs["command_id"], str):
+            raise BadCommandError(["command_id: should be a text"])
+        return known_id(kwargs["command_id"])
+    if "command_id" in kwargs or "id" not in kwargs:
+        raise BadCommandError(
+            ["kwargs: should have `command_id` and nothing else, or be a command as a CloudEvent"]
+        )
+    require_storable(dict(kwargs))
+    try:
+        asked = read_command(dict(kwargs))
+    except BadCommandError as bad:
+        raise BadCommandError(in_brief(bad.problems)) from None
+    if asked.name != step:
+        raise BadCommandError([f"type: {asked.name} is not done by the actor {step}"])
+    return asked
+
+
+def require_its_own(db: Session, step: CommandType, command_id: str) -> None:
+    """Refuse an id that no command has, and one that another step has to do: a relay sends a
+    message only after its command was stored. Raises RefusedMessageError.
+    """
+    command = db.get(Command, command_id)
+    if command is None:
+        raise RefusedMessageError(f"command {command_id} is not known")
+    if command.type is not step:
+        raise RefusedMessageError(f"command {command_id} is {command.type}, not {step}")

@@ -1,0 +1,181 @@
+"""What every step has around it: claim the command, do the work, write down how it ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from certline.models import (
+    Account,
+    AccountStatus,
+    Command,
+    CommandStatus,
+    CommandType,
+    OrderStatus,
+)
+from certline.models.command import MOST_RESTARTS, ONE_AT_A_TIME, claim, finish, postpone
+from certline.models.event import record
+from certline.models.failed_renewals import note_refusal, rest_of_command
+from certline.models.importing import give_up_batch
+from certline.models.order import order_of_command
+from certline.models.ordering import send_to_review
+from certline.models.outbox import QUEUE_OF, Queue, caused_by, emit_event
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.messages import require_its_own
+from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
+
+log = structlog.get_logger()
+
+# A suspended account's commands look again this often; `account verify` makes them due at once.
+SUSPENDED_PAUSE = timedelta(hours=1)
+
+# What a step answers: its result, or None where the command goes on (its order ends it).
+Work = Callable[[Line, Command], dict[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the line: the actor of this name, on this command's queue."""
+
+    type: CommandType
+    work: Work
+
+    @property
+    def queue(self) -> Queue:
+        """The queue of its class."""
+        return QUEUE_OF[self.type]
+
+
+def run(line: Line, step: Step, command_id: str) -> None:
+    """Run one step for one command. Safe to run 0, 1 or N times.
+
+    Faults that are not an outcome are raised: the message comes again, and the row is still there.
+    Raises RefusedMessageError for an id of no command, or of another step's.
+    """
+    with line.database.transaction() as db:
+        require_its_own(db, step.type, command_id)
+        command = claim(db, command_id)
+        if command is not None and command.restarts > MOST_RESTARTS:
+            _stop(db, command)
+            command = None
+    if command is None:
+        return
+
+    with (
+        structlog.contextvars.bound_contextvars(command=command.id, step=step.type.value),
+        caused_by(command.id),
+    ):
+        try:
+            result = step.work(line, command)
+        except TryLater as later:
+            log.info("step.later", why=str(later), seconds=round(later.after.total_seconds(), 1))
+            _end(line, command, partial(_postpone, later=later))
+        except AccountSuspendedError as suspended:
+            log.warning("step.suspended", why=str(suspended))
+            _end(line, command, partial(_suspend, suspended=suspended))
+        except GiveUp as over:
+            log.warning("step.failed", why=str(over))
+            _end(line, command, partial(_fail, why=str(over)))
+        else:
+            log.info("step.done")
+            if result is not None:
+                _end(line, command, partial(finish, status=CommandStatus.DONE, result=result))
+
+
+def _stop(db: Session, command: Command) -> None:
+    """Workers die of it: a person decides about the command, and about the order it is about."""
+    reason = f"started {MOST_RESTARTS} times without an end; see the workers' log"
+    finish(db, command, CommandStatus.REVIEW, error=reason)
+    if command.type in ONE_AT_A_TIME and command.subject is not None:
+        send_to_review(db, command.subject, reason)
+    if command.type is CommandType.IMPORT_BATCH:
+        give_up_batch(db, command, reason)
+    order = order_of_command(db, command.id)
+    # One that is `sending` is looked up at SCM, whatever its command says.
+    if order is not None and order.status is OrderStatus.PLACED:
+        send_to_review(db, order.id, reason)
+
+
+def _end(line: Line, command: Command, write: Callable[[Session, Command], None]) -> None:
+    def work(db: Session) -> None:
+        row = db.get_one(Command, command.id, with_for_update=True)
+        # Somebody else may have brought it to its end meanwhile; what stands first stays.
+        if row.status is CommandStatus.RUNNING:
+            write(db, row)
+
+    line.store(work)
+
+
+def _postpone(db: Session, command: Command, later: TryLater) -> None:
+    after = later.after
+    if command.type is CommandType.RENEW and later.costs_attempt:
+        after = max(after, rest_of_command(db, command, str(later)))
+    postpone(
+        db,
+        command,
+        after=after,
+        why=str(later),
+        costs_attempt=later.costs_attempt,
+        afresh=later.afresh,
+    )
+
+
+def _fail(db: Session, command: Command, why: str) -> None:
+    finish(db, command, CommandStatus.FAILED, error=why)
+    if command.type is CommandType.RENEW:
+        note_refusal(db, command, why)
+    emit_event(
+        db,
+        "command.failed",
+        {"command_id": command.id, "type": command.type.value, "error": why},
+        subject=command.subject,
+        correlation_id=command.correlation_id,
+    )
+
+
+def _suspend(db: Session, command: Command, suspended: AccountSuspendedError) -> None:
+    account = db.get_one(Account, suspended.account_id, with_for_update=True)
+    if suspended.is_news:
+        suspend(db, account, str(suspended))
+    elif account.status is AccountStatus.ACTIVE:
+        why = f"account {account.name!r} has been verified meanwhile"
+        postpone(db, command, after=timedelta(0), why=why, costs_attempt=False)
+        return
+    why = suspended_text(account)
+    if command.type is CommandType.SYNC:  # the next one asks the same; nothing is lost by ending
+        _fail(db, command, why)
+    else:
+        postpone(db, command, after=SUSPENDED_PAUSE, why=why, costs_attempt=False)
+
+
+def suspend(db: Session, account: Account, why: str) -> None:
+    """Stop every call of an account: SCM counts failed logins and would lock it."""
+    if account.status is not AccountStatus.ACTIVE:
+        return
+    account.status = AccountStatus.SUSPENDED
+    account.status_reason = why
+    record(db, "account.suspended", account.name, who="certline", why=why)
+    facts = {"account": account.name, "reason": why}
+    emit_event(db, "account.suspended", facts, subject=account.name, correlation_id=None)
+
+
+def suspended_text(account: Account) -> str:
+    """What a person is told of an account that SCM isn't asked for: suspended, or removed."""
+    if account.status is AccountStatus.REMOVED:
+        return f"account {account.name!r} was removed; to use it again: certline account add --help"
+    return (
+        f"account {account.name!r} is suspended ({account.status_reason}); when its login works "
+        f"again: certline account verify {account.name}"
+    )
+
+
+def require_active(account: Account) -> None:
+    """Raise TryLater for a suspended account and GiveUp for a removed one, before SCM is asked."""
+    if account.status is AccountStatus.REMOVED:
+        raise GiveUp(suspended_text(account))
+    if account.status is AccountStatus.SUSPENDED:
+        raise TryLater(suspended_text(account), after=SUSPENDED_PAUSE)

@@ -1,0 +1,1 @@
+"""SCM's operations on orders and certificates, pagination, and parsing of responses."""

@@ -1,0 +1,114 @@
+"""Certificates at SCM: finding, reading, fetching, describing."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+from certline.workers.scm.answers import CertificatePage, CertificateRow, Details
+from certline.workers.scm.api import parser
+from certline.workers.scm.api.pagination import PAGE, Pages
+from certline.workers.scm.errors import Garbled, NotReady, ScmError
+from certline.workers.scm.inputs import AutoRenew, CertificateFilter
+from certline.workers.scm.transport import json_reader
+from certline.workers.scm.transport.caller import Call
+
+ALL = CertificateFilter()
+
+# SCM's names; the filter's other fields differ only in how they are written (`commonName`).
+NAMES = {"profile_id": "sslTypeId"}
+
+
+class Certificates(Pages):
+    """Nothing here orders anything."""
+
+    def certificates(self, wanted: CertificateFilter = ALL) -> list[CertificateRow]:
+        """All certificates that pass the filter and that this account sees, page after page."""
+        call = Call("certificates", "GET", "/ssl/v1", parameters(wanted))
+        return self._pages(call, parser.certificate_row, lambda row: row.ssl_id)
+
+    def certificate_page(
+        self, wanted: CertificateFilter = ALL, position: int = 0
+    ) -> CertificatePage:
+        """One page of that list, from an offset of rows on; `Walk` says where the next one begins."""
+        call = Call("certificates", "GET", "/ssl/v1", parameters(wanted))
+        rows, headers = self._one_with_headers(
+            call.with_params(size=PAGE, position=position),
+            lambda raw: json_reader.rows(raw, parser.certificate_row),
+        )
+        return CertificatePage(tuple(rows), total_in(headers))
+
+    def count_certificates(self, wanted: CertificateFilter = ALL) -> int:
+        """How many they are. A host that doesn't know HEAD is asked for a page of one row."""
+        call = Call("count_certificates", "HEAD", "/ssl/v1", parameters(wanted))
+        try:
+            answer = self._call(call)
+        except ScmError as error:
+            if error.status not in {404, 405, 501}:
+                raise
+            short = Call("count_certificates", "GET", "/ssl/v1", parameters(wanted))
+            answer = self._call(short.with_params(size=1, position=0))
+        total = total_in(answer.headers)
+        if total is None:
+            raise Garbled("count_certificates", "no X-Total-Count", status=answer.status)
+        return total
+
+    def details(self, ssl_id: int) -> Details:
+        """A certificate's record. Raises NotFound."""
+        return self._details_of(ssl_id, Call("details", "GET", f"/ssl/v1/{ssl_id:d}"))
+
+    def update(
+        self,
+        ssl_id: int,
+        *,
+        comments: str | None = None,
+        external_requester: str | None = None,
+        auto_renew: AutoRenew | None = None,
+    ) -> Details:
+        """Change a record; what is None stays. Answers the record as it is then."""
+        body: dict[str, object] = {"sslId": ssl_id}
+        if comments is not None:
+            body["comments"] = comments
+        if external_requester is not None:
+            body["externalRequester"] = external_requester
+        if auto_renew is not None:
+            state = "Scheduled" if auto_renew.scheduled else "Not scheduled"
+            days = {} if auto_renew.days is None else {"daysBeforeExpiration": auto_renew.days}
+            body["autoRenewDetails"] = {"state": state, **days}
+        return self._details_of(ssl_id, Call("update", "PUT", "/ssl/v1", body=body))
+
+    def collect(self, ssl_id: int) -> bytes:
+        """The certificate with its chain, in no order to rely on. Raises NotReady if it's too early."""
+        path = f"/ssl/v1/collect/{ssl_id:d}"
+        body = self._call(Call("collect", "GET", path, {"format": "x509"})).body or b""
+        if not body.strip():
+            raise NotReady("collect", "an empty answer", status=200)
+        # PEM, or DER (an ASN.1 sequence): PKCS#7 has been seen under this format too.
+        if b"-----BEGIN " not in body and not body.startswith(b"\x30"):
+            raise Garbled("collect", "neither PEM nor DER", status=200)
+        return body
+
+    def _details_of(self, ssl_id: int, call: Call) -> Details:
+        found = self._one(call, parser.details)
+        if found.ssl_id != ssl_id:
+            raise Garbled(call.operation, f"asked for {ssl_id}, got {found.ssl_id}", status=200)
+        return found
+
+
+def total_in(headers: Mapping[str, str]) -> int | None:
+    """How many rows a list has, as SCM says beside a page of it."""
+    total = headers.get("X-Total-Count", "").strip()
+    return int(total) if total.isascii() and total.isdigit() and len(total) <= 18 else None
+
+
+def parameters(wanted: CertificateFilter) -> dict[str, int | str]:
+    """The filter as SCM's query; what is None or empty is left out."""
+    asked = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+    return {
+        NAMES.get(name) or _camel(name): value
+        for name, value in asked.items()
+        if value not in (None, "")
+    }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

@@ -1,0 +1,256 @@
+"""From a JSON answer to values, one function for each kind of answer."""
+
+from certline.workers.scm.answers import (
+    AdminRecord,
+    AdminRow,
+    CertificateRow,
+    CustomField,
+    Delegation,
+    Department,
+    Details,
+    Domain,
+    DomainRow,
+    Enrolled,
+    Organization,
+    OrganizationDetails,
+    Password,
+    Profile,
+    ReportRow,
+    Validation,
+)
+from certline.workers.scm.status import PasswordState, ScmStatus
+from certline.workers.scm.transport.json_reader import (
+    Row,
+    WrongShapeError,
+    number,
+    serial,
+    texts,
+)
+
+
+def organization(raw: object) -> Organization:
+    """A row of GET /organization/v1."""
+    row = Row(raw)
+    return Organization(row.id("id"), row.text("name"), row.each("departments", _department))
+
+
+def organization_details(raw: object) -> OrganizationDetails:
+    """The answer of GET /organization/v1/{id}."""
+    row = Row(raw)
+    return OrganizationDetails(
+        id=row.id("id"),
+        name=row.text("name"),
+        secondary_name=row.text("secondaryName"),
+        cert_types=row.texts("certTypes"),
+        ssl_api_enabled=row.flag("sslCertsApiEnabled"),
+        validation_status=row.text("validationStatus"),
+        contact_emails=row.texts("contactEmails"),
+        departments=row.each("departments", _department),
+    )
+
+
+def _department(raw: object) -> Department:
+    row = Row(raw)
+    return Department(row.id("id"), row.text("name"))
+
+
+def domain_row(raw: object) -> DomainRow:
+    """A row of GET /domain/v1."""
+    row = Row(raw)
+    return DomainRow(row.id("id"), row.text("name"))
+
+
+def domain(raw: object) -> Domain:
+    """The answer of GET /domain/v1/{id}."""
+    row = Row(raw)
+    return Domain(
+        id=row.id("id"),
+        name=row.text("name"),
+        state=row.text("state"),
+        delegation_status=row.text("delegationStatus"),
+        validation_status=row.text("validationStatus"),
+        validation_method=row.text("validationMethod"),
+        dcv_expiration=row.day("dcvExpiration"),
+        delegations=row.each("delegations", _delegation),
+    )
+
+
+def _delegation(raw: object) -> Delegation:
+    row = Row(raw)
+    return Delegation(
+        org_id=row.id("orgId"),
+        cert_types=row.texts("certTypes"),
+        privileges=row.texts("domainCertificateRequestPrivileges"),
+        status=row.text("status"),
+    )
+
+
+def validation(raw: object) -> Validation:
+    """A row of GET /dcv/v1/validation."""
+    row = Row(raw)
+    if not row.has("domain"):
+        raise WrongShapeError("domain is missing")
+    return Validation(
+        domain=row.text("domain"),
+        status=row.text("dcvStatus"),
+        method=row.text("dcvMethod"),
+        order_status=row.text("dcvOrderStatus"),
+        order_method=row.text("dcvOrderMethod"),
+        expires=row.day("expirationDate"),
+    )
+
+
+def profile(raw: object) -> Profile:
+    """A row of GET /ssl/v1/types; older answers have neither description nor key types."""
+    row = Row(raw)
+    return Profile(
+        id=row.id("id"),
+        name=row.text("name"),
+        description=row.text("description"),
+        terms=row.each("terms", number),
+        key_types={name: texts(sizes) for name, sizes in row.inner("keyTypes").items()},
+    )
+
+
+def custom_field(raw: object) -> CustomField:
+    """A row of GET /ssl/v1/customFields."""
+    row = Row(raw)
+    return CustomField(row.id("id"), row.text("name"), mandatory=bool(row.flag("mandatory")))
+
+
+def enrolled(raw: object) -> Enrolled:
+    """The answer of POST /ssl/v1/enroll."""
+    row = Row(raw)
+    return Enrolled(row.id("sslId"), row.text("renewId") or None)
+
+
+def renewed(raw: object) -> int:
+    """The answer of POST /ssl/v1/renewById/{sslId}: the new id."""
+    return Row(raw).id("sslId")
+
+
+def certificate_row(raw: object) -> CertificateRow:
+    """A row of GET /ssl/v1; keys without a value are left out."""
+    row = Row(raw)
+    return CertificateRow(
+        ssl_id=_ssl_id(row),
+        common_name=row.text("commonName"),
+        sans=row.texts("subjectAlternativeNames"),
+        serial_number=serial(row.text("serialNumber")),
+    )
+
+
+def details(raw: object) -> Details:
+    """The answer of GET /ssl/v1/{sslId}, and of PUT /ssl/v1."""
+    row = Row(raw)
+    kind, auto_renew = row.inner("certType"), row.inner("autoRenewDetails")
+    return Details(
+        ssl_id=_ssl_id(row),
+        status=row.text("status"),
+        state=ScmStatus.read(row.text("status")),
+        common_name=row.text("commonName"),
+        org_id=row.number("orgId"),
+        profile_id=kind.number("id"),
+        profile_name=kind.text("name"),
+        term=row.number("term"),
+        serial_number=serial(row.text("serialNumber")),
+        sans=row.texts("subjectAlternativeNames"),
+        comments=row.text("comments"),
+        external_requester=row.text("externalRequester"),
+        requested=row.day("requested"),
+        issued=row.day("issued"),
+        expires=row.day("expires"),
+        replaced=row.day("replaced"),
+        revoked=row.day("revoked"),
+        renewed=bool(row.flag("renewed")),
+        backend_cert_id=row.text("backendCertId") or None,
+        key_type=row.text("keyType"),
+        auto_renew_state=auto_renew.text("state"),
+        auto_renew_days=auto_renew.number("daysBeforeExpiration"),
+        approved=row.day("approved"),
+        declined=row.day("declined"),
+        renewed_date=row.day("renewedDate"),
+        requester=row.text("requester"),
+        requested_via=row.text("requestedVia"),
+        reason_code=row.text("reasonCode"),
+        custom_fields=row.each("customFields", _custom_value),
+    )
+
+
+def report(raw: object) -> list[ReportRow]:
+    """The answer of POST /report/v1/ssl-certificates."""
+    row = Row(raw)
+    if row.number("statusCode"):
+        raise WrongShapeError(f"the report's statusCode is {row.text('statusCode')}")
+    if not row.has("reports") and not row.has("statusCode"):
+        raise WrongShapeError("reports is missing")
+    return list(row.each("reports", report_row))
+
+
+def report_row(raw: object) -> ReportRow:
+    """A row of the report; its names differ from those of the details."""
+    row = Row(raw)
+    return ReportRow(
+        ssl_id=row.id("id"),
+        status=row.text("status"),
+        state=ScmStatus.read(row.text("status")),
+        common_name=row.text("commonName"),
+        org_id=row.number("orgId"),
+        organization_name=row.text("organizationName"),
+        profile_id=row.number("typeId"),
+        profile_name=row.text("type"),
+        term=row.number("term"),
+        serial_number=serial(row.text("serialNumber")),
+        sans=row.texts("subjAltNames"),
+        comments=row.text("comments"),
+        external_requester=row.text("externalRequester"),
+        requester=row.text("requester"),
+        approver=row.text("approver"),
+        requested_via=row.text("requestedVia"),
+        issuer=row.text("issuer"),
+        backend_cert_id=row.text("backendCertId") or None,
+        key_type=row.text("publicKeyType"),
+        requested=row.moment("requested"),
+        approved=row.moment("approved"),
+        declined=row.moment("declined"),
+        downloaded=row.moment("downloaded"),
+        expires=row.moment("expires"),
+        replaced=row.moment("replaced"),
+        revoked=row.moment("revoked"),
+        custom_fields=row.each("customFields", _custom_value),
+    )
+
+
+def password(raw: object) -> Password:
+    """The answer of GET /admin/v1/password; under which name it has the state isn't sure."""
+    row = Row(raw)
+    state = PasswordState.read(row.text("passwordState") or row.text("state"))
+    return Password(state, row.day("expirationDate"))
+
+
+def admin_row(raw: object) -> AdminRow:
+    """A row of GET /admin/v1."""
+    row = Row(raw)
+    return AdminRow(row.id("id"), row.text("login"))
+
+
+def admin_record(raw: object) -> AdminRecord:
+    """The answer of GET /admin/v1/{id}."""
+    row = Row(raw)
+    roles = row.each("credentials", lambda one: Row(one).text("role"))
+    return AdminRecord(
+        id=row.id("id"),
+        login=row.text("login"),
+        type=row.text("type"),
+        roles=tuple(dict.fromkeys(role for role in roles if role)),
+        privileges=row.texts("privileges") if row.has("privileges") else None,
+    )
+
+
+def _ssl_id(row: Row) -> int:
+    return row.id("id" if row.has("id") else "sslId")  # `id` is the new name
+
+
+def _custom_value(raw: object) -> tuple[str, str]:
+    row = Row(raw)
+    return row.text("name"), row.text("value")

@@ -1,0 +1,1 @@
+"""HTTP to SCM: connections, credentials, and what each response means."""

@@ -1,0 +1,243 @@
+"""The one place that talks HTTP to SCM: a call in, an answer or a typed error out."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
+from urllib.parse import quote_plus
+from weakref import WeakSet
+
+import requests
+
+from certline.workers.scm.errors import (
+    Garbled,
+    LoginRefused,
+    NotSent,
+    OutcomeUnknown,
+    ScmError,
+    TryAgain,
+)
+from certline.workers.scm.login import AnyLogin, CertificateLogin, TokenLogin
+from certline.workers.scm.pacing import Pacing, Unpaced
+from certline.workers.scm.transport.client_certificate import client_context
+from certline.workers.scm.transport.error_mapping import Hide, error_in
+from certline.workers.scm.transport.http import Answer, Fault, Limits, exchange, open_session
+from certline.workers.scm.transport.json_reader import WrongShapeError, rows
+from certline.workers.scm.transport.oauth import Token, Tokens
+
+T = TypeVar("T")
+
+MIB = 1024 * 1024
+MOST_BYTES = 16 * MIB
+MOST_REPORT_BYTES = 64 * MIB
+MOST_TOKEN_BYTES = MIB
+
+READS = {"GET", "HEAD"}
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """Hides our secrets in a text, however an echo writes them; very short ones would garble it."""
+
+    secrets: tuple[str, ...] = field(repr=False)
+
+    def __call__(self, text: str) -> str:
+        """The text with stars."""
+        for secret in self.secrets:
+            if len(secret) > 3:
+                for echo in (secret, quote_plus(secret), json.dumps(secret)[1:-1], escape(secret)):
+                    text = text.replace(echo, "***")
+        return text
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `is_report`: it may take long and bring much. `send_before`: a moment of
+    `connections.since_boot`; after it nothing is sent, and NotSent raised.
+    """
+
+    operation: str
+    method: str
+    path: str
+    params: Mapping[str, int | str] = field(default_factory=dict)
+    body: Mapping[str, object] | None = None
+    is_report: bool = False
+    send_before: float = float("inf")
+
+    def with_params(self, **params: int | str) -> "Call":
+        """The same call with further parameters."""
+        return replace(self, params={**self.params, **params})
+
+
+class Caller:
+    """One account at SCM; safe to share between threads. Every method raises ScmError only.
+
+    `connect_timeout`, `read_timeout` and `report_timeout` are seconds; the latter two count between
+    two pieces of an answer, and thrice as long for all of it. Ordering is slow, for SCM talks to
+    the CA meanwhile. `ca_bundle` is a file of roots. `pacing` may hold a call back.
+    """
+
+    def __init__(
+        self,
+        login: AnyLogin,
+        *,
+        connect_timeout: float = 10.0,
+        read_timeout: float = 60.0,
+        report_timeout: float = 300.0,
+        ca_bundle: str | None = None,
+        user_agent: str | None = None,
+        pacing: Pacing | None = None,
+    ) -> None:
+        self._login = login
+        self._pacing: Pacing = pacing or Unpaced()
+        self._limits = Limits(connect_timeout, read_timeout, MOST_BYTES)
+        self._report_limits = Limits(connect_timeout, report_timeout, MOST_REPORT_BYTES)
+        self._verify: str | bool = ca_bundle or True
+        self._user_agent = user_agent or _user_agent()
+        self._tls = client_context(*login.pair()) if isinstance(login, CertificateLogin) else None
+        self._tokens: Tokens | None = None
+        if isinstance(login, TokenLogin):
+            self._tokens = Tokens(lambda: self._ask_for_token(login), self._hiding(None))
+        self._local = threading.local()
+        self._sessions: WeakSet[requests.Session] = WeakSet()
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._login!r})"
+
+    def close(self) -> None:
+        """Close the idle connections of all threads."""
+        with self._lock:
+            for session in self._sessions:
+                session.close()
+
+    def _one(self, call: Call, read: Callable[[object], T]) -> T:
+        """The value that the answer's JSON stands for."""
+        return self._one_with_headers(call, read)[0]
+
+    def _one_with_headers(
+        self, call: Call, read: Callable[[object], T]
+    ) -> tuple[T, Mapping[str, str]]:
+        """The value that the answer's JSON stands for, and what came with it."""
+        with self._paced(call):
+            answer = self._answer(call)
+            try:
+                return read(json.loads(answer.body or b"")), answer.headers
+            except WrongShapeError as wrong:
+                why = str(wrong)
+            except (ValueError, RecursionError):
+                why = "not JSON"
+            raise Garbled(call.operation, why, status=answer.status)
+
+    def _list(self, call: Call, read: Callable[[object], T]) -> list[T]:
+        return self._one(call, lambda raw: rows(raw, read))
+
+    def _nothing(self, call: Call) -> None:
+        """A call whose success is an empty answer: a page with status 200 isn't one."""
+        with self._paced(call):
+            answer = self._answer(call)
+            if (answer.body or b"").strip():
+                raise Garbled(call.operation, "an empty answer was expected", status=answer.status)
+
+    def _call(self, call: Call) -> Answer:
+        """A whole 2xx, or a typed error."""
+        with self._paced(call):
+            return self._answer(call)
+
+    @contextmanager
+    def _paced(self, call: Call) -> Iterator[None]:
+        self._pacing.before(call.operation)
+        try:
+            yield
+        except ScmError as error:
+            self._pacing.after(call.operation, error)
+            raise
+        self._pacing.after(call.operation, None)
+
+    def _answer(self, call: Call) -> Answer:
+        """A whole 2xx, or a typed error. With a token, a 401 may mean that the token has ended
+        early: a read then tries once more with another; nothing else is ever sent twice.
+        """
+        token = self._tokens.current() if self._tokens else None
+        answer = self._ask(call, token)
+        if self._tokens and token and isinstance(answer, Answer) and answer.status == 401:
+            self._tokens.drop(token)
+            # SCM has never taken this one: the login is refused, and a new token won't help.
+            if token.accepted and call.method in READS:
+                token = self._tokens.current()
+                answer = self._ask(call, token)
+                if isinstance(answer, Answer) and answer.status == 401:
+                    self._tokens.drop(token)
+            elif token.accepted:
+                why = "the token has ended early; the next call brings another"
+                raise TryAgain(call.operation, why, status=401)
+        whole = self._judged(call, answer, self._hiding(token))
+        if token:
+            token.accepted = True
+        return whole
+
+    def _judged(self, call: Call, answer: Answer | Fault, hide: Hide) -> Answer:
+        if isinstance(answer, Fault):
+            why = hide(answer.why)
+            if answer.certificate_refused and self._tls:
+                advice = "check the client certificate, and that the account at SCM names it"
+                raise LoginRefused(call.operation, why, advice=advice)
+            kind = OutcomeUnknown if answer.written else NotSent
+            raise kind(call.operation, why)
+        error = error_in(call.operation, answer, hide)
+        if error is not None:
+            raise error
+        return answer
+
+    def _ask(self, call: Call, token: Token | None) -> Answer | Fault:
+        with self._session_for(call.method) as session:
+            return exchange(
+                session,
+                call.method,
+                self._login.url + call.path,
+                self._report_limits if call.is_report else self._limits,
+                params=call.params,
+                json=call.body,
+                send_before=call.send_before,
+                headers={"Authorization": f"Bearer {token.value}"} if token else None,
+                verify=self._verify,
+            )
+
+    def _ask_for_token(self, login: TokenLogin) -> Answer | Fault:
+        limits = replace(self._limits, most_bytes=MOST_TOKEN_BYTES)
+        headers = {"User-Agent": self._user_agent, "Connection": "close"}
+        with closing(open_session(headers)) as session:
+            url, form = login.token_url, login.form()
+            return exchange(session, "POST", url, limits, data=form, verify=self._verify)
+
+    def _session_for(self, method: str) -> AbstractContextManager[requests.Session]:
+        # A server may close an idle connection just as we write on it, and nobody can tell that
+        # from a server that read the request and died. An order must not be in doubt for that,
+        # so what isn't a read gets a connection of its own.
+        if method not in READS:
+            return closing(self._open_session({"Connection": "close"}))
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = self._open_session({})
+            with self._lock:
+                self._sessions.add(session)
+        return nullcontext(session)
+
+    def _open_session(self, extra: Mapping[str, str | bytes]) -> requests.Session:
+        ours: dict[str, str | bytes] = {"User-Agent": self._user_agent}
+        return open_session({**ours, **self._login.headers(), **extra}, self._tls)
+
+    def _hiding(self, token: Token | None) -> Hide:
+        """What takes our secrets out of a text."""
+        return Hiding((*self._login.secrets(), token.value if token else ""))
+
+
+def _user_agent() -> str:
+    try:
+        return f"certline/{version('certline')}"
+    except PackageNotFoundError:
+        return "certline"

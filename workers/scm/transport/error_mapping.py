@@ -1,0 +1,103 @@
+"""From an HTTP answer to an error, or to none. Pure: an answer in, an error out."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+from certline.workers.scm.errors import Garbled, ScmError
+from certline.workers.scm.transport.error_rules import CHANGES, rule_for
+from certline.workers.scm.transport.http import Answer
+
+# Enough for a person to recognise a proxy's page.
+LONGEST_DESCRIPTION = 300
+
+# From a text to the same without our secrets.
+Hide = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class _Word:
+    """SCM's own `{"code": …, "description": …}`; the code may be missing."""
+
+    code: int | None
+    description: str
+
+
+def error_in(operation: str, answer: Answer, hide: Hide = str) -> ScmError | None:
+    """The error an answer stands for; None for a whole 2xx.
+
+    Whoever answers may echo our headers, so every text goes through `hide` before it is cut.
+    """
+    status = answer.status
+    if 200 <= status < 300:
+        if answer.body is not None:
+            return None
+        return Garbled(operation, hide(f"broken off: {answer.broken}"), status=status)
+
+    word = _word(answer.body, hide)
+    code = word.code if word else None
+    text = (word.description if word else _page(answer.body, hide)) or phrase(status)
+    # A bare 404 is SCM's own where a record is asked for by its id.
+    bare_404 = status == 404 and answer.body == b"" and operation not in CHANGES
+    rule = rule_for(operation, status, code, text, by_scm=word is not None or bare_404)
+    wait = retry_after(answer.headers.get("Retry-After"))
+    return rule.error(
+        operation, text, status=status, code=code, advice=rule.advice, retry_after=wait
+    )
+
+
+def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
+    """Seconds of a Retry-After header, which is seconds or an HTTP date; None if it is neither."""
+    value = (value or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _word(body: bytes | None, hide: Hide) -> _Word | None:
+    try:
+        raw = json.loads(body or b"")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(raw, dict):
+        return None
+    code, description = raw.get("code"), raw.get("description")
+    if isinstance(code, str) and re.fullmatch(r"-?[0-9]{1,9}", code):
+        code = int(code)
+    code = code if isinstance(code, int) and not isinstance(code, bool) else None
+    description = description if isinstance(description, str) else ""
+    if code is None and not description:
+        return None
+    extra = raw.get("details")
+    if isinstance(extra, str) and extra:
+        description = f"{description}: {extra}"
+    return _Word(code, short(description, hide))
+
+
+def _page(body: bytes | None, hide: Hide) -> str:
+    text = hide((body or b"").decode("utf-8", "replace"))
+    return short(re.sub(r"<[^>]*>", " ", text), hide)
+
+
+def short(text: str, hide: Hide) -> str:
+    """One line for a person; cut after our secrets are hidden, or half of one would be left."""
+    text = hide(text).encode("utf-8", "replace").decode().replace("\0", "")
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_DESCRIPTION else text[: LONGEST_DESCRIPTION - 1] + "…"
+
+
+def phrase(status: int) -> str:
+    """HTTP's own words for a status."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "an answer nobody knows"

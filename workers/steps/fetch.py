@@ -1,0 +1,192 @@
+"""Step 3: fetch an issued certificate, and store it where the licence has room."""
+
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from cryptography import x509
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from certline.models import Certificate, Command, CommandType, Order, OrderKind, OrderStatus
+from certline.models.license import license_use, take_line
+from certline.models.lifecycle import revoke_old_later, supersede, take_its_place
+from certline.models.order import locked
+from certline.models.ordering import move, send_to_review, tell
+from certline.models.outbox import emit_event
+from certline.models.session import clock
+from certline.workers.keys import chain as chains
+from certline.workers.keys import key_pair
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
+from certline.workers.runtime.step import Step, require_active
+from certline.workers.scm import NotReady
+
+# `Issued` may be said a little before the certificate can be collected (scm-api, 3.1).
+READY_SOON = timedelta(seconds=10)
+LONGEST_WAIT = timedelta(hours=1)
+# A reissue keeps its sslId, and SCM may answer the certificate before it for a while (scm-api, 2.11).
+# How long, nobody documents; after a day a person looks.
+STILL_THE_OLD_ONE = timedelta(days=1)
+
+
+def fetch(line: Line, command: Command) -> dict[str, Any] | None:
+    """Collect the certificate, make sure that it is for our key, and store it."""
+    with line.database.transaction() as db:
+        order = db.get_one(Order, command.subject)
+        if order.status is not OrderStatus.ISSUED or order.scm_id is None:
+            return _seen(order)
+        require_active(order.account)
+        waited = clock(db) - (order.issued_at or order.updated_at)
+
+    first = min(READY_SOON, timedelta(seconds=line.settings.poll_seconds))
+    wait = wait_after(waited, first)
+    try:
+        with reading_scm(order.account, command.attempts, MOST_TRIES):
+            body = line.scm(order.account).collect(order.scm_id)
+            found = chains.read_certificates(body)
+            leaf = leaf_columns(_chain_for(line, order, found, waited, wait))
+    except NotReady as early:
+        raise TryLater(str(early), after=wait, afresh=True) from None
+    except (chains.ChainError, GiveUp, ValueError) as fault:
+        why = f"the certificate cannot be fetched: {fault}"
+        line.store(partial(send_to_review, order_id=order.id, why=why))
+        raise GiveUp(str(fault)) from None
+
+    return line.store(lambda db: _store(db, order.id, leaf))
+
+
+def _chain_for(
+    line: Line,
+    order: Order,
+    found: list[x509.Certificate],
+    waited: timedelta,
+    wait: timedelta,
+) -> chains.Chain:
+    """The chain of the order's certificate: by our key, or where that isn't ours, by what SCM says.
+
+    Raises TryLater, ChainError, ScmError.
+    """
+    if is_too_early(order, found, waited):
+        raise TryLater("SCM still answers the certificate before it", after=wait, afresh=True)
+    if order.public_key_sha256 is not None:
+        return chains.build_chain(found, order.public_key_sha256)
+    try:
+        leaf = chains.leaf_numbered(found, order.scm_serial)
+    except chains.NoMatch:
+        # It may have been replaced since we heard of it.
+        details = line.scm(order.account).details(order.scm_id or 0)
+        leaf = chains.leaf_numbered(found, details.serial_number)
+    return chains.chain_of(leaf, found)
+
+
+def wait_after(waited: timedelta, first: timedelta) -> timedelta:
+    """How long to wait where it has been waited so long already: half as long again, an hour at most."""
+    return min(LONGEST_WAIT, max(first, waited / 2))
+
+
+def is_too_early(order: Order, found: list[x509.Certificate], waited: timedelta) -> bool:
+    """Whether an answer is still that from before a reissue: none of its certificates is ours."""
+    if order.kind is not OrderKind.REISSUE or waited >= STILL_THE_OLD_ONE:
+        return False
+    if order.public_key_sha256 is not None:
+        return not chains.has_key(found, order.public_key_sha256)
+    return order.scm_serial not in {chains.serial_hex(cert) for cert in found}
+
+
+def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> dict[str, Any]:
+    order = locked(db, order_id)
+    if order.status is not OrderStatus.ISSUED:
+        return _seen(order)
+    serial = leaf["serial_number"]
+    order.scm_serial = serial
+    present = _stored_as(db, order, serial)
+    if present is not None:
+        why = f"certificate {serial} of {order.scm_id} is stored already, as {present.id}"
+        move(db, order, OrderStatus.REVIEW, why=why)
+        return _seen(order)
+    if not take_line(db, order):
+        use = license_use(db)
+        why = f"no licence is left ({use.used} of {use.capacity} lines in use)"
+        move(db, order, OrderStatus.HELD, why=why)
+        facts = {"capacity": use.capacity, "used": use.used, "held": use.held + 1}
+        emit_event(
+            db, "license.exhausted", facts, subject=order.id, correlation_id=order.command_id
+        )
+        return _seen(order)
+    certificate = _certificate(order, leaf)
+    db.add(certificate)
+    db.flush()
+    order.certificate_id = certificate.id
+    move(db, order, OrderStatus.STORED)
+    tell(
+        db,
+        "certificate.stored",
+        order,
+        serial_number=certificate.serial_number,
+        sha256_fingerprint=certificate.sha256_fingerprint,
+        not_after=certificate.not_after.isoformat(),
+    )
+    if order.predecessor_id is not None:
+        supersede(db, order, certificate)
+        revoke_old_later(db, order)
+    elif order.kind is OrderKind.IMPORT:
+        take_its_place(db, order, certificate)
+    return _seen(order)
+
+
+def _stored_as(db: Session, order: Order, serial: str) -> Certificate | None:
+    """The certificate of that identity: an sslId has another serial number after each reissue."""
+    query = select(Certificate).where(
+        Certificate.account_id == order.account_id,
+        Certificate.scm_id == order.scm_id,
+        Certificate.serial_number == serial,
+    )
+    return db.scalars(query).first()
+
+
+def leaf_columns(chain: chains.Chain) -> dict[str, Any]:
+    """What the certificate itself says, and its chain, as columns. ValueError for a kind of key
+    that nobody orders at SCM.
+    """
+    leaf = chain.leaf
+    algorithm, size = key_pair.describe(leaf.public_key())
+    return {
+        "sans": list(chains.dns_names(leaf)),
+        "serial_number": chains.serial_hex(leaf),
+        "sha256_fingerprint": chains.fingerprint_sha256(leaf),
+        "issuer": leaf.issuer.rfc4514_string(),
+        "not_before": leaf.not_valid_before_utc,
+        "not_after": leaf.not_valid_after_utc,
+        "key_algorithm": algorithm,
+        "key_size": size,
+        "leaf": chains.pem(leaf),
+        "issuers": [chains.pem(issuer) for issuer in chain.issuers],
+    }
+
+
+def _certificate(order: Order, leaf: dict[str, Any]) -> Certificate:
+    return Certificate(
+        order_id=order.id,
+        line_id=order.line_id,
+        account_id=order.account_id,
+        key_id=order.key_id,
+        scm_id=order.scm_id,
+        organization_id=order.organization_id,
+        profile_id=order.profile_id,
+        common_name=order.common_name,
+        keystore_type=order.keystore_type,
+        keystore_password_sealed=order.keystore_password_sealed,
+        **leaf,
+    )
+
+
+def _seen(order: Order) -> dict[str, Any]:
+    return {
+        "order_id": order.id,
+        "order_status": order.status.value,
+        "certificate_id": order.certificate_id,
+    }
+
+
+STEP = Step(CommandType.FETCH, fetch)

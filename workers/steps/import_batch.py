@@ -1,0 +1,169 @@
+"""A part of an import: some records are asked for and taken in, a few in each transaction.
+
+Batches are worked on in parallel, within the rate that all calls share. A worker holds what it has
+asked for and not stored, which is one group; a batch gives way to other work after a while.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from certline.models import Account, Command, CommandType, Order, OrderKind
+from certline.models.catalogue import organizations
+from certline.models.command import OPEN
+from certline.models.import_record import Outcome, RecordStatus, count_tries, waiting_in
+from certline.models.importing import settle_records
+from certline.models.license import room_left
+from certline.models.payloads import ImportBatchCommand, ImportCommand
+from certline.models.session import blames_the_data
+from certline.workers.importing.drift import catch_up, note_facts
+from certline.workers.importing.intake import orders_in_doubt, take_in, take_turns
+from certline.workers.importing.known import ids_here
+from certline.workers.importing.line_assignment import Intake, predecessors_to_ask
+from certline.workers.importing.record_mapping import Met
+from certline.workers.importing.record_reader import Asked, RecordReader
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.outcomes import TryLater, back_off
+from certline.workers.runtime.step import Step, require_active
+
+log = structlog.get_logger()
+
+# Seconds that a batch keeps its thread: then whatever else waits for one has its turn.
+SLICE = 5.0
+# Tries of one record that SCM can't show, before the import goes on without it.
+MOST_TRIES = 5
+
+
+def import_batch(line: Line, command: Command) -> dict[str, Any]:
+    """Ask for the records of a batch that are still waiting, and take them in."""
+    wanted = ImportBatchCommand.model_validate(command.payload)
+    began = time.monotonic()
+    with line.database.transaction() as db:
+        whole = db.get(Command, wanted.import_id)
+        if whole is None or whole.status not in OPEN:
+            return {"import": wanted.import_id, "batch": wanted.batch}
+        account = db.scalars(select(Account).where(Account.name == wanted.account)).one()
+        require_active(account)
+        intake = _intake(db, whole, account)
+        waiting = waiting_in(db, wanted.import_id, wanted.batch)
+        here = set() if intake.all_new else ids_here(db, account.id, waiting)
+        room = 0 if intake.only_kin else room_left(db)
+    reader = RecordReader(line, account, command.attempts)
+    in_vain = 0
+    while waiting:
+        asked = reader.ask(waiting, here=here, room=room)
+        if not intake.all_new:
+            with line.database.transaction() as db:
+                doubtful = predecessors_to_ask(db, intake, asked.met)
+            reader.details_of(doubtful, asked)
+        room = _keep(line, intake, asked, room)
+        if asked.stop is not None:
+            raise asked.stop
+        waiting = waiting[asked.count :]
+        in_vain += len(asked.in_vain)
+        if waiting and time.monotonic() - began > SLICE:
+            raise TryLater("it gives way to other work", after=timedelta(0), afresh=True)
+    if in_vain:
+        why = f"SCM cannot show {in_vain} of its records at present"
+        raise TryLater(why, after=back_off(command.attempts), costs_attempt=True)
+    return {"import": wanted.import_id, "batch": wanted.batch}
+
+
+def _intake(db: Session, whole: Command, account: Account) -> Intake:
+    wanted = ImportCommand.model_validate(whole.payload)
+    return Intake(
+        command_id=whole.id,
+        account_id=account.id,
+        account=account.name,
+        requested_by=whole.requested_by,
+        correlation_id=whole.correlation_id,
+        begun=whole.created_at,
+        organizations={row.scm_id: row.name for row in organizations(db, account.id)},
+        only_kin=wanted.known,
+        all_new=(whole.result or {})["first"],
+    )
+
+
+def _keep(line: Line, intake: Intake, asked: Asked, room: int) -> int:
+    """Store what was asked, and answer what is left of the room. One record that Postgres won't take
+    spoils only itself.
+    """
+    try:
+        held = line.store(partial(_store, intake=intake, asked=asked))
+        return 0 if held else room - sum(met.leaf is not None for met in asked.met)
+    except DBAPIError as error:
+        if not blames_the_data(error):
+            raise
+        log.warning("import.one_by_one", records=len(asked.met), why=str(error.orig).strip())
+    line.store(partial(_store, intake=intake, asked=Asked(failed=asked.failed)))
+    for met in asked.met:
+        _keep_one(line, intake, met)
+    return room
+
+
+def _keep_one(line: Line, intake: Intake, met: Met) -> None:
+    try:
+        line.store(partial(_store, intake=intake, asked=Asked(met=[met])))
+    except DBAPIError as error:
+        if not blames_the_data(error):
+            raise
+        why = f"it could not be stored: {str(error.orig).strip().splitlines()[0]}"
+        failed = Outcome(met.scm_id, RecordStatus.FAILED, why)
+        line.store(partial(_store, intake=intake, asked=Asked(failed=[failed])))
+
+
+def _store(db: Session, intake: Intake, asked: Asked) -> bool:
+    """Store it; answers whether something found no room."""
+    outcomes = list(asked.failed)
+    if asked.in_vain:
+        tries = count_tries(db, intake.command_id, list(asked.in_vain))
+        outcomes += [
+            Outcome(scm_id, RecordStatus.FAILED, asked.in_vain[scm_id])
+            for scm_id, count in tries.items()
+            if count >= MOST_TRIES
+        ]
+    doubtful = orders_in_doubt(db, intake.account_id, asked.met)
+    # Orders before the account's turn and the licence, as everybody else locks them.
+    known = [*asked.met, *map(Met, asked.facts)]
+    ids = [] if intake.all_new else [met.scm_id for met in known]
+    orders = _locked(db, intake.account_id, ids)
+    for details in asked.facts:
+        if details.ssl_id in orders:
+            note_facts(orders[details.ssl_id], details)
+    take_turns(db, intake.account_id)
+    here = ids_here(db, intake.account_id, [met.scm_id for met in asked.met])
+    for met in asked.met:
+        if met.scm_id in orders:
+            whole = db.get_one(Command, intake.command_id)
+            outcomes.append(catch_up(db, whole, orders[met.scm_id], met.details))
+        elif met.scm_id in here:  # another import has just taken it in
+            outcomes.append(Outcome(met.scm_id, RecordStatus.KNOWN))
+    outcomes += take_in(db, intake, [met for met in asked.met if met.scm_id not in here], doubtful)
+    settle_records(db, intake.command_id, outcomes)
+    return any(outcome.status is RecordStatus.HELD for outcome in outcomes)
+
+
+def _locked(db: Session, account_id: int, ids: Sequence[int]) -> dict[int, Order]:
+    if not ids:
+        return {}
+    query = (
+        select(Order)
+        .where(
+            Order.account_id == account_id,
+            Order.scm_id.in_(ids),
+            Order.kind != OrderKind.REISSUE,
+        )
+        .order_by(Order.id)
+        .with_for_update(of=Order)
+    )
+    return {order.scm_id: order for order in db.scalars(query) if order.scm_id is not None}
+
+
+STEP = Step(CommandType.IMPORT_BATCH, import_batch)

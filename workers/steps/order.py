@@ -1,0 +1,60 @@
+"""Step 1: send a new order to SCM, once."""
+
+from typing import Any
+
+from certline.models import Command, CommandType
+from certline.models.order import order_of_command
+from certline.models.payloads import OrderCommand
+from certline.models.validation import BadCommandError
+from certline.workers.ordering.placement import account_for, check, make_key, place
+from certline.workers.ordering.submission import send
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.outcomes import GiveUp
+from certline.workers.runtime.step import Step
+
+
+def order(line: Line, command: Command) -> dict[str, Any] | None:
+    """Send the command's order, unless somebody has sent it or is sending it."""
+    order_id = _placed(line, command)
+    if order_id is not None:
+        send(line, order_id)
+    return None
+
+
+def _placed(line: Line, command: Command) -> str | None:
+    """The command's order; placed now where the command came without one (another system's).
+
+    None where the same is on order already: the command has ended with that.
+    """
+    with line.database.transaction() as db:
+        present = order_of_command(db, command.id)
+        if present is not None:
+            return present.id
+        try:
+            wanted = OrderCommand.model_validate(command.payload)
+            account = account_for(db, wanted.account)
+            checked = check(db, account, wanted)
+        except BadCommandError as bad:
+            raise GiveUp(str(bad)) from None
+    try:
+        material = make_key(wanted, line.vault)
+        with line.database.transaction() as db:
+            mine = db.get_one(Command, command.id, with_for_update=True)
+            present = order_of_command(db, command.id)
+            if present is not None:
+                return present.id
+            placed = place(
+                db,
+                mine,
+                account,
+                wanted=wanted,
+                checked=checked,
+                material=material,
+                vault=line.vault,
+            )
+            return None if placed is None else placed.id
+    except BadCommandError as bad:
+        raise GiveUp(str(bad)) from None
+
+
+STEP = Step(CommandType.ORDER, order)

@@ -1,0 +1,124 @@
+"""Step 2: ask SCM how an order stands, and move it."""
+
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from certline.models import Command, CommandType, Order, OrderStatus
+from certline.models.event import record
+from certline.models.order import locked, order_known_as
+from certline.models.ordering import ask_now, follow_with, move, send_to_review
+from certline.models.payloads import PollCommand
+from certline.models.session import clock
+from certline.models.validation import BadCommandError
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
+from certline.workers.runtime.step import Step, require_active
+from certline.workers.scm import Details, ScmStatus
+from certline.workers.steps.cancel import came_after_all, look_after
+
+log = structlog.get_logger()
+
+LONGEST_WAIT = timedelta(hours=1)
+# A cancelled one may be issued all the same.
+ASKED_FOR = (OrderStatus.PENDING, OrderStatus.CANCELLED)
+
+
+def poll(line: Line, command: Command) -> dict[str, Any] | None:
+    """Ask for one order's details; another system's: have its order, or all, asked for now."""
+    if command.subject is None:
+        with line.database.transaction() as db:
+            return _have_asked(db, PollCommand.model_validate(command.payload))
+
+    with line.database.transaction() as db:
+        order = db.get_one(Order, command.subject)
+        if order.status not in ASKED_FOR or order.scm_id is None:
+            return _seen(order)
+        require_active(order.account)
+        cancelled = order.status is OrderStatus.CANCELLED
+
+    try:
+        with reading_scm(order.account, command.attempts, MOST_TRIES):
+            scm = line.scm(order.account)
+            details = scm.details(order.scm_id)
+            came = cancelled and came_after_all(scm, order, details)
+    except GiveUp as over:
+        why = f"SCM cannot be asked for it: {over}"
+        line.store(partial(send_to_review, order_id=order.id, why=why))
+        raise
+
+    first = timedelta(seconds=line.settings.poll_seconds)
+    order, wait = line.store(lambda db: _record(db, order.id, details, first, came=came))
+    if wait is not None:
+        raise TryLater(f"SCM says {details.status or 'nothing'}", after=wait, afresh=True)
+    return _seen(order)
+
+
+def wait_after(polls: int, first: timedelta) -> timedelta:
+    """How long to wait after the n-th look: doubled each time, an hour at most."""
+    return min(LONGEST_WAIT, first * (1 << min(polls, 20)))
+
+
+def poll_all(db: Session) -> int:
+    """Make the poll of every pending order due now; answers how many there are."""
+    waiting = db.scalars(select(Order).where(Order.status == OrderStatus.PENDING))
+    return len(ask_now(db, waiting))
+
+
+def _have_asked(db: Session, wanted: PollCommand) -> dict[str, Any]:
+    """An order has one poll at a time, so that of another system wakes the order's own."""
+    if wanted.order is None:
+        return {"orders": poll_all(db)}
+    try:
+        order = order_known_as(db, wanted.order, wanted.account)
+    except BadCommandError as bad:
+        raise GiveUp(str(bad)) from None
+    if order is None:
+        raise GiveUp(f"order: {wanted.order!r} is not known")
+    waits = order.status is OrderStatus.PENDING
+    return {"orders": len(ask_now(db, [order] if waits else [])), **_seen(order)}
+
+
+def _record(
+    db: Session, order_id: str, details: Details, first: timedelta, *, came: bool
+) -> tuple[Order, timedelta | None]:
+    """Write down what SCM said; answers the order, and how long to wait where it is still open."""
+    order = locked(db, order_id)
+    if order.status is OrderStatus.CANCELLED:
+        return order, look_after(db, order, details, wait_after(order.polls, first), came=came)
+    if order.status is not OrderStatus.PENDING:
+        return order, None
+    if details.state is ScmStatus.UNKNOWN and details.status != order.scm_status:
+        log.warning("poll.unknown_status", order=order.id, status=details.status)
+        why = f"SCM says {details.status!r}, which is no status we know; taken as pending"
+        record(db, "order.unknown_status", order.id, who="certline", why=why)
+    order.scm_status = details.status or order.scm_status
+    order.polls += 1
+    if details.state.is_issued or details.state in (ScmStatus.REPLACED, ScmStatus.EXPIRED):
+        order.next_poll_at = None
+        move(db, order, OrderStatus.ISSUED)
+        follow_with(db, order, CommandType.FETCH)
+        return order, None
+    if details.state.is_refused or details.state is ScmStatus.REVOKED:
+        order.next_poll_at = None
+        why = f"SCM's status of {order.scm_id} is {details.status}; see its record in SCM for why"
+        move(db, order, OrderStatus.REJECTED, why=why)
+        return order, None
+    wait = wait_after(order.polls, first)
+    order.next_poll_at = clock(db, wait)
+    return order, wait
+
+
+def _seen(order: Order) -> dict[str, Any]:
+    return {
+        "order_id": order.id,
+        "order_status": order.status.value,
+        "scm_status": order.scm_status,
+    }
+
+
+STEP = Step(CommandType.POLL, poll)

@@ -1,0 +1,128 @@
+"""Find out what became of an order that was sent and not answered; never send it without proof."""
+
+from datetime import UTC, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from certline.models import Command, CommandType, Order, OrderStatus
+from certline.models.command import postpone
+from certline.models.event import record
+from certline.models.lifecycle import last_reissue, siblings
+from certline.models.order import locked, newer_orders, rivals
+from certline.models.ordering import move, note
+from certline.models.reconciling import Choice, Sighting, Verdict, judge
+from certline.models.session import clock
+from certline.workers.ordering.lookup import Lost, look
+from certline.workers.ordering.submission import predecessor_at_scm, take_over
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
+from certline.workers.runtime.step import Step, require_active
+from certline.workers.scm import Enrolled
+
+log = structlog.get_logger()
+
+LONGEST_REST = timedelta(hours=6)
+
+
+def reconcile(line: Line, command: Command) -> dict[str, Any]:
+    """Look an order up at SCM that rests in `sending`: adopt it, send it again, or call a person."""
+    settle = line.settings.settle
+    with line.database.transaction() as db:
+        order = db.get_one(Order, command.subject)
+        if order.status is not OrderStatus.SENDING or order.sent_at is None:
+            return _seen(order)
+        rest = order.sent_at + settle - clock(db)
+        if rest > timedelta(0):  # sent again meanwhile
+            raise TryLater("its outcome has not rested long enough", after=rest)
+        require_active(order.account)
+        predecessor = predecessor_at_scm(db, order)
+        reissued = last_reissue(db, order, predecessor)
+        lost = Lost(
+            order=order,
+            predecessor=predecessor,
+            rivals=rivals(db, order),
+            newer=newer_orders(db, order),
+            siblings=siblings(db, order),
+            reissued_on=None if reissued is None else reissued.astimezone(UTC).date(),
+        )
+
+    try:
+        with reading_scm(order.account, command.attempts, MOST_TRIES):
+            sighting = look(line.scm(order.account), lost)
+    except GiveUp as over:
+        verdict = Verdict(Choice.REVIEW, f"SCM cannot be asked whether it has this order: {over}")
+        line.store(partial(_write, order=order, sighting=Sighting(), verdict=verdict, poll=settle))
+        raise
+
+    verdict = judge(sighting, order.looks)
+    log.info("order.reconciled", order=order.id, choice=verdict.choice.value, why=verdict.why)
+    poll = timedelta(seconds=line.settings.poll_seconds)
+    order = line.store(partial(_write, order=order, sighting=sighting, verdict=verdict, poll=poll))
+    if verdict.choice is Choice.LOOK_AGAIN:
+        raise TryLater(verdict.why, after=rest_after(order.looks, settle), afresh=True)
+    return _seen(order)
+
+
+def rest_after(looks: int, settle: timedelta) -> timedelta:
+    """How long to wait after the n-th look that settled nothing: SETTLE, then twice as long each time."""
+    shortest = max(settle, timedelta(seconds=1))
+    return min(LONGEST_REST, shortest * (1 << min(max(looks - 1, 0), 20)))
+
+
+def _write(
+    db: Session, order: Order, sighting: Sighting, verdict: Verdict, poll: timedelta
+) -> Order:
+    """Write down what was seen and what follows, unless the order has moved meanwhile."""
+    current = locked(db, order.id)
+    if current.status is not OrderStatus.SENDING or current.fence != order.fence:
+        return current
+    current.found = [found.document() for found in sighting.candidates]
+    current.looks += 1
+    record(
+        db,
+        "order.reconciled",
+        current.id,
+        who="certline",
+        why=verdict.why,
+        command_id=current.command_id,
+        choice=verdict.choice.value,
+        look=current.looks,
+        found=current.found,
+        witness=sighting.witness,
+        remarks=list(sighting.remarks),
+    )
+    match verdict.choice:
+        case Choice.ADOPT:
+            take_over(db, current, Enrolled(verdict.ssl_id or 0, None), poll)
+        case Choice.RESEND:
+            resend(db, current, why=verdict.why)
+        case Choice.REVIEW:
+            move(db, current, OrderStatus.REVIEW, why=verdict.why)
+        case Choice.LOOK_AGAIN:
+            note(db, current, f"the outcome is unknown: {verdict.why}")
+    return current
+
+
+def resend(db: Session, order: Order, *, why: str, who: str = "certline") -> None:
+    """Put an order back to `placed`, and have its command run again."""
+    order.looks = 0
+    order.scm_id = None
+    move(db, order, OrderStatus.PLACED, why=why, who=who)
+    if order.command_id is not None:
+        command = db.get_one(Command, order.command_id, with_for_update=True)
+        command.restarts = 0
+        postpone(db, command, after=timedelta(0), why=why, costs_attempt=False)
+
+
+def _seen(order: Order) -> dict[str, Any]:
+    return {
+        "order_id": order.id,
+        "order_status": order.status.value,
+        "scm_id": order.scm_id,
+    }
+
+
+STEP = Step(CommandType.RECONCILE, reconcile)

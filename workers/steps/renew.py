@@ -1,0 +1,42 @@
+"""Step 1 of a renewal: have SCM make a successor of a certificate, once."""
+
+from typing import Any
+
+from certline.models import Command, CommandType
+from certline.workers.ordering.precheck import Before, Objection, may_be_sent
+from certline.workers.ordering.submission import send
+from certline.workers.ordering.succession import placed
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.step import Step
+from certline.workers.scm import Details, ScmStatus
+
+
+def renew(line: Line, command: Command) -> dict[str, Any] | None:
+    """Send the command's renewal, unless somebody has sent it or SCM has renewed the certificate."""
+    order_id = placed(line, command)
+    if order_id is not None and may_be_sent(line, command, order_id, objection):
+        send(line, order_id)
+    return None
+
+
+def objection(record: Details, before: Before) -> Objection | None:
+    """What speaks against renewing a certificate, by its record at SCM.
+
+    Whether SCM would renew it twice is not documented, so it is never tried unasked (SCM document:
+    renewById; `renewed` of the details).
+    """
+    number = record.ssl_id
+    if record.state.is_pending or record.state.is_refused or record.state is ScmStatus.REVOKED:
+        return before.refuse(
+            f"SCM renews what is issued, and its status of {number} is {record.status}"
+        )
+    if record.renewed and not before.renewed_by_us and not before.again:
+        when = f" on {record.renewed_date}" if record.renewed_date else ""
+        return before.refuse(
+            f"SCM says that {number} was renewed{when}, and not by this line: see its successor at "
+            "SCM, or renew it once more on purpose (again)"
+        )
+    return None
+
+
+STEP = Step(CommandType.RENEW, renew)

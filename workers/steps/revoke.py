@@ -1,0 +1,173 @@
+"""Revoke a certificate at SCM. It costs nothing and may be asked for twice, so it is simply tried again."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from certline.models import (
+    Account,
+    Certificate,
+    CertificateStatus,
+    Command,
+    CommandStatus,
+    CommandType,
+)
+from certline.models.certificate import certificate_meant
+from certline.models.command import finish
+from certline.models.lifecycle import mark_revoked
+from certline.models.order import order_known_as
+from certline.models.payloads import RevokeCommand
+from certline.models.validation import BadCommandError
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
+from certline.workers.runtime.step import Step, require_active
+from certline.workers.scm import (
+    AlreadyDone,
+    Details,
+    OutcomeUnknown,
+    RevocationReason,
+    ScmStatus,
+)
+
+UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be revoked. `unclear`: an earlier try may have come through."""
+
+    certificate: Certificate
+    account: Account
+    wanted: RevokeCommand
+    unclear: bool
+
+    @property
+    def serial(self) -> str:
+        """Its serial number, hex."""
+        return self.certificate.serial_number
+
+    @property
+    def code(self) -> RevocationReason:
+        """The reason's number."""
+        return RevocationReason[self.wanted.reason_code.replace("-", "_").upper()]
+
+
+def revoke(line: Line, command: Command) -> dict[str, Any] | None:
+    """Revoke the command's certificate by its serial number, and write down when and why."""
+    with line.database.transaction() as db:
+        task = read_task(db, command)
+        if task.certificate.status is CertificateStatus.REVOKED:
+            return _seen(task.certificate, already=True)
+        require_active(task.account)
+
+    record: Details | None = None
+    scm = line.scm(task.account)
+    try:
+        with reading_scm(task.account, command.attempts, MOST_TRIES):
+            try:
+                # By its sslId a reissued certificate's successor would be revoked.
+                scm.revoke_by_serial(task.serial, task.code, task.wanted.comments)
+            except AlreadyDone as answer:
+                record = scm.details(task.certificate.scm_id)
+                require_revoked(task, record, str(answer))
+            except OutcomeUnknown:
+                line.store(partial(_note_unclear, command_id=command.id))
+                raise
+    except GiveUp as over:
+        if command.attempts < MOST_TRIES:
+            raise
+        return line.store(partial(_call_a_person, command_id=command.id, why=str(over)))
+
+    return line.store(partial(_store, command_id=command.id, task=task, record=record))
+
+
+def read_task(db: Session, command: Command) -> Task:
+    """The command's certificate; it becomes the command's subject. Raises GiveUp."""
+    wanted = RevokeCommand.model_validate(command.payload)
+    try:
+        certificate = certificate_to_revoke(db, wanted)
+    except BadCommandError as bad:
+        raise GiveUp(str(bad)) from None
+    db.get_one(Command, command.id).subject = certificate.id
+    # Where it runs again without an end, its worker may have died after the call.
+    unclear = command.restarts > 0 or (command.result or {}).get("outcome") == UNCLEAR
+    return Task(certificate, db.get_one(Account, certificate.account_id), wanted, unclear)
+
+
+def certificate_to_revoke(db: Session, wanted: RevokeCommand) -> Certificate:
+    """The certificate that is named, by itself or by its order. Raises BadCommandError."""
+    if wanted.certificate is not None:
+        return certificate_meant(db, wanted.certificate, wanted.account)
+    order = order_known_as(db, wanted.order or "", wanted.account)
+    if order is None:
+        raise BadCommandError([f"order: {wanted.order!r} is not known"])
+    if order.certificate_id is None:
+        raise BadCommandError(
+            [f"order: {order.id} is {order.status}: it has no certificate here to revoke"]
+        )
+    return certificate_meant(db, order.certificate_id, wanted.account)
+
+
+def require_revoked(task: Task, record: Details, answer: str) -> None:
+    """Read SCM's record before "only issued certificates can be revoked" counts as done: SCM says it
+    of what was never issued too (SCM document: code -102). Raises GiveUp.
+    """
+    if record.state is ScmStatus.REVOKED and record.serial_number in (None, task.serial):
+        return
+    if record.serial_number == task.serial:
+        raise GiveUp(f"{answer}; its status at SCM is {record.status}, so it is not revoked")
+    if task.unclear:  # it was issued, for we have it; and it was in force until an earlier try
+        return
+    raise GiveUp(
+        f"{answer}; SCM's record of {record.ssl_id} ({record.status}) is no longer about {task.serial}: "
+        "whether that is revoked is in its CA's list of revoked ones"
+    )
+
+
+def reason_word(code: str) -> str:
+    """SCM's reason, a number or a word, in the contract's words."""
+    names = {str(reason.value): reason.name for reason in RevocationReason}
+    return "-".join(re.split(r"[\s_-]+", names.get(code, code or "unspecified").strip().lower()))
+
+
+def _store(db: Session, command_id: str, task: Task, record: Details | None) -> dict[str, Any]:
+    command = db.get_one(Command, command_id)
+    certificate = db.get_one(Certificate, task.certificate.id, with_for_update=True)
+    if certificate.status is CertificateStatus.REVOKED:
+        return _seen(certificate, already=True)
+    reason: str = task.wanted.reason_code
+    comments, at = task.wanted.comments, None
+    # Somebody else revoked it, unless it was an earlier try of ours.
+    already = record is not None and not task.unclear
+    if record is not None and already:
+        reason = reason_word(record.reason_code)
+        comments = f"{comments} (it was revoked at SCM before)"
+        day = record.revoked
+        at = None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+    mark_revoked(db, certificate, command, reason=reason, comments=comments, at=at)
+    return _seen(certificate, already=already)
+
+
+def _note_unclear(db: Session, command_id: str) -> None:
+    db.get_one(Command, command_id).result = {"outcome": UNCLEAR}
+
+
+def _call_a_person(db: Session, command_id: str, why: str) -> None:
+    command = db.get_one(Command, command_id, with_for_update=True)
+    finish(db, command, CommandStatus.REVIEW, error=why)
+
+
+def _seen(certificate: Certificate, *, already: bool) -> dict[str, Any]:
+    return {
+        "certificate_id": certificate.id,
+        "serial_number": certificate.serial_number,
+        "certificate_status": certificate.status.value,
+        "already_revoked": already,
+    }
+
+
+STEP = Step(CommandType.REVOKE, revoke)

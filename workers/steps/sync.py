@@ -1,0 +1,210 @@
+"""Read what SCM offers an account: organisations, domains, profiles and custom fields.
+
+Each resource is read whole before it is stored in one transaction, so a sync that is killed leaves
+the last complete picture. What SCM no longer has is marked gone.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from certline.models import (
+    Account,
+    Command,
+    CommandType,
+    CustomField,
+    Domain,
+    Organization,
+    Profile,
+)
+from certline.models.catalogue import Synced
+from certline.models.outbox import emit_event
+from certline.models.payloads import SyncCommand
+from certline.models.session import clock
+from certline.models.validation import BadCommandError
+from certline.workers.ordering.placement import account_for
+from certline.workers.runtime.context import Line
+from certline.workers.runtime.outcomes import GiveUp, reading_scm
+from certline.workers.runtime.step import Step, require_active
+from certline.workers.scm import Domain as ScmDomain
+from certline.workers.scm import NeedsPerson, NotFound, ScmClient
+
+Row = TypeVar("Row", bound=Synced)
+Wanted = dict[int, dict[str, Any]]
+
+# After this many tries in a row (about four minutes) the sync fails; the next one starts afresh.
+MOST_TRIES = 8
+# Names of each kind of change in the answer; how many there are is always told.
+MOST_NAMED = 20
+
+
+def sync(line: Line, command: Command) -> dict[str, Any]:
+    """Sync the resources that the command names; answers what was added, changed and gone."""
+    wanted = SyncCommand.model_validate(command.payload)
+    with line.database.transaction() as db:
+        try:
+            account = account_for(db, wanted.account)
+        except BadCommandError as bad:
+            raise GiveUp(str(bad)) from None
+        require_active(account)
+    scm = line.scm(account)
+    result: dict[str, Any] = {"account": account.name}
+    for resource in wanted.resources:
+        for table, read in READERS[resource]:
+            with reading_scm(account, command.attempts, MOST_TRIES):
+                rows = read(scm)
+            with line.database.transaction() as db:
+                # Two syncs of one account at once take turns.
+                db.get_one(Account, account.id, with_for_update=True)
+                result[NAMES[table]] = mirror(db, table, account.id, rows)
+    whole = set(wanted.resources) == set(READERS)
+    line.store(lambda db: _done(db, command, account.id, result, whole=whole))
+    return result
+
+
+def mirror(db: Session, table: type[Row], account_id: int, wanted: Wanted) -> dict[str, Any]:
+    """Make a table say what SCM says; answers how many were added, changed and gone, and their
+    names (the first MOST_NAMED of each). What was gone and is back counts as added.
+    """
+    now = clock(db)
+    present = {
+        row.scm_id: row for row in db.scalars(select(table).filter_by(account_id=account_id))
+    }
+    names: dict[str, list[str]] = {"added": [], "changed": [], "gone": []}
+    for scm_id, values in wanted.items():
+        row = present.get(scm_id)
+        if row is None:
+            row = table()
+            row.account_id, row.scm_id, row.gone_at = account_id, scm_id, now
+            db.add(row)
+        if row.gone_at is not None:
+            names["added"].append(values["name"])
+        elif any(getattr(row, name) != value for name, value in values.items()):
+            names["changed"].append(values["name"])
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.synced_at, row.gone_at = now, None
+    for scm_id, row in present.items():
+        if scm_id not in wanted and row.gone_at is None:
+            row.gone_at = now
+            names["gone"].append(row.name)
+    return {
+        "total": len(wanted),
+        **{what: len(which) for what, which in names.items()},
+        "names": {what: sorted(which)[:MOST_NAMED] for what, which in names.items() if which},
+    }
+
+
+def _organizations(scm: ScmClient) -> Wanted:
+    rows: Wanted = {}
+    for organization in scm.organizations():
+        rows[organization.id] = {
+            "name": organization.name,
+            "parent_id": None,
+            "parent_name": None,
+            **_switches(scm, organization.id),
+        }
+        for department in organization.departments:
+            rows[department.id] = {
+                "name": department.name,
+                "parent_id": organization.id,
+                "parent_name": organization.name,
+                **_switches(scm, department.id),
+            }
+    return rows
+
+
+def _switches(scm: ScmClient, org_id: int) -> dict[str, Any]:
+    try:
+        found = scm.organization(org_id)
+    except (
+        NotFound,
+        NeedsPerson,
+    ):  # a department's administrator sees its organisation's name only
+        return {"api_enabled": None, "cert_types": None}
+    types = list(found.cert_types)
+    return {"api_enabled": found.ssl_api_enabled, "cert_types": types or None}
+
+
+def _domains(scm: ScmClient) -> Wanted:
+    rows: Wanted = {}
+    hidden: Wanted = {}
+    for row in scm.domains():
+        try:
+            rows[row.id] = _domain(scm.domain(row.id))
+        except NotFound:  # deleted since the list was read, or its record isn't for us
+            hidden[row.id] = _domain(ScmDomain(row.id, row.name, "", "", "", "", None))
+    if hidden:
+        listed = {row.id for row in scm.domains()}
+        rows |= {id_: values for id_, values in hidden.items() if id_ in listed}
+    return rows
+
+
+def _domain(domain: ScmDomain) -> dict[str, Any]:
+    return {
+        "name": domain.name.lower(),
+        "state": domain.state or None,
+        "delegation_status": domain.delegation_status or None,
+        "validation_status": domain.validation_status or None,
+        "validation_method": domain.validation_method or None,
+        "validation_expires": domain.dcv_expiration,
+        "delegations": [
+            {
+                **asdict(delegation),
+                "cert_types": list(delegation.cert_types),
+                "privileges": list(delegation.privileges),
+            }
+            for delegation in domain.delegations
+        ],
+    }
+
+
+def _profiles(scm: ScmClient) -> Wanted:
+    return {
+        profile.id: {
+            "name": profile.name,
+            "description": profile.description or None,
+            "terms": list(profile.terms),
+            "key_types": {kind: list(sizes) for kind, sizes in profile.key_types.items()},
+        }
+        for profile in scm.profiles()
+    }
+
+
+def _custom_fields(scm: ScmClient) -> Wanted:
+    return {
+        field.id: {"name": field.name, "mandatory": field.mandatory}
+        for field in scm.custom_fields()
+    }
+
+
+def _done(
+    db: Session, command: Command, account_id: int, result: dict[str, Any], *, whole: bool
+) -> None:
+    if whole:
+        db.get_one(Account, account_id).synced_at = clock(db)
+    emit_event(
+        db,
+        "sync.completed",
+        result,
+        subject=result["account"],
+        correlation_id=command.correlation_id,
+    )
+
+
+READERS: dict[str, list[tuple[type[Synced], Callable[[ScmClient], Wanted]]]] = {
+    "organizations": [(Organization, _organizations)],
+    "domains": [(Domain, _domains)],
+    "profiles": [(Profile, _profiles), (CustomField, _custom_fields)],
+}
+NAMES: dict[type[Synced], str] = {
+    Organization: "organizations",
+    Domain: "domains",
+    Profile: "profiles",
+    CustomField: "custom_fields",
+}
+
+STEP = Step(CommandType.SYNC, sync)

@@ -1,0 +1,1 @@
+"""Deliveries to webhooks: address policy, signature, and the one POST."""
