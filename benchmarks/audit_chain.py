@@ -14,9 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from certline.models import Database
-from certline.models.event import record
-from certline.models.migrate import upgrade
-from certline.models.outbox import emit_event
+from certline.models.audit.log import record
+from certline.models.database.migrate import upgrade
+from certline.models.events.outbox import emit_event
 from certline.producers.contract_examples import EVENTS
 from tests.servers import open_postgres
 

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from benchmarks.stand_in import calls_of, orders_at, simulator
 from certline.models import Certificate, Database, Order, OrderStatus, PrivateKey
-from certline.models.payloads import OrderCommand
+from certline.models.commands.payloads import OrderCommand
 from certline.models.vault import Vault
 from certline.producers.requests import request_order
 from certline.workers.keys import chain as chains

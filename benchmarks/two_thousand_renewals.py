@@ -32,8 +32,8 @@ from certline.models import (
     OrderStatus,
     RenewalBatch,
 )
-from certline.models.payloads import ImportCommand
-from certline.models.renewal_batch import State, counts_of, members_of
+from certline.models.commands.payloads import ImportCommand
+from certline.models.renewals.batch import State, counts_of, members_of
 from certline.producers.importing import request_import
 from certline.producers.renewing_many import Verdict, judge_many
 from tests.plant import Plant

@@ -16,9 +16,9 @@ from certline.cli.grammar import Group
 from certline.cli.logins import Given, kept_as, login_options, pair_options, renewed, secret_of
 from certline.cli.output import answer, say, table, whisper
 from certline.models import Account, AccountStatus
-from certline.models.account import account_named, accounts
-from certline.models.event import record
-from certline.models.session import clock
+from certline.models.accounts.account import account_named, accounts
+from certline.models.audit.log import record
+from certline.models.database.session import clock
 from certline.producers.removing import (
     OpenOrdersError,
     Removed,

@@ -17,9 +17,16 @@ from certline.cli.listing import View, show_pages, view_options
 from certline.cli.output import answer, leave, say, whisper
 from certline.cli.reading import moment
 from certline.models import Event
-from certline.models.audit import BadHeadError, Break, Head, breaks_in, entries_in, head_of
-from certline.models.lists import events_listed
-from certline.models.session import one_state
+from certline.models.audit.chain import (
+    BadHeadError,
+    Break,
+    Head,
+    breaks_in,
+    entries_in,
+    head_of,
+)
+from certline.models.database.session import one_state
+from certline.models.listing import events_listed
 
 # More broken places than a person looks at; where there are more, the first ones say where it began.
 MOST_BREAKS = 100

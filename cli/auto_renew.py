@@ -16,9 +16,9 @@ from certline.cli.renewal_audit import audit, run_document
 from certline.cli.renewal_plan import plan
 from certline.cli.renewal_selection import deselect, rule_document, select
 from certline.models import Account
-from certline.models.account import accounts
-from certline.models.auto_renewal import AutoRenewSetting, auto_renew_rules, settings_of_all
-from certline.models.auto_renewal_audit import (
+from certline.models.accounts.account import accounts
+from certline.models.renewals.plan import selected_of
+from certline.models.renewals.runs import (
     AutoRenewRun,
     Decision,
     begin_run,
@@ -26,8 +26,12 @@ from certline.models.auto_renewal_audit import (
     runs_since,
     seconds_since_good_run,
 )
-from certline.models.renewal_estate import selected_of
-from certline.models.renewal_rules import even_load, usual_cap
+from certline.models.renewals.selection import (
+    AutoRenewSetting,
+    auto_renew_rules,
+    settings_of_all,
+)
+from certline.models.renewals.timing import even_load, usual_cap
 from certline.models.schedule import Schedule
 from certline.producers import renewal_settings
 from certline.producers.auto_renew import go_on

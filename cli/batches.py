@@ -18,7 +18,8 @@ from certline.cli.errors import DONE, FAILED, TIMED_OUT, WAITS, Fault
 from certline.cli.output import answer, console, facts, say, table, whisper
 from certline.cli.waiting import AWAY_AFTER, COUNTS_EVERY
 from certline.models import BatchStatus, Database, RenewalBatch
-from certline.models.renewal_batch import (
+from certline.models.database.session import clock
+from certline.models.renewals.batch import (
     Counts,
     Member,
     State,
@@ -26,8 +27,7 @@ from certline.models.renewal_batch import (
     ended_since,
     members_of,
 )
-from certline.models.renewal_pace import MEASURED, ends_at
-from certline.models.session import clock
+from certline.models.renewals.batch_pace import MEASURED, ends_at
 
 # Seconds between two looks.
 LOOK_EVERY = 1.0

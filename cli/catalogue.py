@@ -19,8 +19,9 @@ from certline.cli.finding import find_account
 from certline.cli.grammar import Group
 from certline.cli.grid import Column, style_of, style_of_end
 from certline.cli.listing import View, days, places, show_rows, view_options
-from certline.models import Domain, Organization, Profile, catalogue
-from certline.models.account import accounts
+from certline.models import Domain, Organization, Profile
+from certline.models.accounts import catalogue
+from certline.models.accounts.account import accounts
 
 Row = TypeVar("Row", bound=catalogue.Synced)
 

@@ -21,7 +21,7 @@ from certline.cli.managing import reissue, revoke
 from certline.cli.output import answer, as_json, say, whisper
 from certline.cli.renewing import renew
 from certline.cli.writing import write
-from certline.models.event import record
+from certline.models.audit.log import record
 
 
 @click.group(cls=Group)

@@ -9,7 +9,7 @@ from certline.cli.finding import find_command
 from certline.cli.grammar import Group
 from certline.cli.output import answer
 from certline.cli.waiting import started, wait_options
-from certline.models.import_record import failed_records
+from certline.models.imports.record import failed_records
 from certline.models.validation import BadCommandError
 from certline.producers import requests
 

@@ -21,22 +21,22 @@ from certline.models import (
     WebhookStatus,
 )
 from certline.models import Command as CommandRow
-from certline.models.account import accounts
-from certline.models.auto_renewal import auto_renew_settings
-from certline.models.auto_renewal_audit import (
+from certline.models.accounts.account import accounts
+from certline.models.accounts.breaker import open_breakers
+from certline.models.accounts.rate_limit import held_off
+from certline.models.certificates.deploy_hook import hook_backlog, hooks, runs_that_matter
+from certline.models.certificates.license import license_use
+from certline.models.commands.command import OPEN
+from certline.models.commands.dead_letter import dead_letters_waiting
+from certline.models.database.migrate import behind
+from certline.models.metrics import outbox_backlog
+from certline.models.renewals.runs import (
     Decision,
     counts_of,
     runs_since,
     seconds_since_good_run,
 )
-from certline.models.breaker import open_breakers
-from certline.models.command import OPEN
-from certline.models.dead_letter import dead_letters_waiting
-from certline.models.figures import outbox_backlog
-from certline.models.hook import hook_backlog, hooks, runs_that_matter
-from certline.models.license import license_use
-from certline.models.migrate import behind
-from certline.models.pace import held_off
+from certline.models.renewals.selection import auto_renew_settings
 from certline.models.settings import Settings, without_password
 from certline.models.webhook import IS_DELIVERY, deliveries_parked, webhooks
 from certline.producers.parts import grace, reach_rabbit

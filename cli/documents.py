@@ -17,9 +17,9 @@ from certline.models import (
     Profile,
     Schedule,
 )
-from certline.models.audit import Break
-from certline.models.license import LicenseUse
-from certline.models.outlook import Outlook
+from certline.models.audit.chain import Break
+from certline.models.certificates.license import LicenseUse
+from certline.models.certificates.license_forecast import Outlook
 
 
 def instant(moment: datetime | None) -> str | None:

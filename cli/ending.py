@@ -12,8 +12,8 @@ from certline.cli.finding import find_certificate, find_order
 from certline.cli.grammar import Command
 from certline.cli.output import answer, say, whisper
 from certline.cli.waiting import started, wait_options
-from certline.models.deleting import StillOpenError
-from certline.models.payloads import CancelCommand, DeleteCommand, read_payload
+from certline.models.commands.payloads import CancelCommand, DeleteCommand, read_payload
+from certline.models.lifecycle.deletion import StillOpenError
 from certline.producers import managing
 
 HERE_ONLY = (

@@ -6,9 +6,9 @@ import pydantic
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from certline.cli.errors import FAILED, NO_SERVER, WRONG_USE, Fault
-from certline.models.certificate import SeveralCertificatesError
-from certline.models.command import OtherCommandError
-from certline.models.embedded import NoDatabaseError
+from certline.models.certificates.certificate import SeveralCertificatesError
+from certline.models.commands.command import OtherCommandError
+from certline.models.database.embedded import NoDatabaseError
 from certline.models.settings import settings, without_password
 from certline.models.validation import BadCommandError
 from certline.models.vault import NoSecretKeyError, WrongSecretKeyError

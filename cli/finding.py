@@ -19,11 +19,11 @@ from certline.models import (
     Order,
     Webhook,
 )
-from certline.models.account import account_named, accounts
-from certline.models.certificate import certificate_known_as
-from certline.models.dead_letter import dead_letter_known_as
-from certline.models.hook import hook_named, hooks
-from certline.models.order import order_known_as
+from certline.models.accounts.account import account_named, accounts
+from certline.models.certificates.certificate import certificate_known_as
+from certline.models.certificates.deploy_hook import hook_named, hooks
+from certline.models.commands.dead_letter import dead_letter_known_as
+from certline.models.orders.order import order_known_as
 from certline.models.webhook import webhook_known_as
 
 # Names that are looked through for one that was meant.

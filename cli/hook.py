@@ -15,8 +15,8 @@ from certline.cli.listing import View, show_pages, status_option, view_options
 from certline.cli.output import answer, facts, leave, say, table, whisper
 from certline.cli.waiting import started, wait_options
 from certline.models import Command, CommandStatus, CommandType, Hook
-from certline.models.account import accounts
-from certline.models.hook import (
+from certline.models.accounts.account import accounts
+from certline.models.certificates.deploy_hook import (
     HOOK_EVENTS,
     MOST_TIMEOUT,
     USUAL_TIMEOUT,

@@ -10,9 +10,9 @@ from certline.cli.grammar import Command
 from certline.cli.output import answer, leave, say, table, whisper
 from certline.cli.waiting import started, wait_for, wait_options
 from certline.models import Command as Asked
-from certline.models.import_record import News
-from certline.models.payload_fields import SCM_WORDS
-from certline.models.payloads import ImportCommand, read_payload
+from certline.models.commands.fields import SCM_WORDS
+from certline.models.commands.payloads import ImportCommand, read_payload
+from certline.models.imports.record import News
 from certline.producers.importing import request_import
 
 # What the report says of each kind of news.

@@ -6,8 +6,8 @@ from certline.cli import line
 from certline.cli.documents import license_document
 from certline.cli.grammar import Command
 from certline.cli.output import answer, facts, say, whisper
-from certline.models.license import license_use
-from certline.models.migrate import behind, upgrade
+from certline.models.certificates.license import license_use
+from certline.models.database.migrate import behind, upgrade
 from certline.models.settings import without_password
 from certline.models.vault import NoSecretKeyError
 

@@ -6,8 +6,8 @@ from certline.cli import line
 from certline.cli.documents import license_document, minute, outlook_document
 from certline.cli.grammar import Group
 from certline.cli.output import answer, facts, say
-from certline.models.license import LicenseUse
-from certline.models.outlook import RATE_DAYS, Outlook, outlook
+from certline.models.certificates.license import LicenseUse
+from certline.models.certificates.license_forecast import RATE_DAYS, Outlook, outlook
 from certline.producers.requests import set_license
 
 

@@ -21,8 +21,8 @@ from certline.cli.finding import close_names, find_account
 from certline.cli.grid import Column, print_grid
 from certline.cli.output import as_json, say, whisper
 from certline.models import Organization, Profile
-from certline.models.base import Base
-from certline.models.lists import SORTINGS, ids_named, page
+from certline.models.database.base import Base
+from certline.models.listing import SORTINGS, ids_named, page
 
 Row = TypeVar("Row")
 Kept = TypeVar("Kept", bound=Base)

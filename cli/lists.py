@@ -38,8 +38,8 @@ from certline.models import (
     Order,
     OrderStatus,
 )
-from certline.models.account import accounts
-from certline.models.lists import (
+from certline.models.accounts.account import accounts
+from certline.models.listing import (
     certificates_listed,
     commands_listed,
     dead_letters_listed,

@@ -16,8 +16,8 @@ from certline.cli.reading import first_line
 from certline.cli.waiting import started, wait_options
 from certline.models import Certificate
 from certline.models import Command as Asked
-from certline.models.order import order_known_as
-from certline.models.payloads import ReissueCommand, RevokeCommand, read_payload
+from certline.models.commands.payloads import ReissueCommand, RevokeCommand, read_payload
+from certline.models.orders.order import order_known_as
 from certline.producers import managing
 from certline.producers.requests import Accepted
 

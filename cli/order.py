@@ -16,9 +16,9 @@ from certline.cli.reading import first_line, pairs, uuid_text, whole
 from certline.cli.resolving import resolve
 from certline.cli.waiting import started, wait_options
 from certline.models import Command, Order, OrderStatus
-from certline.models.event import history
-from certline.models.order import orders
-from certline.models.payloads import OrderCommand, read_payload
+from certline.models.audit.log import history
+from certline.models.commands.payloads import OrderCommand, read_payload
+from certline.models.orders.order import orders
 from certline.producers import requests
 from certline.workers.ordering.placement import make_key
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from certline.models import Command
-from certline.models.import_record import RecordStatus as Became
+from certline.models.imports.record import RecordStatus as Became
 
 # SCM has been asked for these, and it is done with them.
 TAKEN = (

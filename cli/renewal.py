@@ -16,7 +16,7 @@ from certline.cli.errors import NOTHING, Fault
 from certline.cli.grammar import Group
 from certline.cli.output import answer, leave, table
 from certline.cli.renewing import Pace
-from certline.models.renewal_batch import batches
+from certline.models.renewals.batch import batches
 from certline.producers import renewing_many
 
 

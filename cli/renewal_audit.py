@@ -11,7 +11,8 @@ from certline.cli.documents import instant, minute
 from certline.cli.grammar import Command
 from certline.cli.grid import Column, print_grid
 from certline.cli.output import answer, say
-from certline.models.auto_renewal_audit import (
+from certline.models.certificates.certificate import certificate_known_as
+from certline.models.renewals.runs import (
     AutoRenewRun,
     Decided,
     Decision,
@@ -19,7 +20,6 @@ from certline.models.auto_renewal_audit import (
     decisions_of,
     runs_since,
 )
-from certline.models.certificate import certificate_known_as
 
 # Runs that are shown where nobody says since when.
 USUAL = 30

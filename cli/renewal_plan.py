@@ -12,10 +12,10 @@ from certline.cli import line
 from certline.cli.documents import instant
 from certline.cli.grammar import Command
 from certline.cli.output import answer, say, table, whisper
-from certline.models.account import Account
-from certline.models.auto_renewal import settings_of_all
-from certline.models.renewal_estate import Outlook, Selected
-from certline.models.renewal_forecast import Forecast, forecast, peaks
+from certline.models.accounts.account import Account
+from certline.models.renewals.forecast import Forecast, forecast, peaks
+from certline.models.renewals.plan import Outlook, Selected
+from certline.models.renewals.selection import settings_of_all
 from certline.producers.renewal_objections import foreseen
 from certline.producers.renewal_settings import outlooks
 

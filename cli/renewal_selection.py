@@ -14,8 +14,8 @@ from certline.cli.grammar import Command
 from certline.cli.listing import places
 from certline.cli.output import answer, leave, say
 from certline.models import Certificate
-from certline.models.account import accounts
-from certline.models.auto_renewal import AutoRenewRule
+from certline.models.accounts.account import accounts
+from certline.models.renewals.selection import AutoRenewRule
 from certline.producers import renewal_settings
 
 

@@ -19,10 +19,10 @@ from certline.cli.managing import answer_placed, certificates_named
 from certline.cli.output import answer, leave, say, whisper
 from certline.cli.waiting import wait_options
 from certline.models import Certificate, CertificateStatus, Narrowing
-from certline.models.certificate import SeveralCertificatesError
-from certline.models.lists import certificates_listed
-from certline.models.payloads import RenewCommand
-from certline.models.renewal_pace import per_hour
+from certline.models.certificates.certificate import SeveralCertificatesError
+from certline.models.commands.payloads import RenewCommand
+from certline.models.listing import certificates_listed
+from certline.models.renewals.batch_pace import per_hour
 from certline.models.validation import BadCommandError
 from certline.producers import managing
 from certline.producers.renewing_many import Verdict, judge_many, request_batch

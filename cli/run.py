@@ -7,7 +7,7 @@ from certline.cli.errors import Fault
 from certline.cli.grammar import Group
 from certline.cli.output import leave
 from certline.models import Queue
-from certline.models.migrate import behind
+from certline.models.database.migrate import behind
 from certline.producers import parts
 
 PREFIX = "certline."

@@ -18,8 +18,8 @@ from certline.models import (
     OrderKind,
     OrderStatus,
 )
-from certline.models.account import account_named
-from certline.models.order import order_of_command
+from certline.models.accounts.account import account_named
+from certline.models.orders.order import order_of_command
 from certline.workers.runtime.step import suspended_text
 
 # An order that SCM shows as requested for so many looks is not merely slow: it waits for approval.

@@ -8,8 +8,8 @@ from certline.cli.grammar import Command
 from certline.cli.output import whisper
 from certline.cli.waiting import started, wait_options
 from certline.models import AccountStatus
-from certline.models.account import accounts
-from certline.models.payloads import SyncCommand, read_payload
+from certline.models.accounts.account import accounts
+from certline.models.commands.payloads import SyncCommand, read_payload
 from certline.producers.requests import request_sync
 from certline.workers.runtime.step import suspended_text
 

@@ -1,28 +1,28 @@
 """Tables, states and their legal moves, and the questions asked of them."""
 
-from certline.models.account import Account, AccountStatus, LoginKind
-from certline.models.auto_renewal import AutoRenewRule, AutoRenewSetting
-from certline.models.auto_renewal_audit import AutoRenewDecision, AutoRenewRun
-from certline.models.base import Base
-from certline.models.breaker import Breaker
-from certline.models.catalogue import CustomField, Domain, Organization, Profile
-from certline.models.certificate import Certificate
-from certline.models.command import Command, CommandStatus, CommandType
-from certline.models.dead_letter import DeadLetter, DeadLetterStatus
-from certline.models.event import Event, EventHead, EventLink
-from certline.models.hook import Hook
-from certline.models.import_record import ImportRecord
-from certline.models.license import License
-from certline.models.line import AutoRenewChoice, Line
-from certline.models.lists import Narrowing  # its module has indexes that belong to the tables
-from certline.models.order import Order
-from certline.models.outbox import Outbox, Queue
-from certline.models.pace import CallKind, Pace
-from certline.models.private_key import PrivateKey
-from certline.models.renewal_backoff import LineBackoff
-from certline.models.renewal_batch import BatchStatus, RenewalBatch, RenewalMember
+from certline.models.accounts.account import Account, AccountStatus, LoginKind
+from certline.models.accounts.breaker import Breaker
+from certline.models.accounts.catalogue import CustomField, Domain, Organization, Profile
+from certline.models.accounts.rate_limit import CallKind, Pace
+from certline.models.audit.log import Event, EventHead, EventLink
+from certline.models.certificates.backoff import LineBackoff
+from certline.models.certificates.certificate import Certificate
+from certline.models.certificates.deploy_hook import Hook
+from certline.models.certificates.license import License
+from certline.models.certificates.line import AutoRenewChoice, Line
+from certline.models.commands.command import Command, CommandStatus, CommandType
+from certline.models.commands.dead_letter import DeadLetter, DeadLetterStatus
+from certline.models.database.base import Base
+from certline.models.database.session import Database
+from certline.models.events.outbox import Outbox, Queue
+from certline.models.imports.record import ImportRecord
+from certline.models.listing import Narrowing  # its module has indexes that belong to the tables
+from certline.models.orders.order import Order
+from certline.models.orders.private_key import PrivateKey
+from certline.models.renewals.batch import BatchStatus, RenewalBatch, RenewalMember
+from certline.models.renewals.runs import AutoRenewDecision, AutoRenewRun
+from certline.models.renewals.selection import AutoRenewRule, AutoRenewSetting
 from certline.models.schedule import Schedule, ScheduleRun
-from certline.models.session import Database
 from certline.models.states import CertificateStatus, OrderKind, OrderStatus
 from certline.models.webhook import Webhook, WebhookStatus
 

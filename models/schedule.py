@@ -8,8 +8,8 @@ from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from certline.models.base import Base
-from certline.models.session import clock
+from certline.models.database.base import Base
+from certline.models.database.session import clock
 
 
 class Schedule(Base):

@@ -9,12 +9,19 @@ from fnmatch import fnmatchcase
 from sqlalchemy import ColumnElement, Index, Select, delete, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from certline.models.base import Base, new_id, stored_by_value
-from certline.models.command import Command, CommandStatus, CommandType, accept, finish, hasten
-from certline.models.event import record
-from certline.models.events_out import EVENT_DATA
-from certline.models.outbox import EVENTS, Outbox
-from certline.models.session import clock
+from certline.models.audit.log import record
+from certline.models.commands.command import (
+    Command,
+    CommandStatus,
+    CommandType,
+    accept,
+    finish,
+    hasten,
+)
+from certline.models.database.base import Base, new_id, stored_by_value
+from certline.models.database.session import clock
+from certline.models.events.envelope import EVENT_DATA
+from certline.models.events.outbox import EVENTS, Outbox
 
 # One event to one webhook is one delivery, however often the event is told: its id says so.
 _DELIVERY = uuid.UUID("5b0d1e9e-3c34-4f0b-9f5e-6c1d0c1b7a55")

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from certline.models.envelope import Envelope
-from certline.models.events_out import EVENT_DATA, EventEnvelope, schema_of
-from certline.models.outbox import COMMANDS, EVENTS
-from certline.models.payloads import PAYLOADS, PUBLIC
+from certline.models.commands.envelope import Envelope
+from certline.models.commands.payloads import PAYLOADS, PUBLIC
+from certline.models.events.envelope import EVENT_DATA, EventEnvelope, schema_of
+from certline.models.events.outbox import COMMANDS, EVENTS
 from certline.producers import contract_examples as examples
 from certline.producers.asyncapi_page import page
 from certline.producers.asyncapi_yaml import as_yaml

@@ -19,24 +19,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models import CommandType, Database
-from certline.models.account import Account
-from certline.models.auto_renewal import AutoRenewSetting, auto_renew_settings
-from certline.models.auto_renewal_audit import (
-    AutoRenewDecision,
-    AutoRenewRun,
-    Decision,
-    begin_run,
-    counts_of,
-    decisions_of,
-    take_open_run,
-)
-from certline.models.base import new_id
-from certline.models.bulk import add_rows
-from certline.models.event import Event, entry, record
-from certline.models.many import accept_many
-from certline.models.outbox import emit_event
-from certline.models.payloads import RenewCommand
-from certline.models.renewal_estate import (
+from certline.models.accounts.account import Account
+from certline.models.audit.log import Event, entry, record
+from certline.models.commands.bulk import accept_many
+from certline.models.commands.payloads import RenewCommand
+from certline.models.database.base import new_id
+from certline.models.database.bulk import add_rows
+from certline.models.database.session import clock
+from certline.models.events.outbox import emit_event
+from certline.models.renewals.plan import (
     Going,
     Outlook,
     Selected,
@@ -46,7 +37,16 @@ from certline.models.renewal_estate import (
     selected_of,
     successions,
 )
-from certline.models.session import clock
+from certline.models.renewals.runs import (
+    AutoRenewDecision,
+    AutoRenewRun,
+    Decision,
+    begin_run,
+    counts_of,
+    decisions_of,
+    take_open_run,
+)
+from certline.models.renewals.selection import AutoRenewSetting, auto_renew_settings
 from certline.producers.renewal_objections import Verdict, facts_about, objections
 
 log = structlog.get_logger()

@@ -13,12 +13,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Database
-from certline.models.admission import require_admissible
-from certline.models.command import OtherCommandError
-from certline.models.dead_letter import keep
-from certline.models.envelope import Asked, id_in, in_brief
-from certline.models.outbox import emit_event
-from certline.models.session import blames_the_data
+from certline.models.commands.admission import require_admissible
+from certline.models.commands.command import OtherCommandError
+from certline.models.commands.dead_letter import keep
+from certline.models.commands.envelope import Asked, id_in, in_brief
+from certline.models.database.session import blames_the_data
+from certline.models.events.outbox import emit_event
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.producers.delivery import Delivery, storable

@@ -11,11 +11,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import AccountStatus, Database, Schedule
-from certline.models.account import accounts
-from certline.models.event import record
-from certline.models.payloads import SyncCommand
+from certline.models.accounts.account import accounts
+from certline.models.audit.log import record
+from certline.models.commands.payloads import SyncCommand
+from certline.models.database.session import clock
 from certline.models.schedule import due_schedules, fire, take_due
-from certline.models.session import clock
 from certline.producers.auto_renew import go_on_for, start_run
 from certline.producers.importing import look_for_drift
 from certline.producers.renewing_many import release_due

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from certline.models.events_out import EVENT_DATA, SOURCE, schema_of
+from certline.models.events.envelope import EVENT_DATA, SOURCE, schema_of
 
 MEDIA_TYPE = "application/cloudevents+json"
 

@@ -7,11 +7,11 @@ from dramatiq.errors import DecodeError
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Database, DeadLetter, DeadLetterStatus
-from certline.models.admission import admit
-from certline.models.command import OPEN, OtherCommandError, hasten
-from certline.models.dead_letter import decide
-from certline.models.envelope import Asked, in_brief
-from certline.models.outbox import COMMANDS
+from certline.models.commands.admission import admit
+from certline.models.commands.command import OPEN, OtherCommandError, hasten
+from certline.models.commands.dead_letter import decide
+from certline.models.commands.envelope import Asked, in_brief
+from certline.models.events.outbox import COMMANDS
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.producers.ingress import asked_in

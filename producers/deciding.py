@@ -6,9 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models import AccountStatus, Database, Order, OrderKind, OrderStatus
-from certline.models.event import record
-from certline.models.order import locked
-from certline.models.ordering import move
+from certline.models.audit.log import record
+from certline.models.lifecycle.moves import move
+from certline.models.orders.order import locked
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.submission import take_over
 from certline.workers.runtime.step import suspended_text

@@ -14,12 +14,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import Database
-from certline.models.admission import admit
-from certline.models.command import OtherCommandError, known_id
-from certline.models.dead_letter import keep
-from certline.models.envelope import Asked, id_in, in_brief, read_body, read_command
-from certline.models.outbox import COMMANDS, INGRESS, Queue, emit_event, send_last_event_again
-from certline.models.session import blames_the_data
+from certline.models.commands.admission import admit
+from certline.models.commands.command import OtherCommandError, known_id
+from certline.models.commands.dead_letter import keep
+from certline.models.commands.envelope import Asked, id_in, in_brief, read_body, read_command
+from certline.models.database.session import blames_the_data
+from certline.models.events.outbox import (
+    COMMANDS,
+    INGRESS,
+    Queue,
+    emit_event,
+    send_last_event_again,
+)
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.producers.autopsy import keep_dead

@@ -1,15 +1,15 @@
 """The door for people, for what is here: renewed, reissued, revoked, cancelled or deleted by a command."""
 
 from certline.models import Account, Command, CommandStatus, CommandType, Database, Order
-from certline.models.command import accept, finish, known_id, require_same
-from certline.models.failed_renewals import begin_anew
-from certline.models.payloads import (
+from certline.models.commands.command import accept, finish, known_id, require_same
+from certline.models.commands.payloads import (
     CancelCommand,
     DeleteCommand,
     ReissueCommand,
     RenewCommand,
     RevokeCommand,
 )
+from certline.models.renewals.failures import begin_anew
 from certline.models.vault import Vault
 from certline.producers.requests import Accepted, refuse_suspended
 from certline.workers.ordering.succession import material_for, place_successor, plan

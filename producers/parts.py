@@ -17,7 +17,7 @@ import structlog
 from dramatiq import cli
 
 from certline.models import Database, Queue
-from certline.models.embedded import database_url
+from certline.models.database.embedded import database_url
 from certline.models.settings import Settings, without_password
 from certline.models.vault import open_vault
 from certline.producers.clock import Producer

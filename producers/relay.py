@@ -15,8 +15,8 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from certline.models import Database
-from certline.models.outbox import Outbox, claim_due, mark_refused, mark_sent
-from certline.models.session import WAKE_CHANNEL
+from certline.models.database.session import WAKE_CHANNEL
+from certline.models.events.outbox import Outbox, claim_due, mark_refused, mark_sent
 from certline.models.webhook import hand_to_webhooks
 from certline.producers.wire import RowRefusedError, Wire, WireDownError
 

@@ -17,8 +17,8 @@ from certline.models import (
     Organization,
     Profile,
 )
-from certline.models.event import record
-from certline.models.ordering import move
+from certline.models.audit.log import record
+from certline.models.lifecycle.moves import move
 from certline.models.states import OPEN, OrderStatus
 from certline.models.validation import BadCommandError
 

@@ -11,14 +11,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models import Account, AccountStatus, Certificate, Order, Profile
-from certline.models.auto_renewal_audit import Decision
-from certline.models.catalogue import domains, organizations, profiles
-from certline.models.certificate import WITHOUT_PEM
-from certline.models.payloads import RenewCommand
-from certline.models.renewal_backoff import Backoff, backoff_of, may_renew_automatically
-from certline.models.renewal_estate import Going, Selected, renewed_by_us, replaced_here
-from certline.models.rules import Offer, judge_name
-from certline.models.session import clock
+from certline.models.accounts.catalogue import domains, organizations, profiles
+from certline.models.certificates.backoff import Backoff, backoff_of, may_renew_automatically
+from certline.models.certificates.certificate import WITHOUT_PEM
+from certline.models.commands.payloads import RenewCommand
+from certline.models.database.session import clock
+from certline.models.orders.checks import Offer, judge_name
+from certline.models.renewals.plan import Going, Selected, renewed_by_us, replaced_here
+from certline.models.renewals.runs import Decision
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.succession import planned_successor
 from certline.workers.runtime.step import suspended_text

@@ -11,16 +11,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from certline.models import Account, Certificate
-from certline.models.auto_renewal import (
-    AutoRenewRule,
-    AutoRenewSetting,
-    auto_renew_settings,
-    like_rule,
-    settings_of_all,
-)
-from certline.models.event import record
-from certline.models.line import AutoRenewChoice
-from certline.models.renewal_estate import (
+from certline.models.audit.log import record
+from certline.models.certificates.line import AutoRenewChoice
+from certline.models.database.session import clock
+from certline.models.renewals.plan import (
     Outlook,
     lines_of,
     note_plan,
@@ -28,7 +22,13 @@ from certline.models.renewal_estate import (
     selected_of,
     successions,
 )
-from certline.models.session import clock
+from certline.models.renewals.selection import (
+    AutoRenewRule,
+    AutoRenewSetting,
+    auto_renew_settings,
+    like_rule,
+    settings_of_all,
+)
 
 
 def enable(

@@ -23,16 +23,16 @@ from certline.models import (
     RenewalBatch,
     RenewalMember,
 )
-from certline.models.bulk import add_rows
-from certline.models.command import OPEN, accept
-from certline.models.event import record
-from certline.models.failed_renewals import begin_anew
-from certline.models.payloads import RenewCommand
-from certline.models.renewal_backoff import LineBackoff
-from certline.models.renewal_batch import MemberStatus, counts_of
-from certline.models.renewal_pace import WINDOW, due_now, next_turn
-from certline.models.rules import Offer
-from certline.models.session import clock
+from certline.models.audit.log import record
+from certline.models.certificates.backoff import LineBackoff
+from certline.models.commands.command import OPEN, accept
+from certline.models.commands.payloads import RenewCommand
+from certline.models.database.bulk import add_rows
+from certline.models.database.session import clock
+from certline.models.orders.checks import Offer
+from certline.models.renewals.batch import MemberStatus, counts_of
+from certline.models.renewals.batch_pace import WINDOW, due_now, next_turn
+from certline.models.renewals.failures import begin_anew
 from certline.models.states import RENEWABLE
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.succession import plan

@@ -17,9 +17,11 @@ from certline.models import (
     Database,
     Order,
 )
-from certline.models.account import accounts
-from certline.models.catalogue import profiles
-from certline.models.command import (
+from certline.models.accounts.account import accounts
+from certline.models.accounts.catalogue import profiles
+from certline.models.audit.log import record
+from certline.models.certificates.license import LicenseUse, license_use, set_capacity
+from certline.models.commands.command import (
     ONE_AT_A_TIME,
     OPEN,
     accept,
@@ -28,11 +30,9 @@ from certline.models.command import (
     open_step,
     require_same,
 )
-from certline.models.event import record
-from certline.models.license import LicenseUse, license_use, set_capacity
-from certline.models.ordering import ask_now, release_held
-from certline.models.payloads import OrderCommand, SyncCommand
-from certline.models.rules import find_offered, usual_key
+from certline.models.commands.payloads import OrderCommand, SyncCommand
+from certline.models.lifecycle.moves import ask_now, release_held
+from certline.models.orders.checks import find_offered, usual_key
 from certline.models.states import OrderStatus
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault

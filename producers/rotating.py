@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from certline.models import Database
-from certline.models.rotation import Place, places, renew_piece, use_of_keys
+from certline.models.key_rotation import Place, places, renew_piece, use_of_keys
 from certline.models.vault import Vault
 
 # Rows of one transaction; rows that are read at once to count.

@@ -20,11 +20,11 @@ from certline.models import (
     OrderStatus,
     Outbox,
 )
-from certline.models.command import OPEN, hasten
-from certline.models.event import record
-from certline.models.expiring import tell_expiring
-from certline.models.figures import outbox_backlog
-from certline.models.ordering import follow_with, note, release_held
+from certline.models.audit.log import record
+from certline.models.commands.command import OPEN, hasten
+from certline.models.lifecycle.moves import follow_with, note, release_held
+from certline.models.metrics import outbox_backlog
+from certline.models.renewals.expiry_events import tell_expiring
 from certline.models.webhook import forget_delivered
 
 # A due command that no worker took for this long: its message was lost, or the queue is very long.

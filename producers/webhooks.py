@@ -15,9 +15,9 @@ from certline.models import (
     Webhook,
     WebhookStatus,
 )
-from certline.models.command import OPEN, finish
-from certline.models.event import record
-from certline.models.events_out import EVENT_DATA
+from certline.models.audit.log import record
+from certline.models.commands.command import OPEN, finish
+from certline.models.events.envelope import EVENT_DATA
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.models.webhook import (

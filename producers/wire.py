@@ -15,8 +15,8 @@ from pika.exceptions import (
     UnroutableError,
 )
 
-from certline.models.outbox import COMMANDS, EVENTS, INGRESS, Outbox, Queue
-from certline.models.payloads import PUBLIC
+from certline.models.commands.payloads import PUBLIC
+from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS, Outbox, Queue
 from certline.workers.process.broker import HardenedBroker
 
 

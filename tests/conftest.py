@@ -121,6 +121,6 @@ def simulator(running_simulator: "Simulator") -> "Simulator":
 
 def migrate(url: str) -> None:
     """Bring a database to the newest schema."""
-    from certline.models.migrate import upgrade  # noqa: PLC0415
+    from certline.models.database.migrate import upgrade  # noqa: PLC0415
 
     upgrade(url)

@@ -17,9 +17,9 @@ from certline.models import (
     Organization,
     Profile,
 )
-from certline.models.base import new_id
-from certline.models.payloads import OrderCommand
-from certline.models.rules import Offer
+from certline.models.commands.payloads import OrderCommand
+from certline.models.database.base import new_id
+from certline.models.orders.checks import Offer
 
 T = TypeVar("T")
 

@@ -207,7 +207,7 @@ def main(path: str) -> None:
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     from certline.cli.main import PLACES  # noqa: PLC0415
-    from certline.models import migrate  # noqa: PLC0415
+    from certline.models.database import migrate  # noqa: PLC0415
     from tests.faults import crashing  # noqa: F401, PLC0415
     from tests.faults.effects import effects  # noqa: PLC0415
 

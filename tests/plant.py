@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from certline.models import Account, Command, CommandStatus, Database, Order, OrderStatus
-from certline.models.payloads import OrderCommand, SyncCommand
+from certline.models.commands.payloads import OrderCommand, SyncCommand
 from certline.models.vault import Vault
 from certline.producers.requests import request_order, request_sync
 from tests.nursery import nursery

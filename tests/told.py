@@ -8,8 +8,8 @@ import psycopg
 import yaml
 from jsonschema import Draft7Validator
 
-from certline.models.events_out import problems_of_event
-from certline.models.outbox import EVENTS
+from certline.models.events.envelope import problems_of_event
+from certline.models.events.outbox import EVENTS
 from certline.producers.contract_examples import EVENTS as EXAMPLES
 
 ASYNCAPI = Path(__file__).parents[1] / "docs" / "asyncapi.yaml"

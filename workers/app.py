@@ -10,7 +10,7 @@ from typing import Any
 import dramatiq
 
 from certline.models import Database, Queue
-from certline.models.embedded import database_url
+from certline.models.database.embedded import database_url
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
 from certline.models.vault import open_vault

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from certline.models.rotation import TOKEN
+from certline.models.key_rotation import TOKEN
 from certline.models.vault import NoSecretKeyError, Vault, WrongSecretKeyError
 from tests.servers import run
 

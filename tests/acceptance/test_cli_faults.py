@@ -4,7 +4,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import text
 
 from certline.models import Database
-from certline.models.breaker import MOST_FAILURES, failed
+from certline.models.accounts.breaker import MOST_FAILURES, failed
 from tests.acceptance.secrecy import PASSWORD
 from tests.acceptance.terminal import Terminal
 from tests.servers import PostgresServer

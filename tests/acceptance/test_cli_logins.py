@@ -9,7 +9,7 @@ import requests
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certline.models import Account, Database
-from certline.models.account import account_named
+from certline.models.accounts.account import account_named
 from certline.models.vault import Vault
 from certline.workers.keys import key_pair
 from certline.workers.runtime.context import login_of

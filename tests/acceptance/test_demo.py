@@ -16,7 +16,7 @@ import requests
 from certline.cli import demo
 from certline.cli.main import main
 from certline.cli.stage import DemoFailedError, Stage
-from certline.models.embedded import NoDatabaseError
+from certline.models.database.embedded import NoDatabaseError
 from tests.servers import until
 
 CERTLINE = [sys.executable, "-P", "-m", "certline"]

@@ -15,7 +15,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from sqlalchemy import select
 
 from certline.models import Account
-from certline.models.dead_letter import dead_letters_waiting
+from certline.models.commands.dead_letter import dead_letters_waiting
 from certline.simulator.server import Simulator, running
 from certline.workers.keys import key_pair
 from tests.acceptance.secrecy import PASSWORD, PLANTED, Watch

@@ -3,9 +3,9 @@
 from sqlalchemy import func, text, update
 
 from certline.models import Command, CommandStatus, Order, Outbox, Schedule
-from certline.models.breaker import Breaker
-from certline.models.command import OPEN
-from certline.models.pace import Pace
+from certline.models.accounts.breaker import Breaker
+from certline.models.accounts.rate_limit import Pace
+from certline.models.commands.command import OPEN
 from tests.faults.troupe import Troupe
 
 AN_HOUR = text("interval '1 hour'")

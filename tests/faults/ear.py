@@ -6,7 +6,7 @@ from typing import Any
 
 import pika
 
-from certline.models.outbox import EVENTS, Queue
+from certline.models.events.outbox import EVENTS, Queue
 
 EAR = "ear"
 # Each with its delays and its dead letters.

@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 
 from certline.models import Command, CommandStatus, CommandType, Database, Order
 from certline.models import OrderStatus as Status
-from certline.models.license import set_capacity
-from certline.models.payloads import OrderCommand
-from certline.models.session import clock
+from certline.models.certificates.license import set_capacity
+from certline.models.commands.payloads import OrderCommand
+from certline.models.database.session import clock
 from certline.models.states import OPEN
 from certline.producers.deciding import adopt, send_again
 from certline.producers.requests import request_order

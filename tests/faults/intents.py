@@ -8,8 +8,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
-from certline.models.command import ENDED
-from certline.models.command import OPEN as OPEN_COMMANDS
+from certline.models.commands.command import ENDED
+from certline.models.commands.command import OPEN as OPEN_COMMANDS
 from certline.models.states import OrderKind
 from certline.models.vault import Vault
 from tests.faults.aftermath import Expected, World

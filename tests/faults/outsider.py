@@ -9,8 +9,8 @@ from typing import Any
 import pika
 from pika.exceptions import UnroutableError
 
-from certline.models.outbox import COMMANDS, Queue
-from certline.models.payloads import OrderCommand
+from certline.models.commands.payloads import OrderCommand
+from certline.models.events.outbox import COMMANDS, Queue
 from tests.servers import until
 
 

@@ -20,9 +20,9 @@ from certline.models import (
     CommandType,
     Order,
 )
-from certline.models.command import MOST_RESTARTS
-from certline.models.order import order_of_command
-from certline.models.payloads import SyncCommand
+from certline.models.commands.command import MOST_RESTARTS
+from certline.models.commands.payloads import SyncCommand
+from certline.models.orders.order import order_of_command
 from certline.producers.requests import request_sync
 from tests.faults.crashing import Death
 from tests.faults.outsider import order_event, send_to_exchange

@@ -20,9 +20,9 @@ from certline.models import (
     Outbox,
     Schedule,
 )
-from certline.models.command import OPEN, accept, open_step
-from certline.models.order import orders
-from certline.models.payloads import SyncCommand
+from certline.models.commands.command import OPEN, accept, open_step
+from certline.models.commands.payloads import SyncCommand
+from certline.models.orders.order import orders
 from certline.models.settings import Settings
 from certline.producers.requests import request_sync
 from certline.simulator.server import Simulator

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import event, select
 
 from certline.models import Command, CommandType, Database, Outbox
-from certline.models.command import accept
+from certline.models.commands.command import accept
 from tests.faults.stage import Stage
 
 

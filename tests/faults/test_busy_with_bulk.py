@@ -7,9 +7,9 @@ import requests
 from sqlalchemy import ColumnElement, func, select
 
 from certline.models import Certificate, Command, CommandStatus, CommandType
-from certline.models.command import accept
-from certline.models.import_record import ImportRecord, RecordStatus
-from certline.models.payloads import RevokeCommand
+from certline.models.commands.command import accept
+from certline.models.commands.payloads import RevokeCommand
+from certline.models.imports.record import ImportRecord, RecordStatus
 from certline.producers.managing import request_revocation
 from tests.plant import Plant
 from tests.servers import until

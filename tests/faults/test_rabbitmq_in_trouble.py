@@ -10,7 +10,7 @@ import requests
 from sqlalchemy import update
 
 from certline.models import Command, OrderStatus, Outbox, Queue
-from certline.models.outbox import EVENTS
+from certline.models.events.outbox import EVENTS
 from certline.simulator.server import Simulator
 from tests.faults.extent import at_length
 from tests.faults.stage import Stage

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from certline.models import Command, CommandType
-from certline.models.payloads import SyncCommand
+from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests import request_sync
 from tests.faults.extent import at_length
 from tests.faults.stage import SECONDS_TO_ANSWER, Stage

@@ -20,9 +20,9 @@ from certline.models import (
     Schedule,
     ScheduleRun,
 )
-from certline.models.outbox import emit_wake_up
-from certline.models.payloads import SyncCommand
-from certline.models.session import clock
+from certline.models.commands.payloads import SyncCommand
+from certline.models.database.session import clock
+from certline.models.events.outbox import emit_wake_up
 from certline.producers.requests import request_sync
 from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls, orders_at_scm

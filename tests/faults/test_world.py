@@ -16,8 +16,8 @@ from certline.models import (
     OrderStatus,
     Outbox,
 )
-from certline.models.base import new_id
-from certline.models.outbox import EVENTS
+from certline.models.database.base import new_id
+from certline.models.events.outbox import EVENTS
 from tests.faults.aftermath import Expected, World
 from tests.faults.stage import Stage
 from tests.faults.world import faults_of

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from certline.models import Certificate, Event, Order, OrderStatus, Outbox
 from certline.models import Line as ManagedLine
-from certline.models.audit import breaks_in
-from certline.models.dead_letter import dead_letters_waiting
-from certline.models.license import license_use
-from certline.models.ordering import TOLD
-from certline.models.outbox import EVENTS
-from certline.models.private_key import PrivateKey
+from certline.models.audit.chain import breaks_in
+from certline.models.certificates.license import license_use
+from certline.models.commands.dead_letter import dead_letters_waiting
+from certline.models.events.outbox import EVENTS
+from certline.models.lifecycle.moves import TOLD
+from certline.models.orders.private_key import PrivateKey
 from certline.models.states import OrderKind
 from certline.models.vault import Vault
 from certline.workers.keys import key_pair

@@ -17,14 +17,14 @@ from certline.models import (
     OrderKind,
     OrderStatus,
 )
-from certline.models.base import new_id
-from certline.models.event import record
-from certline.models.import_record import News, Outcome, RecordStatus
-from certline.models.kinship import join_lines, run_of
-from certline.models.lifecycle import mark_revoked, take_its_place
-from certline.models.order import open_twin
-from certline.models.ordering import ask_now, follow_with, move
-from certline.models.session import clock
+from certline.models.audit.log import record
+from certline.models.certificates.lineage import join_lines, run_of
+from certline.models.database.base import new_id
+from certline.models.database.session import clock
+from certline.models.imports.record import News, Outcome, RecordStatus
+from certline.models.lifecycle.moves import ask_now, follow_with, move
+from certline.models.lifecycle.succession import mark_revoked, take_its_place
+from certline.models.orders.order import open_twin
 from certline.models.states import OPEN
 from certline.workers.importing.record_mapping import auto_renews, status_of
 from certline.workers.scm import Details, ScmStatus

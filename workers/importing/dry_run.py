@@ -11,10 +11,10 @@ import structlog
 from sqlalchemy.orm import Session
 
 from certline.models import Account, Command
-from certline.models.import_record import News
-from certline.models.license import room_left
-from certline.models.payload_fields import SCM_WORDS
-from certline.models.payloads import ImportCommand
+from certline.models.certificates.license import room_left
+from certline.models.commands.fields import SCM_WORDS
+from certline.models.commands.payloads import ImportCommand
+from certline.models.imports.record import News
 from certline.workers.importing.known import like_ours, look_here
 from certline.workers.importing.record_mapping import auto_renews
 from certline.workers.importing.scm_lists import (

@@ -22,15 +22,15 @@ from certline.models import (
     OrderKind,
     OrderStatus,
 )
-from certline.models.base import new_id
-from certline.models.bulk import add_rows, set_in_rows
-from certline.models.event import entry as log_entry
-from certline.models.import_record import News, Outcome, RecordStatus
-from certline.models.license import license_use
-from certline.models.lifecycle import take_its_place
-from certline.models.many import begin_steps
-from certline.models.outbox import emit_event
-from certline.models.session import clock
+from certline.models.audit.log import entry as log_entry
+from certline.models.certificates.license import license_use
+from certline.models.commands.bulk import begin_steps
+from certline.models.database.base import new_id
+from certline.models.database.bulk import add_rows, set_in_rows
+from certline.models.database.session import clock
+from certline.models.events.outbox import emit_event
+from certline.models.imports.record import News, Outcome, RecordStatus
+from certline.models.lifecycle.succession import take_its_place
 from certline.models.states import OPEN
 from certline.workers.importing.line_assignment import Entry, Intake, entry_of, in_lines
 from certline.workers.importing.record_mapping import (

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from certline.models import OrderStatus
-from certline.models.import_record import News, asked_already
-from certline.models.kinship import Family, Kin, families, join_lines, runs
-from certline.models.license import take_lines
+from certline.models.certificates.license import take_lines
+from certline.models.certificates.lineage import Family, Kin, families, join_lines, runs
+from certline.models.imports.record import News, asked_already
 from certline.workers.importing.record_mapping import (
     Met,
     UnusableRecordError,

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from certline.models import OrderKind, OrderStatus
-from certline.models.base import new_id
-from certline.models.kinship import Family, family_of
+from certline.models.certificates.lineage import Family, family_of
+from certline.models.database.base import new_id
 from certline.workers.ordering.placement import LONGEST_COMMENT
 from certline.workers.scm import Details, ScmStatus
 

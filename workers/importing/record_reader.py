@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from certline.models import Account, OrderStatus
-from certline.models.import_record import Outcome, RecordStatus
+from certline.models.imports.record import Outcome, RecordStatus
 from certline.workers.importing.record_mapping import Met, status_of
 from certline.workers.keys import chain as chains
 from certline.workers.runtime.context import Line

@@ -11,9 +11,9 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from certline.models import Account, Command, ImportRecord, LoginKind, Order, OrderKind
-from certline.models.import_record import News, RecordStatus
-from certline.models.importing import count_news, note_records, wake_records
-from certline.models.payloads import ImportCommand
+from certline.models.commands.payloads import ImportCommand
+from certline.models.imports.progress import count_news, note_records, wake_records
+from certline.models.imports.record import News, RecordStatus
 from certline.workers.importing.known import like_ours, look_here
 from certline.workers.runtime.context import Line
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm

@@ -3,7 +3,7 @@
 from typing import Any
 
 from certline.models import Certificate, Order, Profile
-from certline.models.payloads import ReissueCommand
+from certline.models.commands.payloads import ReissueCommand
 
 # Sizes where only another algorithm is asked for.
 USUAL_SIZE = {"RSA": "2048", "EC": "P-256"}

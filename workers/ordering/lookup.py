@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from certline.models import Order, OrderKind
-from certline.models.reconciling import Candidate, Match, Sighting
+from certline.models.orders.reconciliation import Candidate, Match, Sighting
 from certline.workers.keys import chain as chains
 from certline.workers.ordering.placement import reference_in_comment, sent_comment
 from certline.workers.scm import (

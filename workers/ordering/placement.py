@@ -16,16 +16,16 @@ from certline.models import (
     OrderKind,
     PrivateKey,
 )
-from certline.models.account import account_named, accounts
-from certline.models.base import new_id
-from certline.models.catalogue import custom_fields, domains, organizations, profiles
-from certline.models.command import finish
-from certline.models.event import record
-from certline.models.order import open_twin
-from certline.models.ordering import tell
-from certline.models.payloads import OrderCommand
-from certline.models.rules import CheckedOrder, Offer, check_order, key_problem
-from certline.models.session import clock
+from certline.models.accounts.account import account_named, accounts
+from certline.models.accounts.catalogue import custom_fields, domains, organizations, profiles
+from certline.models.audit.log import record
+from certline.models.commands.command import finish
+from certline.models.commands.payloads import OrderCommand
+from certline.models.database.base import new_id
+from certline.models.database.session import clock
+from certline.models.lifecycle.moves import tell
+from certline.models.orders.checks import CheckedOrder, Offer, check_order, key_problem
+from certline.models.orders.order import open_twin
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WrongSecretKeyError
 from certline.workers.keys import key_pair

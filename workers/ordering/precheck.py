@@ -9,10 +9,10 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from certline.models import Command, Order, OrderKind, OrderStatus
-from certline.models.event import history
-from certline.models.lifecycle import siblings
-from certline.models.order import locked
-from certline.models.ordering import move
+from certline.models.audit.log import history
+from certline.models.lifecycle.moves import move
+from certline.models.lifecycle.succession import siblings
+from certline.models.orders.order import locked
 from certline.workers.ordering.submission import predecessor_at_scm
 from certline.workers.runtime.context import Line
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm

@@ -22,10 +22,10 @@ from certline.models import (
     OrderKind,
     OrderStatus,
 )
-from certline.models.event import record
-from certline.models.failed_renewals import rest_after
-from certline.models.order import locked
-from certline.models.ordering import follow_with, move, note
+from certline.models.audit.log import record
+from certline.models.lifecycle.moves import follow_with, move, note
+from certline.models.orders.order import locked
+from certline.models.renewals.failures import rest_after
 from certline.models.settings import Settings
 from certline.workers.ordering.placement import sent_comment
 from certline.workers.runtime.context import Line

@@ -20,14 +20,19 @@ from certline.models import (
     PrivateKey,
     Profile,
 )
-from certline.models.catalogue import domains, organizations, profiles
-from certline.models.certificate import certificate_meant
-from certline.models.lifecycle import open_succession
-from certline.models.line import Line as CertificateLine
-from certline.models.order import order_of_command
-from certline.models.payloads import OrderCommand, ReissueCommand, RenewCommand, read_payload
-from certline.models.rules import CheckedOrder, Offer, check_order
-from certline.models.session import clock
+from certline.models.accounts.catalogue import domains, organizations, profiles
+from certline.models.certificates.certificate import certificate_meant
+from certline.models.certificates.line import Line as CertificateLine
+from certline.models.commands.payloads import (
+    OrderCommand,
+    ReissueCommand,
+    RenewCommand,
+    read_payload,
+)
+from certline.models.database.session import clock
+from certline.models.lifecycle.succession import open_succession
+from certline.models.orders.checks import CheckedOrder, Offer, check_order
+from certline.models.orders.order import order_of_command
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.workers.ordering.inherited import as_before, changes

@@ -10,7 +10,7 @@ from dramatiq.middleware import Middleware
 from sqlalchemy.exc import SQLAlchemyError
 
 from certline.models import Database
-from certline.models.figures import figures
+from certline.models.metrics import figures
 
 log = structlog.get_logger()
 

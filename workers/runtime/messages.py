@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType
-from certline.models.admission import admit
-from certline.models.command import OtherCommandError, known_id
-from certline.models.envelope import Asked, in_brief, read_command, require_storable
+from certline.models.commands.admission import admit
+from certline.models.commands.command import OtherCommandError, known_id
+from certline.models.commands.envelope import Asked, in_brief, read_command, require_storable
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.context import Line
 

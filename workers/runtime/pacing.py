@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from certline.models import Account, AccountStatus, CallKind, Database
-from certline.models.breaker import end_probe, failed, standing, succeeded, take_probe
-from certline.models.pace import BURST, NONE, held_off, hold_off, take
+from certline.models.accounts.breaker import end_probe, failed, standing, succeeded, take_probe
+from certline.models.accounts.rate_limit import BURST, NONE, held_off, hold_off, take
 from certline.workers.runtime.turns import AHEAD, Turns, turns_together
 from certline.workers.scm import (
     Garbled,

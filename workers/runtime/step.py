@@ -17,13 +17,19 @@ from certline.models import (
     CommandType,
     OrderStatus,
 )
-from certline.models.command import MOST_RESTARTS, ONE_AT_A_TIME, claim, finish, postpone
-from certline.models.event import record
-from certline.models.failed_renewals import note_refusal, rest_of_command
-from certline.models.importing import give_up_batch
-from certline.models.order import order_of_command
-from certline.models.ordering import send_to_review
-from certline.models.outbox import QUEUE_OF, Queue, caused_by, emit_event
+from certline.models.audit.log import record
+from certline.models.commands.command import (
+    MOST_RESTARTS,
+    ONE_AT_A_TIME,
+    claim,
+    finish,
+    postpone,
+)
+from certline.models.events.outbox import QUEUE_OF, Queue, caused_by, emit_event
+from certline.models.imports.progress import give_up_batch
+from certline.models.lifecycle.moves import send_to_review
+from certline.models.orders.order import order_of_command
+from certline.models.renewals.failures import note_refusal, rest_of_command
 from certline.workers.runtime.context import Line
 from certline.workers.runtime.messages import require_its_own
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderKind, OrderStatus
-from certline.models.order import locked, order_known_as
-from certline.models.ordering import ask_now, move
-from certline.models.payloads import CancelCommand
-from certline.models.session import clock
+from certline.models.commands.payloads import CancelCommand
+from certline.models.database.session import clock
+from certline.models.lifecycle.moves import ask_now, move
+from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.keys import chain as chains
 from certline.workers.runtime.context import Line

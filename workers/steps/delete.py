@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models import Certificate, Command, CommandType, Order
-from certline.models.certificate import certificate_meant
-from certline.models.deleting import delete_line, delete_order
-from certline.models.order import order_known_as
-from certline.models.payloads import DeleteCommand
+from certline.models.certificates.certificate import certificate_meant
+from certline.models.commands.payloads import DeleteCommand
+from certline.models.lifecycle.deletion import delete_line, delete_order
+from certline.models.orders.order import order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.context import Line
 from certline.workers.runtime.outcomes import GiveUp

@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models import Certificate, Command, CommandType, Order, OrderKind, OrderStatus
-from certline.models.license import license_use, take_line
-from certline.models.lifecycle import revoke_old_later, supersede, take_its_place
-from certline.models.order import locked
-from certline.models.ordering import move, send_to_review, tell
-from certline.models.outbox import emit_event
-from certline.models.session import clock
+from certline.models.certificates.license import license_use, take_line
+from certline.models.database.session import clock
+from certline.models.events.outbox import emit_event
+from certline.models.lifecycle.moves import move, send_to_review, tell
+from certline.models.lifecycle.succession import revoke_old_later, supersede, take_its_place
+from certline.models.orders.order import locked
 from certline.workers.keys import chain as chains
 from certline.workers.keys import key_pair
 from certline.workers.runtime.context import Line

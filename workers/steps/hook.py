@@ -24,8 +24,8 @@ from certline.models import (
     PrivateKey,
 )
 from certline.models import Line as ManagedLine
-from certline.models.event import record
-from certline.models.payloads import HookCommand
+from certline.models.audit.log import record
+from certline.models.commands.payloads import HookCommand
 from certline.models.vault import WrongSecretKeyError
 from certline.workers.deploying.files import Secrets, facts_of, files_of, places_of
 from certline.workers.deploying.folder import (

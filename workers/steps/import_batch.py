@@ -16,13 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import Account, Command, CommandType, Order, OrderKind
-from certline.models.catalogue import organizations
-from certline.models.command import OPEN
-from certline.models.import_record import Outcome, RecordStatus, count_tries, waiting_in
-from certline.models.importing import settle_records
-from certline.models.license import room_left
-from certline.models.payloads import ImportBatchCommand, ImportCommand
-from certline.models.session import blames_the_data
+from certline.models.accounts.catalogue import organizations
+from certline.models.certificates.license import room_left
+from certline.models.commands.command import OPEN
+from certline.models.commands.payloads import ImportBatchCommand, ImportCommand
+from certline.models.database.session import blames_the_data
+from certline.models.imports.progress import settle_records
+from certline.models.imports.record import Outcome, RecordStatus, count_tries, waiting_in
 from certline.workers.importing.drift import catch_up, note_facts
 from certline.workers.importing.intake import orders_in_doubt, take_in, take_turns
 from certline.workers.importing.known import ids_here

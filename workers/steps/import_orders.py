@@ -15,9 +15,9 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from certline.models import Account, Command, CommandType, Order
-from certline.models.catalogue import organizations, profiles
-from certline.models.import_record import RecordStatus, listed_already
-from certline.models.importing import (
+from certline.models.accounts.catalogue import organizations, profiles
+from certline.models.commands.payloads import ImportCommand
+from certline.models.imports.progress import (
     empty_result,
     end_if_done,
     forget_auto_renewals,
@@ -25,8 +25,8 @@ from certline.models.importing import (
     note_records,
     revive,
 )
-from certline.models.payloads import ImportCommand
-from certline.models.rules import find_offered
+from certline.models.imports.record import RecordStatus, listed_already
+from certline.models.orders.checks import find_offered
 from certline.models.validation import BadCommandError
 from certline.workers.importing.dry_run import report
 from certline.workers.importing.scm_lists import (

@@ -3,8 +3,8 @@
 from typing import Any
 
 from certline.models import Command, CommandType
-from certline.models.order import order_of_command
-from certline.models.payloads import OrderCommand
+from certline.models.commands.payloads import OrderCommand
+from certline.models.orders.order import order_of_command
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.placement import account_for, check, make_key, place
 from certline.workers.ordering.submission import send

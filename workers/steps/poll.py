@@ -9,11 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderStatus
-from certline.models.event import record
-from certline.models.order import locked, order_known_as
-from certline.models.ordering import ask_now, follow_with, move, send_to_review
-from certline.models.payloads import PollCommand
-from certline.models.session import clock
+from certline.models.audit.log import record
+from certline.models.commands.payloads import PollCommand
+from certline.models.database.session import clock
+from certline.models.lifecycle.moves import ask_now, follow_with, move, send_to_review
+from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.context import Line
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm

@@ -8,13 +8,13 @@ import structlog
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderStatus
-from certline.models.command import postpone
-from certline.models.event import record
-from certline.models.lifecycle import last_reissue, siblings
-from certline.models.order import locked, newer_orders, rivals
-from certline.models.ordering import move, note
-from certline.models.reconciling import Choice, Sighting, Verdict, judge
-from certline.models.session import clock
+from certline.models.audit.log import record
+from certline.models.commands.command import postpone
+from certline.models.database.session import clock
+from certline.models.lifecycle.moves import move, note
+from certline.models.lifecycle.succession import last_reissue, siblings
+from certline.models.orders.order import locked, newer_orders, rivals
+from certline.models.orders.reconciliation import Choice, Sighting, Verdict, judge
 from certline.workers.ordering.lookup import Lost, look
 from certline.workers.ordering.submission import predecessor_at_scm, take_over
 from certline.workers.runtime.context import Line

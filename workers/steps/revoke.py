@@ -16,11 +16,11 @@ from certline.models import (
     CommandStatus,
     CommandType,
 )
-from certline.models.certificate import certificate_meant
-from certline.models.command import finish
-from certline.models.lifecycle import mark_revoked
-from certline.models.order import order_known_as
-from certline.models.payloads import RevokeCommand
+from certline.models.certificates.certificate import certificate_meant
+from certline.models.commands.command import finish
+from certline.models.commands.payloads import RevokeCommand
+from certline.models.lifecycle.succession import mark_revoked
+from certline.models.orders.order import order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.context import Line
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm

@@ -20,10 +20,10 @@ from certline.models import (
     Organization,
     Profile,
 )
-from certline.models.catalogue import Synced
-from certline.models.outbox import emit_event
-from certline.models.payloads import SyncCommand
-from certline.models.session import clock
+from certline.models.accounts.catalogue import Synced
+from certline.models.commands.payloads import SyncCommand
+from certline.models.database.session import clock
+from certline.models.events.outbox import emit_event
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.placement import account_for
 from certline.workers.runtime.context import Line

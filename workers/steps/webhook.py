@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandStatus, CommandType, Webhook, WebhookStatus
-from certline.models.payloads import WebhookCommand
+from certline.models.commands.payloads import WebhookCommand
 from certline.models.webhook import disable, note_failure, note_success, park, take_turn
 from certline.workers.runtime.context import Line
 from certline.workers.runtime.outcomes import TryLater

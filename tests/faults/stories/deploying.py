@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from certline.models.hook import add_hook, run_hook
+from certline.models.certificates.deploy_hook import add_hook, run_hook
 from tests.faults.killing import kill_workers
 from tests.faults.stage import Stage
 

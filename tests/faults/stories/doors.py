@@ -8,8 +8,8 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from certline.models import Account, CommandType
-from certline.models.dead_letter import keep
-from certline.models.outbox import COMMANDS
+from certline.models.commands.dead_letter import keep
+from certline.models.events.outbox import COMMANDS
 from certline.models.vault import Vault
 from certline.producers.renewing_many import judge_many, request_batch
 from tests.faults.crashing import Death

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from certline.models import Command, CommandType, OrderStatus
-from certline.models.payloads import CancelCommand
+from certline.models.commands.payloads import CancelCommand
 from certline.producers.managing import request_cancelling
 from tests.faults.killing import kill_workers
 from tests.faults.stage import Stage

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from certline.models import CommandType
-from certline.models.payloads import SyncCommand
+from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests import request_sync
 from tests.faults.crashing import Death
 from tests.faults.killing import kill, kill_workers

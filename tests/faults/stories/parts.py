@@ -8,9 +8,9 @@ from functools import partial
 from sqlalchemy import select
 
 from certline.models import AutoRenewDecision, Certificate, RenewalBatch
-from certline.models.account import accounts
-from certline.models.auto_renewal_audit import Decision
-from certline.models.session import clock
+from certline.models.accounts.account import accounts
+from certline.models.database.session import clock
+from certline.models.renewals.runs import Decision
 from certline.producers.renewal_settings import choose, enable
 from tests.faults.crashing import Death
 from tests.faults.killing import kill

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from certline.models import Command, CommandType, Order
-from certline.models.breaker import MOST_FAILURES
+from certline.models.accounts.breaker import MOST_FAILURES
 from tests.faults.crashing import Death
 from tests.faults.killing import kill, kill_workers
 from tests.faults.stage import Stage

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from sqlalchemy import select, update
 
 from certline.models import Command, CommandStatus, CommandType, Webhook, WebhookStatus
-from certline.models.base import new_id
-from certline.models.command import accept
+from certline.models.commands.command import accept
+from certline.models.database.base import new_id
 from certline.models.webhook import park
 from certline.producers.webhooks import add_webhook, remove_webhook
 from tests.faults.killing import kill_workers

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from certline.models.session import clock
+from certline.models.database.session import clock
 from tests.factories import a_profile, an_account, an_order, an_organization
 from tests.integration.cli.conftest import Typist
 

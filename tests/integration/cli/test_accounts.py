@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from certline.models.account import account_named
+from certline.models.accounts.account import account_named
 from certline.simulator.server import Simulator
 from tests.factories import an_order
 from tests.integration.cli.conftest import Typist

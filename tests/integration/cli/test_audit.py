@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from certline.models import Event
-from certline.models.event import record
+from certline.models.audit.log import record
 from tests.integration.cli.conftest import Typist
 
 KEYS = ["id", "at", "who", "what", "subject", "why", "command_id", "data"]

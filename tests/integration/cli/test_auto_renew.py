@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from certline.models import Account, AutoRenewRun, Certificate, Command, CommandType, Domain
-from certline.models.session import clock
+from certline.models.database.session import clock
 from tests.integration.cli.conftest import Typist
 from tests.integration.producers.estate import DAY, an_estate, certificates_of
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import delete
 
 from certline.models import Command
-from certline.models.outbox import COMMANDS, INGRESS
+from certline.models.events.outbox import COMMANDS, INGRESS
 from certline.producers.delivery import Delivery
 from certline.producers.ingress import take
 from tests.integration.cli.conftest import Typist

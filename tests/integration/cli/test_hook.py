@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import Certificate, Command, CommandStatus, CommandType, Event, Hook
-from certline.models.command import finish
-from certline.models.hook import run_hook
+from certline.models.certificates.deploy_hook import run_hook
+from certline.models.commands.command import finish
 from tests.factories import a_certificate, an_account
 from tests.integration.cli.conftest import Typist
 

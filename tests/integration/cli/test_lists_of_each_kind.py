@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from certline.models import Command, DeadLetter, Order
-from certline.models.session import clock
+from certline.models.database.session import clock
 from tests.factories import a_certificate, a_domain, an_account, an_organization
 from tests.integration.cli.conftest import Typist
 from tests.integration.cli.listed import ids, orders, people

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import Certificate, CertificateStatus, Command, OrderStatus
-from certline.models.session import clock
+from certline.models.database.session import clock
 from tests.factories import (
     a_certificate,
     a_domain,

@@ -3,8 +3,8 @@
 from typing import Any
 
 from certline.models import Command, Webhook, WebhookStatus
-from certline.models.event import history
-from certline.models.outbox import emit_event
+from certline.models.audit.log import history
+from certline.models.events.outbox import emit_event
 from certline.models.settings import settings
 from certline.models.webhook import park
 from certline.producers.relay import Relay

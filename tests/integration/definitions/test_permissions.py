@@ -11,7 +11,7 @@ import requests
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
-from certline.models.outbox import EVENTS
+from certline.models.events.outbox import EVENTS
 from certline.simulator.server import Simulator
 from tests.integration.definitions.conftest import DEFINITIONS, definitions, url_of
 from tests.integration.misdeeds import REFUSED_TO_PARTS, REFUSED_TO_THE_SHOP

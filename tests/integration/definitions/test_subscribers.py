@@ -9,7 +9,7 @@ from uuid import uuid4
 from pika.adapters.blocking_connection import BlockingChannel
 
 from certline.models import Database
-from certline.models.outbox import EVENTS, INGRESS, Queue, emit_event, emit_wake_up
+from certline.models.events.outbox import EVENTS, INGRESS, Queue, emit_event, emit_wake_up
 from certline.producers.relay import Relay
 from tests.integration.definitions.conftest import definitions
 from tests.integration.producers.rabbit import ids, rows

@@ -23,9 +23,9 @@ from certline.models import (
     Outbox,
     Profile,
 )
-from certline.models.bulk import add_rows
-from certline.models.command import OPEN
-from certline.models.payloads import ImportCommand
+from certline.models.commands.command import OPEN
+from certline.models.commands.payloads import ImportCommand
+from certline.models.database.bulk import add_rows
 from certline.producers.importing import request_import
 from certline.simulator.server import Simulator, running
 from tests.integration.workers.conftest import Bench

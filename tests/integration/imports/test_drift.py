@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from certline.models import CertificateStatus, CommandType, OrderKind, OrderStatus
-from certline.models.payloads import ReissueCommand
+from certline.models.commands.payloads import ReissueCommand
 from certline.producers.clock import poll_open
 from certline.producers.managing import request_successor
 from certline.producers.requests import set_license

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from certline.models import CertificateStatus, OrderStatus
-from certline.models.license import license_use
+from certline.models.certificates.license import license_use
 from certline.producers.requests import set_license
 from tests.integration.imports.conftest import Estate
 

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from certline.models import AccountStatus, Command, CommandStatus, CommandType, OrderStatus
-from certline.models.command import MOST_RESTARTS
+from certline.models.commands.command import MOST_RESTARTS
 from certline.producers.requests import lift_suspension
 from certline.producers.sweep import sweep
 from certline.workers.importing import intake, record_reader

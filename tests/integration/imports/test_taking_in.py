@@ -6,9 +6,9 @@ import pytest
 from cryptography import x509
 
 from certline.models import CertificateStatus, CommandType, OrderKind, OrderStatus
-from certline.models.event import history
-from certline.models.license import license_use
-from certline.models.payloads import RenewCommand
+from certline.models.audit.log import history
+from certline.models.certificates.license import license_use
+from certline.models.commands.payloads import RenewCommand
 from certline.models.validation import BadCommandError
 from certline.producers.managing import request_successor
 from certline.producers.requests import set_license

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from certline.models import Database, Event
-from certline.models.audit import (
+from certline.models.audit.chain import (
     BEGINNING,
     BadHeadError,
     Break,
@@ -19,9 +19,9 @@ from certline.models.audit import (
     entries_in,
     head_of,
 )
-from certline.models.event import record
-from certline.models.migrate import _config, upgrade
-from certline.models.session import WAKE
+from certline.models.audit.log import record
+from certline.models.database.migrate import _config, upgrade
+from certline.models.database.session import WAKE
 
 
 class Undone(Exception):

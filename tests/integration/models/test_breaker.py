@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from certline.models import Breaker, Database, Event
-from certline.models.breaker import (
+from certline.models.accounts.breaker import (
     MOST_FAILURES,
     PROBE_LEASE,
     Standing,

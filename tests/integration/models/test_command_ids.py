@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Database
-from certline.models.command import OtherCommandError, accept
+from certline.models.commands.command import OtherCommandError, accept
 from certline.models.validation import BadCommandError
 
 ID = "0190abcd-0000-7000-8000-00000000000a"

@@ -13,9 +13,16 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from certline.models import Base, Command, CommandStatus, CommandType, Database, Outbox
-from certline.models.command import OtherCommandError, accept, claim, finish, hasten, postpone
-from certline.models.outbox import emit_event
-from certline.models.session import WAKE_CHANNEL, clock
+from certline.models.commands.command import (
+    OtherCommandError,
+    accept,
+    claim,
+    finish,
+    hasten,
+    postpone,
+)
+from certline.models.database.session import WAKE_CHANNEL, clock
+from certline.models.events.outbox import emit_event
 from tests.told import some
 
 T = TypeVar("T")

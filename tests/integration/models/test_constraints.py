@@ -5,7 +5,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from certline.models import Database, Event, Order, OrderKind, OrderStatus
-from certline.models.event import record
+from certline.models.audit.log import record
 from certline.models.states import OPEN
 from tests.factories import a_certificate, an_account, an_order
 

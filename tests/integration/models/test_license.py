@@ -22,11 +22,16 @@ from certline.models import (
     OrderStatus,
     Outbox,
 )
-from certline.models.command import accept
-from certline.models.license import license_use, orders_to_release, set_capacity, take_line
-from certline.models.ordering import move, release_held
-from certline.models.outlook import outlook
-from certline.models.session import clock
+from certline.models.certificates.license import (
+    license_use,
+    orders_to_release,
+    set_capacity,
+    take_line,
+)
+from certline.models.certificates.license_forecast import outlook
+from certline.models.commands.command import accept
+from certline.models.database.session import clock
+from certline.models.lifecycle.moves import move, release_held
 from tests.factories import NOON, a_certificate, a_line, an_account, an_order
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from certline.models import Certificate, Command, Database, DeadLetter, Event, Narrowing, Order
-from certline.models.base import Base
-from certline.models.lists import (
+from certline.models.database.base import Base
+from certline.models.listing import (
     SORTINGS,
     Sorting,
     certificates_listed,

@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from certline.models import Base, Database
-from certline.models.migrate import _config, behind, upgrade
+from certline.models.database.migrate import _config, behind, upgrade
 from tests.servers import PostgresServer
 
 # Everything that Postgres enforces, by name and as it reads it; triggers are the migrations' own.
@@ -70,7 +70,7 @@ def test_a_downgrade_leaves_nothing_and_can_be_taken_back(database: Database) ->
 
 
 def test_two_processes_may_migrate_at_once(empty: Database) -> None:
-    program = f"from certline.models.migrate import upgrade; upgrade({empty.url!r})"
+    program = f"from certline.models.database.migrate import upgrade; upgrade({empty.url!r})"
     with (
         Popen([executable, "-c", program]) as first,
         Popen([executable, "-c", program]) as second,

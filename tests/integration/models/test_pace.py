@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from certline.models import CallKind, Database, Pace
-from certline.models.pace import NONE, Turn, held_off, hold_off, take
+from certline.models.accounts.rate_limit import NONE, Turn, held_off, hold_off, take
 from tests.factories import an_account
 
 THREADS = 16

@@ -5,12 +5,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from certline.models import Database
-from certline.models.certificate import (
+from certline.models.certificates.certificate import (
     SeveralCertificatesError,
     certificate_known_as,
     certificate_meant,
 )
-from certline.models.order import order_known_as
+from certline.models.orders.order import order_known_as
 from certline.models.validation import BadCommandError
 from tests.factories import a_certificate, an_account, an_order
 

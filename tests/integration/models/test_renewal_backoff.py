@@ -3,14 +3,14 @@
 from datetime import timedelta
 
 from certline.models import Database
-from certline.models.renewal_backoff import (
+from certline.models.certificates.backoff import (
     Backoff,
     backoff_of,
     renewal_failed,
     renewal_worked,
     reset_backoff,
 )
-from certline.models.session import clock
+from certline.models.database.session import clock
 from tests.factories import a_line, an_account
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import event, func, select
 from sqlalchemy.exc import InvalidRequestError
 
 from certline.models import Database
-from certline.models.session import clock
+from certline.models.database.session import clock
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from certline.models import (
     OrderStatus,
     Outbox,
 )
-from certline.models.base import new_id
-from certline.models.bulk import add_rows, set_in_rows
-from certline.models.lifecycle import supersede
+from certline.models.database.base import new_id
+from certline.models.database.bulk import add_rows, set_in_rows
+from certline.models.lifecycle.succession import supersede
 from tests.factories import a_domain, a_profile, an_account, an_organization
 
 DAY = timedelta(days=1)
@@ -97,7 +97,7 @@ def renew_what_was_asked_for(
 ) -> int:
     """In the place of workers and SCM: each renewal that is asked for is stored at once.
 
-    So many take their predecessor's place by the line's own function (models/lifecycle.py), and the
+    So many take their predecessor's place by the line's own function (models/lifecycle/succession.py), and the
     others by a statement that does the same: a row each would take longer than what is tested.
     """
     first = now.toordinal() * 1000  # SCM's numbers: a thousand for each day

@@ -10,8 +10,8 @@ from dramatiq.common import xq_name
 from sqlalchemy import select
 
 from certline.models import Command, CommandType, Database, DeadLetter, Event, Queue
-from certline.models.command import accept
-from certline.models.outbox import COMMANDS, INGRESS
+from certline.models.commands.command import accept
+from certline.models.events.outbox import COMMANDS, INGRESS
 from certline.producers import ingress as ingress_module
 from certline.producers.autopsy import keep_dead
 from certline.producers.delivery import Delivery

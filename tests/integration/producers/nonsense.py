@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
-from certline.models.envelope import LARGEST
+from certline.models.commands.envelope import LARGEST
 from tests.integration.producers.senders import ORDER, an_event
 
 Spoil = Callable[[random.Random, dict[str, Any]], bytes]

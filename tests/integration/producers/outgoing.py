@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from certline.models import Database
-from certline.models.outbox import COMMANDS, Outbox, emit_wake_up
+from certline.models.events.outbox import COMMANDS, Outbox, emit_wake_up
 from tests.integration.producers.rabbit import rows
 
 

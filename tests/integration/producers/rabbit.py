@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
 from certline.models import Database, Outbox, Queue
-from certline.models.session import WAKE_CHANNEL
+from certline.models.database.session import WAKE_CHANNEL
 from certline.models.settings import Settings
 from certline.producers.relay import Relay
 from certline.producers.wire import RabbitWire, wire_of

@@ -15,9 +15,9 @@ from certline.models import (
     Line,
     Order,
 )
-from certline.models.auto_renewal import AutoRenewRule
-from certline.models.auto_renewal_audit import Decided, decisions_of
-from certline.models.session import clock
+from certline.models.database.session import clock
+from certline.models.renewals.runs import Decided, decisions_of
+from certline.models.renewals.selection import AutoRenewRule
 from certline.producers.auto_renew import go_on, start_run
 from certline.producers.renewal_settings import add_rule, enable
 from tests.integration.producers.estate import DAY, an_estate, certificates_of

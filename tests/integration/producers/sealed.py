@@ -7,9 +7,9 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from certline.models import CommandType, Database, PrivateKey, Webhook
-from certline.models.command import accept
-from certline.models.dead_letter import keep
-from certline.models.rotation import places
+from certline.models.commands.command import accept
+from certline.models.commands.dead_letter import keep
+from certline.models.key_rotation import places
 from certline.models.vault import Vault
 from certline.producers.rotating import Rotation
 from tests.factories import a_certificate, a_wanted, an_account, an_order

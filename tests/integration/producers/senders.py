@@ -13,7 +13,7 @@ from dramatiq.common import xq_name
 from sqlalchemy import func, select
 
 from certline.models import Command, Database, DeadLetter, Outbox, Queue
-from certline.models.outbox import COMMANDS, EVENTS, INGRESS
+from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS
 from certline.models.vault import Vault
 from certline.producers.ingress import Ingress
 from certline.producers.wire import RabbitWire

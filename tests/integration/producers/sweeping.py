@@ -8,8 +8,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Database, Outbox
-from certline.models.command import accept
-from certline.models.session import clock
+from certline.models.commands.command import accept
+from certline.models.database.session import clock
 from certline.producers.sweep import sweep
 
 MOMENT = timedelta(seconds=30)

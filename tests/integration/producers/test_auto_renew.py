@@ -19,10 +19,10 @@ from certline.models import (
     Event,
     Outbox,
 )
-from certline.models.auto_renewal_audit import Decision, counts_of, decisions_of
-from certline.models.command import finish
-from certline.models.figures import figures
-from certline.models.session import clock
+from certline.models.commands.command import finish
+from certline.models.database.session import clock
+from certline.models.metrics import figures
+from certline.models.renewals.runs import Decision, counts_of, decisions_of
 from certline.producers import auto_renew
 from certline.producers.auto_renew import go_on, start_run
 from tests.factories import a_certificate, an_order

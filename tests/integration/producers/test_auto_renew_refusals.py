@@ -17,11 +17,11 @@ from certline.models import (
     Outbox,
     Profile,
 )
-from certline.models.auto_renewal_audit import Decision
-from certline.models.event import history
-from certline.models.renewal_backoff import renewal_failed
-from certline.models.renewal_estate import successions
-from certline.models.session import clock
+from certline.models.audit.log import history
+from certline.models.certificates.backoff import renewal_failed
+from certline.models.database.session import clock
+from certline.models.renewals.plan import successions
+from certline.models.renewals.runs import Decision
 from certline.producers import auto_renew
 from tests.factories import a_certificate, an_order
 from tests.integration.producers.estate import DAY

@@ -18,8 +18,8 @@ from certline.models import (
     RenewalBatch,
     RenewalMember,
 )
-from certline.models.renewal_backoff import backoff_of, renewal_failed
-from certline.models.renewal_batch import State, counts_of, members_of
+from certline.models.certificates.backoff import backoff_of, renewal_failed
+from certline.models.renewals.batch import State, counts_of, members_of
 from certline.producers import renewing_many
 from certline.producers.clock import tick
 from certline.producers.renewing_many import (

@@ -20,8 +20,8 @@ from certline.models import (
     Schedule,
     ScheduleRun,
 )
+from certline.models.database.session import clock
 from certline.models.schedule import last_fired, schedules
-from certline.models.session import clock
 from certline.producers import clock as clock_module
 from certline.producers.clock import Producer, jobs, run_now, tick
 from tests.factories import an_account

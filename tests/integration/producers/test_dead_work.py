@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from certline.models import Command, CommandStatus, CommandType, Database, Queue
-from certline.models.command import accept
-from certline.models.outbox import QUEUE_OF
+from certline.models.commands.command import accept
+from certline.models.events.outbox import QUEUE_OF
 from certline.models.settings import Settings
 from certline.producers.autopsy import keep_dead
 from certline.producers.delivery import Delivery

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from certline.models import Database, DeadLetter, DeadLetterStatus
-from certline.models.figures import figures
+from certline.models.metrics import figures
 from certline.producers.dead_letters import AlreadyDecidedError, drop, replay
 from tests.integration.producers.letters import (
     as_it_stands,

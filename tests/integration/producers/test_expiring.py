@@ -15,10 +15,10 @@ from certline.models import (
     OrderKind,
     Outbox,
 )
-from certline.models.auto_renewal import AutoRenewRule
-from certline.models.expiring import tell_expiring
-from certline.models.renewal_backoff import renewal_failed
-from certline.models.session import clock
+from certline.models.certificates.backoff import renewal_failed
+from certline.models.database.session import clock
+from certline.models.renewals.expiry_events import tell_expiring
+from certline.models.renewals.selection import AutoRenewRule
 from certline.producers.renewal_settings import add_rule, enable
 from certline.producers.sweep import sweep
 from tests.factories import an_order

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select, update
 
 from certline.models import CommandStatus, CommandType, Database, Outbox
-from certline.models.outbox import EVENTS, INGRESS, emit_event
-from certline.models.payloads import PUBLIC, SyncCommand
+from certline.models.commands.payloads import PUBLIC, SyncCommand
+from certline.models.events.outbox import EVENTS, INGRESS, emit_event
 from certline.producers.requests import request_sync
 from tests.factories import an_account
 from tests.integration.producers.senders import (

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from certline.models import Base, Database, DeadLetterStatus
-from certline.models.envelope import LARGEST
+from certline.models.commands.envelope import LARGEST
 from certline.producers import ingress as ingress_module
 from tests.integration.producers.senders import (
     ORDER,

@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from certline.models import Database, Queue, admission
-from certline.models.outbox import INGRESS
+from certline.models import Database, Queue
+from certline.models.commands import admission
+from certline.models.events.outbox import INGRESS
 from certline.models.settings import Settings
 from certline.producers import ingress as ingress_module
 from certline.producers.ingress import Ingress

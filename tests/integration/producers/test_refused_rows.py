@@ -5,7 +5,7 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from certline.models import Database, Outbox
-from certline.models.outbox import EVENTS, emit_event, emit_wake_up
+from certline.models.events.outbox import EVENTS, emit_event, emit_wake_up
 from certline.producers.relay import Relay
 from tests.integration.producers.outgoing import sent
 from tests.integration.producers.rabbit import channel_to, ids, open_wire, rows

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from certline.models import Database, Queue
-from certline.models.outbox import EVENTS, emit_event
+from certline.models.events.outbox import EVENTS, emit_event
 from certline.producers import relay as relay_module
 from certline.producers.relay import Relay
 from certline.producers.wire import RabbitWire

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from certline.models import Database, Queue
-from certline.models.outbox import MOST_TRIES, Outbox
+from certline.models.events.outbox import MOST_TRIES, Outbox
 from certline.producers.relay import Relay
 from certline.producers.wire import RabbitWire
 from tests.integration.producers.outgoing import emit, unroutable

@@ -17,11 +17,11 @@ from certline.models import (
     OrderStatus,
     Profile,
 )
-from certline.models.account import account_named, accounts
-from certline.models.event import history
-from certline.models.license import license_use
-from certline.models.payloads import SyncCommand
-from certline.models.session import clock
+from certline.models.accounts.account import account_named, accounts
+from certline.models.audit.log import history
+from certline.models.certificates.license import license_use
+from certline.models.commands.payloads import SyncCommand
+from certline.models.database.session import clock
 from certline.models.validation import BadCommandError
 from certline.producers import deciding
 from certline.producers.removing import (

@@ -3,10 +3,10 @@
 from sqlalchemy import update
 
 from certline.models import Certificate, Database
-from certline.models.auto_renewal import AutoRenewRule
-from certline.models.kinship import Kin, join_lines
-from certline.models.renewal_estate import selected_of
-from certline.models.session import clock
+from certline.models.certificates.lineage import Kin, join_lines
+from certline.models.database.session import clock
+from certline.models.renewals.plan import selected_of
+from certline.models.renewals.selection import AutoRenewRule
 from certline.producers.renewal_settings import (
     add_rule,
     choose,

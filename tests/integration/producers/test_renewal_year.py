@@ -25,8 +25,8 @@ from certline.models import (
     OrderKind,
     Schedule,
 )
-from certline.models.auto_renewal import AutoRenewRule
-from certline.models.auto_renewal_audit import Decision, counts_of
+from certline.models.renewals.runs import Decision, counts_of
+from certline.models.renewals.selection import AutoRenewRule
 from certline.producers.auto_renew import go_on
 from certline.producers.clock import tick
 from certline.producers.renewal_settings import add_rule, enable

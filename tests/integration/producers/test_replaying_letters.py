@@ -18,9 +18,9 @@ from certline.models import (
     Outbox,
     Queue,
 )
-from certline.models.command import finish
-from certline.models.envelope import LARGEST
-from certline.models.session import clock
+from certline.models.commands.command import finish
+from certline.models.commands.envelope import LARGEST
+from certline.models.database.session import clock
 from certline.models.vault import Vault
 from certline.producers.dead_letters import CannotReplayError, replay
 from certline.producers.delivery import Delivery

@@ -15,7 +15,7 @@ from certline.models import (
     OrderStatus,
     Outbox,
 )
-from certline.models.command import accept, claim, finish
+from certline.models.commands.command import accept, claim, finish
 from certline.models.validation import BadCommandError
 from certline.producers.requests import request_polls, retry
 from certline.workers.steps.poll import poll_all

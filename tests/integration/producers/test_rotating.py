@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import LargeBinary, func, select, text
 
 from certline.models import Account, Certificate, Command, CommandType, Database, Event
-from certline.models.base import Base
-from certline.models.command import accept
-from certline.models.payloads import PAYLOADS
-from certline.models.rotation import SEALED, places
+from certline.models.commands.command import accept
+from certline.models.commands.payloads import PAYLOADS
+from certline.models.database.base import Base
+from certline.models.key_rotation import SEALED, places
 from certline.models.vault import Vault
 from certline.producers import rotating
 from certline.producers.rotating import Rotation, key_uses

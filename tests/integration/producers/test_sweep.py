@@ -16,9 +16,9 @@ from certline.models import (
     OrderStatus,
     Outbox,
 )
-from certline.models.command import finish
-from certline.models.license import set_capacity
-from certline.models.session import clock
+from certline.models.certificates.license import set_capacity
+from certline.models.commands.command import finish
+from certline.models.database.session import clock
 from certline.producers.sweep import KEEP_SENT, forget_sent
 from tests.factories import NOON, a_certificate, an_order
 from tests.integration.producers.sweeping import IDLE, MOMENT, SETTLE, asked, swept, to_send

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from certline.models import CommandStatus, CommandType, Database, OrderStatus, Outbox
-from certline.models.command import claim, finish
-from certline.models.session import clock
+from certline.models.commands.command import claim, finish
+from certline.models.database.session import clock
 from certline.producers.sweep import DEAD_AFTER, LOST_AFTER
 from tests.factories import an_order
 from tests.integration.producers.sweeping import IDLE, MOMENT, age, asked, swept, to_send

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
 from certline.models import Command, CommandStatus, CommandType, Database, Webhook
-from certline.models.outbox import emit_event
+from certline.models.events.outbox import emit_event
 from certline.models.settings import Settings
 from certline.models.vault import Vault
 from certline.producers.relay import Relay

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from certline.models import Command, CommandStatus, Outbox
-from certline.models.outbox import EVENTS, MOST_TRIES, emit_event, send_last_event_again
+from certline.models.events.outbox import EVENTS, MOST_TRIES, emit_event, send_last_event_again
 from certline.models.webhook import hand_to_webhooks
 from certline.producers.relay import Relay
 from certline.producers.sweep import sweep

@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import update
 
 from certline.models import Command, CommandStatus
-from certline.models.event import history
+from certline.models.audit.log import history
 from certline.producers.webhooks import retry_deliveries
 from certline.workers.steps import webhook as step
+from certline.workers.webhooks import receiver as receiver_module
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receivers import AWAY, TAKEN, is_signed, states
 from tests.unit.scm.odd_server import SILENCE, OddServer, http

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from certline.models import Account, Command, CommandStatus, Database, Hook, Order
-from certline.models.hook import add_hook
-from certline.models.order import order_of_command
-from certline.models.payloads import OrderCommand, SyncCommand
+from certline.models.certificates.deploy_hook import add_hook
+from certline.models.commands.payloads import OrderCommand, SyncCommand
+from certline.models.orders.order import order_of_command
 from certline.models.settings import Settings
 from certline.models.vault import Vault
 from certline.producers.requests import request_order, request_sync

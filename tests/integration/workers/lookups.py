@@ -7,7 +7,7 @@ import requests
 from sqlalchemy import select, update
 
 from certline.models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
-from certline.models.event import history
+from certline.models.audit.log import history
 from tests.integration.workers.conftest import Bench
 
 NAME = "www.nordhafen.example"

@@ -7,10 +7,10 @@ import requests
 from sqlalchemy import select, update
 
 from certline.models import Certificate, Command, CommandStatus, CommandType, Order, OrderStatus
-from certline.models.certificate import certificates
-from certline.models.command import accept
-from certline.models.event import Event, history
-from certline.models.payloads import ReissueCommand, RenewCommand, RevokeCommand
+from certline.models.audit.log import Event, history
+from certline.models.certificates.certificate import certificates
+from certline.models.commands.command import accept
+from certline.models.commands.payloads import ReissueCommand, RenewCommand, RevokeCommand
 from certline.producers.managing import request_revocation, request_successor
 from tests.integration.workers.conftest import Bench
 from tests.servers import until

@@ -5,8 +5,8 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from certline.models import AutoRenewRun, Certificate, CertificateStatus
-from certline.models.auto_renewal_audit import decisions_of
-from certline.models.session import clock
+from certline.models.database.session import clock
+from certline.models.renewals.runs import decisions_of
 from certline.producers.auto_renew import go_on, start_run
 from certline.producers.renewal_settings import choose, enable
 from tests.integration.workers.conftest import Bench

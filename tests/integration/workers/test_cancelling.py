@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import Command, CommandStatus, CommandType, Order, OrderStatus
-from certline.models.payloads import CancelCommand
+from certline.models.commands.payloads import CancelCommand
 from certline.models.validation import BadCommandError
 from certline.producers.managing import request_cancelling
 from certline.workers.ordering.submission import _record_answer, claim_to_send

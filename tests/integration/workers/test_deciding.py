@@ -3,8 +3,8 @@
 import pytest
 
 from certline.models import Command, CommandStatus, Event, OrderStatus
-from certline.models.event import history
-from certline.models.reconciling import MOST_LOOKS
+from certline.models.audit.log import history
+from certline.models.orders.reconciliation import MOST_LOOKS
 from certline.models.validation import BadCommandError
 from certline.producers.deciding import adopt, may_be_at_scm, reject, send_again
 from tests.integration.workers.conftest import Bench

@@ -15,10 +15,10 @@ from certline.models import (
     Outbox,
     PrivateKey,
 )
-from certline.models.base import Base
-from certline.models.deleting import StillOpenError
-from certline.models.license import license_use, set_capacity
-from certline.models.payloads import DeleteCommand
+from certline.models.certificates.license import license_use, set_capacity
+from certline.models.commands.payloads import DeleteCommand
+from certline.models.database.base import Base
+from certline.models.lifecycle.deletion import StillOpenError
 from certline.models.validation import BadCommandError
 from certline.producers.managing import request_deletion
 from tests.integration.workers.conftest import Bench

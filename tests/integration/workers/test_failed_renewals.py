@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from certline.models import Certificate, CommandStatus, OrderStatus
-from certline.models.renewal_backoff import Backoff, backoff_of
-from certline.models.session import clock
+from certline.models.certificates.backoff import Backoff, backoff_of
+from certline.models.database.session import clock
 from certline.workers.ordering.submission import MOST_ATTEMPTS
 from certline.workers.runtime.outcomes import MOST_TRIES
 from certline.workers.steps.cancel import cancel_unsent

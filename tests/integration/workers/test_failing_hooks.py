@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from certline.models import Command, CommandStatus, CommandType, Hook, Outbox
-from certline.models.figures import figures
-from certline.models.hook import runs_that_matter
+from certline.models.certificates.deploy_hook import runs_that_matter
+from certline.models.metrics import figures
 from certline.workers.steps import hook as step
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.deploying import NAME, run, runs, script, stored_but_not_deployed

@@ -3,7 +3,7 @@
 from sqlalchemy import update
 
 from certline.models import Command, CommandStatus, CommandType, OrderStatus
-from certline.models.command import MOST_RESTARTS
+from certline.models.commands.command import MOST_RESTARTS
 from certline.workers.ordering.submission import MOST_ATTEMPTS
 from certline.workers.runtime.outcomes import MOST_TRIES
 from tests.integration.workers.conftest import Bench

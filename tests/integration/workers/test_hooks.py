@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 from sqlalchemy import select
 
 from certline.models import Certificate, CommandStatus, Hook, Outbox
-from certline.models.hook import run_hook
-from certline.models.outbox import Queue
+from certline.models.certificates.deploy_hook import run_hook
+from certline.models.events.outbox import Queue
 from certline.workers.keys import public_key_sha256, read_certificates
 from certline.workers.steps import hook as step
 from tests.integration.workers.conftest import EVENTS, Bench

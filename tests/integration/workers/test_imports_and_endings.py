@@ -3,7 +3,7 @@
 from sqlalchemy import func, select
 
 from certline.models import Certificate, Command, OrderStatus
-from certline.models.payloads import CancelCommand, DeleteCommand, ImportCommand
+from certline.models.commands.payloads import CancelCommand, DeleteCommand, ImportCommand
 from certline.producers.importing import request_import
 from certline.producers.managing import request_cancelling, request_deletion
 from tests.integration.workers.conftest import Bench

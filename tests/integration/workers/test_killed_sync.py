@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select, text
 
 from certline.models import CommandStatus, CommandType, Database, Domain
-from certline.models.payloads import SyncCommand
+from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests import request_sync
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_syncing import at_scm

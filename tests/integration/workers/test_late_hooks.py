@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import Certificate, CertificateStatus, Command, CommandStatus, Hook
-from certline.models.deleting import delete_line
-from certline.models.hook import remove_hook, runs_that_matter
-from certline.models.lifecycle import mark_revoked
+from certline.models.certificates.deploy_hook import remove_hook, runs_that_matter
+from certline.models.lifecycle.deletion import delete_line
+from certline.models.lifecycle.succession import mark_revoked
 from certline.workers.deploying.folder import locked_folder
 from certline.workers.steps import hook as step
 from tests.integration.workers.conftest import Bench

@@ -15,7 +15,7 @@ from certline.models import (
     OrderStatus,
     PrivateKey,
 )
-from certline.models.event import history
+from certline.models.audit.log import history
 from certline.models.validation import BadCommandError
 from certline.workers.keys import key_pair
 from certline.workers.keys.csr import read_request

@@ -20,9 +20,9 @@ from certline.models import (
     OrderKind,
     OrderStatus,
 )
-from certline.models.breaker import MOST_FAILURES, open_breakers
-from certline.models.figures import figures
-from certline.models.payloads import SyncCommand
+from certline.models.accounts.breaker import MOST_FAILURES, open_breakers
+from certline.models.commands.payloads import SyncCommand
+from certline.models.metrics import figures
 from certline.producers.requests import request_sync
 from certline.workers.runtime.context import Line
 from certline.workers.runtime.outcomes import TryLater

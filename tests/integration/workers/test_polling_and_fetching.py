@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from certline.models import Certificate, Command, CommandStatus, OrderStatus, PrivateKey
-from certline.models.event import history
+from certline.models.audit.log import history
 from certline.producers.requests import set_license
 from certline.workers.keys import key_pair
 from certline.workers.keys.chain import Chain

@@ -1,7 +1,7 @@
 """Another system asks for a poll: the order's own poll is woken, for there is one at a time."""
 
 from certline.models import Command, CommandStatus, CommandType, OrderStatus
-from certline.models.command import accept
+from certline.models.commands.command import accept
 from tests.integration.workers.conftest import Bench
 
 

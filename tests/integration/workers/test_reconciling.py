@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from certline.models import CommandStatus, OrderStatus
-from certline.models.reconciling import MOST_LOOKS
+from certline.models.orders.reconciliation import MOST_LOOKS
 from certline.producers.sweep import look_up_silent
 from certline.workers.ordering import submission
 from certline.workers.scm import Enrolled

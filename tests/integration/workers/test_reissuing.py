@@ -16,8 +16,8 @@ from certline.models import (
     OrderKind,
     OrderStatus,
 )
-from certline.models.ordering import follow_with
-from certline.models.session import clock
+from certline.models.database.session import clock
+from certline.models.lifecycle.moves import follow_with
 from certline.models.validation import BadCommandError
 from certline.workers.keys import key_pair
 from certline.workers.keys.csr import sign_request

@@ -11,8 +11,8 @@ from certline.models import (
     Outbox,
     PrivateKey,
 )
-from certline.models.license import license_use
-from certline.models.payloads import RenewCommand
+from certline.models.certificates.license import license_use
+from certline.models.commands.payloads import RenewCommand
 from certline.producers.managing import check_successor
 from certline.producers.requests import set_license
 from certline.workers.keys import key_pair

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from certline.models import CommandStatus, OrderStatus
-from certline.models.payloads import RenewCommand
+from certline.models.commands.payloads import RenewCommand
 from certline.models.validation import BadCommandError
 from certline.producers.managing import check_successor, request_successor
 from certline.workers.ordering.placement import make_key

@@ -14,7 +14,7 @@ from certline.models import (
     CommandStatus,
     Outbox,
 )
-from certline.models.outbox import QUEUE_OF, Queue
+from certline.models.events.outbox import QUEUE_OF, Queue
 from certline.models.validation import BadCommandError
 from certline.producers.requests import lift_suspension, retry
 from certline.workers.runtime.outcomes import MOST_TRIES

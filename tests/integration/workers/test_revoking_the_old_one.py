@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import CertificateStatus, Command, CommandStatus, CommandType, OrderStatus
-from certline.models.payloads import read_payload
+from certline.models.commands.payloads import read_payload
 from certline.models.validation import BadCommandError
 from certline.producers.requests import lift_suspension
 from tests.integration.workers.conftest import Bench

@@ -16,7 +16,7 @@ from certline.models import (
     Organization,
     Profile,
 )
-from certline.models.payloads import SyncCommand
+from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests import request_sync
 from certline.simulator.server import Simulator
 from tests.integration.workers.conftest import Bench

@@ -7,7 +7,7 @@ import requests
 from sqlalchemy import select, update
 
 from certline.models import Breaker, Command, CommandType, Database, Order, OrderStatus, Pace
-from certline.models.breaker import MOST_FAILURES, failed, open_breakers
+from certline.models.accounts.breaker import MOST_FAILURES, failed, open_breakers
 from tests.integration.workers.conftest import Bench
 
 ENROLL = "POST /ssl/v1/enroll"

@@ -7,7 +7,7 @@ from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.progress import import_ending, import_progress
 from certline.cli.standing import View, judge
 from certline.models import Command, CommandStatus, CommandType
-from certline.models.importing import completed, empty_result
+from certline.models.imports.progress import completed, empty_result
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

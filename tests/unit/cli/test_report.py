@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from certline.cli import report
 from certline.cli.errors import Fault
 from certline.cli.explain import explain
-from certline.models.certificate import SeveralCertificatesError
+from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.settings import Settings, settings
 from certline.models.validation import BadCommandError
 from certline.producers.parts import ServerDownError

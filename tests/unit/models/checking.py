@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from certline.models.rules import CheckedOrder, check_order
+from certline.models.orders.checks import CheckedOrder, check_order
 from certline.models.validation import BadCommandError
 from tests.factories import NOON, a_wanted, an_offer
 

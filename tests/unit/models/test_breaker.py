@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from certline.models.breaker import LONGEST_PAUSE, MOST_FAILURES, pause_after
+from certline.models.accounts.breaker import LONGEST_PAUSE, MOST_FAILURES, pause_after
 
 
 def test_a_few_failures_in_a_row_are_no_reason_to_stop() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from certline.models.rules import check_order, judge_name
+from certline.models.orders.checks import check_order, judge_name
 from tests.factories import NOON, a_domain, a_wanted, an_offer, an_organization
 
 TODAY = NOON.date()

@@ -7,8 +7,8 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 
 from certline.models import CommandType, Database
-from certline.models.outbox import QUEUE_OF
-from certline.models.payloads import PAYLOADS
+from certline.models.commands.payloads import PAYLOADS
+from certline.models.events.outbox import QUEUE_OF
 from certline.models.settings import Settings
 from certline.models.vault import Vault
 from certline.workers.app import STEPS, declare

@@ -6,8 +6,15 @@ from uuid import UUID
 
 import pytest
 
-from certline.models.envelope import LARGEST, Asked, id_in, in_brief, read_body, read_command
-from certline.models.payloads import PUBLIC, OrderCommand
+from certline.models.commands.envelope import (
+    LARGEST,
+    Asked,
+    id_in,
+    in_brief,
+    read_body,
+    read_command,
+)
+from certline.models.commands.payloads import PUBLIC, OrderCommand
 from certline.models.validation import BadCommandError
 
 ID = "0190aaaa-0000-7000-8000-000000000000"

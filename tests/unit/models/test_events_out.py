@@ -8,8 +8,8 @@ import pytest
 import structlog
 from sqlalchemy.orm import Session
 
-from certline.models.events_out import EVENT_DATA, problems_of_event, schema_of
-from certline.models.outbox import Outbox, caused_by, emit_event
+from certline.models.events.envelope import EVENT_DATA, problems_of_event, schema_of
+from certline.models.events.outbox import Outbox, caused_by, emit_event
 from certline.producers.contract_examples import events
 from tests.told import some
 

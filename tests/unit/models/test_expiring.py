@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certline.models.expiring import DAYS, day_reached
+from certline.models.renewals.expiry_events import DAYS, day_reached
 
 BEGIN = datetime(2029, 1, 1, tzinfo=UTC)
 

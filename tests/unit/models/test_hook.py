@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from certline.models import Hook
-from certline.models.hook import concerns, problems_with
+from certline.models.certificates.deploy_hook import concerns, problems_with
 
 STORED, RENEWED = "certificate.stored", "certificate.renewed"
 

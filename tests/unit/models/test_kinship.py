@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certline.models.kinship import Kin, family_of, runs
+from certline.models.certificates.lineage import Kin, family_of, runs
 
 
 def kin(scm_id: int, *, renewed: bool) -> Kin:

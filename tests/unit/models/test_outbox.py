@@ -11,7 +11,9 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from certline.models.outbox import (
+from certline.models.commands.payloads import PAYLOADS, PUBLIC
+from certline.models.database.session import WAKE
+from certline.models.events.outbox import (
     EVENTS,
     MOST_TRIES,
     QUEUE_OF,
@@ -20,8 +22,6 @@ from certline.models.outbox import (
     emit_event,
     emit_wake_up,
 )
-from certline.models.payloads import PAYLOADS, PUBLIC
-from certline.models.session import WAKE
 from tests.told import some
 
 DRAMATIQS_KEYS = {

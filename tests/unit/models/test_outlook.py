@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from certline.models.outlook import orders_per_day, runs_out
+from certline.models.certificates.license_forecast import orders_per_day, runs_out
 from tests.factories import NOON
 
 

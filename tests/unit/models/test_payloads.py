@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from certline.models.payload_fields import dns_name
-from certline.models.payloads import PAYLOADS, OrderCommand, PollCommand, read_payload
+from certline.models.commands.fields import dns_name
+from certline.models.commands.payloads import PAYLOADS, OrderCommand, PollCommand, read_payload
 from certline.models.validation import BadCommandError
 
 ORDER: dict[str, Any] = {

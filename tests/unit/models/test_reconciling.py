@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certline.models.reconciling import MOST_LOOKS, Candidate, Choice, Match, Sighting, judge
+from certline.models.orders.reconciliation import (
+    MOST_LOOKS,
+    Candidate,
+    Choice,
+    Match,
+    Sighting,
+    judge,
+)
 
 matches = st.sampled_from(Match)
 candidates = st.builds(

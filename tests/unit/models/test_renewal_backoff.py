@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from certline.models.renewal_backoff import (
+from certline.models.certificates.backoff import (
     Backoff,
     may_renew_automatically,
     pause_after_failures,

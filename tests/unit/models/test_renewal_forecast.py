@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from certline.models.renewal_forecast import forecast, peaks
-from certline.models.renewal_rules import Span, span_of
+from certline.models.renewals.forecast import forecast, peaks
+from certline.models.renewals.timing import Span, span_of
 
 TODAY = date(2026, 11, 25)
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)

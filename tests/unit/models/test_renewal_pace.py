@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certline.models.renewal_pace import (
+from certline.models.renewals.batch_pace import (
     CATCH_UP,
     HOUR,
     WINDOW,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certline.models.renewal_rules import (
+from certline.models.renewals.timing import (
     Span,
     even_load,
     lead_of,

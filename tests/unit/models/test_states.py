@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certline.models import CommandStatus, Order, OrderStatus
-from certline.models.order import IllegalMoveError
-from certline.models.ordering import MEANS, TOLD
+from certline.models.lifecycle.moves import MEANS, TOLD
+from certline.models.orders.order import IllegalMoveError
 from certline.models.states import MOVES, OPEN
 
 LEGAL = [(before, after) for before, targets in MOVES.items() for after in sorted(targets)]

@@ -8,9 +8,9 @@ import yaml
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
-from certline.models.envelope import read_command
-from certline.models.events_out import EVENT_DATA, problems_of_event
-from certline.models.payloads import PAYLOADS, PUBLIC
+from certline.models.commands.envelope import read_command
+from certline.models.commands.payloads import PAYLOADS, PUBLIC
+from certline.models.events.envelope import EVENT_DATA, problems_of_event
 from certline.producers.asyncapi import document, texts
 from certline.producers.asyncapi_yaml import as_yaml
 from certline.producers.contract_examples import COMMANDS, commands, events

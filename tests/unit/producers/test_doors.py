@@ -7,7 +7,7 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 from pydantic import SecretStr
 
-from certline.models.outbox import EVENTS, Outbox, Queue
+from certline.models.events.outbox import EVENTS, Outbox, Queue
 from certline.models.settings import Settings
 from certline.producers.parts import NeedsRabbitError, ServerDownError, reach_rabbit
 from certline.producers.wire import MemoryWire, RabbitWire, RowRefusedError, wire_of

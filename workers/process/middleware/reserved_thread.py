@@ -11,7 +11,7 @@ from typing import Any
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
-from certline.models.outbox import Queue
+from certline.models.events.outbox import Queue
 
 # What may be a thousand messages long, or takes minutes. An import's orders are fetched and polled, so
 # that counts too.

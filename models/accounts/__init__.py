@@ -1,0 +1,1 @@
+"""Accounts at SCM: logins, synced catalogue, breaker and rate limit."""

@@ -1,0 +1,101 @@
+"""What SCM offers an account: organisations, domains, profiles and custom fields, as last synced.
+
+Things that are gone at SCM are marked, never deleted, so that orders stay readable.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ARRAY, ForeignKey, Integer, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from certline.models.database.base import Base
+
+
+class Synced:
+    """The columns of everything that mirrors a row at SCM; its identity is (account, SCM's id)."""
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    scm_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str]
+    synced_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    gone_at: Mapped[datetime | None]
+
+
+class Organization(Synced, Base):
+    """An organisation, or one of its departments: SCM takes either id where it asks for an `orgId`."""
+
+    __tablename__ = "organization"
+
+    parent_id: Mapped[int | None]
+    parent_name: Mapped[str | None]
+    # Its switch for orders over the API, and what may be ordered for it; None: SCM doesn't say.
+    api_enabled: Mapped[bool | None]
+    cert_types: Mapped[list[str] | None]
+
+    @property
+    def orders(self) -> str | None:
+        """Whether orders are taken for it: "on", "off", or None where SCM doesn't say."""
+        if self.api_enabled is False or (self.cert_types and "SSL" not in self.cert_types):
+            return "off"
+        return "on" if self.api_enabled else None
+
+
+class Domain(Synced, Base):
+    """A domain (or `*.domain`) that SCM knows, with its delegations and its validation."""
+
+    __tablename__ = "domain"
+
+    state: Mapped[str | None]
+    delegation_status: Mapped[str | None]
+    validation_status: Mapped[str | None]
+    validation_method: Mapped[str | None]
+    validation_expires: Mapped[date | None]
+    delegations: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+
+
+class Profile(Synced, Base):
+    """A certificate profile: the terms in days and the key types that it allows."""
+
+    __tablename__ = "profile"
+
+    description: Mapped[str | None]
+    terms: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=list)
+    key_types: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class CustomField(Synced, Base):
+    """A custom field of the customer; a mandatory one must be filled in each order."""
+
+    __tablename__ = "custom_field"
+
+    mandatory: Mapped[bool] = mapped_column(default=False)
+
+
+def organizations(db: Session, account_id: int | None = None) -> list[Organization]:
+    """Organisations and departments, each department below its organisation."""
+    query = select(Organization).order_by(
+        Organization.account_id,
+        func.coalesce(Organization.parent_name, Organization.name),
+        Organization.parent_id.is_not(None),
+        Organization.name,
+    )
+    return list(db.scalars(query if account_id is None else query.filter_by(account_id=account_id)))
+
+
+def domains(db: Session, account_id: int | None = None) -> list[Domain]:
+    """Domains by name."""
+    query = select(Domain).order_by(Domain.account_id, Domain.name, Domain.scm_id)
+    return list(db.scalars(query if account_id is None else query.filter_by(account_id=account_id)))
+
+
+def profiles(db: Session, account_id: int | None = None) -> list[Profile]:
+    """Profiles by name."""
+    query = select(Profile).order_by(Profile.account_id, Profile.name, Profile.scm_id)
+    return list(db.scalars(query if account_id is None else query.filter_by(account_id=account_id)))
+
+
+def custom_fields(db: Session, account_id: int) -> list[CustomField]:
+    """The custom fields of an account that still exist."""
+    query = select(CustomField).filter_by(account_id=account_id, gone_at=None)
+    return list(db.scalars(query.order_by(CustomField.name)))

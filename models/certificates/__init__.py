@@ -1,0 +1,1 @@
+"""Certificates, their licence lines and lineage, the licence itself, and deploy hooks."""

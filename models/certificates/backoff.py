@@ -1,0 +1,126 @@
+"""What a line's failed renewals mean for the next: trouble that passes is waited out, and what SCM
+refuses waits for a person. Other lines go on meanwhile.
+
+A successor that is stored clears it, and so does a person who renews the line by hand.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import CheckConstraint, ForeignKey, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from certline.models.database.base import Base
+from certline.models.database.session import clock
+
+# After the first, second and third failure in a row; then once a day.
+PAUSES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100))
+DAILY = timedelta(days=1)
+
+
+class LineBackoff(Base):
+    """A line whose last renewal failed; one without a row renews as it is due."""
+
+    __tablename__ = "line_backoff"
+    __table_args__ = (
+        CheckConstraint("failures > 0", name="counts_failures"),
+        CheckConstraint(
+            "waits_for_person = (next_try_at IS NULL)", name="waits_for_a_time_or_a_person"
+        ),
+    )
+
+    line_id: Mapped[str] = mapped_column(
+        ForeignKey("line.id", ondelete="CASCADE"), primary_key=True
+    )
+    failures: Mapped[int]
+    next_try_at: Mapped[datetime | None]
+    waits_for_person: Mapped[bool]
+    reason: Mapped[str]
+    failed_at: Mapped[datetime]
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How a line's renewals stand: failures in a row, and what the next one waits for.
+
+    `next_try_at` is None where nothing failed, or where a person has to look.
+    """
+
+    failures: int = 0
+    next_try_at: datetime | None = None
+    waits_for_person: bool = False
+    reason: str | None = None
+
+
+def pause_after_failures(failures: int) -> timedelta:
+    """How long a line rests after so many failures in a row: 1, 10, 100 minutes, then a day."""
+    return PAUSES[failures - 1] if 0 < failures <= len(PAUSES) else DAILY
+
+
+def may_renew_automatically(backoff: Backoff, now: datetime) -> bool:
+    """Whether a line may be renewed without a person asking for it."""
+    if backoff.waits_for_person:
+        return False
+    return backoff.next_try_at is None or backoff.next_try_at <= now
+
+
+def backoff_of(db: Session, line_ids: Collection[str]) -> dict[str, Backoff]:
+    """How the renewals of each of these lines stand."""
+    rows = db.scalars(
+        select(LineBackoff)
+        .where(LineBackoff.line_id.in_(line_ids))
+        .execution_options(populate_existing=True)
+    )
+    failed = {
+        row.line_id: Backoff(row.failures, row.next_try_at, row.waits_for_person, row.reason)
+        for row in rows
+    }
+    return {line_id: failed.get(line_id, Backoff()) for line_id in line_ids}
+
+
+def renewal_failed(db: Session, line_id: str, *, permanent: bool, reason: str) -> Backoff:
+    """Count a failure of a line's renewal. `permanent`: trying again can't help, so a person has to
+    look, and until then nothing that passes changes that.
+    """
+    now = clock(db)
+    held = db.scalar(
+        select(LineBackoff)
+        .where(LineBackoff.line_id == line_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    failures = 1 if held is None else held.failures + 1
+    waits = permanent or (held is not None and held.waits_for_person)
+    next_try_at = None if waits else now + pause_after_failures(failures)
+    found = {
+        "failures": failures,
+        "next_try_at": next_try_at,
+        "waits_for_person": waits,
+        "reason": reason,
+        "failed_at": now,
+    }
+    db.execute(
+        insert(LineBackoff)
+        .values(line_id=line_id, **found)
+        .on_conflict_do_update(index_elements=[LineBackoff.line_id], set_=found)
+        .execution_options(synchronize_session=False)
+    )
+    return Backoff(failures, next_try_at, waits, reason)
+
+
+def renewal_worked(db: Session, line_id: str) -> None:
+    """A successor is stored: earlier failures count no more."""
+    _forget(db, line_id)
+
+
+def reset_backoff(db: Session, line_id: str) -> bool:
+    """A person renews the line by hand: it begins anew. Answers whether anything had failed."""
+    return _forget(db, line_id)
+
+
+def _forget(db: Session, line_id: str) -> bool:
+    gone = delete(LineBackoff).where(LineBackoff.line_id == line_id)
+    gone = gone.execution_options(synchronize_session=False)
+    return db.scalar(gone.returning(LineBackoff.line_id)) is not None

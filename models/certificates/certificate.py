@@ -1,0 +1,151 @@
+"""Certificates, and the lines they belong to: a certificate with its renewals and reissues."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, Session, defer, mapped_column
+
+from certline.models.accounts.account import Account
+from certline.models.database.base import Base, DnsText, new_id, stored_by_value
+from certline.models.states import CertificateStatus
+from certline.models.validation import BadCommandError
+
+
+class Certificate(Base):
+    """A certificate that is stored here; its identity at SCM is (account, sslId, serial number)."""
+
+    __tablename__ = "certificate"
+    __table_args__ = (
+        UniqueConstraint("account_id", "scm_id", "serial_number"),
+        Index("certificate_serial", "serial_number"),
+        Index("certificate_auto_renewed", "account_id", postgresql_where=text("auto_renew")),
+        CheckConstraint("not_after > not_before", name="lives_forwards"),
+        CheckConstraint(
+            "(status = 'revoked') = (revoked_at IS NOT NULL)", name="revoked_at_some_time"
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    order_id: Mapped[str] = mapped_column(ForeignKey("order.id"))
+    line_id: Mapped[str] = mapped_column(ForeignKey("line.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("private_key.id"))
+    scm_id: Mapped[int]
+    # Of its order, so that a list of one organisation's needs no other table.
+    organization_id: Mapped[int]
+    profile_id: Mapped[int]
+    status: Mapped[CertificateStatus] = mapped_column(
+        stored_by_value(CertificateStatus), default=CertificateStatus.ACTIVE
+    )
+    common_name: Mapped[DnsText]
+    sans: Mapped[list[str]]
+    serial_number: Mapped[str]
+    sha256_fingerprint: Mapped[str]
+    issuer: Mapped[str]
+    not_before: Mapped[datetime]
+    not_after: Mapped[datetime]
+    key_algorithm: Mapped[str]
+    key_size: Mapped[str]
+    # PEM: the leaf, and its issuers from the issuing CA upwards.
+    leaf: Mapped[str]
+    issuers: Mapped[list[str]]
+    keystore_type: Mapped[str]
+    keystore_password_sealed: Mapped[bytes | None]
+    auto_renew: Mapped[bool] = mapped_column(default=False)
+    renews_at: Mapped[datetime | None]
+    # Days before the end that others were told of last (certificate.expiring).
+    expiring_told: Mapped[int | None]
+    supersedes_id: Mapped[str | None] = mapped_column(ForeignKey("certificate.id"))
+    # When and why it was revoked, in the contract's words (`key-compromise`).
+    revoked_at: Mapped[datetime | None]
+    revocation_reason: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    def __repr__(self) -> str:
+        return f"Certificate({self.id}, {self.common_name!r}, {self.serial_number})"
+
+
+# Certificates without themselves and their issuers, in queries: most of what a row weighs.
+WITHOUT_PEM = (
+    defer(Certificate.leaf, raiseload=True),
+    defer(Certificate.issuers, raiseload=True),
+)
+
+
+class SeveralCertificatesError(Exception):
+    """A name stands for more than one active certificate; `candidates` are their ids."""
+
+    def __init__(self, name: str, candidates: list[str]) -> None:
+        super().__init__(f"{name} names {len(candidates)} active certificates")
+        self.candidates = candidates
+
+
+def certificates(
+    db: Session,
+    statuses: list[CertificateStatus] | None = None,
+    expires_within: timedelta | None = None,
+) -> list[Certificate]:
+    """Certificates, the one that expires first on top."""
+    query = select(Certificate).order_by(Certificate.not_after, Certificate.id)
+    if statuses:
+        query = query.where(Certificate.status.in_(statuses))
+    if expires_within is not None:
+        query = query.where(
+            Certificate.not_after <= func.now() + expires_within,
+            Certificate.status == CertificateStatus.ACTIVE,
+        )
+    return list(db.scalars(query))
+
+
+def certificate_known_as(db: Session, name: str, account: str | None = None) -> Certificate | None:
+    """The certificate with that id, serial number, or common name that only one active one has; of
+    several those of that account count, where one is named. Raises SeveralCertificatesError.
+    """
+    serial = name.replace(":", "").lower().lstrip("0")
+    exact = db.get(Certificate, name.upper())
+    if exact is not None:
+        return exact
+    named = _of(db, Certificate.serial_number == serial, account) or _of(
+        db,
+        (Certificate.common_name == name.lower())
+        & (Certificate.status == CertificateStatus.ACTIVE),
+        account,
+    )
+    if len(named) > 1:
+        raise SeveralCertificatesError(name, [certificate.id for certificate in named])
+    return named[0] if named else None
+
+
+def _of(db: Session, which: ColumnElement[bool], account: str | None) -> list[Certificate]:
+    found = list(db.scalars(select(Certificate).where(which).order_by(Certificate.id)))
+    if len(found) < 2 or account is None:
+        return found
+    owner = db.scalar(select(Account.id).where(Account.name == account))
+    return [certificate for certificate in found if certificate.account_id == owner]
+
+
+def certificate_meant(db: Session, name: str, account: str | None = None) -> Certificate:
+    """The certificate that a command names, of that account where it names one too.
+
+    Raises BadCommandError.
+    """
+    try:
+        found = certificate_known_as(db, name, account)
+    except SeveralCertificatesError as several:
+        ids = ", ".join(several.candidates)
+        raise BadCommandError([f"certificate: {several}; say which one by its id: {ids}"]) from None
+    if found is None:
+        raise BadCommandError([f"certificate: {name!r} is not known"])
+    owner = db.get_one(Account, found.account_id).name
+    if account not in (None, owner):
+        raise BadCommandError([f"account: certificate {found.id} is of {owner!r}, not {account!r}"])
+    return found

@@ -1,0 +1,276 @@
+"""Deploy hooks: where a line's files go, and what is run there, once a certificate is stored."""
+
+import re
+import shlex
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import PurePath
+
+from sqlalchemy import CheckConstraint, ForeignKey, Select, exists, func, select
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+
+from certline.models.accounts.account import Account
+from certline.models.audit.log import record
+from certline.models.certificates.certificate import Certificate
+from certline.models.commands.command import Command, CommandStatus, CommandType, accept
+from certline.models.commands.payloads import HookCommand
+from certline.models.database.base import Base, new_id
+from certline.models.states import CertificateStatus
+from certline.models.validation import BadCommandError
+
+# The events that a hook may wait for (contract: events out), by the word that a person types.
+HOOK_EVENTS = {
+    "stored": "certificate.stored",
+    "renewed": "certificate.renewed",
+    "reissued": "certificate.reissued",
+}
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+# Seconds that a hook's command may take. Under the sweep's DEAD_AFTER: what runs longer is taken for
+# dead and begun again.
+USUAL_TIMEOUT = 120
+MOST_TIMEOUT = 600
+# An automatic run's id is made of what it is about, so there is one for each hook and certificate.
+_RUNS = uuid.UUID("7f6f1a5e-0d0c-5c41-9a3d-6d0a6f6b1c07")
+# Waiting for another run of the same costs no attempt, and is no failure.
+HAS_FAILED = (Command.error.is_not(None), Command.attempts > 0)
+
+
+class Hook(Base):
+    """What is done on the worker's machine when a certificate comes; an operator has added it."""
+
+    __tablename__ = "hook"
+    __table_args__ = (
+        CheckConstraint("cardinality(events) > 0", name="waits_for_something"),
+        CheckConstraint("command IS NOT NULL OR directory IS NOT NULL", name="does_something"),
+        CheckConstraint(f"timeout BETWEEN 1 AND {MOST_TIMEOUT}", name="ends_in_time"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(unique=True)
+    events: Mapped[list[str]]
+    # A program with its arguments, as a shell would split them; no shell runs it.
+    command: Mapped[str | None]
+    directory: Mapped[str | None]
+    # Seconds.
+    timeout: Mapped[int] = mapped_column(default=USUAL_TIMEOUT)
+    # Only common names like this (`*`: any characters), and only of this account.
+    common_name: Mapped[str | None]
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def concerns(hook: Hook, event: str, common_name: str, account_id: int) -> bool:
+    """Whether a hook waits for that event of that certificate."""
+    return (
+        event in hook.events
+        and hook.account_id in (None, account_id)
+        and (hook.common_name is None or _is_like(common_name, hook.common_name))
+    )
+
+
+def _is_like(name: str, pattern: str) -> bool:
+    parts = (re.escape(part) for part in pattern.lower().split("*"))
+    return re.fullmatch(".*".join(parts), name.lower()) is not None
+
+
+def hooks(db: Session) -> list[Hook]:
+    """All hooks by name."""
+    return list(db.scalars(select(Hook).order_by(Hook.name)))
+
+
+def hook_named(db: Session, name: str) -> Hook | None:
+    """The hook of that name."""
+    return db.scalars(select(Hook).where(Hook.name == name)).first()
+
+
+def start_hooks(
+    db: Session,
+    event: str,
+    certificate: Certificate,
+    *,
+    requested_by: str,
+    correlation_id: str | None,
+) -> list[Command]:
+    """The commands of the hooks that wait for this event, in the transaction that tells it. A hook
+    that hears of a certificate twice (stored, and renewed) has one.
+    """
+    waiting = db.scalars(select(Hook).where(Hook.events.any_() == event).order_by(Hook.name))
+    return [
+        run_hook(
+            db,
+            hook,
+            certificate,
+            requested_by=requested_by,
+            correlation_id=correlation_id,
+            command_id=str(uuid.uuid5(_RUNS, f"{hook.id} {certificate.id}")),
+        )
+        for hook in waiting.all()
+        if concerns(hook, event, certificate.common_name, certificate.account_id)
+    ]
+
+
+def run_hook(
+    db: Session,
+    hook: Hook,
+    certificate: Certificate,
+    *,
+    requested_by: str,
+    correlation_id: str | None = None,
+    command_id: str | None = None,
+) -> Command:
+    """A hook's run for a certificate, as a command of the line's own."""
+    payload = HookCommand(
+        hook=hook.id,
+        name=hook.name,
+        certificate=certificate.id,
+        common_name=certificate.common_name,
+    )
+    command, _ = accept(
+        db,
+        CommandType.HOOK,
+        payload.model_dump(exclude_none=True),
+        requested_by=requested_by,
+        source="certline",
+        subject=certificate.id,
+        correlation_id=correlation_id,
+        command_id=command_id,
+    )
+    return command
+
+
+def runs_listed(
+    *, name: str | None = None, statuses: Sequence[str] = (), failed: bool = False
+) -> Select[Command]:
+    """The runs of all hooks, or of one; `failed`: those whose last try failed."""
+    query = select(Command).where(Command.type == CommandType.HOOK)
+    if name is not None:
+        query = query.where(Command.payload["name"].as_string() == name)
+    if statuses:
+        query = query.where(Command.status.in_(statuses))
+    return query.where(*HAS_FAILED) if failed else query
+
+
+def runs_that_matter(db: Session) -> list[Command]:
+    """Runs whose last try failed, the oldest first, whether they are tried again by themselves or not.
+
+    Left out are those that matter no more: the hook is gone, another certificate has taken the place,
+    or a later run of the same has come to its end.
+    """
+    later = aliased(Command)
+    done_since = exists().where(
+        later.type == CommandType.HOOK,
+        later.subject == Command.subject,
+        later.payload["hook"].as_string() == Command.payload["hook"].as_string(),
+        later.status == CommandStatus.DONE,
+        later.created_at > Command.created_at,
+    )
+    failed = (
+        select(Command)
+        .join(Certificate, Certificate.id == Command.subject)
+        .join(Hook, Hook.id == Command.payload["hook"].as_string())
+        .where(
+            Command.type == CommandType.HOOK,
+            Command.status != CommandStatus.DONE,
+            *HAS_FAILED,
+            Certificate.status == CertificateStatus.ACTIVE,
+            ~done_since,
+        )
+    )
+    return list(db.scalars(failed.order_by(Command.created_at, Command.id)))
+
+
+def hook_backlog(db: Session) -> float:
+    """How long the oldest run that is due has waited, in seconds."""
+    due = (Command.type == CommandType.HOOK, Command.status == CommandStatus.QUEUED)
+    age = func.extract("epoch", func.now() - func.min(Command.not_before))
+    return float(db.scalar(select(age).where(*due, Command.not_before <= func.now())) or 0)
+
+
+def add_hook(
+    db: Session,
+    name: str,
+    events: Sequence[str],
+    *,
+    who: str,
+    command: str | None = None,
+    directory: str | None = None,
+    timeout: int = USUAL_TIMEOUT,
+    common_name: str | None = None,
+    account: Account | None = None,
+) -> Hook:
+    """Add a hook. Raises BadCommandError, which names each thing that is wrong."""
+    wrong = problems_with(name, events, command, directory, timeout)
+    if hook_named(db, name) is not None:
+        wrong.append(f"name: there is a hook {name!r} already")
+    if wrong:
+        raise BadCommandError(wrong)
+    hook = Hook(
+        name=name,
+        events=sorted(set(events)),
+        command=command,
+        directory=directory,
+        timeout=timeout,
+        common_name=None if common_name is None else common_name.lower(),
+        account_id=None if account is None else account.id,
+        created_by=who,
+    )
+    db.add(hook)
+    record(
+        db,
+        "hook.added",
+        name,
+        who=who,
+        events=hook.events,
+        command=command,
+        directory=directory,
+        timeout=timeout,
+    )
+    db.flush()
+    return hook
+
+
+def remove_hook(db: Session, hook: Hook, *, who: str) -> None:
+    """Remove a hook; its runs that wait find it gone. What it has written stays where it is."""
+    record(db, "hook.removed", hook.name, who=who)
+    db.delete(hook)
+
+
+def problems_with(
+    name: str, events: Sequence[str], command: str | None, directory: str | None, timeout: int
+) -> list[str]:
+    """What is wrong with a hook that is to be added; each begins with the option's name."""
+    wrong = [f"on: {event!r} is no event" for event in events if event not in HOOK_EVENTS.values()]
+    if not NAME.fullmatch(name):
+        wrong.append(f"name: {name!r} should be small letters, digits and hyphens, 63 at most")
+    if not events:
+        wrong.append("on: names no event")
+    if command is None and directory is None:
+        wrong.append("command: either it or a directory has to be given")
+    wrong += [*_wrong_with(command), *_wrong_with_directory(directory)]
+    if not 1 <= timeout <= MOST_TIMEOUT:
+        wrong.append(f"timeout: should be 1 to {MOST_TIMEOUT} seconds")
+    return wrong
+
+
+def _wrong_with(command: str | None) -> Iterator[str]:
+    if command is None:
+        return
+    if "\0" in command:
+        yield "command: contains the character NUL"
+        return
+    try:
+        words = shlex.split(command)
+    except ValueError as unclear:
+        yield f"command: {unclear}"
+        return
+    if not words:
+        yield "command: is empty"
+
+
+def _wrong_with_directory(directory: str | None) -> Iterator[str]:
+    if directory is None:
+        return
+    if not PurePath(directory).is_absolute() or "\0" in directory:
+        yield f"directory: {directory!r} should be a whole path, from / on"

@@ -1,0 +1,1 @@
+"""Commands: their rows, payloads and envelopes, and the messages that were refused."""

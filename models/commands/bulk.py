@@ -1,0 +1,81 @@
+"""Many rows in one statement, past the unit of work: where each row's price counts."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from certline.models.commands.command import Command, CommandType, digest_of
+from certline.models.database.bulk import add_rows
+from certline.models.database.session import WAKE, clock
+from certline.models.events.outbox import Outbox, wake_up
+
+
+def begin_steps(
+    db: Session,
+    kind: CommandType,
+    orders: Sequence[str],
+    *,
+    requested_by: str,
+    correlation_id: str,
+    after: timedelta,
+) -> None:
+    """The first step of orders that were made in this transaction: nobody else has begun it."""
+    due = clock(db, after) if orders else None
+    rows = [
+        {
+            "id": str(uuid.uuid4()),
+            "type": kind,
+            "subject": order,
+            "payload": {"order": order},
+            "payload_sha256": digest_of({"order": order}),
+            "requested_by": requested_by,
+            "source": "certline",
+            "correlation_id": correlation_id,
+            "not_before": due,
+        }
+        for order in orders
+    ]
+    add_rows(db, Command, rows)
+    send_out(db, [wake_up(kind, str(row["id"])) for row in rows], after=after)
+
+
+def accept_many(
+    db: Session,
+    kind: CommandType,
+    asked: Mapping[str, tuple[str, dict[str, Any]]],
+    *,
+    requested_by: str,
+    source: str,
+    correlation_id: str,
+) -> None:
+    """Accept commands that nobody else can have accepted: id → (subject, payload)."""
+    rows = [
+        {
+            "id": own_id,
+            "type": kind,
+            "subject": subject,
+            "payload": payload,
+            "payload_sha256": digest_of(payload),
+            "requested_by": requested_by,
+            "source": source,
+            "correlation_id": correlation_id,
+        }
+        for own_id, (subject, payload) in asked.items()
+    ]
+    add_rows(db, Command, rows)
+    send_out(db, [wake_up(kind, own_id) for own_id in asked])
+
+
+def send_out(
+    db: Session, rows: Sequence[Mapping[str, Any]], *, after: timedelta = timedelta(0)
+) -> None:
+    """Have many messages go out (`models.events.outbox.wake_up`, `told`), at once or after a while."""
+    if not rows:
+        return
+    later = {"not_before": clock(db, after)} if after else {}
+    add_rows(db, Outbox, [{**row, **later} for row in rows])
+    if not after:
+        db.info[WAKE] = True

@@ -1,0 +1,141 @@
+"""Messages that could not be taken, kept until a person decides: replay or drop."""
+
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, func, select, text
+from sqlalchemy.dialects.postgresql import UUID, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from certline.models.audit.log import record
+from certline.models.commands.envelope import LARGEST
+from certline.models.database.base import Base, new_id, stored_by_value
+from certline.models.database.session import clock
+from certline.models.vault import Vault
+
+
+class DeadLetterStatus(StrEnum):
+    """What became of a dead letter."""
+
+    WAITING = "waiting"
+    REPLAYED = "replayed"
+    DROPPED = "dropped"
+
+
+class DeadLetter(Base):
+    """One message as it came, where from (a queue, or an exchange), and why it was not taken.
+
+    The body is sealed: whoever sent it wrongly may have put a password into it.
+    """
+
+    __tablename__ = "dead_letter"
+    __table_args__ = (
+        # RabbitMQ delivers again what was kept and not acked: that is the same letter.
+        Index(
+            "dead_letter_once",
+            "source",
+            "sha256",
+            "message_id",
+            unique=True,
+            postgresql_where=text("status = 'waiting'"),
+        ),
+        CheckConstraint("(status = 'waiting') = (decided_at IS NULL)", name="decided_once"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    source: Mapped[str]
+    reason: Mapped[str]
+    properties: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    body_sealed: Mapped[bytes]
+    sha256: Mapped[str]
+    message_id: Mapped[str] = mapped_column(default="")
+    command_id: Mapped[str | None] = mapped_column(UUID(as_uuid=False))
+    attempts: Mapped[int] = mapped_column(default=0)
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    status: Mapped[DeadLetterStatus] = mapped_column(
+        stored_by_value(DeadLetterStatus), default=DeadLetterStatus.WAITING
+    )
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str | None]
+    decision: Mapped[str | None]
+
+    def __repr__(self) -> str:
+        return f"DeadLetter({self.id}, {self.source!r}, {self.status!s})"
+
+
+def keep(
+    db: Session,
+    vault: Vault,
+    body: bytes,
+    *,
+    source: str,
+    reason: str,
+    properties: dict[str, Any],
+    message_id: str,
+    command_id: str | None,
+    attempts: int,
+) -> tuple[str, bool]:
+    """Keep a message until a person decides; answers (the letter's id, is it new).
+
+    The same message, while it waits, is kept once. Of a body that is too large for a command only
+    the beginning is kept.
+    """
+    digest = hashlib.sha256(body).hexdigest()
+    added = db.scalar(
+        insert(DeadLetter)
+        .values(
+            source=source,
+            reason=reason,
+            properties=properties,
+            body_sealed=vault.seal(body[:LARGEST]),
+            sha256=digest,
+            message_id=message_id,
+            command_id=command_id,
+            attempts=attempts,
+        )
+        .on_conflict_do_nothing()
+        .returning(DeadLetter.id)
+    )
+    if added is not None:
+        return added, True
+    first = db.scalars(
+        select(DeadLetter.id).where(
+            DeadLetter.source == source,
+            DeadLetter.sha256 == digest,
+            DeadLetter.message_id == message_id,
+        )
+    )
+    # Decided on just now, it need not wait any more; it is the newest of its kind.
+    return max(first), False
+
+
+def decide(
+    db: Session, letter: DeadLetter, status: DeadLetterStatus, *, who: str, decision: str
+) -> None:
+    """Write down what became of a letter, here and in the log."""
+    letter.decided_at = clock(db)
+    letter.status = status
+    letter.decided_by = who
+    letter.decision = decision
+    record(
+        db,
+        f"dead_letter.{status}",
+        letter.id,
+        who=who,
+        why=decision,
+        command_id=letter.command_id,
+        source=letter.source,
+    )
+
+
+def dead_letter_known_as(db: Session, name: str) -> DeadLetter | None:
+    """The dead letter with that id."""
+    return db.get(DeadLetter, name.upper())
+
+
+def dead_letters_waiting(db: Session) -> int:
+    """How many letters wait for somebody's decision."""
+    waiting = DeadLetter.status == DeadLetterStatus.WAITING
+    return db.scalar(select(func.count()).select_from(DeadLetter).where(waiting)) or 0

@@ -1,0 +1,218 @@
+"""A command as another system sends it: a CloudEvent 1.0 in structured JSON, read with suspicion."""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+)
+from pydantic import StringConstraints as Text
+
+from certline.models.commands.payloads import PUBLIC, Payload, read_payload
+from certline.models.validation import BadCommandError, problems_of
+
+# Bytes: 256 kB. The longest CSR and a thousand names fit in many times.
+LARGEST = 256 * 1024
+# A command's deepest place is `data.custom_fields.NAME`.
+DEEPEST = 20
+TOO_DEEP = f"the message is nested deeper than {DEEPEST} levels"
+TYPE = re.compile(r"certline\.command\.([a-z_]+)\.v1")
+# CloudEvents 1.0, "naming conventions": what an extension may be called.
+EXTENSION = re.compile(r"[a-z0-9]+")
+JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+
+
+def command_type(text: str) -> str:
+    """The type of an event that holds a command of the contract. Raises ValueError."""
+    found = TYPE.fullmatch(text)
+    if found is None or found[1] not in PUBLIC:
+        known = ", ".join(f"certline.command.{name}.v1" for name in PUBLIC)
+        raise ValueError(f"{text[:100]!r} is no command; there are: {known}")
+    return text
+
+
+def command_id(text: str) -> str:
+    """A UUID in its one spelling. Raises ValueError."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise ValueError(f"{text[:100]!r} is not a UUID") from None
+
+
+def where_from(text: str) -> str:
+    """A URI reference, as far as it matters: printable ASCII without blanks. Raises ValueError."""
+    if not re.fullmatch(r"[!-~]{1,255}", text):
+        raise ValueError("should be a URI of at most 255 characters, such as //shop.example/orders")
+    return text
+
+
+def in_words(value: object) -> object:
+    """A time as CloudEvents writes it: RFC 3339, never a number. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError("should be a time such as 2026-11-23T12:00:00Z")  # noqa: TRY004  # pydantic's
+    return value
+
+
+def json_type(text: str) -> str:
+    """The media type of JSON. Raises ValueError."""
+    if not JSON_TYPE.fullmatch(text.strip()):
+        raise ValueError(f"{text[:100]!r} is not application/json")
+    return text
+
+
+Name = Annotated[str, Text(min_length=1, max_length=1024)]
+
+
+class Envelope(BaseModel):
+    """What stands around a command's data. Other attributes are taken for extensions and ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    specversion: Literal["1.0"]
+    id: Annotated[str, AfterValidator(command_id)]
+    source: Annotated[str, AfterValidator(where_from)]
+    type: Annotated[str, AfterValidator(command_type)]
+    data: dict[str, Any]
+    subject: Name | None = None
+    time: Annotated[AwareDatetime, BeforeValidator(in_words)] | None = None
+    datacontenttype: Annotated[str, AfterValidator(json_type)] | None = None
+    dataschema: Name | None = None
+    correlationid: Name | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command from outside, checked as far as that goes without a database."""
+
+    id: str
+    name: str
+    source: str
+    payload: Payload
+
+
+def read_body(body: bytes) -> dict[str, Any]:
+    """A message's body as a JSON object that Postgres can store. Raises BadCommandError."""
+    if len(body) > LARGEST:
+        raise BadCommandError([f"the message has {len(body)} bytes, at most {LARGEST} are allowed"])
+    try:
+        document = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_unambiguous, parse_constant=_no_number
+        )
+    except UnicodeDecodeError:
+        raise BadCommandError(["the message is not in UTF-8"]) from None
+    except RecursionError:
+        raise BadCommandError([TOO_DEEP]) from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise BadCommandError([f"the message is not JSON: {error.msg} at {where}"]) from None
+    except ValueError as error:  # a number of thousands of digits, and what our hooks refuse
+        raise BadCommandError([f"the message is not JSON: {error}"[:200]]) from None
+    if not isinstance(document, dict):
+        raise BadCommandError(["the message should be a JSON object"])
+    require_storable(document)
+    return document
+
+
+def read_command(document: dict[str, Any]) -> Asked:
+    """A CloudEvent as a command. Raises BadCommandError, which names each bad field."""
+    # CloudEvents 1.0, JSON format: an attribute that is null is one that is absent.
+    present = {name: value for name, value in document.items() if value is not None}
+    problems = _odd_attributes(present)
+    try:
+        envelope = Envelope.model_validate(present)
+    except ValidationError as error:
+        raise BadCommandError([*problems_of(error), *problems]) from None
+    if problems:
+        raise BadCommandError(problems)
+    name = envelope.type.split(".")[2]
+    try:
+        payload = read_payload(name, envelope.data)
+    except BadCommandError as bad:
+        fields = [f"data.{problem}" for problem in bad.problems]
+        whole = [problem.replace("data.the command:", "data:", 1) for problem in fields]
+        raise BadCommandError(whole) from None
+    return Asked(envelope.id, name, envelope.source, payload)
+
+
+def id_in(document: dict[str, Any]) -> str | None:
+    """The command id that a document gives itself, however bad the rest of it is."""
+    try:
+        return command_id(document["id"])
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def require_storable(document: object) -> None:
+    """Refuse what JSON may say and Postgres can't store, or what only a stack overflow can read.
+
+    Raises BadCommandError.
+    """
+    level = [document]
+    for _ in range(DEEPEST):
+        level = [inner for value in level for inner in _within(value)]
+        if not level:
+            return
+    raise BadCommandError([TOO_DEEP])
+
+
+def in_brief(problems: list[str]) -> list[str]:
+    """Problems as they are kept and told: a hostile message may have thousands, of any length."""
+    told = [_in_brief(problem) for problem in problems[:20]]
+    more = len(problems) - len(told)
+    return [*told, f"and {more} more"] if more else told
+
+
+def _in_brief(problem: str) -> str:
+    sound = problem.replace("\0", "?").encode("utf-8", "replace").decode()
+    return sound if len(sound) <= 300 else f"{sound[:300]}…"
+
+
+def _within(value: object) -> list[Any]:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise BadCommandError(["the message contains the character NUL"])
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise BadCommandError(["the message contains half of a surrogate pair"]) from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadCommandError(["the message contains a number that is too large"])
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _odd_attributes(document: dict[str, Any]) -> list[str]:
+    problems = []
+    for name, value in document.items():
+        if name in Envelope.model_fields:
+            continue
+        if not EXTENSION.fullmatch(name):
+            problems.append(
+                f"{name[:100]}: is no name of an attribute (lower-case letters, digits)"
+            )
+        elif isinstance(value, dict | list):
+            problems.append(f"{name[:100]}: should be a text, a number or true or false")
+    return problems
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name[:100]!r} stands twice in one object")
+        found[name] = value
+    return found
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")

@@ -1,0 +1,1 @@
+"""Connections, sessions, column types, bulk statements and migrations."""

@@ -1,0 +1,32 @@
+"""Insert and update many rows in one statement, bypassing the unit of work."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from sqlalchemy import Table, bindparam, column, func, insert, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from certline.models.database.base import Base
+
+
+def add_rows(db: Session, kind: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all name the same columns; the others have their defaults."""
+    if rows:
+        db.connection().execute(insert(cast("Table", kind.__table__)), [dict(row) for row in rows])
+
+
+def set_in_rows(db: Session, kind: type[Base], name: str, values: Mapping[str, Any]) -> None:
+    """Set one column of rows, each by its id, in one statement."""
+    if not values:
+        return
+    table = cast("Table", kind.__table__)
+    id_type, value_type = table.c.id.type, table.c[name].type
+    unnested = func.unnest(
+        bindparam("ids", list(values), ARRAY(id_type)),
+        bindparam("values", list(values.values()), ARRAY(value_type)),
+    )
+    given = unnested.table_valued(column("own_id", id_type), column("value", value_type))
+    given = given.render_derived()
+    change = update(table).where(table.c.id == given.c.own_id).values({name: given.c.value})
+    db.connection().execute(change)

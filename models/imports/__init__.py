@@ -1,0 +1,1 @@
+"""Imports: the records that SCM listed, and how far an import is."""

@@ -1,0 +1,172 @@
+"""Where secrets are kept, and how they come under the newest key: row by row, under nobody's feet.
+
+A column is found by its name: whatever ends in `_sealed` is a Fernet token.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Select, Table, cast, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Text
+
+from certline.models.audit.log import record
+from certline.models.commands.command import Command
+from certline.models.commands.dead_letter import DeadLetter
+from certline.models.commands.payloads import PAYLOADS
+from certline.models.database.base import Base
+from certline.models.vault import Vault, WrongSecretKeyError
+
+SEALED = "_sealed"
+# A Fernet token within something else: its version byte and the beginning of its time.
+TOKEN = re.compile(rb"gAAAA[A-Za-z0-9_-]{60,}={0,2}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A column that has secrets, or a field of a JSON column. `nested`: a secret may have others in it."""
+
+    column: Column[Any]
+    name: str | None = None
+    nested: bool = False
+
+    def __str__(self) -> str:
+        inner = "" if self.name is None else f".{self.name}"
+        return f"{self.table.name}.{self.column.name}{inner}"
+
+    @property
+    def table(self) -> Table:
+        """The table that it is in."""
+        return self.column.table
+
+    @property
+    def key(self) -> Column[Any]:
+        """The column that the table's rows are known by."""
+        (key,) = self.table.primary_key.columns
+        return key
+
+    @property
+    def value(self) -> ColumnElement[Any]:
+        """What is stored there."""
+        return self.column if self.name is None else self.column[self.name].as_string()
+
+
+@dataclass
+class Piece:
+    """What became of some rows: where they end, how many were renewed, were in use, or can't be read."""
+
+    last: Any = None
+    renewed: int = 0
+    busy: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def places() -> list[Place]:
+    """Every place that has secrets."""
+    letters = DeadLetter.__tablename__  # whole messages, which may have sealed passwords in them
+    columns = [
+        Place(column, nested=table.name == letters)
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if column.name.endswith(SEALED)
+    ]
+    fields = {name for payload in PAYLOADS.values() for name in payload.model_fields}
+    payload = Base.metadata.tables[Command.__tablename__].columns["payload"]
+    return columns + [Place(payload, name) for name in sorted(fields) if name.endswith(SEALED)]
+
+
+def keys_in(
+    db: Session, vault: Vault, place: Place, piece: int
+) -> Iterator[tuple[str, str | None]]:
+    """Each secret of a place: (its row, the name of its key, or None where no key here opens it)."""
+    last = None
+    while rows := db.execute(_secrets(place, last, piece)).all():
+        for row, value in rows:
+            for token in _tokens(vault, place, _bytes(value)):
+                yield str(row), _key_of(vault, token)
+        last = rows[-1][0]
+
+
+def renew_piece(
+    db: Session, vault: Vault, place: Place, *, after: Any, piece: int, who: str
+) -> Piece:
+    """Bring some rows under the newest key, in this transaction; each is still what it was, and a row
+    that somebody else is at is left for the next look, so that nobody waits for anybody.
+    """
+    rows = db.execute(_secrets(place, after, piece)).all()
+    done = Piece(last=rows[-1][0] if rows else None)
+    old = []
+    for row, value in rows:
+        keys = {_key_of(vault, token) for token in _tokens(vault, place, _bytes(value))}
+        if None in keys:
+            done.unreadable.append(str(row))
+        elif keys != {vault.keys[0]}:
+            old.append(row)
+    if not old:
+        return done
+    mine = _secrets(place, None, piece).where(place.key.in_(old))
+    mine = mine.with_for_update(skip_locked=True, key_share=True, of=place.table)
+    locked = db.execute(mine).all()
+    for row, value in locked:
+        renewed = _renewed(vault, place, _bytes(value))
+        db.execute(update(place.table).where(place.key == row).values(_stored(place, renewed)))
+    done.renewed, done.busy = len(locked), len(old) - len(locked)
+    if locked:
+        record(db, "keys.rotated", str(place), who=who, rows=len(locked), key=vault.keys[0])
+    return done
+
+
+def use_of_keys(db: Session, vault: Vault, piece: int) -> dict[str, Counter[str | None]]:
+    """How many secrets of each place each key has; None counts those that no key here opens."""
+    return {
+        str(each): Counter(key for _, key in keys_in(db, vault, each, piece)) for each in places()
+    }
+
+
+def _secrets(place: Place, after: Any, piece: int) -> Select[Any]:
+    rows = select(place.key, place.value).where(place.value.is_not(None))
+    if after is not None:
+        rows = rows.where(place.key > after)
+    return rows.order_by(place.key).limit(piece)
+
+
+def _key_of(vault: Vault, token: bytes) -> str | None:
+    try:
+        return vault.key_of(token)
+    except WrongSecretKeyError:
+        return None
+
+
+def _tokens(vault: Vault, place: Place, sealed: bytes) -> Iterator[bytes]:
+    """A secret, and those within it that are ours."""
+    yield sealed
+    if place.nested and _key_of(vault, sealed):
+        for token in TOKEN.findall(vault.open(sealed)):
+            if _key_of(vault, token):
+                yield token
+
+
+def _renewed(vault: Vault, place: Place, sealed: bytes) -> bytes:
+    if not place.nested:
+        return vault.renew(sealed)
+
+    def inner(found: re.Match[bytes]) -> bytes:
+        return vault.renew(found[0]) if _key_of(vault, found[0]) else found[0]
+
+    return vault.seal(TOKEN.sub(inner, vault.open(sealed)))
+
+
+def _stored(place: Place, sealed: bytes) -> dict[str, Any]:
+    if place.name is None:
+        return {place.column.name: sealed}
+    path = cast([place.name], ARRAY(Text))
+    fresh = func.to_jsonb(cast(sealed.decode(), Text), type_=JSONB)
+    return {place.column.name: func.jsonb_set(place.column, path, fresh)}
+
+
+def _bytes(value: bytes | str) -> bytes:
+    return value.encode() if isinstance(value, str) else value

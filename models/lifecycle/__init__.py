@@ -1,0 +1,1 @@
+"""Moves of orders and certificates: statuses, succession and deletion."""

@@ -1,0 +1,207 @@
+"""Forgetting an order, or a certificate with its whole line: here only, for SCM keeps what it has.
+
+The rows go, and with them the private keys; the log keeps who deleted what, and when. What is at
+SCM can be imported again, without its key.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, exists, or_, select, text
+from sqlalchemy.orm import Session
+
+from certline.models.audit.log import record
+from certline.models.certificates.certificate import Certificate
+from certline.models.certificates.line import Line
+from certline.models.commands.command import OPEN as OPEN_COMMANDS
+from certline.models.commands.command import Command, CommandStatus, CommandType, finish
+from certline.models.database.session import clock
+from certline.models.events.outbox import emit_event
+from certline.models.lifecycle.moves import release_held
+from certline.models.orders.order import Order
+from certline.models.orders.private_key import PrivateKey
+from certline.models.states import OPEN, OrderStatus
+from certline.models.validation import BadCommandError
+
+# A certificate and its order name each other, so they can only go in one statement.
+DELETE_LINE = text(
+    """WITH gone AS (DELETE FROM certificate WHERE line_id = :line)
+    DELETE FROM "order" WHERE id = ANY(:orders)"""
+)
+
+
+class StillOpenError(BadCommandError):
+    """Orders that SCM may still make certificates of: they go only where somebody insists."""
+
+    def __init__(self, orders: Sequence[Order]) -> None:
+        told = ", ".join(f"{order.id} ({order.status})" for order in orders)
+        super().__init__(
+            [
+                (
+                    f"open: {told}. SCM may still issue what it has, and its key would be gone; "
+                    "certline order cancel takes it back at SCM"
+                )
+            ]
+        )
+
+
+def delete_order(db: Session, order: Order, command: Command, *, insist: bool) -> dict[str, Any]:
+    """Forget an order that has brought no certificate. Raises BadCommandError, StillOpenError."""
+    (order,) = _locked(db, Order.id == order.id)
+    if order.certificate_id is not None:
+        raise BadCommandError(
+            [
+                f"order {order.id} is {order.status}: certline certificate delete {order.certificate_id}"
+            ]
+        )
+    _require_deletable([order], insist=insist)
+    facts = {
+        "order_id": order.id,
+        "scm_id": order.scm_id,
+        "common_name": order.common_name,
+        "status": order.status.value,
+    }
+    line_id, keys = order.line_id, {order.key_id} - {None}
+    _end_commands(db, [order], [])
+    db.execute(delete(Order).where(Order.id == order.id))
+    _destroy(db, keys)
+    _record(db, "order.deleted", order.id, command, facts)
+    if line_id is not None and not _is_used(db, line_id):
+        _close(db, line_id)
+    return {**facts, "keys_destroyed": len(keys)}
+
+
+def delete_line(
+    db: Session, certificate: Certificate, command: Command, *, insist: bool
+) -> dict[str, Any]:
+    """Forget a certificate with all versions of its line; its licence is free then, and the oldest
+    held order goes on. Raises BadCommandError, StillOpenError.
+    """
+    line_id = certificate.line_id
+    own = select(Certificate.order_id).where(Certificate.line_id == line_id)
+    of_line = or_(Order.line_id == line_id, Order.id.in_(own))
+    _locked(db, of_line)
+    # From here on nobody places a successor; one that came meanwhile is seen.
+    db.execute(select(Line.id).where(Line.id == line_id).with_for_update(key_share=True))
+    orders = _locked(db, of_line)
+    versions = db.scalars(
+        select(Certificate).where(Certificate.line_id == line_id).with_for_update()
+    ).all()
+    _require_deletable(orders, insist=insist)
+    _require_no_revocation(db, versions)
+    keys = {order.key_id for order in orders} | {version.key_id for version in versions}
+    keys -= {None}
+    _end_commands(db, orders, versions)
+    db.flush()
+    db.execute(DELETE_LINE, {"line": line_id, "orders": [order.id for order in orders]})
+    _destroy(db, keys)
+    for version in versions:
+        facts = {
+            "certificate_id": version.id,
+            "line_id": line_id,
+            "scm_id": version.scm_id,
+            "common_name": version.common_name,
+            "serial_number": version.serial_number,
+            "sha256_fingerprint": version.sha256_fingerprint,
+            "status": version.status.value,
+        }
+        _record(db, "certificate.deleted", version.id, command, facts)
+        emit_event(
+            db,
+            "certificate.deleted",
+            facts,
+            subject=version.id,
+            correlation_id=command.correlation_id,
+        )
+    for order in orders:
+        facts = {"order_id": order.id, "scm_id": order.scm_id, "common_name": order.common_name}
+        _record(db, "order.deleted", order.id, command, facts)
+    _close(db, line_id)
+    return {
+        "line_id": line_id,
+        "common_name": certificate.common_name,
+        "certificates": [version.id for version in versions],
+        "orders": [order.id for order in orders],
+        "keys_destroyed": len(keys),
+    }
+
+
+def _locked(db: Session, which: Any) -> Sequence[Order]:
+    query = select(Order).where(which).order_by(Order.id).with_for_update(of=Order)
+    return db.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def _require_deletable(orders: Sequence[Order], *, insist: bool) -> None:
+    for order in orders:
+        if order.status is OrderStatus.SENDING:
+            raise BadCommandError(
+                [
+                    (
+                        f"order {order.id} is being sent, or nobody knows whether SCM has it: its key may be "
+                        "needed. It is looked up at SCM; delete it when that is known"
+                    )
+                ]
+            )
+    still_open = [order for order in orders if order.status in OPEN]
+    if still_open and not insist:
+        raise StillOpenError(still_open)
+
+
+def _require_no_revocation(db: Session, versions: Sequence[Certificate]) -> None:
+    going = db.scalars(
+        select(Command).where(
+            Command.type == CommandType.REVOKE,
+            Command.subject.in_([version.id for version in versions]),
+            Command.status.in_((*OPEN_COMMANDS, CommandStatus.REVIEW)),
+        )
+    ).first()
+    if going is not None:
+        raise BadCommandError(
+            [
+                (
+                    f"a revocation of {going.subject} is on its way (command {going.id}, {going.status}): "
+                    "without the certificate it could not be done"
+                )
+            ]
+        )
+
+
+def _end_commands(db: Session, orders: Sequence[Order], versions: Sequence[Certificate]) -> None:
+    """Nothing is done any more about what is gone."""
+    subjects = [*(order.id for order in orders), *(version.id for version in versions)]
+    own = [order.command_id for order in orders if order.command_id is not None]
+    query = select(Command).where(
+        or_(Command.subject.in_(subjects), Command.id.in_(own)),
+        Command.status.in_((*OPEN_COMMANDS, CommandStatus.HELD, CommandStatus.REVIEW)),
+        Command.type != CommandType.DELETE,
+    )
+    for command in db.scalars(query.with_for_update()):
+        finish(db, command, CommandStatus.FAILED, error="what it was about was deleted")
+
+
+def _destroy(db: Session, keys: set[str | None]) -> None:
+    """The keys' rows go, but for one that something else still has."""
+    db.execute(
+        delete(PrivateKey).where(
+            PrivateKey.id.in_(keys),
+            ~exists().where(Order.key_id == PrivateKey.id),
+            ~exists().where(Certificate.key_id == PrivateKey.id),
+        )
+    )
+
+
+def _record(db: Session, kind: str, subject: str, command: Command, facts: dict[str, Any]) -> None:
+    why = command.payload.get("comments")
+    record(db, kind, subject, who=command.requested_by, why=why, command_id=command.id, **facts)
+
+
+def _is_used(db: Session, line_id: str) -> bool:
+    certificates = select(Certificate.id).where(Certificate.line_id == line_id)
+    orders = select(Order.id).where(Order.line_id == line_id)
+    return db.scalars(certificates.union(orders).limit(1)).first() is not None
+
+
+def _close(db: Session, line_id: str) -> None:
+    """The line counts no more; whoever waits for room goes on."""
+    db.get_one(Line, line_id, with_for_update={"key_share": True}).deleted_at = clock(db)
+    release_held(db, why="a line was deleted")

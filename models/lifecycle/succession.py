@@ -1,0 +1,228 @@
+"""What becomes of a stored certificate: another takes its place, or it is revoked.
+
+Each change is written with its log row and its event, in the caller's transaction.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from certline.models.accounts.account import Account
+from certline.models.audit.log import record
+from certline.models.certificates.backoff import renewal_worked
+from certline.models.certificates.certificate import Certificate
+from certline.models.certificates.line import Line
+from certline.models.commands.command import Command, CommandType, accept
+from certline.models.database.session import clock
+from certline.models.events.outbox import emit_event
+from certline.models.lifecycle.moves import tell
+from certline.models.orders.order import Order
+from certline.models.states import OPEN, CertificateStatus, OrderKind
+
+
+def open_succession(db: Session, line_id: str) -> Order | None:
+    """The open order whose certificate will succeed that of a line, the newest first.
+
+    The line stays locked until the transaction ends, so nobody else begins one meanwhile.
+    """
+    db.execute(select(Line.id).where(Line.id == line_id).with_for_update(key_share=True))
+    query = select(Order).where(
+        Order.line_id == line_id, Order.predecessor_id.is_not(None), Order.status.in_(OPEN)
+    )
+    return db.scalars(query.order_by(Order.created_at.desc())).first()
+
+
+def siblings(db: Session, order: Order) -> set[int]:
+    """The sslIds of other orders that succeed, or were to succeed, the same certificate."""
+    if order.predecessor_id is None:
+        return set()
+    query = select(Order.scm_id).where(
+        Order.predecessor_id == order.predecessor_id,
+        Order.kind != OrderKind.REISSUE,
+        Order.id != order.id,
+        Order.scm_id.is_not(None),
+    )
+    return {number for number in db.scalars(query) if number is not None}
+
+
+def last_reissue(db: Session, order: Order, ssl_id: int | None) -> datetime | None:
+    """When another reissue of that sslId was last sent: its mark at SCM is not this order's."""
+    query = select(func.max(Order.sent_at)).where(
+        Order.account_id == order.account_id,
+        Order.scm_id == ssl_id,
+        Order.kind == OrderKind.REISSUE,
+        Order.id != order.id,
+    )
+    return db.scalar(query)
+
+
+def supersede(db: Session, order: Order, successor: Certificate, *, is_news: bool = True) -> None:
+    """Put a certificate in its predecessor's place: one of a line is the one to use.
+
+    Where that `is_news`, others are told.
+    """
+    successor.supersedes_id = order.predecessor_id
+    renewal_worked(db, successor.line_id)
+    in_place = or_(Certificate.status == CertificateStatus.ACTIVE, Certificate.auto_renew)
+    others = db.scalars(
+        select(Certificate)
+        .where(Certificate.line_id == successor.line_id, Certificate.id != successor.id, in_place)
+        .with_for_update()
+    )
+    for certificate in others.all():
+        # The line is renewed by itself as before, from its newest certificate on.
+        successor.auto_renew |= certificate.auto_renew
+        certificate.auto_renew, certificate.renews_at = False, None
+        if certificate.status is not CertificateStatus.ACTIVE:
+            continue  # it has expired meanwhile
+        certificate.status = CertificateStatus.SUPERSEDED
+        record(
+            db,
+            "certificate.superseded",
+            certificate.id,
+            who="certline",
+            command_id=order.command_id,
+            by=successor.id,
+        )
+    if not is_news:
+        return
+    told = "certificate.reissued" if order.kind is OrderKind.REISSUE else "certificate.renewed"
+    tell(
+        db,
+        told,
+        order,
+        serial_number=successor.serial_number,
+        sha256_fingerprint=successor.sha256_fingerprint,
+        not_after=successor.not_after.isoformat(),
+        supersedes=order.predecessor_id,
+        reason=order.reason,
+    )
+
+
+def take_its_place(
+    db: Session,
+    order: Order,
+    certificate: Certificate,
+    *,
+    news_before: datetime | None = None,
+) -> None:
+    """Put an imported certificate where it belongs among those of its line: SCM's ids rise, so the
+    one with the highest is the one to use.
+
+    Others are told where what it succeeds was here before that time; without one, always.
+    """
+    others = select(Certificate).where(
+        Certificate.line_id == certificate.line_id, Certificate.scm_id != certificate.scm_id
+    )
+    older = db.scalars(
+        others.where(Certificate.scm_id < certificate.scm_id)
+        .order_by(Certificate.scm_id.desc(), Certificate.created_at.desc())
+        .limit(1)
+    ).first()
+    newer = db.scalars(
+        others.where(Certificate.scm_id > certificate.scm_id)
+        .order_by(Certificate.scm_id, Certificate.created_at)
+        .limit(1)
+        .with_for_update()
+    ).first()
+    if older is not None:
+        order.predecessor_id = older.id
+    if newer is None and older is not None:
+        is_news = news_before is None or older.created_at < news_before
+        supersede(db, order, certificate, is_news=is_news)
+    if newer is not None:
+        _put_before(newer, [certificate] if older is None else [certificate, older])
+        certificate.supersedes_id = order.predecessor_id
+        db.get_one(Order, newer.order_id).predecessor_id = certificate.id
+
+
+def _put_before(newer: Certificate, earlier: Sequence[Certificate]) -> None:
+    newer.supersedes_id = earlier[0].id
+    for certificate in earlier:
+        if certificate.status is CertificateStatus.ACTIVE:
+            certificate.status = CertificateStatus.SUPERSEDED
+        newer.auto_renew |= certificate.auto_renew
+        certificate.auto_renew, certificate.renews_at = False, None
+
+
+def revoke_old_later(db: Session, order: Order) -> Command | None:
+    """Have the certificate that a reissue succeeded revoked by its serial number, after the time
+    that was asked for; a row that is due then. There is none before the successor is here.
+    """
+    asked = None if order.command_id is None else db.get(Command, order.command_id)
+    if asked is None or asked.type is not CommandType.REISSUE or order.predecessor_id is None:
+        return None
+    seconds = asked.payload.get("revoke_old_after")
+    if seconds is None:
+        return None
+    old = db.get_one(Certificate, order.predecessor_id)
+    payload = {
+        "certificate": old.id,
+        "comments": f"superseded by a reissue: {order.reason}"[:512],
+        "reason_code": "superseded",
+    }
+    command, _ = accept(
+        db,
+        CommandType.REVOKE,
+        payload,
+        requested_by=order.requested_by,
+        source="certline",
+        subject=old.id,
+        correlation_id=order.command_id,
+        after=timedelta(seconds=seconds),
+    )
+    record(
+        db,
+        "certificate.to_be_revoked",
+        old.id,
+        who=order.requested_by,
+        why=payload["comments"],
+        command_id=command.id,
+        at=command.not_before.isoformat(),
+    )
+    return command
+
+
+def mark_revoked(
+    db: Session,
+    certificate: Certificate,
+    command: Command,
+    *,
+    reason: str,
+    comments: str,
+    at: datetime | None = None,
+) -> None:
+    """A certificate is revoked at SCM: now, or at a time that SCM says. It renews itself no more."""
+    when = at or clock(db)
+    account = db.get_one(Account, certificate.account_id)
+    certificate.status = CertificateStatus.REVOKED
+    certificate.revoked_at, certificate.revocation_reason = when, reason
+    certificate.auto_renew, certificate.renews_at = False, None
+    facts = {
+        "certificate_id": certificate.id,
+        "account": account.name,
+        "scm_id": certificate.scm_id,
+        "common_name": certificate.common_name,
+        "sans": certificate.sans,
+        "serial_number": certificate.serial_number,
+        "reason_code": reason,
+        "revoked_at": when.isoformat(),
+    }
+    record(
+        db,
+        "certificate.revoked",
+        certificate.id,
+        who=command.requested_by,
+        why=comments,
+        command_id=command.id,
+        reason_code=reason,
+    )
+    emit_event(
+        db,
+        "certificate.revoked",
+        facts,
+        subject=certificate.id,
+        correlation_id=command.correlation_id,
+    )

@@ -1,0 +1,230 @@
+"""Lists in pages, by key and not by offset: the millionth row costs what the first does.
+
+Beside each question stand the indexes that answer it; tests/integration/models/test_lists.py shows
+that Postgres uses them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Index, Select, func, literal, or_, select, tuple_
+from sqlalchemy.orm import Session, defer
+
+from certline.models.accounts.catalogue import Organization, Profile
+from certline.models.audit.log import Event
+from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
+from certline.models.commands.command import Command, CommandType
+from certline.models.commands.dead_letter import DeadLetter
+from certline.models.database.base import Base
+from certline.models.database.patterns import escaped, like, matches
+from certline.models.orders.order import Order
+from certline.models.states import CertificateStatus
+
+Row = TypeVar("Row", bound=Base)
+
+
+@dataclass(frozen=True)
+class Sorting:
+    """An order that an index has. Its keys are never null, and the last one is the row's own id."""
+
+    keys: tuple[str, ...]
+    descending: bool = False
+
+    def reversed(self) -> "Sorting":
+        """The same from its other end."""
+        return Sorting(self.keys, not self.descending)
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """Which rows a list has; what is empty or None isn't asked for.
+
+    `name` is a pattern of the common name, `*` for any characters; `organizations` and `profiles`
+    are SCM's ids; `issuer` is a part of the issuing CA's name, or a pattern of it.
+    """
+
+    statuses: Sequence[str] = ()
+    account_id: int | None = None
+    organizations: Sequence[int] | None = None
+    profiles: Sequence[int] | None = None
+    name: str | None = None
+    expires_within: timedelta | None = None
+    issuer: str | None = None
+    types: Sequence[str] = ()
+    subject: str | None = None
+
+
+# The first one of each is what a list is sorted by where nobody says.
+SORTINGS: dict[type[Base], dict[str, Sorting]] = {
+    Order: {
+        "created": Sorting(("id",), descending=True),  # ids sort by the time they were made
+        "changed": Sorting(("updated_at", "id"), descending=True),
+        "name": Sorting(("common_name", "id")),
+    },
+    Certificate: {
+        "expires": Sorting(("not_after", "id")),
+        "name": Sorting(("common_name", "id")),
+        "stored": Sorting(("id",), descending=True),
+    },
+    Command: {"created": Sorting(("created_at", "id"), descending=True)},
+    DeadLetter: {"came": Sorting(("id",), descending=True)},
+    Event: {"time": Sorting(("at", "id"), descending=True)},
+}
+
+
+def page(
+    db: Session, question: Select[Row], sorting: Sorting, *, after: Row | None, limit: int
+) -> list[Row]:
+    """So many rows of a list, from the beginning or after the last row of another page."""
+    return list(db.scalars(paged(question, sorting, after=after, limit=limit)))
+
+
+def paged(question: Select[Row], sorting: Sorting, *, after: Row | None, limit: int) -> Select[Row]:
+    """The question for such a page."""
+    table: type[Row] = question.column_descriptions[0]["entity"]
+    keys = [getattr(table, name) for name in sorting.keys]
+    if after is not None:
+        last = tuple_(
+            *(literal(getattr(after, name), getattr(table, name).type) for name in sorting.keys)
+        )
+        here = tuple_(*keys)
+        question = question.where(here < last if sorting.descending else here > last)
+    in_order = [key.desc() if sorting.descending else key.asc() for key in keys]
+    return question.order_by(*in_order).limit(limit)
+
+
+def orders_listed(wanted: Narrowing) -> Select[Order]:
+    """Orders, without what a list doesn't show."""
+    question = select(Order).options(
+        defer(Order.csr, raiseload=True), defer(Order.keystore_password_sealed, raiseload=True)
+    )
+    return _narrowed(question, wanted, Order)
+
+
+def certificates_listed(wanted: Narrowing) -> Select[Certificate]:
+    """Certificates, without themselves."""
+    question = select(Certificate).options(
+        *WITHOUT_PEM,
+        defer(Certificate.keystore_password_sealed, raiseload=True),
+    )
+    if wanted.expires_within is not None:
+        question = question.where(
+            Certificate.not_after <= func.now() + wanted.expires_within,
+            Certificate.status == CertificateStatus.ACTIVE,
+        )
+    if wanted.issuer is not None:
+        question = question.where(Certificate.issuer.ilike(_part(wanted.issuer), escape="\\"))
+    return _narrowed(question, wanted, Certificate)
+
+
+def commands_listed(wanted: Narrowing) -> Select[Command]:
+    """Commands, without what they were given; deliveries to webhooks where they are asked for."""
+    question = select(Command).options(defer(Command.payload, raiseload=True))
+    if wanted.statuses:
+        question = question.where(Command.status.in_(wanted.statuses))
+    if wanted.types:
+        question = question.where(Command.type.in_(wanted.types))
+    if wanted.subject is not None:
+        question = question.where(Command.subject == wanted.subject)
+    if not wanted.types and wanted.subject is None:
+        question = question.where(Command.type != CommandType.WEBHOOK)
+    return question
+
+
+def dead_letters_listed(wanted: Narrowing) -> Select[DeadLetter]:
+    """Dead letters, without their bodies."""
+    question = select(DeadLetter).options(defer(DeadLetter.body_sealed, raiseload=True))
+    return question.where(DeadLetter.status.in_(wanted.statuses)) if wanted.statuses else question
+
+
+def events_listed(
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    who: str | None = None,
+    types: Sequence[str] = (),
+    subject: str | None = None,
+) -> Select[Event]:
+    """Entries of the log, from `since` on and before `until`; `*` in a type for any characters."""
+    question = select(Event)
+    if since is not None:
+        question = question.where(Event.at >= since)
+    if until is not None:
+        question = question.where(Event.at < until)
+    if who is not None:
+        question = question.where(Event.who == who)
+    if types:
+        question = question.where(or_(*(_typed(kind) for kind in types)))
+    return question if subject is None else question.where(Event.subject == subject)
+
+
+def ids_named(
+    db: Session, table: type[Organization] | type[Profile], name: str, account_id: int | None
+) -> list[int]:
+    """SCM's ids of what has that name, whatever its case; gone ones too. A number is an id."""
+    if name.isascii() and name.isdecimal():
+        return [int(name)]
+    query = select(table.scm_id).where(func.lower(table.name) == name.lower()).distinct()
+    if account_id is not None:
+        query = query.where(table.account_id == account_id)
+    return sorted(db.scalars(query))
+
+
+def _narrowed(
+    question: Select[Row], wanted: Narrowing, table: type[Order] | type[Certificate]
+) -> Select[Row]:
+    if wanted.statuses:
+        question = question.where(table.status.in_(wanted.statuses))
+    if wanted.account_id is not None:
+        question = question.where(table.account_id == wanted.account_id)
+    if wanted.organizations is not None:
+        question = question.where(table.organization_id.in_(wanted.organizations))
+    if wanted.profiles is not None:
+        question = question.where(table.profile_id.in_(wanted.profiles))
+    if wanted.name is not None:
+        question = question.where(*like(table.common_name, wanted.name))
+    return question
+
+
+def _typed(kind: str) -> ColumnElement[bool]:
+    return matches(Event.type, kind) if "*" in kind else Event.type == kind
+
+
+def _part(text: str) -> str:
+    """What a text has to be like to have a part like this, in SQL's spelling."""
+    return f"%{escaped(text)}%"
+
+
+Index("order_by_status", Order.status, Order.id)
+Index("order_by_change", Order.updated_at, Order.id)
+Index("order_by_organization", Order.organization_id, Order.id)
+Index("order_by_profile", Order.profile_id, Order.id)
+Index("order_by_scm_id", Order.scm_id)
+Index("order_by_name", Order.common_name, Order.id)
+Index("order_by_name_end", func.reverse(Order.common_name), Order.id)
+
+Index("certificate_by_expiry", Certificate.not_after, Certificate.id)
+Index("certificate_by_status", Certificate.status, Certificate.not_after, Certificate.id)
+Index(
+    "certificate_by_organization",
+    Certificate.organization_id,
+    Certificate.not_after,
+    Certificate.id,
+)
+Index("certificate_by_profile", Certificate.profile_id, Certificate.not_after, Certificate.id)
+Index("certificate_by_line", Certificate.line_id)
+Index("certificate_by_name", Certificate.common_name, Certificate.id)
+Index("certificate_by_name_end", func.reverse(Certificate.common_name), Certificate.id)
+
+Index("command_by_time", Command.created_at, Command.id)
+Index("command_by_status", Command.status, Command.created_at, Command.id)
+Index("command_by_type", Command.type, Command.created_at, Command.id)
+Index("command_by_subject", Command.subject, Command.created_at, Command.id)
+
+Index("dead_letter_by_status", DeadLetter.status, DeadLetter.id)
+
+Index("event_by_time", Event.at, Event.id)
+Index("event_by_who", Event.who, Event.at, Event.id)
+Index("event_by_type", Event.type, Event.at, Event.id)

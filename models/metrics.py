@@ -1,0 +1,66 @@
+"""How the line is doing, in numbers that a monitor can read."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from certline.models.accounts.account import Account, AccountStatus
+from certline.models.accounts.breaker import open_breakers
+from certline.models.certificates.deploy_hook import runs_that_matter
+from certline.models.certificates.license import license_use
+from certline.models.commands.command import OPEN, Command
+from certline.models.commands.dead_letter import dead_letters_waiting
+from certline.models.events.outbox import Outbox
+from certline.models.orders.order import Order
+from certline.models.renewals.runs import counts_of, runs_since, seconds_since_good_run
+from certline.models.webhook import deliveries_parked
+
+
+def figures(db: Session) -> dict[str, float]:
+    """Metric name (with its labels, as Prometheus writes them) → value."""
+    found: dict[str, float] = {}
+    by_order = select(Order.status, func.count()).group_by(Order.status)
+    for order_status, count in db.execute(by_order):
+        found[f'certline_orders{{status="{order_status.value}"}}'] = count
+    by_command = select(Command.status, func.count()).group_by(Command.status)
+    for command_status, count in db.execute(by_command):
+        found[f'certline_commands{{status="{command_status.value}"}}'] = count
+    use = license_use(db)
+    found["certline_license_capacity"] = use.capacity
+    found["certline_license_used"] = use.used
+    found["certline_license_held"] = use.held
+    count, age, parked = outbox_backlog(db)
+    found["certline_outbox_due"] = count
+    found["certline_outbox_oldest_seconds"] = age
+    found["certline_outbox_parked"] = parked
+    found["certline_dead_letters_waiting"] = dead_letters_waiting(db)
+    found["certline_webhook_deliveries_parked"] = deliveries_parked(db)
+    suspended = select(func.count()).where(Account.status == AccountStatus.SUSPENDED)
+    found["certline_accounts_suspended"] = db.scalar(suspended) or 0
+    found |= _auto_renewal(db)
+    troubled = runs_that_matter(db)
+    over = sum(run.status not in OPEN for run in troubled)
+    found["certline_hooks_failing"] = len(troubled) - over
+    found["certline_hooks_failed"] = over
+    found["certline_breakers_open"] = len(open_breakers(db))
+    return found
+
+
+def _auto_renewal(db: Session) -> dict[str, float]:
+    """Seconds since the last good run, and what that run left to people."""
+    found: dict[str, float] = {}
+    seconds = seconds_since_good_run(db)
+    if seconds is not None:
+        found["certline_auto_renew_good_run_seconds"] = seconds
+    for run in runs_since(db, None, limit=1):
+        for decision, count in counts_of(db, [run.id])[run.id].items():
+            found[f'certline_auto_renew_last_run{{decision="{decision.value}"}}'] = count
+    return found
+
+
+def outbox_backlog(db: Session) -> tuple[int, float, int]:
+    """Rows that should have been sent by now, the age of the oldest in seconds, and parked rows."""
+    due = (Outbox.sent_at.is_(None), Outbox.parked_at.is_(None), Outbox.not_before <= func.now())
+    age = func.extract("epoch", func.now() - func.min(Outbox.not_before))
+    count, oldest = db.execute(select(func.count(), age).where(*due)).one()
+    parked = db.scalar(select(func.count()).where(Outbox.parked_at.is_not(None)))
+    return count, float(oldest or 0), parked or 0

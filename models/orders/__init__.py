@@ -1,0 +1,1 @@
+"""Orders: rows, private keys, checks against the catalogue, and reconciliation."""

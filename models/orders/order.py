@@ -1,0 +1,215 @@
+"""Orders: what was asked of SCM, the states an order goes through and the only legal moves."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
+from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from certline.models.accounts.account import Account
+from certline.models.database.base import Base, DnsText, new_id, stored_by_value
+from certline.models.orders.private_key import PrivateKey
+from certline.models.states import MOVES, OPEN, OrderKind, OrderStatus
+from certline.models.validation import BadCommandError
+
+
+class IllegalMoveError(Exception):
+    """An order was to become something that its present state does not allow."""
+
+
+_OPEN_SQL = "status IN ({})".format(", ".join(f"'{status.value}'" for status in sorted(OPEN)))
+
+
+class Order(Base):
+    """One intent to get one certificate from SCM."""
+
+    __tablename__ = "order"
+    __table_args__ = (
+        # One intent, one order: a second one for the same business key waits for the first to end.
+        Index(
+            "order_business_key_open", "business_key", unique=True, postgresql_where=text(_OPEN_SQL)
+        ),
+        # A reissue shares its predecessor's sslId; a new order, a renewal and an import do not.
+        Index(
+            "order_scm_id_once",
+            "account_id",
+            "scm_id",
+            unique=True,
+            postgresql_where=text("kind <> 'reissue' AND scm_id IS NOT NULL"),
+        ),
+        Index("order_common_name", "account_id", "common_name"),
+        CheckConstraint("char_length(comments) <= 1024", name="comments_fit_scm"),
+        CheckConstraint("term IS NULL OR term > 0", name="term_is_days"),
+        CheckConstraint("fence >= 0 AND attempts >= 0", name="counts_count_up"),
+        CheckConstraint(
+            "status NOT IN ('placed', 'sending') OR csr IS NOT NULL", name="csr_before_sending"
+        ),
+        CheckConstraint(
+            "status NOT IN ('pending', 'issued', 'held', 'stored') OR scm_id IS NOT NULL",
+            name="known_to_scm",
+        ),
+        CheckConstraint(
+            "kind NOT IN ('renewal', 'reissue') OR predecessor_id IS NOT NULL",
+            name="successor_knows_its_predecessor",
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    command_id: Mapped[str | None] = mapped_column(
+        UUID(as_uuid=False), ForeignKey("command.id"), unique=True
+    )
+    kind: Mapped[OrderKind] = mapped_column(stored_by_value(OrderKind), default=OrderKind.NEW)
+    status: Mapped[OrderStatus] = mapped_column(
+        stored_by_value(OrderStatus), default=OrderStatus.PLACED
+    )
+    scm_id: Mapped[int | None]
+    scm_status: Mapped[str | None]
+    # As SCM said last: its certificate's serial number (hex), whether a successor was ordered, and
+    # whether SCM renews it by itself.
+    scm_serial: Mapped[str | None]
+    scm_renewed: Mapped[bool] = mapped_column(default=False)
+    scm_auto_renew: Mapped[bool] = mapped_column(default=False)
+    renew_id: Mapped[str | None]
+    business_key: Mapped[str]
+    reference: Mapped[str] = mapped_column(unique=True)
+    common_name: Mapped[DnsText]
+    sans: Mapped[list[str]] = mapped_column(default=list)
+    organization_id: Mapped[int]
+    organization_name: Mapped[str]
+    profile_id: Mapped[int]
+    profile_name: Mapped[str]
+    term: Mapped[int | None]
+    key_algorithm: Mapped[str | None]
+    key_size: Mapped[str | None]
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("private_key.id"))
+    csr: Mapped[str | None]
+    public_key_sha256: Mapped[str | None]
+    keystore_type: Mapped[str]
+    keystore_password_sealed: Mapped[bytes | None]
+    comments: Mapped[str] = mapped_column(default="")
+    external_requesters: Mapped[list[str]] = mapped_column(default=list)
+    custom_fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # Counts up with each claim; an answer is stored only by the claim that asked.
+    fence: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
+    sent_at: Mapped[datetime | None]
+    # Reconciling: looks in a row that found nothing, and what the last look found at SCM.
+    looks: Mapped[int] = mapped_column(default=0)
+    found: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    polls: Mapped[int] = mapped_column(default=0)
+    next_poll_at: Mapped[datetime | None]
+    issued_at: Mapped[datetime | None]
+    line_id: Mapped[str | None] = mapped_column(ForeignKey("line.id"))
+    certificate_id: Mapped[str | None] = mapped_column(
+        ForeignKey("certificate.id", use_alter=True, name="order_certificate_id_fkey")
+    )
+    # The certificate that a renewal or a reissue succeeds, and why a reissue is asked for.
+    predecessor_id: Mapped[str | None] = mapped_column(
+        ForeignKey("certificate.id", use_alter=True, name="order_predecessor_id_fkey")
+    )
+    reason: Mapped[str | None]
+    requested_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    error: Mapped[str | None]
+
+    account: Mapped[Account] = relationship(lazy="joined", innerjoin=True)
+    key: Mapped[PrivateKey | None] = relationship(lazy="raise")
+
+    def become(self, status: OrderStatus) -> None:
+        """Move to another state. Raises IllegalMoveError where MOVES has no such move."""
+        if status not in MOVES[self.status]:
+            raise IllegalMoveError(f"order {self.id} cannot go from {self.status} to {status}")
+        self.status = status
+
+    @property
+    def names(self) -> list[str]:
+        """Every name of the certificate, the common name first, each once."""
+        return list(dict.fromkeys([self.common_name, *self.sans]))
+
+    @property
+    def renewed_line(self) -> str | None:
+        """The line that it renews; None for any other order. A renewal that its profile doesn't allow,
+        and that is ordered anew, renews its line all the same.
+        """
+        renews = self.predecessor_id is not None and self.kind is not OrderKind.REISSUE
+        return self.line_id if renews else None
+
+    def __repr__(self) -> str:
+        return f"Order({self.id}, {self.common_name!r}, {self.status!s})"
+
+
+def orders(db: Session, statuses: list[OrderStatus] | None = None) -> list[Order]:
+    """Orders, the newest first; of the given states only, where any are given."""
+    query = select(Order).order_by(Order.created_at.desc(), Order.id.desc())
+    return list(db.scalars(query.where(Order.status.in_(statuses)) if statuses else query))
+
+
+def order_known_as(db: Session, name: str, account: str | None = None) -> Order | None:
+    """The order with that id, or `scm:<sslId>` (of that account, where one is named); of several
+    versions of one sslId the newest. Raises BadCommandError where several accounts have the sslId.
+    """
+    if not name.startswith("scm:"):
+        return db.get(Order, name.upper())
+    number = name.removeprefix("scm:")
+    if not (number.isascii() and number.isdecimal()):
+        return None
+    query = select(Order).where(Order.scm_id == int(number)).order_by(Order.created_at.desc())
+    newest: dict[str, Order] = {}
+    for order in db.scalars(query):
+        if account in (None, order.account.name):
+            newest.setdefault(order.account.name, order)
+    if len(newest) > 1:
+        ids = ", ".join(f"{order.id} ({name})" for name, order in sorted(newest.items()))
+        raise BadCommandError([f"order: {name} is of several accounts; say which by its id: {ids}"])
+    return next(iter(newest.values()), None)
+
+
+def order_of_command(db: Session, command_id: str) -> Order | None:
+    """The order that a command asked for."""
+    return db.scalar(select(Order).where(Order.command_id == command_id))
+
+
+def open_twin(db: Session, business_key: str) -> Order | None:
+    """The open order of the same intent. The key stays locked until the transaction ends, so nobody
+    else places its first order meanwhile.
+    """
+    db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(business_key, 0))))
+    query = select(Order).where(Order.business_key == business_key, Order.status.in_(OPEN))
+    return db.scalars(query).first()
+
+
+def rivals(db: Session, order: Order) -> set[int]:
+    """The sslIds that belong to other orders of the same common name: surely not this one's."""
+    query = select(Order.scm_id).where(
+        Order.account_id == order.account_id,
+        Order.common_name == order.common_name,
+        Order.id != order.id,
+    )
+    return {number for number in db.scalars(query) if number is not None}
+
+
+def newer_orders(db: Session, order: Order) -> list[tuple[int, str]]:
+    """(sslId, common name) of the newest orders that SCM took after this one was sent: where SCM's
+    list shows one of them, it is current.
+    """
+    query = (
+        select(Order.scm_id, Order.common_name)
+        .where(
+            Order.account_id == order.account_id,
+            Order.sent_at > order.sent_at,
+            Order.kind.in_((OrderKind.NEW, OrderKind.RENEWAL)),
+            Order.scm_id.is_not(None),
+        )
+        .order_by(Order.sent_at.desc())
+        .limit(3)
+    )
+    return [(number, name) for number, name in db.execute(query) if number is not None]
+
+
+def locked(db: Session, order_id: str) -> Order:
+    """The order as it is now, locked until the transaction ends."""
+    query = select(Order).where(Order.id == order_id).with_for_update(of=Order)
+    return db.scalars(query.execution_options(populate_existing=True)).one()

@@ -1,0 +1,1 @@
+"""Automatic and batched renewals: selection, timing, plan, runs and pace."""

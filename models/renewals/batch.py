@@ -1,0 +1,231 @@
+"""Many renewals as one intent: a batch with its pace, and its members one row each.
+
+Nothing waits in a queue: a member gets its command when its turn comes, so a batch is paused by
+leaving its members where they are.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Select,
+    UniqueConstraint,
+    case,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from certline.models.commands.command import OPEN, Command, CommandStatus
+from certline.models.database.base import Base, DnsText, new_id, stored_by_value
+from certline.models.orders.order import Order
+from certline.models.states import OrderKind, OrderStatus
+
+
+class BatchStatus(StrEnum):
+    """Whether a batch goes on."""
+
+    RUNNING = "running"
+    PAUSED = "paused"  # its members stay where they are; those that have their command go on
+    DONE = "done"  # nothing of it goes on by itself any more
+
+
+class MemberStatus(StrEnum):
+    """Whether a member has had its turn."""
+
+    WAITING = "waiting"
+    RELEASED = "released"  # it has its command
+    REFUSED = "refused"  # it can't be renewed, and nothing was sent
+    CANCELLED = "cancelled"  # a person gave it up before its turn, and nothing was sent
+
+
+class State(StrEnum):
+    """How a member stands; of a released one its order and its command say so."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    RENEWED = "renewed"
+    FAILED = "failed"
+    REVIEW = "review"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
+class RenewalBatch(Base):
+    """Many renewals that somebody asked for at once; without `per_hour` as fast as SCM may be asked."""
+
+    __tablename__ = "renewal_batch"
+    __table_args__ = (CheckConstraint("per_hour > 0", name="pace_goes_forwards"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    status: Mapped[BatchStatus] = mapped_column(
+        stored_by_value(BatchStatus), default=BatchStatus.RUNNING
+    )
+    # In the words of who asked: which certificates.
+    selection: Mapped[str]
+    per_hour: Mapped[int | None]
+    reuse_key: Mapped[bool] = mapped_column(default=False)
+    # When the next member's turn is, by the pace.
+    next_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    requested_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+
+    def __repr__(self) -> str:
+        return f"RenewalBatch({self.id}, {self.status!s})"
+
+
+class RenewalMember(Base):
+    """A certificate of a batch. The row stays when the certificate is deleted."""
+
+    __tablename__ = "renewal_member"
+    __table_args__ = (
+        UniqueConstraint("batch_id", "certificate_id"),
+        Index(
+            "renewal_member_waiting",
+            "batch_id",
+            "position",
+            postgresql_where=text("status = 'waiting'"),
+        ),
+        CheckConstraint(
+            "(status = 'released') = (command_id IS NOT NULL)", name="released_with_its_command"
+        ),
+        CheckConstraint(
+            "(status IN ('refused', 'cancelled')) = (reason IS NOT NULL)",
+            name="given_up_with_a_reason",
+        ),
+    )
+
+    batch_id: Mapped[str] = mapped_column(
+        ForeignKey("renewal_batch.id", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    certificate_id: Mapped[str]
+    line_id: Mapped[str]
+    common_name: Mapped[DnsText]
+    status: Mapped[MemberStatus] = mapped_column(
+        stored_by_value(MemberStatus), default=MemberStatus.WAITING
+    )
+    command_id: Mapped[str | None] = mapped_column(UUID(as_uuid=False), ForeignKey("command.id"))
+    reason: Mapped[str | None]
+    released_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member as it stands. `ordered_anew`: its profile allows no renewal, so it became a new order."""
+
+    certificate_id: str
+    common_name: str
+    state: State
+    command_id: str | None
+    order_id: str | None
+    successor_id: str | None
+    ordered_anew: bool
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many members of a batch stand where."""
+
+    waiting: int = 0
+    running: int = 0
+    renewed: int = 0
+    failed: int = 0
+    review: int = 0
+    refused: int = 0
+    cancelled: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        ended = self.renewed + self.failed + self.review + self.refused + self.cancelled
+        return self.open + ended
+
+    @property
+    def open(self) -> int:
+        """Those that go on by themselves."""
+        return self.waiting + self.running
+
+
+_STATE = case(
+    (RenewalMember.status == MemberStatus.WAITING, literal(State.WAITING.value)),
+    (RenewalMember.status == MemberStatus.REFUSED, literal(State.REFUSED.value)),
+    (RenewalMember.status == MemberStatus.CANCELLED, literal(State.CANCELLED.value)),
+    (Order.status == OrderStatus.STORED, literal(State.RENEWED.value)),
+    (
+        Order.status.in_((OrderStatus.REJECTED, OrderStatus.CANCELLED)),
+        literal(State.FAILED.value),
+    ),
+    (Order.status == OrderStatus.REVIEW, literal(State.REVIEW.value)),
+    (Order.id.is_not(None), literal(State.RUNNING.value)),
+    # Without an order it was refused by a rule, or what it was about was deleted.
+    (Command.status.in_(OPEN), literal(State.RUNNING.value)),
+    (Command.status == CommandStatus.REVIEW, literal(State.REVIEW.value)),
+    else_=literal(State.FAILED.value),
+)
+
+
+def batches(db: Session) -> list[RenewalBatch]:
+    """Every batch, the newest first."""
+    return list(db.scalars(select(RenewalBatch).order_by(RenewalBatch.id.desc())))
+
+
+def members_of(db: Session, batch_id: str, states: Collection[State] = ()) -> list[Member]:
+    """The members of a batch in the order of their turns; of these states only, where any are given."""
+    columns = (
+        RenewalMember.certificate_id,
+        RenewalMember.common_name,
+        _STATE,
+        RenewalMember.command_id,
+        Order.id,
+        Order.certificate_id,
+        Order.kind == OrderKind.NEW,
+        func.coalesce(RenewalMember.reason, Order.error, Command.error),
+    )
+    query = _joined(select(*columns)).where(RenewalMember.batch_id == batch_id)
+    if states:
+        query = query.where(_STATE.in_([state.value for state in states]))
+    return [
+        Member(row[0], row[1], State(row[2]), row[3], row[4], row[5], bool(row[6]), row[7])
+        for row in db.execute(query.order_by(RenewalMember.position))
+    ]
+
+
+def counts_of(db: Session, batch_ids: Sequence[str]) -> dict[str, Counts]:
+    """How the members of these batches stand."""
+    query = _joined(select(RenewalMember.batch_id, _STATE.label("state"), func.count()))
+    query = query.where(RenewalMember.batch_id.in_(batch_ids))
+    found: dict[str, dict[str, int]] = {batch_id: {} for batch_id in batch_ids}
+    for batch_id, state, count in db.execute(query.group_by(RenewalMember.batch_id, "state")):
+        found[batch_id][state] = count
+    return {batch_id: Counts(**counts) for batch_id, counts in found.items()}
+
+
+def ended_since(db: Session, batch_id: str, moment: datetime) -> int:
+    """How many renewals of a batch have ended since a moment: what it achieves just now."""
+    query = (
+        select(func.count())
+        .select_from(RenewalMember)
+        .join(Command, Command.id == RenewalMember.command_id)
+        .where(RenewalMember.batch_id == batch_id, Command.finished_at > moment)
+    )
+    return db.scalar(query) or 0
+
+
+def _joined(question: Select[Any]) -> Select[Any]:
+    return (
+        question.select_from(RenewalMember)
+        .outerjoin(Command, Command.id == RenewalMember.command_id)
+        .outerjoin(Order, Order.id == Command.subject)
+    )

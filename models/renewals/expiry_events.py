@@ -1,0 +1,151 @@
+"""Certificates that end soon: others are told at certain days, once each.
+
+Where the line was away for some of these days, only the latest of them is told: "30 days" is no news
+when 2 are left. A certificate that lives no longer than such a day is not told of it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import case, func, or_, select
+from sqlalchemy.orm import Session
+
+from certline.models.accounts.account import Account
+from certline.models.audit.log import Event, entry
+from certline.models.certificates.backoff import Backoff, backoff_of
+from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
+from certline.models.commands.bulk import send_out
+from certline.models.database.bulk import add_rows, set_in_rows
+from certline.models.database.session import clock
+from certline.models.events.outbox import told
+from certline.models.renewals.plan import Going, successions
+from certline.models.renewals.runs import AutoRenewDecision, Decision, last_decisions
+from certline.models.renewals.selection import auto_renew_settings
+from certline.models.states import CertificateStatus
+
+# Days before the end (issue: renewal).
+DAYS = (30, 14, 7, 3, 1)
+# Certificates that are told of in one transaction.
+PIECE = 500
+
+
+def day_reached(begins: datetime, ends: datetime, now: datetime) -> int | None:
+    """The last of the DAYS that a certificate has come to; None where it has come to none."""
+    reached = [
+        days
+        for days in DAYS
+        if now >= ends - timedelta(days=days) and ends - begins > timedelta(days=days)
+    ]
+    return min(reached, default=None)
+
+
+def tell_expiring(db: Session) -> int:
+    """Tell of the certificates in force that have come nearer to their end; answers how many."""
+    now = clock(db)
+    fresh = [
+        (certificate, days)
+        for certificate in _nearer(db)
+        if (days := day_reached(certificate.not_before, certificate.not_after, now)) is not None
+    ]
+    if not fresh:
+        return 0
+    those = [certificate for certificate, _ in fresh]
+    going = successions(db, {each.id: each.line_id for each in those})
+    decided = last_decisions(db, [each.id for each in those])
+    backoff = backoff_of(db, [each.line_id for each in those])
+    on = {setting.account_id for setting in auto_renew_settings(db, enabled=True)}
+    names = {row[0]: row[1] for row in db.execute(select(Account.id, Account.name))}
+    entries, messages = [], []
+    for certificate, days in fresh:
+        doing = what_is_done(
+            certificate,
+            enabled=certificate.account_id in on,
+            going=going.get(certificate.id),
+            decided=decided.get(certificate.id),
+            backoff=backoff[certificate.line_id],
+        )
+        left = (certificate.not_after - now) // timedelta(days=1)
+        facts = {
+            "certificate_id": certificate.id,
+            "account": names[certificate.account_id],
+            "scm_id": certificate.scm_id,
+            "common_name": certificate.common_name,
+            "sans": certificate.sans,
+            "serial_number": certificate.serial_number,
+            "not_after": certificate.not_after.isoformat(),
+            "days": days,
+            "days_left": left,
+            **doing,
+        }
+        entries.append(
+            entry(
+                "certificate.expiring",
+                certificate.id,
+                who="certline",
+                why=doing["reason"],
+                days=days,
+                renewal=doing["renewal"],
+            )
+        )
+        messages.append(
+            told("certificate.expiring", facts, subject=certificate.id, correlation_id=None)
+        )
+    set_in_rows(db, Certificate, "expiring_told", {each.id: days for each, days in fresh})
+    add_rows(db, Event, entries)
+    send_out(db, messages)
+    return len(fresh)
+
+
+def what_is_done(
+    certificate: Certificate,
+    *,
+    enabled: bool,
+    going: Going | None,
+    decided: AutoRenewDecision | None,
+    backoff: Backoff,
+) -> dict[str, Any]:
+    """What the line is doing about a certificate that ends."""
+    found: dict[str, Any] = {"renews_at": None, "order_id": None, "reason": None}
+    by_itself = enabled and certificate.auto_renew
+    if going is not None:
+        word = "waits_for_person" if going.waits_for_person else "open"
+        return found | {"renewal": word, "order_id": going.order_id, "reason": going.text}
+    if backoff.waits_for_person:
+        return found | {"renewal": "waits_for_person", "reason": backoff.reason}
+    if by_itself and decided is not None and decided.decision is Decision.REFUSED:
+        return found | {"renewal": "waits_for_person", "reason": decided.reason}
+    if by_itself:
+        renews_at = certificate.renews_at
+        day = None if renews_at is None else renews_at.isoformat()
+        return found | {"renewal": "planned", "renews_at": day}
+    why = "it is not selected for auto-renewal"
+    if certificate.auto_renew:
+        why = "auto-renewal is switched off"
+    return found | {"renewal": "nothing", "reason": why}
+
+
+def _nearer(db: Session) -> Sequence[Certificate]:
+    """Certificates in force that have come to one of the days and are not told of it; locked."""
+    left = Certificate.not_after - func.now()
+    lifetime = Certificate.not_after - Certificate.not_before
+    reached = case(
+        *(
+            ((left <= timedelta(days=days)) & (lifetime > timedelta(days=days)), days)
+            for days in sorted(DAYS)
+        )
+    )
+    query = (
+        select(Certificate)
+        .options(*WITHOUT_PEM)
+        .where(
+            Certificate.status == CertificateStatus.ACTIVE,
+            Certificate.not_after <= func.now() + timedelta(days=max(DAYS)),
+            or_(Certificate.expiring_told.is_(None), Certificate.expiring_told > reached),
+            reached.is_not(None),
+        )
+        .order_by(Certificate.not_after)
+        .limit(PIECE)
+        .with_for_update(skip_locked=True)
+    )
+    return db.scalars(query).all()

@@ -1,0 +1,259 @@
+"""Which certificates are selected for auto-renewal, when each is due, and what is known about them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from certline.models.certificates.certificate import Certificate
+from certline.models.certificates.line import AutoRenewChoice, Line
+from certline.models.commands.command import Command, CommandStatus, CommandType
+from certline.models.database.bulk import set_in_rows
+from certline.models.database.session import clock
+from certline.models.orders.order import Order
+from certline.models.renewals.runs import AutoRenewDecision, Decision
+from certline.models.renewals.selection import (
+    AutoRenewRule,
+    AutoRenewSetting,
+    auto_renew_rules,
+    first_rule,
+)
+from certline.models.renewals.timing import Span, schedule, span_of, usual_cap
+from certline.models.states import OPEN, CertificateStatus, OrderStatus
+
+# A command that may still make a successor.
+GOING = (CommandStatus.QUEUED, CommandStatus.RUNNING, CommandStatus.HELD, CommandStatus.REVIEW)
+# A second certificate of the same line, in queries.
+Newer = aliased(Certificate)
+
+
+class Selected(NamedTuple):
+    """A certificate that is renewed by itself, in so far as that is decided by it. `by`: who selected
+    it, or made the rule that does.
+    """
+
+    id: str
+    line_id: str
+    account_id: int
+    order_id: str
+    common_name: str
+    not_after: datetime
+    auto_renew: bool
+    renews_at: datetime | None
+    by: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Going:
+    """What is on its way to take a certificate's place: an order, or a command that has none yet."""
+
+    order_id: str | None
+    text: str
+    waits_for_person: bool = False
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is planned for an account's selected certificates, by certificate; those that have `going`
+    have no day of their own.
+    """
+
+    selected: Sequence[Selected]
+    today: date
+    cap: int
+    going: Mapping[str, Going]
+    planned: Mapping[str, date]
+
+    def is_due(self, certificate_id: str) -> bool:
+        """Whether it is to be renewed today."""
+        day = self.planned.get(certificate_id)
+        return day is not None and day <= self.today
+
+    @property
+    def late(self) -> list[Selected]:
+        """Those whose wanted date cannot be kept, for the cap is too small."""
+        return [
+            each
+            for each in self.selected
+            if each.id in self.planned and self.planned[each.id] > max(each.span.wanted, self.today)
+        ]
+
+
+def selected_of(db: Session, setting: AutoRenewSetting) -> list[Selected]:
+    """The certificates of an account that are selected, those that end first on top.
+
+    One that has expired is still renewed where it was selected before.
+    """
+    rules = auto_renew_rules(db)
+    makers = {rule.id: rule.created_by for rule in rules}
+    rule, is_selected = _selection(rules)
+    query = (
+        select(
+            Certificate.id,
+            Certificate.line_id,
+            Certificate.order_id,
+            Certificate.common_name,
+            Certificate.not_before,
+            Certificate.not_after,
+            Certificate.auto_renew,
+            Certificate.renews_at,
+            AutoRenewChoice.chosen_by,
+            AutoRenewChoice.days,
+            rule,
+        )
+        .join(Line, Line.id == Certificate.line_id)
+        .outerjoin(AutoRenewChoice, AutoRenewChoice.line_id == Certificate.line_id)
+        .where(Certificate.account_id == setting.account_id, Line.deleted_at.is_(None), is_selected)
+        .order_by(Certificate.not_after, Certificate.id)
+    )
+    found = []
+    account_id, usual_days = setting.account_id, setting.days
+    db.flush()
+    # Past the unit of work: each run asks for all of them.
+    for row in db.connection().execute(query).all():
+        own_id, line_id, order_id, name, begins, ends, marked, renews_at, by, days, rule_id = row
+        found.append(
+            Selected(
+                id=own_id,
+                line_id=line_id,
+                account_id=account_id,
+                order_id=order_id,
+                common_name=name,
+                not_after=ends,
+                auto_renew=marked,
+                renews_at=renews_at,
+                by=by or makers[rule_id],
+                span=span_of(own_id, line_id, begins, ends, days or usual_days),
+            )
+        )
+    return found
+
+
+def lines_of(selected: Collection[Selected]) -> dict[str, str]:
+    """The line of each certificate, by its id."""
+    return {each.id: each.line_id for each in selected}
+
+
+def outlook(
+    db: Session,
+    setting: AutoRenewSetting,
+    selected: Sequence[Selected],
+    going: Mapping[str, Going],
+    *,
+    leave_out: Collection[str] = (),
+) -> Outlook:
+    """The plan of an account as it stands now, without what is being renewed already and without
+    the certificates that are to be left out.
+    """
+    today = clock(db).astimezone(UTC).date()
+    cap = setting.cap_per_day or usual_cap([each.span for each in selected])
+    free = [each.span for each in selected if each.id not in going and each.id not in leave_out]
+    taken = {today: renewed_on(db, setting.account_id, today)}
+    return Outlook(selected, today, cap, going, schedule(free, today=today, cap=cap, taken=taken))
+
+
+def note_plan(
+    db: Session, setting: AutoRenewSetting, ahead: Outlook, waits: Mapping[str, datetime]
+) -> None:
+    """Write on each certificate whether it is selected, and when it renews itself.
+
+    The day at midnight, UTC; `waits` has the times of those that are tried again later.
+    """
+    days = {own_id: datetime.combine(day, time(), UTC) for own_id, day in ahead.planned.items()}
+    days |= waits
+    now = days if setting.enabled else {}
+    known = {each.id: each for each in ahead.selected}
+    marked = {each.id: True for each in ahead.selected if not each.auto_renew}
+    others = select(Certificate.id).where(
+        Certificate.account_id == setting.account_id, Certificate.auto_renew
+    )
+    dropped = [own_id for own_id in db.scalars(others) if own_id not in known]
+    set_in_rows(db, Certificate, "auto_renew", marked | dict.fromkeys(dropped, False))
+    changed: dict[str, datetime | None] = {
+        own_id: now.get(own_id)
+        for own_id, each in known.items()
+        if each.renews_at != now.get(own_id)
+    }
+    set_in_rows(db, Certificate, "renews_at", changed | dict.fromkeys(dropped, None))
+
+
+def successions(db: Session, lines: Mapping[str, str]) -> dict[str, Going]:
+    """What is on its way to take the place of certificates; `lines` has the line of each of them."""
+    found: dict[str, Going] = {}
+    commands = select(Command.subject, Command.id, Command.status).where(
+        Command.type == CommandType.RENEW, Command.status.in_(GOING)
+    )
+    for own_id, command_id, state in db.execute(commands):
+        if own_id is not None and own_id in lines:
+            said = f"a renewal is asked for: command {command_id} ({state})"
+            found[own_id] = Going(None, said, state is CommandStatus.REVIEW)
+    orders = select(Order.line_id, Order.id, Order.kind, Order.status).where(
+        Order.predecessor_id.is_not(None), Order.status.in_(OPEN), Order.line_id.is_not(None)
+    )
+    of_line = {line_id: rest for line_id, *rest in db.execute(orders)}
+    for own_id, line_id in lines.items():
+        if line_id in of_line:
+            order_id, kind, status = of_line[line_id]
+            said = f"a {kind} is on its way: order {order_id} ({status})"
+            found[own_id] = Going(order_id, said, status is OrderStatus.REVIEW)
+    return found
+
+
+def replaced_here(db: Session, selected: Collection[Selected]) -> dict[str, str]:
+    """The newer certificate in force of the same line, by the id of the older one."""
+    query = (
+        select(Certificate.id, Newer.id)
+        .join(Newer, Newer.line_id == Certificate.line_id)
+        .where(
+            Certificate.id.in_([each.id for each in selected]),
+            Newer.status == CertificateStatus.ACTIVE,
+            Newer.not_before > Certificate.not_before,
+            Newer.id != Certificate.id,
+        )
+    )
+    return {row[0]: row[1] for row in db.execute(query)}
+
+
+def renewed_by_us(db: Session, certificates: Collection[str]) -> set[str]:
+    """Those of which SCM has had a renewal of ours: that it calls them renewed is no news."""
+    if not certificates:
+        return set()
+    query = select(Order.predecessor_id).where(
+        Order.predecessor_id.in_(certificates),
+        Order.scm_id.is_not(None),
+    )
+    return {own_id for own_id in db.scalars(query) if own_id is not None}
+
+
+def renewed_on(db: Session, account_id: int, day: date) -> int:
+    """How many of an account's certificates were renewed by themselves on that day (UTC)."""
+    begin = datetime.combine(day, time(), UTC)
+    query = (
+        select(func.count())
+        .select_from(AutoRenewDecision)
+        .join(Certificate, Certificate.id == AutoRenewDecision.certificate_id)
+        .where(
+            AutoRenewDecision.decision == Decision.RENEWED,
+            AutoRenewDecision.decided_at >= begin,
+            AutoRenewDecision.decided_at < begin + timedelta(days=1),
+            Certificate.account_id == account_id,
+        )
+    )
+    return db.scalar(query) or 0
+
+
+def _selection(
+    rules: Sequence[AutoRenewRule],
+) -> tuple[ColumnElement[str | None], ColumnElement[bool]]:
+    """The rule that a certificate is selected by, and whether it is selected at all."""
+    rule = first_rule(rules)
+    chosen = func.coalesce(AutoRenewChoice.selected, rule.is_not(None))
+    alive = or_(
+        Certificate.status == CertificateStatus.ACTIVE,
+        and_(Certificate.status == CertificateStatus.EXPIRED, Certificate.auto_renew),
+    )
+    return rule.label("rule_id"), and_(alive, chosen)

@@ -1,0 +1,199 @@
+"""The audit of auto-renewal: each run, and what it decided about each certificate that was due."""
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, case, func, select, text
+from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from certline.models.commands.command import Command, CommandStatus
+from certline.models.database.base import Base, DnsText, new_id, stored_by_value
+from certline.models.database.session import clock
+from certline.models.orders.order import Order
+from certline.models.renewals.selection import AutoRenewSetting
+
+
+class Decision(StrEnum):
+    """What became of a certificate that was due."""
+
+    RENEWED = "renewed"  # a renewal was asked for
+    SKIPPED = "skipped"  # it is being renewed already
+    HELD = "held"  # it goes on by itself, later
+    REFUSED = "refused"  # not without a person
+    FAILED = "failed"  # a renewal was asked for, and came to nothing
+
+
+class AutoRenewRun(Base):
+    """One run. It has no end while a producer is at it, or is to go on with it."""
+
+    __tablename__ = "auto_renew_run"
+    __table_args__ = (
+        Index(
+            "auto_renew_run_open",
+            text("(true)"),
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("auto_renew_run_by_time", "started_at"),
+    )
+
+    id: Mapped[str] = mapped_column(
+        UUID(as_uuid=False), primary_key=True, default=lambda: str(uuid.uuid4())
+    )
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+    requested_by: Mapped[str]
+    looked_at: Mapped[int] = mapped_column(default=0)
+
+
+class AutoRenewDecision(Base):
+    """What a run decided about a certificate. It outlives the certificate, so it has no key to it."""
+
+    __tablename__ = "auto_renew_decision"
+    __table_args__ = (
+        Index("auto_renew_decision_once", "run_id", "certificate_id", unique=True),
+        Index("auto_renew_decision_by_certificate", "certificate_id", "id"),
+        Index("auto_renew_decision_by_time", "decided_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    run_id: Mapped[str] = mapped_column(UUID(as_uuid=False), ForeignKey("auto_renew_run.id"))
+    certificate_id: Mapped[str]
+    common_name: Mapped[DnsText]
+    not_after: Mapped[datetime]
+    planned: Mapped[date | None]
+    decision: Mapped[Decision] = mapped_column(stored_by_value(Decision))
+    reason: Mapped[str | None]
+    selected_by: Mapped[str]
+    command_id: Mapped[str | None] = mapped_column(UUID(as_uuid=False))
+    decided_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision with what came of it since: the order, its state and the new certificate."""
+
+    row: AutoRenewDecision
+    decision: Decision
+    reason: str | None
+    order_id: str | None
+    order_status: str | None
+    new_certificate_id: str | None
+
+
+# A renewal that came to nothing after the run had ended is not one.
+OUTCOME: ColumnElement[Decision] = case(
+    (
+        (AutoRenewDecision.decision == Decision.RENEWED) & (Command.status == CommandStatus.FAILED),
+        Decision.FAILED.value,
+    ),
+    else_=AutoRenewDecision.decision,
+)
+
+
+def begin_run(db: Session, *, requested_by: str) -> AutoRenewRun:
+    """A new run, or the one that has not ended yet: there is one at a time."""
+    db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("auto-renew run", 0))))
+    going = open_run(db)
+    if going is not None:
+        return going
+    run = AutoRenewRun(requested_by=requested_by, started_at=clock(db))
+    db.add(run)
+    db.flush()
+    return run
+
+
+def open_run(db: Session) -> AutoRenewRun | None:
+    """The run that has not ended."""
+    return db.scalars(select(AutoRenewRun).where(AutoRenewRun.ended_at.is_(None))).first()
+
+
+def take_open_run(db: Session) -> AutoRenewRun | None:
+    """The run that has not ended, locked; None where another producer is at it."""
+    query = select(AutoRenewRun).where(AutoRenewRun.ended_at.is_(None))
+    return db.scalars(query.with_for_update(skip_locked=True)).first()
+
+
+def runs_since(db: Session, since: datetime | None, limit: int | None = None) -> list[AutoRenewRun]:
+    """Runs that started since then, the newest first."""
+    query = select(AutoRenewRun).order_by(AutoRenewRun.started_at.desc()).limit(limit)
+    return list(
+        db.scalars(query if since is None else query.where(AutoRenewRun.started_at >= since))
+    )
+
+
+def decisions_of(
+    db: Session,
+    runs: Sequence[str],
+    *,
+    decisions: Sequence[Decision] = (),
+    certificate_id: str | None = None,
+) -> list[Decided]:
+    """What these runs decided, by time and name; of these kinds, and about that certificate, only."""
+    query = _outcomes(
+        AutoRenewDecision, OUTCOME, Command.error, Order.id, Order.status, Order.certificate_id
+    ).where(AutoRenewDecision.run_id.in_(runs))
+    if decisions:
+        query = query.where(OUTCOME.in_(decisions))
+    if certificate_id is not None:
+        query = query.where(AutoRenewDecision.certificate_id == certificate_id)
+    query = query.order_by(AutoRenewDecision.decided_at.desc(), AutoRenewDecision.common_name)
+    return [
+        Decided(
+            row,
+            Decision(decision),
+            reason=error if decision == Decision.FAILED else row.reason,
+            order_id=order_id,
+            order_status=None if status is None else str(status),
+            new_certificate_id=new,
+        )
+        for row, decision, error, order_id, status, new in db.execute(query)
+    ]
+
+
+def counts_of(db: Session, runs: Sequence[str]) -> dict[str, Counter[Decision]]:
+    """How often each of these runs decided what, as it stands now."""
+    found: dict[str, Counter[Decision]] = {run: Counter() for run in runs}
+    query = _outcomes(AutoRenewDecision.run_id, OUTCOME, func.count())
+    query = query.where(AutoRenewDecision.run_id.in_(runs))
+    for run_id, decision, count in db.execute(query.group_by(AutoRenewDecision.run_id, OUTCOME)):
+        found[run_id][Decision(decision)] = count
+    return found
+
+
+def last_decisions(db: Session, certificates: Sequence[str]) -> dict[str, AutoRenewDecision]:
+    """The last thing that was decided about each of these certificates."""
+    last = (  # ids sort by the time they were made
+        select(func.max(AutoRenewDecision.id))
+        .where(AutoRenewDecision.certificate_id.in_(certificates))
+        .group_by(AutoRenewDecision.certificate_id)
+    )
+    query = select(AutoRenewDecision).where(AutoRenewDecision.id.in_(last))
+    return {row.certificate_id: row for row in db.scalars(query)}
+
+
+def seconds_since_good_run(db: Session) -> float | None:
+    """Seconds since a run last came to its end; before the first one, since it was switched on.
+
+    None where it is off, and never was on.
+    """
+    ended = select(func.max(AutoRenewRun.ended_at)).scalar_subquery()
+    enabled = select(func.min(AutoRenewSetting.changed_at)).where(AutoRenewSetting.enabled)
+    since = func.coalesce(ended, enabled.scalar_subquery())
+    seconds = db.scalar(select(func.extract("epoch", func.now() - since)))
+    return None if seconds is None else float(seconds)
+
+
+def _outcomes(*columns: Any) -> Select[Any]:
+    return (
+        select(*columns)
+        .select_from(AutoRenewDecision)
+        .outerjoin(Command, Command.id == AutoRenewDecision.command_id)
+        .outerjoin(Order, Order.id == Command.subject)
+    )
