@@ -32,7 +32,7 @@ format: .venv/.dev ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 
 asyncapi: .venv/.dev ## Write docs/asyncapi.yaml and its page anew, from the code
-	$(BIN)/python -m certline.producers.asyncapi
+	$(BIN)/python -m tools.asyncapi
 
 faults: .venv/.dev ## Everything killed, in the long form: make faults SEEDS=100, or one again: make faults SEED=17
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(FAULTS)

@@ -17,8 +17,8 @@ from certline.models import Database
 from certline.models.audit.log import record
 from certline.models.database.migrate import upgrade
 from certline.models.events.outbox import emit_event
-from certline.producers.contract_examples import EVENTS
 from tests.servers import open_postgres
+from tools.asyncapi.examples import EVENTS
 
 THREADS = (1, 8)
 TRANSACTIONS = 200

@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from benchmarks.stand_in import calls_of, orders_at, simulator
 from certline.models import Certificate, Command, CommandStatus, Database, Order
 from certline.models.commands.payloads import ImportCommand
-from certline.producers.importing import request_import
+from certline.producers.requests.imports import request_import
 from tests.plant import Plant
 from tests.servers import Process, open_postgres, open_rabbitmq, until
 

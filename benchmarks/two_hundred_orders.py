@@ -17,7 +17,7 @@ from benchmarks.stand_in import calls_of, orders_at, simulator
 from certline.models import Certificate, Database, Order, OrderStatus, PrivateKey
 from certline.models.commands.payloads import OrderCommand
 from certline.models.vault import Vault
-from certline.producers.requests import request_order
+from certline.producers.requests.orders import request_order
 from certline.workers.keys import chain as chains
 from certline.workers.keys import key_pair
 from certline.workers.keys.csr import sign_request

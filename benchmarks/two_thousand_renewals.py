@@ -34,8 +34,8 @@ from certline.models import (
 )
 from certline.models.commands.payloads import ImportCommand
 from certline.models.renewals.batch import State, counts_of, members_of
-from certline.producers.importing import request_import
-from certline.producers.renewing_many import Verdict, judge_many
+from certline.producers.renewals.batches import Verdict, judge_many
+from certline.producers.requests.imports import request_import
 from tests.plant import Plant
 from tests.servers import open_postgres, open_rabbitmq, until
 

@@ -19,13 +19,13 @@ from certline.models import Account, AccountStatus
 from certline.models.accounts.account import account_named, accounts
 from certline.models.audit.log import record
 from certline.models.database.session import clock
-from certline.producers.removing import (
+from certline.producers.requests.accounts import (
     OpenOrdersError,
     Removed,
     remove_account,
     require_same_customer,
 )
-from certline.producers.requests import lift_suspension
+from certline.producers.requests.orders import lift_suspension
 from certline.workers.account_check import Examined, examine
 from certline.workers.runtime.context import login_of, scm_client
 from certline.workers.runtime.step import suspend

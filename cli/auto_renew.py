@@ -33,8 +33,8 @@ from certline.models.renewals.selection import (
 )
 from certline.models.renewals.timing import even_load, usual_cap
 from certline.models.schedule import Schedule
-from certline.producers import renewal_settings
-from certline.producers.auto_renew import go_on
+from certline.producers.renewals import settings as renewal_settings
+from certline.producers.renewals.auto_renew import go_on
 
 # Seconds between two looks at a run that a producer is at.
 LOOK_EVERY = 0.2

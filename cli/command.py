@@ -11,7 +11,7 @@ from certline.cli.output import answer
 from certline.cli.waiting import started, wait_options
 from certline.models.imports.record import failed_records
 from certline.models.validation import BadCommandError
-from certline.producers import requests
+from certline.producers.requests import orders
 
 
 @click.group(cls=Group)
@@ -37,7 +37,7 @@ def retry(command_id: str, *, wait: bool, timeout: float | None) -> None:
     with line.database().transaction() as db:
         found = find_command(db, command_id)
     try:
-        again = requests.retry(line.database(), found, requested_by=line.person())
+        again = orders.retry(line.database(), found, requested_by=line.person())
     except BadCommandError as refusal:
         raise Fault(str(refusal)) from None
     started([again], wait=wait, timeout=timeout)

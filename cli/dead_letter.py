@@ -11,7 +11,12 @@ from certline.cli.finding import find_dead_letter
 from certline.cli.grammar import Group
 from certline.cli.masking import masked
 from certline.cli.output import answer, leave, whisper
-from certline.producers.dead_letters import AlreadyDecidedError, CannotReplayError, drop, replay
+from certline.producers.requests.dead_letters import (
+    AlreadyDecidedError,
+    CannotReplayError,
+    drop,
+    replay,
+)
 
 
 @click.group(cls=Group)

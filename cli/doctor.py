@@ -39,7 +39,7 @@ from certline.models.renewals.runs import (
 from certline.models.renewals.selection import auto_renew_settings
 from certline.models.settings import Settings, without_password
 from certline.models.webhook import IS_DELIVERY, deliveries_parked, webhooks
-from certline.producers.parts import grace, reach_rabbit
+from certline.producers.processes import grace, reach_rabbit
 
 # A relay looks every quarter of a second: rows that are older wait for a relay that isn't there.
 BACKLOG_SECONDS = 60

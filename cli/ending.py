@@ -14,7 +14,7 @@ from certline.cli.output import answer, say, whisper
 from certline.cli.waiting import started, wait_options
 from certline.models.commands.payloads import CancelCommand, DeleteCommand, read_payload
 from certline.models.lifecycle.deletion import StillOpenError
-from certline.producers import managing
+from certline.producers.requests import certificates
 
 HERE_ONLY = (
     "Only here: SCM keeps what it has, and `certline import` brings it back without its key."
@@ -35,7 +35,7 @@ def cancel(order_name: str, *, comments: str, wait: bool, timeout: float | None)
         found = find_order(db, order_name)
     wanted = read_payload("cancel", {"order": found.id, "comments": comments})
     assert isinstance(wanted, CancelCommand)  # noqa: S101  # for mypy: the name says so
-    accepted = managing.request_cancelling(line.database(), wanted, requested_by=line.person())
+    accepted = certificates.request_cancelling(line.database(), wanted, requested_by=line.person())
     started([accepted.command], wait=wait, timeout=timeout)
 
 
@@ -79,7 +79,9 @@ def _delete(data: dict[str, Any]) -> None:
     wanted = read_payload("delete", data)
     assert isinstance(wanted, DeleteCommand)  # noqa: S101  # for mypy: the name says so
     try:
-        accepted = managing.request_deletion(line.database(), wanted, requested_by=line.person())
+        accepted = certificates.request_deletion(
+            line.database(), wanted, requested_by=line.person()
+        )
     except StillOpenError as still_open:
         raise Fault(str(still_open), hint="To delete it all the same: --yes") from None
     command = accepted.command

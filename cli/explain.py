@@ -12,8 +12,8 @@ from certline.models.database.embedded import NoDatabaseError
 from certline.models.settings import settings, without_password
 from certline.models.validation import BadCommandError
 from certline.models.vault import NoSecretKeyError, WrongSecretKeyError
-from certline.producers.parts import NeedsRabbitError, ServerDownError
-from certline.producers.requests import SuspendedError
+from certline.producers.processes import NeedsRabbitError, ServerDownError
+from certline.producers.requests.orders import SuspendedError
 
 # Fields whose option has another name.
 OPTIONS = {

@@ -28,7 +28,7 @@ from certline.models.certificates.deploy_hook import (
     runs_that_matter,
 )
 from certline.models.validation import BadCommandError
-from certline.producers import requests
+from certline.producers.requests import orders
 
 
 @click.group(cls=Group)
@@ -185,7 +185,7 @@ def retry(run_ids: tuple[str, ...], *, every: bool, wait: bool, timeout: float |
         answer([], lambda: say("No run has failed."))
         leave(NOTHING)
     try:
-        again = [requests.retry(line.database(), row, requested_by=line.person()) for row in found]
+        again = [orders.retry(line.database(), row, requested_by=line.person()) for row in found]
     except BadCommandError as refusal:
         raise Fault(str(refusal), hint="Again on purpose: certline hook run NAME CERT") from None
     started(again, wait=wait, timeout=timeout, as_list=True)

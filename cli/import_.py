@@ -13,7 +13,7 @@ from certline.models import Command as Asked
 from certline.models.commands.fields import SCM_WORDS
 from certline.models.commands.payloads import ImportCommand, read_payload
 from certline.models.imports.record import News
-from certline.producers.importing import request_import
+from certline.producers.requests.imports import request_import
 
 # What the report says of each kind of news.
 SAID = {

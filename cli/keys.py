@@ -9,7 +9,7 @@ from certline.cli import line
 from certline.cli.errors import DONE, FAILED, NOTHING
 from certline.cli.grammar import Group
 from certline.cli.output import answer, as_json, leave, say, table, whisper
-from certline.producers.rotating import KeyUse, Rotation, key_uses
+from certline.producers.requests.secret_keys import KeyUse, Rotation, key_uses
 
 # Rows that nobody can read are named up to so many.
 MOST_NAMED = 5

@@ -18,8 +18,8 @@ from certline.models import Certificate
 from certline.models import Command as Asked
 from certline.models.commands.payloads import ReissueCommand, RevokeCommand, read_payload
 from certline.models.orders.order import order_known_as
-from certline.producers import managing
-from certline.producers.requests import Accepted
+from certline.producers.requests import certificates
+from certline.producers.requests.orders import Accepted
 
 
 @click.command(cls=Command)
@@ -84,7 +84,7 @@ def reissue(
     data |= {"certificate": found.id, "sans": list(given["sans"]) or None}
     wanted = read_payload("reissue", data)
     assert isinstance(wanted, ReissueCommand)  # noqa: S101  # for mypy: the name says so
-    accepted = managing.request_successor(
+    accepted = certificates.request_successor(
         line.database(), line.vault(), wanted, requested_by=line.person()
     )
     answer_placed([accepted], wait=wait, timeout=timeout)
@@ -123,7 +123,7 @@ def revoke(
     assert isinstance(wanted, RevokeCommand)  # noqa: S101  # for mypy: the name says so
     if not yes and sys.stdin.isatty() and not _is_meant(found):
         raise Fault("nothing was revoked", code=NOTHING)
-    accepted = managing.request_revocation(line.database(), wanted, requested_by=line.person())
+    accepted = certificates.request_revocation(line.database(), wanted, requested_by=line.person())
     started([accepted.command], wait=wait, timeout=timeout)
 
 

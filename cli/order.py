@@ -19,7 +19,7 @@ from certline.models import Command, Order, OrderStatus
 from certline.models.audit.log import history
 from certline.models.commands.payloads import OrderCommand, read_payload
 from certline.models.orders.order import orders
-from certline.producers import requests
+from certline.producers.requests import orders as requests
 from certline.workers.ordering.placement import make_key
 
 

@@ -17,7 +17,7 @@ from certline.cli.grammar import Group
 from certline.cli.output import answer, leave, table
 from certline.cli.renewing import Pace
 from certline.models.renewals.batch import batches
-from certline.producers import renewing_many
+from certline.producers.renewals import batches as renewing_many
 
 
 @click.group(cls=Group)

@@ -16,8 +16,8 @@ from certline.models.accounts.account import Account
 from certline.models.renewals.forecast import Forecast, forecast, peaks
 from certline.models.renewals.plan import Outlook, Selected
 from certline.models.renewals.selection import settings_of_all
-from certline.producers.renewal_objections import foreseen
-from certline.producers.renewal_settings import outlooks
+from certline.producers.renewals.eligibility import foreseen
+from certline.producers.renewals.settings import outlooks
 
 # Characters of the longest bar, names that are shown beside it, and reasons that are shown.
 BAR, NAMED, REFUSALS = 30, 2, 10

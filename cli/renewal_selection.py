@@ -16,7 +16,7 @@ from certline.cli.output import answer, leave, say
 from certline.models import Certificate
 from certline.models.accounts.account import accounts
 from certline.models.renewals.selection import AutoRenewRule
-from certline.producers import renewal_settings
+from certline.producers.renewals import settings
 
 
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,14 +51,14 @@ def select(*, names: tuple[str, ...], days: int | None, **given: Any) -> None:
     with line.database().transaction() as db:
         if names:
             found = _certificates(db, names)
-            renewal_settings.choose(db, found, selected=True, days=days, who=line.person())
+            settings.choose(db, found, selected=True, days=days, who=line.person())
             documents = [_choice_document(each, selected=True, days=days) for each in found]
         else:
             if days is not None:
                 raise click.UsageError("--days is for single certificates; enable --days for all")
             documents = []
             for rule in _rules(db, given):
-                stored, new = renewal_settings.add_rule(db, rule, who=line.person())
+                stored, new = settings.add_rule(db, rule, who=line.person())
                 if new:
                     documents.append(rule_document(stored, _names(db)))
     _tell_selection(documents, "selected", empty="That is selected already.")
@@ -76,15 +76,15 @@ def deselect(*, names: tuple[str, ...], **given: Any) -> None:
         documents: list[dict[str, Any]] = []
         if names:
             found = _certificates(db, names)
-            renewal_settings.choose(db, found, selected=False, who=line.person())
+            settings.choose(db, found, selected=False, who=line.person())
             documents = [_choice_document(each, selected=False, days=None) for each in found]
         elif given["every"]:
             account = None if given["account"] is None else find_account(db, given["account"])
-            count = renewal_settings.drop_everything(db, account, who=line.person())
+            count = settings.drop_everything(db, account, who=line.person())
             documents = [{"dropped": count}] if count else []
         else:
             for rule in _rules(db, given):
-                gone = renewal_settings.drop_rule(db, rule, who=line.person())
+                gone = settings.drop_rule(db, rule, who=line.person())
                 if gone is not None:
                     documents.append(rule_document(gone, _names(db)))
     _tell_selection(

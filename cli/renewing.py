@@ -24,8 +24,8 @@ from certline.models.commands.payloads import RenewCommand
 from certline.models.listing import certificates_listed
 from certline.models.renewals.batch_pace import per_hour
 from certline.models.validation import BadCommandError
-from certline.producers import managing
-from certline.producers.renewing_many import Verdict, judge_many, request_batch
+from certline.producers.renewals.batches import Verdict, judge_many, request_batch
+from certline.producers.requests import certificates as managing
 
 # What chooses certificates that are stored, by the options' names.
 FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "name")

@@ -11,7 +11,7 @@ from certline.cli.finding import find_order
 from certline.cli.grammar import Command
 from certline.cli.output import answer, leave, say
 from certline.models import OrderStatus
-from certline.producers import deciding
+from certline.producers.requests import order_review
 
 
 @click.command(cls=Command)
@@ -46,14 +46,14 @@ def resolve(
         answer(document, lambda: showing.side_by_side(found))
         leave(WAITS)
     if resend:
-        _make_sure(deciding.may_be_at_scm(found), yes=yes)
+        _make_sure(order_review.may_be_at_scm(found), yes=yes)
     database, who = line.database(), line.person()
     if resend:
-        decided = deciding.send_again(database, found.id, who=who, why=comments)
+        decided = order_review.send_again(database, found.id, who=who, why=comments)
     elif adopt is not None:
-        decided = deciding.adopt(database, found.id, adopt, who=who, why=comments)
+        decided = order_review.adopt(database, found.id, adopt, who=who, why=comments)
     else:  # an order that isn't in review is refused, whatever was chosen
-        decided = deciding.reject(database, found.id, who=who, why=comments)
+        decided = order_review.reject(database, found.id, who=who, why=comments)
     answer(
         order_document(decided),
         lambda: say(f"order {decided.id} for {decided.common_name} is {decided.status}"),

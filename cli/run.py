@@ -8,7 +8,7 @@ from certline.cli.grammar import Group
 from certline.cli.output import leave
 from certline.models import Queue
 from certline.models.database.migrate import behind
-from certline.producers import parts
+from certline.producers import processes as parts
 
 PREFIX = "certline."
 QUEUES = [queue.value.removeprefix(PREFIX) for queue in Queue]

@@ -8,7 +8,7 @@ from certline.cli.errors import Fault
 from certline.cli.grammar import Group
 from certline.cli.output import answer, say, table
 from certline.models.schedule import last_fired, schedules
-from certline.producers.clock import run_now
+from certline.producers.schedule import run_now
 
 
 @click.group(cls=Group)

@@ -10,7 +10,7 @@ from certline.cli.waiting import started, wait_options
 from certline.models import AccountStatus
 from certline.models.accounts.account import accounts
 from certline.models.commands.payloads import SyncCommand, read_payload
-from certline.producers.requests import request_sync
+from certline.producers.requests.orders import request_sync
 from certline.workers.runtime.step import suspended_text
 
 

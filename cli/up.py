@@ -14,7 +14,7 @@ def up() -> None:
 
     What was asked is in the database: a killed `up` loses nothing, the next one goes on.
     """
-    from certline.producers.together import run_up  # noqa: PLC0415  # the demo needs none of it
+    from certline.producers.in_process import run_up  # noqa: PLC0415  # the demo needs none of it
 
     require_tables()
     if line.settings().rabbitmq_url is not None:

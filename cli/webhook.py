@@ -16,7 +16,7 @@ from certline.cli.output import answer, facts, leave, say, table, whisper
 from certline.cli.webhook_documents import delivery_document, webhook_document
 from certline.models import Command, CommandStatus, Webhook
 from certline.models.webhook import deliveries_listed, webhooks
-from certline.producers.webhooks import (
+from certline.producers.requests.webhooks import (
     Added,
     AlreadyThereError,
     UnknownWebhookError,

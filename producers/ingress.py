@@ -28,10 +28,10 @@ from certline.models.events.outbox import (
 )
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
-from certline.producers.autopsy import keep_dead
-from certline.producers.delivery import Delivery
-from certline.producers.listening import Listener
-from certline.producers.wire import RabbitWire, WireDownError
+from certline.producers.messaging.consumer import Listener
+from certline.producers.messaging.dead_work import keep_dead
+from certline.producers.messaging.delivery import Delivery
+from certline.producers.messaging.publisher import RabbitWire, WireDownError
 
 log = structlog.get_logger()
 

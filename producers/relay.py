@@ -18,7 +18,7 @@ from certline.models import Database
 from certline.models.database.session import WAKE_CHANNEL
 from certline.models.events.outbox import Outbox, claim_due, mark_refused, mark_sent
 from certline.models.webhook import hand_to_webhooks
-from certline.producers.wire import RowRefusedError, Wire, WireDownError
+from certline.producers.messaging.publisher import RowRefusedError, Wire, WireDownError
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from jsonschema import Draft7Validator
 
 from certline.models.events.envelope import problems_of_event
 from certline.models.events.outbox import EVENTS
-from certline.producers.contract_examples import EVENTS as EXAMPLES
+from tools.asyncapi.examples import EVENTS as EXAMPLES
 
 ASYNCAPI = Path(__file__).parents[1] / "docs" / "asyncapi.yaml"
 

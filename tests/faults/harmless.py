@@ -4,11 +4,11 @@ DRY_RUN = "it reads for a report (--dry-run)"
 ONE_BY_ONE = "the same store again, record by record, where Postgres would not take them together"
 HARMLESS = {
     "workers.process.health:_metrics transaction": "it reads figures for a monitor",
-    "producers.requests:check_order transaction": "it reads what was synced (--dry-run)",
-    "producers.requests:key_of transaction": "it reads what was synced",
-    "producers.managing:check_successor transaction": "it reads what was synced (--dry-run)",
-    "producers.rotating:key_uses transaction": "it counts what each key is needed for",
-    "producers.renewing_many:judge_many transaction": "it reads what was synced",
+    "producers.requests.orders:check_order transaction": "it reads what was synced (--dry-run)",
+    "producers.requests.orders:key_of transaction": "it reads what was synced",
+    "producers.requests.certificates:check_successor transaction": "it reads what was synced (--dry-run)",
+    "producers.requests.secret_keys:key_uses transaction": "it counts what each key is needed for",
+    "producers.renewals.batches:judge_many transaction": "it reads what was synced",
     "producers.ingress:Ingress.run run execute": "it asks whether Postgres answers",
     "workers.importing.dry_run:report call count_certificates": DRY_RUN,
     "workers.importing.dry_run:report transaction": DRY_RUN,

@@ -14,8 +14,8 @@ from certline.models.certificates.license import set_capacity
 from certline.models.commands.payloads import OrderCommand
 from certline.models.database.session import clock
 from certline.models.states import OPEN
-from certline.producers.deciding import adopt, send_again
-from certline.producers.requests import request_order
+from certline.producers.requests.order_review import adopt, send_again
+from certline.producers.requests.orders import request_order
 from certline.producers.sweep import follow_up, look_up_silent
 from certline.workers.app import STEPS
 from certline.workers.ordering import submission

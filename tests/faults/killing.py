@@ -33,8 +33,8 @@ READING = {
     "workers.steps.import_orders:_listed transaction",
     "workers.steps.import_batch:import_batch transaction",
     "workers.steps.import_batch:import_batch transaction 2",
-    "producers.requests:request_order transaction",
-    "producers.managing:request_successor transaction",
+    "producers.requests.orders:request_order transaction",
+    "producers.requests.certificates:request_successor transaction",
 }
 
 

@@ -10,7 +10,7 @@ from certline.models import Certificate, Command, CommandStatus, CommandType
 from certline.models.commands.command import accept
 from certline.models.commands.payloads import RevokeCommand
 from certline.models.imports.record import ImportRecord, RecordStatus
-from certline.producers.managing import request_revocation
+from certline.producers.requests.certificates import request_revocation
 from tests.plant import Plant
 from tests.servers import until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from certline.models.settings import Settings
-from certline.producers.parts import worker_arguments
+from certline.producers.processes import worker_arguments
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("cli", "models", "producers", "simulator", "workers")

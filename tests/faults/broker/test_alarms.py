@@ -7,8 +7,8 @@ import pytest
 from dramatiq.errors import ConnectionClosed
 
 from certline.models import OrderStatus
+from certline.producers.messaging.publisher import WireDownError, rabbit_wire
 from certline.producers.relay import Relay
-from certline.producers.wire import WireDownError, rabbit_wire
 from certline.workers.process.broker import HardenedBroker, connection_url
 from tests.faults.broker.crew import only_the_order_is_to_be_sent, waiting, working
 from tests.faults.broker.stage import PATIENCE, Kind, Stage, broker_of

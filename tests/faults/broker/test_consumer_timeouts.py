@@ -11,8 +11,8 @@ from contextlib import closing
 import pytest
 
 from certline.models import Account, OrderStatus
+from certline.producers.messaging.publisher import rabbit_wire
 from certline.producers.relay import Relay
-from certline.producers.wire import rabbit_wire
 from certline.workers.process.broker import HardenedBroker, connection_url
 from certline.workers.runtime.context import Line
 from tests.faults.broker.crew import only_the_order_is_to_be_sent, waiting, working

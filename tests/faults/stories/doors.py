@@ -11,7 +11,7 @@ from certline.models import Account, CommandType
 from certline.models.commands.dead_letter import keep
 from certline.models.events.outbox import COMMANDS
 from certline.models.vault import Vault
-from certline.producers.renewing_many import judge_many, request_batch
+from certline.producers.renewals.batches import judge_many, request_batch
 from tests.faults.crashing import Death
 from tests.faults.outsider import order_event
 from tests.faults.stage import Stage

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from certline.models import Command, CommandType, OrderStatus
 from certline.models.commands.payloads import CancelCommand
-from certline.producers.managing import request_cancelling
+from certline.producers.requests.certificates import request_cancelling
 from tests.faults.killing import kill_workers
 from tests.faults.stage import Stage
 from tests.faults.stories.doors import type_twice

@@ -11,7 +11,7 @@ from certline.models import AutoRenewDecision, Certificate, RenewalBatch
 from certline.models.accounts.account import accounts
 from certline.models.database.session import clock
 from certline.models.renewals.runs import Decision
-from certline.producers.renewal_settings import choose, enable
+from certline.producers.renewals.settings import choose, enable
 from tests.faults.crashing import Death
 from tests.faults.killing import kill
 from tests.faults.outsider import order_event, send_nonsense_to_workers, send_to_exchange

@@ -9,7 +9,7 @@ from certline.models import Command, CommandStatus, CommandType, Webhook, Webhoo
 from certline.models.commands.command import accept
 from certline.models.database.base import new_id
 from certline.models.webhook import park
-from certline.producers.webhooks import add_webhook, remove_webhook
+from certline.producers.requests.webhooks import add_webhook, remove_webhook
 from tests.faults.killing import kill_workers
 from tests.faults.stage import Stage
 from tests.faults.stories.doors import type_twice

@@ -7,8 +7,8 @@ from sqlalchemy import delete
 
 from certline.models import Command
 from certline.models.events.outbox import COMMANDS, INGRESS
-from certline.producers.delivery import Delivery
 from certline.producers.ingress import take
+from certline.producers.messaging.delivery import Delivery
 from tests.integration.cli.conftest import Typist
 
 ID = "0190aaaa-0000-7000-8000-000000000000"

@@ -7,8 +7,8 @@ from certline.models.audit.log import history
 from certline.models.events.outbox import emit_event
 from certline.models.settings import settings
 from certline.models.webhook import park
+from certline.producers.messaging.publisher import wire_of
 from certline.producers.relay import Relay
-from certline.producers.wire import wire_of
 from certline.workers.app import declare
 from certline.workers.process.broker import make_broker
 from certline.workers.runtime.context import Line

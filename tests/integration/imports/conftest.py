@@ -26,7 +26,7 @@ from certline.models import (
 from certline.models.commands.command import OPEN
 from certline.models.commands.payloads import ImportCommand
 from certline.models.database.bulk import add_rows
-from certline.producers.importing import request_import
+from certline.producers.requests.imports import request_import
 from certline.simulator.server import Simulator, running
 from tests.integration.workers.conftest import Bench
 from tests.unit.simulator.customer import LOGIN, SHOP, csr, order

@@ -7,8 +7,8 @@ import pytest
 from certline.models import Database
 from certline.producers import ingress as ingress_module
 from certline.producers.ingress import Ingress
+from certline.producers.messaging.publisher import RabbitWire
 from certline.producers.relay import Relay
-from certline.producers.wire import RabbitWire
 from tests.integration.producers.rabbit import open_wire
 from tests.integration.producers.senders import Sender, empty, sending, taking
 

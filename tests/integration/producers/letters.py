@@ -13,9 +13,9 @@ from certline.models import Command, CommandType, Database, DeadLetter, Event, Q
 from certline.models.commands.command import accept
 from certline.models.events.outbox import COMMANDS, INGRESS
 from certline.producers import ingress as ingress_module
-from certline.producers.autopsy import keep_dead
-from certline.producers.delivery import Delivery
 from certline.producers.ingress import take
+from certline.producers.messaging.dead_work import keep_dead
+from certline.producers.messaging.delivery import Delivery
 from tests.integration.producers.senders import VAULT, letters
 
 

@@ -13,8 +13,8 @@ from sqlalchemy import func, select, text
 from certline.models import Database, Outbox, Queue
 from certline.models.database.session import WAKE_CHANNEL
 from certline.models.settings import Settings
+from certline.producers.messaging.publisher import RabbitWire, wire_of
 from certline.producers.relay import Relay
-from certline.producers.wire import RabbitWire, wire_of
 from certline.workers.process.broker import make_broker
 
 

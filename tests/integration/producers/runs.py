@@ -18,8 +18,8 @@ from certline.models import (
 from certline.models.database.session import clock
 from certline.models.renewals.runs import Decided, decisions_of
 from certline.models.renewals.selection import AutoRenewRule
-from certline.producers.auto_renew import go_on, start_run
-from certline.producers.renewal_settings import add_rule, enable
+from certline.producers.renewals.auto_renew import go_on, start_run
+from certline.producers.renewals.settings import add_rule, enable
 from tests.integration.producers.estate import DAY, an_estate, certificates_of
 
 LIFETIME = timedelta(days=47)

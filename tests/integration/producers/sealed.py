@@ -11,7 +11,7 @@ from certline.models.commands.command import accept
 from certline.models.commands.dead_letter import keep
 from certline.models.key_rotation import places
 from certline.models.vault import Vault
-from certline.producers.rotating import Rotation
+from certline.producers.requests.secret_keys import Rotation
 from tests.factories import a_certificate, a_wanted, an_account, an_order
 from tests.faults.outsider import order_event
 

@@ -16,7 +16,7 @@ from certline.models import Command, Database, DeadLetter, Outbox, Queue
 from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS
 from certline.models.vault import Vault
 from certline.producers.ingress import Ingress
-from certline.producers.wire import RabbitWire
+from certline.producers.messaging.publisher import RabbitWire
 from tests.integration.producers.rabbit import a_wire, channel_to, open_wire
 from tests.servers import until
 

@@ -23,8 +23,8 @@ from certline.models.commands.command import finish
 from certline.models.database.session import clock
 from certline.models.metrics import figures
 from certline.models.renewals.runs import Decision, counts_of, decisions_of
-from certline.producers import auto_renew
-from certline.producers.auto_renew import go_on, start_run
+from certline.producers.renewals import auto_renew
+from certline.producers.renewals.auto_renew import go_on, start_run
 from tests.factories import a_certificate, an_order
 from tests.integration.producers.estate import DAY, an_estate
 from tests.integration.producers.runs import LIFETIME, an_account_with, asked, run, set_on

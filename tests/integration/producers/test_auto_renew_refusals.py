@@ -22,7 +22,7 @@ from certline.models.certificates.backoff import renewal_failed
 from certline.models.database.session import clock
 from certline.models.renewals.plan import successions
 from certline.models.renewals.runs import Decision
-from certline.producers import auto_renew
+from certline.producers.renewals import auto_renew
 from tests.factories import a_certificate, an_order
 from tests.integration.producers.estate import DAY
 from tests.integration.producers.runs import (

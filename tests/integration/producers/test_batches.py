@@ -20,9 +20,8 @@ from certline.models import (
 )
 from certline.models.certificates.backoff import backoff_of, renewal_failed
 from certline.models.renewals.batch import State, counts_of, members_of
-from certline.producers import renewing_many
-from certline.producers.clock import tick
-from certline.producers.renewing_many import (
+from certline.producers.renewals import batches
+from certline.producers.renewals.batches import (
     Verdict,
     cancel,
     pause,
@@ -30,6 +29,7 @@ from certline.producers.renewing_many import (
     request_batch,
     resume,
 )
+from certline.producers.schedule import tick
 from tests.factories import a_certificate, an_account, an_order
 
 SETTLE = timedelta(minutes=15)
@@ -176,7 +176,7 @@ def test_a_batch_of_which_nothing_is_under_way_is_over_when_it_is_cancelled(
 def test_no_more_are_released_than_the_window_has_room_for(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(renewing_many, "WINDOW", 2)
+    monkeypatch.setattr(batches, "WINDOW", 2)
     batch_id = a_batch(database)
     assert (waiting(database, batch_id), release(database)) == (1, 0)
 
@@ -188,7 +188,7 @@ def test_no_more_are_released_than_the_window_has_room_for(
 def test_a_member_whose_line_rests_keeps_nobody_waiting(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(renewing_many, "WINDOW", 2)
+    monkeypatch.setattr(batches, "WINDOW", 2)
     batch_id = a_batch(database)
     with database.transaction() as db:
         first = db.scalars(select(RenewalMember).order_by(RenewalMember.position)).first()
@@ -229,7 +229,7 @@ def test_a_producer_that_dies_in_the_middle_has_released_nothing(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(renewing_many, "counts_of", dying)
+        patch.setattr(batches, "counts_of", dying)
         with pytest.raises(KeyboardInterrupt):
             release(database)
     assert died.is_set()

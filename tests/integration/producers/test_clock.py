@@ -22,8 +22,8 @@ from certline.models import (
 )
 from certline.models.database.session import clock
 from certline.models.schedule import last_fired, schedules
-from certline.producers import clock as clock_module
-from certline.producers.clock import Producer, jobs, run_now, tick
+from certline.producers import schedule as clock_module
+from certline.producers.schedule import Producer, jobs, run_now, tick
 from tests.factories import an_account
 from tests.servers import PostgresServer, until
 
@@ -181,7 +181,7 @@ def test_a_firing_and_what_it_makes_are_one_transaction(
     database: Database, monkeypatch: pytest.MonkeyPatch, fire: Callable[[Database], object]
 ) -> None:
     since = set_due(database, "sync", timedelta(hours=1))
-    monkeypatch.setattr("certline.producers.clock.sync_all", broken)
+    monkeypatch.setattr("certline.producers.schedule.sync_all", broken)
 
     with pytest.raises(ZeroDivisionError):
         fire(database)

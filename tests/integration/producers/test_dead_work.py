@@ -15,8 +15,8 @@ from certline.models import Command, CommandStatus, CommandType, Database, Queue
 from certline.models.commands.command import accept
 from certline.models.events.outbox import QUEUE_OF
 from certline.models.settings import Settings
-from certline.producers.autopsy import keep_dead
-from certline.producers.delivery import Delivery
+from certline.producers.messaging.dead_work import keep_dead
+from certline.producers.messaging.delivery import Delivery
 from certline.workers.app import declare
 from certline.workers.process.broker import make_broker
 from certline.workers.runtime.context import Line

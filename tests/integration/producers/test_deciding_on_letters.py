@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from certline.models import Database, DeadLetter, DeadLetterStatus
 from certline.models.metrics import figures
-from certline.producers.dead_letters import AlreadyDecidedError, drop, replay
+from certline.producers.requests.dead_letters import AlreadyDecidedError, drop, replay
 from tests.integration.producers.letters import (
     as_it_stands,
     log_of,

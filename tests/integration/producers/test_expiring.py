@@ -19,7 +19,7 @@ from certline.models.certificates.backoff import renewal_failed
 from certline.models.database.session import clock
 from certline.models.renewals.expiry_events import tell_expiring
 from certline.models.renewals.selection import AutoRenewRule
-from certline.producers.renewal_settings import add_rule, enable
+from certline.producers.renewals.settings import add_rule, enable
 from certline.producers.sweep import sweep
 from tests.factories import an_order
 from tests.integration.producers.estate import DAY, an_estate, certificates_of

@@ -18,7 +18,7 @@ from certline.models.events.outbox import INGRESS
 from certline.models.settings import Settings
 from certline.producers import ingress as ingress_module
 from certline.producers.ingress import Ingress
-from certline.producers.wire import rabbit_wire
+from certline.producers.messaging.publisher import rabbit_wire
 from certline.workers.process.broker import make_broker
 from tests.integration.producers.nonsense import KINDS, bad_messages
 from tests.integration.producers.rabbit import a_wire, channel_to

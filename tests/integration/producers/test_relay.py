@@ -9,8 +9,8 @@ import pytest
 from certline.models import Database, Queue
 from certline.models.events.outbox import EVENTS, emit_event
 from certline.producers import relay as relay_module
+from certline.producers.messaging.publisher import RabbitWire
 from certline.producers.relay import Relay
-from certline.producers.wire import RabbitWire
 from tests.integration.producers.outgoing import emit, sent
 from tests.integration.producers.rabbit import (
     a_wire,

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from certline.models import Database
+from certline.producers.messaging.publisher import RabbitWire, WireDownError
 from certline.producers.relay import Relay
-from certline.producers.wire import RabbitWire, WireDownError
 from tests.integration.producers.outgoing import emit, sent
 from tests.integration.producers.rabbit import a_wire, ids, rows, running, waiting
 from tests.servers import RabbitServer, until

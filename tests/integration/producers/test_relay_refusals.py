@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from certline.models import Database, Queue
 from certline.models.events.outbox import MOST_TRIES, Outbox
+from certline.producers.messaging.publisher import RabbitWire
 from certline.producers.relay import Relay
-from certline.producers.wire import RabbitWire
 from tests.integration.producers.outgoing import emit, unroutable
 from tests.integration.producers.rabbit import channel_to, ids, rows, running, waiting
 from tests.servers import RabbitServer, until

@@ -23,14 +23,14 @@ from certline.models.certificates.license import license_use
 from certline.models.commands.payloads import SyncCommand
 from certline.models.database.session import clock
 from certline.models.validation import BadCommandError
-from certline.producers import deciding
-from certline.producers.removing import (
+from certline.producers.requests import order_review
+from certline.producers.requests.accounts import (
     OpenOrdersError,
     Removed,
     remove_account,
     require_same_customer,
 )
-from certline.producers.requests import SuspendedError, refuse_suspended, request_sync
+from certline.producers.requests.orders import SuspendedError, refuse_suspended, request_sync
 from certline.producers.sweep import sweep
 from certline.simulator.server import Simulator
 from certline.workers.runtime.context import login_of
@@ -205,11 +205,11 @@ def test_a_decision_waits_until_the_account_is_there_again(bench: Bench) -> None
     remove(bench.database, "demo", force=True)
 
     with pytest.raises(BadCommandError, match="was removed"):
-        deciding.adopt(bench.database, order.id, number, who="ida", why=None)
+        order_review.adopt(bench.database, order.id, number, who="ida", why=None)
     with pytest.raises(BadCommandError, match="was removed"):
-        deciding.send_again(bench.database, order.id, who="ida", why=None)
+        order_review.send_again(bench.database, order.id, who="ida", why=None)
     add_again(bench)
-    deciding.adopt(bench.database, order.id, number, who="ida", why=None)
+    order_review.adopt(bench.database, order.id, number, who="ida", why=None)
     bench.settings(issue_after_ms=0)
     bench.decide(number, "approve")
     bench.make_due()

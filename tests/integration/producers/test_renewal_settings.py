@@ -7,7 +7,7 @@ from certline.models.certificates.lineage import Kin, join_lines
 from certline.models.database.session import clock
 from certline.models.renewals.plan import selected_of
 from certline.models.renewals.selection import AutoRenewRule
-from certline.producers.renewal_settings import (
+from certline.producers.renewals.settings import (
     add_rule,
     choose,
     disable,

@@ -27,9 +27,9 @@ from certline.models import (
 )
 from certline.models.renewals.runs import Decision, counts_of
 from certline.models.renewals.selection import AutoRenewRule
-from certline.producers.auto_renew import go_on
-from certline.producers.clock import tick
-from certline.producers.renewal_settings import add_rule, enable
+from certline.producers.renewals.auto_renew import go_on
+from certline.producers.renewals.settings import add_rule, enable
+from certline.producers.schedule import tick
 from tests.integration.producers.estate import (
     DAY,
     an_estate,

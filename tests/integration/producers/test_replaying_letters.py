@@ -22,9 +22,9 @@ from certline.models.commands.command import finish
 from certline.models.commands.envelope import LARGEST
 from certline.models.database.session import clock
 from certline.models.vault import Vault
-from certline.producers.dead_letters import CannotReplayError, replay
-from certline.producers.delivery import Delivery
 from certline.producers.ingress import take
+from certline.producers.messaging.delivery import Delivery
+from certline.producers.requests.dead_letters import CannotReplayError, replay
 from tests.integration.producers.letters import (
     a_waiting_poll,
     as_it_stands,

@@ -17,7 +17,7 @@ from certline.models import (
 )
 from certline.models.commands.command import accept, claim, finish
 from certline.models.validation import BadCommandError
-from certline.producers.requests import request_polls, retry
+from certline.producers.requests.orders import request_polls, retry
 from certline.workers.steps.poll import poll_all
 from tests.factories import an_order
 

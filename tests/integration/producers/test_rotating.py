@@ -14,8 +14,8 @@ from certline.models.commands.payloads import PAYLOADS
 from certline.models.database.base import Base
 from certline.models.key_rotation import SEALED, places
 from certline.models.vault import Vault
-from certline.producers import rotating
-from certline.producers.rotating import Rotation, key_uses
+from certline.producers.requests import secret_keys
+from certline.producers.requests.secret_keys import Rotation, key_uses
 from tests.factories import a_certificate, an_account, an_order
 from tests.integration.producers.sealed import NEW, OLD, SECRET, fill, rotate, secrets
 
@@ -100,7 +100,7 @@ def test_what_was_rotated_is_in_the_log_without_any_secret(database: Database, b
 def test_a_killed_rotation_goes_on_where_it_was(
     database: Database, both: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rotating, "PIECE", 2)
+    monkeypatch.setattr(secret_keys, "PIECE", 2)
     fill(database, Vault(OLD), 5)
     seen = [0]
 

@@ -13,9 +13,9 @@ from certline.models import Command, CommandStatus, CommandType, Database, Webho
 from certline.models.events.outbox import emit_event
 from certline.models.settings import Settings
 from certline.models.vault import Vault
+from certline.producers.messaging.publisher import wire_of
 from certline.producers.relay import Relay
-from certline.producers.webhooks import Added, add_webhook
-from certline.producers.wire import wire_of
+from certline.producers.requests.webhooks import Added, add_webhook
 from certline.workers.app import declare
 from certline.workers.process.broker import make_broker
 from certline.workers.runtime.context import Line

@@ -11,9 +11,9 @@ from sqlalchemy import select, update
 from certline.models import Command, CommandStatus, Outbox
 from certline.models.events.outbox import EVENTS, MOST_TRIES, emit_event, send_last_event_again
 from certline.models.webhook import hand_to_webhooks
+from certline.producers.messaging.publisher import RowRefusedError
 from certline.producers.relay import Relay
 from certline.producers.sweep import sweep
-from certline.producers.wire import RowRefusedError
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receivers import TAKEN, is_signed
 from tests.told import faults, some

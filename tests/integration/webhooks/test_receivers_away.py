@@ -4,7 +4,11 @@ import pytest
 from sqlalchemy import update
 
 from certline.models import Command, CommandStatus, WebhookStatus
-from certline.producers.webhooks import enable_webhook, remove_webhook, retry_deliveries
+from certline.producers.requests.webhooks import (
+    enable_webhook,
+    remove_webhook,
+    retry_deliveries,
+)
 from certline.workers.steps import webhook as step
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receivers import AWAY, TAKEN, states

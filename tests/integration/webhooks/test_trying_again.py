@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from certline.models import Command, CommandStatus
 from certline.models.audit.log import history
-from certline.producers.webhooks import retry_deliveries
+from certline.producers.requests.webhooks import retry_deliveries
 from certline.workers.steps import webhook as step
 from certline.workers.webhooks import receiver as receiver_module
 from tests.integration.webhooks.conftest import Post

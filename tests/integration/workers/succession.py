@@ -11,7 +11,7 @@ from certline.models.audit.log import Event, history
 from certline.models.certificates.certificate import certificates
 from certline.models.commands.command import accept
 from certline.models.commands.payloads import ReissueCommand, RenewCommand, RevokeCommand
-from certline.producers.managing import request_revocation, request_successor
+from certline.producers.requests.certificates import request_revocation, request_successor
 from tests.integration.workers.conftest import Bench
 from tests.servers import until
 

@@ -7,8 +7,8 @@ from sqlalchemy import select
 from certline.models import AutoRenewRun, Certificate, CertificateStatus
 from certline.models.database.session import clock
 from certline.models.renewals.runs import decisions_of
-from certline.producers.auto_renew import go_on, start_run
-from certline.producers.renewal_settings import choose, enable
+from certline.producers.renewals.auto_renew import go_on, start_run
+from certline.producers.renewals.settings import choose, enable
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import RENEW, stored
 from tests.integration.workers.succession import go_on as go_on_with_steps

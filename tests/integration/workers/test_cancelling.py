@@ -8,7 +8,7 @@ from sqlalchemy import select
 from certline.models import Command, CommandStatus, CommandType, Order, OrderStatus
 from certline.models.commands.payloads import CancelCommand
 from certline.models.validation import BadCommandError
-from certline.producers.managing import request_cancelling
+from certline.producers.requests.certificates import request_cancelling
 from certline.workers.ordering.submission import _record_answer, claim_to_send
 from certline.workers.scm import Enrolled
 from tests.integration.workers.conftest import Bench

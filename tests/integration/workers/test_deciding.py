@@ -6,7 +6,7 @@ from certline.models import Command, CommandStatus, Event, OrderStatus
 from certline.models.audit.log import history
 from certline.models.orders.reconciliation import MOST_LOOKS
 from certline.models.validation import BadCommandError
-from certline.producers.deciding import adopt, may_be_at_scm, reject, send_again
+from certline.producers.requests.order_review import adopt, may_be_at_scm, reject, send_again
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.lookups import lost, reconciled
 

@@ -20,7 +20,7 @@ from certline.models.commands.payloads import DeleteCommand
 from certline.models.database.base import Base
 from certline.models.lifecycle.deletion import StillOpenError
 from certline.models.validation import BadCommandError
-from certline.producers.managing import request_deletion
+from certline.producers.requests.certificates import request_deletion
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,

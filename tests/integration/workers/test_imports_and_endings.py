@@ -4,8 +4,8 @@ from sqlalchemy import func, select
 
 from certline.models import Certificate, Command, OrderStatus
 from certline.models.commands.payloads import CancelCommand, DeleteCommand, ImportCommand
-from certline.producers.importing import request_import
-from certline.producers.managing import request_cancelling, request_deletion
+from certline.producers.requests.certificates import request_cancelling, request_deletion
+from certline.producers.requests.imports import request_import
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import all_certificates, go_on, stored
 

@@ -19,7 +19,7 @@ from certline.models import (
     OrderStatus,
     Pace,
 )
-from certline.producers.requests import lift_suspension
+from certline.producers.requests.orders import lift_suspension
 from certline.simulator.server import Simulator
 from certline.workers.runtime.context import Line
 from certline.workers.runtime.outcomes import AccountSuspendedError, TryLater

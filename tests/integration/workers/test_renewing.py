@@ -13,8 +13,8 @@ from certline.models import (
 )
 from certline.models.certificates.license import license_use
 from certline.models.commands.payloads import RenewCommand
-from certline.producers.managing import check_successor
-from certline.producers.requests import set_license
+from certline.producers.requests.certificates import check_successor
+from certline.producers.requests.orders import set_license
 from certline.workers.keys import key_pair
 from certline.workers.keys.csr import sign_request
 from tests.integration.workers.conftest import Bench

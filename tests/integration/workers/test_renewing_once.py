@@ -7,7 +7,7 @@ import pytest
 from certline.models import CommandStatus, OrderStatus
 from certline.models.commands.payloads import RenewCommand
 from certline.models.validation import BadCommandError
-from certline.producers.managing import check_successor, request_successor
+from certline.producers.requests.certificates import check_successor, request_successor
 from certline.workers.ordering.placement import make_key
 from certline.workers.ordering.succession import place_successor, plan
 from tests.integration.workers.conftest import Bench

@@ -13,7 +13,7 @@ from certline.cli.explain import explain
 from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.settings import Settings, settings
 from certline.models.validation import BadCommandError
-from certline.producers.parts import ServerDownError
+from certline.producers.processes import ServerDownError
 
 
 def told(error: Exception) -> Fault:

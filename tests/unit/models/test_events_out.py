@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from certline.models.events.envelope import EVENT_DATA, problems_of_event, schema_of
 from certline.models.events.outbox import Outbox, caused_by, emit_event
-from certline.producers.contract_examples import events
 from tests.told import some
+from tools.asyncapi.examples import events
 
 ROOT = Path(__file__).parents[3]
 # The contract's list; what certline does not tell yet is named here.

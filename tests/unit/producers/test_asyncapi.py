@@ -11,10 +11,10 @@ from jsonschema.exceptions import best_match
 from certline.models.commands.envelope import read_command
 from certline.models.commands.payloads import PAYLOADS, PUBLIC
 from certline.models.events.envelope import EVENT_DATA, problems_of_event
-from certline.producers.asyncapi import document, texts
-from certline.producers.asyncapi_yaml import as_yaml
-from certline.producers.contract_examples import COMMANDS, commands, events
 from tests.told import asyncapi, faults
+from tools.asyncapi.document import document, texts
+from tools.asyncapi.examples import COMMANDS, commands, events
+from tools.asyncapi.yaml import as_yaml
 
 ROOT = Path(__file__).parents[3]
 OFFICIAL = ROOT / "tests" / "asyncapi" / "asyncapi-3.0.0.json"

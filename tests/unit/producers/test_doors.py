@@ -9,8 +9,13 @@ from pydantic import SecretStr
 
 from certline.models.events.outbox import EVENTS, Outbox, Queue
 from certline.models.settings import Settings
-from certline.producers.parts import NeedsRabbitError, ServerDownError, reach_rabbit
-from certline.producers.wire import MemoryWire, RabbitWire, RowRefusedError, wire_of
+from certline.producers.messaging.publisher import (
+    MemoryWire,
+    RabbitWire,
+    RowRefusedError,
+    wire_of,
+)
+from certline.producers.processes import NeedsRabbitError, ServerDownError, reach_rabbit
 from certline.workers.process.broker import make_broker
 
 NOWHERE = SecretStr("amqp://ida:hunter2@127.0.0.1:1/?connection_attempts=1")

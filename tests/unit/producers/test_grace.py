@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from certline.models.settings import Settings
-from certline.producers.parts import STORING, grace
+from certline.producers.processes import STORING, grace
 from certline.workers.ordering.submission import SEND_WITHIN
 from certline.workers.scm.transport.http import DRIPS
 

@@ -8,8 +8,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 from pika.spec import Basic
 
-from certline.producers.delivery import Delivery, delivery_of
-from certline.producers.wire import RabbitWire, WireDownError
+from certline.producers.messaging.delivery import Delivery, delivery_of
+from certline.producers.messaging.publisher import RabbitWire, WireDownError
 
 # A handler that raises has not taken its message, nor have those behind it been.
 Handler = Callable[[Delivery], None]

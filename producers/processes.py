@@ -20,10 +20,10 @@ from certline.models import Database, Queue
 from certline.models.database.embedded import database_url
 from certline.models.settings import Settings, without_password
 from certline.models.vault import open_vault
-from certline.producers.clock import Producer
 from certline.producers.ingress import Ingress
+from certline.producers.messaging.publisher import rabbit_wire, wire_of
 from certline.producers.relay import Relay
-from certline.producers.wire import rabbit_wire, wire_of
+from certline.producers.schedule import Producer
 from certline.workers.ordering.submission import SEND_WITHIN
 from certline.workers.process.broker import connection_url, make_broker
 from certline.workers.process.health import serve_health

@@ -16,10 +16,10 @@ from certline.models.audit.log import record
 from certline.models.commands.payloads import SyncCommand
 from certline.models.database.session import clock
 from certline.models.schedule import due_schedules, fire, take_due
-from certline.producers.auto_renew import go_on_for, start_run
-from certline.producers.importing import look_for_drift
-from certline.producers.renewing_many import release_due
-from certline.producers.requests import sync_account
+from certline.producers.renewals.auto_renew import go_on_for, start_run
+from certline.producers.renewals.batches import release_due
+from certline.producers.requests.imports import look_for_drift
+from certline.producers.requests.orders import sync_account
 from certline.producers.sweep import sweep
 from certline.workers.steps.poll import poll_all
 

@@ -13,11 +13,11 @@ from dramatiq import Worker
 
 from certline.models import Database
 from certline.models.settings import Settings
-from certline.producers.clock import Producer
-from certline.producers.parts import grace, until_told
+from certline.producers.messaging.publisher import wire_of
+from certline.producers.processes import grace, until_told
 from certline.producers.relay import Relay
+from certline.producers.schedule import Producer
 from certline.producers.sweep import wake
-from certline.producers.wire import wire_of
 from certline.workers.app import declare, open_line
 from certline.workers.process.broker import make_broker
 from certline.workers.process.health import fault_of, serve_health

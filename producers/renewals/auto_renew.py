@@ -47,7 +47,7 @@ from certline.models.renewals.runs import (
     take_open_run,
 )
 from certline.models.renewals.selection import AutoRenewSetting, auto_renew_settings
-from certline.producers.renewal_objections import Verdict, facts_about, objections
+from certline.producers.renewals.eligibility import Verdict, facts_about, objections
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from certline.models.commands.payloads import (
 )
 from certline.models.renewals.failures import begin_anew
 from certline.models.vault import Vault
-from certline.producers.requests import Accepted, refuse_suspended
+from certline.producers.requests.orders import Accepted, refuse_suspended
 from certline.workers.ordering.succession import material_for, place_successor, plan
 from certline.workers.steps.cancel import cancel_unsent, order_to_cancel, seen
 from certline.workers.steps.delete import deleted

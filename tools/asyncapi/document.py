@@ -12,9 +12,9 @@ from certline.models.commands.envelope import Envelope
 from certline.models.commands.payloads import PAYLOADS, PUBLIC
 from certline.models.events.envelope import EVENT_DATA, EventEnvelope, schema_of
 from certline.models.events.outbox import COMMANDS, EVENTS
-from certline.producers import contract_examples as examples
-from certline.producers.asyncapi_page import page
-from certline.producers.asyncapi_yaml import as_yaml
+from tools.asyncapi import examples
+from tools.asyncapi.page import page
+from tools.asyncapi.yaml import as_yaml
 
 # It rises with the doors: the last number with words, the middle with what is added, the first with
 # what a sender or a receiver has to follow.
@@ -187,7 +187,3 @@ def main() -> None:
     """Write the files into `docs/` of this folder."""
     for name, text in texts().items():
         (Path("docs") / name).write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

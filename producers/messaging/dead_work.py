@@ -21,7 +21,7 @@ from certline.models.database.session import blames_the_data
 from certline.models.events.outbox import emit_event
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
-from certline.producers.delivery import Delivery, storable
+from certline.producers.messaging.delivery import Delivery, storable
 from certline.workers.process.broker import cleanse
 from certline.workers.runtime.messages import RefusedMessageError, named_in, require_its_own
 

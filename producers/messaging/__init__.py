@@ -1,0 +1,1 @@
+"""AMQP: publishing with confirms, consuming, and dead work messages."""

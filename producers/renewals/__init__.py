@@ -1,0 +1,1 @@
+"""Automatic renewal and batches of renewals."""

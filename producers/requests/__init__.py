@@ -1,0 +1,1 @@
+"""The functions through which users and other systems request work."""

@@ -1,0 +1,1 @@
+"""Programs for the development of certline; none of them is installed with it."""

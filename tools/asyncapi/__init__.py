@@ -1,0 +1,1 @@
+"""Write docs/asyncapi.yaml and docs/asyncapi.md from the models."""
