@@ -7,81 +7,90 @@ import click
 import rich_click
 
 from certline.cli import report
-from certline.cli.grammar import LazyGroup
+from certline.cli.ui.grammar import LazyGroup
 
 PLACES = {
     "init": (
-        "certline.cli.init",
+        "certline.cli.operations.init",
         "Prepare the database, and embedded the secret key; safe to repeat.",
     ),
-    "doctor": ("certline.cli.doctor", "Check every outer thing that the line needs."),
+    "doctor": ("certline.cli.operations.doctor", "Check every outer thing that the line needs."),
     "account": (
-        "certline.cli.account",
+        "certline.cli.scm.account",
         "Logins at SCM: MRAO or RAO administrators of the type API.",
     ),
     "sync": (
-        "certline.cli.sync",
+        "certline.cli.scm.sync",
         "Read from SCM what it offers: organisations, domains, profiles (with custom fields).",
     ),
     "import": (
-        "certline.cli.import_",
+        "certline.cli.scm.import_",
         "Take in orders and certificates that SCM holds already; with --dry-run say what is news.",
     ),
-    "organization": ("certline.cli.catalogue", "Organisations and departments, as last synced."),
-    "domain": ("certline.cli.catalogue", "Domains with their validation, as last synced."),
+    "organization": (
+        "certline.cli.scm.catalogue",
+        "Organisations and departments, as last synced.",
+    ),
+    "domain": ("certline.cli.scm.catalogue", "Domains with their validation, as last synced."),
     "profile": (
-        "certline.cli.catalogue",
+        "certline.cli.scm.catalogue",
         "Certificate profiles with their terms and keys, as last synced.",
     ),
-    "order": ("certline.cli.order", "Certificates that are ordered."),
-    "certificate": ("certline.cli.certificate", "Certificates that are stored."),
+    "order": ("certline.cli.orders.order", "Certificates that are ordered."),
+    "certificate": ("certline.cli.certificates.certificate", "Certificates that are stored."),
     "auto-renew": (
-        "certline.cli.auto_renew",
+        "certline.cli.renewals.auto_renew",
         "Certificates that are renewed by themselves: which, when, and what was decided.",
     ),
     "renewal": (
-        "certline.cli.renewal",
+        "certline.cli.renewals.renewal",
         "Many renewals at once: how far they are; paused, resumed and cancelled.",
     ),
     "hook": (
-        "certline.cli.hook",
+        "certline.cli.integration.hook",
         "Deploy hooks: files and commands, on the worker's machine, when a certificate comes.",
     ),
     "license": (
-        "certline.cli.license",
+        "certline.cli.operations.license",
         "How many certificates may be managed; renewals and reissues count once.",
     ),
-    "command": ("certline.cli.command", "What was asked of the line, and how it ended."),
+    "command": (
+        "certline.cli.integration.command",
+        "What was asked of the line, and how it ended.",
+    ),
     "dead-letter": (
-        "certline.cli.dead_letter",
+        "certline.cli.integration.dead_letter",
         "Messages that could not be taken: look at them, replay them or drop them.",
     ),
     "audit": (
-        "certline.cli.audit",
+        "certline.cli.operations.audit",
         "The log: who did what, and when; only ever added to, and chained.",
     ),
-    "keys": ("certline.cli.keys", "The secret keys of this line, and their rotation."),
-    "seal": ("certline.cli.seal", "Seal a password for a message, with the line's secret key."),
+    "keys": ("certline.cli.operations.keys", "The secret keys of this line, and their rotation."),
+    "seal": (
+        "certline.cli.operations.seal",
+        "Seal a password for a message, with the line's secret key.",
+    ),
     "webhook": (
-        "certline.cli.webhook",
+        "certline.cli.integration.webhook",
         "Receivers that events are posted to, for those without RabbitMQ.",
     ),
-    "schedule": ("certline.cli.schedule", "What runs when."),
-    "run": ("certline.cli.run", "Run parts of the line as processes, over RabbitMQ."),
+    "schedule": ("certline.cli.operations.schedule", "What runs when."),
+    "run": ("certline.cli.operations.run", "Run parts of the line as processes, over RabbitMQ."),
     "up": (
-        "certline.cli.up",
+        "certline.cli.operations.up",
         "Run the whole line in this process, without RabbitMQ, until Ctrl-C.",
     ),
     "demo": (
-        "certline.cli.up",
+        "certline.cli.operations.up",
         "Play a certificate's whole life on this machine: simulator, order, licence, export.",
     ),
     "simulator": (
-        "certline.cli.simulator",
+        "certline.cli.operations.simulator",
         "Run a simulator of SCM, with a CA of its own, until Ctrl-C.",
     ),
     "completion": (
-        "certline.cli.completion",
+        "certline.cli.operations.completion",
         "Print the completion script of a shell, for its start file.",
     ),
 }

@@ -3,34 +3,26 @@
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route, Router
 
-from certline.simulator import (
-    admins,
-    certificate_dcv,
+from certline.simulator.api import admins, crl, organizations, reports, tokens
+from certline.simulator.api.dcv import per_certificate, proofs, validations
+from certline.simulator.api.domains import delegations, domains, state
+from certline.simulator.api.ssl import (
     certificates,
     collect,
-    crl,
-    delegations,
     details,
-    domains,
     enroll,
-    fleet,
-    holdings,
     lifecycle,
-    organizations,
     profiles,
-    proofs,
     renewals,
-    reports,
-    tokens,
     update,
-    validations,
 )
-from certline.simulator.authority import Authority
-from certline.simulator.call import Handler, OpenCall, Turnstile, routes
-from certline.simulator.control import Door, Loopback
-from certline.simulator.login import TOKEN_PATH
-from certline.simulator.scm import Scm
+from certline.simulator.http.call import Handler, OpenCall, Turnstile, routes
+from certline.simulator.http.control import Door, Loopback
+from certline.simulator.http.login import TOKEN_PATH
+from certline.simulator.seed import fleet
 from certline.simulator.settings import Settings
+from certline.simulator.state.authority import Authority
+from certline.simulator.state.scm import Scm
 
 BASE = "http://127.0.0.1:8500"
 
@@ -38,13 +30,13 @@ ACCOUNT: list[tuple[str, str, Handler]] = [
     ("GET", "/organization/v1", organizations.listed),
     ("GET", "/organization/v1/{id}", organizations.details),
     ("GET", "/domain/v1", domains.listed),
-    ("POST", "/domain/v1", holdings.create),
+    ("POST", "/domain/v1", state.create),
     ("GET", "/domain/v1/count", domains.counted),
     ("POST", "/domain/v1/delegation", delegations.add_many),
     ("GET", "/domain/v1/{id}", domains.details),
-    ("DELETE", "/domain/v1/{id}", holdings.delete),
-    ("PUT", "/domain/v1/{id}/activate", holdings.activate),
-    ("PUT", "/domain/v1/{id}/suspend", holdings.suspend),
+    ("DELETE", "/domain/v1/{id}", state.delete),
+    ("PUT", "/domain/v1/{id}/activate", state.activate),
+    ("PUT", "/domain/v1/{id}/suspend", state.suspend),
     ("POST", "/domain/v1/{id}/delegation", delegations.add),
     ("DELETE", "/domain/v1/{id}/delegation", delegations.remove),
     ("POST", "/domain/v1/{id}/delegation/approve", delegations.approve),
@@ -86,7 +78,7 @@ SSL: list[tuple[str, str, Handler]] = [
     ("POST", "/revoke/manual", lifecycle.mark_revoked),
     ("POST", "/revoke/serial/{serial}", lifecycle.revoke_by_serial),
     ("POST", "/revoke/{id}", lifecycle.revoke),
-    ("GET", "/{id}/dcv", certificate_dcv.per_certificate),
+    ("GET", "/{id}/dcv", per_certificate.per_certificate),
     ("GET", "/{sslId}", details.details),
     ("DELETE", "/{sslId}", lifecycle.delete),
 ]

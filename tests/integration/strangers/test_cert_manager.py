@@ -14,7 +14,7 @@ from cert_manager import (  # type: ignore[import-untyped, unused-ignore]  # it 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from certline.simulator.login import TOKEN_PATH
+from certline.simulator.http.login import TOKEN_PATH
 from certline.simulator.server import Simulator
 from tests.integration.strangers.conftest import TIMEOUT, Door
 from tests.unit.simulator.customer import SHOP, csr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from certline.cli.doctor import _settings
+from certline.cli.operations.doctor import _settings
 from certline.models.settings import Settings
 
 

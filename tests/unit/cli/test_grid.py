@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from certline.cli import grid
-from certline.cli.grid import (
+from certline.cli.ui import grid
+from certline.cli.ui.grid import (
     SHORTEST,
     Column,
     Fit,

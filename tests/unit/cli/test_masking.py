@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from certline.cli.masking import masked
+from certline.cli.integration.masking import masked
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from certline.cli.errors import DONE, FAILED, WAITS
-from certline.cli.progress import import_ending, import_progress
-from certline.cli.standing import View, judge
+from certline.cli.ui.import_progress import import_ending, import_progress
+from certline.cli.waiting.state import View, judge
 from certline.models import Command, CommandStatus, CommandType
 from certline.models.imports.progress import completed, empty_result
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from certline.cli.standing import Ending, View, describe, judge
+from certline.cli.waiting.state import Ending, View, describe, judge
 from certline.models import (
     Account,
     AccountStatus,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from certline.cli.errors import Fault
-from certline.cli.writing import write
+from certline.cli.ui.secret_file import write
 
 
 def save(path: Path, content: bytes, *, force: bool = False) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import click
 
-from certline.cli.grammar import LazyGroup
 from certline.cli.main import certline
+from certline.cli.ui.grammar import LazyGroup
 
 
 def commands() -> dict[str, click.Command]:

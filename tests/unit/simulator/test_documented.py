@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from certline.simulator.accounts import ACCOUNTS
 from certline.simulator.settings import Settings
+from certline.simulator.state.accounts import ACCOUNTS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 

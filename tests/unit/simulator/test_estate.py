@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from certline.simulator import records as status
 from certline.simulator.app import build
-from certline.simulator.scm import Scm
 from certline.simulator.server import running
 from certline.simulator.settings import Settings
+from certline.simulator.state import records as status
+from certline.simulator.state.scm import Scm
 from tests.unit.simulator.customer import Customer
 
 SIZE = 1000

@@ -5,7 +5,7 @@ import time
 import pytest
 import requests
 
-from certline.simulator.login import TOKEN_PATH
+from certline.simulator.http.login import TOKEN_PATH
 from tests.unit.simulator.customer import LOGIN, TIMEOUT, Colleague, Customer, refused
 
 FORM = {"grant_type": "client_credentials", "client_id": "admin", "client_secret": "secret"}

@@ -1,0 +1,1 @@
+"""Commands on certificates: list, show, export, renew, reissue and revoke."""

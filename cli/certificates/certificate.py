@@ -1,0 +1,106 @@
+"""`certline certificate`: what is stored, and how it leaves."""
+
+import rich_click as click
+
+from certline.cli import context
+from certline.cli.certificates.export import (
+    BINARY,
+    ENDINGS,
+    FORMATS,
+    KEYSTORES,
+    export_document,
+    exported,
+    preferred,
+)
+from certline.cli.certificates.reissue_revoke import reissue, revoke
+from certline.cli.certificates.renew import renew
+from certline.cli.errors import Fault
+from certline.cli.orders import listing
+from certline.cli.orders.delete import delete_certificate
+from certline.cli.ui import detail
+from certline.cli.ui.documents import certificate_document
+from certline.cli.ui.grammar import Group
+from certline.cli.ui.lookup import find_certificate
+from certline.cli.ui.output import answer, as_json, say, whisper
+from certline.cli.ui.secret_file import write
+from certline.models.audit.log import record
+
+
+@click.group(cls=Group)
+def certificate() -> None:
+    """Certificates that are stored.
+
+    CERT is a certificate's id, its serial number, or a common name that one active certificate has.
+    """
+
+
+@certificate.command()
+@click.argument("name", metavar="CERT")
+def show(name: str) -> None:
+    """Everything about one certificate but its key and its keystore's password."""
+    with context.database().transaction() as db:
+        found = find_certificate(db, name)
+    file = f"{found.common_name.removeprefix('*.')}.{ENDINGS[preferred(found)]}"
+    answer(certificate_document(found), lambda: detail.certificate(found, file))
+
+
+@certificate.command()
+@click.argument("name", metavar="CERT")
+@click.option(
+    "--output", required=True, metavar="FILE", help="The file to make, or - for standard output."
+)
+@click.option(
+    "--format",
+    "chosen",
+    type=click.Choice(FORMATS, case_sensitive=False),
+    help="Unless said otherwise by the keystore type that was ordered. pem: key, certificate and "
+    "issuers; leaf or der: certificate; fullchain or pkcs7: certificate and issuers; chain: issuers.",
+)
+@click.option(
+    "--legacy", is_flag=True, help="A PKCS#12 that old Windows and Java read: 3DES, SHA-1."
+)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def export(name: str, output: str, chosen: str | None, *, legacy: bool, force: bool) -> None:
+    """Write a certificate to a file that only you can read. Who exported a key is recorded."""
+    if output == "-" and as_json():
+        raise click.UsageError("--output - and --json both want standard output")
+    with context.database().transaction() as db:
+        found = find_certificate(db, name)
+    chosen = chosen or preferred(found)
+    if legacy and chosen != "pkcs12":
+        raise click.UsageError(f"--legacy is of --format pkcs12, and this is {chosen}")
+    export_ = exported(context.database(), context.vault(), found, chosen, legacy=legacy)
+    if export_.has_key:
+        with context.database().transaction() as db:
+            record(db, "certificate.exported", found.id, who=context.person(), format=chosen)
+    write(output, export_.content, force=force, is_text=chosen not in BINARY)
+    if output == "-":
+        return
+    document = export_document(found, export_, chosen, output)
+    answer(document, lambda: say(f"{chosen} of {found.common_name} written to {output}"))
+    if chosen in KEYSTORES:
+        whisper(f"Its password: certline certificate password {found.id}")
+    elif export_.has_key:
+        whisper("The private key in it is not encrypted: keep the file safe.")
+    elif chosen == "pem":
+        whisper("The private key is not kept here: the file has the certificates only.")
+
+
+@certificate.command()
+@click.argument("name", metavar="CERT")
+def password(name: str) -> None:
+    """Print the keystore's password. That it was read, and by whom, is recorded."""
+    with context.database().transaction() as db:
+        found = find_certificate(db, name)
+        if found.keystore_password_sealed is None:
+            raise Fault(f"certificate {found.id} has no keystore password")
+        secret = context.vault().open(found.keystore_password_sealed).decode()
+        record(db, "certificate.password_read", found.id, who=context.person())
+    answer({"certificate_id": found.id, "password": secret}, lambda: say(secret))
+
+
+certificate.add_command(listing.certificates)
+certificate.add_command(renew)
+certificate.add_command(reissue)
+certificate.add_command(revoke)
+certificate.add_command(delete_certificate)

@@ -1,0 +1,185 @@
+"""`certline certificate reissue` and `revoke`: what is done about certificates at SCM."""
+
+import sys
+from collections.abc import Iterable
+from typing import IO, Any
+
+import rich_click as click
+
+from certline.cli import context
+from certline.cli.errors import NOTHING, Fault
+from certline.cli.ui.documents import command_document, minute
+from certline.cli.ui.grammar import Command
+from certline.cli.ui.lookup import find_certificate
+from certline.cli.ui.options import first_line
+from certline.cli.ui.output import answer, leave, say, whisper
+from certline.cli.waiting.wait import started, wait_options
+from certline.models import Certificate
+from certline.models import Command as Asked
+from certline.models.commands.payloads import ReissueCommand, RevokeCommand, read_payload
+from certline.models.orders.order import order_known_as
+from certline.producers.requests import certificates
+from certline.producers.requests.orders import Accepted
+
+
+@click.command(cls=Command)
+@click.argument("name", metavar="CERT")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for SCM; 512 characters.")
+@click.option("--common-name", metavar="CN", help="Another first name; the further names stay.")
+@click.option(
+    "--san",
+    "sans",
+    multiple=True,
+    metavar="NAME",
+    help="The further names, all of them; repeatable.",
+)
+@click.option(
+    "--key-algorithm",
+    type=click.Choice(["RSA", "EC"], case_sensitive=False),
+    metavar="RSA|EC",
+    help="As before unless said otherwise.",
+)
+@click.option(
+    "--key-size",
+    type=click.Choice(["2048", "3072", "4096", "P-256", "P-384"], case_sensitive=False),
+    metavar="2048|3072|4096|P-256|P-384",
+    help="As before unless said otherwise.",
+)
+@click.option(
+    "--keystore-type",
+    type=click.Choice(["PKCS12", "JKS", "PEM"], case_sensitive=False),
+    metavar="PKCS12|JKS|PEM",
+    help="As before unless said otherwise.",
+)
+@click.option(
+    "--keystore-password-file",
+    type=click.File(),
+    metavar="FILE",
+    help="First line: the keystore's password. Without it a new one is made.",
+)
+@click.option(
+    "--revoke-old-after",
+    metavar="DURATION",
+    help="Revoke the old one so long after the new one is stored: 0, 12h, 7d.",
+)
+@wait_options
+def reissue(
+    name: str,
+    *,
+    keystore_password_file: IO[str] | None,
+    wait: bool,
+    timeout: float | None,
+    **given: Any,
+) -> None:
+    """Have a certificate made anew, with a fresh key; its end and its sslId stay as they are.
+
+    The old one is revoked by --revoke-old-after only, or by `certline certificate revoke` with its
+    serial number.
+    """
+    data = {key: value for key, value in given.items() if value}
+    if keystore_password_file is not None:
+        password = first_line(keystore_password_file, "--keystore-password-file")
+        data["keystore_password_sealed"] = context.vault().seal(password.encode()).decode()
+    (found,) = certificates_named((name,))
+    data |= {"certificate": found.id, "sans": list(given["sans"]) or None}
+    wanted = read_payload("reissue", data)
+    assert isinstance(wanted, ReissueCommand)  # noqa: S101  # for mypy: the name says so
+    accepted = certificates.request_successor(
+        context.database(), context.vault(), wanted, requested_by=context.person()
+    )
+    answer_placed([accepted], wait=wait, timeout=timeout)
+
+
+@click.command(cls=Command)
+@click.argument("name", metavar="CERT")
+@click.option("--comments", required=True, metavar="TEXT", help="Why, for SCM; 512 characters.")
+@click.option(
+    "--reason-code",
+    type=click.Choice(
+        [
+            "unspecified",
+            "key-compromise",
+            "affiliation-changed",
+            "superseded",
+            "cessation-of-operation",
+        ]
+    ),
+    default="unspecified",
+    show_default=True,
+    help="The reason that the CA publishes.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@wait_options
+def revoke(
+    name: str, *, comments: str, reason_code: str, yes: bool, wait: bool, timeout: float | None
+) -> None:
+    """Revoke a certificate: its CA publishes that nobody should trust it. It can't be taken back.
+
+    CERT may be an order, too. On a terminal it asks first.
+    """
+    found = _to_revoke(name)
+    data = {"certificate": found.id, "comments": comments, "reason_code": reason_code}
+    wanted = read_payload("revoke", data)
+    assert isinstance(wanted, RevokeCommand)  # noqa: S101  # for mypy: the name says so
+    if not yes and sys.stdin.isatty() and not _is_meant(found):
+        raise Fault("nothing was revoked", code=NOTHING)
+    accepted = certificates.request_revocation(
+        context.database(), wanted, requested_by=context.person()
+    )
+    started([accepted.command], wait=wait, timeout=timeout)
+
+
+def certificates_named(names: Iterable[str]) -> list[Certificate]:
+    """The certificates that a person names, each once. Raises Fault."""
+    with context.database().transaction() as db:
+        found = [find_certificate(db, name) for name in names]
+    return list({certificate.id: certificate for certificate in found}.values())
+
+
+def _to_revoke(name: str) -> Certificate:
+    """The certificate that is named, by itself or by its order. Raises Fault."""
+    with context.database().transaction() as db:
+        order = order_known_as(db, name)
+        if order is None:
+            return find_certificate(db, name)
+        if order.certificate_id is None:
+            raise Fault(f"order {order.id} is {order.status}: it has no certificate here to revoke")
+        return db.get_one(Certificate, order.certificate_id)
+
+
+def _is_meant(found: Certificate) -> bool:
+    whisper(
+        f"{found.common_name}, serial number {found.serial_number}, valid until "
+        f"{minute(found.not_after)} UTC, {found.status}"
+    )
+    return click.confirm("Revoke this certificate, for good?", err=True)
+
+
+def answer_placed(accepted: list[Accepted], *, wait: bool, timeout: float | None) -> None:
+    """The answer for orders that were placed, or that there are already."""
+    for each in accepted:
+        for warning in each.warnings:
+            whisper(f"warning: {warning}")
+        if each.already is None:
+            say(f"order {each.command.subject} is placed")
+        else:
+            whisper(
+                f"{each.already.common_name}: there is already order {each.already.id} "
+                f"({each.already.status})"
+            )
+    commands = [each.command for each in accepted]
+    if wait or timeout is not None:
+        started([_awaited(each) for each in accepted], wait=True, timeout=timeout)
+    if all(each.already is not None for each in accepted):
+        documents = [command_document(command) for command in commands]
+        answer(documents[0] if len(documents) == 1 else documents, lambda: None)
+        leave(NOTHING)
+    started(commands, wait=False, timeout=None)
+
+
+def _awaited(accepted: Accepted) -> Asked:
+    """The command whose end is the order's."""
+    if accepted.already is None or accepted.already.command_id is None:
+        return accepted.command
+    with context.database().transaction() as db:
+        return db.get_one(Asked, accepted.already.command_id)

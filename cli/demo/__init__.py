@@ -1,0 +1,1 @@
+"""`certline demo`: a certificate's life, played on this machine."""

@@ -1,0 +1,1 @@
+"""Commands for other systems: commands, dead letters, deploy hooks and webhooks."""

@@ -1,0 +1,208 @@
+"""`certline hook`: what is done on the worker's machine when a certificate comes."""
+
+from typing import Any
+
+import rich_click as click
+from sqlalchemy.orm import Session
+
+from certline.cli import context
+from certline.cli.errors import NOTHING, Fault
+from certline.cli.ui.documents import hook_document, minute, run_document
+from certline.cli.ui.grammar import Group
+from certline.cli.ui.grid import Column, style_of
+from certline.cli.ui.listing import View, show_pages, status_option, view_options
+from certline.cli.ui.lookup import find_account, find_certificate, find_command, find_hook
+from certline.cli.ui.output import answer, facts, leave, say, table, whisper
+from certline.cli.waiting.wait import started, wait_options
+from certline.models import Command, CommandStatus, CommandType, Hook
+from certline.models.accounts.account import accounts
+from certline.models.certificates.deploy_hook import (
+    HOOK_EVENTS,
+    MOST_TIMEOUT,
+    USUAL_TIMEOUT,
+    add_hook,
+    hooks,
+    remove_hook,
+    run_hook,
+    runs_listed,
+    runs_that_matter,
+)
+from certline.models.validation import BadCommandError
+from certline.producers.requests import orders
+
+
+@click.group(cls=Group)
+def hook() -> None:
+    """Deploy hooks: files and commands, on the worker's machine, when a certificate comes."""
+
+
+def event_names(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> list[str]:
+    """Events by their names, with or without `certificate.`, several in one text or not."""
+    names = [name for text in given for name in text.replace(",", " ").split()]
+    return [HOOK_EVENTS.get(name.removeprefix("certificate."), name) for name in names]
+
+
+@hook.command()
+@click.argument("name")
+@click.option(
+    "--on",
+    "events",
+    multiple=True,
+    required=True,
+    metavar="EVENTS",
+    callback=event_names,
+    help="certificate.stored (any certificate), renewed, reissued; repeatable, or separated by commas.",
+)
+@click.option(
+    "--command",
+    metavar="TEXT",
+    help="A program with its arguments; no shell runs it. The facts are in its environment.",
+)
+@click.option(
+    "--directory",
+    metavar="DIR",
+    help="Where the files go, in a folder for each line. Without it they are gone when the command ends.",
+)
+@click.option(
+    "--common-name", metavar="PATTERN", help="Only names like this; * for any characters."
+)
+@click.option("--account", "account_name", metavar="NAME", help="Only of this account.")
+@click.option(
+    "--timeout",
+    type=click.IntRange(1, MOST_TIMEOUT),
+    default=USUAL_TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help=f"How long the command may take, {MOST_TIMEOUT} at most.",
+)
+def add(name: str, *, account_name: str | None, **given: Any) -> None:
+    """Have files written and a command run for each certificate that comes from now on.
+
+    For those that are here: certline hook run NAME CERT.
+    """
+    with context.database().transaction() as db:
+        account = None if account_name is None else find_account(db, account_name)
+        added = add_hook(db, name, who=context.person(), account=account, **given)
+        named = {} if account is None else {account.id: account.name}
+    answer(hook_document(added, named), lambda: say(f"hook {name} is added"))
+    whisper(f"For a certificate that is here already: certline hook run {name} CERT")
+
+
+@hook.command("list")
+def list_() -> None:
+    """Hooks by name."""
+    with context.database().transaction() as db:
+        found, named = hooks(db), _account_names(db)
+    rows = [
+        (row.name, _words(row), row.common_name, row.command, row.directory, f"{row.timeout} s")
+        for row in found
+    ]
+    answer(
+        [hook_document(row, named) for row in found],
+        lambda: table(
+            ["hook", "on", "names", "command", "directory", "timeout"],
+            rows,
+            empty="There is no hook. The first: certline hook add --help",
+        ),
+    )
+
+
+@hook.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """One hook."""
+    with context.database().transaction() as db:
+        found, named = find_hook(db, name), _account_names(db)
+    document = hook_document(found, named)
+    answer(document, lambda: facts({key.replace("_", " "): document[key] for key in document}))
+
+
+@hook.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Remove a hook. The files that it has written stay where they are."""
+    with context.database().transaction() as db:
+        found = find_hook(db, name)
+        remove_hook(db, found, who=context.person())
+    answer({"name": name, "removed": True}, lambda: say(f"hook {name} is removed"))
+    if found.directory is not None:
+        whisper(f"Its files stay: {found.directory} has private keys")
+
+
+@hook.command()
+@click.argument("name")
+@click.argument("certificate_name", metavar="CERT")
+@wait_options
+def run(name: str, certificate_name: str, *, wait: bool, timeout: float | None) -> None:
+    """Run a hook now for a certificate that is here, whatever it waits for otherwise."""
+    with context.database().transaction() as db:
+        found, certificate = find_hook(db, name), find_certificate(db, certificate_name)
+        command = run_hook(db, found, certificate, requested_by=context.person())
+    started([command], wait=wait, timeout=timeout)
+
+
+RUNS = [
+    Column[Command]("run", lambda row: row.id),
+    Column[Command]("hook", lambda row: row.payload["name"]),
+    Column[Command]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
+    Column[Command]("common name", lambda row: row.payload["common_name"], 1, may_be_cut=True),
+    Column[Command]("tries", lambda row: row.attempts, rank=2),
+    Column[Command]("begun (UTC)", lambda row: minute(row.started_at), rank=4),
+    Column[Command]("error", lambda row: row.error, rank=3, may_be_cut=True),
+]
+
+
+@hook.command()
+@click.option("--hook", "name", metavar="NAME", help="Only runs of this hook.")
+@click.option("--failed", is_flag=True, help="Only those whose last try failed.")
+@status_option(status.value for status in CommandStatus)
+@view_options("created")
+def runs(*, name: str | None, failed: bool, statuses: tuple[str, ...], view: View) -> None:
+    """What hooks have done, the newest first; with --json also what their commands said."""
+    show_pages(
+        runs_listed(name=name, statuses=statuses, failed=failed),
+        view,
+        find=find_command,
+        document=run_document,
+        columns=RUNS,
+        empty="There is no such run.",
+    )
+
+
+@hook.command()
+@click.argument("run_ids", metavar="[RUN]...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Every run that has failed and still matters.")
+@wait_options
+def retry(run_ids: tuple[str, ...], *, every: bool, wait: bool, timeout: float | None) -> None:
+    """Try failed runs again now; exit 4 where there is none."""
+    if every == bool(run_ids):
+        raise click.UsageError("name the runs, or say --all")
+    with context.database().transaction() as db:
+        found = runs_that_matter(db) if every else [_run(db, run_id) for run_id in run_ids]
+    if not found:
+        answer([], lambda: say("No run has failed."))
+        leave(NOTHING)
+    try:
+        again = [
+            orders.retry(context.database(), row, requested_by=context.person()) for row in found
+        ]
+    except BadCommandError as refusal:
+        raise Fault(str(refusal), hint="Again on purpose: certline hook run NAME CERT") from None
+    started(again, wait=wait, timeout=timeout, as_list=True)
+
+
+def _run(db: Session, run_id: str) -> Command:
+    found = find_command(db, run_id)
+    if found.type is not CommandType.HOOK:
+        raise Fault(f"command {found.id} is {found.type}, and no run of a hook")
+    return found
+
+
+def _account_names(db: Session) -> dict[int, str]:
+    return {row.id: row.name for row in accounts(db, removed=True)}
+
+
+def _words(row: Hook) -> list[str]:
+    return [event.removeprefix("certificate.") for event in row.events]

@@ -1,0 +1,207 @@
+"""`certline webhook`: receivers that events are posted to, and what became of each event."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import rich_click as click
+
+from certline.cli import context
+from certline.cli.errors import NOTHING, Fault
+from certline.cli.integration.webhook_documents import delivery_document, webhook_document
+from certline.cli.ui.documents import minute
+from certline.cli.ui.grammar import Group
+from certline.cli.ui.grid import Column, style_of
+from certline.cli.ui.listing import View, show_pages, status_option, view_options
+from certline.cli.ui.lookup import find_command, find_webhook
+from certline.cli.ui.output import answer, facts, leave, say, table, whisper
+from certline.models import Command, CommandStatus, Webhook
+from certline.models.webhook import deliveries_listed, webhooks
+from certline.producers.requests.webhooks import (
+    Added,
+    AlreadyThereError,
+    UnknownWebhookError,
+    add_webhook,
+    deliveries_by_status,
+    enable_webhook,
+    remove_webhook,
+    retry_deliveries,
+)
+
+T = TypeVar("T")
+
+
+@click.group(cls=Group)
+def webhook() -> None:
+    """Receivers that events are posted to, for those without RabbitMQ."""
+
+
+@webhook.command()
+@click.argument("url", metavar="URL")
+@click.option(
+    "--events",
+    multiple=True,
+    required=True,
+    metavar="TYPE",
+    help="Types of events, such as certificate.stored; * stands for any characters. Repeatable, or "
+    "separated by commas.",
+)
+@click.option(
+    "--allow-private",
+    is_flag=True,
+    help="The receiver may be in a private network, and may speak plain HTTP.",
+)
+def add(url: str, events: tuple[str, ...], *, allow_private: bool) -> None:
+    """Have events posted to a URL from now on, and print the secret that signs them: this once.
+
+    Exits 4 where there is a webhook with that URL.
+    """
+    wanted = [name for text in events for name in text.replace(",", " ").split()]
+    try:
+        added = add_webhook(
+            context.database(),
+            context.vault(),
+            url,
+            wanted,
+            allow_private=allow_private,
+            who=context.person(),
+        )
+    except AlreadyThereError as there:
+        hint = f"To change it: certline webhook remove {url}, then add it again"
+        raise Fault(str(there), code=NOTHING, hint=hint) from None
+    for warning in added.warnings:
+        whisper(f"warning: {warning}")
+    answer(webhook_document(added.webhook) | {"secret": added.secret}, lambda: _added(added))
+
+
+@webhook.command("list")
+def list_() -> None:
+    """Webhooks, the oldest first."""
+    with context.database().transaction() as db:
+        found = webhooks(db)
+    rows = [
+        (hook.id, hook.status, hook.url, ", ".join(hook.events), hook.failures) for hook in found
+    ]
+    answer(
+        [webhook_document(hook) for hook in found],
+        lambda: table(
+            ["webhook", "status", "url", "events", "failures"],
+            rows,
+            empty="There is no webhook. The first: certline webhook add --help",
+        ),
+    )
+
+
+@webhook.command()
+@click.argument("name", metavar="WEBHOOK")
+def show(name: str) -> None:
+    """One webhook without its secret, and how its deliveries stand."""
+    with context.database().transaction() as db:
+        found = find_webhook(db, name)
+        counts = deliveries_by_status(db, found.id)
+    answer(webhook_document(found) | {"deliveries": counts}, lambda: _show(found, counts))
+
+
+@webhook.command()
+@click.argument("name", metavar="WEBHOOK")
+def remove(name: str) -> None:
+    """Forget a webhook. What was on its way there is given up."""
+    with context.database().transaction() as db:
+        found = find_webhook(db, name)
+    count = _known(lambda: remove_webhook(context.database(), found.id, who=context.person()))
+    answer(
+        webhook_document(found) | {"given_up": count},
+        lambda: say(f"{found.id} is removed; {count} deliveries are given up"),
+    )
+
+
+@webhook.command()
+@click.argument("name", metavar="WEBHOOK")
+def enable(name: str) -> None:
+    """Post to a webhook again that said it was gone (410). Exits 4 where it is not disabled."""
+    with context.database().transaction() as db:
+        found = find_webhook(db, name)
+    changed = _known(lambda: enable_webhook(context.database(), found.id, who=context.person()))
+    with context.database().transaction() as db:
+        found = find_webhook(db, found.id)
+    answer(
+        webhook_document(found),
+        lambda: say(f"{found.id} is {'enabled' if changed else 'active as before'}"),
+    )
+    leave(0 if changed else NOTHING)
+
+
+DELIVERIES = [
+    Column[Command]("delivery", lambda row: row.id),
+    Column[Command]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
+    Column[Command]("event", lambda row: row.payload["event"]["type"]),
+    Column[Command]("about", lambda row: row.payload["event"].get("subject"), rank=3),
+    Column[Command]("webhook", lambda row: row.subject, rank=4),
+    Column[Command]("tries", lambda row: row.attempts, rank=2),
+    Column[Command]("since (UTC)", lambda row: minute(row.created_at), rank=5),
+    Column[Command]("why", lambda row: row.error, rank=1, may_be_cut=True),
+]
+
+
+@webhook.command()
+@click.argument("name", metavar="[WEBHOOK]", required=False)
+@status_option(status.value for status in CommandStatus if status is not CommandStatus.HELD)
+@view_options("created")
+def deliveries(*, name: str | None, statuses: tuple[str, ...], view: View) -> None:
+    """Events on their way to webhooks, the newest first. Parked ones are in `review`.
+
+    Those that were taken are listed for a week.
+    """
+    hook_id = None
+    if name is not None:
+        with context.database().transaction() as db:
+            hook_id = find_webhook(db, name).id
+    show_pages(
+        deliveries_listed(statuses, hook_id),
+        view,
+        find=find_command,
+        document=delivery_document,
+        columns=DELIVERIES,
+        empty="There is no such delivery.",
+    )
+
+
+@webhook.command()
+@click.argument("names", metavar="WEBHOOK|DELIVERY...", nargs=-1, required=True)
+def retry(names: tuple[str, ...]) -> None:
+    """Try parked deliveries anew: those that are named, or all of a webhook. Exits 4 without any."""
+    count = _known(lambda: retry_deliveries(context.database(), names, who=context.person()))
+    answer({"retried": count}, lambda: say(f"{count} deliveries are tried anew"))
+    leave(0 if count else NOTHING)
+
+
+def _known(change: Callable[[], T]) -> T:
+    try:
+        return change()
+    except UnknownWebhookError as unknown:
+        raise Fault(str(unknown), hint="Which there are: certline webhook list") from None
+
+
+def _added(added: Added) -> None:
+    say(f"webhook {added.webhook.id} is added: {', '.join(added.webhook.events)}")
+    say(f"secret {added.secret}")
+    whisper("The secret is shown this once. The receiver checks signatures with it.")
+
+
+def _show(hook: Webhook, counts: dict[str, int]) -> None:
+    facts(
+        {
+            "webhook": hook.id,
+            "status": hook.status,
+            "why": hook.status_reason,
+            "url": hook.url,
+            "events": hook.events,
+            "private networks": "allowed" if hook.allow_private else "refused",
+            "failures in a row": hook.failures,
+            "left alone until": minute(hook.resting_until),
+            "added by": hook.created_by,
+            "added": minute(hook.created_at),
+            "deliveries": [f"{count} {status}" for status, count in counts.items()],
+        }
+    )
+    if counts.get(CommandStatus.REVIEW.value):
+        say(f"\nWhen the receiver works again: certline webhook retry {hook.id}")

@@ -1,0 +1,1 @@
+"""Commands for operators: set up, run, check, keys, licence, schedules, audit log."""

@@ -1,0 +1,22 @@
+"""`certline completion`: the script that makes a shell complete commands and options."""
+
+import rich_click as click
+from click.shell_completion import get_completion_class
+
+from certline.cli.ui.grammar import Command
+from certline.cli.ui.output import answer, say
+
+
+@click.command(cls=Command)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the completion script of a shell, for its start file.
+
+    As in: certline completion bash > ~/.local/share/bash-completion/completions/certline
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None  # noqa: S101  # for mypy: the choice says so
+    root = context.find_root().command
+    script = kind(root, {}, "certline", "_CERTLINE_COMPLETE").source()
+    answer({"shell": shell, "script": script}, lambda: say(script))

@@ -1,0 +1,51 @@
+"""`certline schedule`: what runs when."""
+
+import rich_click as click
+
+from certline.cli import context
+from certline.cli.errors import Fault
+from certline.cli.ui.documents import minute, schedule_document
+from certline.cli.ui.grammar import Group
+from certline.cli.ui.output import answer, say, table
+from certline.models.schedule import last_fired, schedules
+from certline.producers.schedule import run_now
+
+
+@click.group(cls=Group)
+def schedule() -> None:
+    """What runs when."""
+
+
+@schedule.command("list")
+def list_() -> None:
+    """Schedules by name, with their next and last times."""
+    with context.database().transaction() as db:
+        found, last = schedules(db), last_fired(db)
+    rows = [
+        (row.name, row.cron, row.tz, row.enabled, minute(row.next_due), minute(last.get(row.name)))
+        for row in found
+    ]
+    answer(
+        [schedule_document(row, last.get(row.name)) for row in found],
+        lambda: table(
+            ["schedule", "cron", "zone", "on", "next (UTC)", "last (UTC)"],
+            rows,
+            empty="There is no schedule: run `certline init`",
+        ),
+    )
+
+
+@schedule.command()
+@click.argument("name")
+def run(name: str) -> None:
+    """Run a schedule's job now; its next time stays as it is."""
+    try:
+        counts = run_now(
+            context.database(), name, context.settings().settle, requested_by=context.person()
+        )
+    except KeyError:
+        with context.database().transaction() as db:
+            known = ", ".join(row.name for row in schedules(db))
+        raise Fault(f"schedule {name!r} is not known; there are: {known}") from None
+    told = ", ".join(f"{count} {what}" for what, count in counts.items())
+    answer({"name": name, **counts}, lambda: say(f"{name}: {told}"))

@@ -1,0 +1,82 @@
+"""`certline simulator`: SCM as far as the line uses it, on this machine."""
+
+from functools import partial
+
+import rich_click as click
+
+from certline.cli.errors import Fault
+from certline.cli.ui.grammar import Command
+from certline.cli.ui.output import answer, say
+from certline.simulator.server import HOST, PORT, serve
+
+
+@click.command(cls=Command)
+@click.option("--host", default=HOST, show_default=True, metavar="H", help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    metavar="P",
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--seed-orders",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Orders that it has from the start.",
+)
+@click.option(
+    "--latency-ms",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="How long every call takes.",
+)
+@click.option(
+    "--issue-after-ms",
+    type=click.IntRange(min=0),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="How long after its approval an order is issued.",
+)
+@click.option("--no-auto-approve", is_flag=True, help="Orders wait for an approval.")
+def simulator(
+    host: str,
+    port: int,
+    seed_orders: int,
+    latency_ms: int,
+    issue_after_ms: int,
+    *,
+    no_auto_approve: bool,
+) -> None:
+    """Run a simulator of SCM, with a CA of its own, until Ctrl-C. Its state is in memory."""
+    try:
+        serve(
+            host,
+            port,
+            seed_orders=seed_orders,
+            latency_ms=latency_ms,
+            issue_after_ms=issue_after_ms,
+            auto_approve=not no_auto_approve,
+            announce=announce,
+        )
+    except OSError as error:
+        raise Fault(f"the simulator can't listen on {host}:{port}: {error.strerror}") from None
+
+
+def announce(url: str) -> None:
+    """Say where it is, and how to use it."""
+    door = url.removesuffix("/api") + "/_sim"
+    document = {"url": url, "door": door, "customer_uri": "demo", "login": "admin"}
+    answer(document, partial(_announce, url, door))
+
+
+def _announce(url: str, door: str) -> None:
+    say(f"SCM is simulated at {url}; its control door is {door}. Ctrl-C ends it.")
+    say("In another terminal, with the password `secret`:")
+    say(f"  certline account add demo --url {url} --customer-uri demo --login admin")

@@ -1,0 +1,1 @@
+"""Commands on orders: create, list, cancel, delete and resolve."""

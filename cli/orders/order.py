@@ -1,0 +1,232 @@
+"""`certline order`: what is asked of SCM."""
+
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from certline.cli import context
+from certline.cli.errors import NOTHING
+from certline.cli.orders import listing
+from certline.cli.orders.delete import cancel, delete_order
+from certline.cli.orders.resolve import resolve
+from certline.cli.ui import detail
+from certline.cli.ui.documents import command_document, order_document
+from certline.cli.ui.grammar import Group
+from certline.cli.ui.lookup import find_order
+from certline.cli.ui.options import first_line, pairs, uuid_text, whole
+from certline.cli.ui.output import answer, leave, say, whisper
+from certline.cli.waiting.wait import started, wait_options
+from certline.models import Command, Order, OrderStatus
+from certline.models.audit.log import history
+from certline.models.commands.payloads import OrderCommand, read_payload
+from certline.models.orders.order import orders
+from certline.producers.requests import orders as requests
+from certline.workers.ordering.placement import make_key
+
+
+@click.group(cls=Group)
+def order() -> None:
+    """Certificates that are ordered.
+
+    ORDER is the id that certline gave, or `scm:SSLID` with SCM's.
+    """
+
+
+@order.command()
+@click.option("--common-name", required=True, metavar="CN", help="The certificate's first name.")
+@click.option("--san", "sans", multiple=True, metavar="NAME", help="A further name; repeatable.")
+@click.option(
+    "--organization", required=True, metavar="ID|NAME", help="Organisation or department at SCM."
+)
+@click.option("--profile", required=True, metavar="ID|NAME", help="Certificate profile at SCM.")
+@click.option("--term", required=True, type=int, metavar="DAYS", help="Lifetime in days.")
+@click.option(
+    "--key-algorithm",
+    type=click.Choice(["RSA", "EC"], case_sensitive=False),
+    metavar="RSA|EC",
+    help="Unless said otherwise RSA, or what the profile allows.",
+)
+@click.option(
+    "--key-size",
+    type=click.Choice(["2048", "3072", "4096", "P-256", "P-384"], case_sensitive=False),
+    metavar="2048|3072|4096|P-256|P-384",
+    help="Unless said otherwise 2048 for RSA and P-256 for EC, or what the profile allows.",
+)
+@click.option(
+    "--keystore-type",
+    type=click.Choice(["PKCS12", "JKS", "PEM"], case_sensitive=False),
+    metavar="PKCS12|JKS|PEM",
+    default="PKCS12",
+    show_default=True,
+    help="How the certificate will be exported.",
+)
+@click.option(
+    "--keystore-password-file",
+    type=click.File(),
+    metavar="FILE",
+    help="First line: the keystore's password. Without it one is made.",
+)
+@click.option("--comments", default="", metavar="TEXT", help="A comment for SCM, 1,024 characters.")
+@click.option(
+    "--external-requester",
+    "external_requesters",
+    multiple=True,
+    metavar="MAIL",
+    help="Somebody whom SCM tells too; repeatable.",
+)
+@click.option(
+    "--custom-field",
+    "custom_fields",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=pairs,
+    help="A custom field of your customer account at SCM; repeatable.",
+)
+@click.option(
+    "--csr",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A signing request of your own, in PEM; its key then stays with you.",
+)
+@click.option("--account", metavar="NAME", help="Needed where there are several accounts.")
+@click.option(
+    "--command-id",
+    metavar="UUID",
+    callback=uuid_text,
+    help="Your own id of this intent: given twice, it is one order.",
+)
+@click.option("--again", is_flag=True, help="A second one on purpose, where the same is on order.")
+@click.option("--dry-run", is_flag=True, help="Only check; place nothing.")
+@wait_options
+def create(
+    *, command_id: str | None, dry_run: bool, wait: bool, timeout: float | None, **given: Any
+) -> None:
+    """Order a certificate: make its key and CSR, store them, and have SCM asked once.
+
+    Where the same (account, organisation, profile, names) is on order already, that order is named
+    and nothing is placed: exit 4, or with --wait that order is waited for.
+    """
+    wanted = _wanted(**given)
+    if dry_run:
+        _check_only(wanted)
+        return
+    accepted = requests.request_order(
+        context.database(),
+        context.vault(),
+        wanted,
+        requested_by=context.person(),
+        command_id=command_id,
+    )
+    for warning in accepted.warnings:
+        whisper(f"warning: {warning}")
+    if not accepted.new:
+        whisper("This command was accepted before; nothing was placed anew.")
+    if accepted.already is not None:
+        _already(accepted.command, accepted.already, wait=wait, timeout=timeout)
+        return
+    command = accepted.command
+    say(f"order {command.subject} for {wanted.common_name} is {_placed_as(command)}")
+    started([command], wait=wait, timeout=timeout)
+
+
+def _already(command: Command, open_one: Order, *, wait: bool, timeout: float | None) -> None:
+    at_scm = "" if open_one.scm_id is None else f", sslId {open_one.scm_id}"
+    whisper(
+        f"{open_one.common_name} is already ordered as {open_one.id} ({open_one.status}{at_scm}); "
+        "a second one on purpose: --again"
+    )
+    if (wait or timeout is not None) and open_one.command_id is not None:
+        with context.database().transaction() as db:
+            command = db.get_one(Command, open_one.command_id)
+        started([command], wait=True, timeout=timeout)
+        return
+    answer(command_document(command), lambda: None)
+    leave(NOTHING)
+
+
+def _placed_as(command: Command) -> str:
+    return str((command.result or {}).get("order_status", "placed"))
+
+
+def _wanted(
+    *,
+    key_algorithm: str | None,
+    key_size: str | None,
+    keystore_password_file: Any,
+    csr: Path | None,
+    **given: Any,
+) -> OrderCommand:
+    data = {name: value for name, value in given.items() if value is not None}
+    for name in ("sans", "external_requesters"):
+        data[name] = list(data[name])
+    if csr is not None:
+        if key_algorithm or key_size:
+            raise click.UsageError("--csr brings its own key: leave out the key's options")
+        data["csr"] = whole(csr, "--csr")
+    else:
+        data["key_algorithm"], data["key_size"] = requests.key_of(
+            context.database(),
+            account=data.get("account"),
+            profile=data["profile"],
+            algorithm=key_algorithm,
+            size=key_size,
+        )
+    if keystore_password_file is not None:
+        password = first_line(keystore_password_file, "--keystore-password-file")
+        data["keystore_password_sealed"] = context.vault().seal(password.encode()).decode()
+    wanted = read_payload("order", data)
+    assert isinstance(wanted, OrderCommand)  # noqa: S101  # for mypy: the name says so
+    return wanted
+
+
+def _check_only(wanted: OrderCommand) -> None:
+    warnings = requests.check_order(context.database(), wanted)
+    if wanted.csr is not None:
+        make_key(wanted, context.vault())  # reads the request; makes nothing
+    for warning in warnings:
+        whisper(f"warning: {warning}")
+    answer(
+        {"ok": True, "common_name": wanted.common_name, "warnings": warnings},
+        lambda: say(f"The order for {wanted.common_name} can be placed. Nothing was placed."),
+    )
+
+
+@order.command()
+@click.argument("order_name", metavar="ORDER")
+def show(order_name: str) -> None:
+    """Everything about one order, and what happened to it."""
+    with context.database().transaction() as db:
+        found = find_order(db, order_name)
+        events = history(db, found.id)
+    answer(order_document(found), lambda: detail.order(found, events))
+
+
+@order.command()
+@click.argument("order_names", metavar="[ORDER]...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Every order that SCM has not issued yet.")
+@wait_options
+def poll(order_names: tuple[str, ...], *, every: bool, wait: bool, timeout: float | None) -> None:
+    """Ask SCM now how orders stand; exit 4 where none is pending."""
+    if every == bool(order_names):
+        raise click.UsageError("name the orders, or say --all")
+    with context.database().transaction() as db:
+        named = (
+            orders(db, [OrderStatus.PENDING])
+            if every
+            else [find_order(db, name) for name in order_names]
+        )
+    for row in named:
+        if row.status is not OrderStatus.PENDING:
+            whisper(f"order {row.id} is {row.status}: there is nothing to ask")
+    polls = requests.request_polls(context.database(), [row.id for row in named])
+    if not polls:
+        answer([], lambda: say("No order is pending."))
+        leave(NOTHING)
+    started(polls, wait=wait, timeout=timeout, as_list=True)
+
+
+order.add_command(listing.orders)
+order.add_command(resolve)
+order.add_command(cancel)
+order.add_command(delete_order)

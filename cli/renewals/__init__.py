@@ -1,0 +1,1 @@
+"""Commands on automatic renewal and on batches of renewals."""

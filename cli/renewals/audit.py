@@ -1,0 +1,143 @@
+"""`certline auto-renew audit`: each run, and what it decided."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import rich_click as click
+
+from certline.cli import context
+from certline.cli.ui.documents import instant, minute
+from certline.cli.ui.grammar import Command
+from certline.cli.ui.grid import Column, print_grid
+from certline.cli.ui.output import answer, say
+from certline.models.certificates.certificate import certificate_known_as
+from certline.models.renewals.runs import (
+    AutoRenewRun,
+    Decided,
+    Decision,
+    counts_of,
+    decisions_of,
+    runs_since,
+)
+
+# Runs that are shown where nobody says since when.
+USUAL = 30
+
+
+@click.command(cls=Command)
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),
+    metavar="DATE",
+    help=f"Runs since then (UTC); unless said otherwise the last {USUAL}.",
+)
+@click.option(
+    "--decision",
+    "decisions",
+    multiple=True,
+    type=click.Choice([decision.value for decision in Decision]),
+    help="Only these decisions; repeatable.",
+)
+@click.option("--certificate", metavar="CERT", help="Only what was decided about this certificate.")
+def audit(*, since: datetime | None, decisions: tuple[str, ...], certificate: str | None) -> None:
+    """Runs with their counts, and what they decided about each certificate; the newest first.
+
+    A renewal that came to nothing after its run had ended counts as failed.
+    """
+    from_then = None if since is None else since.replace(tzinfo=UTC)
+    with context.database().transaction() as db:
+        runs = runs_since(db, from_then, limit=USUAL if since is None else None)
+        ids = [run.id for run in runs]
+        counts = counts_of(db, ids)
+        found = None if certificate is None else certificate_known_as(db, certificate)
+        decided = decisions_of(
+            db,
+            ids,
+            decisions=[Decision(word) for word in decisions],
+            # One that was deleted is still in the audit, under its id.
+            certificate_id=found.id if found else certificate,
+        )
+    narrowed = bool(decisions or certificate)
+    by_run: dict[str, list[Decided]] = {}
+    for each in decided:
+        by_run.setdefault(each.row.run_id, []).append(each)
+    shown = [run for run in runs if run.id in by_run or not narrowed]
+    documents = [
+        run_document(run, counts[run.id])
+        | {"decisions": [decision_document(each) for each in by_run.get(run.id, [])]}
+        for run in shown
+    ]
+    answer(documents, lambda: _people(shown, counts, decided))
+
+
+def run_document(run: AutoRenewRun, counts: Counter[Decision]) -> dict[str, Any]:
+    """A run with its counts."""
+    return {
+        "id": run.id,
+        "requested_by": run.requested_by,
+        "started_at": instant(run.started_at),
+        "ended_at": instant(run.ended_at),
+        "looked_at": run.looked_at,
+        "due": counts.total(),
+        **{decision.value: counts[decision] for decision in Decision},
+    }
+
+
+def decision_document(each: Decided) -> dict[str, Any]:
+    """What was decided about one certificate, and what came of it."""
+    row = each.row
+    return {
+        "certificate": row.certificate_id,
+        "common_name": row.common_name,
+        "not_after": instant(row.not_after),
+        "planned": None if row.planned is None else row.planned.isoformat(),
+        "decision": each.decision.value,
+        "reason": each.reason,
+        "command": row.command_id,
+        "order": each.order_id,
+        "order_status": each.order_status,
+        "new_certificate": each.new_certificate_id,
+        "selected_by": row.selected_by,
+        "decided_at": instant(row.decided_at),
+    }
+
+
+def _people(
+    runs: list[AutoRenewRun], counts: dict[str, Counter[Decision]], decided: list[Decided]
+) -> None:
+    if not runs:
+        say("There is no such run. By hand: certline auto-renew run")
+        return
+    print_grid(
+        [
+            Column[AutoRenewRun]("started (UTC)", lambda run: minute(run.started_at)),
+            Column[AutoRenewRun]("ended (UTC)", lambda run: minute(run.ended_at), rank=3),
+            Column[AutoRenewRun]("by", lambda run: run.requested_by, rank=2),
+            Column[AutoRenewRun]("looked at", lambda run: str(run.looked_at), rank=1),
+            Column[AutoRenewRun]("due", lambda run: str(counts[run.id].total())),
+            *(_counted(decision, counts) for decision in Decision),
+        ],
+        runs,
+    )
+    if not decided:
+        return
+    say("")
+    print_grid(
+        [
+            Column[Decided]("decided (UTC)", lambda each: minute(each.row.decided_at), rank=4),
+            Column[Decided]("certificate", lambda each: each.row.certificate_id, rank=5),
+            Column[Decided]("common name", lambda each: each.row.common_name, may_be_cut=True),
+            Column[Decided]("expires (UTC)", lambda each: minute(each.row.not_after), rank=2),
+            Column[Decided]("planned", lambda each: minute(each.row.planned), rank=3),
+            Column[Decided]("decision", lambda each: each.decision),
+            Column[Decided]("new", lambda each: each.new_certificate_id or each.order_id, rank=6),
+            Column[Decided]("selected by", lambda each: each.row.selected_by, rank=7),
+            Column[Decided]("why", lambda each: each.reason, rank=1, may_be_cut=True),
+        ],
+        decided,
+    )
+
+
+def _counted(decision: Decision, counts: dict[str, Counter[Decision]]) -> Column[AutoRenewRun]:
+    return Column[AutoRenewRun](decision.value, lambda run: str(counts[run.id][decision]))

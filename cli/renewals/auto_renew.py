@@ -1,0 +1,232 @@
+"""`certline auto-renew`: certificates that are renewed by themselves."""
+
+import time
+from typing import Any
+
+import rich_click as click
+from sqlalchemy.orm import Session
+
+from certline.cli import context
+from certline.cli.errors import NOTHING, WAITS, Fault
+from certline.cli.renewals.audit import audit, run_document
+from certline.cli.renewals.plan import plan
+from certline.cli.renewals.select import deselect, rule_document, select
+from certline.cli.ui.documents import instant, minute
+from certline.cli.ui.grammar import Group
+from certline.cli.ui.lookup import find_account
+from certline.cli.ui.output import answer, facts, leave, say, table, whisper
+from certline.models import Account
+from certline.models.accounts.account import accounts
+from certline.models.renewals.plan import selected_of
+from certline.models.renewals.runs import (
+    AutoRenewRun,
+    Decision,
+    begin_run,
+    counts_of,
+    runs_since,
+    seconds_since_good_run,
+)
+from certline.models.renewals.selection import (
+    AutoRenewSetting,
+    auto_renew_rules,
+    settings_of_all,
+)
+from certline.models.renewals.timing import even_load, usual_cap
+from certline.models.schedule import Schedule
+from certline.producers.renewals import settings as renewal_settings
+from certline.producers.renewals.auto_renew import go_on
+
+# Seconds between two looks at a run that a producer is at.
+LOOK_EVERY = 0.2
+
+
+@click.group("auto-renew", cls=Group)
+def auto_renew() -> None:
+    """Certificates that are renewed by themselves: which, when, and what was decided.
+
+    A third of its lifetime before its end a certificate is renewed, or fewer days before, as
+    `enable` says.
+    """
+
+
+@auto_renew.command()
+def show() -> None:
+    """For which accounts it is on, what is selected, and how the last run went."""
+    with context.database().transaction() as db:
+        names = {account.id: account.name for account in accounts(db, removed=True)}
+        settings = [
+            _setting_document(db, setting, names[setting.account_id])
+            for setting in settings_of_all(db)
+        ]
+        rules = [rule_document(rule, names) for rule in auto_renew_rules(db)]
+        last = next(iter(runs_since(db, None, limit=1)), None)
+        counts = {} if last is None else counts_of(db, [last.id])
+        seconds = seconds_since_good_run(db)
+        schedule = db.get(Schedule, "auto-renew")
+    document = {
+        "accounts": settings,
+        "rules": rules,
+        "next_run_at": None if schedule is None else instant(schedule.next_due),
+        "last_run": None if last is None else run_document(last, counts[last.id]),
+        "seconds_since_good_run": None if seconds is None else round(seconds),
+    }
+    answer(document, lambda: _show(document, None if schedule is None else schedule, last))
+
+
+@auto_renew.command()
+@click.option(
+    "--days",
+    required=True,
+    type=click.IntRange(1, 3650),
+    metavar="N",
+    help="So many days before the expiry, and never more than a third of the lifetime.",
+)
+@click.option(
+    "--cap",
+    type=click.IntRange(1),
+    metavar="N",
+    help="So many renewals a day at most; unless said otherwise twice the even load.",
+)
+@click.option("--account", metavar="NAME", help="Only for this account; else for all.")
+def enable(*, days: int, cap: int | None, account: str | None) -> None:
+    """Switch it on, or change its days. Which certificates it is for: auto-renew select."""
+    with context.database().transaction() as db:
+        chosen = _accounts(db, account)
+        renewal_settings.enable(db, chosen, days=days, cap=cap, who=context.person())
+        names = {each.id: each.name for each in chosen}
+        documents = [
+            _setting_document(db, setting, names[setting.account_id])
+            for setting in settings_of_all(db)
+            if setting.account_id in names
+        ]
+    answer(documents, lambda: _tell_settings(documents))
+    for each in documents:
+        if each["cap_per_day"] < each["even_load"]:
+            whisper(
+                f"warning: {each['selected']} certificates of {each['account']} need "
+                f"{each['even_load']:g} renewals a day, and the cap is {each['cap_per_day']}: "
+                "many will be renewed in the last 5 % of their lifetime"
+            )
+    if not any(each["selected"] for each in documents):
+        whisper("Nothing is selected yet: certline auto-renew select --all")
+
+
+@auto_renew.command()
+@click.option("--account", metavar="NAME", help="Only for this account; else for all.")
+def disable(*, account: str | None) -> None:
+    """Switch it off. What is selected stays selected; renewals that were asked for go on."""
+    with context.database().transaction() as db:
+        chosen = _accounts(db, account)
+        off = renewal_settings.disable(db, chosen, who=context.person())
+        names = {each.id: each.name for each in chosen}
+        documents = [_setting_document(db, each, names[each.account_id]) for each in off]
+    answer(documents, lambda: _tell_settings(documents, empty="It was not on."))
+    if not documents:
+        leave(NOTHING)
+
+
+@auto_renew.command()
+def run() -> None:
+    """Run it now, as the producer does daily, and say what was decided."""
+    with context.database().transaction() as db:
+        is_on = any(setting.enabled for setting in settings_of_all(db))
+        begun = begin_run(db, requested_by=context.person()).id
+    while not _ended(begun):
+        if not go_on(context.database()):
+            time.sleep(LOOK_EVERY)  # a producer is at it
+    with context.database().transaction() as db:
+        done = db.get_one(AutoRenewRun, begun)
+        counts = counts_of(db, [begun])[begun]
+    document = run_document(done, counts)
+    answer(document, lambda: facts({key: value for key, value in document.items() if key != "id"}))
+    if not is_on:
+        whisper("Auto-renewal is off: certline auto-renew enable --days 30")
+    if counts[Decision.RENEWED]:
+        whisper("The renewals run in the background: certline auto-renew audit")
+    elif counts[Decision.REFUSED] or counts[Decision.HELD]:
+        whisper("Why: certline auto-renew audit")
+        leave(WAITS)
+    else:
+        leave(NOTHING)
+
+
+auto_renew.add_command(select)
+auto_renew.add_command(deselect)
+auto_renew.add_command(plan)
+auto_renew.add_command(audit)
+
+
+def _ended(run_id: str) -> bool:
+    with context.database().transaction() as db:
+        return db.get_one(AutoRenewRun, run_id).ended_at is not None
+
+
+def _accounts(db: Session, name: str | None) -> list[Account]:
+    found = accounts(db) if name is None else [find_account(db, name)]
+    if not found:
+        raise Fault("there is no account yet", hint="The first: certline account add --help")
+    return found
+
+
+def _setting_document(db: Session, setting: AutoRenewSetting, account: str) -> dict[str, Any]:
+    selected = selected_of(db, setting)
+    spans = [each.span for each in selected]
+    return {
+        "account": account,
+        "enabled": setting.enabled,
+        "days": setting.days,
+        "cap_per_day": setting.cap_per_day or usual_cap(spans),
+        "cap_is_named": setting.cap_per_day is not None,
+        "selected": len(selected),
+        "even_load": round(even_load(spans), 2),
+        "changed_by": setting.changed_by or None,
+        "changed_at": instant(setting.changed_at),
+    }
+
+
+def _tell_settings(documents: list[dict[str, Any]], *, empty: str = "") -> None:
+    table(
+        ["account", "on", "days before", "cap a day", "selected", "even load a day", "by"],
+        [
+            (
+                each["account"],
+                each["enabled"],
+                each["days"],
+                each["cap_per_day"] if each["cap_is_named"] else f"{each['cap_per_day']} (usual)",
+                each["selected"],
+                each["even_load"],
+                each["changed_by"],
+            )
+            for each in documents
+        ],
+        empty=empty or "There is no account yet: certline account add --help",
+    )
+
+
+def _show(document: dict[str, Any], schedule: Schedule | None, last: AutoRenewRun | None) -> None:
+    _tell_settings(document["accounts"])
+    say("")
+    table(
+        ["rule", "account", "organization", "profile", "name", "by"],
+        [
+            (
+                each["id"],
+                each["account"] or "all",
+                each["organization_id"] or "all",
+                each["profile_id"] or "all",
+                each["name"] or "all",
+                each["created_by"],
+            )
+            for each in document["rules"]
+        ],
+        empty="There is no rule; only what was selected one by one counts.",
+    )
+    say("")
+    ran = document["last_run"] or {}
+    facts(
+        {
+            "next run (UTC)": None if schedule is None else minute(schedule.next_due),
+            "last run (UTC)": None if last is None else minute(last.started_at),
+            **{key: ran.get(key) for key in ("due", *(word.value for word in Decision))},
+        }
+    )

@@ -1,0 +1,224 @@
+"""`certline auto-renew plan`: what will be renewed on which day, and what if lifetimes were shorter."""
+
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import rich_click as click
+from sqlalchemy.orm import Session
+
+from certline.cli import context
+from certline.cli.ui.documents import instant
+from certline.cli.ui.grammar import Command
+from certline.cli.ui.output import answer, say, table, whisper
+from certline.models.accounts.account import Account
+from certline.models.renewals.forecast import Forecast, forecast, peaks
+from certline.models.renewals.plan import Outlook, Selected
+from certline.models.renewals.selection import settings_of_all
+from certline.producers.renewals.eligibility import foreseen
+from certline.producers.renewals.settings import outlooks
+
+# Characters of the longest bar, names that are shown beside it, and reasons that are shown.
+BAR, NAMED, REFUSALS = 30, 2, 10
+# A bar in a terminal.
+BLOCK = "█"
+
+
+class Planned(NamedTuple):
+    """A certificate that is to be renewed on a day; `objection` is why it would be refused then."""
+
+    day: date
+    account: str
+    selected: Selected
+    objection: str | None
+
+
+@click.command(cls=Command)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 400),
+    default=30,
+    show_default=True,
+    metavar="N",
+    help="So many days ahead.",
+)
+@click.option(
+    "--what-if",
+    "lifetimes",
+    multiple=True,
+    type=click.IntRange(1, 400),
+    metavar="47|100|200",
+    help="Also a year in which every new certificate lives so many days; repeatable.",
+)
+def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
+    """What will be renewed on which day; the peaks are named. Nothing is changed."""
+    settings = context.settings()
+    with context.database().transaction() as db:
+        found = outlooks(db)
+        today = found[0].today if found else datetime.now(UTC).date()
+        near = [
+            row for ahead in found for row in _planned(db, ahead, today + timedelta(days=days - 1))
+        ]
+        is_on = any(setting.enabled for setting in settings_of_all(db))
+    near.sort(key=lambda row: (row.day, row.selected.common_name))
+    counts = Counter({today + timedelta(days=number): 0 for number in range(days)})
+    counts.update(row.day for row in near)
+    high = peaks(counts)
+    what_if = [
+        forecast(
+            [each.span for ahead in found for each in ahead.selected],
+            lifetime=lifetime,
+            today=today,
+            cap=None,
+            rate_read=settings.rate_read,
+            rate_order=settings.rate_order,
+        )
+        for lifetime in lifetimes
+    ]
+    late = [each for ahead in found for each in ahead.late]
+    document = {
+        "from": today.isoformat(),
+        "days": days,
+        "selected": sum(len(ahead.selected) for ahead in found),
+        "renewals": sum(counts.values()),
+        "being_renewed": sum(len(ahead.going) for ahead in found),
+        "late": len(late),
+        "would_be_refused": sum(row.objection is not None for row in near),
+        "peaks": [{"date": day.isoformat(), "renewals": counts[day]} for day in high],
+        "plan": [
+            {
+                "date": day.isoformat(),
+                "renewals": counts[day],
+                "certificates": [_document(row) for row in near if row.day == day],
+            }
+            for day in sorted(counts)
+        ],
+        "what_if": [_forecast_document(each) for each in what_if],
+    }
+    answer(document, lambda: _people(counts, near, high, what_if, found))
+    if late:
+        whisper(
+            f"warning: the cap is too small for {len(late)} certificates: they are renewed after "
+            "their wanted date (certline auto-renew enable --cap N)"
+        )
+    if not is_on:
+        whisper(
+            "Auto-renewal is off, so nothing of this happens: certline auto-renew enable --days 30"
+        )
+
+
+def _planned(db: Session, ahead: Outlook, last: date) -> list[Planned]:
+    """Those of an account whose day comes until then."""
+    soon = [each for each in ahead.selected if ahead.planned.get(each.id, date.max) <= last]
+    if not soon:
+        return []
+    account = db.get_one(Account, soon[0].account_id)
+    refused = foreseen(db, account, soon, ahead.planned)
+    return [
+        Planned(ahead.planned[each.id], account.name, each, refused.get(each.id)) for each in soon
+    ]
+
+
+def _document(row: Planned) -> dict[str, Any]:
+    each = row.selected
+    return {
+        "certificate": each.id,
+        "common_name": each.common_name,
+        "account": row.account,
+        "not_after": instant(each.not_after),
+        "wanted": each.span.wanted.isoformat(),
+        "objection": row.objection,
+    }
+
+
+def _forecast_document(each: Forecast) -> dict[str, Any]:
+    return asdict(each) | {
+        "orders_per_day": round(each.orders_per_day, 2),
+        "peak": None if each.peak is None else each.peak.isoformat(),
+    }
+
+
+def _people(
+    counts: Counter[date],
+    near: list[Planned],
+    high: list[date],
+    what_if: list[Forecast],
+    found: list[Outlook],
+) -> None:
+    if not any(ahead.selected for ahead in found):
+        say("Nothing is selected: certline auto-renew select --all")
+        return
+    highest = max(counts.values())
+    names: dict[date, list[str]] = {}
+    for row in near:
+        names.setdefault(row.day, []).append(row.selected.common_name)
+    rows = [
+        (
+            f"{day:%a %Y-%m-%d}",
+            str(counts[day]),
+            _bar(counts[day], highest) + (" peak" if day in high else ""),
+            _few(names.get(day, [])),
+        )
+        for day in sorted(counts)
+    ]
+    table(["day", "renewals", "", "names"], rows, empty="")
+    if high:
+        say("\nPeaks: " + ", ".join(f"{day} ({counts[day]})" for day in high))
+    going = sum(len(ahead.going) for ahead in found)
+    say(f"\nRenewals in {len(counts)} days: {sum(counts.values())}; on their way already: {going}.")
+    refused = [row for row in near if row.objection is not None]
+    if refused:
+        say(f"\nWould be refused, as far as it is known today: {len(refused)}")
+        _refusals(refused)
+    if what_if:
+        say("\nA year in which each new certificate lives so many days:")
+        table(
+            [
+                "lifetime",
+                "orders a day",
+                "peak",
+                "orders then",
+                "licence units",
+                "SCM calls in its busiest hour",
+                "limit",
+                "minutes for the peak",
+            ],
+            [
+                (
+                    each.lifetime,
+                    f"{each.orders_per_day:.1f}",
+                    each.peak,
+                    each.peak_orders,
+                    each.license_units,
+                    each.calls_per_hour,
+                    each.rate_limit_per_hour,
+                    each.peak_minutes,
+                )
+                for each in what_if
+            ],
+            empty="",
+        )
+
+
+def _refusals(refused: list[Planned]) -> None:
+    """Each reason once: since which day, for how many, and why."""
+    alike: dict[str | None, list[Planned]] = {}
+    for row in refused:
+        alike.setdefault(row.objection, []).append(row)
+    rows = [
+        (those[0].day, len(those), _few([row.selected.common_name for row in those]), reason)
+        for reason, those in alike.items()
+    ]
+    table(["from", "certificates", "names", "why"], rows[:REFUSALS], empty="")
+    if len(rows) > REFUSALS:
+        say(f"… and {len(rows) - REFUSALS} more reasons; --json has them all.")
+
+
+def _bar(count: int, highest: int) -> str:
+    return BLOCK * -(-count * BAR // max(1, highest))
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

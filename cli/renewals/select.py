@@ -1,0 +1,174 @@
+"""`certline auto-renew select` and `deselect`: which certificates are renewed by themselves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import rich_click as click
+from sqlalchemy.orm import Session
+
+from certline.cli import context
+from certline.cli.errors import NOTHING
+from certline.cli.ui.documents import instant
+from certline.cli.ui.grammar import Command
+from certline.cli.ui.listing import places
+from certline.cli.ui.lookup import find_account, find_certificate
+from certline.cli.ui.output import answer, leave, say
+from certline.models import Certificate
+from certline.models.accounts.account import accounts
+from certline.models.renewals.selection import AutoRenewRule
+from certline.producers.renewals import settings
+
+
+def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """CERT… and the options that name certificates together."""
+    for option in (
+        click.option("--account", metavar="NAME", help="Only of this account."),
+        click.option(
+            "--name", metavar="PATTERN", help="Names like this; * stands for any characters."
+        ),
+        click.option("--profile", metavar="ID|NAME", help="Of this certificate profile."),
+        click.option(
+            "--organization", metavar="ID|NAME", help="Of this organisation or department."
+        ),
+        click.option("--all", "every", is_flag=True, help="Every certificate."),
+        click.argument("names", metavar="[CERT]...", nargs=-1),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(cls=Command)
+@selection_options
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    metavar="N",
+    help="For these, in place of what enable said; with single certificates only.",
+)
+def select(*, names: tuple[str, ...], days: int | None, **given: Any) -> None:
+    """Select certificates one by one, or by a rule that also holds for those that come later."""
+    _require_one_way(names, given)
+    with context.database().transaction() as db:
+        if names:
+            found = _certificates(db, names)
+            settings.choose(db, found, selected=True, days=days, who=context.person())
+            documents = [_choice_document(each, selected=True, days=days) for each in found]
+        else:
+            if days is not None:
+                raise click.UsageError("--days is for single certificates; enable --days for all")
+            documents = []
+            for rule in _rules(db, given):
+                stored, new = settings.add_rule(db, rule, who=context.person())
+                if new:
+                    documents.append(rule_document(stored, _names(db)))
+    _tell_selection(documents, "selected", empty="That is selected already.")
+
+
+@click.command(cls=Command)
+@selection_options
+def deselect(*, names: tuple[str, ...], **given: Any) -> None:
+    """Take certificates out, whatever the rules say; or forget a rule, given as it was to select.
+
+    With --all every rule and every single choice is forgotten.
+    """
+    _require_one_way(names, given)
+    with context.database().transaction() as db:
+        documents: list[dict[str, Any]] = []
+        if names:
+            found = _certificates(db, names)
+            settings.choose(db, found, selected=False, who=context.person())
+            documents = [_choice_document(each, selected=False, days=None) for each in found]
+        elif given["every"]:
+            account = None if given["account"] is None else find_account(db, given["account"])
+            count = settings.drop_everything(db, account, who=context.person())
+            documents = [{"dropped": count}] if count else []
+        else:
+            for rule in _rules(db, given):
+                gone = settings.drop_rule(db, rule, who=context.person())
+                if gone is not None:
+                    documents.append(rule_document(gone, _names(db)))
+    _tell_selection(
+        documents, "deselected", empty="There is no such rule: certline auto-renew show"
+    )
+
+
+def _certificates(db: Session, names: tuple[str, ...]) -> list[Certificate]:
+    found = [find_certificate(db, name) for name in names]
+    return list({certificate.id: certificate for certificate in found}.values())
+
+
+def _require_one_way(names: tuple[str, ...], given: dict[str, Any]) -> None:
+    together = [given[key] for key in ("organization", "profile", "name") if given[key]]
+    if names and (given["every"] or together or given["account"]):
+        raise click.UsageError("name certificates, or what they have in common, and not both")
+    if given["every"] and together:
+        raise click.UsageError("--all goes with --account only")
+    if not names and not given["every"] and not together:
+        raise click.UsageError("say which: CERT, --all, --organization, --profile or --name")
+
+
+def _rules(db: Session, given: dict[str, Any]) -> list[AutoRenewRule]:
+    """The rules that the options stand for: one for each id that a name has."""
+    found = places(
+        db,
+        account=given["account"],
+        organization=given["organization"],
+        profile=given["profile"],
+    )
+    name = given["name"]
+    return [
+        AutoRenewRule(
+            account_id=found["account_id"],
+            organization_id=organization,
+            profile_id=profile,
+            name=None if name is None else name.lower(),
+            created_by=context.person(),
+        )
+        for organization in found.get("organizations", [None])
+        for profile in found.get("profiles", [None])
+    ]
+
+
+def _names(db: Session) -> dict[int, str]:
+    return {account.id: account.name for account in accounts(db, removed=True)}
+
+
+def rule_document(rule: AutoRenewRule, names: dict[int, str]) -> dict[str, Any]:
+    """A rule: what is null is not asked for."""
+    return {
+        "id": rule.id,
+        "account": None if rule.account_id is None else names[rule.account_id],
+        "organization_id": rule.organization_id,
+        "profile_id": rule.profile_id,
+        "name": rule.name,
+        "created_by": rule.created_by,
+        "created_at": instant(rule.created_at),
+    }
+
+
+def _choice_document(
+    certificate: Certificate, *, selected: bool, days: int | None
+) -> dict[str, Any]:
+    return {
+        "certificate": certificate.id,
+        "common_name": certificate.common_name,
+        "selected": selected,
+        "days": days,
+    }
+
+
+def _tell_selection(documents: list[dict[str, Any]], word: str, *, empty: str) -> None:
+    def people() -> None:
+        for each in documents:
+            said = each.get("common_name") or ", ".join(
+                f"{key} {value}"
+                for key, value in each.items()
+                if value is not None and not key.startswith("created") and key != "id"
+            )
+            say(f"{word}: {said or 'every certificate, and those that come later'}")
+        if not documents:
+            say(empty)
+
+    answer(documents, people)
+    if not documents:
+        leave(NOTHING)

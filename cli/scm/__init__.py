@@ -1,0 +1,1 @@
+"""Commands on what SCM has: accounts, catalogue, sync and import."""

@@ -1,0 +1,289 @@
+"""`certline account`: logins at SCM."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import rich_click as click
+from sqlalchemy.orm import Session
+
+from certline.cli import context
+from certline.cli.errors import NO_SERVER, WRONG_USE, Fault
+from certline.cli.scm.login_options import (
+    Given,
+    kept_as,
+    login_options,
+    pair_options,
+    renewed,
+    secret_of,
+)
+from certline.cli.ui import detail
+from certline.cli.ui.documents import account_document, minute
+from certline.cli.ui.grammar import Group
+from certline.cli.ui.lookup import find_account
+from certline.cli.ui.output import answer, say, table, whisper
+from certline.models import Account, AccountStatus
+from certline.models.accounts.account import account_named, accounts
+from certline.models.audit.log import record
+from certline.models.database.session import clock
+from certline.producers.requests.accounts import (
+    OpenOrdersError,
+    Removed,
+    remove_account,
+    require_same_customer,
+)
+from certline.producers.requests.orders import lift_suspension
+from certline.workers.account_check import Examined, examine
+from certline.workers.runtime.context import login_of, scm_client
+from certline.workers.runtime.step import suspend
+from certline.workers.scm import (
+    AnyLogin,
+    LoginRefused,
+    NotSent,
+    OutcomeUnknown,
+    ScmError,
+    Throttled,
+    TokenLogin,
+)
+
+
+@click.group(cls=Group)
+def account() -> None:
+    """Logins at SCM: MRAO or RAO administrators of the type API."""
+
+
+@account.command()
+@click.argument("name")
+@click.option(
+    "--url", required=True, metavar="URL", help="Where SCM is, as https://cert-manager.com/api."
+)
+@login_options
+@click.option("--no-verify", is_flag=True, help="Save it without a call to SCM.")
+def add(name: str, *, no_verify: bool, **options: Any) -> None:
+    """Save a login, once SCM has taken it, and say what it lacks. Its secret is shown by no command.
+
+    A password (--customer-uri, --login), a client certificate (those and --client-certificate,
+    --client-key), or an API key for OAuth2 (--client-id). An account that was removed comes back.
+    """
+    if not name.isprintable() or not name.strip() or name != name.strip():
+        raise Fault("NAME must not be empty, nor have blanks around it", code=WRONG_USE)
+    vault = context.vault()
+    with context.database().transaction() as db:
+        if account_named(db, name) is not None:
+            raise Fault(
+                f"account {name!r} is there already",
+                hint=f"A new password: certline account verify {name} --new-password",
+            )
+    given = Given(**options).read()
+    kept = kept_as(given)
+    with context.database().transaction() as db:
+        gone = account_named(db, name, removed=True)
+        if gone is not None:
+            require_same_customer(gone, kept["url"], kept["customer_uri"])
+    examined = Examined()
+    if not no_verify:
+        try:
+            examined = _ask_scm(given)
+        except ScmError as error:
+            raise _told(error, given, "Nothing was saved.") from None
+    with context.database().transaction() as db:
+        fresh = account_named(db, name, removed=True) or Account(name=name)
+        for column, value in kept.items():
+            setattr(fresh, column, value)
+        fresh.secret_sealed = vault.seal(secret_of(given))
+        fresh.status, fresh.status_reason = AccountStatus.ACTIVE, None
+        fresh.verified_at = None if no_verify else clock(db)
+        db.add(fresh)
+        db.flush()
+        db.refresh(fresh)
+        record(db, "account.added", name, who=context.person(), url=fresh.url, login=fresh.login)
+    answer(account_document(fresh) | _seen(examined), lambda: _added(fresh, examined))
+
+
+def _added(fresh: Account, examined: Examined) -> None:
+    say(
+        f"Account {fresh.name} is saved{'' if fresh.verified_at else ' without having been tried'}."
+    )
+    _say_what_is_missing(examined)
+    say(f"Next, read what SCM offers it: certline sync --account {fresh.name} --wait")
+
+
+def _ask_scm(login: AnyLogin) -> Examined:
+    """Try the login, and look at what it may do. Raises ScmError."""
+    client = scm_client(login, context.settings())
+    try:
+        return examine(client, login, datetime.now(UTC).date())
+    finally:
+        client.close()
+
+
+def _seen(examined: Examined) -> dict[str, Any]:
+    return {
+        "roles": list(examined.roles),
+        "missing": list(examined.missing),
+        "unknown": list(examined.unknown),
+    }
+
+
+def _say_what_is_missing(examined: Examined) -> None:
+    _say_each("What it lacks at SCM:", examined.missing)
+    _say_each("What SCM doesn't tell:", examined.unknown)
+
+
+def _say_each(head: str, sentences: Sequence[str]) -> None:
+    if sentences:
+        say("\n".join([head, *(f"  - {sentence}" for sentence in sentences)]))
+
+
+def _told(error: ScmError, login: AnyLogin, outcome: str) -> Fault:
+    match error:
+        case LoginRefused():
+            return Fault(
+                f"SCM refused the login {_who(login)!r}: {error}. {outcome}",
+                hint="SCM counts failed logins and locks the account: be sure before the next try.",
+            )
+        case NotSent() | OutcomeUnknown() | Throttled():
+            return Fault(f"SCM at {login.url} does not answer: {error}. {outcome}", code=NO_SERVER)
+        case _:
+            return Fault(f"SCM refused: {error}. {outcome}")
+
+
+def _who(login: AnyLogin) -> str:
+    return login.client_id if isinstance(login, TokenLogin) else login.login
+
+
+@account.command("list")
+@click.option("--all", "every", is_flag=True, help="Those that were removed, too.")
+def list_(*, every: bool) -> None:
+    """Accounts by name."""
+    with context.database().transaction() as db:
+        found = accounts(db, removed=every)
+    rows = [(row.name, row.status, row.login, row.url, minute(row.synced_at)) for row in found]
+    answer(
+        [account_document(row) for row in found],
+        lambda: table(
+            ["account", "status", "login", "SCM", "synced (UTC)"],
+            rows,
+            empty="There is no account yet. The first: certline account add --help",
+        ),
+    )
+
+
+@account.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """One account, without its password."""
+    with context.database().transaction() as db:
+        found = find_account(db, name, removed=True)
+    answer(account_document(found), lambda: detail.account(found))
+
+
+@account.command()
+@click.argument("name")
+@click.option(
+    "--new-password", is_flag=True, help="Ask for another secret, and save it if it works."
+)
+@click.option(
+    "--password-file",
+    type=click.File(),
+    metavar="FILE",
+    help="First line: another password or API key's secret, saved if it works.",
+)
+@pair_options
+def verify(
+    name: str,
+    password_file: IO[str] | None,
+    client_certificate: Path | None,
+    client_key: Path | None,
+    *,
+    new_password: bool,
+) -> None:
+    """Try a login; lift the suspension where SCM takes it again, and say what it lacks."""
+    with context.database().transaction() as db:
+        found = find_account(db, name)
+    vault = context.vault()
+    login = login_of(found, vault)
+    pair = (client_certificate, client_key)
+    other = new_password or password_file is not None or pair != (None, None)
+    if other:
+        login = renewed(found, password_file, pair)
+    try:
+        examined = _ask_scm(login)
+    except ScmError as error:
+        outcome = "Nothing was saved." if other else "Nothing has changed."
+        if isinstance(error, LoginRefused) and not other:
+            with context.database().transaction() as db:
+                suspend(db, _locked(db, name), str(error))
+            outcome = f"Account {name!r} is suspended: nothing more is asked for it."
+        raise _told(error, login, outcome) from None
+    with context.database().transaction() as db:
+        row = _locked(db, name)
+        row.verified_at = clock(db)
+        if other:
+            row.secret_sealed = vault.seal(secret_of(login))
+            row.client_certificate = kept_as(login)["client_certificate"]
+            record(db, "account.password_changed", name, who=context.person())
+        woken = None
+        if row.status is AccountStatus.SUSPENDED:
+            woken = lift_suspension(db, row, who=context.person())
+    answer(account_document(row) | _seen(examined), lambda: _verified(row, examined, woken))
+
+
+def _verified(row: Account, examined: Examined, woken: int | None) -> None:
+    say(f"SCM takes the login of account {row.name}.")
+    _say_what_is_missing(examined)
+    if woken is not None:
+        say(f"The suspension is lifted; {woken} waiting commands go on.")
+
+
+@account.command()
+@click.argument("name")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Though orders are open: what SCM never heard of is cancelled, the rest waits in review.",
+)
+def remove(name: str, *, force: bool) -> None:
+    """Forget a login. Orders and certificates that came of it stay, and can be shown and exported.
+
+    Refused while orders are open.
+    """
+    with context.database().transaction() as db:
+        row = _locked(db, name)  # locked: no order can come to it meanwhile
+        try:
+            removed = remove_account(db, row, who=context.person(), force=force)
+        except OpenOrdersError as refusal:
+            raise Fault(
+                f"{refusal}: it is not removed",
+                hint=f"Which they are: certline order list --account {name} --open. With --force "
+                "nobody asks SCM for them any more.",
+            ) from None
+    _warn(removed)
+    document = account_document(row) | {
+        "orders_cancelled": removed.cancelled,
+        "orders_in_review": removed.in_review,
+        "certificates": removed.certificates,
+    }
+    answer(document, lambda: say(f"Account {name} is removed."))
+
+
+def _warn(removed: Removed) -> None:
+    if removed.cancelled:
+        whisper(f"warning: {len(removed.cancelled)} orders are cancelled; SCM never heard of them.")
+    if removed.in_review:
+        whisper(
+            f"warning: {len(removed.in_review)} orders are in review: SCM holds them, or may, and "
+            "certline asks for them no more. Look there, or add the account again and decide: "
+            "certline order list --status review"
+        )
+    if removed.certificates:
+        whisper(
+            f"Its {removed.certificates} certificates stay here and can be exported; until the account "
+            "is added again they can't be renewed, reissued or revoked."
+        )
+    whisper("At SCM nothing has changed.")
+
+
+def _locked(db: Session, name: str) -> Account:
+    return db.get_one(Account, find_account(db, name).id, with_for_update=True)

@@ -1,0 +1,234 @@
+"""`certline organization|domain|profile`: what SCM offers, as last synced."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+
+import rich_click as click
+from sqlalchemy.orm import Session
+
+from certline.cli import context
+from certline.cli.ui.documents import (
+    domain_document,
+    minute,
+    organization_document,
+    profile_document,
+)
+from certline.cli.ui.grammar import Group
+from certline.cli.ui.grid import Column, style_of, style_of_end
+from certline.cli.ui.listing import View, days, places, show_rows, view_options
+from certline.cli.ui.lookup import find_account
+from certline.models import Domain, Organization, Profile
+from certline.models.accounts import catalogue
+from certline.models.accounts.account import accounts
+
+Row = TypeVar("Row", bound=catalogue.Synced)
+
+NEVER = "Nothing is known yet of what SCM offers. Read it: certline sync --wait"
+NONE = "There is no such {}."
+# Sorts after every day.
+NEVER_ENDS = date.max
+
+account_option = click.option("--account", metavar="NAME", help="Only of this account.")
+name_option = click.option(
+    "--name", metavar="PATTERN", help="Only names like this; * stands for any characters."
+)
+
+
+@click.group(cls=Group)
+def organization() -> None:
+    """Organisations and departments, as last synced."""
+
+
+@organization.command("list")
+@account_option
+@name_option
+@click.option(
+    "--status",
+    type=click.Choice(["on", "off", "gone"]),
+    help="Only those that SCM takes orders for over its API, or doesn't, or that are gone.",
+)
+@view_options("organization", "name", "id", paged=False)
+def list_organizations(
+    *, account: str | None, name: str | None, status: str | None, view: View
+) -> None:
+    """Organisations, each with its departments. An order takes the id or the name of either."""
+    found, names = _read(catalogue.organizations, account)
+    kept = [row for row in found if _is_called(row, name) and status in (None, _orders(row))]
+    sorts: dict[str, Callable[[Organization], Any]] = {
+        "name": lambda row: (row.name, row.scm_id),
+        "id": lambda row: row.scm_id,
+    }
+    columns = [
+        Column[Organization]("id", lambda row: row.scm_id),
+        Column[Organization](
+            "organization",
+            lambda row: f"· {row.name}" if row.parent_id else row.name,
+            may_be_cut=True,
+        ),
+        Column[Organization]("orders", _orders, style=lambda row: style_of(_orders(row))),
+        *_seen(names),
+    ]
+    show_rows(
+        iter(_sorted(kept, view, sorts)),
+        view,
+        document=lambda row: organization_document(row, names[row.account_id]),
+        columns=columns,
+        empty=NONE.format("organisation") if found else NEVER,
+    )
+
+
+def _orders(row: Organization) -> str | None:
+    return row.orders if row.gone_at is None else "gone"
+
+
+@click.group(cls=Group)
+def domain() -> None:
+    """Domains with their validation, as last synced."""
+
+
+@domain.command("list")
+@account_option
+@name_option
+@click.option("--organization", metavar="ID|NAME", help="Only those delegated to it.")
+@click.option(
+    "--status",
+    type=click.Choice(["validated", "not-validated", "expired", "gone"]),
+    help="Only domains whose validation stands so, or that are gone.",
+)
+@days("--expires-within", "Only domains whose validation ends within so many days.")
+@view_options("name", "expires", "id", paged=False)
+def list_domains(
+    *,
+    account: str | None,
+    name: str | None,
+    organization: str | None,
+    status: str | None,
+    expires_within: timedelta | None,
+    view: View,
+) -> None:
+    """Domains by name."""
+    found, names = _read(catalogue.domains, account)
+    with context.database().transaction() as db:
+        asked = places(db, account=account, organization=organization, profile=None)
+    delegated = asked.get("organizations")
+    until = None if expires_within is None else datetime.now(UTC).date() + expires_within
+    kept = [
+        row
+        for row in found
+        if _is_called(row, name)
+        and status in (None, _validation(row))
+        and (until is None or (row.validation_expires or NEVER_ENDS) <= until)
+        and (delegated is None or {each["org_id"] for each in row.delegations} & set(delegated))
+    ]
+    sorts: dict[str, Callable[[Domain], Any]] = {
+        "expires": lambda row: (row.validation_expires or NEVER_ENDS, row.name),
+        "id": lambda row: row.scm_id,
+    }
+    columns = [
+        Column[Domain]("id", lambda row: row.scm_id),
+        Column[Domain]("domain", lambda row: row.name, may_be_cut=True),
+        Column[Domain]("state", lambda row: row.state, style=lambda row: style_of(row.state)),
+        Column[Domain](
+            "delegation",
+            lambda row: row.delegation_status,
+            rank=2,
+            style=lambda row: style_of(row.delegation_status),
+        ),
+        Column[Domain](
+            "validation",
+            lambda row: row.validation_status,
+            style=lambda row: style_of(row.validation_status),
+        ),
+        Column[Domain](
+            "expires",
+            lambda row: minute(row.validation_expires),
+            style=lambda row: style_of_end(row.validation_expires),
+        ),
+        *_seen(names),
+    ]
+    show_rows(
+        iter(_sorted(kept, view, sorts)),
+        view,
+        document=lambda row: domain_document(row, names[row.account_id]),
+        columns=columns,
+        empty=NONE.format("domain") if found else NEVER,
+    )
+
+
+def _validation(row: Domain) -> str | None:
+    if row.gone_at is not None:
+        return "gone"
+    word = "".join((row.validation_status or "").split()).replace("_", "").lower()
+    return "not-validated" if word == "notvalidated" else word
+
+
+@click.group(cls=Group)
+def profile() -> None:
+    """Certificate profiles with their terms and keys, as last synced."""
+
+
+@profile.command("list")
+@account_option
+@name_option
+@view_options("name", "id", paged=False)
+def list_profiles(*, account: str | None, name: str | None, view: View) -> None:
+    """Profiles with the terms (in days) and the keys that they allow."""
+    found, names = _read(catalogue.profiles, account)
+    kept = [row for row in found if _is_called(row, name)]
+    sorts: dict[str, Callable[[Profile], Any]] = {"id": lambda row: row.scm_id}
+    columns = [
+        Column[Profile]("id", lambda row: row.scm_id),
+        Column[Profile]("profile", lambda row: row.name, may_be_cut=True),
+        Column[Profile]("terms", lambda row: row.terms),
+        Column[Profile]("keys", lambda row: _keys(row.key_types), may_be_cut=True),
+        *_seen(names),
+    ]
+    show_rows(
+        iter(_sorted(kept, view, sorts)),
+        view,
+        document=lambda row: profile_document(row, names[row.account_id]),
+        columns=columns,
+        empty=NONE.format("profile") if found else NEVER,
+    )
+
+
+def _read(
+    question: Callable[[Session, int | None], Sequence[Row]], account: str | None
+) -> tuple[list[Row], dict[int, str]]:
+    """The rows as they are sorted by themselves, and the names of the accounts."""
+    with context.database().transaction() as db:
+        only = None if account is None else find_account(db, account).id
+        names = {row.id: row.name for row in accounts(db)}
+        return list(question(db, only)), names
+
+
+def _is_called(row: catalogue.Synced, pattern: str | None) -> bool:
+    # `?` and `[` are no wildcards here.
+    bare = None if pattern is None else pattern.lower().replace("[", "[[]").replace("?", "[?]")
+    return bare is None or fnmatchcase(row.name.lower(), bare)
+
+
+def _sorted(
+    rows: Iterable[Row], view: View, sorts: dict[str, Callable[[Row], Any]]
+) -> Sequence[Row]:
+    key = sorts.get(view.sort)
+    found = list(rows) if key is None else sorted(rows, key=key)
+    return found[::-1] if view.reverse else found
+
+
+def _seen(names: dict[int, str]) -> list[Column[Any]]:
+    """Whose it is, where there are several accounts; and when it was last synced, or went."""
+    seen = Column[Any](
+        "synced (UTC)",
+        lambda row: minute(row.synced_at) if row.gone_at is None else f"gone {minute(row.gone_at)}",
+        rank=3,
+        style=lambda row: "" if row.gone_at is None else "dim",
+    )
+    whose = Column[Any]("account", lambda row: names[row.account_id], rank=1, may_be_cut=True)
+    return [whose, seen] if len(names) > 1 else [seen]
+
+
+def _keys(key_types: dict[str, Any]) -> str:
+    return "; ".join(f"{kind} {', '.join(sizes)}" for kind, sizes in key_types.items())

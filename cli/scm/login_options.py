@@ -1,0 +1,191 @@
+"""The three ways to log in at SCM, as options; secrets come from a file, a prompt or standard input."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import rich_click as click
+
+from certline.cli.errors import WRONG_USE, Fault
+from certline.cli.ui.options import password, whole
+from certline.models import Account, LoginKind
+from certline.workers.scm import AnyLogin, CertificateLogin, HeaderLogin, TokenLogin
+from certline.workers.scm.login import TOKEN_URL
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Given:
+    """The options of a login, as they were typed."""
+
+    url: str
+    customer_uri: str | None = None
+    login: str | None = None
+    password_file: IO[str] | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    client_id: str | None = None
+    client_secret_file: IO[str] | None = None
+    token_url: str | None = None
+
+    def read(self) -> AnyLogin:
+        """The login, with its secret asked for. Raises Fault where the options don't fit together."""
+        if self.client_id is not None or self.client_secret_file or self.token_url:
+            others = "customer_uri", "login", "password_file", "client_certificate", "client_key"
+            _only("--client-id", self, *others)
+            who = _needed(self.client_id, "--client-id")
+            option, asked = "--client-secret-file", f"Secret of {who}"
+            secret = password(self.client_secret_file, option, asked)
+            return _made(lambda: TokenLogin(self.url, who, secret, self.token_url or TOKEN_URL))
+        customer = _needed(self.customer_uri, "--customer-uri")
+        who = _needed(self.login, "--login")
+        if self.client_certificate is not None or self.client_key is not None:
+            _only("--client-certificate", self, "password_file")
+            pair = read_pair(self.client_certificate, self.client_key)
+            return _made(lambda: CertificateLogin(self.url, customer, who, *pair))
+        secret = password(self.password_file, "--password-file", f"Password of {who} at SCM")
+        return _made(lambda: HeaderLogin(self.url, customer, who, secret))
+
+
+def login_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of the three logins."""
+    for decorate in reversed(
+        (
+            click.option("--customer-uri", metavar="URI", help="The customer's name in SCM's URL."),
+            click.option("--login", metavar="LOGIN", help="The administrator's login."),
+            click.option(
+                "--password-file",
+                type=click.File(),
+                metavar="FILE",
+                help="First line: the password. Else it is asked for, or read from standard input.",
+            ),
+            click.option(
+                "--client-id", metavar="ID", help="An API key for OAuth2, in place of a login."
+            ),
+            click.option(
+                "--client-secret-file",
+                type=click.File(),
+                metavar="FILE",
+                help="First line: the API key's secret. Else it is asked for, or read from standard input.",
+            ),
+            click.option(
+                "--token-url",
+                metavar="URL",
+                help="Where tokens are had; Sectigo's own if not given.",
+            ),
+        )
+    ):
+        command = decorate(command)
+    return pair_options(command)
+
+
+def pair_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a client certificate."""
+    certificate = click.option(
+        "--client-certificate",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="PEM: a TLS client certificate, in place of a password.",
+    )
+    key = click.option(
+        "--client-key",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="PEM: its private key, not encrypted; `-` reads standard input.",
+    )
+    return certificate(key(command))
+
+
+def read_pair(certificate: Path | None, key: Path | None) -> tuple[str, str]:
+    """A client certificate and its key, in PEM. Raises Fault."""
+    one = _needed(certificate, "--client-certificate")
+    other = _needed(key, "--client-key")
+    return whole(one, "--client-certificate"), whole(other, "--client-key")
+
+
+def kept_as(login: AnyLogin) -> dict[str, Any]:
+    """The columns of an account that keep a login, but for its secret."""
+    customer: str | None
+    match login:
+        case HeaderLogin():
+            kind, who, customer = LoginKind.PASSWORD, login.login, login.customer_uri
+        case CertificateLogin():
+            kind, who, customer = LoginKind.CERTIFICATE, login.login, login.customer_uri
+        case TokenLogin():
+            kind, who, customer = LoginKind.TOKEN, login.client_id, None
+    return {
+        "url": login.url.replace("/private/api", "/api"),
+        "login_kind": kind,
+        "login": who,
+        "customer_uri": customer,
+        "client_certificate": _text(login.certificate_pem)
+        if isinstance(login, CertificateLogin)
+        else None,
+        "token_url": login.token_url if isinstance(login, TokenLogin) else None,
+    }
+
+
+def secret_of(login: AnyLogin) -> bytes:
+    """What is encrypted: the password, the API key's secret, or the certificate's key."""
+    match login:
+        case HeaderLogin():
+            return login.password.encode()
+        case CertificateLogin():
+            return _text(login.key_pem).encode()
+        case TokenLogin():
+            return login.client_secret.encode()
+
+
+def renewed(
+    account: Account, file: IO[str] | None, pair: tuple[Path | None, Path | None]
+) -> AnyLogin:
+    """An account's login with another secret, of the same kind. Raises Fault."""
+    if account.login_kind is LoginKind.CERTIFICATE:
+        if file is not None:
+            raise Fault(
+                f"account {account.name!r} logs in by certificate, not by password",
+                code=WRONG_USE,
+            )
+        certificate, key = read_pair(*pair)
+        customer = account.customer_uri or ""
+        return _made(
+            lambda: CertificateLogin(account.url, customer, account.login, certificate, key)
+        )
+    if pair != (None, None):
+        raise Fault(
+            f"account {account.name!r} logs in by {account.login_kind}, not by certificate",
+            code=WRONG_USE,
+        )
+    secret = password(file, "--password-file", f"New secret of {account.login}")
+    if account.login_kind is LoginKind.TOKEN:
+        address = account.token_url or TOKEN_URL
+        return _made(lambda: TokenLogin(account.url, account.login, secret, address))
+    return _made(
+        lambda: HeaderLogin(account.url, account.customer_uri or "", account.login, secret)
+    )
+
+
+def _made(make: Callable[[], AnyLogin]) -> AnyLogin:
+    try:
+        return make()
+    except ValueError as error:
+        raise Fault(str(error), code=WRONG_USE) from None
+
+
+def _needed(value: T | None, option: str) -> T:
+    if value is None:
+        raise Fault(f"{option} is missing", code=WRONG_USE)
+    return value
+
+
+def _only(option: str, given: Given, *others: str) -> None:
+    for other in others:
+        if getattr(given, other) is not None:
+            name = "--" + other.replace("_", "-")
+            raise Fault(f"{option} and {name} do not go together", code=WRONG_USE)
+
+
+def _text(pem: str | bytes) -> str:
+    return pem if isinstance(pem, str) else pem.decode()

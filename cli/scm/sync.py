@@ -1,0 +1,46 @@
+"""`certline sync`: read from SCM what it offers."""
+
+import rich_click as click
+
+from certline.cli import context
+from certline.cli.errors import Fault
+from certline.cli.ui.grammar import Command
+from certline.cli.ui.output import whisper
+from certline.cli.waiting.wait import started, wait_options
+from certline.models import AccountStatus
+from certline.models.accounts.account import accounts
+from certline.models.commands.payloads import SyncCommand, read_payload
+from certline.producers.requests.orders import request_sync
+from certline.workers.runtime.step import suspended_text
+
+
+@click.command(cls=Command)
+@click.argument(
+    "resources",
+    nargs=-1,
+    type=click.Choice(["organizations", "domains", "profiles"]),
+    metavar="[organizations|domains|profiles]...",
+)
+@click.option("--account", metavar="NAME", help="Only this account; else every one.")
+@wait_options
+def sync(
+    resources: tuple[str, ...], account: str | None, *, wait: bool, timeout: float | None
+) -> None:
+    """Read from SCM what it offers: organisations, domains, profiles (with custom fields).
+
+    Without a resource: all three.
+    """
+    data: dict[str, object] = {"account": account}
+    if resources:
+        data["resources"] = list(dict.fromkeys(resources))
+    wanted = read_payload("sync", data)
+    assert isinstance(wanted, SyncCommand)  # noqa: S101  # for mypy: the name says so
+    commands = request_sync(context.database(), wanted, requested_by=context.person())
+    if account is None:
+        with context.database().transaction() as db:
+            suspended = [row for row in accounts(db) if row.status is AccountStatus.SUSPENDED]
+        if not commands:
+            raise Fault("; ".join(suspended_text(row) for row in suspended))
+        for row in suspended:
+            whisper(f"left out: {suspended_text(row)}")
+    started(commands, wait=wait, timeout=timeout)

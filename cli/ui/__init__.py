@@ -1,0 +1,1 @@
+"""Building blocks of the command line: grammar, lists, details, lookups, output."""

@@ -1,0 +1,218 @@
+"""One row in full, for people."""
+
+from collections.abc import Sequence
+
+from certline.cli.ui.documents import minute
+from certline.cli.ui.import_progress import import_progress
+from certline.cli.ui.output import facts, say, table
+from certline.models import (
+    Account,
+    Certificate,
+    Command,
+    CommandType,
+    DeadLetter,
+    DeadLetterStatus,
+    Event,
+    ImportRecord,
+    Order,
+    OrderStatus,
+)
+from certline.workers.ordering.placement import sent_comment
+
+# Characters of a dead letter's message.
+SCREENFUL = 4_000
+
+
+def order(found: Order, events: list[Event]) -> None:
+    """An order, and its history."""
+    facts(
+        {
+            "order": found.id,
+            "kind": found.kind,
+            "status": found.status,
+            "error": found.error,
+            "common name": found.common_name,
+            "further names": found.sans,
+            "account": found.account.name,
+            "sslId at SCM": found.scm_id,
+            "status at SCM": found.scm_status,
+            "organisation": f"{found.organization_name} ({found.organization_id})",
+            "profile": f"{found.profile_name} ({found.profile_id})",
+            "term": None if found.term is None else f"{found.term} days",
+            "key": _key(found.key_algorithm, found.key_size, here=found.key_id is not None),
+            "keystore": found.keystore_type,
+            "comments": found.comments,
+            "external requesters": found.external_requesters,
+            "custom fields": [f"{name}={value}" for name, value in found.custom_fields.items()],
+            "succeeds": found.predecessor_id,
+            "reason": found.reason,
+            "next poll": minute(found.next_poll_at),
+            "certificate": found.certificate_id,
+            "command": found.command_id,
+            "requested by": found.requested_by,
+            "placed": minute(found.created_at),
+            "changed": minute(found.updated_at),
+        }
+    )
+    if found.status is OrderStatus.SENDING and found.error:
+        say(
+            "\nThe outcome is unknown: the order was sent, and no clear answer came. SCM may hold it "
+            "or may not.\nIt rests for a while, then it is looked up at SCM. It is sent again only "
+            "when SCM surely has not got it."
+        )
+    elif found.status is OrderStatus.SENDING:
+        say(
+            f"\nIt is being sent since {minute(found.sent_at)}. Where its worker has died meanwhile, "
+            "the outcome is unknown:\nafter a rest (CERTLINE_SETTLE_SECONDS) it is looked up at SCM."
+        )
+    elif found.status is OrderStatus.REVIEW:
+        say(f"\nA person decides. What SCM shows beside it: certline order resolve {found.id}")
+    elif found.status is OrderStatus.HELD:
+        say("\nIt waits for a licence: certline license set N")
+    say("")
+    rows = [(minute(event.at), event.type, event.who, event.why) for event in events]
+    table(["when (UTC)", "what", "who", "why"], rows, empty="Nothing has happened yet.")
+
+
+def side_by_side(found: Order) -> None:
+    """An order in review beside the records of SCM that could be it, and what can be decided."""
+    say(f"{found.error}\n")
+    ours = (
+        "ours",
+        found.scm_id,
+        found.kind.value,
+        ", ".join(found.names),
+        minute(found.sent_at),
+        sent_comment(found),
+        f"key {(found.public_key_sha256 or '')[:16]}…",
+    )
+    theirs = [
+        (
+            "SCM",
+            record["scm_id"],
+            record.get("status"),
+            ", ".join(dict.fromkeys([record.get("common_name") or "", *record.get("sans", [])])),
+            record.get("requested"),
+            record.get("comments"),
+            f"{record['match']}: {record['why']}",
+        )
+        for record in found.found
+    ]
+    heads = ["", "sslId", "status", "names", "sent (UTC)", "comments", "what speaks for it"]
+    table(heads, [ours, *theirs], empty="")
+    if not theirs:
+        say("SCM showed no record that could be it.")
+    resolve = f"certline order resolve {found.id}"
+    say(f"\nIt is one of them:       {resolve} --adopt SSLID")
+    say(f"SCM has not got it:      {resolve} --resend")
+    say(f"It is not wanted:        {resolve} --reject")
+
+
+def certificate(found: Certificate, format_hint: str) -> None:
+    """A certificate."""
+    facts(
+        {
+            "certificate": found.id,
+            "status": found.status,
+            "common name": found.common_name,
+            "names": found.sans,
+            "serial number": found.serial_number,
+            "SHA-256": found.sha256_fingerprint,
+            "issuer": found.issuer,
+            "valid from": minute(found.not_before),
+            "valid until": minute(found.not_after),
+            "key": _key(found.key_algorithm, found.key_size, here=found.key_id is not None),
+            "keystore": found.keystore_type,
+            "sslId at SCM": found.scm_id,
+            "order": found.order_id,
+            "line": found.line_id,
+            "renewed by itself": found.auto_renew,
+            "renews": minute(found.renews_at),
+            "supersedes": found.supersedes_id,
+            "revoked": minute(found.revoked_at),
+            "reason": found.revocation_reason,
+        }
+    )
+    say(f"\nExport it: certline certificate export {found.id} --output {format_hint}")
+
+
+def command(found: Command, failed: Sequence[ImportRecord] = ()) -> None:
+    """A command; of an import also the records that could not be taken in."""
+    result = dict(found.result or {})
+    if found.type is CommandType.IMPORT:
+        for name in ("failures", "named"):  # listed below, or by the report
+            result.pop(name, None)
+        result |= {"news": [f"{count} {news}" for news, count in result.pop("news", {}).items()]}
+        if found.finished_at is None:
+            result = {"progress": import_progress(found)} | result
+    facts(
+        {
+            "command": found.id,
+            "type": found.type,
+            "status": found.status,
+            "error": found.error,
+            "subject": found.subject,
+            "requested by": found.requested_by,
+            "source": found.source,
+            "attempts": found.attempts,
+            "not before": minute(found.not_before),
+            "asked": minute(found.created_at),
+            "started": minute(found.started_at),
+            "ended": minute(found.finished_at),
+            **result,
+        }
+    )
+    if failed:
+        say("")
+        rows = [(record.scm_id, record.reason) for record in failed]
+        table(["sslId", "why it was not taken in"], rows, empty="")
+
+
+def dead_letter(found: DeadLetter, body: str) -> None:
+    """A dead letter, and as much of its message as a screen takes."""
+    facts(
+        {
+            "letter": found.id,
+            "status": found.status,
+            "from": found.source,
+            "why": found.reason,
+            "command": found.command_id,
+            "message": found.message_id,
+            "attempts": found.attempts,
+            "came": minute(found.received_at),
+            "decided": minute(found.decided_at),
+            "decided by": found.decided_by,
+            "decision": found.decision,
+            **{name.replace("_", " "): value for name, value in found.properties.items()},
+        }
+    )
+    say(f"\n{body if len(body) <= SCREENFUL else body[:SCREENFUL] + '… (the rest: --json)'}")
+    if found.status is DeadLetterStatus.WAITING:
+        say(
+            f"\nWhen the cause is mended: certline dead-letter replay {found.id}\n"
+            f"Or leave it: certline dead-letter drop {found.id} --reason TEXT"
+        )
+
+
+def account(found: Account) -> None:
+    """An account."""
+    facts(
+        {
+            "account": found.name,
+            "status": found.status,
+            "reason": found.status_reason,
+            "SCM": found.url,
+            "customer URI": found.customer_uri,
+            "logs in by": found.login_kind,
+            "login": found.login,
+            "verified": minute(found.verified_at),
+            "synced": minute(found.synced_at),
+            "since": minute(found.created_at),
+        }
+    )
+
+
+def _key(algorithm: str | None, size: str | None, *, here: bool) -> str | None:
+    if algorithm is None:
+        return None
+    return f"{algorithm} {size}, {'kept here' if here else 'not kept here'}"

@@ -1,0 +1,264 @@
+"""What lists have in common: their options, their pages, and JSON, CSV or a table as the answer."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import wraps
+from itertools import chain, islice
+from textwrap import indent
+from typing import Any, TypeVar
+
+import rich_click as click
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
+
+from certline.cli import context
+from certline.cli.errors import WRONG_USE, Fault
+from certline.cli.ui.grid import Column, print_grid
+from certline.cli.ui.lookup import close_names, find_account
+from certline.cli.ui.output import as_json, say, whisper
+from certline.models import Organization, Profile
+from certline.models.database.base import Base
+from certline.models.listing import SORTINGS, ids_named, page
+
+Row = TypeVar("Row")
+Kept = TypeVar("Kept", bound=Base)
+
+# Rows on a terminal where nobody says how many. Programs get all of them.
+SCREENFUL = 100
+# Rows that are asked for at once, for programs.
+PIECE = 1_000
+
+Document = Callable[[Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class View:
+    """How a list is looked at: the options that every list has."""
+
+    sort: str
+    reverse: bool
+    limit: int | None
+    as_csv: bool
+    has_pages: bool
+    after: str | None = None
+
+    @property
+    def for_people(self) -> bool:
+        """Whether a person reads it."""
+        return not (self.as_csv or as_json())
+
+
+def view_options(*sorts: str, paged: bool = True) -> Callable[[Callable[..., Any]], Any]:
+    """The options --sort, --reverse, --limit, --after and --csv; they come as one `view`."""
+    options = [
+        click.option(
+            "--sort",
+            type=click.Choice(sorts),
+            default=sorts[0],
+            show_default=True,
+            help="What it is sorted by.",
+        ),
+        click.option("--reverse", is_flag=True, help="From the other end."),
+        click.option(
+            "--limit",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help=f"So many rows at most; unless said otherwise {SCREENFUL}, and all with --json or --csv.",
+        ),
+        click.option("--csv", "as_csv", is_flag=True, help="Answer in CSV, with JSON's keys."),
+    ]
+    if paged:
+        after = click.option(
+            "--after", metavar="ID", help="The next page: what comes after that row."
+        )
+        options.insert(3, after)
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_view(
+            *, sort: str, reverse: bool, limit: int | None, as_csv: bool, **given: Any
+        ) -> None:
+            if as_csv and as_json():
+                raise click.UsageError("--csv and --json do not go together")
+            view = View(sort, reverse, limit, as_csv, paged, given.pop("after", None))
+            command(view=view, **given)
+
+        decorated: Callable[..., Any] = with_view
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def status_option(states: Iterable[str]) -> Callable[..., Any]:
+    """The option --status."""
+    return click.option(
+        "--status",
+        "statuses",
+        multiple=True,
+        type=click.Choice(list(states)),
+        help="Only those in this state; repeatable.",
+    )
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options --account, --organization, --profile and --name."""
+    for option in (
+        click.option(
+            "--name", metavar="PATTERN", help="Only names like this; * stands for any characters."
+        ),
+        click.option("--profile", metavar="ID|NAME", help="Only of this certificate profile."),
+        click.option(
+            "--organization", metavar="ID|NAME", help="Only of this organisation or department."
+        ),
+        click.option("--account", metavar="NAME", help="Only of this account."),
+    ):
+        command = option(command)
+    return command
+
+
+def places(
+    db: Session, *, account: str | None, organization: str | None, profile: str | None
+) -> dict[str, Any]:
+    """What those options stand for, as a Narrowing takes it. Raises Fault for unknown names."""
+    account_id = None if account is None else find_account(db, account, removed=True).id
+    found: dict[str, Any] = {"account_id": account_id}
+    for field, table, noun, name in (
+        ("organizations", Organization, "organization", organization),
+        ("profiles", Profile, "profile", profile),
+    ):
+        if name is None:
+            continue
+        found[field] = ids_named(db, table, name, account_id)
+        if not found[field]:
+            raise Fault(
+                f"{noun} {name!r} is not known{close_names(db, table.name, name)}",
+                code=WRONG_USE,
+                hint=f"Which there are: certline {noun} list",
+            )
+    return found
+
+
+def days(option: str, text: str) -> Callable[..., Any]:
+    """An option that takes days and gives a timedelta."""
+
+    def read(_context: click.Context, _option: click.Parameter, given: int | None) -> object:
+        return None if given is None else timedelta(days=given)
+
+    limits = click.IntRange(min=0, max=36500)
+    return click.option(option, type=limits, metavar="DAYS", callback=read, help=text)
+
+
+def show_pages(
+    question: Select[Kept],
+    view: View,
+    *,
+    find: Callable[[Session, str], Kept],
+    document: Document,
+    columns: Sequence[Column[Kept]],
+    empty: str,
+) -> None:
+    """Answer a list that is read page after page. `find` knows the row of --after."""
+    table: type[Kept] = question.column_descriptions[0]["entity"]
+    sorting = SORTINGS[table][view.sort]
+    sorting = sorting.reversed() if view.reverse else sorting
+
+    def read(after: Kept | None, limit: int) -> list[Kept]:
+        with context.database().transaction() as db:
+            return page(db, question, sorting, after=after, limit=limit)
+
+    first = None
+    if view.after is not None:
+        with context.database().transaction() as db:
+            first = find(db, view.after)
+    show_rows(
+        _rows(read, first, _wanted(view)), view, document=document, columns=columns, empty=empty
+    )
+
+
+def show_rows(
+    rows: Iterator[Row],
+    view: View,
+    *,
+    document: Callable[[Row], dict[str, Any]],
+    columns: Sequence[Column[Row]],
+    empty: str,
+) -> None:
+    """Answer a list whose rows come one by one: to programs as they come, to people as a table."""
+    wanted = _wanted(view)
+    counted = rows if wanted is None else islice(rows, wanted)
+    if view.as_csv:
+        last = _write_csv(map(document, counted))
+    elif as_json():
+        last = _write_json(map(document, counted))
+    else:
+        found = list(counted)
+        last = document(found[-1]) if found else None
+        if found:
+            print_grid(columns, found)
+        else:
+            say(empty)
+    if wanted is not None and last is not None and next(rows, None) is not None:
+        _say_that_there_is_more(view, last)
+
+
+def _rows(
+    read: Callable[[Kept | None, int], list[Kept]], after: Kept | None, wanted: int | None
+) -> Iterator[Kept]:
+    """Row after row, in pieces; a row more than is wanted tells that there is one."""
+    piece = PIECE if wanted is None else min(PIECE, wanted + 1)
+    while True:
+        found = read(after, piece)
+        yield from found
+        if len(found) < piece:
+            return
+        after = found[-1]
+
+
+def _wanted(view: View) -> int | None:
+    return SCREENFUL if view.limit is None and view.for_people else view.limit
+
+
+def _write_json(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
+    """One JSON array, written as its rows come: memory doesn't grow with the list."""
+    last = None
+    for each in documents:
+        sys.stdout.write("[\n" if last is None else ",\n")
+        sys.stdout.write(indent(json.dumps(each, indent=2, ensure_ascii=False), "  "))
+        last = each
+    sys.stdout.write("[]\n" if last is None else "\n]\n")
+    return last
+
+
+def _write_csv(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
+    """A line with the keys, and one for each row; without rows nothing."""
+    last = next(documents, None)
+    if last is None:
+        return None
+    writer = csv.DictWriter(sys.stdout, list(last), lineterminator="\n")
+    writer.writeheader()
+    for each in chain([last], documents):
+        writer.writerow({name: _field(value) for name, value in each.items()})
+        last = each
+    return last
+
+
+def _field(value: object) -> object:
+    """A value in CSV: texts of a list with blanks between them, anything deeper as JSON."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
+        return " ".join(map(str, value))
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return value
+
+
+def _say_that_there_is_more(view: View, last: dict[str, Any]) -> None:
+    how = f"the next page: --after {last['id']}" if view.has_pages else "say how many: --limit N"
+    whisper(f"There are more than these {_wanted(view)}; {how}")

@@ -1,0 +1,1 @@
+"""Waiting for commands and batches, with progress."""

@@ -1,0 +1,261 @@
+"""Batches of renewals as documents, in words, and as they are waited for."""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from certline.cli import context
+from certline.cli.errors import DONE, FAILED, TIMED_OUT, WAITS, Fault
+from certline.cli.ui.documents import instant, minute
+from certline.cli.ui.output import answer, console, facts, say, table, whisper
+from certline.cli.waiting.wait import AWAY_AFTER, COUNTS_EVERY
+from certline.models import BatchStatus, Database, RenewalBatch
+from certline.models.database.session import clock
+from certline.models.renewals.batch import (
+    Counts,
+    Member,
+    State,
+    counts_of,
+    ended_since,
+    members_of,
+)
+from certline.models.renewals.batch_pace import MEASURED, ends_at
+
+# Seconds between two looks.
+LOOK_EVERY = 1.0
+# What a person has to look at.
+TROUBLE = (State.FAILED, State.REVIEW, State.REFUSED)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A batch as it stands, and when it will have ended as far as anybody can tell."""
+
+    batch: RenewalBatch
+    counts: Counts
+    ends_at: datetime | None
+    left: timedelta | None
+
+
+def standing_of(db: Session, batch: RenewalBatch) -> Standing:
+    """How a batch stands now."""
+    now, counts = clock(db), counts_of(db, [batch.id])[batch.id]
+    measured = min(MEASURED, now - batch.created_at)
+    end = None
+    if batch.status is BatchStatus.RUNNING:
+        end = ends_at(
+            batch.per_hour,
+            batch.next_at,
+            now,
+            waiting=counts.waiting,
+            running=counts.running,
+            ended=ended_since(db, batch.id, now - measured),
+            measured=measured,
+        )
+    return Standing(batch, counts, end, None if end is None else end - now)
+
+
+def find_batch(db: Session, name: str) -> RenewalBatch:
+    """The batch with that id. Raises Fault."""
+    found = db.get(RenewalBatch, name.upper())
+    if found is None:
+        raise Fault(f"batch {name!r} is not known", hint="Which there are: certline renewal list")
+    return found
+
+
+def batch_document(now: Standing) -> dict[str, Any]:
+    """A batch and its counts."""
+    batch, counts = now.batch, now.counts
+    return {
+        "id": batch.id,
+        "status": batch.status.value,
+        "selection": batch.selection,
+        "per_hour": batch.per_hour,
+        "reuse_key": batch.reuse_key,
+        "requested_by": batch.requested_by,
+        "created_at": instant(batch.created_at),
+        "finished_at": instant(batch.finished_at),
+        "ends_at": instant(now.ends_at),
+        "total": counts.total,
+        **{state.value: getattr(counts, state.value) for state in State},
+    }
+
+
+def member_document(member: Member) -> dict[str, Any]:
+    """One certificate of a batch."""
+    return {
+        "certificate_id": member.certificate_id,
+        "common_name": member.common_name,
+        "status": member.state.value,
+        "command_id": member.command_id,
+        "order_id": member.order_id,
+        "successor_id": member.successor_id,
+        "ordered_anew": member.ordered_anew,
+        "reason": member.reason,
+    }
+
+
+def answer_batch(batch_id: str, *, started: bool = False) -> None:
+    """A batch with every member, as the answer of a command."""
+    with context.database().transaction() as db:
+        now = standing_of(db, db.get_one(RenewalBatch, batch_id))
+        members = members_of(db, batch_id)
+    document = batch_document(now) | {"members": [member_document(each) for each in members]}
+    answer(document, lambda: _tell(now, members, started=started))
+
+
+def progress(now: Standing) -> str:
+    """`412 of 2,000 renewed, 3 failed, 24 under way; 500/h; 3.2 h left, until 2026-11-25 18:40`."""
+    batch, counts = now.batch, now.counts
+    text = f"{counts.renewed:,} of {counts.total:,} renewed"
+    for state in TROUBLE:
+        count = getattr(counts, state.value)
+        text += f", {count:,} {'in ' if state is State.REVIEW else ''}{state}" if count else ""
+    text += f", {counts.cancelled:,} cancelled" if counts.cancelled else ""
+    text += f", {counts.running:,} under way" if counts.running else ""
+    if batch.status is BatchStatus.PAUSED:
+        return f"{text}; paused"
+    if batch.per_hour is not None and counts.waiting:
+        text += f"; {batch.per_hour}/h"
+    if now.left is not None and counts.open:
+        text += f"; {said_of_time(now.left)} left, until {minute(now.ends_at)}"
+    return text
+
+
+def said_of_time(time_left: timedelta) -> str:
+    """A span for people: `40 s`, `25 min`, `3.2 h`, `4.5 days`."""
+    seconds = max(0.0, time_left.total_seconds())
+    for limit, unit, name in ((100, 1, "s"), (6000, 60, "min")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} days"
+
+
+def exit_code(counts: Counts) -> int:
+    """How a batch that has ended counts for a script."""
+    if counts.failed or counts.refused or counts.cancelled:
+        return FAILED
+    return WAITS if counts.review else DONE
+
+
+def wait_for_batch(database: Database, batch_id: str, timeout: float | None) -> int:
+    """Stay until a batch has ended, or is paused and nothing of it is under way; the exit code.
+
+    Raises OperationalError when Postgres is away too long.
+    """
+    screen, live = console(err=True), sys.stderr.isatty()
+    # Beside a status line only rich may print.
+    tell = partial(screen.print, soft_wrap=True) if live else whisper
+    watch = _Watch(database, batch_id, tell)
+    try:
+        with screen.status("…") if live else nullcontext() as status:
+            while True:
+                now = watch.look()
+                if status is not None and now is not None:
+                    status.update(progress(now))
+                elif now is not None:
+                    watch.tell_now_and_then(progress(now))
+                if now is not None and _is_over(now):
+                    watch.tell_end(progress(now))
+                    done = now.batch.status is BatchStatus.DONE
+                    return exit_code(now.counts) if done else WAITS
+                if timeout is not None and watch.seconds() >= timeout:
+                    watch.tell(f"not ended after {watch.seconds():.0f} s; {watch.goes_on()}")
+                    return TIMED_OUT
+                time.sleep(LOOK_EVERY)
+    except KeyboardInterrupt:
+        whisper("\n" + watch.goes_on())
+        raise
+
+
+def _is_over(now: Standing) -> bool:
+    paused = now.batch.status is BatchStatus.PAUSED and not now.counts.running
+    return paused or now.batch.status is BatchStatus.DONE
+
+
+class _Watch:
+    """A batch that is waited for, and what has been said of it."""
+
+    def __init__(self, database: Database, batch_id: str, tell: Callable[[str], object]) -> None:
+        self._database = database
+        self._batch_id = batch_id
+        self._print = tell
+        self._start = self._seen = time.monotonic()
+        self._told = -COUNTS_EVERY
+        self._last = ""
+        self._said: set[str] = set()
+
+    def look(self) -> Standing | None:
+        """The batch as it stands, and each failure said once; None while Postgres is away."""
+        try:
+            with self._database.transaction() as db:
+                now = standing_of(db, db.get_one(RenewalBatch, self._batch_id))
+                trouble = members_of(db, self._batch_id, TROUBLE)
+        except OperationalError:
+            if time.monotonic() - self._seen > AWAY_AFTER:
+                raise
+            return None
+        self._seen = time.monotonic()
+        for member in trouble:
+            if member.certificate_id not in self._said:
+                self._said.add(member.certificate_id)
+                self.tell(f"{member.common_name}: {member.state}: {member.reason}")
+        return now
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def tell(self, text: str) -> None:
+        self._print(f"[{self.seconds():5.1f} s] {text}")
+
+    def tell_now_and_then(self, text: str) -> None:
+        if self.seconds() - self._told >= COUNTS_EVERY:
+            self._told = self.seconds()
+            self._last = text
+            self.tell(text)
+
+    def tell_end(self, text: str) -> None:
+        """The last word, unless it has just been said."""
+        if text != self._last:
+            self.tell(text)
+
+    def goes_on(self) -> str:
+        return f"the batch goes on: certline renewal wait {self._batch_id}"
+
+
+def _tell(now: Standing, members: list[Member], *, started: bool) -> None:
+    batch = now.batch
+    facts(
+        {
+            "batch": batch.id,
+            "status": batch.status,
+            "which": batch.selection,
+            "pace": None if batch.per_hour is None else f"{batch.per_hour}/h",
+            "old key again": batch.reuse_key,
+            "progress": progress(now),
+            "requested by": batch.requested_by,
+            "begun": minute(batch.created_at),
+            "ended": minute(batch.finished_at),
+        }
+    )
+    anew = sum(member.ordered_anew for member in members)
+    if anew:
+        say(f"\nOrdered anew with the same data, for their profile allows no renewal: {anew:,}")
+    trouble = [member for member in members if member.state in TROUBLE]
+    if trouble:
+        say("")
+        rows = [(each.common_name, each.state, each.order_id, each.reason) for each in trouble]
+        table(["common name", "status", "order", "why"], rows, empty="")
+    if started and now.counts.open:
+        say(f"\nIt runs in the background; wait for it: certline renewal wait {batch.id}")
+        say(f"Stop for a while:                       certline renewal pause {batch.id}")
+        say(f"Stop for good:                          certline renewal cancel {batch.id}")

@@ -1,0 +1,147 @@
+"""Where a command that is waited for stands: how far it has come, and whether the wait is over."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from certline.cli.errors import DONE, FAILED, WAITS
+from certline.cli.ui.import_progress import import_ending, import_progress
+from certline.models import (
+    Account,
+    AccountStatus,
+    Certificate,
+    Command,
+    CommandStatus,
+    CommandType,
+    Order,
+    OrderKind,
+    OrderStatus,
+)
+from certline.models.accounts.account import account_named
+from certline.models.orders.order import order_of_command
+from certline.workers.runtime.step import suspended_text
+
+# An order that SCM shows as requested for so many looks is not merely slow: it waits for approval.
+POLLS_FOR_APPROVAL = 2
+
+
+@dataclass(frozen=True)
+class View:
+    """A command, with the order and the account that it is about."""
+
+    command: Command
+    order: Order | None
+    account: Account | None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why there is nothing more to wait for."""
+
+    code: int
+    text: str
+
+
+def look(db: Session, command_id: str) -> View:
+    """A command as it stands now."""
+    command = db.get_one(Command, command_id)
+    order = order_of_command(db, command.id)
+    if order is None and command.type in (CommandType.POLL, CommandType.FETCH) and command.subject:
+        order = db.get(Order, command.subject)
+    if order is not None:
+        return View(command, order, order.account)
+    # Either may have been deleted since.
+    certificate = db.get(Certificate, command.subject or "")
+    if command.type is CommandType.REVOKE and certificate is not None:
+        return View(command, None, db.get_one(Account, certificate.account_id))
+    cancelled = db.get(Order, command.subject or "")
+    if command.type is CommandType.CANCEL and cancelled is not None:
+        return View(command, None, cancelled.account)
+    named = command.payload.get("account")
+    return View(command, None, account_named(db, named) if named else None)
+
+
+def judge(view: View) -> Ending | None:
+    """How the wait is over; None where it goes on."""
+    command, order = view.command, view.order
+    of_order = f"certline order show {order.id}" if order else f"certline command show {command.id}"
+    match command.status:
+        case CommandStatus.DONE:
+            return _done(view)
+        case CommandStatus.FAILED:
+            return Ending(FAILED, f"failed: {command.error or 'no reason was given'}")
+        case CommandStatus.HELD:
+            text = "held: no licence is left; more room: certline license set N"
+            return Ending(WAITS, text)
+        case CommandStatus.REVIEW:
+            return Ending(WAITS, f"in review, a person decides: {command.error} ({of_order})")
+        case _:
+            pass
+    if command.type is CommandType.HOOK and command.attempts and _waits(command):
+        when = f"{command.not_before.astimezone(UTC):%H:%M:%S}"
+        return Ending(FAILED, f"failed: {command.error}; it is tried again by itself at {when} UTC")
+    if view.account is not None and view.account.status is not AccountStatus.ACTIVE:
+        return Ending(WAITS, suspended_text(view.account))
+    if order is None:
+        return None
+    # A poll that is due has not asked yet: what the order says is older than the question.
+    asked = command.type is not CommandType.POLL or command.not_before > datetime.now(UTC)
+    if order.status is OrderStatus.PENDING and order.polls >= POLLS_FOR_APPROVAL and asked:
+        return _approval(order)
+    if command.type is CommandType.POLL and order.status is OrderStatus.REVIEW:
+        return Ending(WAITS, f"the order is in review, a person decides ({of_order})")
+    return None
+
+
+def _waits(command: Command) -> bool:
+    """Whether a command waits for its time after a failed try."""
+    queued = command.status is CommandStatus.QUEUED and command.error is not None
+    return queued and command.not_before > datetime.now(UTC)
+
+
+def _done(view: View) -> Ending:
+    command, order = view.command, view.order
+    result = command.result or {}
+    if order is not None and order.kind is OrderKind.NEW and order.predecessor_id is not None:
+        return Ending(DONE, "done: the profile allows no renewal, so the same was ordered anew")
+    if command.type is not CommandType.IMPORT or result.get("dry_run"):
+        return Ending(DONE, str(result.get("said") or "done"))
+    text = import_ending(result)
+    if result["held"]:
+        text += "; no licence is left for those held: more room: certline license set N"
+        return Ending(WAITS, text)
+    if result["failed"]:
+        return Ending(FAILED, f"{text}; why: certline command show {command.id}")
+    return Ending(DONE, f"done: {text}")
+
+
+def _approval(order: Order) -> Ending | None:
+    if (order.scm_status or "").lower() != "requested":
+        return None
+    text = (
+        f"waits for an approval in SCM: an RAO administrator has to approve {order.scm_id} there; "
+        "certline then goes on by itself"
+    )
+    return Ending(WAITS, text)
+
+
+def describe(view: View) -> str:
+    """How far it has come, in a few words."""
+    command, order = view.command, view.order
+    if command.type is CommandType.IMPORT:
+        return import_progress(command)
+    if order is None:
+        return command.status.value
+    match order.status:
+        case OrderStatus.PLACED:
+            return f"placed, waits to be sent ({order.error})" if order.error else "placed"
+        case OrderStatus.SENDING:
+            return f"sending: {order.error}" if order.error else "sending"
+        case OrderStatus.PENDING:
+            said = f"SCM says {order.scm_status}" if order.scm_status else "SCM has it"
+            return f"pending, {said} ({order.scm_id})"
+        case OrderStatus.ISSUED:
+            return f"issued ({order.scm_id}), the certificate is being fetched"
+        case status:
+            return status.value

@@ -1,0 +1,1 @@
+"""SCM's operations, as the simulator serves them."""

@@ -1,0 +1,43 @@
+"""Domain control validation as one certificate needs it."""
+
+from starlette.responses import Response
+
+from certline.simulator.api.dcv.validations import instructions
+from certline.simulator.http.call import Asked
+from certline.simulator.state.customer_parts import Domain
+from certline.simulator.wire.answers import answer, without_gaps
+from certline.simulator.wire.dates import NAMED, written
+
+
+def per_certificate(asked: Asked) -> Response:
+    """How the domains of one certificate stand, and what is still to be published."""
+    record = asked.record(asked.id("id"), reading=True)
+    form = f"{NAMED['ISO']} HH:mm:ss"
+    log, wanted = [], []
+    for domain in _of_names(asked, record.names):
+        proof = domain.validation
+        waits = proof.status != "VALIDATED"
+        log.append(
+            without_gaps(
+                {
+                    "dcvStatus": "Awaiting Validation" if waits else "Validated",
+                    "domainName": domain.name,
+                    "dcvDate": None if waits else written(proof.at, form),
+                }
+            )
+        )
+        if waits:
+            mode = {"domainName": domain.name, "dcvMode": proof.order_mode or "CNAME"}
+            wanted.append({**mode, **instructions(domain)})
+    return answer({"dcvLog": {"log": log}, "instructions": wanted})
+
+
+def _of_names(asked: Asked, names: tuple[str, ...]) -> list[Domain]:
+    customer = asked.scm.customer
+    bare = [name.removeprefix("*.") for name in names]
+    return [
+        domain
+        for domain in customer.domains
+        if customer.top_of(domain) == domain.name
+        and any(name == domain.name or name.endswith(f".{domain.name}") for name in bare)
+    ]

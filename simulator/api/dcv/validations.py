@@ -1,0 +1,138 @@
+"""Domain control validation: how the domains stand."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from starlette.responses import Response
+
+from certline.simulator.api.domains import domains
+from certline.simulator.api.domains.wording import spoken
+from certline.simulator.http.call import Asked
+from certline.simulator.http.pages import page, window
+from certline.simulator.state.customer_parts import SUBMITTED, Domain
+from certline.simulator.wire.answers import Json, Refusal, answer, without_gaps
+from certline.simulator.wire.dates import MOMENT, now, written
+from certline.simulator.wire.fields import asked_number, path_id, required_text
+
+# How often the CA looks again at a proof that was submitted.
+LOOKS_EVERY = timedelta(minutes=10)
+
+
+def listed(asked: Asked) -> Response:
+    """A page of the domains that are validated, with how they stand."""
+    opened(asked)
+    query = asked.query
+    found = _proven(asked)
+    if name := query.get("domain"):
+        found = [d for d in found if name.lower() in d.name]
+    for owner in ("org", "department"):
+        if sent := query.get(owner):
+            wanted = path_id(sent)
+            found = [d for d in found if wanted in d.org_ids]
+    if status := query.get("dcvStatus"):
+        found = [d for d in found if d.validation.status == _constant(status)]
+    if order := query.get("orderStatus"):
+        found = [d for d in found if d.validation.order == _constant(order)]
+    if query.get("expiresIn"):
+        last = (now() + timedelta(days=asked_number(query, "expiresIn", 0))).date()
+        found = [d for d in found if d.validation.days and d.validation.days[1] <= last]
+    return page([_row(asked, d) for d in found[window(asked)]], len(found))
+
+
+def status(asked: Asked) -> Response:
+    """How one domain stands."""
+    found = named(asked)
+    proof = found.validation
+    moving = proof.order == SUBMITTED
+    body = {
+        **state(asked, found),
+        "validationDate": _day(proof.days[0]) if proof.days else None,
+        "expirationDate": _day(proof.days[1]) if proof.days else None,
+        "orderMode": proof.order_mode,
+        **(instructions(found) if proof.order_mode else {}),
+        "validationEmail": proof.mail,
+        "orderBackendId": proof.order_id,
+        "submittedDate": written(proof.submitted_at, MOMENT),
+        "lastCheck": written(proof.submitted_at if moving else None, MOMENT),
+        "nextCheck": written(_next(proof.submitted_at) if moving else None, MOMENT),
+    }
+    return answer(without_gaps(body))
+
+
+def opened(asked: Asked) -> None:
+    """Refuse a customer without DCV, and a caller without its privilege."""
+    asked.need("allowDCV")
+    if not asked.scm.settings.dcv_enabled:
+        raise Refusal(-1608, "DCV is not enabled for the customer.")
+
+
+def _proven(asked: Asked) -> list[Domain]:
+    """The domains at which a proof is made: none below another, no wildcards."""
+    customer = asked.scm.customer
+    found = [d for d in domains.visible(asked) if customer.top_of(d) == d.name]
+    for domain in found:
+        asked.scm.settle_validation(domain)
+    return found
+
+
+def named(asked: Asked) -> Domain:
+    """The domain that the body names."""
+    opened(asked)
+    name = required_text(asked.body(), "domain", most=255).lower()
+    found = next((d for d in domains.visible(asked) if d.name == name), None)
+    if found is None:
+        raise Refusal(-727, "Domain not found.")
+    if asked.scm.customer.top_of(found) != name:
+        raise Refusal(-723, "DCV is possible for high-level domains only.")
+    asked.scm.settle_validation(found)
+    return found
+
+
+def _constant(sent: str) -> str:
+    return sent.strip().replace(" ", "_").upper()
+
+
+def _row(asked: Asked, found: Domain) -> Json:
+    proof = found.validation
+    settings = asked.scm.settings
+    return without_gaps(
+        {
+            "domain": found.name,
+            "dcvStatus": spoken(proof.status, settings),
+            "dcvMethod": proof.mode if proof.at else None,
+            "dcvOrderStatus": spoken(proof.order, settings),
+            "dcvOrderMethod": proof.order_mode,
+            "expirationDate": _day(proof.days[1]) if proof.days else None,
+        }
+    )
+
+
+def state(asked: Asked, found: Domain) -> Json:
+    """How the domain and the proof being made stand."""
+    settings = asked.scm.settings
+    return {
+        "status": spoken(found.validation.status, settings),
+        "orderStatus": spoken(found.validation.order, settings),
+    }
+
+
+def instructions(found: Domain) -> Json:
+    """What has to be published; the same for a domain each time it is asked."""
+    name, mode = found.name, found.validation.order_mode
+    proof = hashlib.sha256(name.encode()).hexdigest()
+    if mode in {"HTTP", "HTTPS"}:
+        file = f"{proof[:32].upper()}.txt"
+        url = f"{mode.lower()}://{name}/.well-known/pki-validation/{file}"
+        return {"url": url, "firstLine": proof, "secondLine": "sectigo.com"}
+    if mode == "EMAIL":
+        return {}
+    point = f"{proof[:32]}.{proof[32:]}.sectigo.com."
+    return {"host": f"_{proof[:32]}.{name}.", "point": point}
+
+
+def _day(day: object) -> str:
+    return str(day)
+
+
+def _next(last: datetime | None) -> datetime | None:
+    return last + LOOKS_EVERY if last else None

@@ -1,0 +1,103 @@
+"""The customer's domains: the list, and one with its delegations."""
+
+from starlette.responses import Response
+
+from certline.simulator.api.domains.wording import spoken
+from certline.simulator.http.call import Asked
+from certline.simulator.http.pages import page, window
+from certline.simulator.state.customer_parts import METHODS, Delegation, Domain
+from certline.simulator.wire.answers import Json, Refusal, answer, without_gaps
+from certline.simulator.wire.fields import invalid, path_id
+
+STATES = {"active": "ACTIVE", "inactive": "SUSPENDED"}
+STATUSES = {"approved": "ACTIVE", "requested": "REQUESTED"}
+
+
+def listed(asked: Asked) -> Response:
+    """A page of the domains that pass the filters."""
+    found = chosen(asked)
+    rows: list[Json] = [{"id": d.id, "name": d.name} for d in found[window(asked)]]
+    return page(rows, len(found))
+
+
+def counted(asked: Asked) -> Response:
+    """How many pass the filters."""
+    return answer({"count": len(chosen(asked))})
+
+
+def chosen(asked: Asked) -> list[Domain]:
+    """The domains that the caller sees and the filters let through."""
+    found = visible(asked)
+    if name := asked.query.get("name"):
+        found = [d for d in found if name.lower() in d.name]
+    if state := asked.query.get("state"):
+        wanted = _one_of(STATES, "state", state)
+        found = [d for d in found if d.state == wanted]
+    if status := asked.query.get("status"):
+        wanted = _one_of(STATUSES, "status", status)
+        found = [d for d in found if d.status == wanted]
+    if org_id := asked.query.get("orgId"):
+        wanted_id = path_id(org_id)
+        found = [d for d in found if wanted_id in {each.org_id for each in d.delegations}]
+    return found
+
+
+def visible(asked: Asked) -> list[Domain]:
+    """All for an administrator of the whole customer, else those delegated to the caller's."""
+    return [
+        domain
+        for domain in asked.scm.customer.domains
+        if asked.account.org_ids is None
+        or any(asked.account.sees(each.org_id) for each in domain.delegations)
+    ]
+
+
+def one(asked: Asked) -> Domain:
+    """The domain whose id is in the path."""
+    domain_id = path_id(asked.path["id"])
+    found = next((d for d in visible(asked) if d.id == domain_id), None)
+    if found is None:
+        raise Refusal(-727, "Domain not found.", status=404)
+    return found
+
+
+def details(asked: Asked) -> Response:
+    """One domain, with its delegations and its validation."""
+    found = one(asked)
+    body = {
+        "id": found.id,
+        "name": found.name,
+        "delegationStatus": found.status,
+        "state": found.state,
+        **(_validation(asked, found) if asked.scm.settings.dcv_enabled else {}),
+        "delegations": [
+            _delegation(each) for each in found.delegations if asked.account.sees(each.org_id)
+        ],
+    }
+    return answer(without_gaps(body))
+
+
+def _one_of(words: dict[str, str], name: str, sent: str) -> str:
+    if sent.lower() not in words:
+        raise invalid(name, f"none of {', '.join(words)}")
+    return words[sent.lower()]
+
+
+def _validation(asked: Asked, found: Domain) -> Json:
+    asked.scm.settle_validation(found)
+    days = found.validation.days
+    return {
+        "validationStatus": spoken(found.validation.status, asked.scm.settings),
+        "validationMethod": METHODS[found.validation.mode] if days else None,
+        "dcvValidation": days[0].isoformat() if days else None,
+        "dcvExpiration": days[1].isoformat() if days else None,
+    }
+
+
+def _delegation(each: Delegation) -> Json:
+    return {
+        "orgId": each.org_id,
+        "certTypes": list(each.cert_types),
+        "domainCertificateRequestPrivileges": list(each.privileges),
+        "status": each.status,
+    }

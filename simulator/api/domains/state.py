@@ -1,0 +1,59 @@
+"""The life of a domain: created, put to sleep, woken, deleted."""
+
+from starlette.responses import Response
+
+from certline.simulator.api.domains.delegations import delegations_sent
+from certline.simulator.api.domains.domains import one
+from certline.simulator.http.call import Asked
+from certline.simulator.state.customer_parts import Domain, Validation
+from certline.simulator.wire.answers import Refusal, done, nothing
+from certline.simulator.wire.fields import flag, invalid, required_text
+
+
+def create(asked: Asked) -> Response:
+    """A new domain; only `Location` tells its id. One below a validated domain is validated."""
+    asked.need("allowManageDomains")
+    scm = asked.scm
+    body = asked.body()
+    name = _name(asked, required_text(body, "name", most=255).lower())
+    delegations = delegations_sent(asked, body.get("delegations"))
+    active = flag(body, "active")
+    found = Domain(scm.next_domain_id(), name, delegations)
+    found.state = "SUSPENDED" if active is False else "ACTIVE"
+    scm.customer.domains.append(found)
+    top = scm.customer.top_of(found)
+    proven = [d for d in scm.customer.domains if d.name == top and d is not found]
+    if proven:
+        found.validation = Validation(proven[0].validation.at, proven[0].validation.mode)
+    return Response(status_code=201, headers={"Location": f"{asked.base}/api/domain/v1/{found.id}"})
+
+
+def delete(asked: Asked) -> Response:
+    """Forget a domain."""
+    asked.need("allowManageDomains")
+    asked.scm.customer.domains.remove(one(asked))
+    return nothing()
+
+
+def activate(asked: Asked) -> Response:
+    """Let a domain be ordered for."""
+    asked.need("allowManageDomains")
+    one(asked).state = "ACTIVE"
+    return done()
+
+
+def suspend(asked: Asked) -> Response:
+    """Put a domain to sleep."""
+    asked.need("allowManageDomains")
+    one(asked).state = "SUSPENDED"
+    return done()
+
+
+def _name(asked: Asked, name: str) -> str:
+    if "." not in name.removeprefix("*."):
+        raise Refusal(-714, "The domain name has too few dots.")
+    if len(name) < 4 or any(part == "" for part in name.split(".")) or " " in name:
+        raise Refusal(-732, "The domain name is invalid.")
+    if any(found.name == name for found in asked.scm.customer.domains):
+        raise invalid("name", "the domain exists already")
+    return name

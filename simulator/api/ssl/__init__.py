@@ -1,0 +1,1 @@
+"""SSL certificates: enrol, collect, renew, replace, revoke, list."""

@@ -1,0 +1,24 @@
+"""OAuth 2.0 client credentials: a token instead of a login, good for a while."""
+
+from urllib.parse import parse_qs
+
+from starlette.responses import Response
+
+from certline.simulator.http.call import Asked
+from certline.simulator.http.login import token_for
+from certline.simulator.wire.answers import answer
+
+
+def token(asked: Asked) -> Response:
+    """A token for an API key that is known, in the words of the OAuth standard."""
+    form = parse_qs(asked.raw.decode("latin-1"))
+    grant, client, secret = (
+        form.get(name, [""])[0] for name in ("grant_type", "client_id", "client_secret")
+    )
+    if grant != "client_credentials":
+        return answer({"error": "unsupported_grant_type"}, status=400)
+    found = token_for(asked.scm, client, secret)
+    if found is None:
+        return answer({"error": "invalid_client"}, status=401)
+    life = asked.scm.settings.token_life_s
+    return answer({"access_token": found, "expires_in": life, "token_type": "Bearer"})

@@ -1,0 +1,1 @@
+"""Routing of calls, logins, pages, and the control door."""

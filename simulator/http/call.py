@@ -1,0 +1,157 @@
+"""What happens around every call to the API: counted, slowed, broken, let in, answered."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from certline.simulator.http import login
+from certline.simulator.state import faults
+from certline.simulator.state.accounts import ACCOUNTS, Account
+from certline.simulator.state.records import Record
+from certline.simulator.state.scm import Scm
+from certline.simulator.wire import fields
+from certline.simulator.wire.answers import Json, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call as a handler sees it: what was asked, and who asks."""
+
+    scm: Scm
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    raw: bytes
+    account: Account
+    headers: Mapping[str, str]
+    base: str
+
+    def body(self) -> Json:
+        """The JSON object that was sent."""
+        return fields.parsed(self.raw)
+
+    def id(self, name: str = "sslId") -> int:
+        """An id out of the path."""
+        return fields.path_id(self.path[name])
+
+    def record(self, ssl_id: int, *, reading: bool = False) -> Record:
+        """The record with that id; one of others is as absent as one that never was."""
+        found = self.scm.records.get(ssl_id)
+        hidden = found is not None and not self.account.sees(found.org_id)
+        return self.scm.record(0 if hidden else ssl_id, reading=reading)
+
+    def records(self) -> Iterable[Record]:
+        """Every record that the caller may see."""
+        return [record for record in self.scm.all() if self.account.sees(record.org_id)]
+
+    def need(self, privilege: str) -> None:
+        """Refuse the call to a caller without that privilege."""
+        self.account.need(privilege, self.scm.settings)
+
+
+# Most handlers answer at once; one that has a fleet to sign lets others in between.
+Handler = Callable[[Asked], Response | Awaitable[Response]]
+
+
+class Turnstile:
+    """Lets so many calls a second through."""
+
+    def __init__(self) -> None:
+        self._left = 0.0
+        self._seen = 0.0
+
+    def passes(self, rate: float | None) -> bool:
+        """Whether one more call is within the rate; a second's worth may come at once."""
+        if rate is None:
+            return True
+        moment = time.monotonic()
+        most = max(rate, 1.0)
+        self._left = min(most, self._left + (moment - self._seen) * rate) if self._seen else most
+        self._seen = moment
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class Call:
+    """One path of the API, with what comes before and after its handler."""
+
+    # Where a caller gets a token it cannot have logged in yet.
+    needs_login = True
+
+    def __init__(self, scm: Scm, turnstile: Turnstile, template: str, handler: Handler) -> None:
+        self.scm = scm
+        self.turnstile = turnstile
+        self.template = template
+        self.handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count the call, let a fault happen if one waits for it, and answer."""
+        request = Request(scope, receive)
+        raw = await request.body()
+        self.scm.calls[f"{request.method} {self.template}"] += 1
+        fault = faults.take(self.scm.faults, request)
+        wait_ms = self.scm.settings.latency_ms + (fault.delay_ms if fault else 0)
+        resets = self.scm.resets
+        if wait_ms:
+            await asyncio.sleep(wait_ms / 1000)
+        # A call that was held up while SCM was reset must not reach into the next test.
+        outlived = self.scm.resets != resets
+        if outlived or (fault and fault.kind == faults.DROP_BEFORE):
+            await faults.hang_up(scope, receive)
+        elif fault and fault.kind == faults.STATUS:
+            await fault.refusal()(scope, receive, send)
+        elif fault:
+            await fault.spoil(await self.answer(request, raw), scope, receive, send)
+        else:
+            await (await self.answer(request, raw))(scope, receive, send)
+
+    async def answer(self, request: Request, raw: bytes) -> Response:
+        """The answer that SCM means to give."""
+        if not self.turnstile.passes(self.scm.settings.rate_limit_per_s):
+            headers = {"Retry-After": "1"} if self.scm.settings.retry_after else {}
+            return Response("Too many requests", 429, headers, "text/plain")
+        base = f"{request.url.scheme}://{request.url.netloc}"
+        try:
+            account = self._caller(request, base)
+            asked = Asked(
+                self.scm,
+                request.path_params,
+                request.query_params,
+                raw,
+                account,
+                request.headers,
+                base,
+            )
+            found = self.handler(asked)
+            return await found if inspect.isawaitable(found) else found
+        except Refusal as refusal:
+            return refusal.response()
+
+    def _caller(self, request: Request, base: str) -> Account:
+        if not self.needs_login:
+            return ACCOUNTS["admin"]
+        by_certificate = request.url.path.startswith("/private/")
+        return login.caller(self.scm, request.headers, by_certificate=by_certificate, base=base)
+
+
+class OpenCall(Call):
+    """A call that comes before the login."""
+
+    needs_login = False
+
+
+def routes(scm: Scm, table: list[tuple[str, str, Handler]]) -> list[Route]:
+    """The routes of a table of method, path and handler."""
+    turnstile = Turnstile()
+    return [
+        Route(path, Call(scm, turnstile, path, handler), methods=[method])
+        for method, path, handler in table
+    ]

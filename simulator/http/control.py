@@ -1,0 +1,175 @@
+"""The door for tests and demos, `/_sim`: no login, and open to this machine only."""
+
+import ipaddress
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from certline.simulator.state.faults import Fault
+from certline.simulator.state.records import Record
+from certline.simulator.state.scm import Scm
+from certline.simulator.wire.answers import Refusal, without_gaps
+from certline.simulator.wire.dates import MOMENT, written
+from certline.simulator.wire.fields import path_id
+
+FAULT_KEYS = {field.name for field in fields(Fault)}
+
+
+class Loopback:
+    """Lets only callers from this machine through."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a caller from this machine on, refuse any other."""
+        host = scope["client"][0] if scope.get("client") else ""
+        if _is_loopback(host):
+            await self.app(scope, receive, send)
+        else:
+            refusal = PlainTextResponse("The control door is open to this machine only.\n", 403)
+            await refusal(scope, receive, send)
+
+
+class Door:
+    """What the control door does, on one SCM."""
+
+    def __init__(self, scm: Scm, start_again: Callable[[], None]) -> None:
+        self.scm = scm
+        self.start_again = start_again
+
+    def routes(self) -> list[Route]:
+        """Its paths."""
+        return [
+            Route("/health", self.health),
+            Route("/root.pem", self.root),
+            Route("/orders", self.orders),
+            Route("/orders/{sslId}/{deed}", self.order, methods=["POST"]),
+            Route("/reset", self.reset, methods=["POST"]),
+            Route("/settings", self.show_settings, methods=["GET"]),
+            Route("/settings", self.change_settings, methods=["POST"]),
+            Route("/faults", self.show_faults, methods=["GET"]),
+            Route("/faults", self.add_faults, methods=["POST"]),
+            Route("/faults", self.clear_faults, methods=["DELETE"]),
+            Route("/calls", self.calls),
+        ]
+
+    async def health(self, _: Request) -> Response:
+        """Listening, and how much is there."""
+        return JSONResponse({"status": "ok", "orders": len(self.scm.records)})
+
+    async def root(self, _: Request) -> Response:
+        """The root certificate to trust."""
+        return Response(self.scm.authority.root_pem, media_type="application/x-pem-file")
+
+    async def orders(self, _: Request) -> Response:
+        """Every record that SCM holds."""
+        return JSONResponse([self._line(record) for record in self.scm.all()])
+
+    async def order(self, request: Request) -> Response:
+        """Do to an order what an administrator, the CA or time would do."""
+        deeds = {
+            "approve": lambda record: self.scm.approve(record, "Control Door"),
+            "decline": self.scm.decline,
+            "reject": self.scm.reject,
+            "issue": self.scm.issue_now,
+            "expire": self.scm.expire,
+        }
+        deed = deeds.get(request.path_params["deed"])
+        if deed is None:
+            return _no(f"there are {', '.join(deeds)}", 404)
+        try:
+            record = self.scm.record(path_id(request.path_params["sslId"]), reading=True)
+        except Refusal as refusal:
+            return _no(refusal.description, 404)
+        try:
+            deed(record)
+        except Refusal as refusal:
+            return _no(refusal.description, 409)
+        return JSONResponse(self._line(record))
+
+    async def reset(self, _: Request) -> Response:
+        """Back to how the simulator started: records, settings, faults, calls."""
+        self.start_again()
+        return Response(status_code=204)
+
+    async def show_settings(self, _: Request) -> Response:
+        """All switches."""
+        return JSONResponse(self.scm.settings.as_json())
+
+    async def change_settings(self, request: Request) -> Response:
+        """Turn some switches; the answer is all of them."""
+        try:
+            wanted = json.loads(await request.body())
+        except ValueError as error:
+            return _no(str(error), 400)
+        if not isinstance(wanted, dict):
+            return _no("settings are a JSON object", 400)
+        try:
+            self.scm.settings.change(wanted)
+        except ValueError as error:
+            return _no(str(error), 400)
+        return JSONResponse(self.scm.settings.as_json())
+
+    async def show_faults(self, _: Request) -> Response:
+        """The faults that still wait for a call."""
+        return JSONResponse([fault.as_json() for fault in self.scm.faults])
+
+    async def add_faults(self, request: Request) -> Response:
+        """Add faults; the first that meets a call happens."""
+        try:
+            wanted = json.loads(await request.body())
+            added = [_fault(each) for each in (wanted if isinstance(wanted, list) else [wanted])]
+        except (ValueError, TypeError) as error:
+            return _no(str(error), 400)
+        self.scm.faults.extend(added)
+        return JSONResponse([fault.as_json() for fault in self.scm.faults])
+
+    async def clear_faults(self, _: Request) -> Response:
+        """No more faults."""
+        self.scm.faults.clear()
+        return Response(status_code=204)
+
+    async def calls(self, _: Request) -> Response:
+        """How often each call came, refused and broken ones included."""
+        return JSONResponse(dict(self.scm.calls))
+
+    def _line(self, record: Record) -> dict[str, Any]:
+        return without_gaps(
+            {
+                "sslId": record.ssl_id,
+                "status": self.scm.shown_status(record),
+                "commonName": record.common_name,
+                "comments": record.comments,
+                "enrolledAt": written(record.requested_at, MOMENT),
+                "replacements": len(record.earlier) or None,
+            }
+        )
+
+
+def _fault(sent: Any) -> Fault:
+    if not isinstance(sent, dict) or "kind" not in sent:
+        raise ValueError("a fault is an object with a kind")
+    unknown = set(sent) - FAULT_KEYS
+    if unknown:
+        raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
+    return Fault(**sent)
+
+
+def _no(why: str, code: int) -> Response:
+    return JSONResponse({"error": why}, code)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback

@@ -1,0 +1,26 @@
+"""Lists by pages: `position` is an offset of rows, `X-Total-Count` the number of all."""
+
+from collections.abc import Sequence
+
+from starlette.responses import Response
+
+from certline.simulator.http.call import Asked
+from certline.simulator.wire.answers import Json, answer
+from certline.simulator.wire.fields import asked_number, invalid
+
+
+def window(asked: Asked) -> slice:
+    """The rows that were asked for."""
+    settings = asked.scm.settings
+    size = asked_number(asked.query, "size", settings.page_default)
+    if size > settings.page_max:
+        if not settings.cut_page_size:
+            raise invalid("size", f"more than {settings.page_max}")
+        size = settings.page_max
+    position = asked_number(asked.query, "position", 0)
+    return slice(position, position + size)
+
+
+def page(rows: Sequence[Json], total: int) -> Response:
+    """Some rows of so many."""
+    return answer(list(rows), headers={"X-Total-Count": str(total)})

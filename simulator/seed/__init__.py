@@ -1,0 +1,1 @@
+"""Data that a simulator starts with."""

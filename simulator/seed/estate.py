@@ -1,0 +1,29 @@
+"""What a customer with a fleet has besides: more organisations, and domains in every state."""
+
+from certline.simulator.state.customer import UNIVERSITY, domain
+from certline.simulator.state.customer_parts import Department, Organization
+from certline.simulator.state.scm import Scm
+
+OBSERVATORY = Organization(
+    9401,
+    "Suedmole Observatory",
+    "Suedmole",
+    (Department(9402, "Night Sky"), Department(9403, "Radio Telescopes")),
+)
+# Its switch for the API is off: it has certificates, and may not order any here.
+STUDENTS = Organization(9501, "Nordhafen Student Services", "Nordhafen", api=False)
+
+
+def furnish(scm: Scm) -> None:
+    """Add them to the customer."""
+    scm.customer.organizations += [OBSERVATORY, STUDENTS]
+    scm.customer.domains += [
+        domain(40301, "observatory.example", OBSERVATORY.ids),
+        domain(40302, "*.observatory.example", OBSERVATORY.ids),
+        domain(40303, "telescope.example", (9401, 9403), days_ago=190),  # soon to be proven again
+        domain(40304, "comet.example", (9401, 9402), days_ago=240),
+        domain(40305, "eclipse.example", (9401,), days_ago=None, status="REQUESTED"),
+        domain(40311, "students.example", STUDENTS.ids),
+        domain(40312, "canteen.example", STUDENTS.ids, state="SUSPENDED"),
+        domain(40313, "summer-school.example", UNIVERSITY.ids, days_ago=None, status="REQUESTED"),
+    ]

@@ -1,0 +1,151 @@
+"""A fleet that was there before us: orders in every status, the same again for the same seed."""
+
+import random
+from dataclasses import dataclass, field
+
+from certline.simulator.seed import estate
+from certline.simulator.seed.history import give
+from certline.simulator.state import records as status
+from certline.simulator.state.csr import Key
+from certline.simulator.state.customer_parts import Profile
+from certline.simulator.state.records import Record
+from certline.simulator.state.scm import ALPHABET, DAY, Scm
+from certline.simulator.wire.dates import now
+
+HOSTS = ("www", "mail", "vpn", "shop", "wiki", "git", "portal", "login", "files", "print")
+# Of fifty orders so many are in each status; their order is the dice's.
+OF_FIFTY = {
+    status.ISSUED: 31,
+    status.EXPIRED: 6,
+    status.REVOKED: 3,
+    status.REQUESTED: 2,
+    status.REPLACED: 1,
+    status.INIT: 1,
+    status.APPROVED: 1,
+    status.SA_APPROVED: 1,
+    status.APPLIED: 1,
+    status.DECLINED: 1,
+    status.REJECTED: 1,
+    status.INVALID: 1,
+}
+# Every so many-th certificate came in by an import: SCM lets only those be deleted.
+IMPORTED_EVERY = 25
+ACME_EVERY = 17
+WILDCARD_EVERY = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Somebody who orders: an organisation or department, what it is offered, its domains."""
+
+    org_id: int
+    profiles: tuple[Profile, ...]
+    domains: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Dice:
+    """Chance that falls the same way for the same seed, and what an earlier throw left behind."""
+
+    chance: random.Random
+    statuses: list[str] = field(default_factory=list)
+    renewed: list[Record] = field(default_factory=list)
+
+    def status(self) -> str:
+        """The status of the next order."""
+        if not self.statuses:
+            self.statuses = [name for name, count in OF_FIFTY.items() for _ in range(count)]
+            self.chance.shuffle(self.statuses)
+        return self.statuses.pop()
+
+
+def seed(scm: Scm, count: int, number: int) -> None:
+    """Add so many orders; a certificate among them is signed when somebody looks at it."""
+    if not count:
+        return
+    estate.furnish(scm)
+    places = _places(scm)
+    dice = Dice(random.Random(number))  # noqa: S311  # has to be the same again, not secret
+    for at in range(1, count + 1):
+        state = dice.status()
+        old = dice.renewed.pop() if state == status.ISSUED and dice.renewed else None
+        record = _successor(scm, dice, old) if old else _order(scm, dice, places, at)
+        give(scm, record, state, dice.chance, old.renewed_at if old else None)
+        # One whose successor would have run out as well is left without.
+        if record.renewed_at and record.renewed_at + record.term * DAY > now() + DAY:
+            dice.renewed.append(record)
+        scm.keep(record)
+
+
+def _places(scm: Scm) -> list[Place]:
+    customer = scm.customer
+    return [
+        Place(
+            org_id,
+            tuple(p for p in customer.profiles.values() if p.offered_to(org_id)),
+            tuple(d.name for d in customer.domains if org_id in d.org_ids and d.name == d.bare),
+        )
+        for organization in customer.organizations
+        for org_id in organization.ids
+    ]
+
+
+def _order(scm: Scm, dice: Dice, places: list[Place], at: int) -> Record:
+    chance = dice.chance
+    place = chance.choice(places)
+    profile = chance.choice(place.profiles)
+    name = f"{chance.choice(HOSTS)}-{at}.{chance.choice(place.domains)}"
+    if at % WILDCARD_EVERY == 0:
+        name = f"*.{name}"
+    with_www = chance.random() < 1 / 3 and not name.startswith("*.")
+    cost_centre = (("CostCentre", str(chance.randrange(1000, 9999))),)
+    return Record(
+        ssl_id=scm.next_id(),
+        renew_id=_renew_id(chance),
+        org_id=place.org_id,
+        profile=profile,
+        term=chance.choice(profile.terms),
+        common_name=name,
+        sans=(name, f"www.{name}") if with_www else (name,),
+        key=_key(profile, chance),
+        requested_at=now(),
+        requester=f"admin-{place.org_id}@nordhafen.example",
+        external_requester=f"team-{at % 9 + 1}@nordhafen.example" if at % 4 == 0 else None,
+        comments=f"{scm.customer.name_of(place.org_id)}, number {at} of the fleet",
+        custom_fields=cost_centre if at % 3 == 0 else (),
+        requested_via=_way(at),
+    )
+
+
+def _successor(scm: Scm, dice: Dice, old: Record) -> Record:
+    """The order that came after one that was renewed."""
+    return Record(
+        ssl_id=scm.next_id(),
+        renew_id=_renew_id(dice.chance),
+        org_id=old.org_id,
+        profile=old.profile,
+        term=old.term,
+        common_name=old.common_name,
+        sans=old.sans,
+        key=_key(old.profile, dice.chance),
+        requested_at=now(),
+        requester=old.requester,
+        external_requester=old.external_requester,
+        comments=old.comments,
+        custom_fields=old.custom_fields,
+    )
+
+
+def _way(at: int) -> str:
+    if at % IMPORTED_EVERY == 0:
+        return "Imported"
+    return "ACME" if at % ACME_EVERY == 0 else ("REST API" if at % 2 else "Enrollment Form")
+
+
+def _key(profile: Profile, chance: random.Random) -> Key:
+    algorithm = chance.choice(sorted(profile.key_types))
+    return Key(algorithm, profile.key_types[algorithm][0])
+
+
+def _renew_id(chance: random.Random) -> str:
+    return "".join(chance.choices(ALPHABET, k=20))

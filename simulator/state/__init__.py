@@ -1,0 +1,1 @@
+"""State in memory: customers, records, faults, and the CA."""

@@ -1,0 +1,134 @@
+"""Who the simulated customer is: a university with its organisations, domains and profiles."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from certline.simulator.state.customer_parts import (
+    ALL_NAMES,
+    CustomField,
+    Delegation,
+    Department,
+    Domain,
+    Organization,
+    Profile,
+    Validation,
+)
+from certline.simulator.wire.dates import now
+
+RSA = ("2048", "3072", "4096")
+EC = ("P-256", "P-384")
+
+UNIVERSITY = Organization(
+    9101,
+    "Nordhafen University",
+    "Nordhafen",
+    (Department(9102, "IT Services"), Department(9103, "Library")),
+)
+HOSPITAL = Organization(
+    9201, "Nordhafen University Hospital", "Nordhafen", (Department(9202, "Radiology"),)
+)
+INSTITUTE = Organization(9301, "Nordhafen Institute for Sea Ice", "Suedmole")
+
+ORGANIZATIONS = (UNIVERSITY, HOSPITAL, INSTITUTE)
+
+PROFILES = (
+    Profile(
+        21790,
+        "OV Multi-Domain SSL",
+        "Public OV certificate, several names",
+        (90, 199),
+        {"RSA": RSA, "EC": EC},
+    ),
+    Profile(
+        21791, "OV Short-Lived SSL", "Public OV certificate, 47 days", (47,), {"RSA": RSA, "EC": EC}
+    ),
+    Profile(
+        21792, "OV SSL EC", "Public OV certificate, elliptic curves only", (90, 199), {"EC": EC}
+    ),
+    Profile(
+        21793,
+        "OV SSL RSA",
+        "Public OV certificate for old appliances, RSA only",
+        (199,),
+        {"RSA": ("2048", "3072")},
+        frozenset(HOSPITAL.ids),
+    ),
+    Profile(
+        21794,
+        "OV Single Domain SSL",
+        "Public OV certificate, one name",
+        (90, 199),
+        {"RSA": RSA, "EC": EC},
+        one_name=True,
+    ),
+)
+
+CUSTOM_FIELDS = (CustomField(611, "CostCentre"), CustomField(612, "PipelineRef"))
+
+
+def domain(
+    domain_id: int,
+    name: str,
+    org_ids: Iterable[int],
+    privileges: tuple[str, ...] = ALL_NAMES,
+    *,
+    days_ago: int | None = 60,
+    state: str = "ACTIVE",
+    status: str = "ACTIVE",
+) -> Domain:
+    """A domain, validated so many days ago or never."""
+    at = None if days_ago is None else now() - timedelta(days=days_ago)
+    delegations = [Delegation(org_id, privileges, status=status) for org_id in org_ids]
+    return Domain(domain_id, name, delegations, state, Validation(at))
+
+
+def domains() -> list[Domain]:
+    """The domains before anybody changes one; three never work."""
+    return [
+        domain(40211, "nordhafen.example", UNIVERSITY.ids),
+        domain(40212, "*.nordhafen.example", UNIVERSITY.ids),
+        domain(40215, "nordhafen-university.example", UNIVERSITY.ids),
+        domain(40221, "cs.nordhafen.example", UNIVERSITY.ids, (*ALL_NAMES, "WILDCARD_1ST_LEVEL")),
+        domain(40240, "library.example", (9101, 9103)),
+        domain(40241, "*.library.example", (9101, 9103)),
+        domain(40252, "alumni.example", (9101, 9102)),
+        domain(40253, "press.example", (9101, 9102)),
+        domain(40260, "hospital.example", HOSPITAL.ids),
+        domain(40261, "*.hospital.example", HOSPITAL.ids),
+        domain(40263, "radiology.example", HOSPITAL.ids),
+        domain(40270, "seaice.example", INSTITUTE.ids),
+        domain(40271, "*.seaice.example", INSTITUTE.ids),
+        domain(40280, "lapsed.example", UNIVERSITY.ids, days_ago=230),
+        domain(40281, "unproven.example", UNIVERSITY.ids, days_ago=None),
+        domain(40282, "asleep.example", UNIVERSITY.ids, state="SUSPENDED"),
+    ]
+
+
+@dataclass(slots=True)
+class Customer:
+    """Everything the customer has before the first order."""
+
+    organizations: list[Organization] = field(default_factory=lambda: list(ORGANIZATIONS))
+    domains: list[Domain] = field(default_factory=domains)
+    profiles: dict[int, Profile] = field(default_factory=lambda: {p.id: p for p in PROFILES})
+    custom_fields: tuple[CustomField, ...] = CUSTOM_FIELDS
+
+    def organization(self, org_id: int) -> Organization | None:
+        """The organisation with that id, or the one whose department has it."""
+        return next((found for found in self.organizations if org_id in found.ids), None)
+
+    def name_of(self, org_id: int) -> str | None:
+        """What the organisation or department with that id is called."""
+        found = self.organization(org_id)
+        parts = {part.id: part.name for part in found.departments} if found else {}
+        return parts.get(org_id, found.name if found else None)
+
+    def family(self, name: str) -> list[Domain]:
+        """The domain of that name with all below it: what one validation proves."""
+        return [d for d in self.domains if d.bare == name or d.bare.endswith(f".{name}")]
+
+    def top_of(self, found: Domain) -> str:
+        """The name at which a domain is validated: its highest ancestor among the domains."""
+        above = [d.bare for d in self.domains if found.bare.endswith(f".{d.bare}")]
+        return min(above, key=len, default=found.bare)

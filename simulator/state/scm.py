@@ -1,0 +1,245 @@
+"""SCM's memory: every record, and the steps that take one from the order to its end."""
+
+import asyncio
+import secrets
+import string
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from certline.simulator.settings import Settings
+from certline.simulator.state import records as status
+from certline.simulator.state.accounts import Account
+from certline.simulator.state.authority import Authority
+from certline.simulator.state.customer import Customer
+from certline.simulator.state.customer_parts import SUBMITTED, Domain, Validation
+from certline.simulator.state.faults import Fault
+from certline.simulator.state.records import Issue, Record
+from certline.simulator.wire.answers import Refusal
+from certline.simulator.wire.dates import now
+
+FIRST_ID = 18440127
+FIRST_ORDER = 2907713345
+# Above every domain that is there from the start.
+FIRST_DOMAIN_ID = 41001
+# The CA's reason for revoking what a replacement took the place of.
+SUPERSEDED = 4
+DAY = timedelta(days=1)
+# Some ten milliseconds of signatures.
+SIGN_AT_ONCE = 25
+ALPHABET = string.ascii_letters + string.digits
+
+
+@dataclass
+class Scm:
+    """One simulated SCM with one customer."""
+
+    settings: Settings = field(default_factory=Settings)
+    customer: Customer = field(default_factory=Customer)
+    authority: Authority = field(default_factory=Authority)
+    records: dict[int, Record] = field(default_factory=dict)
+    by_renew_id: dict[str, int] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    passwords: dict[str, str] = field(default_factory=dict)
+    failed_logins: Counter[str] = field(default_factory=Counter)
+    tokens: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    last_id: int = FIRST_ID - 1
+    last_domain_id: int = FIRST_DOMAIN_ID - 1
+    next_order: int = FIRST_ORDER
+    resets: int = 0
+
+    def forget(self) -> None:
+        """Drop all that happened; ids start anew, the CA stays the same."""
+        self.customer = Customer()
+        self.records.clear()
+        self.by_renew_id.clear()
+        self.faults.clear()
+        self.calls.clear()
+        self.passwords.clear()
+        self.failed_logins.clear()
+        self.tokens.clear()
+        self.last_id = FIRST_ID - 1
+        self.last_domain_id = FIRST_DOMAIN_ID - 1
+        self.next_order = FIRST_ORDER
+        self.resets += 1
+
+    def next_id(self) -> int:
+        """An id that no record ever had."""
+        self.last_id += 1
+        return self.last_id
+
+    def next_domain_id(self) -> int:
+        """An id that no domain ever had."""
+        self.last_domain_id += 1
+        return self.last_domain_id
+
+    def next_order_number(self) -> int:
+        """The CA's own number of one more order."""
+        self.next_order += 1
+        return self.next_order - 1
+
+    def all(self) -> Iterable[Record]:
+        """Every record in the order of ids, as it stands at this moment."""
+        moment = now()
+        for record in self.records.values():
+            self.settle(record, moment)
+        return self.records.values()
+
+    def record(self, ssl_id: int, *, reading: bool = False) -> Record:
+        """The record with that id; SCM words its absence differently for reading and for doing."""
+        found = self.records.get(ssl_id)
+        if found is None and reading:
+            code = self.settings.unknown_id_code
+            raise Refusal(code, "Certificate not found.", status=self.settings.unknown_id_status)
+        if found is None:
+            raise self.unknown()
+        self.settle(found, now())
+        return found
+
+    def unknown(self) -> Refusal:
+        """The answer to something that is to be done to a certificate that is not there."""
+        code = self.settings.unknown_id_action_code
+        status_code = self.settings.unknown_id_action_status
+        return Refusal(code, "Wrong certificate id.", status=status_code)
+
+    def settle_validation(self, found: Domain) -> None:
+        """Let the CA find the proof that was submitted for a domain, for all below it too."""
+        top = self.customer.top_of(found)
+        for domain in self.customer.domains:
+            proof = domain.validation
+            if domain.name != top or proof.order != SUBMITTED or proof.submitted_at is None:
+                continue
+            ready = proof.submitted_at + timedelta(milliseconds=self.settings.dcv_after_ms)
+            if now() >= ready:
+                mode = proof.order_mode or proof.mode
+                for each in self.customer.family(top):
+                    each.validation = Validation(ready, mode)
+
+    def settle(self, record: Record, moment: datetime) -> None:
+        """Let happen what time alone brings: the CA issues, and a certificate runs out."""
+        if record.status == status.APPLIED and record.applied_at is not None:
+            due = record.applied_at + timedelta(milliseconds=self.settings.issue_after_ms)
+            if moment >= due:
+                self.issue(record, moment)
+        if record.status == status.ISSUED and record.issue and moment >= record.issue.not_after:
+            record.status = status.EXPIRED
+
+    def add(self, record: Record, account: Account) -> Record:
+        """Take a new order in; it waits for an administrator unless approval is automatic."""
+        self.keep(record)
+        self.request(record, account)
+        return record
+
+    def keep(self, record: Record) -> None:
+        """Remember a record."""
+        self.records[record.ssl_id] = record
+        self.by_renew_id[record.renew_id] = record.ssl_id
+
+    def request(self, record: Record, account: Account) -> None:
+        """Put an order before the administrators; some accounts' orders need none."""
+        record.status = status.REQUESTED
+        if self.settings.auto_approve and account.has("autoApproveCertificates", self.settings):
+            self.approve(record, "Auto Approve")
+
+    def approve(self, record: Record, owner: str) -> None:
+        """An administrator agrees; SCM hands the order to the CA."""
+        if record.status != status.REQUESTED:
+            raise Refusal(-1112, f"The certificate cannot be approved in state {record.status}.")
+        record.status = status.APPROVED
+        record.owner = owner
+        record.approved_at = now()
+        self.apply(record)
+
+    def apply(self, record: Record, *, new_number: bool = True) -> None:
+        """Hand the order to the CA."""
+        record.status = status.APPLIED
+        record.applied_at = now()
+        if new_number or record.order_number is None:
+            record.order_number = self.next_order_number()
+        self.settle(record, record.applied_at)
+
+    def decline(self, record: Record) -> None:
+        """An administrator refuses."""
+        if record.status != status.REQUESTED:
+            raise Refusal(-1112, f"The certificate cannot be declined in state {record.status}.")
+        record.status = status.DECLINED
+        record.declined_at = now()
+
+    def reject(self, record: Record) -> None:
+        """The CA refuses."""
+        if record.status not in status.PENDING:
+            raise Refusal(-1112, f"The certificate cannot be rejected in state {record.status}.")
+        record.status = status.REJECTED
+
+    def issue_now(self, record: Record) -> None:
+        """Approve if need be, and have the CA issue without further waiting."""
+        if record.status == status.REQUESTED:
+            self.approve(record, "Control Door")
+        if record.status == status.APPLIED:
+            self.issue(record, now())
+        elif record.status != status.ISSUED:
+            raise Refusal(-1112, f"The certificate cannot be issued in state {record.status}.")
+
+    def expire(self, record: Record) -> None:
+        """Let the certificate's time run out now."""
+        if record.status != status.ISSUED or record.issue is None:
+            raise Refusal(-1112, f"The certificate cannot expire in state {record.status}.")
+        record.issue.not_after = now().replace(microsecond=0)
+        record.status = status.EXPIRED
+
+    def issue(self, record: Record, moment: datetime) -> None:
+        """The CA issues. A replacement ends when the certificate before it would have ended."""
+        if record.earlier and self.settings.replace_revokes_old:
+            record.earlier[-1].revoke(moment, SUPERSEDED)
+        starts = moment.replace(microsecond=0)
+        ends = starts + record.term * DAY - timedelta(seconds=1)
+        if record.earlier:
+            ends = record.earlier[-1].not_after
+        # 16 octets with the top bit clear and the next one set: positive and of one length.
+        serial = secrets.randbits(126) | 1 << 126
+        record.issue = Issue(serial, starts, ends, record.key, record.names)
+        record.issued_at = moment
+        record.status = status.ISSUED
+
+    def shown_status(self, record: Record) -> str:
+        """The status as SCM tells it; nobody knows what it says while a replacement is made."""
+        if record.status == status.APPLIED and record.earlier:
+            return self.settings.replace_status
+        return record.status
+
+    def certificate(self, record: Record, issue: Issue) -> x509.Certificate:
+        """The signed certificate."""
+        if issue.certificate is None:
+            organization = self.customer.organization(record.org_id)
+            issue.certificate = self.authority.sign(
+                issue.key,
+                issue.names,
+                organization.name if organization else "",
+                serial=issue.serial,
+                not_before=issue.not_before,
+                not_after=issue.not_after,
+            )
+        return issue.certificate
+
+    async def sign_all(self, records: Iterable[Record]) -> None:
+        """Sign what nobody looked at yet, a few at a time, so that other calls get their turn."""
+        unsigned = [r for r in records if r.issue and r.issue.certificate is None]
+        for number, record in enumerate(unsigned):
+            if record.issue:
+                self.certificate(record, record.issue)
+            if number % SIGN_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+
+def new_renew_id() -> str:
+    """An opaque id of 20 letters and digits."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(20))
+
+
+def new_token() -> str:
+    """An opaque token."""
+    return secrets.token_urlsafe(48)

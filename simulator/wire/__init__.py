@@ -1,0 +1,1 @@
+"""SCM's JSON: fields, dates and answers."""

@@ -1,0 +1,55 @@
+"""How SCM writes a moment: days by default, or what `dateFormat` asks for. All in UTC."""
+
+import re
+from datetime import UTC, datetime
+
+from certline.simulator.wire.fields import invalid
+
+NAMED = {
+    "ISO": "yyyy-MM-dd",
+    "ISO_HMS": "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'",
+    "EU": "dd.MM.yyyy",
+    "EU_HMS": "dd.MM.yyyy HH:mm:ss",
+    "US": "MM/dd/yyyy",
+    "US_HMS": "MM/dd/yyyy HH:mm:ss",
+    "UK": "dd/MM/yyyy",
+    "UK_HMS": "dd/MM/yyyy HH:mm:ss",
+    "JP": "yyyy/MM/dd",
+    "JP_HMS": "yyyy/MM/dd HH:mm:ss",
+}
+DAY = NAMED["US"]
+MOMENT = NAMED["ISO_HMS"]
+
+_PIECE = re.compile(r"'([^']*)'|(yyyy|MM|dd|HH|mm|ss|SSS)|([A-Za-z]+)|([^A-Za-z']+)")
+
+
+def now() -> datetime:
+    """This moment."""
+    return datetime.now(UTC)
+
+
+def pattern(asked: str) -> str:
+    """The pattern that a `dateFormat` stands for: one of the names, or the pattern itself."""
+    found = NAMED.get(asked.upper(), asked)
+    if any(piece.group(3) for piece in _PIECE.finditer(found)):
+        raise invalid("dateFormat", "unknown format")
+    return found
+
+
+def written(moment: datetime | None, form: str) -> str | None:
+    """The moment in that pattern, or nothing."""
+    if moment is None:
+        return None
+    values = {
+        "yyyy": f"{moment.year:04}",
+        "MM": f"{moment.month:02}",
+        "dd": f"{moment.day:02}",
+        "HH": f"{moment.hour:02}",
+        "mm": f"{moment.minute:02}",
+        "ss": f"{moment.second:02}",
+        "SSS": f"{moment.microsecond // 1000:03}",
+    }
+    return "".join(
+        values[piece.group(2)] if piece.group(2) else (piece.group(1) or piece.group(4) or "")
+        for piece in _PIECE.finditer(form)
+    )
