@@ -1,4 +1,4 @@
-"""SCM's REST API: one method for each thing we do there."""
+"""Client for SCM's REST API, with one method for each operation that certline uses."""
 
 from workers.scm.admin import Admin
 from workers.scm.catalogue import Catalogue
@@ -10,4 +10,4 @@ from workers.scm.reports import Reports
 
 
 class ScmClient(Organizations, Domains, Catalogue, Certificates, Ordering, Reports, Admin):
-    """One account at SCM, seen by one login; see `Caller` for its settings."""
+    """Client of one account at SCM, with one login; its settings are described at `Caller`."""

@@ -1,4 +1,4 @@
-"""Organisations at SCM."""
+"""Calls that read the organisations at SCM."""
 
 from workers.scm import reading
 from workers.scm.answers import Organization, OrganizationDetails
@@ -7,14 +7,14 @@ from workers.scm.errors import Garbled
 
 
 class Organizations(Caller):
-    """Who orders."""
+    """Methods that read organisations and their departments."""
 
     def organizations(self) -> list[Organization]:
-        """All organisations this account sees, with their departments; the list has no pages."""
+        """Return all organisations visible to this account, with their departments; SCM doesn't page this list."""
         return self._list(Call("organizations", "GET", "/organization/v1"), reading.organization)
 
     def organization(self, organization_id: int) -> OrganizationDetails:
-        """One organisation: may it order, and by this API? Raises NotFound."""
+        """Return one organisation's record, including whether it may order over the API. Raises NotFound."""
         call = Call("organization", "GET", f"/organization/v1/{organization_id:d}")
         found = self._one(call, reading.organization_details)
         if found.id != organization_id:
