@@ -70,6 +70,8 @@ class Turnstile:
         if rate is None:
             return True
         moment = time.monotonic()
+        # At least 1, or a rate below one call per second would never let any through. `_seen` is 0 before the
+        # first call, which finds the bucket full.
         most = max(rate, 1.0)
         self._left = min(most, self._left + (moment - self._seen) * rate) if self._seen else most
         self._seen = moment

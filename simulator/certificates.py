@@ -34,6 +34,7 @@ async def listed(asked: Asked) -> Response:
     if lag := scm.settings.list_lag_ms:
         latest = now() - timedelta(milliseconds=lag)
         tests.append(lambda _, record: record.requested_at <= latest)
+    # A filter by hash needs every certificate: sign them here, without blocking other calls.
     if HASHES & set(asked.query):
         await scm.sign_all(asked.records())
     found = [record for record in asked.records() if all(test(scm, record) for test in tests)]

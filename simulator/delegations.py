@@ -101,6 +101,7 @@ def _read(asked: Asked, sent: Json) -> Delegation:
 def _put(found: Domain, new: Delegation) -> None:
     for old in found.delegations:
         if old.org_id == new.org_id:
+            # A second delegation to the same organisation only adds certificate types.
             old.cert_types = tuple(dict.fromkeys((*old.cert_types, *new.cert_types)))
             return
     found.delegations.append(new)

@@ -68,6 +68,7 @@ def enroll(asked: Asked) -> Response:
     # Its value isn't used; an invalid one is refused.
     number(body, "numberServers")
     naming.check(scm, record.names, org_id)
+    # Assigned after the last check, so that a refused order uses up no id.
     record.ssl_id = scm.next_id()
     scm.add(record, asked.account)
     return answer({"sslId": record.ssl_id, "renewId": record.renew_id})

@@ -56,6 +56,7 @@ def replace(asked: Asked) -> Response:
     check_one_name(scm, record.profile, new_name, new_sans)
     naming.check(scm, (new_name, *new_sans), record.org_id)
 
+    # Every check precedes the first change, so that a refused replacement leaves the record as it was.
     record.earlier.append(record.issue)
     record.issue = None
     record.issued_at = None

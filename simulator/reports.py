@@ -85,7 +85,7 @@ def _date(record: Record, attribute: int | None) -> datetime | None:
         return record.issue.not_after if record.issue else None
     if attribute == 5:
         return record.issued_at
-    return record.requested_at
+    return record.requested_at  # attribute 4, and the default
 
 
 def _serial_format(body: Json) -> str:

@@ -28,6 +28,7 @@ def update(asked: Asked) -> Response:
     # Everything is checked first, so that a refused update changes nothing.
     for name, value in changes.items():
         setattr(record, name, value)
+    # A refused order that is edited is submitted again; `_order` always sets "term".
     if record.status in status.EDITABLE - {status.REQUESTED} and "term" in changes:
         asked.scm.request(record, asked.account)
     return answer(details.as_json(asked, record))

@@ -1,6 +1,6 @@
 """HTTP exchanges without retries, redirects, cookies or netrc, and with a limit on every response.
 
-Unlike requests, a failed exchange reports whether any byte of the request was written before the failure.
+A failed exchange also reports whether any byte of the request was written before, which requests itself doesn't.
 """
 
 import ssl
