@@ -1,1 +1,1 @@
-"""A faithful stand-in for SCM, for the demo, the tests and staging. It knows nothing of the line."""
+"""Simulator of SCM for the demo, the tests and staging; independent of the rest of certline."""

@@ -1,4 +1,4 @@
-"""Every path that the simulator answers."""
+"""The simulator's application, with the routes of every path it serves."""
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route, Router
@@ -60,7 +60,7 @@ DCV: list[tuple[str, str, Handler]] = [
     ("POST", "/delete", proofs.delete),
 ]
 
-# Below /ssl/v1 and, the same, below /ssl/v2. A fixed path stands before one with an id.
+# Below both /ssl/v1 and /ssl/v2. The first match counts, so fixed paths precede those with an id.
 SSL: list[tuple[str, str, Handler]] = [
     ("GET", "", certificates.listed),
     ("PUT", "", update.update),
@@ -87,7 +87,10 @@ SSL: list[tuple[str, str, Handler]] = [
 def build(
     settings: Settings, seed_orders: int = 0, *, seed: int = 1, base: str = BASE
 ) -> tuple[Starlette, Scm]:
-    """The application and the SCM behind it; `base` is where its certificates look for its lists."""
+    """Return the application and its simulated SCM, seeded with `seed_orders` orders.
+
+    `base` is the URL of the CRLs named in its certificates.
+    """
     scm = Scm(authority=Authority(base))
     at_start = settings.as_json()
 

@@ -1,4 +1,4 @@
-"""Starting the simulator: for good in this process, or beside a test."""
+"""Runs the simulator, either as this process or in a thread beside a test."""
 
 import asyncio
 import socket
@@ -16,14 +16,14 @@ from certline.simulator.settings import Settings
 
 HOST = "127.0.0.1"
 PORT = 8500
-# Longer than any client keeps an idle connection, so that only a fault ever closes one on it.
+# Longer than any client keeps an idle connection, so that connections are only closed by injected faults.
 KEEP_ALIVE_SECONDS = 300
 SECONDS_TO_START = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Simulator:
-    """A simulator that runs: where its API and its control door are, and its root certificate."""
+    """A running simulator: the URLs of its API and its control door, and its root certificate in PEM."""
 
     url: str
     door: str
@@ -31,23 +31,23 @@ class Simulator:
 
 
 class Connection(H11Protocol):
-    """An HTTP connection whose transport the application may close."""
+    """HTTP connection that gives the application access to its transport, so that faults can close it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Put the transport where uvicorn copies it into the scope of every request."""
+        """Store the transport in `app_state`, which uvicorn copies into the scope of every request."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
 
 
 class Server(uvicorn.Server):
-    """A server that says when it listens."""
+    """Server that calls `listening` once it listens."""
 
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
         super().__init__(config)
         self.listening = listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
+        """Start the server, then call `listening`."""
         await super().startup(sockets)
         self.listening()
 
@@ -63,7 +63,10 @@ def serve(
     auto_approve: bool = True,
     announce: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Run until a signal ends it. `announce` gets the URL for clients once it listens."""
+    """Run the simulator until a signal stops it; `announce` is called with the API's URL once it listens.
+
+    Raises OSError if the address can't be bound.
+    """
     settings = Settings(
         latency_ms=latency_ms, issue_after_ms=issue_after_ms, auto_approve=auto_approve
     )
@@ -77,7 +80,10 @@ def serve(
 def running(
     port: int = 0, *, seed_orders: int = 0, seed: int = 1, **options: Any
 ) -> Iterator[Simulator]:
-    """A simulator in a thread of this process, on a free port; options are its settings."""
+    """Run a simulator in a thread of this process, by default on a free port; `options` are its settings.
+
+    Raises TimeoutError if it doesn't start within 30 seconds.
+    """
     listener = _listener(HOST, port)
     base = _base(listener)
     app, scm = build(Settings(**options), seed_orders, seed=seed, base=base)
@@ -104,7 +110,7 @@ def _config(app: Any) -> uvicorn.Config:
         log_config=None,
         log_level="warning",
         access_log=False,
-        # The control door looks at who is really calling.
+        # The control door needs the real address of the caller, not one from a forwarding header.
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=2,
@@ -113,8 +119,8 @@ def _config(app: Any) -> uvicorn.Config:
 
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is named; with it on, an answer
-    # in two writes takes 40 ms.
+    # asyncio turns off Nagle's algorithm only if the socket's protocol is given; with Nagle, a response sent in
+    # two writes is delayed by 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

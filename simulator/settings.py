@@ -1,4 +1,4 @@
-"""The switches of the simulator: how it behaves where SCM may differ or where a test wants it to."""
+"""Switches of the simulator, for behaviour in which SCM may differ or that a test needs."""
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Settings:
-    """All switches with their defaults; `docs/simulator.md` has one line for each."""
+    """All switches with their defaults; `docs/simulator.md` describes each of them."""
 
     latency_ms: int = 0
     issue_after_ms: int = 1000
@@ -15,8 +15,8 @@ class Settings:
     page_default: int = 12
     page_max: int = 200
 
-    # Who may come in, and what the customer demands.
-    password: str = "secret"  # noqa: S105  # the simulator's own, printed in its documentation
+    # Logins, and requirements set by the customer.
+    password: str = "secret"  # noqa: S105  # the simulator's own, published in its documentation
     password_state: str = "ALIVE"  # noqa: S105  # a state, not a secret
     password_days: int = 90
     admin_type: str = "API"
@@ -31,7 +31,7 @@ class Settings:
     dcv_enabled: bool = True
     dcv_after_ms: int = 1000
 
-    # What nobody could tell us about SCM.
+    # Behaviour of SCM that isn't known for certain.
     pending_code: int = 0
     unknown_id_status: int = 404
     unknown_id_code: int = -5101
@@ -64,18 +64,18 @@ class Settings:
     replace_revokes_old: bool = False
 
     def change(self, wanted: dict[str, Any]) -> None:
-        """Take the wanted values over; a name or a kind of value that is unknown changes nothing."""
+        """Change settings. Raises ValueError for an unknown name or a wrong type, and then changes nothing."""
         kinds = {f.name: f.type for f in fields(self)}
         for name, value in wanted.items():
             if name not in kinds:
-                raise ValueError(f"there is no setting '{name}'")
+                raise ValueError(f"unknown setting '{name}'")
             if not _fits(value, str(kinds[name])):
                 raise ValueError(f"setting '{name}' cannot be {value!r}")
         for name, value in wanted.items():
             setattr(self, name, value)
 
     def as_json(self) -> dict[str, Any]:
-        """All of them."""
+        """Return all settings."""
         return asdict(self)
 
 

@@ -1,4 +1,4 @@
-"""The administrators, and the caller's own password."""
+"""Handlers for administrator records and the caller's own password."""
 
 from datetime import timedelta
 
@@ -17,13 +17,13 @@ LEAST_CHARACTERS = 8
 
 
 def listed(asked: Asked) -> Response:
-    """The administrators that the caller sees: all for the whole customer's, else itself."""
+    """Return the administrators the caller may see: all for one of the whole customer, otherwise only itself."""
     found = _seen(asked)
     return page([_row(each) for each in found[window(asked)]], len(found))
 
 
 def details(asked: Asked) -> Response:
-    """One administrator: its type, its roles, what it may."""
+    """Return one administrator with type, roles and privileges."""
     admin_id = path_id(asked.path["id"])
     found = next((each for each in _seen(asked) if each.id == admin_id), None)
     if found is None:
@@ -61,7 +61,7 @@ def _row(found: Account) -> Json:
 
 
 def password(asked: Asked) -> Response:
-    """Whether the caller's password still lives, and until when."""
+    """Return the state of the caller's password and its expiry date."""
     settings = asked.scm.settings
     days = {"ALIVE": settings.password_days, "EXPIRED": -1}.get(settings.password_state)
     ends = None if days is None else now() + timedelta(days=days)
@@ -70,7 +70,7 @@ def password(asked: Asked) -> Response:
 
 
 def change_password(asked: Asked) -> Response:
-    """Set a new password; the old one is the `password` header, under a token too."""
+    """Set a new password; the old one must be in the `password` header, even with token login."""
     wanted = required_text(asked.body(), "newPassword", most=512)
     login = asked.account.login
     if not proves(asked.scm, login, asked.headers.get("password", "")):

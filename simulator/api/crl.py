@@ -1,4 +1,4 @@
-"""What the CA has revoked: the lists that its certificates point to."""
+"""Handlers for the CRLs that the CA's certificates point to."""
 
 from collections.abc import Callable, Iterable
 
@@ -21,10 +21,10 @@ REASONS = {
 
 
 def routes(scm: Scm) -> list[Route]:
-    """The two lists, in DER; nobody has to log in for them."""
+    """Return the routes of the two CRLs, in DER and without login."""
 
     def served(make: Callable[[], x509.CertificateRevocationList]) -> Callable[..., Response]:
-        # No list of the past: who asks after a revocation has to see it.
+        # Not cached, so that a client that fetches the CRL after a revocation sees it.
         headers = {"Cache-Control": "no-store"}
         return lambda _: Response(
             make().public_bytes(Encoding.DER), media_type="application/pkix-crl", headers=headers
@@ -40,7 +40,7 @@ def routes(scm: Scm) -> list[Route]:
 
 
 def revoked(scm: Scm) -> Iterable[x509.RevokedCertificate]:
-    """Every certificate that the CA took back."""
+    """Yield an entry for every certificate that the CA has revoked."""
     for record in scm.records.values():
         for issue in (record.issue, *record.earlier):
             if issue is not None and issue.revoked_at is not None:
@@ -50,7 +50,7 @@ def revoked(scm: Scm) -> Iterable[x509.RevokedCertificate]:
 def _entry(issue: Issue) -> x509.RevokedCertificate:
     builder = x509.RevokedCertificateBuilder().serial_number(issue.serial)
     builder = builder.revocation_date(issue.revoked_at or now())
-    # Without a reason there is no entry for one: the standard wants "unspecified" left out.
+    # RFC 5280: the reason code "unspecified" should be omitted.
     if reason := REASONS.get(issue.reason_code):
         builder = builder.add_extension(x509.CRLReason(reason), critical=False)
     return builder.build()

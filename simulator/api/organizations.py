@@ -1,4 +1,4 @@
-"""The customer's organisations."""
+"""Handlers for the customer's organisations."""
 
 from starlette.responses import Response
 
@@ -10,7 +10,7 @@ from certline.simulator.wire.fields import path_id
 
 
 def listed(asked: Asked) -> Response:
-    """All that the caller sees; this list has no pages."""
+    """Return all organisations that the caller may see; SCM doesn't page this list."""
     found = [
         each
         for each in asked.scm.customer.organizations
@@ -20,7 +20,7 @@ def listed(asked: Asked) -> Response:
 
 
 def details(asked: Asked) -> Response:
-    """One organisation or department."""
+    """Return one organisation or department."""
     org_id = path_id(asked.path["id"])
     found = asked.scm.customer.organization(org_id)
     if found is None or not asked.account.sees(org_id):
@@ -44,7 +44,7 @@ def details(asked: Asked) -> Response:
 
 
 def api_enabled(scm: Scm, org_id: int) -> bool:
-    """Whether orders for it are taken over the API."""
+    """Return True if the organisation or department may order over the API."""
     found = scm.customer.organization(org_id)
     shut = org_id in scm.settings.api_disabled_organizations
     return found is not None and found.api and not shut

@@ -1,4 +1,4 @@
-"""The report over certificates: what the list cannot tell, in one answer."""
+"""Handler for the certificate report, which has more about each certificate than the list."""
 
 import asyncio
 import json
@@ -18,17 +18,18 @@ from certline.simulator.wire.answers import JSON_TYPE, Json, without_gaps
 from certline.simulator.wire.dates import MOMENT, written
 from certline.simulator.wire.fields import invalid, number, parsed, text
 
-# certificateStatus: 0 is any.
+# Values of certificateStatus; 0 means any.
 WANTED = {1: status.PENDING, 2: {status.ISSUED}, 3: {status.REVOKED}, 4: {status.EXPIRED}}
-# certificateRequestSource: only these two are documented by number.
+# Rows made before other calls get their turn.
 ROWS_AT_ONCE = 100
 DATES = {2, 3, 4, 5}
 LEADING_ZEROS = "HEXWithLeadingZeros"
+# Values of certificateRequestSource; SCM documents only these two numbers.
 SOURCES = {10: "ACME", 12: "REST API"}
 
 
 async def certificates(asked: Asked) -> Response:
-    """Every record that the conditions name; this answer has no pages."""
+    """Return every record that meets the conditions; SCM doesn't page this response."""
     conditions = parsed(asked.raw)
     chosen = list(_chosen(asked, conditions))
     await asked.scm.sign_all(chosen)
@@ -43,7 +44,7 @@ async def certificates(asked: Asked) -> Response:
         "Content-Disposition": 'attachment; filename="rest_api_ssl-certificates.json"',
         "Cache-Control": "must-revalidate",
     }
-    # Put together from the rows: encoding a fleet in one go would hold up every other call.
+    # Assembled from encoded rows: encoding a whole fleet at once would block every other call.
     body = f'{{"statusCode":0,"reports":[{",".join(rows)}]}}'
     return Response(body, headers={"Content-Type": JSON_TYPE, **headers})
 
@@ -51,12 +52,12 @@ async def certificates(asked: Asked) -> Response:
 def _chosen(asked: Asked, body: Json) -> Iterator[Record]:
     wanted = number(body, "certificateStatus", least=0) or 0
     if wanted and wanted not in WANTED:
-        raise invalid("certificateStatus", "none of 0, 1, 2, 3, 4")
+        raise invalid("certificateStatus", "not one of 0, 1, 2, 3, 4")
     statuses = WANTED.get(wanted)
     source = number(body, "certificateRequestSource", least=0)
     date = number(body, "certificateDateAttribute", least=0)
     if date is not None and date not in DATES:
-        raise invalid("certificateDateAttribute", "none of 2, 3, 4, 5")
+        raise invalid("certificateDateAttribute", "not one of 2, 3, 4, 5")
     first, last = _moment(body, "from"), _moment(body, "to")
     if first and last and first >= last:
         raise invalid("from", "not earlier than 'to'")
@@ -84,7 +85,7 @@ def _date(record: Record, attribute: int | None) -> datetime | None:
         return record.issue.not_after if record.issue else None
     if attribute == 5:
         return record.issued_at
-    return record.requested_at
+    return record.requested_at  # attribute 4, and the default
 
 
 def _serial_format(body: Json) -> str:
@@ -103,7 +104,7 @@ def _moment(body: Json, name: str) -> datetime | None:
     except ValueError:
         raise invalid(name, "not an ISO date") from None
     if name == "to" and re.fullmatch(r"\d{4}-\d{2}-\d{2}", sent):
-        found += timedelta(days=1)  # the day named last belongs to it
+        found += timedelta(days=1)  # the last day is included
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -149,5 +150,5 @@ def _row(scm: Scm, record: Record, *, padded: bool) -> Json:
 
 
 def _serial(issue: Issue, *, padded: bool) -> str:
-    """Plain hex; the report drops leading zeros unless it is asked to keep them."""
+    """Return the serial number as plain hex; the report drops leading zeros unless the request keeps them."""
     return f"{issue.serial:032X}" if padded else f"{issue.serial:X}"

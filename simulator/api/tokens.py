@@ -1,4 +1,4 @@
-"""OAuth 2.0 client credentials: a token instead of a login, good for a while."""
+"""Handler of the token endpoint (OAuth 2.0 client credentials)."""
 
 from urllib.parse import parse_qs
 
@@ -10,7 +10,7 @@ from certline.simulator.wire.answers import answer
 
 
 def token(asked: Asked) -> Response:
-    """A token for an API key that is known, in the words of the OAuth standard."""
+    """Return a token for a known API key, or an error as defined by OAuth 2.0."""
     form = parse_qs(asked.raw.decode("latin-1"))
     grant, client, secret = (
         form.get(name, [""])[0] for name in ("grant_type", "client_id", "client_secret")

@@ -1,4 +1,4 @@
-"""What happens around every call to the API: counted, slowed, broken, let in, answered."""
+"""Processing common to every API call: counting, latency, faults, rate limit, login and response."""
 
 import asyncio
 import inspect
@@ -22,7 +22,7 @@ from certline.simulator.wire.answers import Json, Refusal
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call as a handler sees it: what was asked, and who asks."""
+    """A request as passed to a handler, with the account that sent it."""
 
     scm: Scm
     path: Mapping[str, str]
@@ -33,44 +33,47 @@ class Asked:
     base: str
 
     def body(self) -> Json:
-        """The JSON object that was sent."""
+        """Return the JSON object that was sent. Raises Refusal if it can't be parsed."""
         return fields.parsed(self.raw)
 
     def id(self, name: str = "sslId") -> int:
-        """An id out of the path."""
+        """Return an id from the path."""
         return fields.path_id(self.path[name])
 
     def record(self, ssl_id: int, *, reading: bool = False) -> Record:
-        """The record with that id; one of others is as absent as one that never was."""
+        """Return the record with this id. Raises Refusal if there is none, or if the caller may not see it."""
         found = self.scm.records.get(ssl_id)
         hidden = found is not None and not self.account.sees(found.org_id)
+        # Id 0 never exists, so a hidden record gets the same refusal as a missing one.
         return self.scm.record(0 if hidden else ssl_id, reading=reading)
 
     def records(self) -> Iterable[Record]:
-        """Every record that the caller may see."""
+        """Return every record that the caller may see."""
         return [record for record in self.scm.all() if self.account.sees(record.org_id)]
 
     def need(self, privilege: str) -> None:
-        """Refuse the call to a caller without that privilege."""
+        """Raise Refusal if the caller lacks this privilege."""
         self.account.need(privilege, self.scm.settings)
 
 
-# Most handlers answer at once; one that has a fleet to sign lets others in between.
+# Most handlers are synchronous; those that may sign a whole fleet are asynchronous and let other calls run.
 Handler = Callable[[Asked], Response | Awaitable[Response]]
 
 
 class Turnstile:
-    """Lets so many calls a second through."""
+    """Rate limiter: a token bucket that holds one second's worth of calls."""
 
     def __init__(self) -> None:
         self._left = 0.0
         self._seen = 0.0
 
     def passes(self, rate: float | None) -> bool:
-        """Whether one more call is within the rate; a second's worth may come at once."""
+        """Return True if one more call is within `rate` calls per second; None means no limit."""
         if rate is None:
             return True
         moment = time.monotonic()
+        # At least 1, or a rate below one call per second would never let any through. `_seen` is 0 before the
+        # first call, which finds the bucket full.
         most = max(rate, 1.0)
         self._left = min(most, self._left + (moment - self._seen) * rate) if self._seen else most
         self._seen = moment
@@ -81,9 +84,9 @@ class Turnstile:
 
 
 class Call:
-    """One path of the API, with what comes before and after its handler."""
+    """ASGI application for one path of the API: its handler with the processing before and after it."""
 
-    # Where a caller gets a token it cannot have logged in yet.
+    # False for the token endpoint, whose callers can't be logged in yet.
     needs_login = True
 
     def __init__(self, scm: Scm, turnstile: Turnstile, template: str, handler: Handler) -> None:
@@ -93,7 +96,7 @@ class Call:
         self.handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the call, let a fault happen if one waits for it, and answer."""
+        """Count the call, apply the latency and a matching fault, and send the response."""
         request = Request(scope, receive)
         raw = await request.body()
         self.scm.calls[f"{request.method} {self.template}"] += 1
@@ -102,7 +105,7 @@ class Call:
         resets = self.scm.resets
         if wait_ms:
             await asyncio.sleep(wait_ms / 1000)
-        # A call that was held up while SCM was reset must not reach into the next test.
+        # A call that was delayed while the simulator was reset must not affect the next test.
         outlived = self.scm.resets != resets
         if outlived or (fault and fault.kind == faults.DROP_BEFORE):
             await faults.hang_up(scope, receive)
@@ -114,7 +117,7 @@ class Call:
             await (await self.answer(request, raw))(scope, receive, send)
 
     async def answer(self, request: Request, raw: bytes) -> Response:
-        """The answer that SCM means to give."""
+        """Return the response without any fault."""
         if not self.turnstile.passes(self.scm.settings.rate_limit_per_s):
             headers = {"Retry-After": "1"} if self.scm.settings.retry_after else {}
             return Response("Too many requests", 429, headers, "text/plain")
@@ -143,13 +146,13 @@ class Call:
 
 
 class OpenCall(Call):
-    """A call that comes before the login."""
+    """ASGI application for a path that needs no login."""
 
     needs_login = False
 
 
 def routes(scm: Scm, table: list[tuple[str, str, Handler]]) -> list[Route]:
-    """The routes of a table of method, path and handler."""
+    """Return the routes for a table of method, path and handler; all share one rate limit."""
     turnstile = Turnstile()
     return [
         Route(path, Call(scm, turnstile, path, handler), methods=[method])

@@ -1,4 +1,4 @@
-"""The door for tests and demos, `/_sim`: no login, and open to this machine only."""
+"""Control door for tests and demos, below `/_sim`: needs no login, and serves only callers on this machine."""
 
 import ipaddress
 import json
@@ -22,30 +22,30 @@ FAULT_KEYS = {field.name for field in fields(Fault)}
 
 
 class Loopback:
-    """Lets only callers from this machine through."""
+    """ASGI middleware that admits only callers on this machine."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a caller from this machine on, refuse any other."""
+        """Pass a local caller's request on; send 403 to any other."""
         host = scope["client"][0] if scope.get("client") else ""
         if _is_loopback(host):
             await self.app(scope, receive, send)
         else:
-            refusal = PlainTextResponse("The control door is open to this machine only.\n", 403)
+            refusal = PlainTextResponse("The control door serves this machine only.\n", 403)
             await refusal(scope, receive, send)
 
 
 class Door:
-    """What the control door does, on one SCM."""
+    """Handlers of the control door, for one simulated SCM."""
 
     def __init__(self, scm: Scm, start_again: Callable[[], None]) -> None:
         self.scm = scm
         self.start_again = start_again
 
     def routes(self) -> list[Route]:
-        """Its paths."""
+        """Return the routes below `/_sim`."""
         return [
             Route("/health", self.health),
             Route("/root.pem", self.root),
@@ -61,19 +61,19 @@ class Door:
         ]
 
     async def health(self, _: Request) -> Response:
-        """Listening, and how much is there."""
+        """Report that the simulator is up, and the number of records."""
         return JSONResponse({"status": "ok", "orders": len(self.scm.records)})
 
     async def root(self, _: Request) -> Response:
-        """The root certificate to trust."""
+        """Return the root certificate to trust, in PEM."""
         return Response(self.scm.authority.root_pem, media_type="application/x-pem-file")
 
     async def orders(self, _: Request) -> Response:
-        """Every record that SCM holds."""
+        """Return every record."""
         return JSONResponse([self._line(record) for record in self.scm.all()])
 
     async def order(self, request: Request) -> Response:
-        """Do to an order what an administrator, the CA or time would do."""
+        """Do to an order what an administrator, the CA or the passing of time would do."""
         deeds = {
             "approve": lambda record: self.scm.approve(record, "Control Door"),
             "decline": self.scm.decline,
@@ -83,7 +83,7 @@ class Door:
         }
         deed = deeds.get(request.path_params["deed"])
         if deed is None:
-            return _no(f"there are {', '.join(deeds)}", 404)
+            return _no(f"unknown action; use one of {', '.join(deeds)}", 404)
         try:
             record = self.scm.record(path_id(request.path_params["sslId"]), reading=True)
         except Refusal as refusal:
@@ -95,22 +95,22 @@ class Door:
         return JSONResponse(self._line(record))
 
     async def reset(self, _: Request) -> Response:
-        """Back to how the simulator started: records, settings, faults, calls."""
+        """Restore records, settings, faults and call counts to those at the start."""
         self.start_again()
         return Response(status_code=204)
 
     async def show_settings(self, _: Request) -> Response:
-        """All switches."""
+        """Return all settings."""
         return JSONResponse(self.scm.settings.as_json())
 
     async def change_settings(self, request: Request) -> Response:
-        """Turn some switches; the answer is all of them."""
+        """Change some settings, and return all of them."""
         try:
             wanted = json.loads(await request.body())
         except ValueError as error:
             return _no(str(error), 400)
         if not isinstance(wanted, dict):
-            return _no("settings are a JSON object", 400)
+            return _no("settings must be a JSON object", 400)
         try:
             self.scm.settings.change(wanted)
         except ValueError as error:
@@ -118,11 +118,11 @@ class Door:
         return JSONResponse(self.scm.settings.as_json())
 
     async def show_faults(self, _: Request) -> Response:
-        """The faults that still wait for a call."""
+        """Return the faults that still wait for a call."""
         return JSONResponse([fault.as_json() for fault in self.scm.faults])
 
     async def add_faults(self, request: Request) -> Response:
-        """Add faults; the first that meets a call happens."""
+        """Add faults; the first that matches a call is applied to it. Returns all waiting faults."""
         try:
             wanted = json.loads(await request.body())
             added = [_fault(each) for each in (wanted if isinstance(wanted, list) else [wanted])]
@@ -132,12 +132,12 @@ class Door:
         return JSONResponse([fault.as_json() for fault in self.scm.faults])
 
     async def clear_faults(self, _: Request) -> Response:
-        """No more faults."""
+        """Remove all faults."""
         self.scm.faults.clear()
         return Response(status_code=204)
 
     async def calls(self, _: Request) -> Response:
-        """How often each call came, refused and broken ones included."""
+        """Return how often each path was called, including calls that were refused or met a fault."""
         return JSONResponse(dict(self.scm.calls))
 
     def _line(self, record: Record) -> dict[str, Any]:
@@ -155,10 +155,10 @@ class Door:
 
 def _fault(sent: Any) -> Fault:
     if not isinstance(sent, dict) or "kind" not in sent:
-        raise ValueError("a fault is an object with a kind")
+        raise ValueError("a fault must be an object with a kind")
     unknown = set(sent) - FAULT_KEYS
     if unknown:
-        raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
+        raise ValueError(f"unknown keys of a fault: {', '.join(sorted(unknown))}")
     return Fault(**sent)
 
 
@@ -171,5 +171,6 @@ def _is_loopback(host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # An IPv4 caller of a dual-stack socket has an address like ::ffff:127.0.0.1.
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback

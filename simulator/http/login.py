@@ -1,4 +1,4 @@
-"""Who is calling: three headers, two and a client certificate, or a token."""
+"""Logins of callers: by three headers, by two headers and a client certificate, or by a token."""
 
 import hmac
 from collections.abc import Mapping
@@ -15,7 +15,10 @@ BEARER = "bearer "
 
 
 def caller(scm: Scm, headers: Mapping[str, str], *, by_certificate: bool, base: str) -> Account:
-    """The account that calls. Below `/private` a client certificate stands in for the password."""
+    """Return the account that calls. Raises Refusal if the login fails.
+
+    Below `/private` (`by_certificate`) a client certificate replaces the password.
+    """
     token = headers.get("authorization", "")
     if token.lower().startswith(BEARER):
         return _by_token(scm, token[len(BEARER) :].strip(), base)
@@ -23,6 +26,7 @@ def caller(scm: Scm, headers: Mapping[str, str], *, by_certificate: bool, base: 
     account = ACCOUNTS.get(login)
     if account is None or headers.get("customeruri") != CUSTOMER or _locked_out(scm, login):
         raise _unknown()
+    # The simulator listens on plain HTTP, so a call without a password passes for one with a certificate.
     if password is None and by_certificate:
         return account
     if not proves(scm, login, password or ""):
@@ -33,13 +37,13 @@ def caller(scm: Scm, headers: Mapping[str, str], *, by_certificate: bool, base: 
 
 
 def proves(scm: Scm, login: str, password: str) -> bool:
-    """Whether that is the password: the account's own if it was changed, else everybody's."""
+    """Return True if the password is right: the account's own if it was changed, otherwise the common one."""
     right = scm.passwords.get(login, scm.settings.password)
     return hmac.compare_digest(password.encode(), right.encode())
 
 
 def token_for(scm: Scm, login: str, password: str) -> str | None:
-    """A token for an API key; its id is a login here, and its secret that login's password."""
+    """Return a token for an API key, or None; the key's id is a login, and its secret that login's password."""
     if login not in ACCOUNTS or not proves(scm, login, password):
         return None
     token = new_token()

@@ -1,4 +1,4 @@
-"""Lists by pages: `position` is an offset of rows, `X-Total-Count` the number of all."""
+"""Paging of lists: `position` is an offset in rows, `X-Total-Count` the number of all rows."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from certline.simulator.wire.fields import asked_number, invalid
 
 
 def window(asked: Asked) -> slice:
-    """The rows that were asked for."""
+    """Return the slice of rows that the request selects. Raises Refusal for a size above `page_max`."""
     settings = asked.scm.settings
     size = asked_number(asked.query, "size", settings.page_default)
     if size > settings.page_max:
@@ -22,5 +22,5 @@ def window(asked: Asked) -> slice:
 
 
 def page(rows: Sequence[Json], total: int) -> Response:
-    """Some rows of so many."""
+    """Return a response with some of `total` rows."""
     return answer(list(rows), headers={"X-Total-Count": str(total)})

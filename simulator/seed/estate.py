@@ -1,4 +1,4 @@
-"""What a customer with a fleet has besides: more organisations, and domains in every state."""
+"""Further organisations, and domains in every state, for a customer seeded with a fleet."""
 
 from certline.simulator.state.customer import UNIVERSITY, domain
 from certline.simulator.state.customer_parts import Department, Organization
@@ -10,17 +10,17 @@ OBSERVATORY = Organization(
     "Suedmole",
     (Department(9402, "Night Sky"), Department(9403, "Radio Telescopes")),
 )
-# Its switch for the API is off: it has certificates, and may not order any here.
+# Its switch for the API is off: it has certificates, but may not order any over the API.
 STUDENTS = Organization(9501, "Nordhafen Student Services", "Nordhafen", api=False)
 
 
 def furnish(scm: Scm) -> None:
-    """Add them to the customer."""
+    """Add these organisations and domains to the customer."""
     scm.customer.organizations += [OBSERVATORY, STUDENTS]
     scm.customer.domains += [
         domain(40301, "observatory.example", OBSERVATORY.ids),
         domain(40302, "*.observatory.example", OBSERVATORY.ids),
-        domain(40303, "telescope.example", (9401, 9403), days_ago=190),  # soon to be proven again
+        domain(40303, "telescope.example", (9401, 9403), days_ago=190),  # expires soon
         domain(40304, "comet.example", (9401, 9402), days_ago=240),
         domain(40305, "eclipse.example", (9401,), days_ago=None, status="REQUESTED"),
         domain(40311, "students.example", STUDENTS.ids),

@@ -1,4 +1,4 @@
-"""A fleet that was there before us: orders in every status, the same again for the same seed."""
+"""Seeds a fleet of existing orders in every status; the same seed produces the same fleet."""
 
 import random
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from certline.simulator.state.scm import ALPHABET, DAY, Scm
 from certline.simulator.wire.dates import now
 
 HOSTS = ("www", "mail", "vpn", "shop", "wiki", "git", "portal", "login", "files", "print")
-# Of fifty orders so many are in each status; their order is the dice's.
+# Number of orders in each status, out of fifty; they are shuffled.
 OF_FIFTY = {
     status.ISSUED: 31,
     status.EXPIRED: 6,
@@ -28,7 +28,7 @@ OF_FIFTY = {
     status.REJECTED: 1,
     status.INVALID: 1,
 }
-# Every so many-th certificate came in by an import: SCM lets only those be deleted.
+# Every 25th record is an imported certificate; SCM allows only those to be deleted.
 IMPORTED_EVERY = 25
 ACME_EVERY = 17
 WILDCARD_EVERY = 40
@@ -36,7 +36,7 @@ WILDCARD_EVERY = 40
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somebody who orders: an organisation or department, what it is offered, its domains."""
+    """An organisation or department that orders, with the profiles offered to it and its domains."""
 
     org_id: int
     profiles: tuple[Profile, ...]
@@ -45,14 +45,14 @@ class Place:
 
 @dataclass(slots=True)
 class Dice:
-    """Chance that falls the same way for the same seed, and what an earlier throw left behind."""
+    """Seeded random choices, with the statuses not yet used and the renewed orders that need a successor."""
 
     chance: random.Random
     statuses: list[str] = field(default_factory=list)
     renewed: list[Record] = field(default_factory=list)
 
     def status(self) -> str:
-        """The status of the next order."""
+        """Return the status of the next order."""
         if not self.statuses:
             self.statuses = [name for name, count in OF_FIFTY.items() for _ in range(count)]
             self.chance.shuffle(self.statuses)
@@ -60,18 +60,18 @@ class Dice:
 
 
 def seed(scm: Scm, count: int, number: int) -> None:
-    """Add so many orders; a certificate among them is signed when somebody looks at it."""
+    """Add `count` orders, generated from the seed `number`; their certificates are signed when first read."""
     if not count:
         return
     estate.furnish(scm)
     places = _places(scm)
-    dice = Dice(random.Random(number))  # noqa: S311  # has to be the same again, not secret
+    dice = Dice(random.Random(number))  # noqa: S311  # has to be reproducible, not secret
     for at in range(1, count + 1):
         state = dice.status()
         old = dice.renewed.pop() if state == status.ISSUED and dice.renewed else None
         record = _successor(scm, dice, old) if old else _order(scm, dice, places, at)
         give(scm, record, state, dice.chance, old.renewed_at if old else None)
-        # One whose successor would have run out as well is left without.
+        # If the successor would have expired by now too, none is created.
         if record.renewed_at and record.renewed_at + record.term * DAY > now() + DAY:
             dice.renewed.append(record)
         scm.keep(record)
@@ -118,7 +118,7 @@ def _order(scm: Scm, dice: Dice, places: list[Place], at: int) -> Record:
 
 
 def _successor(scm: Scm, dice: Dice, old: Record) -> Record:
-    """The order that came after one that was renewed."""
+    """Return the successor of an order that was renewed."""
     return Record(
         ssl_id=scm.next_id(),
         renew_id=_renew_id(dice.chance),

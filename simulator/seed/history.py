@@ -1,4 +1,4 @@
-"""What has happened to a seeded order up to the status it is found in."""
+"""Generates the history of a seeded order, up to its present status."""
 
 import random
 from datetime import datetime, timedelta
@@ -8,14 +8,14 @@ from certline.simulator.state.records import Issue, Record
 from certline.simulator.state.scm import DAY, Scm
 from certline.simulator.wire.dates import now
 
-# One certificate in five ends within the same week: somebody once ordered them all in a day.
+# One certificate in five expires within the same week, as if all of them had been ordered together.
 CLIFF_SHARE = 0.2
 CLIFF_BEGINS, CLIFF_DAYS = 38, 7
-# An expired certificate ran out at most so many days ago.
+# Maximum number of days since an expired certificate expired.
 LONGEST_GONE = 120
 SCHEDULED_SHARE = 0.1
 RENEWED_SHARE = 0.4
-# Who renews does it so many days before the end.
+# Days before expiry at which certificates were renewed.
 RENEWED_BEFORE = 20
 REASONS = (0, 1, 3, 4, 5)
 BEFORE_APPROVAL = {status.INIT, status.REQUESTED, status.DECLINED, status.INVALID}
@@ -24,7 +24,10 @@ BEFORE_APPROVAL = {status.INIT, status.REQUESTED, status.DECLINED, status.INVALI
 def give(
     scm: Scm, record: Record, state: str, chance: random.Random, starts: datetime | None = None
 ) -> None:
-    """Bring the record into the status, with all that went before."""
+    """Bring the record into this status, with the dates and certificate that lead to it.
+
+    `starts` is the time of issue; by default a random one that fits the status.
+    """
     record.status = state
     if state in status.WITHOUT_CERTIFICATE:
         _not_issued(scm, record, chance)
@@ -45,12 +48,12 @@ def give(
 def _not_issued(scm: Scm, record: Record, chance: random.Random) -> None:
     record.requested_at = now() - timedelta(seconds=chance.randrange(60, 20 * 86400))
     if record.imported:
-        # Only a certificate can be imported.
+        # An order without a certificate can't be an imported one.
         record.requested_via = "Enrollment Form"
     if record.status == status.DECLINED:
         record.declined_at = _between(record.requested_at, now(), chance)
     if record.status not in BEFORE_APPROVAL:
-        # The CA never answers these: without a time of application nothing is due.
+        # The CA never issues these: without `applied_at`, no time of issue is ever due.
         _approved(scm, record, _between(record.requested_at, now(), chance))
 
 
@@ -68,13 +71,13 @@ def _beginning(record: Record, state: str, chance: random.Random) -> datetime:
         left = CLIFF_BEGINS + chance.randrange(CLIFF_DAYS)
     else:
         left = chance.randrange(2, record.term)
-    # Orders come in all day long; an expired one must be over, any other still good.
+    # A random time of day. `left` and the seconds together leave an expired one expired and any other valid.
     seconds = chance.randrange(1, 86400)
     return (now() - (record.term - left) * DAY - timedelta(seconds=seconds)).replace(microsecond=0)
 
 
 def _issue(record: Record, starts: datetime, chance: random.Random) -> Issue:
-    # One serial in sixteen begins with a zero: reports drop it, details do not.
+    # About one serial number in sixteen begins with a zero, which reports drop and details keep.
     serial = chance.getrandbits(127) | 1 << 118
     ends = starts + record.term * DAY - timedelta(seconds=1)
     return Issue(serial, starts, ends, record.key, record.names)
@@ -87,7 +90,7 @@ def _revoked(record: Record, issue: Issue, chance: random.Random) -> None:
 
 
 def _future(record: Record, issue: Issue, chance: random.Random) -> None:
-    """Renewed already, to be renewed by SCM, or neither."""
+    """Mark the certificate as renewed, as scheduled for SCM's own renewal, or as neither."""
     renewed_at = issue.not_after - RENEWED_BEFORE * DAY
     if renewed_at < now() and chance.random() < RENEWED_SHARE:
         record.renewed = True

@@ -1,4 +1,4 @@
-"""The administrators who may call: the whole customer's, an organisation's, a department's."""
+"""Simulated API accounts: an administrator of the whole customer, of an organisation, and of a department."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ PRIVILEGES = (
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One administrator of SCM. Without `org_ids` nothing of the customer is hidden from it."""
+    """An administrator of SCM, limited to the organisations in `org_ids`; None means the whole customer."""
 
     id: int
     login: str
@@ -29,11 +29,11 @@ class Account:
     org_ids: frozenset[int] | None = None
 
     def sees(self, org_id: int) -> bool:
-        """Whether what belongs to that organisation or department is shown to it."""
+        """Return True if the account may see what belongs to this organisation or department."""
         return self.org_ids is None or org_id in self.org_ids
 
     def need(self, privilege: str, settings: Settings) -> None:
-        """Refuse what the administrator was not given the privilege for."""
+        """Raise Refusal if the account lacks this privilege."""
         if not self.has(privilege, settings):
             text = (
                 "You are not authorized to perform DCV validation."
@@ -43,7 +43,7 @@ class Account:
             raise Refusal(settings.no_privilege_code, text)
 
     def has(self, privilege: str, settings: Settings) -> bool:
-        """Whether it has a privilege: every one, until a switch takes `login:privilege` away."""
+        """Return True if the account has this privilege: by default all, except those in `withheld_privileges`."""
         return f"{self.login}:{privilege}" not in settings.withheld_privileges
 
 

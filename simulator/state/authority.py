@@ -1,4 +1,4 @@
-"""The CA behind SCM: a root, an issuing CA, and real signatures."""
+"""Simulated CA with a root and an issuing CA, which signs real certificates and CRLs."""
 
 import datetime as dt
 import ipaddress
@@ -21,7 +21,7 @@ ISSUER = "CN=Example OV TLS CA,O=Example CA Ltd,C=GB"
 
 
 class Authority:
-    """The root and the issuing CA of one simulator. P-256: hundreds of signatures a second."""
+    """Root and issuing CA of one simulator. Its keys are P-256, for hundreds of signatures per second."""
 
     def __init__(self, base: str = "http://127.0.0.1:8500") -> None:
         self._root_key = root_key = ec.generate_private_key(ec.SECP256R1())
@@ -41,7 +41,7 @@ class Authority:
 
     @property
     def root_pem(self) -> str:
-        """What a client has to trust."""
+        """Root certificate in PEM, which a client has to trust."""
         return self.root.public_bytes(serialization.Encoding.PEM).decode()
 
     def sign(
@@ -54,7 +54,7 @@ class Authority:
         not_before: dt.datetime,
         not_after: dt.datetime,
     ) -> x509.Certificate:
-        """A server certificate; the first name is the common name."""
+        """Return a signed server certificate; the first name is its common name."""
         public = _public_key(key)
         return (
             x509.CertificateBuilder()
@@ -77,11 +77,11 @@ class Authority:
     def revocations(
         self, revoked: Iterable[x509.RevokedCertificate]
     ) -> x509.CertificateRevocationList:
-        """The list of server certificates that are revoked."""
+        """Return the CRL of the issuing CA, with these revoked server certificates."""
         return _revocations(self.issuing, self._key, revoked)
 
     def root_revocations(self) -> x509.CertificateRevocationList:
-        """The root's list, for who checks the whole chain: the issuing CA is never revoked."""
+        """Return the root's CRL, needed to check the whole chain. It is empty: the issuing CA is never revoked."""
         return _revocations(self.root, self._root_key, ())
 
 
@@ -100,7 +100,7 @@ def _ca(
         .issuer_name(issuer)
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        # Ten years back, so that seeded certificates lie within.
+        # Ten years back, so that the CA is older than every seeded certificate.
         .not_valid_before(now() - 10 * YEAR)
         .not_valid_after(now() + 10 * YEAR)
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), True)
@@ -128,7 +128,7 @@ def _revocations(
         .last_update(moment - dt.timedelta(minutes=1))
         .next_update(moment + WEEK)
         .add_extension(key_id, False)
-        # Grows with every list, as the standard wants.
+        # RFC 5280: the number must increase with every CRL.
         .add_extension(x509.CRLNumber(int(moment.timestamp() * 1000)), False)
     )
     for each in revoked:
@@ -175,7 +175,7 @@ def _general(name: str) -> x509.GeneralName:
 def _public_key(key: Key) -> CertificatePublicKeyTypes:
     if not key.spki:
         return _made_up_rsa(key.size) if key.algorithm == "RSA" else _made_up_ec(key.param)
-    # Only RSA and EC get past the check of the profile.
+    # The check against the profile lets only RSA and EC keys through.
     return serialization.load_der_public_key(key.spki)  # type: ignore[return-value]
 
 
@@ -186,5 +186,5 @@ def _made_up_ec(param: str) -> ec.EllipticCurvePublicKey:
 
 @cache
 def _made_up_rsa(size: int) -> rsa.RSAPublicKey:
-    """One for all seeded certificates: making an RSA key takes a tenth of a second."""
+    """Return the same RSA key for all seeded certificates of a size: generating one takes a tenth of a second."""
     return rsa.generate_private_key(65537, size).public_key()

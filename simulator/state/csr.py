@@ -1,4 +1,4 @@
-"""What SCM takes from a certificate request: the public key and the common name, nothing else."""
+"""Reads the parts of a CSR that SCM uses: the public key and the common name, nothing else."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ _ARMOUR = re.compile(r"-----(BEGIN|END) (NEW )?CERTIFICATE REQUEST-----")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key: `EC` and `P-256`, or `RSA` and `2048`. Without `spki` it is made up on issue."""
+    """A public key: `EC` and `P-256`, or `RSA` and `2048`. Without `spki`, a key is generated on issue."""
 
     algorithm: str
     param: str
@@ -28,20 +28,20 @@ class Key:
 
     @property
     def size(self) -> int:
-        """Its bits."""
+        """Size in bits."""
         return int(self.param.removeprefix("P-"))
 
 
 @dataclass(frozen=True, slots=True)
 class Csr:
-    """A certificate request that could be read and whose signature is good."""
+    """A CSR that was read and whose signature is valid."""
 
     key: Key
     common_name: str | None
 
 
 def read(sent: str) -> Csr:
-    """The request, with armour or as bare base64."""
+    """Read a CSR, in PEM or as plain Base64. Raises Refusal."""
     try:
         der = base64.b64decode("".join(_ARMOUR.sub("", sent).split()), validate=True)
     except binascii.Error:
@@ -59,7 +59,7 @@ def read(sent: str) -> Csr:
 
 
 def check(key: Key, profile: Profile) -> None:
-    """Refuse a key that the profile does not take."""
+    """Raise Refusal if the profile doesn't allow the key."""
     sizes = profile.key_types.get(key.algorithm)
     if sizes is None:
         raise Refusal(-11, "The CSR uses an unsupported algorithm.")

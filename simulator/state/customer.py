@@ -1,4 +1,4 @@
-"""Who the simulated customer is: a university with its organisations, domains and profiles."""
+"""The simulated customer: a university with its organisations, domains and profiles."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -77,14 +77,14 @@ def domain(
     state: str = "ACTIVE",
     status: str = "ACTIVE",
 ) -> Domain:
-    """A domain, validated so many days ago or never."""
+    """Return a domain validated `days_ago` days ago, or never if None."""
     at = None if days_ago is None else now() - timedelta(days=days_ago)
     delegations = [Delegation(org_id, privileges, status=status) for org_id in org_ids]
     return Domain(domain_id, name, delegations, state, Validation(at))
 
 
 def domains() -> list[Domain]:
-    """The domains before anybody changes one; three never work."""
+    """Return the customer's initial domains; the last three can't be ordered for, each for another reason."""
     return [
         domain(40211, "nordhafen.example", UNIVERSITY.ids),
         domain(40212, "*.nordhafen.example", UNIVERSITY.ids),
@@ -107,7 +107,7 @@ def domains() -> list[Domain]:
 
 @dataclass(slots=True)
 class Customer:
-    """Everything the customer has before the first order."""
+    """The customer's organisations, domains, profiles and custom fields before the first order."""
 
     organizations: list[Organization] = field(default_factory=lambda: list(ORGANIZATIONS))
     domains: list[Domain] = field(default_factory=domains)
@@ -115,20 +115,20 @@ class Customer:
     custom_fields: tuple[CustomField, ...] = CUSTOM_FIELDS
 
     def organization(self, org_id: int) -> Organization | None:
-        """The organisation with that id, or the one whose department has it."""
+        """Return the organisation with this id or with a department of this id, or None."""
         return next((found for found in self.organizations if org_id in found.ids), None)
 
     def name_of(self, org_id: int) -> str | None:
-        """What the organisation or department with that id is called."""
+        """Return the name of the organisation or department with this id, or None."""
         found = self.organization(org_id)
         parts = {part.id: part.name for part in found.departments} if found else {}
         return parts.get(org_id, found.name if found else None)
 
     def family(self, name: str) -> list[Domain]:
-        """The domain of that name with all below it: what one validation proves."""
+        """Return the domains with this name or below it, which are all covered by one validation."""
         return [d for d in self.domains if d.bare == name or d.bare.endswith(f".{name}")]
 
     def top_of(self, found: Domain) -> str:
-        """The name at which a domain is validated: its highest ancestor among the domains."""
+        """Return the name at which a domain is validated: that of the topmost domain above it, or its own."""
         above = [d.bare for d in self.domains if found.bare.endswith(f".{d.bare}")]
         return min(above, key=len, default=found.bare)

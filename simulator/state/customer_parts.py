@@ -1,4 +1,4 @@
-"""What a customer is made of: organisations, domains and their delegations, profiles, fields."""
+"""Parts of a simulated customer: organisations, domains with delegations and validation, profiles, fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from datetime import date, datetime, timedelta
 from certline.simulator.wire.dates import now
 
 ALL_NAMES = ("DOMAIN", "SUBDOMAIN")
-# How long a domain's validation may be used again (days).
+# How long a domain's validation may be reused.
 DCV_REUSE = timedelta(days=198)
 
 NOT_INITIATED = "NOT_INITIATED"
 AWAITING_SUBMISSION = "AWAITING_SUBMISSION"
 SUBMITTED = "SUBMITTED"
 
-# How a domain says what the validation calls a mode.
+# Validation modes, with the words that a domain's details use for them.
 METHODS = {
     "HTTP": "HTTP_CSR_HASH",
     "HTTPS": "HTTPS_CSR_HASH",
@@ -26,7 +26,7 @@ METHODS = {
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """A part of an organisation; its id may stand wherever an organisation's may."""
+    """A department of an organisation; its id is valid wherever an organisation's id is."""
 
     id: int
     name: str
@@ -34,7 +34,7 @@ class Department:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """Someone certificates are made out to. `api` is its switch for orders over the API."""
+    """An organisation, named as the subject of certificates. `api`: it may order over the API."""
 
     id: int
     name: str
@@ -44,23 +44,23 @@ class Organization:
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """Its own id and those of its departments."""
+        """Ids of the organisation and of its departments."""
         return (self.id, *(part.id for part in self.departments))
 
 
 @dataclass(slots=True)
 class Delegation:
-    """Who may order names of a domain, and which."""
+    """A delegation of a domain to an organisation, with the names and types it may order."""
 
     org_id: int
     privileges: tuple[str, ...] = ALL_NAMES
     cert_types: tuple[str, ...] = ("SSL",)
-    status: str = "ACTIVE"  # or REQUESTED: an administrator of the whole customer has to agree
+    status: str = "ACTIVE"  # or REQUESTED: waits for an administrator of the whole customer
 
 
 @dataclass(slots=True)
 class Validation:
-    """How the proof that a domain is the customer's stands, and the proof being made."""
+    """Domain control validation of a domain: the last completed one, and the one in progress (`order…`)."""
 
     at: datetime | None = None
     mode: str = "CNAME"
@@ -72,14 +72,14 @@ class Validation:
 
     @property
     def status(self) -> str:
-        """Never made, good, or run out."""
+        """State of the last validation: none yet, valid or expired."""
         if self.at is None:
             return "NOT_VALIDATED"
         return "VALIDATED" if now() < self.at + DCV_REUSE else "EXPIRED"
 
     @property
     def days(self) -> tuple[date, date] | None:
-        """The day it was made and the day it runs out."""
+        """Days of the last validation and of its expiry, or None."""
         return (self.at.date(), (self.at + DCV_REUSE).date()) if self.at else None
 
 
@@ -95,21 +95,21 @@ class Domain:
 
     @property
     def org_ids(self) -> set[int]:
-        """Those to whom it is delegated by now."""
+        """Ids of the organisations and departments with an active delegation."""
         return {each.org_id for each in self.delegations if each.status == "ACTIVE"}
 
     @property
     def status(self) -> str:
-        """REQUESTED as long as no delegation is approved."""
+        """Delegation status: REQUESTED until a delegation is approved, then ACTIVE."""
         return "ACTIVE" if self.org_ids else "REQUESTED"
 
     @property
     def bare(self) -> str:
-        """The name without a wildcard: what is validated."""
+        """Name without the wildcard, which is the one that is validated."""
         return self.name.removeprefix("*.")
 
     def privileges(self, org_id: int) -> tuple[str, ...]:
-        """Which names that organisation may order."""
+        """Return the privileges of an organisation, which say for which names it may order certificates."""
         return tuple(
             privilege
             for each in self.delegations
@@ -120,7 +120,7 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A kind of certificate: the terms and keys it comes with, and whom it is offered to."""
+    """A certificate profile: its terms in days, its key types, and the organisations it is offered to."""
 
     id: int
     name: str
@@ -131,13 +131,13 @@ class Profile:
     one_name: bool = False
 
     def offered_to(self, org_id: int) -> bool:
-        """Whether that organisation or department may order it."""
+        """Return True if this organisation or department may order the profile."""
         return self.org_ids is None or org_id in self.org_ids
 
 
 @dataclass(frozen=True, slots=True)
 class CustomField:
-    """A field that the customer added to orders."""
+    """A custom field that the customer has added to orders."""
 
     id: int
     name: str

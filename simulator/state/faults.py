@@ -1,4 +1,4 @@
-"""Faults on order: which calls they meet, and what then happens on the wire."""
+"""Injected faults: the calls they apply to, and their effect on the response."""
 
 import asyncio
 import re
@@ -22,7 +22,10 @@ KINDS = {STATUS, DROP_BEFORE, DROP_AFTER, DELAY, "garbage", "truncate"}
 
 @dataclass(slots=True)
 class Fault:
-    """A fault that waits for its calls. `times` counts down; null is for good."""
+    """A fault that waits for matching calls. `times` counts down; None means no limit.
+
+    Raises ValueError for an invalid field.
+    """
 
     kind: str
     method: str | None = None
@@ -36,29 +39,30 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(
-                f"there is no kind '{self.kind}'; there are {', '.join(sorted(KINDS))}"
+                f"unknown kind '{self.kind}'; it must be one of {', '.join(sorted(KINDS))}"
             )
+        # The exact type is compared, because bool is a subclass of int.
         numbers = (self.times, self.status, self.retry_after, self.delay_ms)
         if any(type(number) not in {int, NoneType} for number in numbers):
-            raise ValueError("times, status, retry_after and delay_ms are whole numbers")
+            raise ValueError("times, status, retry_after and delay_ms must be whole numbers")
         if not 200 <= self.status <= 599:
-            raise ValueError(f"{self.status} is no HTTP status of an answer")
+            raise ValueError(f"{self.status} is not a final HTTP status (200 to 599)")
         try:
             re.compile(self.path)
         except re.error as error:
-            raise ValueError(f"the path is no regular expression: {error}") from None
+            raise ValueError(f"the path is not a regular expression: {error}") from None
 
     def meets(self, request: Request) -> bool:
-        """Whether this call is one of its own."""
+        """Return True if the fault applies to this call."""
         right_method = self.method is None or self.method.upper() == request.method
         return right_method and re.search(self.path, request.url.path) is not None
 
     def as_json(self) -> dict[str, Any]:
-        """The fault as it was ordered, with what is left of `times`."""
+        """Return the fault as it was added, with the remaining `times`."""
         return asdict(self)
 
     def refusal(self) -> Response:
-        """The answer of kind `status`; without a body it is what the proxy before SCM says."""
+        """Return the response for kind `status`; without a `body`, that of a proxy in front of SCM."""
         headers = {"Content-Type": "text/plain"}
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)
@@ -67,7 +71,7 @@ class Fault:
         return Response(UPSTREAM if self.body is None else self.body, self.status, headers)
 
     async def spoil(self, answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer of a call that was carried out, broken as this kind breaks it."""
+        """Send the response of a call that was carried out, damaged according to the kind of fault."""
         if self.kind == DROP_AFTER:
             await hang_up(scope, receive)
         elif self.kind == "garbage":
@@ -80,7 +84,7 @@ class Fault:
 
 
 def take(faults: list[Fault], request: Request) -> Fault | None:
-    """The first fault that meets this call; one whose `times` are used up is gone."""
+    """Return the first fault that applies to this call, and count it down; remove it when used up."""
     found = next((fault for fault in faults if fault.meets(request)), None)
     if found is not None and found.times is not None:
         found.times -= 1
@@ -90,10 +94,10 @@ def take(faults: list[Fault], request: Request) -> Fault | None:
 
 
 async def hang_up(scope: Scope, receive: Receive) -> None:
-    """Close the connection without another word."""
+    """Close the connection without sending anything more."""
     transport: asyncio.Transport = scope["state"]["transport"]
     transport.close()
-    # uvicorn would send a 500 for an answer that never starts, unless it knows of the close.
+    # Wait until uvicorn has noticed the close; otherwise it would send a 500, as no response was started.
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -102,7 +106,7 @@ async def _truncated(answer: Response, scope: Scope, receive: Receive, send: Sen
     body = bytes(answer.body) or b"{}"
     headers = [(name, value) for name, value in answer.raw_headers if name != b"content-length"]
     headers.append((b"content-length", str(len(body)).encode()))
-    # A 204 has no body that could be cut short.
+    # A 204 has no body that could be truncated.
     code = 200 if answer.status_code == 204 else answer.status_code
     await send({"type": "http.response.start", "status": code, "headers": headers})
     half = body[: len(body) // 2]

@@ -1,4 +1,4 @@
-"""One certificate as SCM keeps it, from the order to its end."""
+"""Records of certificates in the simulated SCM, from the order to expiry."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,26 +12,26 @@ from certline.simulator.state.customer_parts import Profile
 INIT = "Init"
 REQUESTED = "Requested"  # waits for an administrator
 APPROVED = "Approved"
-APPLIED = "Applied"  # the CA works on it
+APPLIED = "Applied"  # being processed by the CA
 ISSUED = "Issued"
 REVOKED = "Revoked"
 EXPIRED = "Expired"
-DECLINED = "Declined"  # an administrator said no
-REJECTED = "Rejected"  # the CA said no
+DECLINED = "Declined"  # by an administrator
+REJECTED = "Rejected"  # by the CA
 INVALID = "Invalid"
 SA_APPROVED = "SAApproved"
 REPLACED = "Replaced"
 
 PENDING = {INIT, REQUESTED, APPROVED, SA_APPROVED, APPLIED}
 EDITABLE = {REQUESTED, DECLINED, REJECTED, INVALID}
-# Nothing was ever issued to these.
+# Statuses in which no certificate was ever issued.
 WITHOUT_CERTIFICATE = PENDING | EDITABLE
 STATUSES = PENDING | EDITABLE | {ISSUED, REVOKED, EXPIRED, REPLACED, "Unmanaged"}
 
 
 @dataclass
 class Issue:
-    """What the CA made of an order. It is signed when somebody first looks at it."""
+    """A certificate issued by the CA. It is signed only when first read, which makes seeding a fleet fast."""
 
     serial: int
     not_before: datetime
@@ -43,22 +43,22 @@ class Issue:
     reason_code: int = 0
 
     def revoke(self, moment: datetime, reason_code: int) -> None:
-        """Have the CA put it on its list of revoked ones."""
+        """Mark the certificate as revoked by the CA, so that its CRL lists it."""
         self.revoked_at, self.reason_code = moment, reason_code
 
     @cached_property
     def colon_serial(self) -> str:
-        """The serial number as SCM writes it: `3C:91:0E`, in as many octets as the CA uses."""
+        """Serial number in SCM's form, `3C:91:0E`, with 16 octets as used by the CA."""
         return self.serial.to_bytes(16).hex(":").upper()
 
     def is_numbered(self, sent: str) -> bool:
-        """Whether that is its serial number, with or without colons and leading zeros."""
+        """Return True if `sent` is this serial number, with or without colons and leading zeros."""
         return f"{self.serial:x}" == sent.replace(":", "").lower().lstrip("0")
 
 
 @dataclass(slots=True)
 class Record:
-    """A certificate in SCM. Its id stays the same when it is replaced."""
+    """A certificate's record in SCM. Its id stays the same when the certificate is replaced."""
 
     ssl_id: int
     renew_id: str
@@ -96,15 +96,15 @@ class Record:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name once, the common name first."""
+        """All names, each once, with the common name first."""
         return tuple(dict.fromkeys((self.common_name, *self.sans)))
 
     @property
     def shown_names(self) -> tuple[str, ...]:
-        """The alternative names: those asked for and, once issued, those in the certificate."""
+        """Alternative names: those of the order or, once issued, those in the certificate."""
         return self.issue.names if self.issue else self.sans
 
     @property
     def imported(self) -> bool:
-        """Whether it came from elsewhere; only such a record may be deleted."""
+        """True if the record was imported or discovered; only such a record may be deleted."""
         return self.requested_via in {"Imported", "Discovery"}

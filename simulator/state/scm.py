@@ -1,4 +1,4 @@
-"""SCM's memory: every record, and the steps that take one from the order to its end."""
+"""State of the simulated SCM: its records, and the transitions from order to expiry."""
 
 import asyncio
 import secrets
@@ -23,19 +23,19 @@ from certline.simulator.wire.dates import now
 
 FIRST_ID = 18440127
 FIRST_ORDER = 2907713345
-# Above every domain that is there from the start.
+# Above the id of every seeded domain.
 FIRST_DOMAIN_ID = 41001
-# The CA's reason for revoking what a replacement took the place of.
+# CA's reason code for revoking a replaced certificate (RFC 5280).
 SUPERSEDED = 4
 DAY = timedelta(days=1)
-# Some ten milliseconds of signatures.
+# Certificates signed before other calls get their turn; they take about ten milliseconds.
 SIGN_AT_ONCE = 25
 ALPHABET = string.ascii_letters + string.digits
 
 
 @dataclass
 class Scm:
-    """One simulated SCM with one customer."""
+    """A simulated SCM with one customer; all its state is in memory."""
 
     settings: Settings = field(default_factory=Settings)
     customer: Customer = field(default_factory=Customer)
@@ -53,7 +53,7 @@ class Scm:
     resets: int = 0
 
     def forget(self) -> None:
-        """Drop all that happened; ids start anew, the CA stays the same."""
+        """Discard the state; ids start again from the first, but the CA stays the same."""
         self.customer = Customer()
         self.records.clear()
         self.by_renew_id.clear()
@@ -68,29 +68,32 @@ class Scm:
         self.resets += 1
 
     def next_id(self) -> int:
-        """An id that no record ever had."""
+        """Return an id that no record has had."""
         self.last_id += 1
         return self.last_id
 
     def next_domain_id(self) -> int:
-        """An id that no domain ever had."""
+        """Return an id that no domain has had."""
         self.last_domain_id += 1
         return self.last_domain_id
 
     def next_order_number(self) -> int:
-        """The CA's own number of one more order."""
+        """Return the CA's number for one more order."""
         self.next_order += 1
         return self.next_order - 1
 
     def all(self) -> Iterable[Record]:
-        """Every record in the order of ids, as it stands at this moment."""
+        """Return every record in the order of ids, with its status brought up to date."""
         moment = now()
         for record in self.records.values():
             self.settle(record, moment)
         return self.records.values()
 
     def record(self, ssl_id: int, *, reading: bool = False) -> Record:
-        """The record with that id; SCM words its absence differently for reading and for doing."""
+        """Return the record with this id, with its status brought up to date. Raises Refusal if there is none.
+
+        SCM's refusal of an unknown id differs between reads (`reading`) and actions.
+        """
         found = self.records.get(ssl_id)
         if found is None and reading:
             code = self.settings.unknown_id_code
@@ -101,13 +104,13 @@ class Scm:
         return found
 
     def unknown(self) -> Refusal:
-        """The answer to something that is to be done to a certificate that is not there."""
+        """Return the refusal of an action on a certificate that doesn't exist."""
         code = self.settings.unknown_id_action_code
         status_code = self.settings.unknown_id_action_status
         return Refusal(code, "Wrong certificate id.", status=status_code)
 
     def settle_validation(self, found: Domain) -> None:
-        """Let the CA find the proof that was submitted for a domain, for all below it too."""
+        """Complete a submitted validation that is due, for the domain and all domains below it."""
         top = self.customer.top_of(found)
         for domain in self.customer.domains:
             proof = domain.validation
@@ -120,7 +123,7 @@ class Scm:
                     each.validation = Validation(ready, mode)
 
     def settle(self, record: Record, moment: datetime) -> None:
-        """Let happen what time alone brings: the CA issues, and a certificate runs out."""
+        """Apply the changes that are due at this time: the CA issues, and a certificate expires."""
         if record.status == status.APPLIED and record.applied_at is not None:
             due = record.applied_at + timedelta(milliseconds=self.settings.issue_after_ms)
             if moment >= due:
@@ -129,24 +132,24 @@ class Scm:
             record.status = status.EXPIRED
 
     def add(self, record: Record, account: Account) -> Record:
-        """Take a new order in; it waits for an administrator unless approval is automatic."""
+        """Accept a new order; it waits for an administrator's approval unless that is automatic."""
         self.keep(record)
         self.request(record, account)
         return record
 
     def keep(self, record: Record) -> None:
-        """Remember a record."""
+        """Store a record."""
         self.records[record.ssl_id] = record
         self.by_renew_id[record.renew_id] = record.ssl_id
 
     def request(self, record: Record, account: Account) -> None:
-        """Put an order before the administrators; some accounts' orders need none."""
+        """Submit an order for approval, which is automatic if the switch and the account's privileges allow it."""
         record.status = status.REQUESTED
         if self.settings.auto_approve and account.has("autoApproveCertificates", self.settings):
             self.approve(record, "Auto Approve")
 
     def approve(self, record: Record, owner: str) -> None:
-        """An administrator agrees; SCM hands the order to the CA."""
+        """Approve an order and pass it on to the CA. Raises Refusal unless it waits for approval."""
         if record.status != status.REQUESTED:
             raise Refusal(-1112, f"The certificate cannot be approved in state {record.status}.")
         record.status = status.APPROVED
@@ -155,7 +158,7 @@ class Scm:
         self.apply(record)
 
     def apply(self, record: Record, *, new_number: bool = True) -> None:
-        """Hand the order to the CA."""
+        """Pass the order on to the CA."""
         record.status = status.APPLIED
         record.applied_at = now()
         if new_number or record.order_number is None:
@@ -163,20 +166,20 @@ class Scm:
         self.settle(record, record.applied_at)
 
     def decline(self, record: Record) -> None:
-        """An administrator refuses."""
+        """Decline an order as an administrator. Raises Refusal unless it waits for approval."""
         if record.status != status.REQUESTED:
             raise Refusal(-1112, f"The certificate cannot be declined in state {record.status}.")
         record.status = status.DECLINED
         record.declined_at = now()
 
     def reject(self, record: Record) -> None:
-        """The CA refuses."""
+        """Reject an order as the CA. Raises Refusal unless it is pending."""
         if record.status not in status.PENDING:
             raise Refusal(-1112, f"The certificate cannot be rejected in state {record.status}.")
         record.status = status.REJECTED
 
     def issue_now(self, record: Record) -> None:
-        """Approve if need be, and have the CA issue without further waiting."""
+        """Approve the order if necessary, and issue its certificate at once. Raises Refusal in other statuses."""
         if record.status == status.REQUESTED:
             self.approve(record, "Control Door")
         if record.status == status.APPLIED:
@@ -185,34 +188,35 @@ class Scm:
             raise Refusal(-1112, f"The certificate cannot be issued in state {record.status}.")
 
     def expire(self, record: Record) -> None:
-        """Let the certificate's time run out now."""
+        """Make an issued certificate expire now. Raises Refusal if there is none."""
         if record.status != status.ISSUED or record.issue is None:
             raise Refusal(-1112, f"The certificate cannot expire in state {record.status}.")
         record.issue.not_after = now().replace(microsecond=0)
         record.status = status.EXPIRED
 
     def issue(self, record: Record, moment: datetime) -> None:
-        """The CA issues. A replacement ends when the certificate before it would have ended."""
+        """Issue the certificate. A replacement expires when the certificate before it would have expired."""
         if record.earlier and self.settings.replace_revokes_old:
             record.earlier[-1].revoke(moment, SUPERSEDED)
         starts = moment.replace(microsecond=0)
         ends = starts + record.term * DAY - timedelta(seconds=1)
         if record.earlier:
             ends = record.earlier[-1].not_after
-        # 16 octets with the top bit clear and the next one set: positive and of one length.
+        # 16 octets with the top bit clear and the next one set, so that every serial number is positive in DER
+        # and of the same length.
         serial = secrets.randbits(126) | 1 << 126
         record.issue = Issue(serial, starts, ends, record.key, record.names)
         record.issued_at = moment
         record.status = status.ISSUED
 
     def shown_status(self, record: Record) -> str:
-        """The status as SCM tells it; nobody knows what it says while a replacement is made."""
+        """Return the status as shown by SCM; during a replacement SCM's is unknown, so a switch decides."""
         if record.status == status.APPLIED and record.earlier:
             return self.settings.replace_status
         return record.status
 
     def certificate(self, record: Record, issue: Issue) -> x509.Certificate:
-        """The signed certificate."""
+        """Return the certificate, signing it if this is the first time it is read."""
         if issue.certificate is None:
             organization = self.customer.organization(record.org_id)
             issue.certificate = self.authority.sign(
@@ -226,7 +230,7 @@ class Scm:
         return issue.certificate
 
     async def sign_all(self, records: Iterable[Record]) -> None:
-        """Sign what nobody looked at yet, a few at a time, so that other calls get their turn."""
+        """Sign all certificates not signed yet, a few at a time, so that other calls get their turn."""
         unsigned = [r for r in records if r.issue and r.issue.certificate is None]
         for number, record in enumerate(unsigned):
             if record.issue:
@@ -236,10 +240,10 @@ class Scm:
 
 
 def new_renew_id() -> str:
-    """An opaque id of 20 letters and digits."""
+    """Return an opaque id of 20 letters and digits."""
     return "".join(secrets.choice(ALPHABET) for _ in range(20))
 
 
 def new_token() -> str:
-    """An opaque token."""
+    """Return an opaque token."""
     return secrets.token_urlsafe(48)

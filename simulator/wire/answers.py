@@ -1,4 +1,4 @@
-"""What SCM sends back: JSON, an empty answer, or a refusal with a code."""
+"""Responses in SCM's format: JSON, an empty body, or a refusal with a code."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 class Refusal(Exception):
-    """SCM says no: an HTTP status, SCM's own code, and a text for a person."""
+    """Refusal of a call, with HTTP status, SCM's own code and a description."""
 
     def __init__(
         self,
@@ -28,27 +28,27 @@ class Refusal(Exception):
         self.headers = headers
 
     def response(self) -> Response:
-        """The refusal as it goes over the wire."""
+        """Return the refusal as an HTTP response."""
         content = {"code": self.code, "description": self.description}
         return answer(content, status=self.status, headers=self.headers)
 
 
 def answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer."""
+    """Return a JSON response."""
     body = json.dumps(content, separators=(",", ":")).encode()
     return Response(body, status, {"Content-Type": JSON_TYPE, **(headers or {})})
 
 
 def nothing() -> Response:
-    """204: done, and there is no more to say."""
+    """Return an empty response with status 204."""
     return Response(status_code=204)
 
 
 def done() -> Response:
-    """200 and not a byte: how SCM says yes to a change of a domain."""
+    """Return an empty response with status 200, as SCM does after a change of a domain."""
     return Response(status_code=200)
 
 
 def without_gaps(values: Json) -> Json:
-    """The values that are there: SCM leaves a key without a value out."""
+    """Return the values that aren't None: SCM leaves out keys without a value."""
     return {name: value for name, value in values.items() if value is not None}

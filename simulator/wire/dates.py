@@ -1,4 +1,4 @@
-"""How SCM writes a moment: days by default, or what `dateFormat` asks for. All in UTC."""
+"""Dates and times in SCM's formats: days by default, or as requested by `dateFormat`; all in UTC."""
 
 import re
 from datetime import UTC, datetime
@@ -20,16 +20,17 @@ NAMED = {
 DAY = NAMED["US"]
 MOMENT = NAMED["ISO_HMS"]
 
+# Groups: quoted text, a date field, letters that are no field (an error), anything else.
 _PIECE = re.compile(r"'([^']*)'|(yyyy|MM|dd|HH|mm|ss|SSS)|([A-Za-z]+)|([^A-Za-z']+)")
 
 
 def now() -> datetime:
-    """This moment."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def pattern(asked: str) -> str:
-    """The pattern that a `dateFormat` stands for: one of the names, or the pattern itself."""
+    """Return the pattern for a `dateFormat`, which is a name or itself a pattern. Raises Refusal if unknown."""
     found = NAMED.get(asked.upper(), asked)
     if any(piece.group(3) for piece in _PIECE.finditer(found)):
         raise invalid("dateFormat", "unknown format")
@@ -37,7 +38,7 @@ def pattern(asked: str) -> str:
 
 
 def written(moment: datetime | None, form: str) -> str | None:
-    """The moment in that pattern, or nothing."""
+    """Return a time formatted with this pattern, or None."""
     if moment is None:
         return None
     values = {

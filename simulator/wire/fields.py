@@ -1,4 +1,4 @@
-"""Reading what a caller sent: JSON bodies and query parameters, with SCM's codes for what is wrong."""
+"""Readers for JSON bodies, query parameters and ids in paths; invalid ones raise Refusal with SCM's codes."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ INVALID = -1601
 
 
 def parsed(raw: bytes) -> Json:
-    """The body as a JSON object."""
+    """Return the body as a JSON object. Raises Refusal."""
     try:
         body = json.loads(raw)
     except ValueError:
@@ -23,17 +23,20 @@ def parsed(raw: bytes) -> Json:
 
 
 def unreadable() -> Refusal:
-    """The answer to a body that SCM cannot read."""
+    """Return the refusal of a body that SCM can't parse."""
     return Refusal(UNREADABLE, "Cannot parse message body")
 
 
 def invalid(name: str, why: str) -> Refusal:
-    """The answer to a field whose value breaks a rule."""
+    """Return the refusal of a field with an invalid value."""
     return Refusal(INVALID, f"Field '{name}' has an invalid value: {why}.")
 
 
 def text(body: Json, name: str, *, most: int, required: bool = False) -> str | None:
-    """A text field; null counts as absent, and an empty one as missing where it is required."""
+    """Return a text field of at most `most` characters, or None if absent or null.
+
+    Raises Refusal if it is too long, or if a required one is absent or blank.
+    """
     value = body.get(name)
     if isinstance(value, dict | list):
         raise unreadable()
@@ -47,12 +50,12 @@ def text(body: Json, name: str, *, most: int, required: bool = False) -> str | N
 
 
 def required_text(body: Json, name: str, *, most: int) -> str:
-    """A text field that must be there."""
+    """Return a required text field. Raises Refusal."""
     return text(body, name, most=most, required=True) or ""
 
 
 def number(body: Json, name: str, *, least: int = 1) -> int | None:
-    """A whole number; a text that reads as one will do."""
+    """Return a whole number, which may be sent as a text, or None if absent. Raises Refusal."""
     value = body.get(name)
     if value is None:
         return None
@@ -68,7 +71,7 @@ def number(body: Json, name: str, *, least: int = 1) -> int | None:
 
 
 def required_number(body: Json, name: str) -> int:
-    """A whole number that must be there."""
+    """Return a required whole number. Raises Refusal."""
     value = number(body, name)
     if value is None:
         raise Refusal(MISSING, f"Required field '{name}' is missing.")
@@ -76,7 +79,7 @@ def required_number(body: Json, name: str) -> int:
 
 
 def texts(body: Json, name: str) -> list[str] | None:
-    """A field that is a list of texts."""
+    """Return a list of texts, or None if absent. Raises Refusal."""
     value = body.get(name)
     if value is None:
         return None
@@ -86,7 +89,7 @@ def texts(body: Json, name: str) -> list[str] | None:
 
 
 def flag(body: Json, name: str) -> bool | None:
-    """A field that is true, false or absent."""
+    """Return True, False, or None if absent. Raises Refusal."""
     value: Any = body.get(name)
     if value is not None and not isinstance(value, bool):
         raise unreadable()
@@ -94,7 +97,7 @@ def flag(body: Json, name: str) -> bool | None:
 
 
 def asked_number(query: Mapping[str, str], name: str, default: int) -> int:
-    """A query parameter that is a whole number, zero or more."""
+    """Return a query parameter that is a whole number of 0 or more, or the default. Raises Refusal."""
     value = query.get(name)
     if value is None or value == "":
         return default
@@ -104,7 +107,7 @@ def asked_number(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 def path_id(value: str) -> int:
-    """An id in a path."""
+    """Return an id sent in a path or a query. Raises Refusal."""
     if not value.isascii() or not value.isdigit():
         raise invalid("id", "not a whole number")
     return int(value)

@@ -1,4 +1,4 @@
-"""Pure key code: key pairs, CSRs, chains and keystores."""
+"""Pure functions for key pairs, CSRs, chains and keystores; no I/O."""
 
 from certline.workers.keys.chain import (
     Broken,

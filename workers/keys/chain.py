@@ -1,4 +1,4 @@
-"""Chains: read from whatever SCM sends, and rebuilt. The order it sends them in is never trusted."""
+"""Reads the certificates in SCM's response and rebuilds the chain; the order they arrive in is ignored."""
 
 import base64
 import hashlib
@@ -14,45 +14,48 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from certline.workers.keys.key_pair import public_key_sha256 as key_sha256
 
-Way: TypeAlias = tuple[x509.Certificate, ...]  # from our leaf upwards
+Way: TypeAlias = tuple[x509.Certificate, ...]  # path from our leaf upwards
 
-# Armour lines may be glued to each other, and the last may lack its line end.
+# PEM blocks may follow each other without a line break, and the last may lack its final one.
 _BLOCK = re.compile(
     rb"-----BEGIN (X509 CERTIFICATE|CERTIFICATE|PKCS7)-----(.*?)-----END \1-----", re.DOTALL
 )
 
 
 class ChainError(Exception):
-    """The answer holds no chain for our key.
+    """The response contains no valid chain for our key.
 
-    ├── Unreadable   neither PEM nor DER certificates
+    ├── Unreadable   contains neither certificates nor PKCS#7
     ├── NoMatch      no certificate in it has our public key
-    └── Broken       the leaf is there; an issuer is missing or a signature is wrong
+    └── Broken       the leaf is present, but an issuer is missing or a signature is wrong
     """
 
 
 class Unreadable(ChainError):
-    """Neither certificates nor PKCS#7."""
+    """The response contains neither certificates (PEM or DER) nor PKCS#7."""
 
 
 class NoMatch(ChainError):
-    """No certificate has our public key: it belongs to another order, or to the one before."""
+    """No certificate has our public key: the response is for another order, or for the predecessor."""
 
 
 class Broken(ChainError):
-    """An issuer is missing, or a signature is wrong."""
+    """The chain is incomplete: an issuer is missing, or a signature is wrong."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A leaf and those who vouch for it: the issuing CA first, the root last if it was sent."""
+    """A leaf with its issuers: the issuing CA first, and the root last if it was sent."""
 
     leaf: x509.Certificate
     issuers: tuple[x509.Certificate, ...]
 
 
 def read_certificates(body: bytes) -> list[x509.Certificate]:
-    """All certificates in PEM, DER or PKCS#7 (PEM or DER), in the order they came. Unreadable if none."""
+    """Return all certificates of a body in PEM, DER or PKCS#7 (PEM or DER), in their order there.
+
+    Raises Unreadable if there is none.
+    """
     try:
         blocks = _BLOCK.findall(body)
         if blocks:
@@ -61,7 +64,7 @@ def read_certificates(body: bytes) -> list[x509.Certificate]:
     except (ValueError, UnsupportedAlgorithm) as wrong:
         raise Unreadable("neither certificates nor PKCS#7") from wrong
     if not found:
-        raise Unreadable("there is no certificate in it")
+        raise Unreadable("no certificate in it")
     return found
 
 
@@ -80,44 +83,45 @@ def _der(body: bytes) -> list[x509.Certificate]:
 
 
 def has_key(certificates: list[x509.Certificate], public_key_sha256: str) -> bool:
-    """Whether one of them is for this public key."""
+    """Return True if one of the certificates has this public key (a hex SHA-256)."""
     return any(_key(cert) == public_key_sha256 for cert in certificates)
 
 
 def build_chain(certificates: list[x509.Certificate], public_key_sha256: str) -> Chain:
-    """Our leaf, found by its key, and its chain. Raises NoMatch or Broken."""
+    """Find our leaf by its public key (a hex SHA-256) and return it with its chain. Raises NoMatch or Broken."""
     ours = [cert for cert in certificates if _key(cert) == public_key_sha256]
     if not ours:
-        raise NoMatch("no certificate in the answer has our public key")
+        raise NoMatch("no certificate in the response has our public key")
+    # After a renewal or reissue with the same key, both certificates match: the newest counts.
     return chain_of(max(ours, key=lambda cert: cert.not_valid_before_utc), certificates)
 
 
 def leaf_numbered(certificates: list[x509.Certificate], serial: str | None) -> x509.Certificate:
-    """The certificate of that serial number (as `serial_hex` writes it), for whom we have no key.
+    """Return the leaf of an imported order, whose key we don't have, by its serial number (as from `serial_hex`).
 
-    Without a number it is the only one that is no CA's. Raises NoMatch.
+    Without a serial number, returns the only certificate that isn't a CA's. Raises NoMatch if there is none, or
+    more than one.
     """
     if serial is not None:
         found = [cert for cert in certificates if serial_hex(cert) == serial]
     else:
         found = [cert for cert in set(certificates) if not _may_issue(cert)]
     if not found or (serial is None and len(found) > 1):
-        wanted = f"has the serial number {serial}" if serial else "is the only one of a server"
-        raise NoMatch(f"no certificate in the answer {wanted}")
+        wanted = f"has the serial number {serial}" if serial else "can be identified as the leaf"
+        raise NoMatch(f"no certificate in the response {wanted}")
     return found[0]
 
 
 def chain_of(leaf: x509.Certificate, certificates: list[x509.Certificate]) -> Chain:
-    """A leaf and the shortest way from it to a root.
+    """Return a leaf with the shortest path from it to a root.
 
-    Every link's signature is verified. Duplicates and strangers, such as a root's cross-signed
-    twin, are dropped. A chain may end below its root only if no root was sent at all.
-    Raises Broken.
+    The signature of every link is verified. Duplicates and unrelated certificates, such as a cross-signed twin of
+    the root, are dropped. A chain may end below its root only if no root was sent at all. Raises Broken.
     """
     if _is_root(leaf):
         return Chain(leaf, ())
 
-    # Breadth first: the first root met is the nearest.
+    # Breadth-first search, so the first root found has the shortest path. `seen` ends it if issuers form a loop.
     ways: deque[Way] = deque([(leaf,)])
     ends: list[Way] = []
     seen = {leaf}
@@ -135,22 +139,22 @@ def chain_of(leaf: x509.Certificate, certificates: list[x509.Certificate]) -> Ch
     faults = [_fault(way, certificates) for way in ends]
     if "" in faults:
         return Chain(leaf, ends[faults.index("")][1:])
-    raise Broken(next(iter(faults), "the issuers vouch for each other in a circle"))
+    raise Broken(next(iter(faults), "the issuers sign each other in a loop"))
 
 
 def _fault(way: Way, certificates: list[x509.Certificate]) -> str:
-    """Why a way that ends below a root is no chain; "" if only the root was left out."""
+    """Return why a path that ends below a root isn't a valid chain, or "" if only the root was left out."""
     last = way[-1]
     missing = last.issuer.rfc4514_string()
     if any(cert.subject == last.issuer for cert in certificates):
-        return f"{missing} is there, and didn't sign {last.subject.rfc4514_string()}"
+        return f"{missing} is present but didn't sign {last.subject.rfc4514_string()}"
     if len(way) == 1 or any(_is_root(cert) for cert in certificates):
         return f"the certificate of the issuer {missing} is missing"
     return ""
 
 
 def _issued(issuer: x509.Certificate, cert: x509.Certificate) -> bool:
-    # A CA's certificates come again with each of its leaves.
+    # The same CA certificates arrive with every leaf, so verified links between CAs are cached.
     if issuer.subject == cert.issuer and _may_issue(cert):
         return _issued_to_a_ca(issuer, cert)
     return _has_issued(issuer, cert)
@@ -175,7 +179,7 @@ def _may_issue(cert: x509.Certificate) -> bool:
     try:
         return cert.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
-        return True  # old roots have none
+        return True  # old roots have no BasicConstraints
     except ValueError:
         return False
 
@@ -192,17 +196,17 @@ def _key(cert: x509.Certificate) -> str:
 
 
 def fingerprint_sha256(cert: x509.Certificate) -> str:
-    """Hex SHA-256 of the whole certificate, lower case."""
+    """Return the hex SHA-256 of the DER certificate, in lower case."""
     return hashlib.sha256(cert.public_bytes(Encoding.DER)).hexdigest()
 
 
 def serial_hex(cert: x509.Certificate) -> str:
-    """The serial number in lower case hex without leading zeros, as workers.scm normalises it."""
+    """Return the serial number in lower-case hex without leading zeros, as normalised by workers.scm."""
     return f"{cert.serial_number:x}"
 
 
 def dns_names(cert: x509.Certificate) -> tuple[str, ...]:
-    """The DNS names of the SAN extension, in its order."""
+    """Return the DNS names of the SAN extension, in their order; empty without the extension."""
     try:
         names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -211,5 +215,5 @@ def dns_names(cert: x509.Certificate) -> tuple[str, ...]:
 
 
 def pem(cert: x509.Certificate) -> str:
-    """The certificate in PEM, with its final line end."""
+    """Return the certificate in PEM, with a final line break."""
     return cert.public_bytes(Encoding.PEM).decode()

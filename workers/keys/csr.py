@@ -1,4 +1,4 @@
-"""Signing requests: ours written, a caller's read and judged."""
+"""Creates our own CSRs, and reads and checks those supplied by users."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -10,16 +10,16 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 
 from certline.workers.keys.key_pair import PrivateKey, describe, public_key_sha256
 
-# The CA/Browser Forum's baseline requirements, 6.1.5: at least 2048 bits, one of the NIST curves.
+# CA/Browser Forum Baseline Requirements, 6.1.5: RSA with at least 2048 bits, or one of these NIST curves.
 SMALLEST_RSA = 2048
 GOOD_CURVES = {"P-256", "P-384", "P-521"}
-# RFC 5280, upper bound of a common name; SCM has the same.
+# Upper bound of RFC 5280 for a common name; SCM has the same limit.
 LONGEST_COMMON_NAME = 64
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a signing request asks for, and for which key."""
+    """Names and key of a CSR. `algorithm` and `size` are in SCM's words: "RSA" and "2048", "EC" and "P-256"."""
 
     common_name: str
     sans: tuple[str, ...]
@@ -29,12 +29,12 @@ class Request:
 
 
 def sign_request(key: PrivateKey, common_name: str, sans: tuple[str, ...] | list[str]) -> str:
-    """A CSR in PEM; its SAN extension has every name once, the common name first.
+    """Return a CSR in PEM. Its SAN extension has every name once, ignoring case, with the common name first.
 
-    ValueError for a common name that is empty or longer than 64, or a name that isn't ASCII.
+    Raises ValueError if the common name is empty or longer than 64 characters, or if a name isn't ASCII.
     """
     if not 0 < len(common_name) <= LONGEST_COMMON_NAME:
-        raise ValueError(f"a common name has 1 to {LONGEST_COMMON_NAME} characters")
+        raise ValueError(f"a common name must have 1 to {LONGEST_COMMON_NAME} characters")
     names: dict[str, str] = {}
     for name in (common_name, *sans):
         names.setdefault(name.lower(), name)
@@ -46,8 +46,10 @@ def sign_request(key: PrivateKey, common_name: str, sans: tuple[str, ...] | list
 
 
 def read_request(pem: str) -> Request:
-    """Read a CSR in PEM. ValueError, with words for people, if it can't be read, isn't signed by
-    its own key, or has a weak key or signature.
+    """Read and check a CSR in PEM.
+
+    Raises ValueError, with a text for the user, if it can't be read, isn't signed by its own key, or has a weak
+    key or signature.
     """
     try:
         request = x509.load_pem_x509_csr(pem.encode())
@@ -56,16 +58,16 @@ def read_request(pem: str) -> Request:
         digest = request.signature_hash_algorithm
     except (ValueError, TypeError, UnsupportedAlgorithm) as wrong:
         raise ValueError("this is not a certificate signing request in PEM") from wrong
-    # First, for newer versions of cryptography call every signature over SHA-1 invalid.
+    # Checked before `signed`, because newer versions of cryptography report every SHA-1 signature as invalid.
     if isinstance(digest, hashes.MD5 | hashes.SHA1):
-        raise ValueError(f"the request is signed with {digest.name}; take SHA-256")  # noqa: TRY004 (of a value)
+        raise ValueError(f"the request is signed with {digest.name}; use SHA-256")  # noqa: TRY004 (of a value)
     if not signed:
-        raise ValueError("the request isn't signed by its own key: it was changed, or cut")
+        raise ValueError("the request isn't signed by its own key: it was altered or truncated")
     algorithm, size = describe(public_key)
     if algorithm == "RSA" and int(size) < SMALLEST_RSA:
         raise ValueError(f"an RSA key needs {SMALLEST_RSA} bits or more; this one has {size}")
     if algorithm == "EC" and size not in GOOD_CURVES:
-        raise ValueError(f"the curve {size} is not accepted; take P-256 or P-384")
+        raise ValueError(f"the curve {size} is not accepted; use P-256 or P-384")
     sans = _sans(request)
     common_names = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     common_name = str(common_names[0].value) if common_names else next(iter(sans), "")

@@ -1,8 +1,8 @@
-"""Java's own keystore, as Java has written it since 1.2; Java 8 and later also read PKCS#12.
+"""Writes Java's own keystore format (JKS), used since Java 1.2; Java 8 and later also read PKCS#12.
 
-The format is what `keytool -storetype JKS` reads (OpenJDK, sun.security.provider.JavaKeyStore and
-KeyProtector). It hides a key behind SHA-1 and nothing slower: what protects it is its file's mode.
-Why it is written here: docs/decisions/jks.md.
+The format is the one that `keytool -storetype JKS` reads (OpenJDK, sun.security.provider.JavaKeyStore and
+KeyProtector). It encrypts the key with nothing stronger than SHA-1, so its real protection is the mode of the
+file. docs/decisions/jks.md explains why certline writes it without a library.
 """
 
 import hashlib
@@ -16,23 +16,24 @@ from certline.workers.keys.chain import Chain
 from certline.workers.keys.key_pair import PrivateKey
 
 MAGIC, VERSION = 0xFEEDFEED, 2
-A_KEY = 1  # the kind of an entry: a private key with its chain
-SALT = 20  # bytes, as many as SHA-1 makes
-# Mixed into the last digest, by which Java sees that the store is whole.
+A_KEY = 1  # kind of entry: a private key with its chain
+SALT = 20  # bytes: the length of a SHA-1 digest
+# Constant of the format, part of the final digest with which Java checks the store's integrity.
 WHITENER = b"Mighty Aphrodite"
-# keytool takes no shorter one.
+# keytool rejects a shorter password.
 SHORTEST_PASSWORD = 6
 
-# The algorithm of a protected key: OID 1.3.6.1.4.1.42.2.17.1.1, without parameters.
+# AlgorithmIdentifier of a protected key, in DER: OID 1.3.6.1.4.1.42.2.17.1.1, without parameters.
 _PROTECTED_BY_SUN = bytes.fromhex("300e060a2b060104012a021101010500")
 
 
 def jks(key: PrivateKey, chain: Chain, alias: str, password: str) -> bytes:
-    """Key, leaf and issuers under one alias, which Java reads in lower case; store and key have the
-    same password. ValueError for one that is shorter than 6 characters.
+    """Return a JKS with key, leaf and issuers under one alias, which is stored in lower case, as Java does.
+
+    The store and the key have the same password. Raises ValueError if it has fewer than 6 characters.
     """
     if len(password) < SHORTEST_PASSWORD:
-        raise ValueError(f"a Java keystore needs a password of {SHORTEST_PASSWORD} characters")
+        raise ValueError(f"a JKS password needs at least {SHORTEST_PASSWORD} characters")
     secret = password.encode("utf-16-be")
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     made = int(datetime.now(UTC).timestamp() * 1000)
@@ -52,7 +53,7 @@ def jks(key: PrivateKey, chain: Chain, alias: str, password: str) -> bytes:
 
 
 def _protected(der: bytes, secret: bytes, salt: bytes) -> bytes:
-    """A key as Sun's KeyProtector writes it: salt, key xor a stream of digests, and its check sum."""
+    """Return a key as encrypted by Sun's KeyProtector: salt, key XOR a stream of digests, checksum."""
     stream, block = b"", salt
     while len(stream) < len(der):
         block = _sha1(secret, block)
@@ -63,12 +64,12 @@ def _protected(der: bytes, secret: bytes, salt: bytes) -> bytes:
 
 
 def _sha1(*parts: bytes) -> bytes:
-    # What the format prescribes.
+    # SHA-1 is prescribed by the format.
     return hashlib.sha1(b"".join(parts), usedforsecurity=False).digest()
 
 
 def _tagged(tag: int, content: bytes) -> bytes:
-    """DER: tag, length, content."""
+    """Encode a DER value: tag, length, content."""
     size = len(content)
     if size < 0x80:
         return bytes([tag, size]) + content

@@ -1,4 +1,4 @@
-"""What a server loads: PKCS#12 or PEM. Java's own keystore is in jks.py."""
+"""Writes keystores for servers: PKCS#12, PKCS#7 and PEM. Java's own format is in jks.py."""
 
 import secrets
 import string
@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import pkcs12 as p12
 from certline.workers.keys.chain import Chain, pem
 from certline.workers.keys.key_pair import PrivateKey, to_pem
 
-# Letters and digits only: it is typed into web forms and shell lines. 24 of 62 are 142 bits.
+# Letters and digits only, because passwords are typed into web forms and shell commands. 24 characters of 62
+# have 142 bits.
 ALPHABET = string.ascii_letters + string.digits
 SHORTEST_PASSWORD = 12
 
@@ -18,10 +19,10 @@ SHORTEST_PASSWORD = 12
 def pkcs12(
     key: PrivateKey, chain: Chain, friendly_name: str, password: str, *, legacy: bool = False
 ) -> bytes:
-    """Key, leaf and issuers. AES-256 with PBKDF2 and an HMAC of SHA-256: read by Java 8u301 and
-    later, Windows Server 2019 and later. `legacy`: 3DES and SHA-1, for what is older.
+    """Return a PKCS#12 keystore with key, leaf and issuers. Raises ValueError for an empty password.
 
-    ValueError for an empty password.
+    It uses AES-256 with PBKDF2 and HMAC-SHA-256, which Java 8u301, Windows Server 2019 and later versions can
+    read. `legacy` selects 3DES and SHA-1 for older software.
     """
     if not password:
         raise ValueError("a keystore needs a password")
@@ -41,18 +42,18 @@ def pkcs12(
 
 
 def pkcs7_bundle(chain: Chain) -> bytes:
-    """The leaf and its issuers as PKCS#7 in PEM (`.p7b`), as Windows and Tomcat import them."""
+    """Return the leaf and its issuers as PKCS#7 in PEM (`.p7b`), as imported by Windows and Tomcat."""
     return pkcs7.serialize_certificates([chain.leaf, *chain.issuers], Encoding.PEM)
 
 
 def pem_bundle(key: PrivateKey | None, chain: Chain) -> bytes:
-    """The key if given (**not encrypted**), the leaf, then the issuers: as a web server wants them."""
+    """Return the key if given (**not encrypted**), the leaf and the issuers in PEM, as web servers expect."""
     certificates = "".join(pem(cert) for cert in (chain.leaf, *chain.issuers)).encode()
     return certificates if key is None else to_pem(key) + certificates
 
 
 def generate_password(length: int = 24) -> str:
-    """A random password of letters and digits. ValueError under 12."""
+    """Return a random password of letters and digits. Raises ValueError for a length below 12."""
     if length < SHORTEST_PASSWORD:
-        raise ValueError(f"a password has {SHORTEST_PASSWORD} characters or more")
+        raise ValueError(f"a password needs at least {SHORTEST_PASSWORD} characters")
     return "".join(secrets.choice(ALPHABET) for _ in range(length))

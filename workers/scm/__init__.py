@@ -1,4 +1,4 @@
-"""SCM's REST API, as far as the line uses it."""
+"""Client for the part of SCM's REST API that certline uses."""
 
 from certline.workers.scm.answers import (
     AdminRecord,

@@ -1,4 +1,4 @@
-"""The account itself."""
+"""Calls about our own account at SCM and its administrators."""
 
 from certline.workers.scm.answers import AdminRecord, AdminRow, Password
 from certline.workers.scm.api import parser
@@ -7,16 +7,16 @@ from certline.workers.scm.transport.caller import Call
 
 
 class Admin(Pages):
-    """Our own account at SCM, and the administrators beside it."""
+    """Methods that read our own account and the administrator records at SCM."""
 
     def password(self) -> Password:
-        """How it stands with the account's password; UNKNOWN where SCM says it in other words."""
+        """Return the state and expiry of our password; the state is UNKNOWN for a word we don't know."""
         return self._one(Call("password", "GET", "/admin/v1/password"), parser.password)
 
     def admins(self) -> list[AdminRow]:
-        """The administrators that this account sees, page after page; it may not see itself."""
+        """Return the administrators visible to this account, over all pages; it may not see itself."""
         return self._pages(Call("admins", "GET", "/admin/v1"), parser.admin_row, lambda row: row.id)
 
     def admin(self, admin_id: int) -> AdminRecord:
-        """An administrator's record. Raises NotFound."""
+        """Return an administrator's record. Raises NotFound if SCM has no such id or hides it from us."""
         return self._one(Call("admin", "GET", f"/admin/v1/{admin_id:d}"), parser.admin_record)

@@ -1,4 +1,4 @@
-"""What SCM answers, as values. Absent, null and "" are alike: "" or None."""
+"""Values read from SCM's responses. An absent key, null and "" are treated alike: all become "" or None."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,7 +8,7 @@ from certline.workers.scm.status import PasswordState, ScmStatus
 
 @dataclass(frozen=True)
 class Department:
-    """A department; its id goes wherever an organisation's may."""
+    """A department of an organisation; its id is valid wherever an organisation's id is."""
 
     id: int
     name: str
@@ -16,7 +16,7 @@ class Department:
 
 @dataclass(frozen=True)
 class Organization:
-    """An organisation with the departments this account sees."""
+    """An organisation with the departments visible to this account."""
 
     id: int
     name: str
@@ -25,12 +25,12 @@ class Organization:
 
 @dataclass(frozen=True)
 class OrganizationDetails:
-    """An organisation's record; whether it may order certificates, and by this API."""
+    """An organisation's record, including whether it may order certificates, and over the REST API."""
 
     id: int
     name: str
     secondary_name: str = ""
-    cert_types: tuple[str, ...] = ()  # "SSL" among them: it may order
+    cert_types: tuple[str, ...] = ()  # must contain "SSL" before it may order
     ssl_api_enabled: bool | None = None  # None: SCM doesn't say
     validation_status: str = ""  # deprecated by SCM
     contact_emails: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class OrganizationDetails:
 
 @dataclass(frozen=True)
 class Password:
-    """How it stands with our own password; `expires` is None where SCM doesn't say."""
+    """State of our own password; `expires` is None where SCM gives no date."""
 
     state: PasswordState
     expires: date | None = None
@@ -47,7 +47,7 @@ class Password:
 
 @dataclass(frozen=True)
 class AdminRow:
-    """An administrator as the list has it."""
+    """An administrator as returned by the list."""
 
     id: int
     login: str
@@ -55,7 +55,7 @@ class AdminRow:
 
 @dataclass(frozen=True)
 class AdminRecord:
-    """An administrator's record: what it is and may. The words are SCM's, as sent."""
+    """An administrator's record with type, roles and privileges, in SCM's words as sent."""
 
     id: int
     login: str
@@ -66,7 +66,7 @@ class AdminRecord:
 
 @dataclass(frozen=True)
 class DomainRow:
-    """A domain as the list has it."""
+    """A domain as returned by the list."""
 
     id: int
     name: str
@@ -74,7 +74,10 @@ class DomainRow:
 
 @dataclass(frozen=True)
 class Delegation:
-    """Who may order what for a domain: certificate types, and DOMAIN, SUBDOMAIN or a wildcard."""
+    """A delegation of a domain to an organisation.
+
+    `cert_types` are the types the organisation may order, `privileges` the names: DOMAIN, SUBDOMAIN or a wildcard.
+    """
 
     org_id: int
     cert_types: tuple[str, ...]
@@ -84,7 +87,7 @@ class Delegation:
 
 @dataclass(frozen=True)
 class Domain:
-    """A domain with its validation; the states are SCM's words as sent, "" where DCV is off."""
+    """A domain with its validation. States are SCM's words as sent; validation fields are "" if DCV is off."""
 
     id: int
     name: str
@@ -98,7 +101,7 @@ class Domain:
 
 @dataclass(frozen=True)
 class Validation:
-    """How it stands with a domain's validation; the words are SCM's, as sent."""
+    """State of a domain's validation (DCV), in SCM's words as sent."""
 
     domain: str
     status: str  # NOT_VALIDATED, VALIDATED, EXPIRED
@@ -110,7 +113,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class Profile:
-    """A certificate profile; terms in days, key sizes by algorithm (`{"EC": ("P-256",)}`)."""
+    """A certificate profile: terms in days, key sizes by algorithm (`{"EC": ("P-256",)}`)."""
 
     id: int
     name: str
@@ -121,7 +124,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class CustomField:
-    """A field the customer has added to orders."""
+    """A custom field that the customer has added to orders."""
 
     id: int
     name: str
@@ -130,7 +133,7 @@ class CustomField:
 
 @dataclass(frozen=True)
 class Enrolled:
-    """An accepted order. `renew_id` is told only here: details don't have it."""
+    """Ids of an accepted order. Only this response contains `renew_id`; the details don't."""
 
     ssl_id: int
     renew_id: str | None
@@ -138,7 +141,7 @@ class Enrolled:
 
 @dataclass(frozen=True)
 class CertificateRow:
-    """A certificate as the list has it: no status, and no serial number before it is issued."""
+    """A certificate as returned by the list: no status, and no serial number before it is issued."""
 
     ssl_id: int
     common_name: str = ""
@@ -148,7 +151,7 @@ class CertificateRow:
 
 @dataclass(frozen=True)
 class CertificatePage:
-    """A page of that list, and how many rows all pages have, where SCM says it."""
+    """A page of the certificate list; `total` counts the rows of all pages, None if SCM doesn't say."""
 
     rows: tuple[CertificateRow, ...]
     total: int | None
@@ -156,7 +159,7 @@ class CertificatePage:
 
 @dataclass(frozen=True)
 class Details:
-    """A certificate's record. Days are as SCM says them (no zone); trust the certificate's own."""
+    """A certificate's record. Dates are SCM's and have no time zone; rely on those in the certificate."""
 
     ssl_id: int
     status: str  # as sent
@@ -179,19 +182,19 @@ class Details:
     backend_cert_id: str | None = None
     key_type: str = ""  # "EC - P-256"
     auto_renew_state: str = ""  # "Not scheduled", "Scheduled", …
-    auto_renew_days: int | None = None  # before the expiry
+    auto_renew_days: int | None = None  # before expiry
     approved: date | None = None
     declined: date | None = None
     renewed_date: date | None = None
     requester: str = ""
     requested_via: str = ""
-    reason_code: str = ""  # of the revocation; a number, or a word
+    reason_code: str = ""  # of the revocation: a number or a word, depending on SCM's version
     custom_fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class ReportRow:
-    """A certificate as the report has it. Its moments have a zone."""
+    """A certificate as returned by the report. Its times are in UTC."""
 
     ssl_id: int
     status: str  # as sent

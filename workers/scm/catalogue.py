@@ -1,4 +1,4 @@
-"""What may be ordered at SCM."""
+"""Calls that read what may be ordered at SCM: profiles and custom fields."""
 
 from certline.workers.scm.answers import CustomField, Profile
 from certline.workers.scm.api import parser
@@ -6,14 +6,14 @@ from certline.workers.scm.transport.caller import Call, Caller
 
 
 class Catalogue(Caller):
-    """Profiles, and the customer's own fields."""
+    """Methods that read certificate profiles and custom fields."""
 
     def profiles(self, organization_id: int | None = None) -> list[Profile]:
-        """The certificate profiles; of one organisation, or all."""
+        """Return all certificate profiles, or only those open to one organisation."""
         where = {} if organization_id is None else {"organizationId": organization_id}
         return self._list(Call("profiles", "GET", "/ssl/v1/types", where), parser.profile)
 
     def custom_fields(self) -> list[CustomField]:
-        """The fields the customer has added to SSL orders."""
+        """Return the custom fields that the customer has added to SSL orders."""
         call = Call("custom_fields", "GET", "/ssl/v1/customFields")
         return self._list(call, parser.custom_field)

@@ -1,4 +1,4 @@
-"""SCM's REST API: one method for each thing we do there."""
+"""Client for SCM's REST API, with one method for each operation that certline uses."""
 
 from certline.workers.scm.admin import Admin
 from certline.workers.scm.api.certificates import Certificates
@@ -10,4 +10,4 @@ from certline.workers.scm.reports import Reports
 
 
 class ScmClient(Organizations, Domains, Catalogue, Certificates, Ordering, Reports, Admin):
-    """One account at SCM, seen by one login; see `Caller` for its settings."""
+    """Client of one account at SCM, with one login; its settings are described at `Caller`."""

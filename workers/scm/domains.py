@@ -1,4 +1,4 @@
-"""Domains at SCM, and their validation."""
+"""Calls that read the domains at SCM and their validation."""
 
 from certline.workers.scm.answers import Domain, DomainRow, Validation
 from certline.workers.scm.api import parser
@@ -8,15 +8,15 @@ from certline.workers.scm.transport.caller import Call
 
 
 class Domains(Pages):
-    """For which names."""
+    """Methods that read domains, delegations and validations."""
 
     def domains(self) -> list[DomainRow]:
-        """All domains, page after page, each once."""
+        """Return all domains visible to this account, each once, over all pages."""
         call = Call("domains", "GET", "/domain/v1")
         return self._pages(call, parser.domain_row, lambda row: row.id)
 
     def domain(self, domain_id: int) -> Domain:
-        """One domain with its validation and delegations. Raises NotFound."""
+        """Return one domain with its validation and delegations. Raises NotFound."""
         return self._one(Call("domain", "GET", f"/domain/v1/{domain_id:d}"), parser.domain)
 
     def validations(
@@ -28,9 +28,9 @@ class Domains(Pages):
         order_status: str | None = None,
         expires_within_days: int | None = None,
     ) -> list[Validation]:
-        """How it stands with each domain's validation, page after page; all, or those asked for.
+        """Return the state of each domain's validation, over all pages: all domains, or those that match.
 
-        Which version a host has differs: the older is asked for, then the newer.
+        SCM's hosts differ in the version of this call they offer: `v1` is tried first, and `v2` after a 404.
         """
         asked = {
             "domain": domain,

@@ -1,25 +1,25 @@
-"""What can go wrong at SCM; a branch is what the caller can do about it.
+"""Errors of calls to SCM; each branch stands for what the caller can do about it.
 
 ScmError
-├── NotSent            surely not executed: the request didn't reach SCM. Send it again
-├── OutcomeUnknown     sent, but the answer didn't come or can't be read. Look at SCM before sending again
-│   ├── Unavailable    5xx: SCM or the proxy before it is out of order
-│   └── Garbled        2xx, and its body can't be understood
-├── Throttled          429, surely not executed. Wait `retry_after` seconds
-│   └── TooSoon        our own limit or breaker: not even sent. Wait `retry_after` seconds
-├── LoginRefused       surely not executed. Stop: SCM counts failed logins
-│   └── NotAsked       refused before, so our own pacing has sent nothing
-├── NotReady           too early. Ask again later
-└── Refused            SCM's own "no", surely not executed. As it is, the same request fails again
-    ├── AlreadyDone    there is nothing left to revoke. Read the record to be sure
-    ├── TryAgain       SCM's trouble, not the request's: the same request may work later
-    ├── NotFound       there is no such thing at SCM, or this account doesn't see it
-    └── NeedsPerson    somebody must act at SCM first: `advice` says what
+├── NotSent            certainly not executed: the request didn't reach SCM. Send it again
+├── OutcomeUnknown     sent, but the response is missing or unreadable. Check at SCM before sending it again
+│   ├── Unavailable    HTTP 5xx: SCM or the proxy in front of it is failing
+│   └── Garbled        HTTP 2xx with a body that can't be understood
+├── Throttled          HTTP 429, certainly not executed. Wait `retry_after` seconds
+│   └── TooSoon        refused by our own rate limit or breaker, so not sent. Wait `retry_after` seconds
+├── LoginRefused       certainly not executed. Stop calling: SCM counts failed logins
+│   └── NotAsked       not sent by our own pacing, because SCM refused this login before
+├── NotReady           too early. Poll again later
+└── Refused            refused by SCM, certainly not executed. The same request will fail again
+    ├── AlreadyDone    nothing is left to revoke. Read the record to be sure
+    ├── TryAgain       a problem of SCM's, not of the request: the same request may succeed later
+    ├── NotFound       SCM has no such record, or hides it from this account
+    └── NeedsPerson    an administrator has to act at SCM first: `advice` says what to do
 """
 
 
 class ScmError(Exception):
-    """A call to SCM failed; which call, and all that SCM said about it."""
+    """Base of all errors of calls to SCM, with the operation and everything SCM said about the failure."""
 
     def __init__(
         self,
@@ -34,11 +34,11 @@ class ScmError(Exception):
         super().__init__(operation, description)
         self.operation = operation
         self.description = description
-        self.status = status  # HTTP's
-        self.code = code  # SCM's own; the same code may mean several things
-        self.advice = advice  # what a person can do; may be empty
-        self.retry_after = retry_after  # seconds, when the answer named a time
-        # Nobody gets an answer at present: it is not about this request. The caller's Pacing knows.
+        self.status = status  # HTTP status
+        self.code = code  # SCM's own code; the same code may have several meanings
+        self.advice = advice  # what the operator can do; may be empty
+        self.retry_after = retry_after  # seconds, if the response had a Retry-After header
+        # Set by the caller's Pacing if other calls fail too, so that the failure isn't due to this request.
         self.widespread = False
 
     def __str__(self) -> str:
@@ -53,61 +53,61 @@ class ScmError(Exception):
 
 
 class NotSent(ScmError):
-    """Surely not executed: refused, unknown host, time-out while connecting, TLS or proxy failure,
-    or no token to be had.
+    """Certainly not executed: connection refused, unknown host, time-out while connecting, TLS or proxy failure,
+    or no token available.
     """
 
 
 class OutcomeUnknown(ScmError):
-    """Sent, and nobody knows what became of it: look at SCM before sending it again."""
+    """Sent, but it is unknown whether SCM executed it: check at SCM before sending it again."""
 
 
 class Unavailable(OutcomeUnknown):
-    """HTTP 5xx, from SCM or from the proxy before it."""
+    """HTTP 5xx from SCM, or from the proxy in front of it."""
 
 
 class Garbled(OutcomeUnknown):
-    """HTTP 2xx whose body is cut off, isn't JSON or hasn't the documented shape."""
+    """HTTP 2xx with a body that is cut off, isn't JSON or lacks the documented structure."""
 
 
 class Throttled(ScmError):
-    """HTTP 429: too many requests; this one wasn't executed."""
+    """HTTP 429, too many requests: this one wasn't executed."""
 
 
 class TooSoon(Throttled):
-    """Held back by our own `Pacing`, before anything was sent: SCM knows nothing of it."""
+    """Refused by our own `Pacing` before anything was sent: SCM never saw the request."""
 
 
 class LoginRefused(ScmError):
-    """HTTP 401 or a login code: every further call would bring the account nearer to its lock."""
+    """HTTP 401 or a code for a wrong login: each further call brings the account closer to being locked."""
 
 
 class NotAsked(LoginRefused):
-    """Held back by our own `Pacing`: SCM has refused this login before."""
+    """Refused by our own `Pacing`, because SCM has refused this login before; nothing was sent."""
 
 
 class NotReady(ScmError):
-    """Too early: the certificate is still being made."""
+    """Too early: the certificate is still being issued."""
 
 
 class Refused(ScmError):
-    """SCM read the request and said no."""
+    """Refused by SCM itself, and not executed."""
 
 
 class AlreadyDone(Refused):
-    """SCM revokes only what is issued, so this was revoked before, or never issued.
+    """Revocation refused because the certificate isn't issued: it was revoked before, or never issued.
 
-    SCM says the same of both: read the record before you believe the first.
+    SCM's response is the same in both cases, so read the record before assuming that it is revoked.
     """
 
 
 class TryAgain(Refused):
-    """Nothing is wrong with the request; SCM couldn't serve it now."""
+    """Refused for a temporary reason at SCM; nothing is wrong with the request."""
 
 
 class NotFound(Refused):
-    """No such record, or none that this account may see."""
+    """No such record at SCM, or none that this account may see."""
 
 
 class NeedsPerson(Refused):
-    """Blocked until somebody acts at SCM: a validation, a delegation, a privilege."""
+    """Blocked until an administrator acts at SCM: a validation, a delegation or a privilege is missing."""

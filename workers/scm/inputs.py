@@ -1,4 +1,4 @@
-"""What we send to SCM, as values."""
+"""Values that are sent to SCM: orders, filters and report queries."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -7,9 +7,10 @@ from enum import IntEnum
 
 @dataclass(frozen=True)
 class Enrolment:
-    """An order. `term` in days, one of the profile's; `sans` count, those of the CSR don't.
+    """A new order. `term` is in days and must be one of the profile's.
 
-    `common_name` isn't sent: SCM takes it from the CSR and has no field for it here.
+    SCM uses `sans` and ignores the alternative names in the CSR. `common_name` isn't sent: SCM takes it from
+    the CSR, and its enrol request has no field for it.
     """
 
     org_id: int
@@ -24,7 +25,7 @@ class Enrolment:
 
 
 class RevocationReason(IntEnum):
-    """Why a certificate is revoked; the numbers are those of RFC 5280 that SCM takes."""
+    """Revocation reasons: those codes of RFC 5280 that SCM accepts."""
 
     UNSPECIFIED = 0
     KEY_COMPROMISE = 1
@@ -35,7 +36,7 @@ class RevocationReason(IntEnum):
 
 @dataclass(frozen=True)
 class AutoRenew:
-    """What SCM's own renewal is to do; `days` before the expiry, SCM's default where None."""
+    """Setting of SCM's own automatic renewal; `days` before expiry, None for SCM's default."""
 
     scheduled: bool
     days: int | None = None
@@ -43,21 +44,21 @@ class AutoRenew:
 
 @dataclass(frozen=True)
 class CertificateFilter:
-    """Which certificates to list; what is None isn't asked for.
+    """Filter for the certificate list; a field that is None isn't sent.
 
-    Whether a text must match as a whole isn't documented, so compare what comes back. The words of
-    `install_status`, `renewal_status` and `requested_via` differ between SCM's hosts
+    SCM's documentation doesn't say whether texts match as a whole or as substrings, so check the rows returned.
+    The words for `install_status`, `renewal_status` and `requested_via` differ between SCM's hosts
     (`NOT_SCHEDULED`, "Not scheduled"). SCM can't filter by comments, custom fields or dates.
     """
 
     common_name: str | None = None
     subject_alternative_name: str | None = None
-    status: str | None = None  # a ScmStatus, or a word of the host's own
+    status: str | None = None  # a ScmStatus, or a word specific to the host
     profile_id: int | None = None
     org_id: int | None = None  # an organisation's or a department's
     vendor: str | None = None
     issuer: str | None = None
-    serial_number: str | None = None  # sent as given; details write "AB:CD:…"
+    serial_number: str | None = None  # sent as given; the details have the form "AB:CD:…"
     requester: str | None = None
     external_requester: str | None = None
     signature_algorithm: str | None = None
@@ -76,7 +77,7 @@ class CertificateFilter:
 
 
 class ReportDate(IntEnum):
-    """Which date a report's `start` and `end` are about."""
+    """The date that a report's `start` and `end` apply to (SCM's certificateDateAttribute)."""
 
     REVOCATION = 2
     EXPIRATION = 3
@@ -85,7 +86,7 @@ class ReportDate(IntEnum):
 
 
 class ReportStatus(IntEnum):
-    """Which certificates a report has."""
+    """Certificate status that a report selects (SCM's certificateStatus)."""
 
     ANY = 0
     REQUESTED = 1
@@ -95,7 +96,7 @@ class ReportStatus(IntEnum):
 
 
 class RequestSource(IntEnum):
-    """How the certificates of a report were asked for; SCM knows more than these."""
+    """Channel through which a report's certificates were requested; SCM has more than these two."""
 
     ACME = 10
     REST = 12
@@ -103,16 +104,16 @@ class RequestSource(IntEnum):
 
 @dataclass(frozen=True)
 class ReportQuery:
-    """Which rows a report has: from `start` to `end`, which is later. What is None isn't asked for.
+    """Conditions for the rows of a report. A field that is None isn't sent; `end` must be later than `start`.
 
-    SCM's zone for a day isn't documented: allow a day on both sides.
+    SCM doesn't document the time zone of `start` and `end`: allow for one extra day on both sides.
     """
 
     start: date | None = None
     end: date | None = None
     about: ReportDate | None = None
-    status: ReportStatus = ReportStatus.ANY  # always sent: SCM is said to refuse an empty body
+    status: ReportStatus = ReportStatus.ANY  # always sent: SCM reportedly rejects an empty body
     organization_ids: tuple[int, ...] = ()
     common_name: str | None = None  # a pattern
-    external_requester: str | None = None  # a pattern that minds upper and lower case
+    external_requester: str | None = None  # a pattern, case-sensitive
     source: RequestSource | None = None

@@ -1,11 +1,11 @@
-"""Who we are at SCM, and where it is: with a password, a client certificate, or a token."""
+"""Logins to SCM with a password, a client certificate or an OAuth2 token, each with SCM's URL."""
 
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from certline.workers.scm.transport.client_certificate import check_pair
 
-# Sectigo's own, for SCM at admin.enterprise.sectigo.com and admin.hard.sectigo.com.
+# Sectigo's token endpoint for SCM at admin.enterprise.sectigo.com and admin.hard.sectigo.com.
 TOKEN_URL = "https://auth.sso.sectigo.com/auth/realms/apiclients/protocol/openid-connect/token"  # noqa: S105
 
 Headers = dict[str, str | bytes]
@@ -13,10 +13,10 @@ Headers = dict[str, str | bytes]
 
 @dataclass(frozen=True)
 class HeaderLogin:
-    """One API account; the values are the headers `customerUri`, `login` and `password`.
+    """Login of an API account by password; the values are sent as headers `customerUri`, `login`, `password`.
 
-    `url` may be given with or without the final `/api`; it is kept with it.
-    Raises ValueError, which names the field and never its value.
+    `url` may be given with or without the final `/api`; it is stored with it. Raises ValueError for an invalid
+    field; the text names the field and never shows its value.
     """
 
     url: str
@@ -29,7 +29,7 @@ class HeaderLogin:
         _must_be_plain(self, "customer_uri", "login", "password")
 
     def headers(self) -> Headers:
-        """The headers every request carries; SCM knows no session and no token here."""
+        """Return the headers sent with every request; SCM keeps no session for this kind of login."""
         return {
             "customerUri": self.customer_uri.encode(),
             "login": self.login.encode(),
@@ -37,7 +37,7 @@ class HeaderLogin:
         }
 
     def secrets(self) -> tuple[str, ...]:
-        """What no text may show."""
+        """Return the values that must not appear in any text."""
         return (self.password,)
 
 
@@ -46,10 +46,10 @@ Login = HeaderLogin
 
 @dataclass(frozen=True)
 class CertificateLogin:
-    """An API account that shows a TLS certificate; `url`'s `/api` becomes `/private/api`.
+    """Login of an API account by TLS client certificate; the `/api` of `url` becomes `/private/api`.
 
-    PEM, as text or bytes: the certificate, with its chain where the server wants it, and the key,
-    not encrypted. Raises ValueError, which never shows a key.
+    `certificate_pem` may include the chain, if the server needs it; `key_pem` must not be encrypted. Raises
+    ValueError for an invalid field; the text never shows the key.
     """
 
     url: str
@@ -65,15 +65,15 @@ class CertificateLogin:
         check_pair(*self.pair())
 
     def headers(self) -> Headers:
-        """The headers every request carries."""
+        """Return the headers sent with every request."""
         return {"customerUri": self.customer_uri.encode(), "login": self.login.encode()}
 
     def secrets(self) -> tuple[str, ...]:
-        """None: the key is never sent, so nobody can echo it."""
+        """Return nothing: the private key is never sent, so no response can echo it."""
         return ()
 
     def pair(self) -> tuple[bytes, bytes]:
-        """The certificate and the key."""
+        """Return the certificate and the key in PEM, as bytes."""
         certificate, key = self.certificate_pem, self.key_pem
         return (
             certificate.encode() if isinstance(certificate, str) else certificate,
@@ -83,9 +83,9 @@ class CertificateLogin:
 
 @dataclass(frozen=True)
 class TokenLogin:
-    """An API key for OAuth2's client credentials; calls carry a token that ends soon.
+    """Login by API key with OAuth2 client credentials; calls carry a short-lived token.
 
-    Raises ValueError, which names the field and never its value.
+    Raises ValueError for an invalid field; the text names the field and never shows its value.
     """
 
     url: str
@@ -99,15 +99,15 @@ class TokenLogin:
         _must_be_plain(self, "client_id", "client_secret")
 
     def headers(self) -> Headers:
-        """None: the token changes, and each call brings it along."""
+        """Return nothing: the token changes, so it is added to each call separately."""
         return {}
 
     def secrets(self) -> tuple[str, ...]:
-        """What no text may show."""
+        """Return the values that must not appear in any text."""
         return (self.client_secret,)
 
     def form(self) -> dict[str, str]:
-        """What is sent to `token_url`."""
+        """Return the form fields that are posted to `token_url`."""
         return {
             "grant_type": "client_credentials",
             "client_id": self.client_id,
@@ -121,9 +121,9 @@ AnyLogin = HeaderLogin | CertificateLogin | TokenLogin
 def _must_be_plain(login: AnyLogin, *names: str) -> None:
     for name in names:
         value = getattr(login, name)
-        # requests would refuse these too, and would print the value in its error.
+        # requests would reject these too, but its error would show the value.
         if not value or value != value.strip() or not value.isprintable():
-            raise ValueError(f"{name} must not be empty, nor have blanks around it or line ends")
+            raise ValueError(f"{name} must not be empty or have surrounding blanks or line breaks")
 
 
 def _base(url: str) -> str:
@@ -140,7 +140,7 @@ def _address(url: str, name: str, example: str) -> str:
     if not known:
         raise ValueError(f"{name} must look like {example}")
     if parts.username is not None or parts.password is not None:
-        raise ValueError(f"{name} must not carry a user or a password")
+        raise ValueError(f"{name} must not contain a user name or password")
     if parts.query or parts.fragment:
-        raise ValueError(f"{name} must not have a query or a fragment")
+        raise ValueError(f"{name} must not contain a query or fragment")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"

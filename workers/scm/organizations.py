@@ -1,4 +1,4 @@
-"""Organisations at SCM."""
+"""Calls that read the organisations at SCM."""
 
 from certline.workers.scm.answers import Organization, OrganizationDetails
 from certline.workers.scm.api import parser
@@ -7,14 +7,14 @@ from certline.workers.scm.transport.caller import Call, Caller
 
 
 class Organizations(Caller):
-    """Who orders."""
+    """Methods that read organisations and their departments."""
 
     def organizations(self) -> list[Organization]:
-        """All organisations this account sees, with their departments; the list has no pages."""
+        """Return all organisations visible to this account, with their departments; SCM doesn't page this list."""
         return self._list(Call("organizations", "GET", "/organization/v1"), parser.organization)
 
     def organization(self, organization_id: int) -> OrganizationDetails:
-        """One organisation: may it order, and by this API? Raises NotFound."""
+        """Return one organisation's record, including whether it may order over the API. Raises NotFound."""
         call = Call("organization", "GET", f"/organization/v1/{organization_id:d}")
         found = self._one(call, parser.organization_details)
         if found.id != organization_id:

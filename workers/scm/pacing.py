@@ -1,4 +1,4 @@
-"""Who may hold a call back: a limit on our calls, and a stop while SCM is out of order."""
+"""Interface for what may delay or refuse a call to SCM: a rate limit, and a breaker while SCM is failing."""
 
 from typing import Protocol
 
@@ -6,25 +6,23 @@ from certline.workers.scm.errors import ScmError
 
 
 class Pacing(Protocol):
-    """Asked before each call, and told how it ended; it is shared between threads.
+    """Hooks that the client runs before and after each call; shared between threads.
 
-    One page of a list is one call. What a token costs is part of the call that needs it.
+    Each page of a list is a call of its own. Fetching a token is part of the call that needs the token.
     """
 
     def before(self, operation: str) -> None:
-        """Return when the call may begin; it may take its time. Raises TooSoon or LoginRefused:
-        then nothing is sent.
-        """
+        """Return when the call may begin; may block. Raises TooSoon or LoginRefused to prevent the call."""
 
     def after(self, operation: str, error: ScmError | None) -> None:
-        """The call has ended. Raises nothing, or SCM's answer would be lost."""
+        """Record how the call ended. Must not raise, or SCM's response would be lost."""
 
 
 class Unpaced:
-    """No limit: for one call that a person makes."""
+    """Pacing without any limit, for a single call made by a user."""
 
     def before(self, operation: str) -> None:
-        """At once."""
+        """Return immediately."""
 
     def after(self, operation: str, error: ScmError | None) -> None:
-        """Nothing to note."""
+        """Record nothing."""

@@ -1,4 +1,4 @@
-"""SCM's reports: one call that says more of each certificate than the list does."""
+"""Call that fetches SCM's certificate report, which has more about each certificate than the list."""
 
 from certline.workers.scm.answers import ReportRow
 from certline.workers.scm.api import parser
@@ -7,10 +7,10 @@ from certline.workers.scm.transport.caller import Call, Caller
 
 
 class Reports(Caller):
-    """For reconciling."""
+    """Method that reads SCM's certificate report, used to reconcile."""
 
     def ssl_report(self, query: ReportQuery) -> list[ReportRow]:
-        """All rows at once, with comments and names; it may take minutes. It changes nothing."""
+        """Return all rows of the report at once, with comments and names; it may take minutes. Read-only."""
         asked: dict[str, object] = {
             "from": query.start and query.start.isoformat(),
             "to": query.end and query.end.isoformat(),

@@ -1,63 +1,63 @@
-"""SCM's words for a state, read whatever their case, blanks and underscores."""
+"""SCM's words for the status of a certificate and of a password."""
 
 from enum import StrEnum
 
 
 class ScmStatus(StrEnum):
-    """A certificate's status at SCM; the words of its documentation."""
+    """A certificate's status at SCM, in the words of SCM's documentation."""
 
     INIT = "Init"
-    REQUESTED = "Requested"  # waits for a person's approval, unless approved automatically
+    REQUESTED = "Requested"  # waits for an administrator's approval, unless approved automatically
     APPROVED = "Approved"
     SA_APPROVED = "SAApproved"  # first of two approvals
     APPLIED = "Applied"  # the order is at the CA
-    ISSUED = "Issued"  # may be collectable a moment later only
+    ISSUED = "Issued"  # may become collectable only a moment later
     REPLACED = "Replaced"
     REVOKED = "Revoked"
     EXPIRED = "Expired"
-    DECLINED = "Declined"  # by a person
+    DECLINED = "Declined"  # by an administrator
     REJECTED = "Rejected"  # by the CA
-    INVALID = "Invalid"  # by SCM, before the CA
-    UNMANAGED = "Unmanaged"  # deprecated
-    UNKNOWN = "Unknown"  # a word we don't know: never a success
+    INVALID = "Invalid"  # found by SCM, before the order reached the CA
+    UNMANAGED = "Unmanaged"  # deprecated by SCM
+    UNKNOWN = "Unknown"  # ours, for a word we don't know; never treated as success
 
     @classmethod
     def read(cls, text: str) -> "ScmStatus":
-        """The status of a word, whatever its case, blanks and underscores; else UNKNOWN."""
+        """Return the status for SCM's word, ignoring case, blanks and underscores; UNKNOWN for any other."""
         return _BY_WORD.get(_bare(text), cls.UNKNOWN)
 
     @property
     def is_pending(self) -> bool:
-        """Still on its way. An unknown word is neither this nor anything else: tell a person."""
+        """True while the order is being processed. UNKNOWN has none of these properties and needs an operator."""
         return self in _PENDING
 
     @property
     def is_issued(self) -> bool:
-        """The CA has issued it."""
+        """True if the CA has issued the certificate."""
         return self is ScmStatus.ISSUED
 
     @property
     def is_refused(self) -> bool:
-        """It will not come unless a person edits and resubmits it."""
+        """True if the order was refused; it won't be issued unless an administrator edits and resubmits it."""
         return self in _REFUSED
 
     @property
     def is_gone(self) -> bool:
-        """It was issued once and is no longer in force."""
+        """True if the certificate was issued but is no longer in force."""
         return self in _GONE
 
 
 class PasswordState(StrEnum):
-    """How it stands with the account's password."""
+    """State of the account's password."""
 
     ALIVE = "ALIVE"
-    EXPIRED = "EXPIRED"  # change it at SCM; every other call will be refused
+    EXPIRED = "EXPIRED"  # SCM refuses every other call until the password is changed there
     NEVER_EXPIRE = "NEVER_EXPIRE"
-    UNKNOWN = "UNKNOWN"  # a word we don't know, or none
+    UNKNOWN = "UNKNOWN"  # ours, for a word we don't know or none
 
     @classmethod
     def read(cls, text: str) -> "PasswordState":
-        """The state of a word, else UNKNOWN."""
+        """Return the state for SCM's word, or UNKNOWN."""
         return _BY_PASSWORD_WORD.get(_bare(text), cls.UNKNOWN)
 
 

@@ -1,4 +1,4 @@
-"""Domain control validation as one certificate needs it."""
+"""Handler for the domain control validation that one certificate needs."""
 
 from starlette.responses import Response
 
@@ -10,7 +10,7 @@ from certline.simulator.wire.dates import NAMED, written
 
 
 def per_certificate(asked: Asked) -> Response:
-    """How the domains of one certificate stand, and what is still to be published."""
+    """Return the validation state of one certificate's domains, and the proofs still to be published."""
     record = asked.record(asked.id("id"), reading=True)
     form = f"{NAMED['ISO']} HH:mm:ss"
     log, wanted = [], []

@@ -1,4 +1,4 @@
-"""Proving that a domain is the customer's: start, submit, and undoing either."""
+"""Handlers for domain control validation: start, submit, synchronise, clear and delete."""
 
 from starlette.responses import Response
 
@@ -19,7 +19,7 @@ MAILBOXES = ("admin", "administrator", "hostmaster", "postmaster", "webmaster")
 
 
 def start(asked: Asked) -> Response:
-    """Begin a proof: the answer is what to publish, or where mail may go."""
+    """Start a validation, and return what to publish or which mailboxes may be used."""
     found = named(asked)
     mode = _mode(asked)
     found.validation.order = AWAITING_SUBMISSION
@@ -33,13 +33,14 @@ def start(asked: Asked) -> Response:
 
 
 def submit(asked: Asked) -> Response:
-    """Have the CA look for the proof; it comes to it in its own time."""
+    """Submit a validation to the CA, which completes it after `dcv_after_ms`."""
     found = named(asked)
     proof = found.validation
     mode = _mode(asked)
     more: Json = {}
     if mode == "EMAIL":
         proof.mail = required_text(asked.body(), "email", most=255)
+    # TXT needs no start: its record is returned with the submission.
     if mode != "TXT" and (proof.order != AWAITING_SUBMISSION or proof.order_mode != mode):
         raise Refusal(-724, f"The DCV state is wrong: {proof.order}.")
     proof.order, proof.order_mode = SUBMITTED, mode
@@ -55,20 +56,20 @@ def submit(asked: Asked) -> Response:
 
 
 def sync(asked: Asked) -> Response:
-    """Ask the CA how a domain stands."""
+    """Return the validation state of a domain as known to the CA."""
     found = named(asked)
     return answer({**state(asked, found), **_message(found)})
 
 
 def clear(asked: Asked) -> Response:
-    """Give up the proof that is being made; what was proven before stays."""
+    """Cancel the validation in progress; the last completed one remains."""
     found = named(asked)
     found.validation = Validation(found.validation.at, found.validation.mode)
     return answer({**state(asked, found), **_message(found)})
 
 
 def delete(asked: Asked) -> Response:
-    """Forget that a domain was ever proven."""
+    """Delete the validation of a domain and of all domains below it."""
     found = named(asked)
     for each in asked.scm.customer.family(found.name):
         each.validation = Validation()
@@ -78,7 +79,7 @@ def delete(asked: Asked) -> Response:
 def _mode(asked: Asked) -> str:
     mode = asked.path["mode"].upper()
     if mode not in METHODS:
-        raise invalid("mode", f"none of {', '.join(METHODS)}")
+        raise invalid("mode", f"not one of {', '.join(METHODS)}")
     return mode
 
 

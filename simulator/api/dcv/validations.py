@@ -1,4 +1,4 @@
-"""Domain control validation: how the domains stand."""
+"""Handlers that report the state of domain control validation."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -14,12 +14,12 @@ from certline.simulator.wire.answers import Json, Refusal, answer, without_gaps
 from certline.simulator.wire.dates import MOMENT, now, written
 from certline.simulator.wire.fields import asked_number, path_id, required_text
 
-# How often the CA looks again at a proof that was submitted.
+# Interval at which the CA checks a submitted proof again.
 LOOKS_EVERY = timedelta(minutes=10)
 
 
 def listed(asked: Asked) -> Response:
-    """A page of the domains that are validated, with how they stand."""
+    """Return a page of the domains that are validated, with the state of each."""
     opened(asked)
     query = asked.query
     found = _proven(asked)
@@ -40,7 +40,7 @@ def listed(asked: Asked) -> Response:
 
 
 def status(asked: Asked) -> Response:
-    """How one domain stands."""
+    """Return the validation state of one domain."""
     found = named(asked)
     proof = found.validation
     moving = proof.order == SUBMITTED
@@ -60,14 +60,14 @@ def status(asked: Asked) -> Response:
 
 
 def opened(asked: Asked) -> None:
-    """Refuse a customer without DCV, and a caller without its privilege."""
+    """Raise Refusal if the caller lacks the privilege, or if DCV is off for the customer."""
     asked.need("allowDCV")
     if not asked.scm.settings.dcv_enabled:
         raise Refusal(-1608, "DCV is not enabled for the customer.")
 
 
 def _proven(asked: Asked) -> list[Domain]:
-    """The domains at which a proof is made: none below another, no wildcards."""
+    """Return the domains that are validated themselves: no wildcards, and none below another."""
     customer = asked.scm.customer
     found = [d for d in domains.visible(asked) if customer.top_of(d) == d.name]
     for domain in found:
@@ -76,7 +76,7 @@ def _proven(asked: Asked) -> list[Domain]:
 
 
 def named(asked: Asked) -> Domain:
-    """The domain that the body names."""
+    """Return the domain named in the body. Raises Refusal if it can't be validated itself."""
     opened(asked)
     name = required_text(asked.body(), "domain", most=255).lower()
     found = next((d for d in domains.visible(asked) if d.name == name), None)
@@ -108,7 +108,7 @@ def _row(asked: Asked, found: Domain) -> Json:
 
 
 def state(asked: Asked, found: Domain) -> Json:
-    """How the domain and the proof being made stand."""
+    """Return the state of a domain's validation and of the one in progress."""
     settings = asked.scm.settings
     return {
         "status": spoken(found.validation.status, settings),
@@ -117,7 +117,7 @@ def state(asked: Asked, found: Domain) -> Json:
 
 
 def instructions(found: Domain) -> Json:
-    """What has to be published; the same for a domain each time it is asked."""
+    """Return what has to be published; for a domain and mode it is always the same."""
     name, mode = found.name, found.validation.order_mode
     proof = hashlib.sha256(name.encode()).hexdigest()
     if mode in {"HTTP", "HTTPS"}:

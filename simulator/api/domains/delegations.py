@@ -1,4 +1,4 @@
-"""Who may order for a domain: giving, taking back, agreeing to and refusing delegations."""
+"""Handlers that add, remove, approve and reject delegations of domains."""
 
 from starlette.responses import Response
 
@@ -14,7 +14,7 @@ MOST_DOMAINS = 1000
 
 
 def delegations_sent(asked: Asked, sent: object) -> list[Delegation]:
-    """The delegations of a new domain; there has to be one."""
+    """Read the delegations of a new domain. Raises Refusal if there is none."""
     if not sent:
         raise Refusal(MISSING, "Required field 'delegations' is missing.")
     if not isinstance(sent, list) or not all(isinstance(each, dict) for each in sent):
@@ -23,7 +23,7 @@ def delegations_sent(asked: Asked, sent: object) -> list[Delegation]:
 
 
 def add(asked: Asked) -> Response:
-    """Delegate a domain to one more."""
+    """Delegate a domain to one more organisation or department."""
     asked.need("allowManageDomains")
     found = domains.one(asked)
     _put(found, _read(asked, asked.body()))
@@ -31,7 +31,7 @@ def add(asked: Asked) -> Response:
 
 
 def add_many(asked: Asked) -> Response:
-    """Delegate several domains to one more."""
+    """Delegate several domains to one more organisation or department."""
     asked.need("allowManageDomains")
     body = asked.body()
     ids = body.get("domainIds")
@@ -46,7 +46,7 @@ def add_many(asked: Asked) -> Response:
 
 
 def remove(asked: Asked) -> Response:
-    """Take kinds of certificates back; the body of a DELETE says which, and from whom."""
+    """Remove certificate types from a delegation, as given in the body of the DELETE."""
     asked.need("allowManageDomains")
     found = domains.one(asked)
     taken = _read(asked, asked.body())
@@ -60,13 +60,13 @@ def remove(asked: Asked) -> Response:
 
 
 def approve(asked: Asked) -> Response:
-    """Agree to a delegation that was asked for."""
+    """Approve a requested delegation."""
     _requested(asked)[1].status = "ACTIVE"
     return done()
 
 
 def reject(asked: Asked) -> Response:
-    """Refuse one."""
+    """Reject a requested delegation."""
     found, delegation = _requested(asked)
     found.delegations.remove(delegation)
     return done()
@@ -77,7 +77,7 @@ def _requested(asked: Asked) -> tuple[Domain, Delegation]:
     found = domains.one(asked)
     delegation = _of(found, required_number(asked.body(), "orgId"))
     if delegation.status != "REQUESTED" or asked.account.org_ids is not None:
-        raise Refusal(asked.scm.settings.no_privilege_code, "There is nothing to decide for you.")
+        raise Refusal(asked.scm.settings.no_privilege_code, "There is no request you may decide.")
     return found, delegation
 
 
@@ -89,11 +89,11 @@ def _read(asked: Asked, sent: Json) -> Delegation:
         raise Refusal(asked.scm.settings.foreign_organization_code, "Access denied.")
     kinds = texts(sent, "certTypes") or []
     if not kinds or not set(kinds) <= CERT_TYPES:
-        raise invalid("certTypes", f"none of {', '.join(sorted(CERT_TYPES))}")
+        raise invalid("certTypes", f"not one of {', '.join(sorted(CERT_TYPES))}")
     privileges = texts(sent, "domainCertificateRequestPrivileges") or list(ALL_NAMES)
     if not set(privileges) <= PRIVILEGES:
         raise invalid("domainCertificateRequestPrivileges", "unknown privilege")
-    # What an administrator of a part wants, one of the whole customer has to approve.
+    # A delegation requested by an administrator of a part must be approved by one of the whole customer.
     status = "ACTIVE" if asked.account.org_ids is None else "REQUESTED"
     return Delegation(org_id, tuple(privileges), tuple(kinds), status)
 
@@ -101,6 +101,7 @@ def _read(asked: Asked, sent: Json) -> Delegation:
 def _put(found: Domain, new: Delegation) -> None:
     for old in found.delegations:
         if old.org_id == new.org_id:
+            # A second delegation to the same organisation only adds certificate types.
             old.cert_types = tuple(dict.fromkeys((*old.cert_types, *new.cert_types)))
             return
     found.delegations.append(new)

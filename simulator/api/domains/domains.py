@@ -1,4 +1,4 @@
-"""The customer's domains: the list, and one with its delegations."""
+"""Handlers for the list of the customer's domains and the details of one."""
 
 from starlette.responses import Response
 
@@ -14,19 +14,19 @@ STATUSES = {"approved": "ACTIVE", "requested": "REQUESTED"}
 
 
 def listed(asked: Asked) -> Response:
-    """A page of the domains that pass the filters."""
+    """Return a page of the domains that match the filters."""
     found = chosen(asked)
     rows: list[Json] = [{"id": d.id, "name": d.name} for d in found[window(asked)]]
     return page(rows, len(found))
 
 
 def counted(asked: Asked) -> Response:
-    """How many pass the filters."""
+    """Return how many domains match the filters."""
     return answer({"count": len(chosen(asked))})
 
 
 def chosen(asked: Asked) -> list[Domain]:
-    """The domains that the caller sees and the filters let through."""
+    """Return the domains that the caller may see and that match the filters."""
     found = visible(asked)
     if name := asked.query.get("name"):
         found = [d for d in found if name.lower() in d.name]
@@ -43,7 +43,7 @@ def chosen(asked: Asked) -> list[Domain]:
 
 
 def visible(asked: Asked) -> list[Domain]:
-    """All for an administrator of the whole customer, else those delegated to the caller's."""
+    """Return the domains the caller may see: all, or those delegated to the caller's organisations."""
     return [
         domain
         for domain in asked.scm.customer.domains
@@ -53,7 +53,7 @@ def visible(asked: Asked) -> list[Domain]:
 
 
 def one(asked: Asked) -> Domain:
-    """The domain whose id is in the path."""
+    """Return the domain whose id is in the path. Raises Refusal if the caller sees no such domain."""
     domain_id = path_id(asked.path["id"])
     found = next((d for d in visible(asked) if d.id == domain_id), None)
     if found is None:
@@ -62,7 +62,7 @@ def one(asked: Asked) -> Domain:
 
 
 def details(asked: Asked) -> Response:
-    """One domain, with its delegations and its validation."""
+    """Return one domain with its delegations and its validation."""
     found = one(asked)
     body = {
         "id": found.id,
@@ -79,7 +79,7 @@ def details(asked: Asked) -> Response:
 
 def _one_of(words: dict[str, str], name: str, sent: str) -> str:
     if sent.lower() not in words:
-        raise invalid(name, f"none of {', '.join(words)}")
+        raise invalid(name, f"not one of {', '.join(words)}")
     return words[sent.lower()]
 
 

@@ -1,4 +1,4 @@
-"""The life of a domain: created, put to sleep, woken, deleted."""
+"""Handlers that create, activate, suspend and delete domains."""
 
 from starlette.responses import Response
 
@@ -11,7 +11,7 @@ from certline.simulator.wire.fields import flag, invalid, required_text
 
 
 def create(asked: Asked) -> Response:
-    """A new domain; only `Location` tells its id. One below a validated domain is validated."""
+    """Create a domain; only the `Location` header has its id. A domain below a validated one is validated too."""
     asked.need("allowManageDomains")
     scm = asked.scm
     body = asked.body()
@@ -29,21 +29,21 @@ def create(asked: Asked) -> Response:
 
 
 def delete(asked: Asked) -> Response:
-    """Forget a domain."""
+    """Delete a domain."""
     asked.need("allowManageDomains")
     asked.scm.customer.domains.remove(one(asked))
     return nothing()
 
 
 def activate(asked: Asked) -> Response:
-    """Let a domain be ordered for."""
+    """Activate a domain, so that certificates may be ordered for it."""
     asked.need("allowManageDomains")
     one(asked).state = "ACTIVE"
     return done()
 
 
 def suspend(asked: Asked) -> Response:
-    """Put a domain to sleep."""
+    """Suspend a domain."""
     asked.need("allowManageDomains")
     one(asked).state = "SUSPENDED"
     return done()

@@ -1,10 +1,10 @@
-"""The two spellings of a state in SCM's documents: `NOT_VALIDATED` and "Not validated"."""
+"""Spelling of states, for which SCM's documents have two forms: `NOT_VALIDATED` and "Not validated"."""
 
 from certline.simulator.settings import Settings
 
 
 def spoken(constant: str | None, settings: Settings) -> str | None:
-    """The state as the switch has SCM say it."""
+    """Return the state in the spelling selected by the switch `spoken_states`."""
     if constant is None or not settings.spoken_states:
         return constant
     return constant.replace("_", " ").capitalize()

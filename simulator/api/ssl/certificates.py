@@ -1,4 +1,4 @@
-"""The list of certificates, with all of SCM's filters."""
+"""Handler for the list of certificates, with all of SCM's filters."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ USAGES = {"digitalsignature", "keyencipherment"}
 
 
 async def listed(asked: Asked) -> Response:
-    """A page of the records that pass the filters; the same answers HEAD, without the rows."""
+    """Return a page of the records that match the filters; also serves HEAD, without the rows."""
     scm = asked.scm
     tests = [test(value) for name, test in FILTERS.items() if (value := asked.query.get(name))]
     like = _exact if scm.settings.exact_filters else _substring
@@ -34,6 +34,7 @@ async def listed(asked: Asked) -> Response:
     if lag := scm.settings.list_lag_ms:
         latest = now() - timedelta(milliseconds=lag)
         tests.append(lambda _, record: record.requested_at <= latest)
+    # A filter by hash needs every certificate: sign them here, without blocking other calls.
     if HASHES & set(asked.query):
         await scm.sign_all(asked.records())
     found = [record for record in asked.records() if all(test(scm, record) for test in tests)]
@@ -62,7 +63,7 @@ def _exact(texts: Callable[[Record], tuple[str, ...]], value: str) -> Test:
 
 
 def _plain(value: str) -> str:
-    """A status or other enum value as both of SCM's documents spell it."""
+    """Normalise an enum value, which SCM's two documents spell differently: "SAApproved" and "SA Approved"."""
     return re.sub(r"[\s_]", "", value).lower()
 
 
@@ -88,7 +89,7 @@ def _digest(name: str) -> Callable[[str], Test]:
 
 
 def _constant(actual: Callable[[Record], set[str]]) -> Callable[[str], Test]:
-    """A filter over an enum: blanks, underscores and case do not count."""
+    """Return a filter for an enum, which ignores blanks, underscores and case."""
 
     def test(value: str) -> Test:
         wanted = _plain(value)
@@ -124,7 +125,7 @@ FILTERS: dict[str, Callable[[str], Test]] = {
     "extendedKeyUsage": _constant(lambda record: {"serverauth"} if record.issue else set()),
     "installStatus": _constant(lambda _: INSTALL_STATES),
     "renewalStatus": _constant(lambda record: {_plain(record.auto_renew_state)}),
-    # One document says REST, the other "REST API".
+    # One of SCM's documents has REST, the other "REST API".
     "requestedVia": _constant(
         lambda record: {
             _plain(record.requested_via),

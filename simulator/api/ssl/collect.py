@@ -1,4 +1,4 @@
-"""Fetching a certificate, in each of SCM's formats and orders."""
+"""Handler that returns a certificate in each of SCM's formats and orders."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Form = Callable[[x509.Certificate, list[x509.Certificate]], bytes]
 
 
 def collect(asked: Asked) -> Response:
-    """The certificate, with `format` in the query or at the end of the path."""
+    """Return the certificate; `format` is in the query or at the end of the path."""
     name = asked.path.get("format") or asked.query.get("format") or "base64"
     if name not in FORMATS:
         raise Refusal(-126, f"Unknown format: {name}")
@@ -62,7 +62,7 @@ def _pending(scm: Scm) -> Refusal:
 
 
 def _pem(*certificates: x509.Certificate) -> bytes:
-    # SCM's text may end without a newline: who glues two answers has to mind.
+    # As with SCM, the text may end without a newline, so clients that concatenate two responses get tested.
     return b"".join(each.public_bytes(Encoding.PEM) for each in certificates).rstrip()
 
 
@@ -78,7 +78,7 @@ def _root_first(leaf: x509.Certificate, above: list[x509.Certificate]) -> bytes:
     return _pem(*reversed(above), leaf)
 
 
-# `above` is the issuing CA, then the root.
+# By SCM's name of the format. `above` holds the issuing CA, then the root.
 FORMATS: dict[str, Form] = {
     "base64": _pkcs7(Encoding.PEM),
     "bin": _pkcs7(Encoding.DER),

@@ -1,4 +1,4 @@
-"""One certificate with everything SCM tells about it."""
+"""Handler for the details of one certificate."""
 
 import hashlib
 from datetime import timedelta
@@ -19,12 +19,12 @@ VENDOR = "Sectigo Limited"
 
 
 def details(asked: Asked) -> Response:
-    """The record with that id."""
+    """Return the record with this id."""
     return answer(as_json(asked, asked.record(asked.id(), reading=True)))
 
 
 def as_json(asked: Asked, record: Record) -> Json:
-    """A record; what has no value is left out."""
+    """Return a record as SCM's JSON, without the keys that have no value."""
     settings = asked.scm.settings
     wanted = asked.query.get("dateFormat") if settings.obey_date_format else None
     form = dates.pattern(wanted or settings.date_format)
@@ -75,7 +75,7 @@ def _order(record: Record) -> Json:
 
 def _dates(record: Record, form: str, zone: timedelta) -> Json:
     moments = {
-        # What came by ACME was never requested.
+        # As with SCM, an order by ACME has no request date.
         "requested": None if record.requested_via == "ACME" else record.requested_at,
         "approved": record.approved_at,
         "issued": record.issued_at,
@@ -92,7 +92,7 @@ def _dates(record: Record, form: str, zone: timedelta) -> Json:
 
 
 def _zone(settings: Settings, form: str) -> timedelta:
-    """Only a date without a time has a zone that nobody names."""
+    """Return the offset of the zone that SCM's dates are in; only dates without a time have one."""
     return timedelta() if "HH" in form else timedelta(hours=settings.day_zone_hours)
 
 
@@ -115,7 +115,7 @@ def _certificate(scm: Scm, record: Record) -> Json:
 
 
 def digests(scm: Scm, record: Record, issue: Issue) -> dict[str, str]:
-    """The hashes of the certificate by their names in SCM."""
+    """Return the hashes of the certificate, by SCM's names for them."""
     der = scm.certificate(record, issue).public_bytes(Encoding.DER)
     return {
         "md5Hash": hashlib.md5(der, usedforsecurity=False).hexdigest().upper(),

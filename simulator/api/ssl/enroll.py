@@ -1,4 +1,4 @@
-"""A new order: every rule that SCM holds it against, then a record."""
+"""Handler for new orders: checks them against SCM's rules and stores a record."""
 
 import re
 
@@ -27,13 +27,13 @@ from certline.simulator.wire.fields import (
 CSR_LENGTH = 32767
 MAIL = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")
 NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}", re.IGNORECASE)
-# The API's documents name no limit; CAs stop here.
+# SCM's documentation gives no limit; this one is the CAs'.
 MOST_NAMES = 250
 DCV_MODES = {"AUTO", "CNAME", "EMAIL", "HTTP", "HTTPS", "TXT"}
 
 
 def enroll(asked: Asked) -> Response:
-    """Take an order in. There is no idempotency: the same order again is another one."""
+    """Accept a new order. Not idempotent, like SCM: sending the same order again creates another one."""
     asked.need("sslRequest")
     body = asked.body()
     scm = asked.scm
@@ -66,15 +66,17 @@ def enroll(asked: Asked) -> Response:
         comments=text(body, "comments", most=1024),
         custom_fields=custom_fields(scm, body, filled=()),
     )
+    # Its value isn't used; an invalid one is refused.
     number(body, "numberServers")
     name_check.check(scm, record.names, org_id)
+    # Assigned after the last check, so that a refused order uses up no id.
     record.ssl_id = scm.next_id()
     scm.add(record, asked.account)
     return answer({"sslId": record.ssl_id, "renewId": record.renew_id})
 
 
 def organization(asked: Asked, org_id: int) -> int:
-    """An organisation or department of the caller's that may order over the API."""
+    """Return `org_id` if the caller may order for it over the API. Raises Refusal otherwise."""
     scm = asked.scm
     if scm.customer.organization(org_id) is None:
         raise Refusal(scm.settings.unknown_organization_code, "Organization not found.")
@@ -88,7 +90,7 @@ def organization(asked: Asked, org_id: int) -> int:
 
 
 def profile_for(scm: Scm, profile_id: int, org_id: int) -> Profile:
-    """A profile that exists and that the organisation is offered."""
+    """Return the profile with this id. Raises Refusal if it doesn't exist or the organisation isn't offered it."""
     found = scm.customer.profiles.get(profile_id)
     if found is None:
         raise Refusal(-111, "The certificate profile was not found.")
@@ -98,12 +100,12 @@ def profile_for(scm: Scm, profile_id: int, org_id: int) -> Profile:
 
 
 def wrong_term() -> Refusal:
-    """The answer to a term that the profile does not have."""
+    """Return the refusal of a term that the profile doesn't offer."""
     return Refusal(-36, "The validity period (term) is invalid for this certificate profile.")
 
 
 def external_requester(scm: Scm, body: Json) -> str | None:
-    """One or several mail addresses, by commas; a customer may demand them."""
+    """Read one or more comma-separated mail addresses. Raises Refusal for an invalid or a missing required one."""
     sent = text(body, "externalRequester", most=512)
     if sent and not all(MAIL.fullmatch(part.strip()) for part in sent.split(",")):
         raise invalid("externalRequester", "not a list of mail addresses")
@@ -115,7 +117,10 @@ def external_requester(scm: Scm, body: Json) -> str | None:
 def custom_fields(
     scm: Scm, body: Json, *, filled: tuple[tuple[str, str], ...]
 ) -> tuple[tuple[str, str], ...]:
-    """The custom fields that were sent, over those filled before; mandatory ones must be there."""
+    """Return the custom fields already filled, overridden by those sent; an empty value clears a field.
+
+    Raises Refusal for an unknown field, or if a mandatory one is missing.
+    """
     sent = body.get("customFields") or []
     if not isinstance(sent, list) or not all(isinstance(item, dict) for item in sent):
         raise unreadable()
@@ -133,7 +138,7 @@ def custom_fields(
 
 
 def check_names(names: tuple[str, ...]) -> None:
-    """Refuse what is no name of a host, and too many of them."""
+    """Raise Refusal for a name that isn't a valid domain name, or for too many names."""
     for name in names:
         if not NAME.fullmatch(name) or len(name) > 253:
             raise invalid("subjAltNames", f"'{name}' is not a domain name")
@@ -142,7 +147,7 @@ def check_names(names: tuple[str, ...]) -> None:
 
 
 def check_one_name(scm: Scm, profile: Profile, common_name: str, sans: tuple[str, ...]) -> None:
-    """Refuse further names where the profile has but one; `www.` of it comes free of charge."""
+    """Raise Refusal for further names if the profile allows only one; `www.` of that name is allowed too."""
     if profile.one_name and set(sans) - {common_name, f"www.{common_name}"}:
         code = scm.settings.single_domain_code
         raise Refusal(code, "The certificate profile does not allow alternative names.")
@@ -153,13 +158,13 @@ def _check_dcv_mode(scm: Scm, body: Json) -> None:
     if mode is None and not scm.settings.dcv_enabled:
         raise Refusal(MISSING, "Required field 'dcvMode' is missing.")
     if mode is not None and mode.upper() not in DCV_MODES:
-        raise invalid("dcvMode", f"none of {', '.join(sorted(DCV_MODES))}")
+        raise invalid("dcvMode", f"not one of {', '.join(sorted(DCV_MODES))}")
     if mode is not None and mode.upper() == "EMAIL":
         required_text(body, "dcvEmail", most=255)
 
 
 def _names(body: Json) -> tuple[str, ...]:
-    # A list here, as replace has it, is a body that SCM cannot read.
+    # A comma-separated text; SCM can't parse a list for this call, although replace needs one.
     sent = text(body, "subjAltNames", most=CSR_LENGTH) or ""
     return tuple(dict.fromkeys(part.strip().lower() for part in sent.split(",") if part.strip()))
 

@@ -1,4 +1,4 @@
-"""What is done to a certificate: approve, decline, revoke, delete."""
+"""Handlers that approve, decline, revoke and delete certificates."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ REASON_CODES = {0, 1, 3, 4, 5}
 
 
 def approve(asked: Asked) -> Response:
-    """An administrator agrees to an order."""
+    """Approve an order as an administrator."""
     asked.need("sslApprove")
     required_text(asked.body(), "message", most=512)
     asked.scm.approve(asked.record(asked.id("id")), asked.account.mail)
@@ -24,7 +24,7 @@ def approve(asked: Asked) -> Response:
 
 
 def decline(asked: Asked) -> Response:
-    """An administrator refuses an order."""
+    """Decline an order as an administrator."""
     asked.need("sslApprove")
     required_text(asked.body(), "message", most=512)
     asked.scm.decline(asked.record(asked.id("id")))
@@ -32,7 +32,7 @@ def decline(asked: Asked) -> Response:
 
 
 def revoke(asked: Asked) -> Response:
-    """Revoke by id: what the record holds now."""
+    """Revoke by id the certificate that the record has now."""
     asked.need("sslRevoke")
     body = asked.body()
     record = asked.record(asked.id("id"))
@@ -41,7 +41,7 @@ def revoke(asked: Asked) -> Response:
 
 
 def revoke_by_serial(asked: Asked) -> Response:
-    """Revoke by serial number; this also reaches a certificate that was replaced."""
+    """Revoke by serial number, which also reaches a certificate that was replaced."""
     asked.need("sslRevoke")
     body = asked.body()
     serial = asked.path["serial"]
@@ -60,7 +60,7 @@ def revoke_by_serial(asked: Asked) -> Response:
 
 
 def mark_revoked(asked: Asked) -> Response:
-    """Only note that a certificate was revoked elsewhere; the CA hears nothing of it."""
+    """Record that a certificate was revoked elsewhere; the CA isn't informed."""
     asked.need("sslRevoke")
     body = asked.body()
     cert_id = text(body, "certId", most=20)
@@ -77,7 +77,7 @@ def mark_revoked(asked: Asked) -> Response:
 
 
 def delete(asked: Asked) -> Response:
-    """Forget an imported record; an enrolled one stays."""
+    """Delete an imported record. Raises Refusal for an enrolled one."""
     asked.need("sslManage")
     record = asked.record(asked.id(), reading=True)
     if not record.imported:
@@ -109,7 +109,7 @@ def _reason_code(scm: Scm, body: Json) -> int:
             raise Refusal(MISSING, "Required field 'reasonCode' is missing.")
         return 0
     if isinstance(value, bool) or str(value) not in {str(code) for code in REASON_CODES}:
-        raise invalid("reasonCode", "none of 0, 1, 3, 4, 5")
+        raise invalid("reasonCode", "not one of 0, 1, 3, 4, 5")
     return int(value)
 
 

@@ -1,4 +1,4 @@
-"""Whether an organisation may order a name: delegated, awake, and proven to be the customer's."""
+"""Checks that an organisation may order a name: its domain must be delegated, active and validated."""
 
 from certline.simulator.state.customer_parts import Domain
 from certline.simulator.state.scm import Scm
@@ -6,12 +6,13 @@ from certline.simulator.wire.answers import Refusal
 
 
 def check(scm: Scm, names: tuple[str, ...], org_id: int) -> None:
-    """Refuse names that the organisation may not order, or whose domain is not validated."""
+    """Raise Refusal for names that the organisation may not order, or whose domain isn't active or validated."""
     found = []
     for name in names:
         allowed = [d for d in scm.customer.domains if _covers(d, name.lower(), org_id)]
         if not allowed:
             raise Refusal(-1010, f"The domain is not allowed for the organization: {name}")
+        # The most specific domain decides about state and validation.
         best = max(allowed, key=lambda domain: len(domain.name))
         if best.state != "ACTIVE":
             raise Refusal(-715, f"The domain is inactive: {name}")

@@ -1,4 +1,4 @@
-"""Certificate profiles and custom fields: what an order may say."""
+"""Handlers for certificate profiles and custom fields."""
 
 from starlette.responses import Response
 
@@ -9,7 +9,7 @@ from certline.simulator.wire.fields import path_id
 
 
 def types(asked: Asked) -> Response:
-    """The profiles, or those that one organisation is offered."""
+    """Return the profiles open to the caller, or only those offered to one organisation."""
     customer = asked.scm.customer
     ids = [i for each in customer.organizations for i in each.ids if asked.account.sees(i)]
     profiles = [p for p in customer.profiles.values() if any(p.offered_to(i) for i in ids)]
@@ -19,7 +19,7 @@ def types(asked: Asked) -> Response:
 
 
 def custom_fields(asked: Asked) -> Response:
-    """The fields that the customer added."""
+    """Return the customer's custom fields."""
     mandatory = asked.scm.settings.mandatory_custom_fields
     return answer(
         [
@@ -30,7 +30,7 @@ def custom_fields(asked: Asked) -> Response:
 
 
 def custom_fields_v2(asked: Asked) -> Response:
-    """The same fields with their inputs; there are some for SSL only."""
+    """Return the custom fields in the format of v2, with their inputs; only SSL has any."""
     if asked.query.get("certType", "ssl").lower() != "ssl":
         return answer([])
     mandatory = asked.scm.settings.mandatory_custom_fields
@@ -50,7 +50,7 @@ def custom_fields_v2(asked: Asked) -> Response:
 
 
 def as_json(profile: Profile) -> Json:
-    """A profile as the list and the details of a certificate show it."""
+    """Return a profile as SCM's JSON, used in the list and in the details of a certificate."""
     return {
         "id": profile.id,
         "name": profile.name,

@@ -1,4 +1,4 @@
-"""The next certificate: renew (a new record) and replace (the same record, a new certificate)."""
+"""Handlers that renew (a new record) and replace (the same record with a new certificate)."""
 
 import json
 
@@ -25,20 +25,20 @@ from certline.simulator.wire.fields import (
 
 
 def renew_by_id(asked: Asked) -> Response:
-    """Order a successor; the answer names it. The old certificate stays as it is."""
+    """Order a successor and return its id. The old certificate stays valid."""
     old = asked.record(asked.id())
     return answer({"sslId": _renew(asked, old).ssl_id})
 
 
 def renew_by_renew_id(asked: Asked) -> Response:
-    """Order a successor by the id that enrolling gave; its own id is not told."""
+    """Order a successor by the `renewId` from the enrolment; the successor's id isn't returned."""
     ssl_id = asked.scm.by_renew_id.get(asked.path["renewId"], 0)
     _renew(asked, asked.record(ssl_id))
     return nothing()
 
 
 def mark_renewed(asked: Asked) -> Response:
-    """Only note that a certificate was renewed elsewhere."""
+    """Record that a certificate was renewed elsewhere."""
     asked.need("sslRenew")
     _optional_body(asked)
     _mark(asked.record(asked.id("id")))
@@ -46,7 +46,7 @@ def mark_renewed(asked: Asked) -> Response:
 
 
 def replace(asked: Asked) -> Response:
-    """Have the certificate made anew, for a new key or other names, under the same id."""
+    """Order the certificate again with a new key or other names, under the same id."""
     asked.need("sslReplace")
     scm = asked.scm
     body = asked.body()
@@ -64,6 +64,7 @@ def replace(asked: Asked) -> Response:
     check_one_name(scm, record.profile, new_name, new_sans)
     name_check.check(scm, (new_name, *new_sans), record.org_id)
 
+    # Every check precedes the first change, so that a refused replacement leaves the record as it was.
     record.earlier.append(record.issue)
     record.issue = None
     record.issued_at = None
@@ -114,7 +115,7 @@ def _new_key(asked: Asked, old: Record) -> Key:
 
 
 def _optional_body(asked: Asked) -> Json:
-    """The body, or an empty one: none at all is fine, a bare `""` was until 2024."""
+    """Return the body, or an empty one if none was sent. SCM accepted a bare `""` until 2024."""
     if not asked.raw.strip():
         return {}
     if asked.raw.strip() == json.dumps("").encode():

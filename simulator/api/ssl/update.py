@@ -1,4 +1,4 @@
-"""PUT: changing a record; what was ordered only while nobody has issued it."""
+"""Handler that updates a record; the fields of the order only until the CA has issued the certificate."""
 
 from starlette.responses import Response
 
@@ -21,12 +21,12 @@ from certline.simulator.wire.fields import (
 
 DAYS_BEFORE_EXPIRY = 30
 AUTO_RENEW_STATES = {"not scheduled": "Not scheduled", "scheduled": "Scheduled"}
-# What was ordered: these may change only before the CA has issued.
+# Fields of the order, which may change only before the CA has issued the certificate.
 ORDERED = ("term", "certTypeId", "orgId", "commonName", "csr", "subjectAlternativeNames")
 
 
 def update(asked: Asked) -> Response:
-    """Change the record whose id is in the body; the answer is its details."""
+    """Change the record whose id is in the body, and return its details."""
     asked.need("sslManage")
     body = asked.body()
     record = asked.record(required_number(body, "sslId"))
@@ -34,9 +34,10 @@ def update(asked: Asked) -> Response:
     if any(body.get(name) is not None for name in ORDERED):
         changes = _order(asked, record, body)
     changes |= _remarks(asked.scm, record, body)
-    # Nothing changes unless everything may.
+    # Everything is checked first, so that a refused update changes nothing.
     for name, value in changes.items():
         setattr(record, name, value)
+    # A refused order that is edited is submitted again; `_order` always sets "term".
     if record.status in status.EDITABLE - {status.REQUESTED} and "term" in changes:
         asked.scm.request(record, asked.account)
     return answer(details.as_json(asked, record))

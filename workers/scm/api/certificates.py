@@ -1,4 +1,4 @@
-"""Certificates at SCM: finding, reading, fetching, describing."""
+"""Calls that list, read, update and collect certificates at SCM."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -13,22 +13,22 @@ from certline.workers.scm.transport.caller import Call
 
 ALL = CertificateFilter()
 
-# SCM's names; the filter's other fields differ only in how they are written (`commonName`).
+# SCM's parameter names, where more than the spelling (snake case to `commonName`) differs.
 NAMES = {"profile_id": "sslTypeId"}
 
 
 class Certificates(Pages):
-    """Nothing here orders anything."""
+    """Methods for certificates that exist at SCM; none of them places an order."""
 
     def certificates(self, wanted: CertificateFilter = ALL) -> list[CertificateRow]:
-        """All certificates that pass the filter and that this account sees, page after page."""
+        """Return all certificates that match the filter and are visible to this account, over all pages."""
         call = Call("certificates", "GET", "/ssl/v1", parameters(wanted))
         return self._pages(call, parser.certificate_row, lambda row: row.ssl_id)
 
     def certificate_page(
         self, wanted: CertificateFilter = ALL, position: int = 0
     ) -> CertificatePage:
-        """One page of that list, from an offset of rows on; `Walk` says where the next one begins."""
+        """Return one page of that list, starting at row offset `position`; `Walk` computes the next offset."""
         call = Call("certificates", "GET", "/ssl/v1", parameters(wanted))
         rows, headers = self._one_with_headers(
             call.with_params(size=PAGE, position=position),
@@ -37,7 +37,10 @@ class Certificates(Pages):
         return CertificatePage(tuple(rows), total_in(headers))
 
     def count_certificates(self, wanted: CertificateFilter = ALL) -> int:
-        """How many they are. A host that doesn't know HEAD is asked for a page of one row."""
+        """Return the number of certificates that match the filter. Raises Garbled if SCM sends no count.
+
+        Uses HEAD, or a page of one row at hosts that don't support HEAD.
+        """
         call = Call("count_certificates", "HEAD", "/ssl/v1", parameters(wanted))
         try:
             answer = self._call(call)
@@ -52,7 +55,7 @@ class Certificates(Pages):
         return total
 
     def details(self, ssl_id: int) -> Details:
-        """A certificate's record. Raises NotFound."""
+        """Return a certificate's record. Raises NotFound."""
         return self._details_of(ssl_id, Call("details", "GET", f"/ssl/v1/{ssl_id:d}"))
 
     def update(
@@ -63,7 +66,7 @@ class Certificates(Pages):
         external_requester: str | None = None,
         auto_renew: AutoRenew | None = None,
     ) -> Details:
-        """Change a record; what is None stays. Answers the record as it is then."""
+        """Change fields of a record; those that are None stay as they are. Returns the changed record."""
         body: dict[str, object] = {"sslId": ssl_id}
         if comments is not None:
             body["comments"] = comments
@@ -76,31 +79,35 @@ class Certificates(Pages):
         return self._details_of(ssl_id, Call("update", "PUT", "/ssl/v1", body=body))
 
     def collect(self, ssl_id: int) -> bytes:
-        """The certificate with its chain, in no order to rely on. Raises NotReady if it's too early."""
+        """Return the certificate with its chain, in PEM or DER and in no reliable order.
+
+        Raises NotReady if the certificate isn't collectable yet.
+        """
         path = f"/ssl/v1/collect/{ssl_id:d}"
         body = self._call(Call("collect", "GET", path, {"format": "x509"})).body or b""
         if not body.strip():
             raise NotReady("collect", "an empty answer", status=200)
-        # PEM, or DER (an ASN.1 sequence): PKCS#7 has been seen under this format too.
+        # PEM, or DER (0x30: an ASN.1 sequence). SCM has been seen to send PKCS#7 for this format too.
         if b"-----BEGIN " not in body and not body.startswith(b"\x30"):
             raise Garbled("collect", "neither PEM nor DER", status=200)
         return body
 
     def _details_of(self, ssl_id: int, call: Call) -> Details:
         found = self._one(call, parser.details)
+        # The record of another certificate must never be taken for this one's.
         if found.ssl_id != ssl_id:
             raise Garbled(call.operation, f"asked for {ssl_id}, got {found.ssl_id}", status=200)
         return found
 
 
 def total_in(headers: Mapping[str, str]) -> int | None:
-    """How many rows a list has, as SCM says beside a page of it."""
+    """Return the number of rows of a whole list from `X-Total-Count`, or None if missing or unreadable."""
     total = headers.get("X-Total-Count", "").strip()
     return int(total) if total.isascii() and total.isdigit() and len(total) <= 18 else None
 
 
 def parameters(wanted: CertificateFilter) -> dict[str, int | str]:
-    """The filter as SCM's query; what is None or empty is left out."""
+    """Return the filter as SCM's query parameters; fields that are None or empty are left out."""
     asked = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
     return {
         NAMES.get(name) or _camel(name): value

@@ -1,4 +1,4 @@
-"""What is done with certificates at SCM. Nothing here is ever sent twice by the client."""
+"""Calls that order, revoke, approve and decline certificates. The client never sends any of them twice."""
 
 import re
 from collections.abc import Sequence
@@ -9,24 +9,25 @@ from certline.workers.scm.errors import Garbled
 from certline.workers.scm.inputs import Enrolment, RevocationReason
 from certline.workers.scm.transport.caller import Call, Caller
 
-# As late as it likes; else a moment of `connections.since_boot`.
+# No limit for `send_before`; any other value is a time on the clock of `connections.since_boot`.
 ALWAYS = float("inf")
 
 
 class Ordering(Caller):
-    """Orders cost money: after OutcomeUnknown it may have been ordered, so look at SCM first.
+    """Methods that change certificates at SCM.
 
-    What is not on its way by `send_before` is not sent at all: NotSent.
+    Orders cost money: after OutcomeUnknown the certificate may have been ordered, so check at SCM before
+    ordering again. A request that hasn't been sent by `send_before` is never sent, and NotSent is raised.
     """
 
     def enroll(self, order: Enrolment, *, send_before: float = ALWAYS) -> Enrolled:
-        """Order a certificate, which costs money. After OutcomeUnknown it may have been ordered."""
+        """Order a new certificate and return its ids. It costs money, possibly even after OutcomeUnknown."""
         body: dict[str, object] = {
             "orgId": order.org_id,
             "certType": order.profile_id,
             "term": order.term,
             "csr": order.csr,
-            # A text here; SCM refuses a list (-1002).
+            # A comma-separated text; SCM refuses a list (-1002), although `replace` needs one.
             "subjAltNames": ",".join(order.sans),
             "comments": order.comments,
             "externalRequester": ", ".join(order.external_requesters),
@@ -39,9 +40,9 @@ class Ordering(Caller):
         return self._one(call, parser.enrolled)
 
     def renew(self, ssl_id: int, csr: str, *, send_before: float = ALWAYS) -> int:
-        """Order a successor with the same names and profile; answers its id. It costs money.
+        """Order a successor with the same names and profile, and return its id. It costs money.
 
-        Always with a CSR of a fresh key: without one SCM would take the old key again.
+        The CSR is mandatory and should have a new key: without a CSR, SCM would reuse the old key.
         """
         path = f"/ssl/v1/renewById/{ssl_id:d}"
         call = Call("renew", "POST", path, body={"csr": csr}, send_before=send_before)
@@ -60,52 +61,52 @@ class Ordering(Caller):
         sans: Sequence[str] = (),
         send_before: float = ALWAYS,
     ) -> None:
-        """Order the same certificate with another key. Its id stays, and its old serial lives on."""
+        """Order a reissue: the same SCM id with a new key, optionally new names. The old serial stays valid."""
         body: dict[str, object] = {"csr": csr, "reason": reason}
         if common_name:
             body["commonName"] = common_name
         if sans:
-            body["subjectAlternativeNames"] = list(sans)  # a list here, a text in `enroll`
+            body["subjectAlternativeNames"] = list(sans)  # a list, whereas `enroll` sends a text
         path = f"/ssl/v1/replace/{ssl_id:d}"
         self._nothing(Call("replace", "POST", path, body=body, send_before=send_before))
 
     def revoke(self, ssl_id: int, code: RevocationReason, reason: str) -> None:
-        """Revoke what is issued under this id now: after `replace` that is the new certificate.
+        """Revoke the certificate currently issued under this id: after `replace`, that is the new one.
 
-        Raises AlreadyDone if it isn't issued (any more).
+        Raises AlreadyDone if it isn't issued, or no longer.
         """
         path = f"/ssl/v1/revoke/{ssl_id:d}"
         self._nothing(Call("revoke", "POST", path, body=_because(code, reason)))
 
     def revoke_by_serial(self, serial: str, code: RevocationReason, reason: str) -> None:
-        """Revoke one certificate. Raises AlreadyDone if it isn't issued (any more).
+        """Revoke the certificate with this serial number. Raises AlreadyDone if it isn't issued, or no longer.
 
-        With colons the serial number is sent byte for byte as given; without, it is filled up to
-        whole bytes. Raises ValueError if it isn't a hexadecimal number.
+        A serial number with colons is sent as given, in upper case; one without is padded to whole bytes first.
+        Raises ValueError if it isn't hexadecimal.
         """
         path = f"/ssl/v1/revoke/serial/{colons(serial)}"
         self._nothing(Call("revoke_by_serial", "POST", path, body=_because(code, reason)))
 
     def approve(self, ssl_id: int, message: str) -> None:
-        """Approve an order that waits for it; SCM wants a message."""
+        """Approve an order that waits for approval; SCM requires a message."""
         path = f"/ssl/v1/approve/{ssl_id:d}"
         self._nothing(Call("approve", "POST", path, body={"message": message}))
 
     def decline(self, ssl_id: int, message: str) -> None:
-        """Decline an order that waits for approval; SCM wants a message."""
+        """Decline an order that waits for approval; SCM requires a message."""
         path = f"/ssl/v1/decline/{ssl_id:d}"
         self._nothing(Call("decline", "POST", path, body={"message": message}))
 
 
 def colons(serial: str) -> str:
-    """A serial number as SCM writes it: `0ABC` and `abc` are `0A:BC`."""
+    """Return a serial number in SCM's form: `0ABC` and `abc` become `0A:BC`. Raises ValueError if not hex."""
     serial = serial.strip().upper()
     if re.fullmatch(r"[0-9A-F]{2}(:[0-9A-F]{2})+", serial):
         return serial
     if not re.fullmatch(r"[0-9A-F]{1,128}", serial):
-        raise ValueError("a serial number is hexadecimal, with or without colons between its bytes")
+        raise ValueError("a serial number must be hex, with or without colons between its bytes")
     return ":".join(re.findall("..", serial.zfill(len(serial) + len(serial) % 2)))
 
 
 def _because(code: RevocationReason, reason: str) -> dict[str, object]:
-    return {"reasonCode": int(code), "reason": reason}  # the code is a number on v1
+    return {"reasonCode": int(code), "reason": reason}  # v1 of the API takes the code as a number

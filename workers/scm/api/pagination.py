@@ -1,4 +1,4 @@
-"""Lists that SCM gives page by page, while rows come and go."""
+"""Reading of SCM's paged lists, whose rows may be added or removed while they are read."""
 
 from collections.abc import Callable, Hashable
 from typing import TypeVar
@@ -8,38 +8,40 @@ from certline.workers.scm.transport.caller import Call, Caller
 
 T = TypeVar("T")
 
-# SCM's largest page; without `size` it gives 12 rows.
+# SCM's largest page size, in rows; without `size` it returns 12 rows.
 PAGE = 200
-# 200,000 rows: a server that never ends its list is broken.
+# About 200,000 rows: a server whose list is longer is assumed to be broken.
 MOST_PAGES = 1_000
-# How often we go back for rows that have moved; a list without any order moves for ever.
+# Limit on going back for rows that have moved; a list without a stable order would send us back for ever.
 MOST_BACKS = 100
 
 
 class Walk:
-    """The way through a list, page by page; `position` is an offset of rows, not a number of pages.
+    """Position in a paged list that is being read; `position` is an offset in rows, not a page number.
 
-    A page begins with the last row of the page before, so that it joins what we have without a
-    gap. If it doesn't, earlier rows have gone and later ones slipped past us: we go back a page.
-    The list ends with a page that joins and brings nothing new; neither a short page nor
-    `X-Total-Count` alone ends it, for a server may cap the size lower than asked, and may leave
-    the header out.
+    Each page overlaps the previous one by a row, which shows that no row was missed between them. If a page
+    doesn't overlap, rows before it were removed and later rows moved up past our position: we go back a page.
+    The list is over when an overlapping page has no new rows. Neither a short page nor `X-Total-Count` alone
+    ends it, because a server may cap the page size below the one requested, and may omit the header.
     """
 
     def __init__(self, position: int = 0) -> None:
-        """Begin, or go on at a position that an earlier walk had come to."""
+        """Begin at the start, or continue at the position that an earlier walk had reached."""
         self.position = position
         self.over = False
         self._widest = PAGE if position else 0
         self._backs = 0
-        self._read_to = -1  # where we went back from: the list goes on there
+        # Offset that we went back from; the list can't be over before it is passed again.
+        self._read_to = -1
 
     def judge(self, rows: int, known: int, total: int | None = None) -> bool:
-        """Judge the page at `position`, and go on from it; answers whether its rows are to be taken.
+        """Evaluate the page read at `position` and move on. Returns True if its rows are to be used.
 
-        It has so many rows, of which so many had been taken before; `total` is what SCM says.
+        `rows` is the number of rows on the page, `known` how many of them were used before, and `total` the
+        number of rows of the whole list as reported by SCM. Afterwards `position` is the next offset to read.
         """
         self._widest = max(self._widest, rows)
+        # With pages of one row there is no overlap to check.
         joins = self.position == 0 or self._widest == 1 or known > 0
         if not joins and self._backs < MOST_BACKS:
             self._backs += 1
@@ -49,19 +51,19 @@ class Walk:
         short = rows < PAGE and total is not None and self.position + rows >= total
         self.over = short or not rows or (known == rows and self.position > self._read_to)
         if not self.over:
-            self.position += max(1, rows - 1)
+            self.position += max(1, rows - 1)  # the next page overlaps this one by a row
         return True
 
 
 class Pages(Caller):
-    """Reads a whole list."""
+    """Base class of callers that read paged lists as a whole."""
 
     def _pages(
         self, call: Call, read: Callable[[object], T], key: Callable[[T], Hashable]
     ) -> list[T]:
-        """All rows, each once, as it was read last."""
+        """Return all rows of a list, each once, as read last. Raises Garbled if the list doesn't end."""
         found: dict[Hashable, T] = {}
-        joined: set[Hashable] = set()  # read without a gap from the start
+        joined: set[Hashable] = set()  # keys of the pages that overlap without a gap from the start
         walk = Walk()
         for _ in range(MOST_PAGES):
             page = self._list(call.with_params(size=PAGE, position=walk.position), read)

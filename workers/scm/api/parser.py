@@ -1,4 +1,4 @@
-"""From a JSON answer to values, one function for each kind of answer."""
+"""Functions that read SCM's JSON into values, one for each kind of response; all raise WrongShapeError."""
 
 from certline.workers.scm.answers import (
     AdminRecord,
@@ -29,13 +29,13 @@ from certline.workers.scm.transport.json_reader import (
 
 
 def organization(raw: object) -> Organization:
-    """A row of GET /organization/v1."""
+    """Read a row of GET /organization/v1."""
     row = Row(raw)
     return Organization(row.id("id"), row.text("name"), row.each("departments", _department))
 
 
 def organization_details(raw: object) -> OrganizationDetails:
-    """The answer of GET /organization/v1/{id}."""
+    """Read the response of GET /organization/v1/{id}."""
     row = Row(raw)
     return OrganizationDetails(
         id=row.id("id"),
@@ -55,13 +55,13 @@ def _department(raw: object) -> Department:
 
 
 def domain_row(raw: object) -> DomainRow:
-    """A row of GET /domain/v1."""
+    """Read a row of GET /domain/v1."""
     row = Row(raw)
     return DomainRow(row.id("id"), row.text("name"))
 
 
 def domain(raw: object) -> Domain:
-    """The answer of GET /domain/v1/{id}."""
+    """Read the response of GET /domain/v1/{id}."""
     row = Row(raw)
     return Domain(
         id=row.id("id"),
@@ -86,7 +86,7 @@ def _delegation(raw: object) -> Delegation:
 
 
 def validation(raw: object) -> Validation:
-    """A row of GET /dcv/v1/validation."""
+    """Read a row of GET /dcv/v1/validation, or of v2."""
     row = Row(raw)
     if not row.has("domain"):
         raise WrongShapeError("domain is missing")
@@ -101,7 +101,7 @@ def validation(raw: object) -> Validation:
 
 
 def profile(raw: object) -> Profile:
-    """A row of GET /ssl/v1/types; older answers have neither description nor key types."""
+    """Read a row of GET /ssl/v1/types; older versions of SCM send neither description nor key types."""
     row = Row(raw)
     return Profile(
         id=row.id("id"),
@@ -113,24 +113,24 @@ def profile(raw: object) -> Profile:
 
 
 def custom_field(raw: object) -> CustomField:
-    """A row of GET /ssl/v1/customFields."""
+    """Read a row of GET /ssl/v1/customFields."""
     row = Row(raw)
     return CustomField(row.id("id"), row.text("name"), mandatory=bool(row.flag("mandatory")))
 
 
 def enrolled(raw: object) -> Enrolled:
-    """The answer of POST /ssl/v1/enroll."""
+    """Read the response of POST /ssl/v1/enroll."""
     row = Row(raw)
     return Enrolled(row.id("sslId"), row.text("renewId") or None)
 
 
 def renewed(raw: object) -> int:
-    """The answer of POST /ssl/v1/renewById/{sslId}: the new id."""
+    """Read the response of POST /ssl/v1/renewById/{sslId}: the successor's id."""
     return Row(raw).id("sslId")
 
 
 def certificate_row(raw: object) -> CertificateRow:
-    """A row of GET /ssl/v1; keys without a value are left out."""
+    """Read a row of GET /ssl/v1; SCM leaves out keys that have no value."""
     row = Row(raw)
     return CertificateRow(
         ssl_id=_ssl_id(row),
@@ -141,7 +141,7 @@ def certificate_row(raw: object) -> CertificateRow:
 
 
 def details(raw: object) -> Details:
-    """The answer of GET /ssl/v1/{sslId}, and of PUT /ssl/v1."""
+    """Read the response of GET /ssl/v1/{sslId}, or of PUT /ssl/v1."""
     row = Row(raw)
     kind, auto_renew = row.inner("certType"), row.inner("autoRenewDetails")
     return Details(
@@ -178,8 +178,9 @@ def details(raw: object) -> Details:
 
 
 def report(raw: object) -> list[ReportRow]:
-    """The answer of POST /report/v1/ssl-certificates."""
+    """Read the response of POST /report/v1/ssl-certificates."""
     row = Row(raw)
+    # A statusCode other than 0 is an error despite HTTP 200; with statusCode 0 an empty report may lack `reports`.
     if row.number("statusCode"):
         raise WrongShapeError(f"the report's statusCode is {row.text('statusCode')}")
     if not row.has("reports") and not row.has("statusCode"):
@@ -188,7 +189,7 @@ def report(raw: object) -> list[ReportRow]:
 
 
 def report_row(raw: object) -> ReportRow:
-    """A row of the report; its names differ from those of the details."""
+    """Read a row of the report; its key names differ from those of the details."""
     row = Row(raw)
     return ReportRow(
         ssl_id=row.id("id"),
@@ -222,20 +223,20 @@ def report_row(raw: object) -> ReportRow:
 
 
 def password(raw: object) -> Password:
-    """The answer of GET /admin/v1/password; under which name it has the state isn't sure."""
+    """Read the response of GET /admin/v1/password; the state is read from either of two possible keys."""
     row = Row(raw)
     state = PasswordState.read(row.text("passwordState") or row.text("state"))
     return Password(state, row.day("expirationDate"))
 
 
 def admin_row(raw: object) -> AdminRow:
-    """A row of GET /admin/v1."""
+    """Read a row of GET /admin/v1."""
     row = Row(raw)
     return AdminRow(row.id("id"), row.text("login"))
 
 
 def admin_record(raw: object) -> AdminRecord:
-    """The answer of GET /admin/v1/{id}."""
+    """Read the response of GET /admin/v1/{id}."""
     row = Row(raw)
     roles = row.each("credentials", lambda one: Row(one).text("role"))
     return AdminRecord(
@@ -248,7 +249,7 @@ def admin_record(raw: object) -> AdminRecord:
 
 
 def _ssl_id(row: Row) -> int:
-    return row.id("id" if row.has("id") else "sslId")  # `id` is the new name
+    return row.id("id" if row.has("id") else "sslId")  # SCM deprecates `sslId` in favour of `id`
 
 
 def _custom_value(raw: object) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The one place that talks HTTP to SCM: a call in, an answer or a typed error out."""
+"""HTTP calls to SCM: the only module that sends them. Each returns a response or raises a typed error."""
 
 import json
 import threading
@@ -41,13 +41,14 @@ READS = {"GET", "HEAD"}
 
 @dataclass(frozen=True)
 class Hiding:
-    """Hides our secrets in a text, however an echo writes them; very short ones would garble it."""
+    """Replaces our secrets in a text by `***`, in plain, URL-encoded, JSON and HTML form."""
 
     secrets: tuple[str, ...] = field(repr=False)
 
     def __call__(self, text: str) -> str:
-        """The text with stars."""
+        """Return the text with every secret replaced by `***`."""
         for secret in self.secrets:
+            # A shorter secret would occur by chance everywhere and make the text unreadable.
             if len(secret) > 3:
                 for echo in (secret, quote_plus(secret), json.dumps(secret)[1:-1], escape(secret)):
                     text = text.replace(echo, "***")
@@ -56,8 +57,10 @@ class Hiding:
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `is_report`: it may take long and bring much. `send_before`: a moment of
-    `connections.since_boot`; after it nothing is sent, and NotSent raised.
+    """One request to SCM.
+
+    `is_report` selects the longer time-out and the larger size limit. `send_before` is a time on the clock of
+    `connections.since_boot`; once it has passed, nothing is sent and NotSent is raised.
     """
 
     operation: str
@@ -69,16 +72,17 @@ class Call:
     send_before: float = float("inf")
 
     def with_params(self, **params: int | str) -> "Call":
-        """The same call with further parameters."""
+        """Return a copy of the call with further query parameters."""
         return replace(self, params={**self.params, **params})
 
 
 class Caller:
-    """One account at SCM; safe to share between threads. Every method raises ScmError only.
+    """Client of one account at SCM; may be shared between threads. Its methods raise only ScmError.
 
-    `connect_timeout`, `read_timeout` and `report_timeout` are seconds; the latter two count between
-    two pieces of an answer, and thrice as long for all of it. Ordering is slow, for SCM talks to
-    the CA meanwhile. `ca_bundle` is a file of roots. `pacing` may hold a call back.
+    `connect_timeout`, `read_timeout` and `report_timeout` are in seconds. The latter two limit the wait between
+    two pieces of a response; the whole response may take three times as long. Orders are slow, because SCM
+    contacts the CA before it responds. `ca_bundle` is the path of a PEM file with trusted roots. `pacing` may
+    delay or refuse a call before it is sent.
     """
 
     def __init__(
@@ -116,13 +120,13 @@ class Caller:
                 session.close()
 
     def _one(self, call: Call, read: Callable[[object], T]) -> T:
-        """The value that the answer's JSON stands for."""
+        """Send a call and return the value read from the response's JSON. Raises Garbled if it can't be read."""
         return self._one_with_headers(call, read)[0]
 
     def _one_with_headers(
         self, call: Call, read: Callable[[object], T]
     ) -> tuple[T, Mapping[str, str]]:
-        """The value that the answer's JSON stands for, and what came with it."""
+        """Do the same as `_one`, and also return the response's headers."""
         with self._paced(call):
             answer = self._answer(call)
             try:
@@ -131,25 +135,28 @@ class Caller:
                 why = str(wrong)
             except (ValueError, RecursionError):
                 why = "not JSON"
+            # Raised outside the `except`, so that no traceback chains an error that quotes the body.
             raise Garbled(call.operation, why, status=answer.status)
 
     def _list(self, call: Call, read: Callable[[object], T]) -> list[T]:
         return self._one(call, lambda raw: rows(raw, read))
 
     def _nothing(self, call: Call) -> None:
-        """A call whose success is an empty answer: a page with status 200 isn't one."""
+        """Send a call that succeeds with an empty response. Raises Garbled if a 2xx has a body."""
         with self._paced(call):
             answer = self._answer(call)
+            # A page with status 200 is a proxy's, and no sign that SCM did anything.
             if (answer.body or b"").strip():
                 raise Garbled(call.operation, "an empty answer was expected", status=answer.status)
 
     def _call(self, call: Call) -> Answer:
-        """A whole 2xx, or a typed error."""
+        """Send a call, paced, and return its complete 2xx response. Raises a typed error otherwise."""
         with self._paced(call):
             return self._answer(call)
 
     @contextmanager
     def _paced(self, call: Call) -> Iterator[None]:
+        # Encloses the reading of the body too, so that a Garbled response also counts as a failure.
         self._pacing.before(call.operation)
         try:
             yield
@@ -159,14 +166,16 @@ class Caller:
         self._pacing.after(call.operation, None)
 
     def _answer(self, call: Call) -> Answer:
-        """A whole 2xx, or a typed error. With a token, a 401 may mean that the token has ended
-        early: a read then tries once more with another; nothing else is ever sent twice.
+        """Return the complete 2xx response to a call. Raises a typed error otherwise.
+
+        With token login, a 401 may mean that the token expired early: a read is then repeated once with a new
+        token. Nothing else is ever sent twice.
         """
         token = self._tokens.current() if self._tokens else None
         answer = self._ask(call, token)
         if self._tokens and token and isinstance(answer, Answer) and answer.status == 401:
             self._tokens.drop(token)
-            # SCM has never taken this one: the login is refused, and a new token won't help.
+            # A token that SCM never accepted means that the login is refused: a new one won't help.
             if token.accepted and call.method in READS:
                 token = self._tokens.current()
                 answer = self._ask(call, token)
@@ -215,9 +224,9 @@ class Caller:
             return exchange(session, "POST", url, limits, data=form, verify=self._verify)
 
     def _session_for(self, method: str) -> AbstractContextManager[requests.Session]:
-        # A server may close an idle connection just as we write on it, and nobody can tell that
-        # from a server that read the request and died. An order must not be in doubt for that,
-        # so what isn't a read gets a connection of its own.
+        # A server may close an idle connection just as we write to it, which looks the same as a server that
+        # read the request and then died. That must not leave an order's outcome unknown, so every call that
+        # isn't a read gets a new connection.
         if method not in READS:
             return closing(self._open_session({"Connection": "close"}))
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -232,7 +241,7 @@ class Caller:
         return open_session({**ours, **self._login.headers(), **extra}, self._tls)
 
     def _hiding(self, token: Token | None) -> Hide:
-        """What takes our secrets out of a text."""
+        """Return the function that removes our secrets, including this token, from a text."""
         return Hiding((*self._login.secrets(), token.value if token else ""))
 
 

@@ -1,4 +1,4 @@
-"""The client certificate: checked when it is given, and loaded for TLS without a trace on disk."""
+"""Checks a TLS client certificate, and loads it into an SSL context without leaving a usable key on disk."""
 
 import secrets
 import ssl
@@ -17,17 +17,18 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 
 def check_pair(certificate_pem: bytes, key_pem: bytes) -> None:
-    """Raises ValueError, which never shows a key, unless these are a certificate and its key."""
+    """Raise ValueError unless these are a certificate and its private key; the text never shows the key."""
     certificate, key = _read(certificate_pem, key_pem)
     if certificate.public_key() != key.public_key():
         raise ValueError("key_pem isn't the key of the first certificate in certificate_pem")
 
 
 def client_context(certificate_pem: bytes, key_pem: bytes) -> ssl.SSLContext:
-    """TLS settings that show this certificate; the server is verified as ever.
+    """Return an SSL context that presents this certificate; the server is verified as usual.
 
-    Python loads keys from files only. This one has mode 0600, is gone when we return, and its key
-    is encrypted with a password that nobody has: a killed process leaves nothing of use.
+    Python's ssl module loads keys only from files. The temporary file has mode 0600 and is deleted before this
+    returns; its key is encrypted with a random password held only in memory, so that the file is useless if the
+    process is killed and leaves it behind. Raises ValueError if the pair can't be used.
     """
     context = create_urllib3_context()
     _, key = _read(certificate_pem, key_pem)
@@ -42,6 +43,7 @@ def client_context(certificate_pem: bytes, key_pem: bytes) -> ssl.SSLContext:
             why = error.reason
         else:
             return context
+    # Raised outside the `except`, so that no traceback chains an error of the key's loading.
     raise ValueError(f"certificate_pem and key_pem can't be used for TLS: {why}")
 
 
@@ -51,7 +53,7 @@ def _read(certificate_pem: bytes, key_pem: bytes) -> tuple[x509.Certificate, Pri
     except ValueError:
         raise ValueError("certificate_pem must be a certificate in PEM form") from None
     try:
-        # Checking an RSA key's numbers takes long, and TLS would fail with a wrong one.
+        # Validating an RSA key is slow, and not needed: TLS would fail with an invalid one.
         key = load_pem_private_key(key_pem, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("key_pem must be a private key in PEM form, not encrypted") from None

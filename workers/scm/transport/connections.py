@@ -1,7 +1,7 @@
-"""Connections that note whether a request was written, and that end an answer which drips.
+"""Connections that record whether a request was written, and that end a response which arrives too slowly.
 
-`putrequest` is called after a proxy's CONNECT and the TLS handshake, so whatever fails in those
-leaves `written` False.
+`putrequest` is called only after a proxy's CONNECT and the TLS handshake, so a failure in either leaves
+`written` False.
 """
 
 import io
@@ -14,21 +14,21 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-# Linux has a clock that also counts while the machine is suspended.
+# Linux's CLOCK_BOOTTIME also counts while the machine is suspended; elsewhere the monotonic clock has to do.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def since_boot() -> float:
-    """Seconds on a clock that never jumps and, where there is one, doesn't stand still in a suspend."""
+    """Return seconds on a monotonic clock which, on Linux, also counts time spent suspended."""
     return time.clock_gettime(_CLOCK)
 
 
 class TooLateError(OSError):
-    """The request was to be sent by a certain moment, which has passed: nothing was written."""
+    """The request's `send_before` has passed; nothing was written."""
 
 
 class Progress(threading.local):
-    """How far this thread's current request has come, and when its answer must be here."""
+    """Progress of this thread's current request: whether it was written, and its response's deadline."""
 
     written = False
     deadline = float("inf")
@@ -36,20 +36,21 @@ class Progress(threading.local):
     _send_before = float("inf")
 
     def begin(self, connecting: float, patience: float, send_before: float = float("inf")) -> None:
-        """A new request: `patience` seconds for the answer, counted from its first byte.
+        """Start a new request, whose whole response may take `patience` seconds from its first byte sent.
 
-        That byte leaves before `send_before` (of `since_boot`), or never.
+        If that byte isn't sent before `send_before` (on the clock of `since_boot`), nothing is sent.
         """
         self.written = False
         self._send_before = send_before
         self._patience = patience
-        self.deadline = time.monotonic() + connecting + patience  # for what a proxy says first
+        # Holds until the first byte is sent: it limits a proxy's response to CONNECT.
+        self.deadline = time.monotonic() + connecting + patience
 
     def write(self) -> None:
-        """The first byte leaves. Raises TooLateError where its time has passed."""
+        """Record that the first byte is about to be sent. Raises TooLateError if `send_before` has passed."""
         if not self.written:
             if since_boot() > self._send_before:
-                raise TooLateError("too late to send: this process was held up")
+                raise TooLateError("too late to send: this process was delayed")
             self.written = True
             self.deadline = time.monotonic() + self._patience
 
@@ -58,7 +59,7 @@ progress = Progress()
 
 
 class _Watched(io.RawIOBase):
-    """What a socket brings, until the deadline; requests' own time-out counts each piece anew."""
+    """Stream that reads from a socket until the deadline; requests' own time-out restarts with each piece."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
@@ -71,7 +72,7 @@ class _Watched(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         left = progress.deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the whole answer took too long")
+            raise TimeoutError("the whole response took too long")
         wait = min(self._pause, left)
         self._sock.settimeout(None if wait == float("inf") else wait)
         return self._raw.readinto(buffer)
@@ -84,6 +85,7 @@ class _Watched(io.RawIOBase):
 class _Response(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
+        # The status line and headers are read through `fp` too, so the deadline covers them.
         self.fp = io.BufferedReader(_Watched(self.fp.detach(), sock))
 
 
@@ -97,7 +99,8 @@ class _Noting(HTTPConnection):
 
     def send(self, data: Any) -> None:
         if self.sock is None:
-            self.connect()  # plain HTTP connects as late as this
+            self.connect()  # plain HTTP connects only now; a failure must leave `written` False
+        # Before `putrequest` only a proxy's CONNECT is sent, which isn't the request itself.
         if self._started:
             progress.write()
         super().send(data)
@@ -108,12 +111,12 @@ class _NotingTls(_Noting, HTTPSConnection):
 
 
 class Pool(HTTPConnectionPool):
-    """Plain HTTP."""
+    """Connection pool for plain HTTP."""
 
     ConnectionCls = _Noting
 
 
 class TlsPool(HTTPSConnectionPool):
-    """HTTP over TLS."""
+    """Connection pool for HTTP over TLS."""
 
     ConnectionCls = _NotingTls

@@ -1,4 +1,4 @@
-"""From an HTTP answer to an error, or to none. Pure: an answer in, an error out."""
+"""Pure functions that turn an HTTP response into an error, or into none."""
 
 import json
 import re
@@ -12,36 +12,36 @@ from certline.workers.scm.errors import Garbled, ScmError
 from certline.workers.scm.transport.error_rules import CHANGES, rule_for
 from certline.workers.scm.transport.http import Answer
 
-# Enough for a person to recognise a proxy's page.
+# Characters: enough to recognise a proxy's page.
 LONGEST_DESCRIPTION = 300
 
-# From a text to the same without our secrets.
+# Function that returns a text without our secrets.
 Hide = Callable[[str], str]
 
 
 @dataclass(frozen=True)
 class _Word:
-    """SCM's own `{"code": …, "description": …}`; the code may be missing."""
+    """SCM's own error body, `{"code": …, "description": …}`; the code may be missing."""
 
     code: int | None
     description: str
 
 
 def error_in(operation: str, answer: Answer, hide: Hide = str) -> ScmError | None:
-    """The error an answer stands for; None for a whole 2xx.
+    """Return the error that a response stands for, or None for a complete 2xx.
 
-    Whoever answers may echo our headers, so every text goes through `hide` before it is cut.
+    A response may echo our headers, so every text goes through `hide` before it is shortened.
     """
     status = answer.status
     if 200 <= status < 300:
         if answer.body is not None:
             return None
-        return Garbled(operation, hide(f"broken off: {answer.broken}"), status=status)
+        return Garbled(operation, hide(f"response cut off: {answer.broken}"), status=status)
 
     word = _word(answer.body, hide)
     code = word.code if word else None
     text = (word.description if word else _page(answer.body, hide)) or phrase(status)
-    # A bare 404 is SCM's own where a record is asked for by its id.
+    # An empty 404 to a read is taken for SCM's own; to a change it may be a proxy's, so the outcome is unknown.
     bare_404 = status == 404 and answer.body == b"" and operation not in CHANGES
     rule = rule_for(operation, status, code, text, by_scm=word is not None or bare_404)
     wait = retry_after(answer.headers.get("Retry-After"))
@@ -51,7 +51,7 @@ def error_in(operation: str, answer: Answer, hide: Hide = str) -> ScmError | Non
 
 
 def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Seconds of a Retry-After header, which is seconds or an HTTP date; None if it is neither."""
+    """Return the seconds in a Retry-After header (seconds or an HTTP date), or None if it is neither."""
     value = (value or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value)
@@ -89,15 +89,18 @@ def _page(body: bytes | None, hide: Hide) -> str:
 
 
 def short(text: str, hide: Hide) -> str:
-    """One line for a person; cut after our secrets are hidden, or half of one would be left."""
+    """Return the text as one line of limited length, without our secrets.
+
+    Secrets are hidden before the text is cut; otherwise half of one could remain.
+    """
     text = hide(text).encode("utf-8", "replace").decode().replace("\0", "")
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_DESCRIPTION else text[: LONGEST_DESCRIPTION - 1] + "…"
 
 
 def phrase(status: int) -> str:
-    """HTTP's own words for a status."""
+    """Return the standard phrase for an HTTP status."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
-        return "an answer nobody knows"
+        return "unknown HTTP status"

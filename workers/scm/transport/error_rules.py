@@ -1,7 +1,7 @@
-"""Which error an answer is: data, in the order of SCM's own table, and what a person can do.
+"""Rules that map SCM's error responses to error types, with advice for the operator.
 
-SCM answers nearly every "no" with HTTP 400, so its code decides, and sometimes the operation and
-its words too. The first row that fits counts.
+SCM sends HTTP 400 for nearly every refusal, so its own code decides, and sometimes also the operation and the
+text. The rules follow the order of SCM's table of codes; the first that fits applies.
 """
 
 import re
@@ -27,7 +27,7 @@ ORDERS = ("enroll", "renew", "replace")  # cost money
 REVOKES = ("revoke", "revoke_by_serial")
 CHANGES = (*ORDERS, *REVOKES, "approve", "decline", "update")
 
-# "Still being made", where SCM takes the question for too early.
+# Codes that mean "still being processed": the call came too early.
 PENDING = (0, -103, -109, -183, -1400)
 INTERNAL = (-1, -14, -2, -65)
 NO_CODE = (None,)
@@ -35,9 +35,10 @@ NO_CODE = (None,)
 
 @dataclass(frozen=True)
 class Rule:
-    """One row: empty means any. `text` is searched in SCM's description, whatever its case.
+    """One row of the table; an empty field matches anything.
 
-    `by_scm`: the row is for SCM's own JSON; else for whoever answered, a proxy too.
+    `text` is a regular expression, searched for in SCM's description, ignoring case. A rule with `by_scm` applies
+    only to SCM's own JSON; the others apply to any responder, including a proxy.
     """
 
     codes: tuple[int | None, ...]
@@ -49,7 +50,7 @@ class Rule:
     by_scm: bool = True
 
     def fits(self, operation: str, status: int, code: int | None, text: str, by_scm: bool) -> bool:
-        """Whether this row is about such an answer."""
+        """Return True if this rule applies to such a response."""
         return (
             (by_scm or not self.by_scm)
             and (not self.statuses or status in self.statuses)
@@ -62,7 +63,7 @@ class Rule:
 ANY: tuple[int, ...] = ()
 
 RULES = (
-    # What HTTP says alone outweighs any code.
+    # These HTTP statuses outweigh any code of SCM's.
     Rule(ANY, Unavailable, statuses=range(500, 600), by_scm=False),
     Rule(ANY, Throttled, statuses=(429,), by_scm=False),
     Rule(
@@ -70,15 +71,15 @@ RULES = (
     ),
     Rule(ANY, NotSent, "the proxy wants a login", statuses=(407,), by_scm=False),
     Rule(ANY, OutcomeUnknown, statuses=(408, *range(300, 400)), by_scm=False),
-    Rule(ANY, NotFound, "SCM has nothing there, or doesn't show it to us", statuses=(404,)),
-    # SCM's codes.
+    Rule(ANY, NotFound, "SCM has no such record, or hides it from us", statuses=(404,)),
+    # From here on SCM's own codes decide.
     Rule(PENDING, NotReady, operations=("collect",)),
-    # "Being processed" says that there is an order: so we look before we order again.
+    # "Being processed" implies that an order exists, so it must be looked up before it is sent again.
     Rule(PENDING, OutcomeUnknown, "SCM is processing an order", operations=ORDERS),
     Rule(PENDING, TryAgain, "SCM is still making the certificate"),
-    # SCM doesn't say how far it came when it failed inside.
-    Rule(INTERNAL, OutcomeUnknown, "SCM failed on the way; look there first", operations=CHANGES),
-    Rule(INTERNAL, TryAgain, "SCM's own fault; if it lasts, ask Sectigo's support"),
+    # After an internal error SCM doesn't say how much of the request it carried out.
+    Rule(INTERNAL, OutcomeUnknown, "SCM failed midway; check at SCM first", operations=CHANGES),
+    Rule(INTERNAL, TryAgain, "an internal error at SCM; if it lasts, ask Sectigo's support"),
     Rule((-3, -25, -37), NeedsPerson, "give the API account the privilege for this, or its role"),
     Rule((-7,), Refused, "a required field is missing"),
     Rule((-9, -10, -138), Refused, "SCM can't read the CSR; make a new one"),
@@ -93,22 +94,22 @@ RULES = (
     Rule((-62,), Refused, "an IP address is invalid", text=r"\bIP\b"),
     Rule((-62,), Refused, "fill in every mandatory custom field"),
     Rule((-64,), Refused, "a field's value is invalid"),
-    Rule((-102,), AlreadyDone, "revoked before, or never issued: read it", operations=REVOKES),
+    Rule((-102,), AlreadyDone, "already revoked or never issued: check it", operations=REVOKES),
     Rule((-102,), Refused, "the certificate isn't issued"),
-    Rule((-105,), OutcomeUnknown, "the renewal failed on the way", operations=("renew",)),
-    Rule((-105,), Refused, "look at the certificate's status at SCM"),
+    Rule((-105,), OutcomeUnknown, "the renewal failed midway", operations=("renew",)),
+    Rule((-105,), Refused, "check the certificate's status at SCM"),
     Rule((-107, -737, -1137), NeedsPerson, "validate the domains at SCM, or validate them again"),
     Rule((-110, -192), Refused, "the certificate is revoked and can't be fetched"),
-    Rule((-123, -124, -5101), NotFound, "SCM has no such certificate, or doesn't show it to us"),
-    Rule((-126, -1450), Refused, "SCM doesn't know this format"),
-    Rule((-129,), OutcomeUnknown, "SCM lost its CA on the way; look whether the order is there"),
-    # A certificate can be issued and not collectable for a moment.
+    Rule((-123, -124, -5101), NotFound, "SCM has no such certificate, or hides it from us"),
+    Rule((-126, -1450), Refused, "SCM doesn't support this format"),
+    Rule((-129,), OutcomeUnknown, "SCM lost its CA midway; check whether the order exists at SCM"),
+    # For a moment after issue a certificate may not be collectable yet.
     Rule((-130,), NotReady, operations=("collect",)),
     Rule((-130,), Refused, "the certificate isn't issued"),
     Rule((-131, -134, -135, -160), Refused, "compare the custom fields with those at SCM"),
-    Rule((-139,), Refused, "SCM wants an external requester on each order"),
-    Rule((-140, -1138), TryAgain, "SCM couldn't check the CSR just now"),
-    Rule((-159,), AlreadyDone, "revoked before: read it", operations=REVOKES),
+    Rule((-139,), Refused, "SCM requires an external requester on each order"),
+    Rule((-140, -1138), TryAgain, "SCM is temporarily unable to check the CSR"),
+    Rule((-159,), AlreadyDone, "already revoked: check it", operations=REVOKES),
     Rule((-159,), Refused, "the certificate is revoked", text="revoked"),
     Rule((-159,), Refused, "compare the custom fields with those at SCM"),
     Rule((-164,), Refused, "no public certificate for an internal name or a private address"),
@@ -121,22 +122,22 @@ RULES = (
     Rule((-639, -1023), Refused, "SCM has no such organisation"),
     Rule((-714, -732), Refused, "a name isn't a valid public domain name"),
     Rule((-715, -727, -1010, -1603), NeedsPerson, "delegate the domain to the organisation at SCM"),
-    Rule((-723, -724), NeedsPerson, "look at the domain's validation at SCM"),
+    Rule((-723, -724), NeedsPerson, "check the domain's validation at SCM"),
     Rule((-843,), NeedsPerson, "have the organisation validated for this type of certificate"),
-    Rule((-1002,), Refused, "SCM can't parse our request: a fault of this program"),
-    Rule((-1021,), NeedsPerson, "open the REST API for the organisation (SSL tab) at SCM"),
+    Rule((-1002,), Refused, "SCM can't parse our request: a bug in this program"),
+    Rule((-1021,), NeedsPerson, "enable the REST API for the organisation (SSL tab) at SCM"),
     Rule((-1104, -1117), Refused, "the order number is invalid"),
     Rule((-1112, -1113), Refused, "the certificate's state doesn't allow this; read it again"),
-    Rule((-1140,), NeedsPerson, "an EV order is approved by somebody other than its requester"),
+    Rule((-1140,), NeedsPerson, "an EV order must be approved by someone other than its requester"),
     Rule((-1144,), NeedsPerson, "the certificate must be discovered again at SCM"),
     Rule((-1148,), Refused, "an automatically installed certificate can't be replaced"),
     Rule((-1601,), Refused, "a field has an invalid value: see SCM's text"),
     Rule((-1608,), NeedsPerson, "domain validation isn't enabled for the customer"),
-    # The CA may have been asked before SCM found its record changed.
+    # SCM may have sent the order to the CA before it noticed that its record had changed.
     Rule((-3114, -3115), OutcomeUnknown, "the record changed meanwhile", operations=ORDERS),
-    Rule((-3114, -3115), TryAgain, "somebody changed the record meanwhile"),
+    Rule((-3114, -3115), TryAgain, "the record was changed by someone else meanwhile"),
     Rule((-7306,), NeedsPerson, "the password breaks SCM's policy"),
-    # The code may be missing; then SCM's words have to do.
+    # If the code is missing, SCM's text decides.
     Rule(NO_CODE, NotReady, operations=("collect",), text="being processed|not collectable"),
     Rule(
         NO_CODE,
@@ -149,17 +150,17 @@ RULES = (
     Rule(
         NO_CODE,
         AlreadyDone,
-        "revoked before, or never issued: read it",
+        "already revoked or never issued: check it",
         operations=REVOKES,
         text="only issued certificates",
     ),
     Rule(NO_CODE, LoginRefused, "check login, password and customer URI", text="unknown user"),
     Rule(NO_CODE, NeedsPerson, "give the API account the privilege", text="not authori[sz]ed"),
-    # SCM isn't documented to say 403; whoever says it in SCM's manner means privileges.
+    # SCM doesn't document 403; in a body of SCM's format it can only mean missing privileges.
     Rule(ANY, NeedsPerson, "give the API account the privilege for this", statuses=(403,)),
     Rule(ANY, Refused),
-    # A 4xx that isn't SCM's: somebody between us answered, and nobody can tell what SCM did or
-    # would have said. A proxy's 404 page doesn't mean "no such certificate".
+    # A 4xx that isn't SCM's came from an intermediary, so it is unknown what SCM did, if anything.
+    # A proxy's 404 page doesn't mean "no such certificate".
     Rule(ANY, OutcomeUnknown, by_scm=False),
 )
 
@@ -167,5 +168,5 @@ RULES = (
 def rule_for(
     operation: str, status: int, code: int | None, text: str = "", *, by_scm: bool = True
 ) -> Rule:
-    """The first row that fits an answer which isn't a 2xx."""
+    """Return the first rule that applies to a response which isn't a 2xx; the last row matches any."""
     return next(rule for rule in RULES if rule.fits(operation, status, code, text, by_scm))

@@ -1,5 +1,6 @@
-"""HTTP without surprises: no retries, no redirects, no cookies, no netrc, an end to every answer;
-and one fact more than requests tells: whether any byte of the request was written before it failed.
+"""HTTP exchanges without retries, redirects, cookies or netrc, and with a limit on every response.
+
+A failed exchange also reports whether any byte of the request was written before, which requests itself doesn't.
 """
 
 import ssl
@@ -16,21 +17,20 @@ from urllib3.poolmanager import PoolManager
 
 from certline.workers.scm.transport.connections import Pool, TlsPool, progress
 
-# Everything that requests, and what lies below it, raises for a call that failed. ValueError: a
-# broken status line or header can end in one.
+# Everything that requests and the libraries below it raise for a failed call; a malformed status line or header
+# can end in a ValueError.
 FAULTS = (OSError, HTTPError, HTTPException, ValueError)
 
-# An answer may arrive in drips, each in time; all of it must be here after so many time-outs.
+# Each piece of a response may take one read time-out; the whole response may take this many.
 DRIPS = 3
 
+# Bytes read at a time.
 PIECE = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long we wait, in seconds (to connect; between two pieces of the answer), and for how
-    many bytes.
-    """
+    """Limits of an exchange: seconds to connect and between two pieces of the response, and its size in bytes."""
 
     connect: float
     read: float
@@ -39,20 +39,20 @@ class Limits:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; `body` is None where it broke off, and `broken` says how."""
+    """An HTTP response. `body` is None if it is incomplete, and `broken` then says why."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes | None = field(repr=False)  # may echo anything, so no traceback shows it
+    body: bytes | None = field(repr=False)  # may echo secrets, so kept out of tracebacks
     broken: str = ""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """No answer came. `written`: the server may have seen the request."""
+    """A failure without a response. `written`: the server may have received the request."""
 
     written: bool
-    why: str = field(repr=False)  # it may quote what we sent
+    why: str = field(repr=False)  # may quote what we sent
     certificate_refused: bool = False
 
 
@@ -75,7 +75,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _use_our_pools(manager: PoolManager) -> None:
-    # A SOCKS manager has pools of its own kind; with those `written` stays False, so refuse them.
+    # A SOCKS manager needs its own pool classes, with which `written` would stay False: refused as unsafe.
     if type(manager).__module__.endswith("socks"):
         raise requests.exceptions.InvalidSchema("SOCKS proxies are not supported")
     manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
@@ -89,8 +89,9 @@ class _Session(requests.Session):
     def merge_environment_settings(
         self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
-        """Proxies and roots of the environment, looked up once for each place: the lookup costs as
-        much as the rest of a call.
+        """Return the environment's proxies and trusted roots, cached per scheme and host.
+
+        Without the cache, requests' lookup takes as long as the rest of a call.
         """
         place = (tuple(str(url).split("/", 3)[:3]), stream, verify, cert)
         if place not in self._surroundings:
@@ -99,7 +100,7 @@ class _Session(requests.Session):
         return dict(self._surroundings[place])
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
-        """None: a redirect is an answer to judge, and its Location isn't even parsed."""
+        """Return None: a redirect is judged like any other response, and its Location is never parsed."""
         return None
 
 
@@ -110,9 +111,9 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def open_session(
     headers: Mapping[str, str | bytes], context: ssl.SSLContext | None = None
 ) -> requests.Session:
-    """A session that sends these headers. Proxies of the environment count; its netrc doesn't."""
+    """Return a session that sends these headers. It uses the environment's proxies, but no netrc."""
     session = _Session()
-    session.auth = _no_auth  # with any auth set, requests doesn't ask netrc
+    session.auth = _no_auth  # requests reads netrc only if no auth is set
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update(headers)
     session.mount("http://", _Adapter(None))
@@ -129,7 +130,10 @@ def exchange(
     send_before: float = float("inf"),
     **parts: Any,
 ) -> Answer | Fault:
-    """Ask once. A failure is returned, not raised: no traceback leads into frames with a secret."""
+    """Send a request once and return the response or the fault.
+
+    A failure is returned rather than raised, so that no traceback leads into frames that hold a secret.
+    """
     progress.begin(limits.connect, limits.read * DRIPS, send_before)
     try:
         with session.request(
@@ -147,7 +151,7 @@ def exchange(
 
 
 def _whole_body(response: requests.Response, most: int) -> tuple[bytes | None, str]:
-    """The body, or None and why: it broke off, is too large, or is shorter than it said."""
+    """Return (body, ""), or (None, reason) if it was cut off, is too large or doesn't match Content-Length."""
     body = bytearray()
     try:
         for piece in response.iter_content(PIECE):
@@ -156,6 +160,7 @@ def _whole_body(response: requests.Response, most: int) -> tuple[bytes | None, s
                 return None, f"more than {most} bytes"
     except FAULTS as fault:
         return None, reason(fault)
+    # A HEAD response has no body, and a decompressed body differs in length.
     promised = response.headers.get("Content-Length", "")
     may_differ = response.request.method == "HEAD" or "Content-Encoding" in response.headers
     if promised.isdigit() and not may_differ and len(body) != int(promised[:18]):
@@ -164,7 +169,7 @@ def _whole_body(response: requests.Response, most: int) -> tuple[bytes | None, s
 
 
 def reason(fault: BaseException) -> str:
-    """What really happened, from under the layers of wrapping."""
+    """Return the type and text of the innermost error, which requests and urllib3 wrap in others."""
     inner = _beneath(fault)
     return f"{type(inner).__name__}: {inner}"
 
@@ -177,7 +182,7 @@ def _beneath(fault: BaseException) -> BaseException:
 
 
 def _is_about_our_certificate(fault: BaseException) -> bool:
-    """Whether the server ended TLS for our certificate's sake: in such alerts it says so."""
+    """Return True if the server ended TLS because of our certificate, as its alert says."""
     inner = _beneath(fault)
     word = (inner.reason or "") if isinstance(inner, ssl.SSLError) else ""
     return "ALERT" in word and any(

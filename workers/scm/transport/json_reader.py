@@ -1,4 +1,4 @@
-"""A JSON answer, read piece by piece: lenient about what is missing, strict about what is an id."""
+"""Readers for the pieces of a JSON response: lenient about missing values, strict about ids."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
@@ -6,16 +6,16 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# The largest number a 64-bit column holds; SCM's ids are 32-bit, its order numbers 64-bit.
+# Largest value of a signed 64-bit column; SCM's ids have 32 bits, its order numbers 64.
 LARGEST = 2**63 - 1
 
 
 class WrongShapeError(Exception):
-    """The answer isn't built as documented; the text says where."""
+    """The response doesn't have the documented structure; the text says where."""
 
 
 class Row:
-    """A JSON object. Absent, null and "" are alike. Raises WrongShapeError for anything else."""
+    """A JSON object, treating an absent key, null and "" alike. All methods raise WrongShapeError."""
 
     def __init__(self, raw: object) -> None:
         if not isinstance(raw, dict):
@@ -23,19 +23,19 @@ class Row:
         self._raw: dict[str, object] = raw
 
     def has(self, key: str) -> bool:
-        """Whether there is a value."""
+        """Return True if the key has a value."""
         return self._raw.get(key) not in (None, "")
 
     def text(self, key: str) -> str:
-        """A text; a number is one too."""
+        """Return the value as a text, "" if there is none; a number is converted."""
         return plain(self._raw.get(key), key)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts, or one text with commas or semicolons."""
+        """Return a list of texts, which SCM may also send as one text with commas or semicolons."""
         return texts(self._raw.get(key))
 
     def id(self, key: str) -> int:
-        """A number above 0, which must be there."""
+        """Return an id: a required number above 0."""
         try:
             found = number(self._raw.get(key))
         except WrongShapeError:
@@ -45,11 +45,11 @@ class Row:
         return found
 
     def number(self, key: str) -> int | None:
-        """A number from 0 up, if there is one."""
+        """Return a number of 0 or more, or None if there is none."""
         return number(self._raw[key]) if self.has(key) else None
 
     def flag(self, key: str) -> bool | None:
-        """True or false, if it says so."""
+        """Return True or False, or None if there is no value."""
         value = self._raw.get(key)
         if isinstance(value, str) and value.lower() in {"true", "false"}:
             return value.lower() == "true"
@@ -58,29 +58,29 @@ class Row:
         return value if isinstance(value, bool) else None
 
     def each(self, key: str, read: Callable[[object], T]) -> tuple[T, ...]:
-        """The entries of a list, each read."""
+        """Return the entries of a list, each converted by `read`."""
         return tuple(rows(self._raw.get(key), read))
 
     def inner(self, key: str) -> "Row":
-        """The object inside; an empty one where there is none."""
+        """Return a nested object, empty if there is none."""
         return Row(self._raw.get(key) or {})
 
     def items(self) -> Iterable[tuple[str, object]]:
-        """All names and values."""
+        """Return all names and values."""
         return ((plain(name, "a name"), value) for name, value in self._raw.items())
 
     def day(self, key: str) -> date | None:
-        """A day, in UTC where a zone is named."""
+        """Return a date, converted to UTC if it has a time zone; None if missing or unreadable."""
         found = moment(self.text(key))
         return found.date() if found else None
 
     def moment(self, key: str) -> datetime | None:
-        """A moment; UTC where no zone is named."""
+        """Return a time in UTC, which is assumed if there is no time zone; None if missing or unreadable."""
         return moment(self.text(key))
 
 
 def rows(raw: object, read: Callable[[object], T]) -> list[T]:
-    """A list answer, each row read; null is an empty list."""
+    """Return the rows of a list, each converted by `read`; null and "" are an empty list."""
     if raw is None or raw == "":
         return []
     if not isinstance(raw, list):
@@ -89,7 +89,8 @@ def rows(raw: object, read: Callable[[object], T]) -> list[T]:
 
 
 def number(value: object) -> int:
-    """A number from 0 up, or its digits."""
+    """Return a number of 0 or more, which may be sent as digits in a text. Raises WrongShapeError."""
+    # The length is limited before int(), which raises ValueError for thousands of digits.
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
         value = int(value) if len(value) < 20 else None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
@@ -98,19 +99,19 @@ def number(value: object) -> int:
 
 
 def plain(value: object, what: str) -> str:
-    """A text that any database takes."""
+    """Return a text without characters that a database would reject; `what` names it in errors."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise WrongShapeError(f"{what} isn't a text")
     if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
         raise WrongShapeError(f"{what} is too large")
-    # A lone surrogate or a NUL is legal in JSON, and no database takes it.
+    # Lone surrogates and NUL are legal in JSON, but can't be stored in Postgres.
     return str(value).encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def texts(raw: object) -> tuple[str, ...]:
-    """A list of texts, or one text with commas or semicolons; blanks are dropped."""
+    """Return the entries of a list, or the parts of one text with commas or semicolons, without empty ones."""
     if isinstance(raw, str):
         raw = raw.replace(";", ",").split(",")
     if raw is not None and not isinstance(raw, list):
@@ -120,14 +121,16 @@ def texts(raw: object) -> tuple[str, ...]:
 
 
 def serial(text: str) -> str | None:
-    """A serial number to compare by: details write `0A:BC`, reports `ABC`; both are `abc`."""
+    """Normalise a serial number for comparison: details have `0A:BC`, reports `ABC`; both become `abc`."""
     bare = "".join(text.replace(":", " ").split()).lower()
     return (bare.lstrip("0") or "0") if bare else None
 
 
 def moment(text: str) -> datetime | None:
-    """`MM/dd/yyyy` (SCM's default) or ISO, in UTC. An unreadable one is None: these dates are for
-    people, and no poll may die of one; X.509 has the true ones.
+    """Read a date or time as `MM/dd/yyyy` (SCM's default) or ISO, and return it in UTC.
+
+    Returns None if it is unreadable, so that no poll fails because of it: these dates are informative, and the
+    X.509 certificate has the exact ones.
     """
     text = text.strip()
     try:

@@ -1,4 +1,4 @@
-"""OAuth2 tokens: fetched before the old one ends, by one thread for all."""
+"""OAuth2 tokens, shared between threads: one thread fetches a new token before the old one expires."""
 
 import copy
 import json
@@ -12,16 +12,17 @@ from certline.workers.scm.errors import LoginRefused, NotSent, ScmError, Throttl
 from certline.workers.scm.transport.error_mapping import Hide, phrase, retry_after, short
 from certline.workers.scm.transport.http import Answer, Fault
 
-# What Keycloak gives where it doesn't say; and how long before its end a token is left alone.
+# All in seconds. LIFE is assumed if `expires_in` is missing (Keycloak's default); a token isn't used in its
+# last EARLY seconds.
 LIFE = 300.0
 EARLY = 60.0
-# A longer life is taken for a mistake.
+# A longer `expires_in` is taken for a mistake.
 FOREVER = 86_400 * 366
 
 
 @dataclass(eq=False)
 class Token:
-    """A token until `ends` (on the clock that only runs forward). `accepted`: SCM has taken it."""
+    """An access token, usable until `ends` on the monotonic clock. `accepted`: SCM has accepted it once."""
 
     value: str = field(repr=False)
     ends: float
@@ -29,7 +30,7 @@ class Token:
 
 
 class Tokens:
-    """The current token. `ask` asks the token endpoint once."""
+    """Cache of the current token. `ask` sends one request to the token endpoint."""
 
     def __init__(self, ask: Callable[[], Answer | Fault], hide: Hide) -> None:
         self._ask = ask
@@ -39,15 +40,18 @@ class Tokens:
         self._failure: tuple[float, ScmError] | None = None
 
     def current(self) -> Token:
-        """A token that is good for a while. Raises LoginRefused, Throttled or NotSent: without a
-        token, nothing has reached SCM.
+        """Return a token that is valid for a while, fetching one if needed.
+
+        Raises LoginRefused, Throttled or NotSent: without a token, nothing was sent to SCM.
         """
         asked = time.monotonic()
+        # The lock is held during the fetch, so that only one thread fetches and the others wait for its result.
         with self._lock:
             if self._token is not None and time.monotonic() < self._token.ends:
                 return self._token
             if self._failure is not None and self._failure[0] >= asked:
-                # Whoever waited for a renewal that failed shares its end: failed logins count.
+                # A thread that waited for a fetch that failed fails too, without a try of its own: the server
+                # counts failed logins. A copy, because each raise adds to the error's traceback.
                 raise copy.copy(self._failure[1])
             found = self._fetch()
             if isinstance(found, Token):
@@ -57,7 +61,7 @@ class Tokens:
         raise found
 
     def drop(self, token: Token) -> None:
-        """SCM refused it: the next call fetches another, unless somebody has done so."""
+        """Forget a token that SCM refused, unless another thread has replaced it already."""
         with self._lock:
             if self._token is token:
                 self._token = None
@@ -68,7 +72,7 @@ class Tokens:
         if isinstance(answer, Fault):
             return NotSent("token", self._hide(f"no token: {answer.why}"))
         if answer.status == 200 and answer.body is not None:
-            return _token(answer.body, asked) or NotSent("token", "the answer has no token")
+            return _token(answer.body, asked) or NotSent("token", "the response has no token")
         return self._refusal(answer)
 
     def _refusal(self, answer: Answer) -> ScmError:
@@ -86,16 +90,17 @@ class Tokens:
 def _token(body: bytes, asked: float) -> Token | None:
     row = _object(body)
     value, life = row.get("access_token"), row.get("expires_in")
-    # Anything else couldn't stand in a header.
+    # Printable ASCII only: anything else isn't valid in a header.
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
         return None
     return Token(value, asked + use_for(life))
 
 
 def use_for(life: object) -> float:
-    """How many seconds of a token's life we use: a minute less, or half of a short one."""
+    """Return for how many seconds a token is used: a minute less than `expires_in`, or half of a short one."""
     if isinstance(life, str) and re.fullmatch(r"[0-9]{1,9}", life):
         life = int(life)
+    # bool is a subclass of int.
     if isinstance(life, bool) or not isinstance(life, int | float) or not 0 < life < FOREVER:
         life = LIFE
     return max(life - EARLY, life / 2)
