@@ -1,1 +1,1 @@
-"""What is done: one step, one file, one actor."""
+"""Steps that carry out commands, one module and one actor for each, and the worker process around them."""

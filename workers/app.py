@@ -1,4 +1,4 @@
-"""What a worker process runs: the line of this environment, its broker, and the actors.
+"""Worker process: sets up the worker context, the broker and one actor for each step.
 
 `certline run worker` starts Dramatiq's own process manager on this module.
 """
@@ -40,8 +40,8 @@ from certline.workers.steps import (
     webhook,
 )
 
-# What a thread takes first, where a process has several messages in hand: the lowest. Whatever else
-# comes is done before an import's next batch, and a revocation before anything (see KeepAThread, too).
+# Order in which threads take the messages that the process has prefetched; Dramatiq takes the lowest number
+# first. Revocations go before everything else, imports and webhooks after it (see also KeepAThread).
 PRIORITY = {Queue.MANAGE: -10, Queue.HOOK: 5, Queue.BULK: 10, Queue.WEBHOOK: 10}
 
 STEPS: tuple[Step, ...] = (
@@ -63,9 +63,9 @@ STEPS: tuple[Step, ...] = (
 
 
 def declare(broker: dramatiq.Broker, line: Line) -> None:
-    """Declare one actor for each step; a message carries the command's id and nothing else.
+    """Declare one actor for each step. A message normally carries only a command id.
 
-    A system that speaks Dramatiq's format may send a whole command (docs/commands-in.md).
+    Systems that speak Dramatiq's format may send a whole command instead (docs/commands-in.md).
     """
     broker.add_middleware(TellStopping(line.stopping))
     for step in STEPS:
@@ -74,13 +74,14 @@ def declare(broker: dramatiq.Broker, line: Line) -> None:
             queue_name=step.queue.value,
             priority=PRIORITY.get(step.queue, 0),
             broker=broker,
-            throws=RefusedMessageError,
+            throws=RefusedMessageError,  # not retried: the message becomes a dead letter at once
         )
         decorate(_actor(line, step))
 
 
 def _actor(line: Line, step: Step) -> Callable[..., None]:
-    # It takes whatever the wire brings: what doesn't fit is refused in words, and not tried again.
+    # Accepts any arguments: with a fixed signature a malformed message would raise TypeError and be retried,
+    # whereas command_of refuses it with a reason.
     def actor(*args: Any, **kwargs: Any) -> None:
         run(line, step, command_of(line, step.type, args, kwargs))
 
@@ -89,16 +90,16 @@ def _actor(line: Line, step: Step) -> Callable[..., None]:
 
 
 def open_line(settings: Settings, *, threads: int = 8) -> Line:
-    """The line of these settings; its pool has a connection for each thread."""
+    """Return the worker context for these settings, with one pooled database connection per thread."""
     database = Database(database_url(settings), pool_size=threads)
     return Line(database, open_vault(settings), settings)
 
 
 def worker_app() -> None:
-    """Set up a worker process: its logs, its broker with all actors, its health. Reads the environment."""
+    """Set up a worker process from the environment: logs, broker with all actors, health endpoint."""
     settings = from_environment()
     configure(settings)
-    end_with(os.getppid())  # the manager of the worker processes
+    end_with(os.getppid())  # Dramatiq's process manager
     broker = make_broker(settings)
     line = open_line(settings)
     broker.add_middleware(TakeAsManyAsThreads())

@@ -1,4 +1,4 @@
-"""What a deploy hook has of a certificate: the files that servers load, and the facts."""
+"""Files and environment variables that a deploy hook gets for a certificate."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ CERTIFICATE, CHAIN, FULLCHAIN = "certificate.pem", "chain.pem", "fullchain.pem"
 KEY, PASSWORD = "private-key.pem", "keystore-password"
 KEYSTORES = {"PKCS12": "keystore.p12", "JKS": "keystore.jks"}
 
-# The variable that names each file.
+# Environment variable that holds the path of each file.
 VARIABLES = {
     CERTIFICATE: "CERTLINE_CERTIFICATE_FILE",
     CHAIN: "CERTLINE_CHAIN_FILE",
@@ -28,15 +28,15 @@ VARIABLES = {
 
 @dataclass(frozen=True)
 class Secrets:
-    """A certificate's key (PEM) and its keystore's password, in the clear: in memory only."""
+    """Decrypted key (PEM) and keystore password of a certificate, which must stay in memory."""
 
     key: bytes | None = field(repr=False)
     password: str | None = field(repr=False)
 
 
 def files_of(certificate: Certificate, own: Secrets) -> list[File]:
-    """The files of a certificate: those with a key where the key is kept here, and a keystore where
-    one was ordered. ValueError for a password that makes no JKS.
+    """Return the files of a certificate: with its key if we store the key, and with a keystore if one was
+    ordered. Raises ValueError if the password is not usable for a JKS.
     """
     issuers = tuple(_read(issuer) for issuer in certificate.issuers)
     chain = Chain(_read(certificate.leaf), issuers)
@@ -64,7 +64,7 @@ def _secret_files(certificate: Certificate, chain: Chain, own: Secrets) -> Itera
 def facts_of(
     certificate: Certificate, kind: OrderKind, account: str, hook: str, folder: Path
 ) -> dict[str, str]:
-    """A hook's environment: public facts, and where the files are. Nothing in it is secret."""
+    """Return a hook's environment variables about the certificate and its folder. None of them is secret."""
     return {
         "CERTLINE_HOOK": hook,
         "CERTLINE_EVENT": event_of(certificate, kind),
@@ -83,12 +83,12 @@ def facts_of(
 
 
 def places_of(files: list[File], folder: Path) -> dict[str, str]:
-    """The variables that name the files."""
+    """Return the environment variables that hold the paths of the files."""
     return {VARIABLES[file.name]: str(folder / file.name) for file in files}
 
 
 def event_of(certificate: Certificate, kind: OrderKind) -> str:
-    """What has happened with the certificate, in one word of the contract."""
+    """Return the type of the event that made the hook run, such as `certificate.renewed`."""
     if certificate.supersedes_id is None:
         return "certificate.stored"
     return "certificate.reissued" if kind is OrderKind.REISSUE else "certificate.renewed"

@@ -1,9 +1,9 @@
-"""The folder of a line's files: one set of them is visible at a time, and it is whole.
+"""Folder with a line's deployed files, in which one complete set of files is visible at any time.
 
 www.example.org/
-  .line                    whose folder it is; locked while somebody is at it
-  current -> versions/…    changed in one step
-  versions/SERIAL.…/       a certificate's files; the set before it stays for who has it open
+  .line                    id of the line that owns the folder; locked during a run
+  current -> versions/…    replaced atomically
+  versions/SERIAL.…/       a certificate's files; the previous set is kept for processes that have it open
 """
 
 import fcntl
@@ -18,22 +18,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MARK, CURRENT, VERSIONS = ".line", "current", "versions"
-# A folder's name; a certificate that was imported may have any common name.
+# Longest folder name made from a common name: that of an imported certificate can be any text.
 LONGEST_NAME = 100
 STRANGE = re.compile(r"[^a-z0-9._-]")
 
 
 class FolderBusyError(Exception):
-    """Somebody else is at this folder now."""
+    """Another run holds the folder's lock."""
 
 
 class NotOurFolderError(Exception):
-    """A folder that we would have to use is somebody else's; the text says which and what to do."""
+    """The folder to be used was not created by certline, or not by this user or line; the text has the path."""
 
 
 @dataclass(frozen=True)
 class File:
-    """One file of a set. A secret one is for its owner only."""
+    """File of a set. A secret one is readable by its owner only (mode 0600)."""
 
     name: str
     content: bytes = field(repr=False)
@@ -41,19 +41,20 @@ class File:
 
 
 def folder_name(common_name: str) -> str:
-    """A folder's name for a common name; `_wildcard.example.org` can't be a host's."""
+    """Return a folder name for a common name; `*.example.org` becomes `_wildcard.example.org`."""
+    # No host name has an underscore, so a wildcard's folder never collides with a host's.
     name = common_name.lower()
     if name.startswith("*."):
         return "_wildcard." + STRANGE.sub("_", name[2:])[:LONGEST_NAME]
-    return STRANGE.sub("_", name)[:LONGEST_NAME].lstrip(".") or "_"
+    return STRANGE.sub("_", name)[:LONGEST_NAME].lstrip(".") or "_"  # never hidden, `..` or empty
 
 
 @contextmanager
 def locked_folder(directory: Path, line_id: str, common_name: str) -> Iterator[Path]:
-    """The folder of a line below a directory, made where it is not there; nobody else of ours is at it.
+    """Yield the folder of a line below `directory`, created if necessary and locked against other runs.
 
-    Where another line of that name has it, the line's id is part of the name.
-    Raises FolderBusyError, NotOurFolderError, OSError.
+    If another line of the same name owns the plain folder, the line's id is appended to the folder's name.
+    Raises FolderBusyError if another run holds the lock, NotOurFolderError, OSError.
     """
     plain = folder_name(common_name)
     for name in (plain, f"{plain}-{line_id.lower()}"):
@@ -61,27 +62,31 @@ def locked_folder(directory: Path, line_id: str, common_name: str) -> Iterator[P
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / MARK).exists() and any(folder.iterdir()):
             raise NotOurFolderError(
-                f"{folder} is there already, and not of certline's making: move it away, or take "
+                f"{folder} already exists and was not created by certline: move it away, or choose "
                 "another --directory"
             )
         with _mark_of(folder) as handle:
             if _is_of(handle, line_id):
                 yield folder
                 return
-    raise NotOurFolderError(f"{folder} has another line's files")
+    raise NotOurFolderError(f"{folder} holds another line's files")
 
 
 @contextmanager
 def _mark_of(folder: Path) -> Iterator[int]:
+    # O_NOFOLLOW: a symbolic link planted as the mark must not make us write elsewhere.
     handle = os.open(folder / MARK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         yield handle
     finally:
-        os.close(handle)  # which unlocks it
+        os.close(handle)  # also releases the flock
 
 
 def _is_of(handle: int, line_id: str) -> bool:
-    """Whether a mark is the line's, who then holds its lock; an empty one is taken."""
+    """Return True if the mark belongs to the line, and lock it then; an unowned mark becomes the line's.
+
+    Raises FolderBusyError if another run holds the lock.
+    """
     owner = os.pread(handle, 64, 0).decode(errors="replace")
     if owner not in ("", line_id):
         return False
@@ -89,6 +94,7 @@ def _is_of(handle: int, line_id: str) -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise FolderBusyError from None
+    # Read again under the lock: another line may have written its id in the meantime.
     owner = os.pread(handle, 64, 0).decode(errors="replace")
     if owner == "":
         os.pwrite(handle, line_id.encode(), 0)
@@ -97,16 +103,18 @@ def _is_of(handle: int, line_id: str) -> bool:
 
 
 def show(folder: Path, name: str, files: Sequence[File]) -> Path:
-    """Put a set of files into a locked folder, and make it the current one in one step; answers where
-    they are found. The set before it stays, older ones go. Raises OSError.
+    """Write a set of files into a locked folder and make it the current one atomically.
+
+    Returns the path of `current`. The previous set is kept, older ones are deleted. Raises OSError.
     """
     versions, current = folder / VERSIONS, folder / CURRENT
     versions.mkdir(exist_ok=True)
     before = current.readlink().name if current.is_symlink() else None
     fresh = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=versions))
-    fresh.chmod(0o755)
+    fresh.chmod(0o755)  # mkdtemp makes it 0700, but a server's user has to read the public files
     for file in files:
         _write(fresh / file.name, file)
+    # On disk before the link points there: after a crash `current` never leads to missing files.
     for each in (fresh, versions):
         _sync(each)
     _point(current, f"{VERSIONS}/{fresh.name}")
@@ -118,47 +126,50 @@ def show(folder: Path, name: str, files: Sequence[File]) -> Path:
 
 def clear(folder: Path) -> None:
     """Remove every set of files from a locked folder. Raises OSError."""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):  # the link first, so that it never points to deleted files
         (folder / CURRENT).unlink()
     if (folder / VERSIONS).exists():
         shutil.rmtree(folder / VERSIONS)
 
 
 def private_directory(name: str) -> Path:
-    """A directory of this user's own among the system's temporary ones.
+    """Return a directory below the system's temporary one that only this user can access.
 
-    Raises NotOurFolderError where somebody else was there first, OSError.
+    Raises NotOurFolderError if another user has created it or can access it, OSError.
     """
     directory = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
     with suppress(FileExistsError):
         directory.mkdir(mode=0o700)
+    # Anybody can create names in a temporary directory: check the owner, and do not follow a link.
     found = directory.lstat()
     if directory.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise NotOurFolderError(f"{directory} is open to others: remove it")
+        raise NotOurFolderError(f"{directory} is accessible to other users: remove it")
     return directory
 
 
 def _write(path: Path, file: File) -> None:
     mode = 0o600 if file.is_secret else 0o644
+    # Created as 0600, so that a secret is never readable by others, not even before fchmod.
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as stream:
-        os.fchmod(handle, mode)  # whatever the umask is
+        os.fchmod(handle, mode)  # independent of the umask
         stream.write(file.content)
         stream.flush()
         os.fsync(handle)
 
 
 def _point(link: Path, target: str) -> None:
+    # A run that was killed may have left its draft behind.
     for stale in link.parent.glob(f".{link.name}.*"):
         stale.unlink()
     draft = link.with_name(f".{link.name}.{secrets.token_hex(6)}")
     draft.symlink_to(target)
-    draft.replace(link)
+    draft.replace(link)  # a rename is atomic, whereas a link cannot be changed in place
     _sync(link.parent)
 
 
 def _sync(folder: Path) -> None:
-    """Have the folder's names on the disk, too."""
+    """Flush the folder's directory entries to disk; a file's fsync does not cover its name."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""What was done outside, to orders that are here: in SCM's own portal, or by SCM itself."""
+"""Drift: brings stored orders up to date with changes made in SCM's portal or by SCM itself."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -32,7 +32,9 @@ from certline.workers.steps.revoke import reason_word
 
 
 def note_facts(order: Order, details: Details) -> bool:
-    """Keep what SCM says of an order; answers whether SCM has begun to renew it by itself."""
+    """Store the facts of SCM's record on an order. Returns True if SCM now renews it automatically and did
+    not before.
+    """
     renews = auto_renews(details)
     begun = renews and not order.scm_auto_renew
     order.scm_status = details.status or order.scm_status
@@ -42,13 +44,14 @@ def note_facts(order: Order, details: Details) -> bool:
 
 
 def catch_up(db: Session, command: Command, order: Order, details: Details) -> Outcome:
-    """Bring an order that is here, locked by the caller, to what SCM says of it now."""
+    """Update a stored order, which the caller has locked, from SCM's record. Returns the record's outcome."""
     begins_to_renew = note_facts(order, details)
     if details.renewed:
         _tie(db, order)
     versions = _versions(db, order)
+    # The new serial number may be that of our own reissue, which is stored by its own steps.
     if _is_another(details, versions) and _open_reissue(db, order):
-        why = "a reissue of ours is on its way"
+        why = "a reissue by certline is in progress"
         return Outcome(details.ssl_id, RecordStatus.LEFT, why)
     news = _news(db, command, order, details, versions)
     if news is None and begins_to_renew:
@@ -69,13 +72,14 @@ def _news(
     if status not in (OrderStatus.PENDING, OrderStatus.ISSUED):
         return None
     if order.status is OrderStatus.CANCELLED and status is OrderStatus.PENDING:
-        return None  # SCM would not decline it; its poll goes on
+        return None  # SCM did not decline it when we cancelled it; its poll continues
     if order.status in (OrderStatus.REJECTED, OrderStatus.CANCELLED):
         return _lives_again(db, order, details)
     if status is OrderStatus.PENDING or details.serial_number is None or mine:
         return None
     match order.status:
         case OrderStatus.HELD | OrderStatus.ISSUED:
+            # Not fetched yet: the fetch will collect the new version anyway.
             changed = order.scm_serial not in (None, details.serial_number)
             order.scm_serial = details.serial_number
             return News.REPLACED if changed else None
@@ -102,17 +106,18 @@ def _revoked(
     db: Session, command: Command, order: Order, details: Details, mine: Sequence[Certificate]
 ) -> News | None:
     if order.status is OrderStatus.HELD:
-        why = "it was revoked at SCM before there was room for it"
+        why = "it was revoked at SCM before a licence was free for it"
         move(db, order, OrderStatus.CANCELLED, why=why)
         return News.REVOKED
     fresh = [each for each in mine if each.status is not CertificateStatus.REVOKED]
+    # Without a serial number in SCM's record all versions match; SCM's status is that of the newest.
     for certificate in fresh[-1:]:
         mark_revoked(
             db,
             certificate,
             command,
             reason=reason_word(details.reason_code),
-            comments="it was revoked at SCM, and not by certline",
+            comments="it was revoked at SCM, not by certline",
             at=_midnight(details.revoked),
         )
     return News.REVOKED if fresh else None
@@ -122,7 +127,7 @@ def _replaced(db: Session, command: Command, mine: Sequence[Certificate]) -> New
     active = [each for each in mine if each.status is CertificateStatus.ACTIVE]
     for certificate in active:
         certificate.status = CertificateStatus.SUPERSEDED
-        why = "SCM says that another has taken its place"
+        why = "SCM reports that another certificate has replaced it"
         record(
             db,
             "certificate.superseded",
@@ -135,11 +140,13 @@ def _replaced(db: Session, command: Command, mine: Sequence[Certificate]) -> New
 
 
 def _lives_again(db: Session, order: Order, details: Details) -> News | None:
-    """A refused order was edited and sent again in SCM's portal: a person decides whether to take it."""
+    """Set a rejected or cancelled order that was resubmitted in SCM's portal to review: an operator decides
+    whether to adopt it. Returns None if an open order for the same intent exists.
+    """
     if open_twin(db, order.business_key) is not None:
         return None
     why = (
-        f"SCM's status is {details.status} by now, so it was sent again there; to go on with it, "
+        f"SCM's status is now {details.status}, so it was resubmitted there; to continue with it, "
         f"adopt {order.scm_id}"
     )
     move(db, order, OrderStatus.REVIEW, why=why)
@@ -153,7 +160,10 @@ def _another_version(
     details: Details,
     versions: Sequence[Certificate],
 ) -> News | None:
-    """The same sslId has another certificate: it becomes a new version of its line."""
+    """Insert a reissue order for a certificate that replaced ours under the same sslId, and have it fetched.
+
+    Returns None if we have stored no certificate of the sslId, or its line was deleted.
+    """
     latest = versions[-1] if versions else None
     if latest is None or db.get_one(Line, latest.line_id).deleted_at is not None:
         return None
@@ -168,6 +178,7 @@ def _another_version(
         scm_serial=details.serial_number,
         scm_renewed=details.renewed,
         scm_auto_renew=auto_renews(details),
+        # With the serial number: each replacement under the same sslId is an order of its own.
         business_key=f"import {order.account_id} {order.scm_id} {details.serial_number}",
         reference=new_id(),
         common_name=(details.common_name or order.common_name).lower(),
@@ -183,7 +194,7 @@ def _another_version(
         custom_fields=order.custom_fields,
         predecessor_id=latest.id,
         line_id=latest.line_id,
-        reason="replaced at SCM, and not by certline",
+        reason="replaced at SCM, not by certline",
         requested_by=command.requested_by,
         created_at=now,
         updated_at=now,
@@ -207,7 +218,7 @@ def _another_version(
 
 
 def _open_reissue(db: Session, order: Order) -> bool:
-    """Whether a reissue of ours is on its way for that sslId."""
+    """Return True if an open reissue order of ours exists for the order's sslId."""
     query = (
         select(Order.id)
         .join(Certificate, Certificate.id == Order.predecessor_id)
@@ -222,16 +233,18 @@ def _open_reissue(db: Session, order: Order) -> bool:
 
 
 def _tie(db: Session, order: Order) -> None:
-    """SCM says that it was renewed: its successor, if it is here with a line of its own, joins it."""
+    """Join the line of an order that SCM reports as renewed with that of its successor, if both have one."""
     run = run_of(db, order)
     lines = {each.line_id for each in run if each.line_id is not None}
     if len(lines) < 2 or order.certificate_id is None:
         return
     join_lines(db, run)
+    # join_lines changes rows in SQL only: reload the objects that this session holds.
     db.refresh(order)
     certificate = db.get_one(Certificate, order.certificate_id, populate_existing=True)
     take_its_place(db, order, certificate)
 
 
 def _midnight(day: date | None) -> datetime | None:
+    # SCM's dates have neither a time nor a zone.
     return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,6 +1,6 @@
-"""What an import would bring: a report of what is new at SCM and of what was done there by others.
+"""Dry run of an import: a report of certificates that are new at SCM or were changed there by others.
 
-It asks for lists only, one for each of SCM's statuses, so it costs few calls and changes nothing.
+It reads only lists, one for each of SCM's statuses (rows carry no status), and changes nothing.
 """
 
 from collections import Counter
@@ -33,12 +33,12 @@ from certline.workers.scm.api.pagination import Walk
 
 log = structlog.get_logger()
 
-# Orders that the report names of each kind; how many there are is always told.
+# Orders that the report names for each kind of news; the counts are always complete.
 MOST_NAMED = 100
 
 
 class Report:
-    """What has been found so far; it doesn't grow with the estate."""
+    """Findings so far. Its size is bounded, however many certificates SCM lists."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -48,7 +48,7 @@ class Report:
         self.named: dict[str, list[dict[str, Any]]] = {news.value: [] for news in News}
 
     def add(self, db: Session, status: str, rows: list[CertificateRow]) -> None:
-        """Rows that SCM lists under a status."""
+        """Count rows that SCM lists under a status, and compare them with our database."""
         here = look_here(db, self._account.id, [row.ssl_id for row in rows])
         strangers = [row for row in rows if row.ssl_id not in here.orders]
         renewals = like_ours(db, self._account.id, strangers) if status == "Issued" else set()
@@ -66,7 +66,7 @@ class Report:
                 self._tell(News.REPLACED, row)
 
     def add_auto_renewed(self, db: Session, rows: list[CertificateRow]) -> None:
-        """Rows that SCM renews by itself."""
+        """Count rows that SCM renews automatically, if we store them."""
         here = look_here(db, self._account.id, [row.ssl_id for row in rows])
         for row in rows:
             if row.ssl_id in here.orders:
@@ -86,7 +86,9 @@ def report(
     wanted: ImportCommand,
     chosen: CertificateFilter,
 ) -> dict[str, Any]:
-    """Read the lists and answer what is news. Raises GiveUp, TryLater, AccountSuspendedError."""
+    """Read SCM's lists and return the dry run's report: counts by status and kind of news, free lines, and
+    the first MOST_NAMED orders of each kind. Raises GiveUp, TryLater, AccountSuspendedError.
+    """
     found, reader = Report(account), ListReader(line, account, command)
     total = None
     if wanted.order:
@@ -105,6 +107,7 @@ def report(
                 with line.database.transaction() as db:
                     found.add_auto_renewed(db, rows)
         except GiveUp as over:
+            # As in an import: SCM may refuse this filter, and the rest of the report is still of use.
             log.warning("import.list_refused", account=account.name, why=str(over))
     with line.database.transaction() as db:
         room = max(0, room_left(db))
@@ -123,7 +126,7 @@ def report(
 def _rows_of(
     reader: ListReader, wanted: ImportCommand, chosen: CertificateFilter
 ) -> Iterator[list[CertificateRow]]:
-    recent = Recent()
+    recent = Recent()  # consecutive pages overlap: rows that were already yielded are left out
     for page in reader.pages(chosen, Walk(), recent):
         yield [row for row in fitting(page, wanted).rows if row.ssl_id not in recent.repeated]
 

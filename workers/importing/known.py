@@ -1,4 +1,4 @@
-"""What is here already of the records that SCM lists."""
+"""Lookups in our database for the certificates that SCM lists."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ from certline.workers.scm import CertificateRow
 
 @dataclass
 class Here:
-    """What is here of some sslIds: base orders, the serial numbers that are known of each, and those
-    of certificates that are in use.
+    """Stored data by sslId: the order (reissues excluded), all serial numbers known for it, and the serial
+    numbers of its active certificates.
     """
 
     orders: dict[int, Order] = field(default_factory=dict)
@@ -22,13 +22,16 @@ class Here:
     active: dict[int, set[str]] = field(default_factory=dict)
 
     def is_changed(self, row: CertificateRow) -> bool:
-        """Whether an order that is here has another certificate by now."""
+        """Return True if SCM lists a serial number that we do not know for a stored order.
+
+        A pending order is left to its poll, and one in review to the operator.
+        """
         known = self.serials.get(row.ssl_id, set())
         waits = self.orders[row.ssl_id].status in (OrderStatus.PENDING, OrderStatus.REVIEW)
         return row.serial_number is not None and row.serial_number not in known and not waits
 
     def is_in_use(self, row: CertificateRow) -> bool:
-        """Whether its certificate is in use here, or waits for a licence."""
+        """Return True if the listed certificate is active in our database, or its order is held."""
         order = self.orders.get(row.ssl_id)
         if order is not None and order.status is OrderStatus.HELD:
             return True
@@ -36,7 +39,8 @@ class Here:
 
 
 def look_here(db: Session, account_id: int, ids: Iterable[int]) -> Here:
-    """What is here of these sslIds."""
+    """Load the orders, serial numbers and active certificates that we store for these sslIds."""
+    # Larger ids fit no column, so none of them can be stored.
     wanted = [scm_id for scm_id in ids if scm_id <= LARGEST_ID]
     here = Here()
     orders = select(Order).where(
@@ -59,7 +63,7 @@ def look_here(db: Session, account_id: int, ids: Iterable[int]) -> Here:
 
 
 def ids_here(db: Session, account_id: int, ids: Iterable[int]) -> set[int]:
-    """Those of these sslIds that have an order here."""
+    """Return the sslIds for which we store an order; reissues do not count."""
     query = select(Order.scm_id).where(
         Order.account_id == account_id,
         Order.scm_id.in_(list(ids)),
@@ -69,7 +73,7 @@ def ids_here(db: Session, account_id: int, ids: Iterable[int]) -> set[int]:
 
 
 def like_ours(db: Session, account_id: int, rows: Sequence[CertificateRow]) -> set[int]:
-    """Those of the rows that have the names of a certificate that is in use here: their renewals, perhaps."""
+    """Return the sslIds of rows with exactly the names of an order on a managed line: its possible renewals."""
     names = {row.common_name.lower() for row in rows if row.common_name}
     query = (
         select(Order.common_name, Order.sans)
@@ -80,6 +84,7 @@ def like_ours(db: Session, account_id: int, rows: Sequence[CertificateRow]) -> s
             Line.deleted_at.is_(None),
         )
     )
+    # The query narrows by common name, which has an index; the whole set of names is compared in Python.
     ours = {frozenset([common_name, *sans]) for common_name, sans in db.execute(query)}
     return {
         row.ssl_id

@@ -1,4 +1,4 @@
-"""Orders of SCM's on their way in: what each is to become, and which line it belongs to."""
+"""Preparation of imported orders: the status and the licence line that each of SCM's records gets."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,8 +25,8 @@ from certline.workers.importing.record_mapping import (
 
 @dataclass(frozen=True)
 class Intake:
-    """For which import orders are taken in. `only_kin`: only those that renew what is here;
-    `all_new`: nothing of the account was here before it.
+    """Import for which orders are stored. `only_kin`: only orders that renew one that we manage are imported;
+    `all_new`: we stored no order of the account before this import; `begun`: when it was requested.
     """
 
     command_id: str
@@ -40,14 +40,16 @@ class Intake:
     all_new: bool = False
 
     def knew(self, kin: Kin) -> bool:
-        """Whether an order with a line was here before the import: ids sort by time."""
+        """Return True if a related order was stored, on a managed line, before the import began."""
+        # The first ten characters of a ULID are its time in milliseconds, and sort by it. An imported order's
+        # created_at is SCM's date, so it does not tell when we stored the order.
         first = str(ULID.from_datetime(self.begun))[:10]
         return kin.line_id is not None and kin.order_id[:10] < first
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A record that becomes an order: its columns, its family, and what happens to it."""
+    """Record that becomes an order: the order's columns, its family, status and line, and the news it is."""
 
     met: Met
     row: Mapping[str, Any]
@@ -58,18 +60,19 @@ class Entry:
 
     @property
     def kin(self) -> Kin:
-        """It as one of its family."""
+        """The order as a member of its family, not yet on a line."""
         details = self.met.details
         return Kin(self.row["id"], details.ssl_id, details.renewed)
 
 
 def entry_of(intake: Intake, met: Met, now: datetime) -> Entry:
-    """What a record becomes, but for its line. Raises UnusableRecordError."""
+    """Return the entry for a record, without its line. Raises UnusableRecordError."""
     details = met.details
     row = columns(details, intake.account_id, intake.organizations, now)
     status = status_of(details, now.date())
     if status is OrderStatus.ISSUED and met.fault is not None:
         status = OrderStatus.REVIEW
+    # The certificate itself is exact; SCM's record has only a day.
     if met.leaf is not None and met.leaf["not_after"] <= now:
         status = OrderStatus.CANCELLED
     return Entry(met, row, family_of_record(details), status)
@@ -78,8 +81,10 @@ def entry_of(intake: Intake, met: Met, now: datetime) -> Entry:
 def in_lines(
     db: Session, intake: Intake, entries: Sequence[Entry]
 ) -> tuple[list[Entry], list[Entry]]:
-    """Each with its line, or held; and those that are no kin of what is here, where only kin are
-    wanted. What renews another shares its line; the others need room.
+    """Assign a licence line to each entry; an order that renews another shares its line, others need a free one.
+
+    Returns (entries with a line or on hold, entries skipped because they renew nothing we manage). The latter
+    is empty unless the import is `only_kin`. Locks the licence if new lines are needed.
     """
     issued = [entry for entry in entries if entry.status is OrderStatus.ISSUED]
     wanted = [(entry.row["common_name"], entry.family) for entry in issued]
@@ -89,6 +94,7 @@ def in_lines(
     renewing: set[str] = set()
     homeless: list[list[str]] = []
     for family, kin in here.items():
+        # A run is a lineage: stored and new orders of the family that renewed one another.
         whole = [*kin, *(entry.kin for entry in entries if entry.family == family)]
         for run in runs(whole):
             ids = [
@@ -109,6 +115,8 @@ def in_lines(
             [entry for entry in entries if entry.row["id"] not in lines],
         )
     if homeless:
+        # The oldest orders at SCM get the free lines first. take_lines returns fewer ids than names if the
+        # licence is used up (hence strict=False); the rest is put on hold.
         homeless.sort(key=lambda ids: fresh[ids[0]].met.scm_id)
         names = [fresh[ids[0]].row["common_name"] for ids in homeless]
         for ids, line_id in zip(homeless, take_lines(db, intake.account_id, names), strict=False):
@@ -129,8 +137,8 @@ def _placed(entry: Entry, lines: Mapping[str, str], renewing: set[str]) -> Entry
 
 
 def predecessors_to_ask(db: Session, intake: Intake, found: Sequence[Met]) -> list[int]:
-    """The sslIds of orders that are here, and that one of these may have renewed: those that this
-    import has not asked for. SCM says of the older one that it was renewed.
+    """Return the sslIds of stored orders that one of `found` may have renewed, and whose records this import
+    does not read anyway. Their records have to be read again, as SCM marks only the older order as renewed.
     """
     family: dict[int, tuple[str, Family]] = {}
     for met in found:

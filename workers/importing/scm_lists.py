@@ -1,6 +1,6 @@
-"""SCM's lists of certificates, read page by page, and what is written down of each page.
+"""Reading of SCM's certificate lists page by page, and what an import records of each page.
 
-A page is written down before the next one is asked for, so no worker ever holds a whole list.
+A page is recorded before the next one is requested, so no worker holds a whole list in memory.
 """
 
 from collections import deque
@@ -20,16 +20,16 @@ from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.scm import CertificateFilter, CertificatePage
 from certline.workers.scm.api.pagination import Walk
 
-# Two million rows: a server that never ends its list is broken.
+# Two million rows; guards against a server whose list never ends.
 MOST_PAGES = 10_000
-# Statuses that a certificate comes to without any word to us.
+# Statuses that a certificate can get at SCM without our knowledge.
 GONE = ("Revoked", "Replaced")
 
 
 @dataclass(frozen=True)
 class Listing:
-    """For which import a list is read. `status`: SCM's word that its rows have, where it was asked
-    for; `only_known`: orders that are not here are counted, and not asked for.
+    """Import for which a list is read. `status`: SCM's status of all rows, if the import filters by it;
+    `only_known`: orders that we do not store are counted but not read, except possible renewals of ours.
     """
 
     command_id: str
@@ -40,14 +40,14 @@ class Listing:
 
 @dataclass(frozen=True)
 class Look:
-    """One of SCM's lists, and what an import writes down of its pages."""
+    """One of SCM's lists: its filter, and the function that records a page of it."""
 
     note: Callable[[Session, Listing, CertificatePage], None]
     status: str | None = None
     auto_renewed: bool = False
 
     def narrow(self, chosen: CertificateFilter, account: Account) -> CertificateFilter:
-        """SCM's filter for it. SCM's two hosts differ in their words."""
+        """Return `chosen` with this list's own filter added, in the words of the account's SCM host."""
         new_host = account.login_kind is LoginKind.TOKEN
         status = self.status or chosen.status
         if status == "SAApproved" and new_host:
@@ -57,9 +57,9 @@ class Look:
 
 
 class Recent:
-    """The rows of the last pages: enough to tell whether the next one joins them.
+    """Ids of the last three pages, enough to tell whether the next page joins them without a gap.
 
-    `repeated` are those rows of the last page that an earlier one had too.
+    `repeated`: ids of the newest page that an earlier page had too.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Recent:
         self._pages: deque[set[int]] = deque(maxlen=3)
 
     def __call__(self, ids: Collection[int]) -> int:
-        """How many of the rows are not new; they count as read from now on."""
+        """Add a page's ids. Returns how many of them were read before."""
         self.repeated = set(ids) & set().union(*self._pages)
         self._pages.append(set(ids))
         return len(self.repeated)
@@ -75,7 +75,7 @@ class Recent:
 
 @dataclass(frozen=True)
 class ListReader:
-    """Reads lists of one account, for one command."""
+    """Reader of an account's lists, for one command."""
 
     line: Line
     account: Account
@@ -84,9 +84,9 @@ class ListReader:
     def pages(
         self, wanted: CertificateFilter, walk: Walk, known: Callable[[Collection[int]], int]
     ) -> Iterator[CertificatePage]:
-        """The pages of a list, each once; `known` says how many of some rows have been read before.
+        """Yield the pages of a list, each once. `known` returns how many of some ids have been read before.
 
-        Raises GiveUp, TryLater, AccountSuspendedError.
+        Raises GiveUp if the list does not end, TryLater, AccountSuspendedError.
         """
         for _ in range(MOST_PAGES):
             page = self._page(wanted, walk.position)
@@ -104,15 +104,15 @@ class ListReader:
 
 
 def fitting(page: CertificatePage, wanted: ImportCommand) -> CertificatePage:
-    """The rows of a page that have the name which was asked for: SCM may search for a part of it."""
+    """Return the page with only the rows of the requested common name, since SCM may match a part of a name."""
     if wanted.common_name is None:
         return page
     rows = tuple(row for row in page.rows if row.common_name.lower() == wanted.common_name)
-    return CertificatePage(rows, None)
+    return CertificatePage(rows, None)  # SCM's total counts the other rows too
 
 
 def note_all(db: Session, listing: Listing, page: CertificatePage) -> None:
-    """Rows of the list itself: what is not here, or has changed, is to be asked for."""
+    """Record the main list's rows. Those that we do not store, or that have changed, wait to be read at SCM."""
     here = look_here(db, listing.account_id, [row.ssl_id for row in page.rows])
     strangers = [row for row in page.rows if row.ssl_id not in here.orders]
     taken = {row.ssl_id for row in strangers}
@@ -130,15 +130,16 @@ def note_all(db: Session, listing: Listing, page: CertificatePage) -> None:
 
 
 def note_gone(db: Session, listing: Listing, page: CertificatePage) -> None:
-    """Rows that SCM calls revoked or replaced: news where the certificate is in use here."""
+    """Have rows that SCM lists as revoked or replaced read at SCM, if the certificate is still active with us."""
     here = look_here(db, listing.account_id, [row.ssl_id for row in page.rows])
     news = [row.ssl_id for row in page.rows if here.is_in_use(row)]
     note_records(db, listing.command_id, dict.fromkeys(news, RecordStatus.WAITING))
+    # note_records skips rows that the main list has recorded as known already.
     wake_records(db, listing.command_id, news)
 
 
 def note_auto_renewed(db: Session, listing: Listing, page: CertificatePage) -> None:
-    """Rows that SCM renews by itself; it is news where that was not known."""
+    """Mark the orders of rows that SCM renews automatically, and count those that were not marked before."""
     ids = [row.ssl_id for row in page.rows]
     mine = update(ImportRecord).where(
         ImportRecord.command_id == listing.command_id, ImportRecord.scm_id.in_(ids)

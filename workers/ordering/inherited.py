@@ -1,18 +1,18 @@
-"""What a successor has of the certificate before it, and what a reissue changes of that."""
+"""Order data that a successor takes over from its predecessor, and the changes that a reissue makes to it."""
 
 from typing import Any
 
 from certline.models import Certificate, Order, Profile
 from certline.models.commands.payloads import ReissueCommand
 
-# Sizes where only another algorithm is asked for.
+# Key sizes used when a reissue names a new algorithm without a size.
 USUAL_SIZE = {"RSA": "2048", "EC": "P-256"}
 
 
 def as_before(certificate: Certificate, origin: Order, profile: Profile | None) -> dict[str, Any]:
-    """The data of a certificate as those of an order: what its successor has unless said otherwise."""
+    """Return a certificate's data as the fields of an order command: the defaults for its successor."""
     terms = profile.terms if profile else []
-    # SCM takes the longest one itself where a profile has lost the old one (26.1).
+    # Where a profile no longer offers the old term, SCM itself uses the longest one (26.1).
     kept = origin.term in terms or not terms
     password = certificate.keystore_password_sealed
     return {
@@ -32,7 +32,7 @@ def as_before(certificate: Certificate, origin: Order, profile: Profile | None) 
 
 
 def changes(certificate: Certificate, asked: ReissueCommand) -> dict[str, Any]:
-    """What a reissue changes. Its keystore's password is a new one."""
+    """Return the order fields that a reissue changes. The keystore's password is always replaced."""
     changes: dict[str, Any] = {"keystore_password_sealed": asked.keystore_password_sealed}
     if asked.common_name is not None:
         changes["common_name"] = asked.common_name

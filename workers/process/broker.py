@@ -1,7 +1,7 @@
-"""The broker: RabbitMQ, hardened against what Dramatiq 2.2 loses or misroutes, or in memory.
+"""Message broker: RabbitMQ, hardened against messages that Dramatiq 2.2 loses or misroutes, or in memory.
 
-`make_broker` is the one seam between the two. The hardened one overrides private hooks of
-Dramatiq 2.2 (docs/decisions/hardened-dramatiq.md); tests/unit/test_dramatiq_hooks.py watches them.
+The hardened broker overrides private hooks of Dramatiq 2.2 (docs/decisions/hardened-dramatiq.md);
+tests/unit/test_dramatiq_hooks.py fails if one of them is renamed.
 """
 
 import json
@@ -23,12 +23,12 @@ from certline.workers.process.middleware import middleware
 
 log = logging.getLogger(__name__)
 
-# What RabbitMQ is told for each connection, in seconds. Without the blocked time-out, a disk or
-# memory alarm would hold a publishing thread for ever.
+# Parameters of each connection; times are in seconds. Without blocked_connection_timeout, a disk or memory
+# alarm in RabbitMQ would block a publishing thread indefinitely.
 CONNECTION = "heartbeat=30&blocked_connection_timeout=60&connection_attempts=3&retry_delay=1&socket_timeout=10"
 
-# The options that a message may carry over the wire; whatever else it says is dropped, for it
-# could call any actor (`pipe_target`, `on_success`) or lose the message (`max_retries: "abc"`).
+# Message options accepted from the wire, with their types. All others are dropped: they could call any actor
+# (`pipe_target`, `on_success`) or lose the message (`max_retries: "abc"`).
 WIRE_OPTIONS: dict[str, tuple[type, ...]] = {
     "eta": (int, float),
     "retries": (int,),
@@ -37,7 +37,7 @@ WIRE_OPTIONS: dict[str, tuple[type, ...]] = {
 
 
 def make_broker(settings: Settings) -> dramatiq.Broker:
-    """RabbitMQ where `CERTLINE_RABBITMQ_URL` names one; else in memory, within this process."""
+    """Return the RabbitMQ broker if `CERTLINE_RABBITMQ_URL` is set, otherwise one in this process's memory."""
     dramatiq.set_encoder(DiscreetEncoder())
     if settings.rabbitmq_url is None:
         return StubBroker(middleware=middleware(), fail_fast_default=False)
@@ -49,7 +49,7 @@ def make_broker(settings: Settings) -> dramatiq.Broker:
 
 
 def connection_url(url: str) -> str:
-    """An `amqp://` URL with our time-outs, but for those that it brings itself."""
+    """Return an `amqp://` URL with our connection parameters added, except those that it sets itself."""
     address, _, own = url.strip().partition("?")
     named = {part.partition("=")[0] for part in own.split("&")}
     ours = [part for part in CONNECTION.split("&") if part.partition("=")[0] not in named]
@@ -57,27 +57,27 @@ def connection_url(url: str) -> str:
 
 
 class DiscreetEncoder(JSONEncoder):
-    """Dramatiq's JSON, whose errors don't repeat the body: they are logged, and it may hold secrets."""
+    """Dramatiq's JSON encoder with errors that omit the body: errors are logged, and a body may hold secrets."""
 
     def decode(self, data: bytes) -> dict[str, Any]:
-        """The fields of a message. Raises DecodeError."""
+        """Return the fields of a message. Raises DecodeError if the body is not JSON in UTF-8."""
         try:
             fields: dict[str, Any] = json.loads(data.decode("utf-8"))
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError):  # the latter for JSON nested too deeply
             raise DecodeError("the body is not JSON in UTF-8", b"", None) from None
         return fields
 
 
 class HardenedConsumer(_RabbitmqConsumer):
-    """A consumer that settles a message only on the channel that delivered it."""
+    """Consumer that acknowledges or rejects a message only on the channel that delivered it."""
 
     def ack(self, message: MessageProxy) -> None:
-        """Acknowledge; a stale message is left to RabbitMQ, which delivers it again."""
+        """Acknowledge a message. A stale one is skipped; RabbitMQ delivers it again."""
         if self._is_ours(message):
             super().ack(message)
 
     def nack(self, message: MessageProxy) -> None:
-        """Dead-letter; a stale message is left to RabbitMQ, which delivers it again."""
+        """Dead-letter a message. A stale one is skipped; RabbitMQ delivers it again."""
         if self._is_ours(message):
             super().nack(message)
 
@@ -85,13 +85,14 @@ class HardenedConsumer(_RabbitmqConsumer):
         try:
             message = super().__next__()
         except StopIteration:
-            # RabbitMQ cancelled the consumer (queue deleted, consumer time-out). As a closed
-            # connection it also empties the delays in memory, which else would fire twice.
+            # RabbitMQ cancelled the consumer (queue deleted, consumer time-out). Reported as a closed
+            # connection, since Dramatiq then also drops the delayed messages that it holds in memory;
+            # otherwise each would run twice, because RabbitMQ delivers them again.
             raise ConnectionClosed("RabbitMQ cancelled the consumer") from None
         if message is None:
             return None
-        message.came_from = self
-        fault = cleanse(message._message, self.queue_name)  # noqa: SLF001  # it has no other name
+        message.came_from = self  # compared by _is_ours and by SkipStale
+        fault = cleanse(message._message, self.queue_name)  # noqa: SLF001  # no public name
         if fault is None:
             return message  # type: ignore[no-any-return]
         log.error("malformed message on %s goes to the dead letters: %s", self.queue_name, fault)
@@ -100,7 +101,7 @@ class HardenedConsumer(_RabbitmqConsumer):
         return None
 
     def close(self) -> None:
-        """Close the connection too, where RabbitMQ has closed the channel: Dramatiq leaves it open."""
+        """Close the channel and the connection. Dramatiq leaves the latter open if RabbitMQ closed the former."""
         try:
             super().close()
         finally:
@@ -108,7 +109,7 @@ class HardenedConsumer(_RabbitmqConsumer):
                 self.connection.close()
 
     def _is_ours(self, message: MessageProxy) -> bool:
-        # Delivery tags start again at 1 on every channel: an old tag may name another message.
+        # Delivery tags start at 1 on every channel, so a tag of an old channel may refer to another message.
         if getattr(message, "came_from", self) is self:
             return True
         log.warning("stale delivery of %s is not settled", message.message_id)
@@ -116,9 +117,10 @@ class HardenedConsumer(_RabbitmqConsumer):
 
 
 def cleanse(message: dramatiq.Message[Any], queue_name: str) -> str | None:
-    """Hold a message from the wire to its types; answers what is wrong with it, or None.
+    """Validate a message from the wire. Returns the fault as text, or None if the message is usable.
 
-    Options outside WIRE_OPTIONS are dropped, and the queue is the one it really came from.
+    Modifies the message: options outside WIRE_OPTIONS are dropped, and its queue is set to `queue_name`,
+    the queue that delivered it.
     """
     if not isinstance(message.actor_name, str) or not isinstance(message.message_id, str):
         return "actor_name and message_id must be strings"
@@ -132,16 +134,17 @@ def cleanse(message: dramatiq.Message[Any], queue_name: str) -> str | None:
         for name, kinds in WIRE_OPTIONS.items()
         if _is_number(message.options.get(name), kinds)
     }
+    # Only messages of a delay queue have an `eta`; elsewhere it would make Dramatiq delay a message.
     if not queue_name.endswith(".DQ"):
         options.pop("eta", None)
-    # The message is frozen; stock Dramatiq gives no other place to mend it before it is used.
+    # Message is a frozen dataclass, and Dramatiq has no hook for changing it before it is used.
     object.__setattr__(message, "options", options)
     object.__setattr__(message, "queue_name", queue_name)
     return None
 
 
 def _is_number(value: object, kinds: tuple[type, ...]) -> bool:
-    # JSON as Python reads it knows NaN and Infinity; a negative count of retries would never end.
+    # Python's JSON parser accepts NaN and Infinity, and a negative `retries` would add to the retry limit.
     return (
         isinstance(value, int | float)
         and isinstance(value, kinds)
@@ -151,7 +154,7 @@ def _is_number(value: object, kinds: tuple[type, ...]) -> bool:
 
 
 class HardenedBroker(RabbitmqBroker):
-    """RabbitMQ with confirms, mandatory routing and dead letters that stay."""
+    """RabbitMQ broker with publisher confirms, mandatory routing and dead letters that never expire."""
 
     def __init__(self, *, url: list[str], quorum: bool = False) -> None:
         self.quorum = quorum
@@ -159,7 +162,7 @@ class HardenedBroker(RabbitmqBroker):
 
     @property
     def consumer_class(self) -> type[HardenedConsumer]:
-        """Our consumer, where Dramatiq would take its own."""
+        """Consumer class that Dramatiq instantiates for each queue."""
         return HardenedConsumer
 
     def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
@@ -176,15 +179,15 @@ class HardenedBroker(RabbitmqBroker):
     def _declare_dq_queue(self, queue_name: str) -> Any:
         arguments = self._build_queue_arguments(queue_name)
         if self.quorum:
-            # Waiting is no fault, so a delay is never dead-lettered. Not -1: RabbitMQ 3.10 takes
-            # that for "after the first delivery".
+            # A delayed message is redelivered at every restart without any fault of its own, so it should
+            # never be dead-lettered. Not -1: RabbitMQ 3.10 reads that as "after the first delivery".
             arguments["x-delivery-limit"] = 1_000_000
         return self.channel.queue_declare(
             queue=dq_name(queue_name), durable=True, arguments=arguments
         )
 
     def _declare_xq_queue(self, queue_name: str) -> Any:
-        # No TTL: a dead letter stays till somebody decides.
+        # No TTL, unlike Dramatiq's 7 days: a dead letter is kept until an operator decides about it.
         arguments = {"x-queue-type": "quorum"} if self.quorum else {}
         return self.channel.queue_declare(
             queue=xq_name(queue_name), durable=True, arguments=arguments

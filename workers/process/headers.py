@@ -1,7 +1,7 @@
-"""Message headers that pika can't read, and over which it would lose the connection.
+"""Workaround for message headers that pika cannot decode, which would end its connection.
 
-A timestamp in milliseconds where AMQP has seconds (year 57868), or tables nested a thousand deep, end
-pika's connection; RabbitMQ then delivers the same message again, for ever, and the queue stands still.
+Examples are a timestamp in milliseconds, where AMQP has seconds (year 57868), and tables nested a thousand
+deep. RabbitMQ would deliver the same message again after each reconnect, and the queue would be blocked.
 """
 
 import struct
@@ -12,7 +12,7 @@ from pika.exceptions import AMQPError
 
 _read = pika.data.decode_table
 
-# Whatever Python's dates, decimals, structs and stack say to bytes that make no sense.
+# Exceptions that decoding invalid bytes into dates, decimals, structs or deeply nested tables can raise.
 UNREADABLE = (
     ValueError,
     ArithmeticError,
@@ -25,7 +25,7 @@ UNREADABLE = (
 
 
 def survive_odd_headers() -> None:
-    """Have pika take a table that it can't read for an empty one, in this whole process."""
+    """Patch pika, for the whole process, to decode a header table that it cannot read as an empty one."""
     pika.data.decode_table = _decode_table
 
 
@@ -33,7 +33,7 @@ def _decode_table(encoded: bytes, offset: int) -> tuple[dict[str, Any], int]:
     try:
         table: tuple[dict[str, Any], int] = _read(encoded, offset)
     except UNREADABLE:
-        # AMQP 0-9-1, 4.2.5.5: a table says its length first.
+        # A table begins with its length in bytes (AMQP 0-9-1, 4.2.5.5), so the rest of it can be skipped.
         (length,) = struct.unpack_from(">I", encoded, offset)
         return {}, offset + 4 + length
     return table

@@ -1,4 +1,4 @@
-"""`/healthz` and `/metrics` of a long-running part, on `CERTLINE_METRICS_PORT`."""
+"""HTTP endpoints `/healthz` and `/metrics` of the long-running processes, on `CERTLINE_METRICS_PORT`."""
 
 import threading
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from certline.models.metrics import figures
 
 log = structlog.get_logger()
 
-# Answers what is wrong, or None.
+# Returns the reason why the process is unhealthy, or None.
 Check = Callable[[], str | None]
 
 
 def serve_health(port: int, check: Check, database: Database) -> None:
-    """Serve in a thread of its own until the process ends.
+    """Serve the endpoints in a daemon thread until the process ends.
 
-    Where the port is taken (a second worker process of one container), the first one answers.
+    If the port is in use (by another worker process of the same container), that process serves them alone.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -43,10 +43,10 @@ def serve_health(port: int, check: Check, database: Database) -> None:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
-            """Probes come every few seconds; they are no news."""
+            """Log nothing: probes arrive every few seconds."""
 
     try:
-        # All interfaces: the prober is outside of the container. Nothing secret is said here.
+        # All interfaces, because the prober is outside the container. The responses hold no secrets.
         server = ThreadingHTTPServer(("0.0.0.0", port), Handler)  # noqa: S104
     except OSError as error:
         log.info("health.port_taken", port=port, error=str(error))
@@ -55,7 +55,7 @@ def serve_health(port: int, check: Check, database: Database) -> None:
 
 
 class WorkerHealth(Middleware):
-    """Serves a worker's health: each of its threads lives, and each queue has its consumer."""
+    """Middleware that serves a worker's health: all its threads alive, all its queues connected."""
 
     def __init__(self, port: int, database: Database) -> None:
         self._port = port
@@ -67,10 +67,11 @@ class WorkerHealth(Middleware):
 
 
 def fault_of(worker: Worker) -> str | None:
-    """What is wrong with a worker; a thread that died takes no work, though the process lives."""
+    """Return why a worker is unhealthy, or None. A dead thread takes no messages while the process lives on."""
     dead = sum(not thread.is_alive() for thread in worker.workers)
     if dead:
         return f"{dead} worker threads have died"
+    # A copy: Dramatiq adds consumers from another thread.
     for queue, thread in list(worker.consumers.items()):
         if not thread.is_alive():
             return f"the consumer of {queue} has died"

@@ -1,4 +1,4 @@
-"""Logs of the long-running parts: for people on a terminal, JSON lines for machines; on stderr."""
+"""Logging of the long-running processes to stderr: readable text on a terminal, otherwise JSON lines."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ import structlog
 
 from certline.models.settings import Settings
 
-# Libraries that narrate what we tell better ourselves.
+# Libraries whose routine log entries repeat what our own events report.
 QUIET = {
     "pika": logging.ERROR,
     "dramatiq": logging.WARNING,
@@ -17,21 +17,21 @@ QUIET = {
 
 
 def configure(settings: Settings) -> None:
-    """Send structlog's and the libraries' logs to stderr, in the form that `CERTLINE_LOG` names."""
+    """Send the logs of structlog and of the libraries to stderr, in the format that `CERTLINE_LOG` selects."""
     as_json = settings.log == "json" or (settings.log is None and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    if as_json:
+    if as_json:  # ConsoleRenderer formats tracebacks itself
         shared.append(structlog.processors.format_exc_info)
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if as_json
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
-            # Structlog's own choice prints each frame's variables, secrets among them.
+            # Structlog's default prints each frame's local variables, which may hold secrets.
             exception_formatter=structlog.dev.plain_traceback,
         )
     )

@@ -1,4 +1,4 @@
-"""What a step works with: the database, the vault, the settings, and SCM for an account."""
+"""Worker context of a process: the database, the vault, the settings, and SCM clients for accounts."""
 
 import threading
 import time
@@ -32,21 +32,21 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-# How long an answer of SCM that can't be stored is kept in memory for another try, in seconds.
-# After it the order rests in `sending`, which is safe but needs reconciling.
+# Seconds for which a response of SCM that cannot be stored is kept in memory and tried again. After that the
+# order stays in `sending`, which is safe but has to be reconciled.
 KEEP_ANSWER = 300.0
 
 
 @dataclass(frozen=True)
 class _Door:
-    """An account's way to SCM, and who holds it back."""
+    """SCM client of an account, and the pacing that limits its calls."""
 
     client: ScmClient
     pacing: AccountPacing
 
 
 class Line:
-    """The process's share of the production line; safe to share between threads.
+    """Worker context: what the steps of one process share. Thread-safe.
 
     Once `stopping` is set, no further call to SCM begins.
     """
@@ -60,13 +60,16 @@ class Line:
         self._lock = threading.Lock()
 
     def scm(self, account: Account) -> ScmClient:
-        """SCM as this account sees it. Raises WrongSecretKeyError for a password we can't read."""
+        """Return the SCM client of an account.
+
+        Raises WrongSecretKeyError if its stored secret cannot be decrypted, GiveUp if it was removed.
+        """
         return self._door(account).client
 
     def admit(self, account: Account, kind: CallKind) -> None:
-        """Take a turn for a call that is about to be claimed, or wait a little for it.
+        """Take a turn within the rate limit for an order call that is about to be claimed; waits for it briefly.
 
-        Raises TryLater (it costs no attempt), AccountSuspendedError, WrongSecretKeyError.
+        Raises TryLater (which costs no attempt), AccountSuspendedError, WrongSecretKeyError, GiveUp.
         """
         try:
             self._door(account).pacing.admit(kind, "admit")
@@ -77,6 +80,7 @@ class Line:
             raise AccountSuspendedError(account.id, refusal) from None
 
     def _door(self, account: Account) -> _Door:
+        # The login is part of the key: after a change of URL or password a new client is made.
         login = login_of(account, self.vault)
         with self._lock:
             door = self._doors.get((account.id, login))
@@ -90,7 +94,7 @@ class Line:
             CallKind.ORDER: self.settings.rate_order,
         }
 
-        def probe() -> object:
+        def probe() -> object:  # `client` is bound below, as it needs the pacing itself
             return client.organizations()
 
         pacing = AccountPacing(
@@ -105,10 +109,10 @@ class Line:
         return _Door(client, pacing)
 
     def store(self, work: Callable[[Session], T]) -> T:
-        """Store what SCM answered: one transaction, tried again while Postgres is away.
+        """Run `work` in one transaction, again and again while Postgres is unavailable, and return its result.
 
-        An answer that is lost makes an unknown outcome out of a known one, so it is worth a wait.
-        Raises DBAPIError once KEEP_ANSWER has passed.
+        For storing responses of SCM: losing one would turn a known outcome into an unknown one.
+        Raises DBAPIError at once for a fault that will not pass, otherwise after KEEP_ANSWER seconds.
         """
         deadline = time.monotonic() + KEEP_ANSWER
         pause = 0.1
@@ -125,9 +129,9 @@ class Line:
 
 
 def login_of(account: Account, vault: Vault) -> AnyLogin:
-    """An account's login with its secret in the clear; it lives in memory only.
+    """Return an account's login with its decrypted secret, which must stay in memory.
 
-    Raises WrongSecretKeyError, GiveUp for an account that was removed.
+    Raises WrongSecretKeyError if the secret cannot be decrypted, GiveUp if the account was removed.
     """
     if account.secret_sealed is None:
         raise GiveUp(f"account {account.name!r} was removed")
@@ -144,12 +148,15 @@ def login_of(account: Account, vault: Vault) -> AnyLogin:
 
 
 def breaker_of(login: AnyLogin) -> str:
-    """The name of what an account's calls depend on: SCM, and where its tokens come from."""
+    """Return the key of the breaker for a login: the URL of SCM and, for API tokens, of the token server."""
     return login.url if not isinstance(login, TokenLogin) else f"{login.url} {login.token_url}"
 
 
 def scm_client(login: AnyLogin, settings: Settings, pacing: Pacing | None = None) -> ScmClient:
-    """A client with this process's time-outs and roots; without `pacing` for a person's one call."""
+    """Return an SCM client with the time-outs and CA bundle of the settings.
+
+    Without `pacing`, its calls are neither rate-limited nor stopped by the breaker: for single calls by a user.
+    """
     return ScmClient(
         login,
         connect_timeout=settings.scm_connect_seconds,
@@ -160,12 +167,12 @@ def scm_client(login: AnyLogin, settings: Settings, pacing: Pacing | None = None
     )
 
 
-# Postgres' SQLSTATE classes for trouble that passes: connection, out of resources, operator
-# intervention (shutdown, start-up), transaction rollback (deadlock, serialisation).
+# SQLSTATE classes of transient errors: connection, insufficient resources, operator intervention (shutdown,
+# start-up), transaction rollback (deadlock, serialisation).
 PASSING = ("08", "53", "57", "40")
 
 
 def _is_passing(error: DBAPIError) -> bool:
     state: str | None = getattr(error.orig, "sqlstate", None)
-    # No SQLSTATE: the connection could not be made, or broke.
+    # Without an SQLSTATE the connection could not be made, or was lost.
     return state is None or state.startswith(PASSING)

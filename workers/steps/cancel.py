@@ -1,7 +1,7 @@
-"""Take back an order that SCM has not issued. It costs nothing and may be asked for twice.
+"""The step `cancel`: cancel an order that SCM has not issued; harmless when repeated.
 
-What SCM would not decline is marked here, so that it is never fetched; whether SCM issues it all
-the same is looked at until its record is at its end.
+An order that SCM does not decline is cancelled in our database only and never fetched; it is polled until
+SCM's record is final, in case SCM issues it anyway.
 """
 
 from dataclasses import dataclass
@@ -23,13 +23,16 @@ from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.runtime.step import Step, require_active
 from certline.workers.scm import Details, NotReady, Refused, ScmClient, ScmStatus, TryAgain
 
-# How long after its cancelling a reissue's certificate is looked for, where SCM isn't at it.
+# How long a cancelled reissue is polled once SCM's record is no longer pending. A reissue shares the record
+# of the certificate it replaces, so the record never shows that the reissue is over.
 LOOK_FOR_A_REISSUE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What SCM makes of it. `came`: it has issued it; `record`: as SCM shows it, where it was read."""
+    """Result of a cancellation at SCM. `came`: SCM has already issued the certificate; `record`: SCM's record
+    of the order, if it was read; `refusal`: why SCM did not decline the order.
+    """
 
     declined: bool
     came: bool = False
@@ -38,7 +41,10 @@ class Answer:
 
 
 def cancel(line: Line, command: Command) -> dict[str, Any] | None:
-    """Cancel the command's order: here where SCM never had it, else as far as SCM allows it."""
+    """Cancel the command's order: only in our database if SCM never had it, otherwise at SCM if SCM allows it.
+
+    Raises GiveUp if the order cannot be cancelled, TryLater, AccountSuspendedError.
+    """
     wanted = CancelCommand.model_validate(command.payload)
     try:
         with line.database.transaction() as db:
@@ -52,31 +58,32 @@ def cancel(line: Line, command: Command) -> dict[str, Any] | None:
 
     with reading_scm(order.account, command.attempts, MOST_TRIES):
         answer = ask(line.scm(order.account), order, wanted.comments)
-    if answer.came:
+    if answer.came:  # poll now, so that the certificate is fetched without delay
         line.store(lambda db: ask_now(db, [locked(db, order.id)]))
         raise GiveUp(
-            f"SCM has issued {order.scm_id} already: when it is stored, certline certificate revoke"
+            f"SCM has already issued {order.scm_id}: once it is stored, certline certificate revoke"
         )
     return line.store(partial(_store, command=command, order_id=order.id, answer=answer))
 
 
 def order_to_cancel(db: Session, wanted: CancelCommand) -> Order:
-    """The order that is named. Raises BadCommandError where it isn't known, or is another account's."""
+    """Return the order that the command names. Raises BadCommandError if it is unknown or of another account."""
     order = order_known_as(db, wanted.order, wanted.account)
     if order is None:
         raise BadCommandError([f"order: {wanted.order!r} is not known"])
     if wanted.account not in (None, order.account.name):
         raise BadCommandError(
-            [f"account: order {order.id} is of {order.account.name!r}, not {wanted.account!r}"]
+            [f"account: order {order.id} belongs to {order.account.name!r}, not {wanted.account!r}"]
         )
     return order
 
 
 def cancel_unsent(db: Session, command: Command, order_id: str, comments: str) -> bool:
-    """Take back an order that SCM has not heard of; False where SCM has to be asked.
+    """Cancel an order that was never sent. Returns True if the order is cancelled, False if SCM has it.
 
-    Raises BadCommandError for one that can't be cancelled as it stands.
+    Raises BadCommandError if the order's status does not allow cancelling.
     """
+    # Claiming an order for sending needs the same lock, so a PLACED order cannot be sent from now on.
     order = locked(db, order_id)
     objection = _objection(order)
     if objection is not None:
@@ -91,13 +98,13 @@ def _objection(order: Order) -> str | None:
     match order.status:
         case OrderStatus.SENDING:
             return (
-                "is being sent, or nobody knows whether SCM has it; it is looked up at SCM, and can be "
-                "cancelled when that is known"
+                "is being sent, or it is unknown whether SCM has it; certline looks it up at SCM, and "
+                "it can be cancelled once that is known"
             )
         case OrderStatus.ISSUED | OrderStatus.HELD:
             return (
                 f"is {order.status}: SCM has issued it. Once it is stored it can be revoked; "
-                "certline order delete forgets it here only"
+                "certline order delete removes it from certline only"
             )
         case OrderStatus.STORED:
             return f"is stored: certline certificate revoke {order.certificate_id}"
@@ -110,17 +117,17 @@ def _objection(order: Order) -> str | None:
 
 
 def ask(scm: ScmClient, order: Order, comments: str) -> Answer:
-    """Have SCM decline an order; where it refuses, its record says how the order stands.
+    """Ask SCM to decline an order. If SCM refuses, its record is read to learn the order's state.
 
-    A reissue is only read: a decline would be about the certificate that it is made from.
-    Raises ScmError.
+    A reissue is only read: it shares the sslId of the certificate it replaces, so a decline would be about
+    that certificate. Raises ScmError.
     """
     number = order.scm_id or 0
-    refusal = "a reissue can't be taken back at SCM"
+    refusal = "a reissue can't be cancelled at SCM"
     if order.kind is not OrderKind.REISSUE:
         try:
             scm.decline(number, comments)
-        except TryAgain:
+        except TryAgain:  # a kind of Refused, but the same request may succeed later
             raise
         except Refused as refused:
             refusal = str(refused)
@@ -132,10 +139,11 @@ def ask(scm: ScmClient, order: Order, comments: str) -> Answer:
 
 
 def came_after_all(scm: ScmClient, order: Order, record: Details) -> bool:
-    """Whether SCM has issued the order's certificate. Raises ScmError."""
+    """Return True if SCM has issued the order's certificate. Raises ScmError."""
     if order.kind is not OrderKind.REISSUE:
         return record.state.is_issued or record.state in (ScmStatus.REPLACED, ScmStatus.EXPIRED)
-    try:  # its record is that of the certificate before it, so the key has to say
+    # A reissue shares the record of the certificate it replaces, so only the key identifies its certificate.
+    try:
         found = chains.read_certificates(scm.collect(record.ssl_id))
     except (NotReady, chains.ChainError):
         return False
@@ -145,16 +153,18 @@ def came_after_all(scm: ScmClient, order: Order, record: Details) -> bool:
 def look_after(
     db: Session, order: Order, record: Details, wait: timedelta, *, came: bool
 ) -> timedelta | None:
-    """Write down what SCM says of a cancelled order, locked by the caller; answers when to look
-    again, or None where there is nothing more to come.
+    """Store SCM's current state of a cancelled order, which the caller has locked.
+
+    Returns the time until the next poll, or None if SCM's record is final. An order that SCM has issued
+    anyway (`came`) is set to review.
     """
     order.scm_status = record.status or order.scm_status
     order.polls += 1
     order.next_poll_at = None
     if came:
         why = (
-            f"it was cancelled, and SCM has issued it as {order.scm_id} all the same: adopt it and "
-            "revoke it, or leave it there"
+            f"it was cancelled, but SCM has issued it anyway as {order.scm_id}: adopt it and revoke it, "
+            "or leave it at SCM"
         )
         move(db, order, OrderStatus.REVIEW, why=why)
         return None
@@ -174,12 +184,12 @@ def look_after(
 def _store(db: Session, command: Command, order_id: str, answer: Answer) -> dict[str, Any]:
     order = locked(db, order_id)
     if order.status not in (OrderStatus.PENDING, OrderStatus.CANCELLED):
-        raise GiveUp(f"order {order.id} is {order.status} meanwhile")
+        raise GiveUp(f"order {order.id} has become {order.status} in the meantime")
     if order.status is OrderStatus.PENDING:
         order.next_poll_at = None
         why = _why(order, command, answer)
         move(db, order, OrderStatus.CANCELLED, why=why, who=command.requested_by)
-        # Until SCM's record is at its end: what is cancelled here may be issued there.
+        # Poll until SCM's record is final: SCM may still issue an order that only we have cancelled.
         ask_now(db, [order])
     return seen(order, declined=answer.declined)
 
@@ -192,13 +202,13 @@ def _why(order: Order, command: Command, answer: Answer) -> str:
     if answer.record.state.is_refused:
         return f"cancelled, and SCM's status of {order.scm_id} is {order.scm_status}: {comments}"
     return (
-        f"cancelled here only: {comments}. SCM still has {order.scm_id} ({order.scm_status}): "
-        f"{answer.refusal}. It will not be fetched; if SCM issues it, a person decides"
+        f"cancelled in certline only: {comments}. SCM still has {order.scm_id} ({order.scm_status}): "
+        f"{answer.refusal}. It will not be fetched; if SCM issues it, the order goes to review"
     )
 
 
 def seen(order: Order, *, declined: bool) -> dict[str, Any]:
-    """What became of an order, as a command's result."""
+    """Return the order's state in the form of a command's result."""
     return {
         "order_id": order.id,
         "order_status": order.status.value,

@@ -1,4 +1,4 @@
-"""Delete an order or a certificate: here only. SCM is not asked, and keeps what it has."""
+"""The step `delete`: delete an order or a certificate from our database; SCM is not called."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from certline.workers.runtime.step import Step
 
 
 def delete(line: Line, command: Command) -> dict[str, Any] | None:
-    """Delete what the command names: one transaction."""
+    """Delete the order or certificate that the command names, in one transaction. Raises GiveUp."""
     try:
         with line.database.transaction() as db:
             return deleted(db, db.get_one(Command, command.id))
@@ -25,10 +25,12 @@ def delete(line: Line, command: Command) -> dict[str, Any] | None:
 
 
 def deleted(db: Session, command: Command) -> dict[str, Any]:
-    """Delete what a command names; answers what went. Raises BadCommandError, StillOpenError.
+    """Delete the order or certificate that a command names. Returns the command's result: what was deleted.
 
-    Where it is done already, by a run that died before it could say so, nothing more goes.
+    Raises BadCommandError, and StillOpenError if SCM may still issue one of the orders.
     """
+    # An earlier run committed the deletion and was killed before it ended the command; a second lookup would
+    # no longer find the row, and the command would fail.
     if command.result is not None:
         return command.result
     wanted = DeleteCommand.model_validate(command.payload)
@@ -42,7 +44,10 @@ def deleted(db: Session, command: Command) -> dict[str, Any]:
 
 
 def to_delete(db: Session, wanted: DeleteCommand) -> Order | Certificate:
-    """What is named. Raises BadCommandError."""
+    """Return the order or certificate that the command names.
+
+    Raises BadCommandError if it is unknown, ambiguous or of another account.
+    """
     if wanted.certificate is not None:
         return certificate_meant(db, wanted.certificate, wanted.account)
     order = order_known_as(db, wanted.order or "", wanted.account)
@@ -50,7 +55,7 @@ def to_delete(db: Session, wanted: DeleteCommand) -> Order | Certificate:
         raise BadCommandError([f"order: {wanted.order!r} is not known"])
     if wanted.account not in (None, order.account.name):
         raise BadCommandError(
-            [f"account: order {order.id} is of {order.account.name!r}, not {wanted.account!r}"]
+            [f"account: order {order.id} belongs to {order.account.name!r}, not {wanted.account!r}"]
         )
     return order
 

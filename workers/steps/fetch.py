@@ -1,4 +1,4 @@
-"""Step 3: fetch an issued certificate, and store it where the licence has room."""
+"""The step `fetch`: collect an issued certificate, and store it if a licence line is free."""
 
 from datetime import timedelta
 from functools import partial
@@ -22,16 +22,19 @@ from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, read
 from certline.workers.runtime.step import Step, require_active
 from certline.workers.scm import NotReady
 
-# `Issued` may be said a little before the certificate can be collected (scm-api, 3.1).
+# SCM may report `Issued` shortly before the certificate can be collected (scm-api, 3.1).
 READY_SOON = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(hours=1)
-# A reissue keeps its sslId, and SCM may answer the certificate before it for a while (scm-api, 2.11).
-# How long, nobody documents; after a day a person looks.
+# A reissue keeps its sslId, and SCM may return the previous certificate for some time (scm-api, 2.11). How
+# long is not documented; after a day the order goes to review.
 STILL_THE_OLD_ONE = timedelta(days=1)
 
 
 def fetch(line: Line, command: Command) -> dict[str, Any] | None:
-    """Collect the certificate, make sure that it is for our key, and store it."""
+    """Collect the order's certificate, check that it is for our key, and store it.
+
+    Raises TryLater while SCM does not return it, and GiveUp, with the order in review, if it is unusable.
+    """
     with line.database.transaction() as db:
         order = db.get_one(Order, command.subject)
         if order.status is not OrderStatus.ISSUED or order.scm_id is None:
@@ -63,30 +66,32 @@ def _chain_for(
     waited: timedelta,
     wait: timedelta,
 ) -> chains.Chain:
-    """The chain of the order's certificate: by our key, or where that isn't ours, by what SCM says.
-
-    Raises TryLater, ChainError, ScmError.
+    """Return the chain of the order's certificate, found by its public key if we know it (imported orders have
+    none), otherwise by the serial number that SCM reported. Raises TryLater, ChainError, ScmError.
     """
     if is_too_early(order, found, waited):
-        raise TryLater("SCM still answers the certificate before it", after=wait, afresh=True)
+        raise TryLater("SCM still returns the previous certificate", after=wait, afresh=True)
     if order.public_key_sha256 is not None:
         return chains.build_chain(found, order.public_key_sha256)
     try:
         leaf = chains.leaf_numbered(found, order.scm_serial)
     except chains.NoMatch:
-        # It may have been replaced since we heard of it.
+        # It may have been replaced since we stored the serial number, so read SCM's record again.
         details = line.scm(order.account).details(order.scm_id or 0)
         leaf = chains.leaf_numbered(found, details.serial_number)
     return chains.chain_of(leaf, found)
 
 
 def wait_after(waited: timedelta, first: timedelta) -> timedelta:
-    """How long to wait where it has been waited so long already: half as long again, an hour at most."""
+    """Return the time until the next try: half the time waited so far, at least `first`, at most an hour."""
     return min(LONGEST_WAIT, max(first, waited / 2))
 
 
 def is_too_early(order: Order, found: list[x509.Certificate], waited: timedelta) -> bool:
-    """Whether an answer is still that from before a reissue: none of its certificates is ours."""
+    """Return True if SCM still returns the certificate from before a reissue: none of `found` is the new one.
+
+    Returns False once STILL_THE_OLD_ONE has passed, so that the fetch fails and the order goes to review.
+    """
     if order.kind is not OrderKind.REISSUE or waited >= STILL_THE_OLD_ONE:
         return False
     if order.public_key_sha256 is not None:
@@ -95,6 +100,8 @@ def is_too_early(order: Order, found: list[x509.Certificate], waited: timedelta)
 
 
 def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> dict[str, Any]:
+    # The order is locked before the licence (in take_line). `orders_to_release` locks the licence first, but
+    # takes orders with SKIP LOCKED, so the two cannot deadlock.
     order = locked(db, order_id)
     if order.status is not OrderStatus.ISSUED:
         return _seen(order)
@@ -102,13 +109,14 @@ def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> dict[str, Any]:
     order.scm_serial = serial
     present = _stored_as(db, order, serial)
     if present is not None:
-        why = f"certificate {serial} of {order.scm_id} is stored already, as {present.id}"
+        why = f"certificate {serial} of {order.scm_id} is already stored as {present.id}"
         move(db, order, OrderStatus.REVIEW, why=why)
         return _seen(order)
     if not take_line(db, order):
         use = license_use(db)
         why = f"no licence is left ({use.used} of {use.capacity} lines in use)"
         move(db, order, OrderStatus.HELD, why=why)
+        # `use` was read before the move, so it does not count this order.
         facts = {"capacity": use.capacity, "used": use.used, "held": use.held + 1}
         emit_event(
             db, "license.exhausted", facts, subject=order.id, correlation_id=order.command_id
@@ -136,7 +144,7 @@ def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stored_as(db: Session, order: Order, serial: str) -> Certificate | None:
-    """The certificate of that identity: an sslId has another serial number after each reissue."""
+    """Return the stored certificate with this sslId and serial number; a reissue changes only the latter."""
     query = select(Certificate).where(
         Certificate.account_id == order.account_id,
         Certificate.scm_id == order.scm_id,
@@ -146,8 +154,9 @@ def _stored_as(db: Session, order: Order, serial: str) -> Certificate | None:
 
 
 def leaf_columns(chain: chains.Chain) -> dict[str, Any]:
-    """What the certificate itself says, and its chain, as columns. ValueError for a kind of key
-    that nobody orders at SCM.
+    """Return the Certificate columns that come from the leaf and its chain.
+
+    Raises ValueError if the key is neither RSA nor EC.
     """
     leaf = chain.leaf
     algorithm, size = key_pair.describe(leaf.public_key())

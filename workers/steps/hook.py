@@ -1,6 +1,7 @@
-"""A deploy hook: a certificate's files put where a server reads them, and a command run there.
+"""The step `hook`: write a certificate's files to a deploy hook's directory and run the hook's command.
 
-At least once: whoever dies between the command's end and its commit has it run again.
+The command runs at least once: if the worker is killed after the command ended and before the commit, the
+command runs again.
 """
 
 import shlex
@@ -41,20 +42,20 @@ from certline.workers.runtime.context import Line
 from certline.workers.runtime.outcomes import GiveUp, TryLater, back_off
 from certline.workers.runtime.step import Step
 
-# Failed tries before a person has to look; after 1, 2, 4 … minutes, then each hour: 4 hours in all.
+# Tries before the command fails, with pauses (in seconds) of 1, 2, 4 … minutes, then an hour: 4 hours in all.
 MOST_TRIES = 10
 FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
-# How soon it is tried again where another run of the same hook and line is under way.
+# Pause while another run of the same hook and line is under way.
 BUSY = timedelta(seconds=10)
 
 
 class StaleError(Exception):
-    """There is nothing to do any more; the text says why."""
+    """The run is no longer needed; the text says why."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be done, and for which certificate."""
+    """One run of a deploy hook: the hook, and the certificate with the facts that its command is given."""
 
     hook: Hook
     certificate: Certificate
@@ -65,7 +66,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a try went: `done`, `failed` or `skipped`. What its command said may have secrets."""
+    """Result of a try. `word`: `done`, `failed` or `skipped`; `output`: the command's output, which may hold
+    secrets.
+    """
 
     word: str
     why: str | None = None
@@ -74,7 +77,10 @@ class Ending:
 
 
 def hook(line: Line, command: Command) -> dict[str, Any]:
-    """Put a certificate's files where a hook wants them, and run the hook's command."""
+    """Write a certificate's files and run the hook's command. Returns the command's result.
+
+    Raises TryLater after a failed try or while the folder is locked, and GiveUp after MOST_TRIES.
+    """
     wanted = HookCommand.model_validate(command.payload)
     try:
         with line.database.transaction() as db:
@@ -101,14 +107,17 @@ def hook(line: Line, command: Command) -> dict[str, Any]:
 
 
 def read_task(db: Session, wanted: HookCommand) -> Task:
-    """What a hook's run is about, while that is wanted. Raises StaleError."""
+    """Load the hook and the certificate of a run.
+
+    Raises StaleError if the hook was removed, or the certificate was deleted or is no longer active.
+    """
     found = db.get(Hook, wanted.hook)
     if found is None:
         raise StaleError(f"hook {wanted.name!r} was removed")
     certificate = db.get(Certificate, wanted.certificate, populate_existing=True)
     if certificate is None:
         raise StaleError("the certificate was deleted")
-    # The newest wins: a line's files never go back to an older certificate's.
+    # Runs may be carried out in any order: a line's files must not go back to an older certificate.
     if certificate.status is not CertificateStatus.ACTIVE:
         raise StaleError(f"the certificate is {certificate.status} by now")
     return Task(
@@ -128,7 +137,8 @@ def _carry_out(line: Line, command: Command, task: Task) -> Ran | None:
     directory = Path(task.hook.directory or private_directory("certline-hooks") / task.hook.id)
     with locked_folder(directory, certificate.line_id, task.line_name) as folder:
         with line.database.transaction() as db:
-            # Asked again now that nobody else is at the folder: a newer one has been here, or will be.
+            # Checked again under the folder's lock: if a newer certificate was stored in the meantime, its own
+            # run has written the folder or is waiting for it.
             read_task(db, HookCommand.model_validate(command.payload))
             secrets = _read_secrets(db, line, command, task)
         files = files_of(certificate, secrets)
@@ -144,12 +154,15 @@ def _carry_out(line: Line, command: Command, task: Task) -> Ran | None:
                 timeout=task.hook.timeout,
             )
         finally:
-            if not stays:
+            if not stays:  # a hook without a directory has the files only while its command runs
                 clear(folder)
 
 
 def _read_secrets(db: Session, line: Line, command: Command, task: Task) -> Secrets:
-    """The key and the password in the clear. That they are read is an entry of the log."""
+    """Return the decrypted key and keystore password, each with an audit entry for its use.
+
+    The audit entries are in the caller's transaction, which commits before any file is written.
+    """
     certificate = task.certificate
     if certificate.key_id is None:
         return Secrets(None, None)
@@ -167,23 +180,23 @@ def _read_secrets(db: Session, line: Line, command: Command, task: Task) -> Secr
 
 
 def ending_of(ran: Ran | None, timeout: int) -> Ending:
-    """How a try went, by how its command ended; well, where it had none."""
+    """Return the ending of a try, given how its command ended; a hook without a command is done."""
     if ran is None:
         return Ending("done")
     match ran.exit_code:
         case 0:
             return Ending("done", None, 0, ran.output)
         case None:
-            why = f"its command was not done after {timeout} s, and was ended"
+            why = f"its command did not finish within {timeout} s and was terminated"
         case code if code < 0:
-            why = f"its command was ended by signal {-code}"
+            why = f"its command was killed by signal {-code}"
         case code:
             why = f"its command ended with exit code {code}"
     return Ending("failed", why, ran.exit_code, ran.output)
 
 
 def _note(db: Session, command_id: str, ended: Ending) -> dict[str, Any]:
-    """Write down how a try went, with the command and in the log, which has no output."""
+    """Record a try's ending in the command's result and, without the output, in the audit log."""
     command = db.get_one(Command, command_id, with_for_update=True)
     wanted = HookCommand.model_validate(command.payload)
     command.result = {

@@ -1,7 +1,7 @@
-"""A part of an import: some records are asked for and taken in, a few in each transaction.
+"""The step `import_batch`: read one batch of an import's records at SCM and store them, group by group.
 
-Batches are worked on in parallel, within the rate that all calls share. A worker holds what it has
-asked for and not stored, which is one group; a batch gives way to other work after a while.
+Batches run in parallel within the rate limit that all calls share. A worker keeps at most one group of
+unstored records in memory.
 """
 
 import time
@@ -35,25 +35,29 @@ from certline.workers.runtime.step import Step, require_active
 
 log = structlog.get_logger()
 
-# Seconds that a batch keeps its thread: then whatever else waits for one has its turn.
+# Seconds that a batch may keep its thread before it yields to other work.
 SLICE = 5.0
-# Tries of one record that SCM can't show, before the import goes on without it.
+# Tries of one record that SCM cannot return, before it counts as failed and the import goes on without it.
 MOST_TRIES = 5
 
 
 def import_batch(line: Line, command: Command) -> dict[str, Any]:
-    """Ask for the records of a batch that are still waiting, and take them in."""
+    """Read the records of a batch that are still waiting, and import them.
+
+    Raises TryLater when its time slice is over or SCM cannot return some records, AccountSuspendedError.
+    """
     wanted = ImportBatchCommand.model_validate(command.payload)
     began = time.monotonic()
     with line.database.transaction() as db:
         whole = db.get(Command, wanted.import_id)
-        if whole is None or whole.status not in OPEN:
+        if whole is None or whole.status not in OPEN:  # the import has ended
             return {"import": wanted.import_id, "batch": wanted.batch}
         account = db.scalars(select(Account).where(Account.name == wanted.account)).one()
         require_active(account)
         intake = _intake(db, whole, account)
         waiting = waiting_in(db, wanted.import_id, wanted.batch)
         here = set() if intake.all_new else ids_here(db, account.id, waiting)
+        # With only_kin no certificate is collected yet: only once an order has joined a line is it needed.
         room = 0 if intake.only_kin else room_left(db)
     reader = RecordReader(line, account, command.attempts)
     in_vain = 0
@@ -62,16 +66,16 @@ def import_batch(line: Line, command: Command) -> dict[str, Any]:
         if not intake.all_new:
             with line.database.transaction() as db:
                 doubtful = predecessors_to_ask(db, intake, asked.met)
-            reader.details_of(doubtful, asked)
+            reader.details_of(doubtful, asked)  # no transaction is open during calls to SCM
         room = _keep(line, intake, asked, room)
         if asked.stop is not None:
             raise asked.stop
         waiting = waiting[asked.count :]
         in_vain += len(asked.in_vain)
         if waiting and time.monotonic() - began > SLICE:
-            raise TryLater("it gives way to other work", after=timedelta(0), afresh=True)
+            raise TryLater("it yields to other work", after=timedelta(0), afresh=True)
     if in_vain:
-        why = f"SCM cannot show {in_vain} of its records at present"
+        why = f"SCM cannot return {in_vain} of its records at present"
         raise TryLater(why, after=back_off(command.attempts), costs_attempt=True)
     return {"import": wanted.import_id, "batch": wanted.batch}
 
@@ -92,11 +96,13 @@ def _intake(db: Session, whole: Command, account: Account) -> Intake:
 
 
 def _keep(line: Line, intake: Intake, asked: Asked, room: int) -> int:
-    """Store what was asked, and answer what is left of the room. One record that Postgres won't take
-    spoils only itself.
+    """Store a group of records. Returns how many free licence lines are left for further certificates.
+
+    If Postgres rejects the data, the records are stored one by one, so that only the faulty one fails.
     """
     try:
         held = line.store(partial(_store, intake=intake, asked=asked))
+        # An order on hold shows that no line is free any more, whatever `room` was before.
         return 0 if held else room - sum(met.leaf is not None for met in asked.met)
     except DBAPIError as error:
         if not blames_the_data(error):
@@ -120,7 +126,7 @@ def _keep_one(line: Line, intake: Intake, met: Met) -> None:
 
 
 def _store(db: Session, intake: Intake, asked: Asked) -> bool:
-    """Store it; answers whether something found no room."""
+    """Store a group of records. Returns True if an order was put on hold for lack of a free line."""
     outcomes = list(asked.failed)
     if asked.in_vain:
         tries = count_tries(db, intake.command_id, list(asked.in_vain))
@@ -129,8 +135,10 @@ def _store(db: Session, intake: Intake, asked: Asked) -> bool:
             for scm_id, count in tries.items()
             if count >= MOST_TRIES
         ]
+    # Read orders in doubt before taking the import lock, and known ids after it: an order whose sslId becomes
+    # known in between is found by at least one of the two reads.
     doubtful = orders_in_doubt(db, intake.account_id, asked.met)
-    # Orders before the account's turn and the licence, as everybody else locks them.
+    # Lock orders before the account's import lock and the licence, as all steps do, to avoid deadlocks.
     known = [*asked.met, *map(Met, asked.facts)]
     ids = [] if intake.all_new else [met.scm_id for met in known]
     orders = _locked(db, intake.account_id, ids)
@@ -143,7 +151,7 @@ def _store(db: Session, intake: Intake, asked: Asked) -> bool:
         if met.scm_id in orders:
             whole = db.get_one(Command, intake.command_id)
             outcomes.append(catch_up(db, whole, orders[met.scm_id], met.details))
-        elif met.scm_id in here:  # another import has just taken it in
+        elif met.scm_id in here:  # another import has just stored it
             outcomes.append(Outcome(met.scm_id, RecordStatus.KNOWN))
     outcomes += take_in(db, intake, [met for met in asked.met if met.scm_id not in here], doubtful)
     settle_records(db, intake.command_id, outcomes)
@@ -151,6 +159,7 @@ def _store(db: Session, intake: Intake, asked: Asked) -> bool:
 
 
 def _locked(db: Session, account_id: int, ids: Sequence[int]) -> dict[int, Order]:
+    # Sorted by id, so that two batches lock shared orders in the same sequence and cannot deadlock.
     if not ids:
         return {}
     query = (

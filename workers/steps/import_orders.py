@@ -1,7 +1,7 @@
-"""Take in what SCM holds already: its list is read page by page, and each page becomes batches.
+"""The step `import`: read SCM's certificate lists page by page, and turn each page into batches of records.
 
-What is here and unchanged, as far as the list tells, costs no further call. What the list doesn't
-tell of it (revoked, replaced, renewed by SCM itself) is in lists of their own, by SCM's filters.
+Orders that we store and that the list shows unchanged need no further call. Changes that the main list does
+not show (revoked, replaced, renewed automatically by SCM) come from separate lists with SCM's filters.
 """
 
 import time
@@ -47,12 +47,15 @@ from certline.workers.scm.api.pagination import Walk
 
 log = structlog.get_logger()
 
-# Seconds that reading the lists keeps its thread.
+# Seconds that reading the lists may keep its thread before it yields to other work.
 SLICE = 5.0
 
 
 def import_orders(line: Line, command: Command) -> dict[str, Any] | None:
-    """Read SCM's lists and write down what is to be asked for; with `dry_run` only say what is news."""
+    """Read SCM's lists and record which certificates to import; with `dry_run`, return a report instead.
+
+    Returns None for an import, which ends with its last batch. Raises GiveUp, TryLater, AccountSuspendedError.
+    """
     wanted = ImportCommand.model_validate(command.payload)
     with line.database.transaction() as db:
         account, chosen = _begin(db, command, wanted)
@@ -68,7 +71,7 @@ def import_orders(line: Line, command: Command) -> dict[str, Any] | None:
 
 
 def filter_of(db: Session, account: Account, wanted: ImportCommand) -> CertificateFilter:
-    """What SCM's list is asked for. Raises BadCommandError for what SCM doesn't offer."""
+    """Return the filter for SCM's list. Raises BadCommandError for an unknown organisation or profile."""
     organization = profile = None
     if wanted.organization is not None:
         offered = organizations(db, account.id)
@@ -86,7 +89,10 @@ def filter_of(db: Session, account: Account, wanted: ImportCommand) -> Certifica
 def _begin(
     db: Session, command: Command, wanted: ImportCommand
 ) -> tuple[Account, CertificateFilter]:
-    """The account, and SCM's filter. Raises GiveUp, TryLater."""
+    """Load the account and SCM's filter, and set up the import's counts on its first run.
+
+    Raises GiveUp for a command that does not fit the account, TryLater while the account is suspended.
+    """
     try:
         account = account_for(db, wanted.account)
         chosen = filter_of(db, account, wanted)
@@ -109,10 +115,11 @@ def _read_lists(
     listing = Listing(command.id, account.id, wanted.status, wanted.known)
     for number, look in enumerate([MAIN] if wanted.status else [MAIN, *DRIFT]):
         so_far = _so_far(line, command)
-        # Where nothing was here before, there is no news of it.
+        # Skip lists that an earlier run has finished, and drift lists if we stored none of the listed orders.
         if number < so_far["look"] or (look is not MAIN and not so_far[RecordStatus.KNOWN]):
             continue
-        # What a name narrows down is compared once more, so its rows are not all written down.
+        # Only the main list can be resumed at a position: all its rows are recorded, so a page can be joined
+        # to them. With a name some rows are dropped (`fitting`), and drift lists record only some rows.
         goes_on = look is MAIN and wanted.common_name is None
         walk = Walk(so_far["position"] if goes_on else 0)
         known = partial(_listed, line, command.id) if goes_on else Recent()
@@ -122,11 +129,12 @@ def _read_lists(
                 rows = fitting(page, wanted)
                 line.store(partial(note_page, look=look, listing=listing, page=rows, at=at))
                 if time.monotonic() - began > SLICE and not walk.over:
-                    raise TryLater("it gives way to other work", after=timedelta(0), afresh=True)
+                    raise TryLater("it yields to other work", after=timedelta(0), afresh=True)
         except GiveUp as over:
             if not look.auto_renewed:
                 raise
-            # SCM's hosts differ in its words; without this list only this news is missing.
+            # SCM's hosts use different words for this filter and may refuse ours. The import goes on: only
+            # the orders that SCM renews automatically stay unmarked.
             log.warning("import.list_refused", account=account.name, why=str(over))
 
 
@@ -143,17 +151,20 @@ def _listed(line: Line, command_id: str, ids: Collection[int]) -> int:
 def note_page(
     db: Session, look: Look, listing: Listing, page: CertificatePage, at: tuple[int, int]
 ) -> None:
-    """Write down a page, and where the next one begins: number of the list, offset in it."""
+    """Record a page, and in the same transaction where to continue after it.
+
+    `at`: number of the list, and row offset of its next page.
+    """
     look.note(db, listing, page)
     command = locked_import(db, listing.command_id)
     number, position = at
     command.result = {**(command.result or {}), "look": number, "position": position}
-    if look.auto_renewed and position == 0:  # the whole list has been read
+    if look.auto_renewed and position == 0:  # the list has been read to its end
         forget_auto_renewals(db, listing.command_id, listing.account_id)
 
 
 def _close(db: Session, command_id: str) -> None:
-    """Everything is listed: the import ends with its last batch, which may be over already."""
+    """Mark the lists as read. Ends the import if its batches are done, else requeues those without a command."""
     command = locked_import(db, command_id)
     command.result = {**(command.result or {}), "listing": False}
     if not end_if_done(db, command):

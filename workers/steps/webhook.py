@@ -1,4 +1,4 @@
-"""The step `webhook`: one event is posted to one webhook, signed, until it is taken."""
+"""The step `webhook`: post one signed event to one webhook until the receiver accepts it."""
 
 import json
 import random
@@ -20,17 +20,20 @@ from certline.workers.webhooks.receiver import NotPostedError
 from certline.workers.webhooks.signature import signed
 from certline.workers.webhooks.targets import BadTargetError
 
-# Seconds between two tries of one delivery; with the last one failed, it is parked. 28 hours.
+# Seconds between two tries of one delivery, about 28 hours in all; after the last failed try it is parked.
 PAUSES = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
 MOST_TRIES = len(PAUSES) + 1
-# A receiver that is away is tried with one delivery at a time: the others are parked by their age.
+# Age at which a delivery is parked whatever its tries: a failing receiver is tried with one delivery at a
+# time, so the others would wait for ever without reaching MOST_TRIES.
 LONGEST = timedelta(hours=48)
 
 CONTENT_TYPE = "application/cloudevents+json"
 
 
 class _NotTakenError(Exception):
-    """A try failed. `widespread`: any other delivery would have failed too."""
+    """Failed try of a delivery. `pause`: seconds that the receiver asked for; `widespread`: any other delivery
+    to this webhook would have failed too; `gone`: the receiver says that it no longer exists.
+    """
 
     def __init__(
         self, why: str, *, pause: int = 0, widespread: bool = True, gone: bool = False
@@ -42,10 +45,10 @@ class _NotTakenError(Exception):
 
 
 def deliver(line: Line, command: Command) -> dict[str, Any] | None:
-    """Post an event to a webhook (CloudEvents' HTTP binding, structured mode).
+    """Post an event to a webhook (CloudEvents' HTTP binding, structured mode). Raises TryLater.
 
-    It is taken once the answer is 2xx, maybe twice where that answer is lost; receivers know it by
-    its id. After MOST_TRIES it is parked, in review.
+    A 2xx response completes the delivery. If that response is lost the event is posted again, so receivers
+    have to recognise it by its id. After MOST_TRIES failed tries the delivery is parked in review.
     """
     wanted = WebhookCommand.model_validate(command.payload)
     with line.database.transaction() as db:
@@ -61,8 +64,9 @@ def deliver(line: Line, command: Command) -> dict[str, Any] | None:
                 line, command, f"its webhook has failed for {LONGEST.total_seconds() // 3600:.0f} h"
             )
             return None
+        # Spread out, so that the waiting deliveries do not all come back at once.
         spread = rest * random.uniform(1.0, 1.5)  # noqa: S311  # no secret
-        raise TryLater("the webhook failed, and is left alone for a while", after=spread)
+        raise TryLater("the webhook has failed; its deliveries pause for a while", after=spread)
 
     try:
         status = _post(line, hook, wanted.event)
@@ -75,7 +79,8 @@ def deliver(line: Line, command: Command) -> dict[str, Any] | None:
 
 
 def _post(line: Line, hook: Webhook, event: dict[str, Any]) -> int:
-    """The status of an answer that takes the event. Raises _NotTakenError."""
+    """Post the event and return the HTTP status, which is 2xx. Raises _NotTakenError otherwise."""
+    # Serialised once: the signature covers exactly the bytes that are sent.
     body = json.dumps(event, separators=(",", ":")).encode()
     secret = line.vault.open(hook.secret_sealed).decode()
     headers = signed(secret, event["id"], int(time.time()), body) | {
@@ -88,7 +93,7 @@ def _post(line: Line, hook: Webhook, event: dict[str, Any]) -> int:
         raise _NotTakenError(str(failed)) from None
     if 200 <= answer.status < 300:
         return answer.status
-    # Redirects aren't followed: they could lead to where nobody has allowed.
+    # Redirects are not followed: they could lead to an address that the operator has not allowed.
     raise _NotTakenError(
         f"it answered with status {answer.status}",
         pause=answer.retry_after,
@@ -98,7 +103,7 @@ def _post(line: Line, hook: Webhook, event: dict[str, Any]) -> int:
 
 
 def _again(line: Line, command: Command, trouble: _NotTakenError) -> None:
-    """Write down that a try failed; raises TryLater, or parks the delivery."""
+    """Record a failed try, then raise TryLater or park the delivery."""
     line.store(partial(_failed, hook_id=str(command.subject), trouble=trouble))
     if trouble.gone or command.attempts >= MOST_TRIES or _is_old(command):
         _park(line, command, f"{trouble} (tried {command.attempts} times)")
@@ -113,14 +118,14 @@ def _failed(db: Session, hook_id: str, trouble: _NotTakenError) -> None:
         disable(db, hook_id, why=str(trouble))
     if trouble.widespread:
         note_failure(db, hook_id, at_least=trouble.pause)
-    else:  # it works, and would not have this one
+    else:  # the receiver works and rejects only this event: other deliveries need no pause
         note_success(db, hook_id)
 
 
 def _park(line: Line, command: Command, why: str) -> None:
     def work(db: Session) -> None:
         row = db.get_one(Command, command.id, with_for_update=True)
-        if row.status is CommandStatus.RUNNING:
+        if row.status is CommandStatus.RUNNING:  # another run may have ended it in the meantime
             park(db, row, why=why)
 
     line.store(work)

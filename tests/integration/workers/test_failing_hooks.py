@@ -97,10 +97,10 @@ def test_whatever_goes_wrong_is_said(
     assert {each.status for each in failed} == {CommandStatus.QUEUED}
     said = {each.payload["name"]: each.error or "" for each in failed}
     assert said["a"] == "hook 'a': No such file or directory: /no/such/program"
-    assert said["b"] == "hook 'b': its command was ended by signal 9"
-    assert said["c"] == "hook 'c': its command was not done after 1 s, and was ended"
+    assert said["b"] == "hook 'b': its command was killed by signal 9"
+    assert said["c"] == "hook 'c': its command did not finish within 1 s and was terminated"
     assert said["d"] == "hook 'd': No such file or directory: /proc/nowhere"
-    assert "not of certline's making" in said["e"]
+    assert "not created by certline" in said["e"]
 
 
 def test_who_dies_after_the_command_runs_it_again(

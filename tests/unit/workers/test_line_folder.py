@@ -152,7 +152,7 @@ def test_a_private_directory_is_nobody_elses(
     assert directory.stat().st_mode & 0o777 == 0o700
     assert private_directory("hooks") == directory
     directory.chmod(0o755)
-    with pytest.raises(NotOurFolderError, match="open to others"):
+    with pytest.raises(NotOurFolderError, match="accessible to other users"):
         private_directory("hooks")
     directory.rmdir()
     directory.symlink_to(tmp_path)

@@ -1,4 +1,4 @@
-"""What happens around every message: the list, outermost first, each with its reason."""
+"""Dramatiq middleware that runs around every message."""
 
 from dramatiq.middleware import CurrentMessage, Middleware, ShutdownNotifications
 
@@ -8,16 +8,16 @@ from certline.workers.process.middleware.stale import SkipStale
 
 
 def middleware() -> list[Middleware]:
-    """The middleware of our brokers.
+    """Return the middleware of our brokers, outermost first.
 
-    There is no TimeLimit (it throws SCM's answer away and sends the order again), and no Callbacks
-    or Pipelines (the wire could call any actor).
+    Dramatiq's defaults are left out on purpose: TimeLimit would discard a response of SCM and run the call
+    again, and with Callbacks and Pipelines a message could call any actor.
     """
     return [
-        SkipStale(),  # a message that RabbitMQ has already given to somebody else isn't started
-        KeepAThread(),  # bulk work leaves one for what is urgent
-        ShutdownNotifications(),  # an actor may ask to be told; none of ours does
-        # Faults of ours, and a Postgres that is away: for a quarter of an hour. Milliseconds.
+        SkipStale(),  # RabbitMQ has already redelivered such a message to another consumer
+        KeepAThread(),  # keeps one thread free of bulk work
+        ShutdownNotifications(),  # only for actors that opt in; none of ours does
+        # For bugs of ours and for outages of Postgres, a quarter of an hour in all; back-offs in milliseconds.
         SafeRetries(max_retries=30, min_backoff=1_000, max_backoff=30_000),
         CurrentMessage(),
     ]

@@ -1,7 +1,7 @@
-"""How many messages a worker process takes of a queue: as many as it has threads.
+"""Prefetch limit of a worker process: as many messages of each queue as it has threads.
 
-Fewer would leave threads idle that it was given (a message counts until it is done). More would wait in
-it while other workers are idle; Dramatiq takes twice as many.
+With fewer, threads would idle, since a message counts until it is acknowledged. With more (Dramatiq takes
+twice as many), messages would wait in this process while other workers are idle.
 """
 
 from dramatiq import Broker, Worker
@@ -9,8 +9,8 @@ from dramatiq.middleware import Middleware
 
 
 class TakeAsManyAsThreads(Middleware):
-    """Sets what the worker's consumers take of each queue, before there is one."""
+    """Middleware that sets the prefetch limit of a worker's consumers."""
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
-        """Set it."""
+        """Set the limit before the first consumer is created."""
         worker.queue_prefetch = worker.worker_threads

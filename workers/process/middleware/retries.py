@@ -1,4 +1,4 @@
-"""Retries that can't lose a message."""
+"""Retries of failed messages, without Dramatiq's way of losing one."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from dramatiq.middleware import Retries
 
 
 class SafeRetries(Retries):
-    """Dramatiq's retries, but a failed message that can't be sent again becomes a dead letter.
+    """Dramatiq's retries, except that a failed message that cannot be sent again becomes a dead letter.
 
-    Stock Dramatiq acks it: exceptions of "after" hooks are swallowed, so it is lost.
+    Stock Dramatiq would lose it: it swallows exceptions of "after" hooks and acknowledges the message.
     """
 
     def after_process_message(
@@ -21,12 +21,12 @@ class SafeRetries(Retries):
         result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
-        """Send the message again after a while, or mark it as failed where that doesn't work."""
+        """Enqueue a failed message again with a delay, or mark it as failed if that is impossible."""
         try:
             super().after_process_message(broker, message, result=result, exception=exception)
         except BaseException:
             message.fail()
             raise
         finally:
-            # A traceback travels in the message otherwise, with whatever is in its exception.
+            # Dramatiq puts the traceback into the message's options, and an exception may hold secrets.
             message.options.pop("traceback", None)

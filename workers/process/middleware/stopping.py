@@ -1,4 +1,4 @@
-"""A worker that has been told to stop: what is under way ends, and nothing new begins."""
+"""Graceful stop of a worker: calls in progress end, and no new one begins."""
 
 import threading
 
@@ -10,12 +10,12 @@ log = structlog.get_logger()
 
 
 class TellStopping(Middleware):
-    """Sets an event when the worker begins to stop; a step that asks SCM many things heeds it."""
+    """Middleware that sets an event when the worker begins to stop; pacing checks it before each call to SCM."""
 
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
-        """Tell it."""
+        """Set the event."""
         self._stopping.set()
         log.info("worker.stopping")
