@@ -131,7 +131,7 @@ def test_a_profile_without_renewal_is_ordered_anew_with_the_same_key(bench: Benc
     assert (new.supersedes_id, new.line_id, new.sans) == (old.id, old.line_id, old.sans)
     assert len(bench.orders_at_scm()) == 2
     whys = [event.why or "" for event in events_of(bench, order.id)]
-    assert any("ordered anew with the same data" in why for why in whys)
+    assert any("now a new order with the same data" in why for why in whys)
 
 
 def test_a_renewal_that_another_system_asks_for_is_placed_by_the_worker(bench: Bench) -> None:
