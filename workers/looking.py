@@ -54,7 +54,7 @@ class Lost:
         return (self.order.sent_at or datetime.now(UTC)).astimezone(UTC).date()
 
     def is_since(self, day: date | None) -> bool:
-        """Check that a day given by SCM may be the day of the call or later. An unknown day passes."""
+        """Return True if a day given by SCM may be the day of the call or later, or is unknown."""
         return day is None or day >= self.sent_on - DAY
 
 
@@ -185,7 +185,7 @@ def _without_www(names: set[str]) -> set[str]:
 
 
 def _by_key(scm: ScmClient, lost: Lost, number: int, why: str) -> tuple[Match, str]:
-    """Compare the public key of an issued certificate with ours: equality is proof, difference disproof."""
+    """Compare the public key of an issued certificate with ours: an equal key proves the match, another rules it out."""
     try:
         found = chains.read_certificates(scm.collect(number))
     except NotReady:

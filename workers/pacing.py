@@ -88,8 +88,8 @@ class AccountPacing:
     def before(self, operation: str) -> None:
         """Return once a call may begin. Raises TooSoon or LoginRefused; then nothing may be sent.
 
-        An order took its turn before its claim (`admit`). It is only checked again that the account is
-        active and the breaker closed, without a probe: the time between claim and call is limited.
+        For an order, which took its turn before its claim (`admit`), only account and breaker are checked
+        again, and no probe is made: the time between claim and call is limited.
         """
         if operation in ORDERS:
             self._require_order(operation, may_probe=False)
@@ -125,7 +125,7 @@ class AccountPacing:
                 raise _too_soon(operation, "many calls are waiting for their turn", turn.wait)
             self._stopping.wait(turn.wait.total_seconds())
             # During the sleep another worker may have met a 429 or opened the breaker, so check both again.
-            # A turn is lost if SCM wants a rest: then a new one is taken.
+            # If SCM has asked for a pause, the turn is void and a new one is taken.
             with self._asking(operation) as db:
                 held = held_off(db, self._account_id)
             if turn.taken and not held:
@@ -133,7 +133,7 @@ class AccountPacing:
                 return
 
     def _has_turn(self, operation: str) -> bool:
-        """Use up a turn that was taken in advance together with another one, waiting until it is due.
+        """Consume a turn that was taken in advance together with another one, waiting until it is due.
 
         Returns False if there is none. The probe takes a turn of its own.
         """
@@ -197,7 +197,7 @@ class AccountPacing:
                 if now.closed or self._is_probing():
                     return then(db)
             why = f"calls to SCM are paused, because it is failing ({now.reason})"
-            if now.wait:  # open: nobody calls until the pause is over
+            if now.wait:  # open: no calls until the pause is over
                 raise _too_soon(operation, why, now.wait)
             # Half open. The probe is a claim in a transaction of its own, so exactly one worker makes it.
             with self._asking(operation) as db:

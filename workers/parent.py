@@ -16,8 +16,8 @@ def end_with(parent: int) -> None:
     """
 
     def watch() -> None:
-        # Polled, since not every system can signal a parent's death (Linux's PDEATHSIG does). The system
-        # gives an orphan another parent, so the id changes.
+        # Polled, since a signal at the parent's death (PR_SET_PDEATHSIG) is not portable. The system gives an
+        # orphan another parent, so the id changes.
         while os.getppid() == parent:
             time.sleep(LOOK_EVERY)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -103,7 +103,7 @@ def _record(
         record(db, "order.unknown_status", order.id, who="certline", why=why)
     order.scm_status = details.status or order.scm_status
     order.polls += 1
-    # Replaced and expired certificates were issued before, and can still be fetched.
+    # Replaced and expired certificates have been issued too, so there is one to fetch.
     if details.state.is_issued or details.state in (ScmStatus.REPLACED, ScmStatus.EXPIRED):
         order.next_poll_at = None
         move(db, order, OrderStatus.ISSUED)

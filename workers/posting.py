@@ -77,7 +77,7 @@ class _Connection(HTTPConnection):
         self.sock = connected
 
     def connect(self) -> None:
-        """Refuse to connect again: `http.client` does so by itself after the connection was closed."""
+        """Refuse to connect again: `http.client` would do so automatically once it is closed."""
         raise NotPostedError("the connection was closed")
 
 

@@ -29,7 +29,7 @@ from workers.scm_record import Met, status_of
 GROUP = 25
 GROUP_SECONDS = 3.0
 
-# Temporary errors, of which a record that SCM fails on may be the only cause.
+# Temporary errors; SCM may return one for a single record only.
 PASSING = (NotSent, OutcomeUnknown, TryAgain)
 
 
@@ -61,8 +61,8 @@ class RecordReader:
     def ask(self, ids: Sequence[int], *, here: Collection[int], room: int) -> Asked:
         """Read the first records of `ids`, at most a group.
 
-        `here`: ids whose orders are stored already. `room`: the number of certificates to collect for the
-        others at most. An exception that ends the step is returned in `stop`, not raised.
+        `here`: ids whose orders are stored already. `room`: how many certificates may be collected
+        for the others. An exception that ends the step is returned in `stop`, not raised.
         """
         began = time.monotonic()
         asked = Asked()
@@ -117,7 +117,7 @@ class RecordReader:
             return Met(details, fault=str(fault))
 
     def _scm_works(self) -> bool:
-        """Check that SCM responds to another read: then a failure concerns the one record only."""
+        """Return True if SCM responds to another read: then the failure concerns the one record only."""
         try:
             self._line.scm(self._account).organizations()
         except ScmError:

@@ -1,4 +1,4 @@
-"""Send an order to SCM exactly once; the same for new orders, renewals and reissues.
+"""Send an order to SCM, once; the same for new orders, renewals and reissues.
 
 Order, key, CSR and claim are committed before the call, and the response is stored under the claim's fence;
 an order with an unknown outcome rests in `sending` until `reconcile` looks it up.
