@@ -185,7 +185,7 @@ def _without_www(names: set[str]) -> set[str]:
 
 
 def _by_key(scm: ScmClient, lost: Lost, number: int, why: str) -> tuple[Match, str]:
-    """Compare the public key of an issued certificate with ours: an equal key proves the match, another rules it out."""
+    """Compare the public key of an issued certificate with ours: it proves or excludes a match."""
     try:
         found = chains.read_certificates(scm.collect(number))
     except NotReady:

@@ -27,7 +27,7 @@ def order(line: Line, command: Command) -> dict[str, Any] | None:
 def _placed(line: Line, command: Command) -> str | None:
     """Return the id of the command's order; place the order if the command, of another system, has none yet.
 
-    Returns None if an order with the same intent is open: the command has then ended with that order as its result.
+    Returns None if an order with the same intent is open: the command has then ended with that order.
     """
     with line.database.transaction() as db:
         present = order_of_command(db, command.id)
