@@ -1,6 +1,6 @@
-"""What an account still lacks at SCM before it can order by itself, as far as SCM's API tells.
+"""Check what an account still lacks at SCM for ordering without an operator, as far as SCM's API shows it.
 
-Only reads, and only documented ones. What SCM doesn't show is said once, with where to look.
+Only documented reads are used; what SCM doesn't show is reported as unknown, with the place to check it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,30 +26,30 @@ from certline.workers.scm import (
 
 T = TypeVar("T")
 
-# Organisations and departments that are looked at one by one; `certline sync` looks at all.
+# Organisations and departments whose records are read, one call each; `certline sync` reads all of them.
 MOST_LOOKED_AT = 20
-# Names in one sentence.
+# Names listed in one sentence.
 MOST_NAMED = 5
-# A password that ends sooner is worth a word.
+# A password that expires sooner is reported.
 SOON = timedelta(days=30)
 
-# The roles that order SSL certificates, the type for programs, and what is needed besides
-# (SCM document: roles, administrator types, privileges).
+# The roles that may order SSL certificates, the administrator type for API use, and the privileges needed:
+# one of AUTO_APPROVE, and all of NEEDED (SCM document: roles, administrator types, privileges).
 SSL_ROLES = ("MRAO", "RAO_SSL", "DRAO_SSL")
 API_TYPE = "API"
 AUTO_APPROVE = ("autoApproveCertificates", "allowSslAutoApprove")
 NEEDED = ("sslRequest", "sslRenew", "sslReplace", "sslRevoke")
 
 IN_SCM = (
-    "SCM doesn't show the administrator behind this login. Look there (Settings, Admins): type API, role "
-    "MRAO or RAO SSL, and the privilege to approve certificates automatically, for without it each order "
-    "waits for a person"
+    "SCM doesn't show the administrator behind this login. Check in SCM (Settings, Admins): type API, "
+    "role MRAO or RAO SSL, and the privilege to approve certificates automatically; without it each order "
+    "waits for manual approval"
 )
 
 
 @dataclass(frozen=True)
 class Examined:
-    """What was seen: `missing` are faults, `unknown` what SCM doesn't tell; each a sentence."""
+    """The result of a check: sentences about faults in `missing`, and about what SCM doesn't show in `unknown`."""
 
     roles: tuple[str, ...] = ()
     organizations: int = 0
@@ -58,9 +58,10 @@ class Examined:
 
 
 def examine(scm: ScmClient, login: AnyLogin, today: date) -> Examined:
-    """Try the login with one call; where SCM takes it, look at what it may do.
+    """Try a login with one call and, if SCM accepts it, check what the account may do.
 
-    Raises ScmError where the login can't be used; what fails later is only unknown.
+    Raises ScmError if the login can't be used. Later calls that fail are only reported as unknown, unless SCM
+    refuses the login there.
     """
     seen = scm.organizations()
     missing: list[str] = []
@@ -78,7 +79,7 @@ def examine(scm: ScmClient, login: AnyLogin, today: date) -> Examined:
 
 
 def of_password(password: Password | None, today: date) -> Iterator[str]:
-    """What is wrong with a password: it has ended, or ends soon."""
+    """Yield what is wrong with a password: it has expired, or will expire within SOON."""
     if password is None:
         return
     change = "change it in SCM, then: certline account verify NAME --new-password"
@@ -90,11 +91,11 @@ def of_password(password: Password | None, today: date) -> Iterator[str]:
 
 
 def of_record(record: AdminRecord | None) -> Iterator[str]:
-    """What is wrong with an administrator; what its record leaves out is not wrong."""
+    """Yield what is wrong with our administrator; what is missing from its record is not a fault."""
     if record is None:
         return
     if record.type and record.type.upper() != API_TYPE:
-        yield f"the administrator's type is {record.type}: programs need one of type API"
+        yield f"the administrator's type is {record.type}: API calls need one of type API"
     if record.roles and not set(SSL_ROLES) & set(record.roles):
         roles = ", ".join(record.roles)
         yield f"its role is {roles}: ordering needs MRAO, RAO SSL or DRAO SSL"
@@ -103,7 +104,7 @@ def of_record(record: AdminRecord | None) -> Iterator[str]:
     if not set(AUTO_APPROVE) & set(record.privileges):
         yield (
             "it may not approve certificates automatically (autoApproveCertificates): "
-            "each order will wait for a person in SCM"
+            "each order will wait for manual approval in SCM"
         )
     absent = [name for name in NEEDED if name not in record.privileges]
     if absent:
@@ -113,7 +114,7 @@ def of_record(record: AdminRecord | None) -> Iterator[str]:
 def of_organizations(
     seen: Sequence[Organization], details: Sequence[OrganizationDetails]
 ) -> Iterator[str]:
-    """Organisations and departments that nothing can be ordered for."""
+    """Yield a sentence for each reason why nothing can be ordered for organisations or departments."""
     if not seen:
         yield (
             "it sees no organisation: give it the role MRAO, or RAO SSL in an organisation; nothing "
@@ -121,18 +122,18 @@ def of_organizations(
         )
     shut = [found for found in details if found.ssl_api_enabled is False]
     if shut:
-        yield f'"Enable Web/REST API" is off (tab SSL) for {_named(shut)}: SCM takes no order for it'
+        yield f'"Enable Web/REST API" is off (tab SSL) for {_named(shut)}: SCM accepts no orders for it'
     without = [found for found in details if found.cert_types and "SSL" not in found.cert_types]
     if without:
-        yield f"SSL certificates are not open to {_named(without)}"
+        yield f"SSL certificates are not enabled for {_named(without)}"
 
 
 def not_looked_at(count: int) -> Iterator[str]:
-    """That there are more organisations than were looked at."""
+    """Yield a note if there are more organisations and departments than were checked."""
     if count > MOST_LOOKED_AT:
         yield (
-            f"of {count} organisations and departments the first {MOST_LOOKED_AT} were looked at; "
-            "all of them, after a sync: certline organization list --status off"
+            f"of {count} organisations and departments only the first {MOST_LOOKED_AT} were checked; "
+            "for all of them, after a sync: certline organization list --status off"
         )
 
 
@@ -141,10 +142,13 @@ def _ids(seen: Sequence[Organization]) -> list[int]:
 
 
 def _look(read: Callable[[], T], unknown: list[str], what: str) -> T | None:
-    """What SCM answers; where it doesn't, that is said. Raises LoginRefused: it was taken before."""
+    """Return the result of a read; if it fails, add a sentence to `unknown` and return None.
+
+    Raises LoginRefused.
+    """
     try:
         return read()
-    except LoginRefused:
+    except LoginRefused:  # the first call was accepted, so the login has stopped working since
         raise
     except ScmError as error:
         unknown.append(f"{what} could not be read: {error}")
@@ -152,7 +156,7 @@ def _look(read: Callable[[], T], unknown: list[str], what: str) -> T | None:
 
 
 def _record(scm: ScmClient, login: str) -> AdminRecord | None:
-    """Our own record; None where SCM doesn't show it."""
+    """Return the record of our own administrator, or None if SCM doesn't show it."""
     silent: list[str] = []
     rows = _look(scm.admins, silent, "the administrators") or []
     own = next((row.id for row in rows if row.login == login), None)
@@ -160,7 +164,7 @@ def _record(scm: ScmClient, login: str) -> AdminRecord | None:
 
 
 def _details(scm: ScmClient, ids: Sequence[int]) -> list[OrganizationDetails]:
-    """Their records. Of an organisation, a department's administrator sees the name only."""
+    """Read the records, skipping organisations of which a department's administrator sees only the name."""
     found = []
     for org_id in ids:
         with suppress(NotFound):

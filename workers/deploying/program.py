@@ -1,4 +1,4 @@
-"""Running a program of an operator's: no shell, a time limit, little of its output kept."""
+"""Run an operator's program without a shell, within a time limit, keeping the end of its output."""
 
 import os
 import select
@@ -10,12 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Of what it says, the end is kept: that is where errors are. Bytes.
+# Bytes of output that are kept. The end is kept, since that is where errors are reported.
 KEPT = 4096
-# Seconds that it has to clean up after SIGTERM.
+# Seconds between SIGTERM and SIGKILL, for the program to clean up.
 TO_CLEAN_UP = 5.0
+# Seconds between two checks whether the program has ended.
 LOOK_EVERY = 0.2
-# What a program gets of our own environment, which has secrets (`CERTLINE_SECRET_KEY`).
+# Variables of our environment passed to a program. The others are not: they include secrets
+# (`CERTLINE_SECRET_KEY`).
 PASSED_ON = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TZ", "TMPDIR"),
     *("LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES"),
@@ -24,20 +26,19 @@ PASSED_ON = (
 
 @dataclass(frozen=True)
 class Ran:
-    """How a program ended: `exit_code` is None where its time was up, negative for a signal."""
+    """The result of a program: `exit_code` is None if it ran out of time, negative if a signal ended it."""
 
     exit_code: int | None
-    # It may say secrets; so it is kept with the run, and not logged.
+    # May contain secrets, so it is stored with the run but not logged.
     output: str = field(repr=False)
 
 
 def run_program(
     words: Sequence[str], facts: Mapping[str, str], *, folder: Path, timeout: float
 ) -> Ran:
-    """Run a program in a folder, with facts in its environment, for `timeout` seconds at most.
+    """Run a program in `folder`, with `facts` in its environment, for at most `timeout` seconds.
 
-    Whatever it has started and not let go ends with it when its time is up. Raises OSError where it
-    cannot be started.
+    When the time is up, the program's whole process group is ended. Raises OSError if it can't be started.
     """
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     process = subprocess.Popen(  # noqa: S603  # the operator's own program; see docs/hooks.md
@@ -47,7 +48,7 @@ def run_program(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # Ctrl-C at `certline up` is not meant for it
+        start_new_session=True,  # Ctrl-C at `certline up` must not reach it
     )
     assert process.stdout is not None  # noqa: S101  # for mypy: it is a pipe
     try:
@@ -55,21 +56,23 @@ def run_program(
     finally:
         _end(process)
         process.stdout.close()
+    # Postgres can't store NUL characters in text.
     text = output.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
     return Ran(process.returncode if in_time else None, text)
 
 
 def _read(process: "subprocess.Popen[bytes]", pipe: int, deadline: float) -> tuple[bytes, bool]:
-    """The end of what it says, until it ends or its time is up; and whether it ended.
+    """Read the output until the program ends or its time is up. Returns the output's end, and whether it ended.
 
-    A process that it leaves behind may keep the pipe open: nobody waits for that.
+    A process that the program leaves behind may keep the pipe open; its output is not waited for.
     """
     kept = b""
     while True:
+        # Polled before reading: once the program has ended, its remaining output is in the pipe already.
         ended = process.poll() is not None
         while select.select([pipe], [], [], 0 if ended else LOOK_EVERY)[0]:
             said = os.read(pipe, 65536)
-            if not said:  # nobody can say any more
+            if not said:  # end of file: no process holds the pipe any more
                 return kept, ended or _ends(process, deadline)
             kept = (kept + said)[-KEPT:]
             if time.monotonic() > deadline:
@@ -89,6 +92,7 @@ def _ends(process: "subprocess.Popen[bytes]", deadline: float) -> bool:
 def _end(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is not None:
         return
+    # The program leads a process group of its own (start_new_session), so its children are ended too.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):

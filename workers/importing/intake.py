@@ -1,7 +1,6 @@
-"""Orders of SCM's that are taken in, many in one transaction: recorded, put in their lines, and stored
-where the licence has room.
+"""Store imported orders, many in one transaction: assign lines and, within the licence, store certificates.
 
-Nobody is told of each: `import.completed` has the counts. Each has its row in the log.
+No event is published for each order (`import.completed` has the counts), but each has its audit entry.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,17 +39,18 @@ from certline.workers.importing.record_mapping import (
     why_over,
 )
 
-# SCM has just been asked for these: nothing about them is urgent.
+# Their records have just been read, so polling them is not urgent.
 FIRST_POLL = timedelta(hours=1)
-# So many polls have gone by where that is the wait (poll.wait_after, 30 s doubled).
+# Number of polls after which the wait has grown to an hour (poll.wait_after, 30 s doubled).
 POLLS_BEFORE = 7
 
-# What is done next about an order, and how soon.
+# Follow-up of an imported order by its status, and the time until it is due.
 STEPS = (
     (OrderStatus.PENDING, CommandType.POLL, FIRST_POLL),
     (OrderStatus.ISSUED, CommandType.FETCH, timedelta(0)),
 )
 
+# Status of the import record by the status of the order that it became.
 ENDINGS = {
     OrderStatus.STORED: RecordStatus.STORED,
     OrderStatus.HELD: RecordStatus.HELD,
@@ -63,7 +63,10 @@ ENDINGS = {
 
 
 def take_turns(db: Session, account_id: int) -> None:
-    """Let imports of one account store one after another: none records what another has."""
+    """Let imports of one account store one after another, so that no order is stored twice.
+
+    Takes an advisory lock that is held until the transaction ends.
+    """
     key = func.hashtextextended(f"import {account_id}", 0)
     db.execute(select(func.pg_advisory_xact_lock(key)))
 
@@ -71,8 +74,10 @@ def take_turns(db: Session, account_id: int) -> None:
 def take_in(
     db: Session, intake: Intake, found: Sequence[Met], doubtful: Mapping[str, str]
 ) -> list[Outcome]:
-    """Record orders that are not here yet, but those that may be the doubtful ones. In a transaction
-    that has asked for those, and has then taken its turn.
+    """Store records of SCM that have no order yet, and return the outcome for each.
+
+    `doubtful` is the result of `orders_in_doubt`: records that may belong to such an order are left out. The
+    caller's transaction has to call `orders_in_doubt` first, and `take_turns` after it.
     """
     if not found:
         return []
@@ -95,9 +100,9 @@ def take_in(
 
 
 def orders_in_doubt(db: Session, account_id: int, found: Iterable[Met]) -> dict[str, str]:
-    """Orders of ours that were sent, and whose sslId we don't know: by common name, their ids.
+    """Return our orders that were sent and whose sslId is unknown: order ids by common name.
 
-    A record of that name may be just this order: reconciling finds out, and not an import.
+    A record of that name may belong to such an order, which is for reconciling to decide, not for an import.
     """
     names = [each.details.common_name.strip().lower() for each in found]
     query = select(Order.common_name, Order.id).where(
@@ -115,6 +120,7 @@ def _store(db: Session, intake: Intake, entries: Sequence[Entry], now: datetime)
     add_rows(db, Order, [_order(entry, now) for entry in entries])
     add_rows(db, Event, [_logged(intake, entry) for entry in entries])
     stored = {new_id(): entry for entry in entries if entry.status is OrderStatus.STORED}
+    # Orders and certificates refer to each other: orders are inserted first, and linked afterwards.
     add_rows(db, Certificate, [_certificate(entry, own) for own, entry in stored.items()])
     ids = {entry.row["id"]: own for own, entry in stored.items()}
     set_in_rows(db, Order, "certificate_id", ids)
@@ -134,7 +140,7 @@ def _store(db: Session, intake: Intake, entries: Sequence[Entry], now: datetime)
 
 
 def _put_in_place(db: Session, intake: Intake, stored: Mapping[str, Entry]) -> None:
-    """Certificates of lines that have several of them: the newest is the one to use."""
+    """Link the certificates of lines that have several, so that only the newest of each is active."""
     lines = {entry.line_id for entry in stored.values()}
     versions: dict[str, list[Any]] = {}
     query = select(
@@ -148,6 +154,8 @@ def _put_in_place(db: Session, intake: Intake, stored: Mapping[str, Entry]) -> N
     for row in db.execute(query) if lines else ():
         versions.setdefault(row.line_id, []).append(row)
     fresh: dict[str, list[Any]] = {}
+    # Lines whose certificates are all of this import are linked in bulk; others, which need events and the
+    # settings of the older certificate, one by one.
     for line_id, rows in versions.items():
         if all(row.created_at >= intake.begun for row in rows):
             fresh[line_id] = sorted(rows, key=lambda row: row.scm_id)
@@ -160,7 +168,7 @@ def _put_in_place(db: Session, intake: Intake, stored: Mapping[str, Entry]) -> N
 
 
 def _link(db: Session, lines: Sequence[Sequence[Any]]) -> None:
-    """Lines that are all of this import: nobody has to be told of it."""
+    """Link the certificates of lines that are all of this import, for which no event is published."""
     pairs = [pair for rows in lines for pair in pairwise(rows)]
     over = {
         older.id: CertificateStatus.SUPERSEDED
@@ -228,7 +236,7 @@ def _certificate(entry: Entry, own_id: str) -> dict[str, Any]:
 
 
 def _tell_exhausted(db: Session, intake: Intake) -> None:
-    """Once an import: what is held is listed, and `import.completed` counts it."""
+    """Publish `license.exhausted`, once per import; `import.completed` counts all that is held."""
     told = db.scalar(
         select(Command.result["held"].as_integer() > 0).where(Command.id == intake.command_id)
     )

@@ -1,4 +1,4 @@
-"""A record of SCM's as an order of ours: what each of its fields and each of its statuses becomes."""
+"""Map a record at SCM to an order of ours, field by field, for imports."""
 
 import re
 from collections.abc import Mapping
@@ -12,23 +12,24 @@ from certline.models.database.base import new_id
 from certline.workers.ordering.placement import LONGEST_COMMENT
 from certline.workers.scm import Details, ScmStatus
 
-# Where SCM names no organisation or profile, as for certificates that it has only discovered.
+# Id and name stored if SCM gives no organisation or profile, as for certificates that it only discovered.
 NONE, NONE_NAMED = 0, "(none)"
-# Days; SCM's terms are far below. A larger number is none.
+# Days. SCM's terms are far shorter; a larger number is taken for a mistake and not stored.
 LONGEST_TERM = 36_500
-# The largest number that the columns for SCM's ids hold; SCM's own are of 32 bits too.
+# Largest number that our columns for SCM's ids hold; SCM's own ids have 32 bits too.
 LARGEST_ID = 2**31 - 1
 AUTO_RENEWS = frozenset({"scheduled", "started"})
 
 
 class UnusableRecordError(Exception):
-    """A record that can't be an order here; the text says why."""
+    """A record that can't be stored as an order; the text says why."""
 
 
 @dataclass(frozen=True)
 class Met:
-    """A record that SCM has shown. `leaf` are the columns of its certificate, where it was
-    collected; `fault` is why it could not be.
+    """A record read from SCM.
+
+    `leaf`: the columns of its certificate, if that was collected. `fault`: why it can't be collected or read.
     """
 
     details: Details
@@ -37,14 +38,14 @@ class Met:
 
     @property
     def scm_id(self) -> int:
-        """SCM's id."""
+        """SCM's id of the record (sslId)."""
         return self.details.ssl_id
 
 
 def status_of(details: Details, today: date) -> OrderStatus:
-    """What a record's status means for an order that is taken in.
+    """Return the status that an imported order gets for the record's status at SCM.
 
-    A word that nobody knows is pending: it is asked for again, and never taken for a success.
+    An unknown status counts as pending: the order is polled, and never mistaken for a success.
     """
     state = details.state
     if state.is_refused:
@@ -52,53 +53,60 @@ def status_of(details: Details, today: date) -> OrderStatus:
     if state.is_gone or state is ScmStatus.UNMANAGED:
         return OrderStatus.CANCELLED
     if state.is_issued:
-        # SCM's days have no zone: the day itself still counts as valid.
+        # SCM's days have no time zone, so a certificate counts as valid on its last day.
         over = details.expires is not None and details.expires < today
         return OrderStatus.CANCELLED if over else OrderStatus.ISSUED
     return OrderStatus.PENDING
 
 
 def why_over(details: Details) -> str:
-    """Why there is nothing to fetch."""
+    """Return the reason why there is no certificate to fetch, with the day of that change if known."""
     day = {
         ScmStatus.REVOKED: details.revoked,
         ScmStatus.REPLACED: details.replaced,
         ScmStatus.DECLINED: details.declined,
         ScmStatus.EXPIRED: details.expires,
-        ScmStatus.ISSUED: details.expires,  # over, and SCM has not said so yet
+        ScmStatus.ISSUED: details.expires,  # expired, but not yet marked so by SCM
     }.get(details.state)
     return f"SCM's status is {details.status}" + (f" ({day})" if day else "")
 
 
 def names_of(details: Details) -> list[str]:
-    """Every name in lower case, the common name first. Raises UnusableRecordError."""
+    """Return all names in lower case, the common name first, each once.
+
+    Raises UnusableRecordError if the record has no name.
+    """
     names = [name.lower() for name in (details.common_name.strip(), *details.sans) if name]
     if not names:
-        raise UnusableRecordError("SCM names no common name")
+        raise UnusableRecordError("SCM gives no common name")
     return list(dict.fromkeys(names))
 
 
 def family_of_record(details: Details) -> Family:
-    """Which family of renewals it is of. Raises UnusableRecordError."""
+    """Return the family (names, organisation, profile) that the record shares with its renewals.
+
+    Raises UnusableRecordError if the record has no name.
+    """
     return family_of(names_of(details), details.org_id or NONE, details.profile_id or NONE)
 
 
 def auto_renews(details: Details) -> bool:
-    """Whether SCM renews it by itself."""
+    """Return True if SCM renews the certificate automatically."""
     return details.auto_renew_state.strip().lower() in AUTO_RENEWS
 
 
 def columns(
     details: Details, account_id: int, organizations: Mapping[int, str], now: datetime
 ) -> dict[str, Any]:
-    """The order's columns, but for its status. Raises UnusableRecordError.
+    """Return the columns of the imported order, except its status and line.
 
-    Whoever asked SCM for it asked for it, and when SCM says.
+    Requester and creation time are those at SCM (else "SCM" and `now`). `organizations`: names by SCM id.
+    Raises UnusableRecordError if the record has no name, or an id above LARGEST_ID.
     """
     common_name, *sans = names_of(details)
     numbers = (details.ssl_id, details.org_id or 0, details.profile_id or 0)
     if max(numbers) > LARGEST_ID:
-        raise UnusableRecordError(f"SCM's numbers {numbers} are larger than its ids are")
+        raise UnusableRecordError(f"SCM's ids {numbers} are larger than certline can store")
     algorithm, size = _key_of(details.key_type)
     term = details.term or 0
     return {
@@ -121,7 +129,7 @@ def columns(
         "term": term if 0 < term <= LONGEST_TERM else None,
         "key_algorithm": algorithm,
         "key_size": size,
-        # Without its key, PEM is the form that it can be had in.
+        # We don't have the private key, and only PEM can be written without one.
         "keystore_type": "PEM",
         "comments": details.comments[:LONGEST_COMMENT],
         "external_requesters": _addresses(details.external_requester),
@@ -139,7 +147,7 @@ def _organization(org_id: int | None, organizations: Mapping[int, str]) -> str:
 
 
 def _key_of(text: str) -> tuple[str | None, str | None]:
-    """Algorithm and size of SCM's `EC - P-256`; the size may be left out."""
+    """Split SCM's key type, such as `EC - P-256`, into algorithm and size; the size may be missing."""
     algorithm, _, size = text.partition(" - ")
     return algorithm.strip() or None, size.strip() or None
 

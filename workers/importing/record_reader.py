@@ -1,6 +1,4 @@
-"""Records of SCM's, asked for one after another: the record, and its certificate where there may be
-room for it.
-"""
+"""Read SCM's records for an import, one by one, each with its certificate if the licence may have room."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -26,18 +24,21 @@ from certline.workers.scm import (
 )
 from certline.workers.steps.fetch import leaf_columns
 
-# What is asked for and not yet stored is asked for again after a kill, so it is little: so many
-# records, or what came within so many seconds.
+# Limits of a group, in records and in seconds. A group that was read but not stored is read again after a
+# kill, hence it is small.
 GROUP = 25
 GROUP_SECONDS = 3.0
 
+# Temporary errors; SCM may return one for a single record only.
 PASSING = (NotSent, OutcomeUnknown, TryAgain)
 
 
 @dataclass
 class Asked:
-    """What came of so many questions. `in_vain`: SCM couldn't show these just now, and why; `facts`
-    are records of orders that are here already; `stop`: no more may be asked for now.
+    """The result of reading a group of records; `count` of them were read.
+
+    `in_vain`: records that SCM can't show at present, with the reason. `facts`: records of orders that are
+    stored already. `stop`: the exception to end the step with, if no further call may be made now.
     """
 
     count: int = 0
@@ -50,7 +51,7 @@ class Asked:
 
 
 class RecordReader:
-    """Reads records of one account."""
+    """Reader of one account's records at SCM. `attempts` of the command determine the wait after an error."""
 
     def __init__(self, line: Line, account: Account, attempts: int) -> None:
         self._line = line
@@ -58,8 +59,10 @@ class RecordReader:
         self._attempts = attempts
 
     def ask(self, ids: Sequence[int], *, here: Collection[int], room: int) -> Asked:
-        """Ask for a group of records; certificates of those that are not here, as far as there is
-        room.
+        """Read the first records of `ids`, at most a group.
+
+        `here`: ids whose orders are stored already. `room`: how many certificates may be collected
+        for the others. An exception that ends the step is returned in `stop`, not raised.
         """
         began = time.monotonic()
         asked = Asked()
@@ -67,6 +70,7 @@ class RecordReader:
             try:
                 met = self._one(scm_id, may_collect=room > 0 and scm_id not in here)
             except PASSING as trouble:
+                # SCM may fail on this record only; then the import must not wait for it.
                 if trouble.widespread and not self._scm_works():
                     asked.stop = self._pause(trouble)
                     break
@@ -85,7 +89,7 @@ class RecordReader:
         return asked
 
     def details_of(self, ids: Sequence[int], asked: Asked) -> None:
-        """Ask for records of orders that are here; what SCM can't show is left as it is."""
+        """Read records of stored orders into `asked.facts`; a record that SCM can't show is skipped."""
         scm = self._line.scm(self._account)
         for scm_id in ids:
             try:
@@ -105,7 +109,7 @@ class RecordReader:
             found = chains.read_certificates(scm.collect(scm_id))
             leaf = chains.leaf_numbered(found, details.serial_number)
             return Met(details, leaf=leaf_columns(chains.chain_of(leaf, found)))
-        except NotReady:  # it is fetched like any other order's, in a while
+        except NotReady:  # a fetch collects it later, as for any other order
             return Met(details)
         except TryAgain:
             raise
@@ -113,7 +117,7 @@ class RecordReader:
             return Met(details, fault=str(fault))
 
     def _scm_works(self) -> bool:
-        """Whether SCM answers another question: then a failure is about the one record only."""
+        """Return True if SCM responds to another read: then the failure concerns the one record only."""
         try:
             self._line.scm(self._account).organizations()
         except ScmError:
@@ -121,7 +125,7 @@ class RecordReader:
         return True
 
     def _end(self, error: ScmError) -> Exception | None:
-        """What stops everything that is asked for this account; None where it is about one record."""
+        """Return the exception to end the step with, or None if the error concerns one record only."""
         if isinstance(error, LoginRefused):
             return AccountSuspendedError(self._account.id, error)
         if isinstance(error, Throttled) or error.widespread:

@@ -1,4 +1,4 @@
-"""Step 0 of an order: check it, make its key and CSR, and store all of it before SCM hears of it."""
+"""Step 0 of an order: check it, generate its key and CSR, and store everything before SCM is called."""
 
 import hashlib
 from dataclasses import dataclass
@@ -32,14 +32,15 @@ from certline.workers.keys import key_pair
 from certline.workers.keys.csr import Request, read_request, sign_request
 from certline.workers.keys.keystore import generate_password
 
-# scm-api, section 5: `comments` holds at most 1,024 characters.
+# SCM's limit for `comments`, in characters (scm-api, section 5).
 LONGEST_COMMENT = 1024
 
 
 @dataclass(frozen=True)
 class KeyMaterial:
-    """The CSR of an order and, unless the requester keeps it, the encrypted key behind it; `key_id`
-    instead where that key is stored already.
+    """The CSR of an order, with its private key encrypted by the vault in `pem_sealed`.
+
+    `pem_sealed` is None if the requester keeps the key, or if the key is stored already as `key_id`.
     """
 
     csr: str
@@ -52,9 +53,9 @@ class KeyMaterial:
 
 @dataclass(frozen=True)
 class Succession:
-    """Whose place the certificate of an order is to take, and by a renewal or a reissue.
+    """The certificate that an order renews or reissues.
 
-    `intent` is its business key; `reason` is what SCM is told of a reissue.
+    `intent`: the order's business key. `reason`: the reason given to SCM for a reissue.
     """
 
     kind: OrderKind
@@ -64,7 +65,10 @@ class Succession:
 
 
 def account_for(db: Session, name: str | None) -> Account:
-    """The account of that name, or the only one there is. Raises BadCommandError."""
+    """Return the account of that name or, without a name, the only account.
+
+    Raises BadCommandError if the name is unknown, if there is no account, or if there are several.
+    """
     present = accounts(db)
     if name is not None:
         account = account_named(db, name)
@@ -81,7 +85,7 @@ def account_for(db: Session, name: str | None) -> Account:
 
 
 def check(db: Session, account: Account, wanted: OrderCommand) -> CheckedOrder:
-    """Check an order against what was last synced. Raises BadCommandError with every problem."""
+    """Check an order against the data last synced from SCM. Raises BadCommandError listing every problem."""
     offer = Offer(
         organizations=organizations(db, account.id),
         domains=domains(db, account.id),
@@ -92,8 +96,9 @@ def check(db: Session, account: Account, wanted: OrderCommand) -> CheckedOrder:
 
 
 def make_key(wanted: OrderCommand, vault: Vault) -> KeyMaterial:
-    """Make the order's key and CSR, or read the CSR that it brought. Slow for RSA: no transaction
-    should be open. Raises BadCommandError for a CSR that can't be used.
+    """Generate the order's key and CSR, or read the CSR that the order came with.
+
+    Slow for RSA: call it with no transaction open. Raises BadCommandError if the given CSR can't be used.
     """
     if wanted.csr is not None:
         try:
@@ -114,7 +119,7 @@ def make_key(wanted: OrderCommand, vault: Vault) -> KeyMaterial:
 
 
 def use_key_again(wanted: OrderCommand, key: PrivateKey, vault: Vault) -> KeyMaterial:
-    """A fresh CSR for a key that is stored. Raises WrongSecretKeyError."""
+    """Create a new CSR for a stored key. Raises WrongSecretKeyError if the vault can't decrypt the key."""
     pair = key_pair.from_pem(vault.open(key.pem_sealed))
     return KeyMaterial(
         csr=sign_request(pair, wanted.common_name, wanted.sans),
@@ -127,17 +132,19 @@ def use_key_again(wanted: OrderCommand, key: PrivateKey, vault: Vault) -> KeyMat
 
 
 def _require_ordered_names(given: Request, wanted: OrderCommand) -> None:
-    """SCM takes the first name from the request, and may take its others: it has none but ordered
-    ones, for only those were checked. Raises BadCommandError.
+    """Check that a CSR has the ordered common name and no other name than the ordered ones.
+
+    SCM takes the common name from the CSR and may take its SANs too, but only the ordered names were checked.
+    Raises BadCommandError.
     """
     problems = []
     if given.common_name.lower() != wanted.common_name:
         first = given.common_name or "no common name"
-        problems.append(f"csr: it is for {first}, and the order for {wanted.common_name}")
+        problems.append(f"csr: it is for {first}, but the order is for {wanted.common_name}")
     ordered = {wanted.common_name, *wanted.sans}
     more = sorted({name.lower() for name in given.sans} - ordered)
     if more:
-        problems.append(f"csr: it has names that are not ordered: {', '.join(more)}")
+        problems.append(f"csr: it has names that are not in the order: {', '.join(more)}")
     if problems:
         raise BadCommandError(problems)
 
@@ -153,21 +160,24 @@ def place(
     vault: Vault,
     succession: Succession | None = None,
 ) -> Order | None:
-    """Store the order with its key, CSR and reference: after this commit nothing can be lost.
+    """Store the order with its key, CSR and reference; once the caller has committed, nothing can be lost.
 
-    None where the same is on order already: then the command ends, and names that order. Raises
-    BadCommandError where the account was removed meanwhile.
+    Returns None if an order with the same intent is open: the command then ends with that order as its
+    result. Raises BadCommandError if the account was removed meanwhile, or the profile doesn't allow the
+    requester's key.
     """
-    # Whoever removes the account meanwhile waits for this order, or this order is refused.
+    # FOR KEY SHARE: many orders may hold it at once, but it conflicts with the FOR UPDATE of a removal. Either
+    # the removal waits for this order, or this order sees the account as removed.
     share = {"read": True, "key_share": True}
     account = db.get_one(Account, account.id, with_for_update=share, populate_existing=True)
     if account.status is AccountStatus.REMOVED:
         raise BadCommandError([f"account: {account.name!r} was removed"])
-    if material.pem_sealed is None:  # the requester's own key: what kind it is shows only now
+    if material.pem_sealed is None:  # the requester's key: its type is known only from the CSR
         problem = key_problem(checked.profile, material.algorithm, material.size)
         if problem is not None:
             raise BadCommandError([f"csr: {problem}"])
     intent = succession.intent if succession else business_key(account, checked, wanted, command.id)
+    # This locks the intent until commit, so two commands at once can't both place an order for it.
     twin = open_twin(db, intent)
     if twin is not None:
         end_as_twin(db, command, twin)
@@ -228,8 +238,9 @@ def place(
 
 
 def _renewed(vault: Vault, sealed: bytes) -> bytes:
-    """A password under the newest key: it may have been read before a rotation that is over now. One
-    that cannot be read stays as it is; that is no trouble of the order's.
+    """Re-encrypt a password with the newest secret key, unless it can't be decrypted: then return it unchanged.
+
+    The command may have been read before a rotation of secret keys that has ended since.
     """
     try:
         return vault.renew(sealed)
@@ -240,8 +251,10 @@ def _renewed(vault: Vault, sealed: bytes) -> bytes:
 def business_key(
     account: Account, checked: CheckedOrder, wanted: OrderCommand, command_id: str
 ) -> str:
-    """What makes two orders the same intent: account, organisation, profile and names; with
-    `again` the command's id too, so that a second one on purpose is another intent.
+    """Return the hash that identifies the intent of an order; of one intent only one order is open at a time.
+
+    It covers account, organisation, profile and names; with `again` also the command's id, so that an
+    intended second order is a different intent.
     """
     names = sorted({wanted.common_name, *wanted.sans})
     own = command_id if wanted.again else ""
@@ -250,7 +263,7 @@ def business_key(
 
 
 def end_as_twin(db: Session, command: Command, twin: Order) -> None:
-    """End a command whose intent is on order already, with that order as its result."""
+    """End a command whose intent already has an open order, with that order as its result."""
     command.subject = twin.id
     result = {
         "order_id": twin.id,
@@ -264,20 +277,20 @@ def end_as_twin(db: Session, command: Command, twin: Order) -> None:
         "order.already_placed",
         twin.id,
         who=command.requested_by,
-        why="the same was asked for again",
+        why="the same order was requested again",
         command_id=command.id,
     )
 
 
 def sent_comment(order: Order) -> str:
-    """The comment as SCM gets it: the requester's own, and our reference at its end.
+    """Return the comment sent to SCM: the requester's, followed by our reference.
 
-    Where the two don't fit the reference is left out; reconciling then works from the names.
+    The reference is left out if both exceed LONGEST_COMMENT; reconciling then relies on the names.
     """
     comment = f"{order.comments} {reference_in_comment(order)}".strip()
     return comment if len(comment) <= LONGEST_COMMENT else order.comments
 
 
 def reference_in_comment(order: Order) -> str:
-    """Our reference as SCM shows it in a comment."""
+    """Return our reference in the form in which it is put into SCM's comment."""
     return f"[certline:{order.reference}]"

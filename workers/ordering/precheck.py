@@ -1,5 +1,6 @@
-"""What SCM says of a certificate, before it is asked for a successor: what it would refuse, or do
-twice, is not asked for.
+"""Check a certificate's record at SCM before a successor is ordered.
+
+An order that SCM would refuse, or might execute a second time, is not sent.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from certline.workers.scm import Details
 
 @dataclass(frozen=True)
 class Objection:
-    """Why an order is not sent, and what becomes of it."""
+    """The reason for not sending an order, and the status that the order gets."""
 
     status: OrderStatus
     why: str
@@ -30,9 +31,10 @@ class Objection:
 
 @dataclass(frozen=True)
 class Before:
-    """What we know before SCM is asked. `renewed_by_us`: an earlier order has left its mark on the
-    predecessor's record; `again`: a second successor is wanted on purpose; `decided`: a person has
-    looked at the order and had it sent.
+    """An order about to be sent, with the facts known before SCM is asked.
+
+    `renewed_by_us`: another order of ours renewed the same certificate, which explains `renewed` in its record.
+    `again`: a second successor is intended. `decided`: an operator has reviewed the order and had it sent.
     """
 
     order: Order
@@ -41,14 +43,16 @@ class Before:
     decided: bool
 
     def refuse(self, why: str) -> Objection | None:
-        """Say no: for good where nothing was sent yet; else an earlier try may have come through,
-        and a person decides. Who has decided isn't contradicted.
+        """Return the objection for a reason, or None if an operator has already decided to send the order.
+
+        The order is rejected if it was never sent. Otherwise it goes to `review`, since the record may look
+        as it does because an earlier attempt succeeded.
         """
         if self.decided:
             return None
         if self.order.attempts == 0:
             return Objection(OrderStatus.REJECTED, why)
-        return Objection(OrderStatus.REVIEW, f"{why}; an earlier try may have come through")
+        return Objection(OrderStatus.REVIEW, f"{why}; an earlier attempt may have succeeded")
 
 
 def may_be_sent(
@@ -57,18 +61,19 @@ def may_be_sent(
     order_id: str,
     objection: Callable[[Details, Before], Objection | None],
 ) -> bool:
-    """Read the predecessor's record, and turn the order away where there is an objection.
+    """Read the predecessor's record at SCM, and return True unless `objection` objects to it.
 
-    Raises TryLater, AccountSuspendedError.
+    On an objection the order is rejected or sent to `review`. Also returns True, without a call to SCM, for an
+    order that is not `placed`, or that has become a new order. Raises TryLater, AccountSuspendedError.
     """
     with line.database.transaction() as db:
         order = db.get_one(Order, order_id)
         number = predecessor_at_scm(db, order)
-        # A renewal that became a new order (its profile allows none) needs nothing of its predecessor.
+        # A renewal whose profile allows none became a new order, which does not depend on the predecessor.
         if order.status is not OrderStatus.PLACED or number is None or order.kind is OrderKind.NEW:
             return True
         require_active(order.account)
-        most = MOST_TRIES if order.renewed_line is None else None  # renewals rest, and go on
+        most = MOST_TRIES if order.renewed_line is None else None  # renewals retry for ever
         before = Before(
             order,
             renewed_by_us=bool(siblings(db, order)),
@@ -80,7 +85,7 @@ def may_be_sent(
         with reading_scm(order.account, command.attempts, most):
             found = objection(line.scm(order.account).details(number), before)
     except GiveUp as over:
-        found = Objection(OrderStatus.REVIEW, f"SCM cannot be asked for {number}: {over}")
+        found = Objection(OrderStatus.REVIEW, f"SCM could not be asked about {number}: {over}")
 
     if found is not None:
         line.store(partial(_turn_away, order_id=order_id, objection=found))
@@ -89,5 +94,6 @@ def may_be_sent(
 
 def _turn_away(db: Session, order_id: str, objection: Objection) -> None:
     order = locked(db, order_id)
+    # The order may have moved while SCM was asked; only a `placed` one may still be turned away.
     if order.status is OrderStatus.PLACED:
         move(db, order, objection.status, why=objection.why)

@@ -1,8 +1,7 @@
-"""Sending an order to SCM, once; for new orders, renewals and reissues alike.
+"""Send an order to SCM, once; the same for new orders, renewals and reissues.
 
-The order, its key and its CSR are stored before the call; the claim is committed before the call;
-the answer is stored under the claim's fence. What is not surely known rests in `sending`, and is
-looked up at SCM by `reconcile`.
+Order, key, CSR and claim are committed before the call, and the response is stored under the claim's fence;
+an order with an unknown outcome rests in `sending` until `reconcile` looks it up.
 """
 
 from dataclasses import dataclass
@@ -51,23 +50,24 @@ from certline.workers.scm.transport.connections import since_boot
 
 log = structlog.get_logger()
 
-# An order that SCM could not take so many times is for a person: some hours, with growing pauses.
-# A renewal is tried once a day in the end, and for as long as it takes.
+# Failed attempts after which an order goes to `review`; with growing pauses they take some hours.
+# Renewals have no limit: in the end they are attempted once a day.
 MOST_ATTEMPTS = 20
 
-# Seconds from the claim to the first byte of the POST; later it isn't sent. A third of SETTLE at
-# most, so that nothing leaves any more once reconciling has begun.
+# Seconds from the claim to the first byte of the POST; later the POST isn't sent. A third of the settle time
+# at most (`send_within`), so that no POST of a frozen worker leaves after reconciling has begun.
 SEND_WITHIN = 60.0
 
-# SCM's code where a profile allows no renewal (SCM document: error codes).
+# SCM's code for "the profile does not allow renewal" (SCM document: error codes).
 NO_RENEWAL = -180
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to make the one call for an order; `fence` proves it when the answer is stored.
+    """The right to make the one call for an order.
 
-    `predecessor` is the sslId that a renewal or a reissue is about.
+    `fence`: its number; the response is stored only while no later claim exists. `predecessor`: the sslId of
+    the certificate to renew or reissue.
     """
 
     order: Order
@@ -78,7 +78,11 @@ class Claim:
 
 
 def send(line: Line, order_id: str) -> None:
-    """Send an order that is `placed`; any other is left alone. Raises TryLater, AccountSuspendedError."""
+    """Send an order that is `placed` to SCM; an order with another status is left unchanged.
+
+    The outcome is stored as the order's status. Raises TryLater if the order is to be sent again later,
+    AccountSuspendedError if SCM refuses the login, and GiveUp if the account was removed.
+    """
     with line.database.transaction() as db:
         waiting = db.get_one(Order, order_id)
         if waiting.status is not OrderStatus.PLACED:
@@ -87,8 +91,10 @@ def send(line: Line, order_id: str) -> None:
         if waiting.attempts >= MOST_ATTEMPTS and waiting.renewed_line is None:
             _give_up(db, order_id)
             return
-        scm = line.scm(waiting.account)  # before the claim: a password we can't read sends nothing
+        scm = line.scm(waiting.account)  # before the claim: an unreadable password sends nothing
+    # Wait for the turn before the claim, since the claim's time is short.
     line.admit(waiting.account, CallKind.ORDER)
+    # Counted from before the claim, so it can't end later than `send_within` after `sent_at`.
     send_before = since_boot() + send_within(line.settings)
     with line.database.transaction() as db:
         claim = claim_to_send(db, order_id)
@@ -97,7 +103,7 @@ def send(line: Line, order_id: str) -> None:
 
     try:
         answer = _call(scm, claim, send_before)
-    except (NotSent, Throttled, TryAgain) as trouble:
+    except (NotSent, Throttled, TryAgain) as trouble:  # surely not executed
         costs = costs_attempt(trouble)
         rest = line.store(partial(_release, claim=claim, why=str(trouble), costs_attempt=costs))
         wait = max(rest, pause_after(trouble, claim.attempt))
@@ -108,7 +114,7 @@ def send(line: Line, order_id: str) -> None:
     except Refused as refusal:
         if refusal.code == NO_RENEWAL and claim.order.kind is OrderKind.RENEWAL:
             line.store(partial(_order_anew, claim=claim, why=str(refusal)))
-            raise TryLater("it is ordered anew", after=timedelta(0)) from None
+            raise TryLater("it is sent again as a new order", after=timedelta(0)) from None
         line.store(partial(_reject, claim=claim, why=str(refusal)))
         return
     except OutcomeUnknown as unknown:
@@ -122,15 +128,16 @@ def send(line: Line, order_id: str) -> None:
 
 
 def send_within(settings: Settings) -> float:
-    """Seconds that may pass between a claim and the first byte of its POST."""
+    """Return the seconds that may pass between a claim and the first byte of its POST."""
     return min(SEND_WITHIN, settings.settle_seconds / 3)
 
 
 def claim_to_send(db: Session, order_id: str) -> Claim | None:
-    """Move `placed` to `sending` and raise the fence; None where somebody else was faster.
+    """Claim an order: move it from `placed` to `sending`, and increment its fence.
 
-    The claim counts only once its transaction has committed, which is before the call.
+    Returns None if the order is no longer `placed`. The caller has to commit before the call to SCM.
     """
+    # One UPDATE with the status in its WHERE: of two workers at once, only one gets a row back.
     fence = db.scalar(
         update(Order)
         .where(Order.id == order_id, Order.status == OrderStatus.PLACED)
@@ -154,13 +161,13 @@ def claim_to_send(db: Session, order_id: str) -> Claim | None:
 
 
 def predecessor_at_scm(db: Session, order: Order) -> int | None:
-    """The sslId of the certificate that a renewal or a reissue is about."""
+    """Return the sslId of the certificate that an order renews or reissues, or None."""
     query = select(Certificate.scm_id).where(Certificate.id == order.predecessor_id)
     return None if order.predecessor_id is None else db.scalars(query).one()
 
 
 def take_over(db: Session, order: Order, answer: Enrolled, first_poll: timedelta) -> None:
-    """SCM has the order under this id: it is pending, and its first poll is on its way."""
+    """Store the sslId that SCM gave the order, move the order to `pending`, and plan its first poll."""
     order.scm_id = answer.ssl_id
     order.renew_id = answer.renew_id or order.renew_id
     order.looks = 0
@@ -203,7 +210,7 @@ def _enrolment(order: Order) -> Enrolment:
 
 
 def _held_by(db: Session, claim: Claim) -> Order | None:
-    """The order, locked, where this claim is still the last one; None for a zombie's late word."""
+    """Lock and return the order if this claim is still the latest; None if the result is late (fence)."""
     current = locked(db, claim.order.id)
     if current.fence != claim.fence or current.status is not OrderStatus.SENDING:
         log.warning("order.fenced", order=current.id, fence=claim.fence, now=current.fence)
@@ -220,11 +227,11 @@ def _record_answer(db: Session, claim: Claim, answer: Enrolled, first_poll: time
 
 
 def _record_late(db: Session, claim: Claim, answer: Enrolled, first_poll: timedelta) -> None:
-    """The fence has refused an answer; that SCM has the order is true all the same."""
+    """Record a response that the fence has refused: it proves nevertheless that SCM has the order."""
     current = locked(db, claim.order.id)
     if current.scm_id == answer.ssl_id:
-        return  # reconciling was faster
-    why = f"a late answer says that SCM has this order as {answer.ssl_id}"
+        return  # reconciling has found it already
+    why = f"a late response shows that SCM has this order as {answer.ssl_id}"
     record(
         db,
         "order.late_answer",
@@ -235,17 +242,18 @@ def _record_late(db: Session, claim: Claim, answer: Enrolled, first_poll: timede
         scm_id=answer.ssl_id,
         fence=claim.fence,
     )
-    if current.status is OrderStatus.PLACED:  # not sent again yet: then it need not be
+    if current.status is OrderStatus.PLACED:  # about to be sent again, which this makes needless
+        # MOVES has no move from `placed` to `pending`; the one through `sending` is not recorded.
         current.become(OrderStatus.SENDING)
         take_over(db, current, answer, first_poll)
     elif current.status is OrderStatus.CANCELLED:
         move(db, current, OrderStatus.REVIEW, why=f"{why}, though it was cancelled")
     elif current.status in (OrderStatus.SENDING, OrderStatus.PENDING, OrderStatus.ISSUED):
-        move(db, current, OrderStatus.REVIEW, why=f"{why}; it may be there twice")
+        move(db, current, OrderStatus.REVIEW, why=f"{why}; SCM may have it twice")
 
 
 def _release(db: Session, claim: Claim, why: str, *, costs_attempt: bool) -> timedelta:
-    """SCM has surely not executed it: it may be sent again, after a rest that its line may need."""
+    """Move an order that SCM surely did not execute back to `placed`. Returns the wait before the next attempt."""
     current = _held_by(db, claim)
     if current is None:
         return timedelta(0)
@@ -262,22 +270,22 @@ def _reject(db: Session, claim: Claim, why: str) -> None:
 
 
 def _order_anew(db: Session, claim: Claim, why: str) -> None:
-    """Make a new order of a renewal that the profile doesn't allow: the same data, key and line."""
+    """Turn a renewal that its profile doesn't allow into a new order with the same data, key and line."""
     current = _held_by(db, claim)
     if current is not None:
         current.kind = OrderKind.NEW
-        move(db, current, OrderStatus.PLACED, why=f"{why}: it is ordered anew with the same data")
+        move(db, current, OrderStatus.PLACED, why=f"{why}: now a new order with the same data")
 
 
 def _give_up(db: Session, order_id: str) -> None:
     current = locked(db, order_id)
     if current.status is OrderStatus.PLACED:
-        why = f"tried {current.attempts} times, and SCM has not taken it: {current.error}"
+        why = f"tried {current.attempts} times, and SCM has not accepted it: {current.error}"
         move(db, current, OrderStatus.REVIEW, why=why)
 
 
 def _leave_unknown(db: Session, claim: Claim, why: str, rest: timedelta) -> None:
-    """Nobody knows whether SCM has the order: it stays `sending`, says so, and is looked up later."""
+    """Keep an order with an unknown outcome in `sending`, and plan its lookup after the time `rest`."""
     current = _held_by(db, claim)
     if current is not None:
         note(db, current, f"the outcome is unknown: {why}")

@@ -1,6 +1,6 @@
-"""Step 0 of a renewal or a reissue: which certificate, what is to take its place, and the order for it.
+"""Step 0 of a renewal or a reissue: find the certificate, plan its successor, and place the order for it.
 
-As with a new order, key, CSR and order are stored before SCM hears of it.
+As with a new order, key, CSR and order are stored before SCM is called.
 """
 
 from collections.abc import Sequence
@@ -50,8 +50,10 @@ from certline.workers.runtime.outcomes import GiveUp
 
 @dataclass(frozen=True)
 class Plan:
-    """A certificate, and what is to take its place: `wanted` has the successor's data, `key` is the
-    key that is used again, and `going` the order of the same that is open already.
+    """A certificate and its planned successor.
+
+    `wanted`: the successor's data. `key`: the stored key to use again, or None for a new one. `going`: the
+    order for the same successor that is open already.
     """
 
     account: Account
@@ -66,16 +68,17 @@ class Plan:
 
     @property
     def intent(self) -> str:
-        """What makes two of them the same: a line is renewed once at a time."""
+        """Business key of the successor's order: the same for every renewal (or reissue) of one line."""
         return _intent(self.kind, self.predecessor)
 
 
 def plan(
     db: Session, asked: RenewCommand | ReissueCommand, offers: dict[int, Offer] | None = None
 ) -> Plan:
-    """Find out what is to be ordered, and check it against what was synced. Raises BadCommandError.
+    """Plan a successor, and check it against the data last synced from SCM.
 
-    `offers`, by account, keep what was synced from one plan to the next.
+    `offers` caches the synced data by account id, for callers that make many plans. Raises BadCommandError if
+    the certificate is unknown, can't have this successor, or is about to get another one.
     """
     predecessor = certificate_meant(db, asked.certificate, asked.account)
     kind = OrderKind.RENEWAL if isinstance(asked, RenewCommand) else OrderKind.REISSUE
@@ -87,7 +90,7 @@ def plan(
     if offers is None:
         offers = {}
     if account.id not in offers:
-        # SCM has the custom fields of the record, and copies them.
+        # SCM copies custom fields from the predecessor's record, so they are not sent or checked.
         offers[account.id] = Offer(
             organizations=organizations(db, account.id),
             domains=domains(db, account.id),
@@ -116,9 +119,9 @@ def planned_successor(
     offer: Offer,
     today: date,
 ) -> Plan:
-    """What is to take a certificate's place with a fresh key, from the rows that say it.
+    """Plan a successor with a new key from rows that the caller has loaded.
 
-    Raises BadCommandError.
+    Raises BadCommandError listing every problem.
     """
     data = as_before(predecessor, origin, profile)
     if isinstance(asked, ReissueCommand):
@@ -138,9 +141,10 @@ def planned_successor(
 
 
 def material_for(planned: Plan, vault: Vault) -> KeyMaterial:
-    """The successor's key and its CSR. Slow for RSA: no transaction should be open.
+    """Create the successor's CSR, with a new key or the stored one.
 
-    Raises WrongSecretKeyError.
+    Slow for RSA: call it with no transaction open. Raises WrongSecretKeyError if the vault can't decrypt the
+    stored key.
     """
     if planned.key is not None:
         return use_key_again(planned.wanted, planned.key, vault)
@@ -148,7 +152,7 @@ def material_for(planned: Plan, vault: Vault) -> KeyMaterial:
 
 
 def require_succession(db: Session, certificate: Certificate, kind: OrderKind) -> None:
-    """Raise BadCommandError for a certificate that can't have a successor of this kind."""
+    """Check that a certificate can have a successor of this kind. Raises BadCommandError if not."""
     line = db.get_one(CertificateLine, certificate.line_id)
     name = f"certificate: {certificate.id} ({certificate.common_name})"
     if line.deleted_at is not None:
@@ -157,7 +161,7 @@ def require_succession(db: Session, certificate: Certificate, kind: OrderKind) -
         case CertificateStatus.ACTIVE:
             return
         case CertificateStatus.EXPIRED:
-            if kind is OrderKind.RENEWAL:  # SCM renews it all the same
+            if kind is OrderKind.RENEWAL:  # SCM renews expired certificates too
                 return
             raise BadCommandError([f"{name} has expired: renew it"])
         case CertificateStatus.SUPERSEDED:
@@ -174,17 +178,20 @@ def require_succession(db: Session, certificate: Certificate, kind: OrderKind) -
 def place_successor(
     db: Session, command: Command, planned: Plan, material: KeyMaterial, vault: Vault
 ) -> Order | None:
-    """Store the order. None where the same is on order already: then the command ends with that.
+    """Store the successor's order.
 
-    Raises BadCommandError where the line is on its way to another successor.
+    Returns None if an order for the same successor is open: the command then ends with that order as its
+    result. Raises BadCommandError if another successor is on order, or the certificate can't have one now.
     """
+    # Checked again, since the plan was made in an earlier transaction; this locks the line until commit.
     going = _on_its_way(db, planned.predecessor, planned.intent)
     if going is not None and not planned.again:
         end_as_twin(db, command, going)
         return None
-    # Its successor may have been stored since the plan was made.
+    # A successor may have been stored since the plan was made, so reload the certificate.
     predecessor = db.get_one(Certificate, planned.predecessor.id, populate_existing=True)
     require_succession(db, predecessor, planned.kind)
+    # With the command's id, an intended second successor is another intent than the open one.
     intent = f"{planned.intent} {command.id}" if planned.again else planned.intent
     return place(
         db,
@@ -199,10 +206,10 @@ def place_successor(
 
 
 def placed(line: Line, command: Command) -> str | None:
-    """The command's order; placed now where the command came without one (another system's).
+    """Return the id of the command's order; place the order if the command, of another system, has none yet.
 
-    None where the same is on order already, or has been stored since it was asked for. Raises GiveUp
-    for what can't be ordered.
+    Returns None if an order for the same successor is open, or the successor was stored after the command was
+    accepted: the command has then ended. Raises GiveUp if the successor can't be ordered.
     """
     try:
         with line.database.transaction() as db:
@@ -216,6 +223,8 @@ def placed(line: Line, command: Command) -> str | None:
             planned = plan(db, asked)
         material = material_for(planned, line.vault)
         with line.database.transaction() as db:
+            # The key was generated outside a transaction. A parallel run of this command may have placed
+            # the order meanwhile, so lock the command and check again.
             mine = db.get_one(Command, command.id, with_for_update=True)
             present = order_of_command(db, command.id)
             if present is None and _ends_with_what_is_stored(db, mine, asked):
@@ -229,8 +238,9 @@ def placed(line: Line, command: Command) -> str | None:
 def _ends_with_what_is_stored(
     db: Session, command: Command, asked: RenewCommand | ReissueCommand
 ) -> bool:
-    """Whether the certificate was renewed after this renewal of it was asked for (that of another
-    batch, say): then it is what was wanted, and the command ends with it.
+    """End a renewal whose certificate was renewed after the command was accepted, for instance by another batch.
+
+    Returns True if so: the command has then ended with that renewal's order as its result.
     """
     if not isinstance(asked, RenewCommand) or asked.again:
         return False
@@ -251,7 +261,7 @@ def _ends_with_what_is_stored(
 def _key_again(
     db: Session, predecessor: Certificate, asked: RenewCommand | ReissueCommand
 ) -> PrivateKey | None:
-    """The key that a renewal is to use again; None for a fresh one, as where the old one isn't here."""
+    """Return the stored key that a renewal is to use again; None for a new key, also if none is stored."""
     if not isinstance(asked, RenewCommand) or not asked.reuse_key or predecessor.key_id is None:
         return None
     return db.get_one(PrivateKey, predecessor.key_id)
@@ -262,7 +272,7 @@ def _intent(kind: OrderKind, predecessor: Certificate) -> str:
 
 
 def _on_its_way(db: Session, predecessor: Certificate, intent: str) -> Order | None:
-    """The open order of the same intent. Raises BadCommandError for one of another."""
+    """Return the line's open successor order, if it has this intent. Raises BadCommandError for another one."""
     going = open_succession(db, predecessor.line_id)
     if going is None or going.business_key.startswith(intent):
         return going
@@ -280,4 +290,4 @@ def _remarks(predecessor: Certificate) -> Sequence[str]:
     if predecessor.key_id is not None:
         return ()
     name = predecessor.common_name
-    return (f"the key of {name} is not kept here; that of its successor is made and kept here",)
+    return (f"the key of {name} is not stored; its successor gets a new key, which is stored",)

@@ -1,21 +1,23 @@
-"""Ending with the process that has started this one, where that is killed and can tell nobody."""
+"""Stop this process when its parent has ended, even if the parent was killed and could not stop it."""
 
 import os
 import signal
 import threading
 import time
 
-# Seconds between two looks.
+# Seconds between two checks.
 LOOK_EVERY = 1.0
 
 
 def end_with(parent: int) -> None:
-    """Stop as SIGTERM does once the process of that number is no longer our parent.
+    """Send this process SIGTERM once the process with id `parent` is no longer its parent.
 
-    Else its children would go on as orphans that nobody can stop by the parent's number.
+    Otherwise it would run on as an orphan, which can't be stopped by way of the parent's process id.
     """
 
     def watch() -> None:
+        # Polled, since a signal at the parent's death (PR_SET_PDEATHSIG) is not portable. The system gives an
+        # orphan another parent, so the id changes.
         while os.getppid() == parent:
             time.sleep(LOOK_EVERY)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Which command a work message is about: it names one that is a row, or it brings a whole one."""
+"""Resolve a work message to its command: the message names a stored command, or carries a whole one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,17 +14,17 @@ from certline.workers.runtime.context import Line
 
 
 class RefusedMessageError(Exception):
-    """A message that is about no command which this step could do. Trying again can't help: it goes
-    to the dead letters at once.
+    """A message without a command that this step can carry out. Retrying can't help: the message becomes
+    a dead letter at once.
     """
 
 
 def command_of(
     line: Line, step: CommandType, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> str:
-    """The id of the command that a message is about; a whole command is recorded first.
+    """Return the id of the command that a message refers to, storing the command first if it is carried whole.
 
-    Raises RefusedMessageError.
+    Raises RefusedMessageError if the message is malformed, or its id is in use for another command.
     """
     try:
         named = named_in(step, args, kwargs)
@@ -38,8 +38,10 @@ def command_of(
 
 
 def named_in(step: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | Asked:
-    """The id that a message names, or the command that it brings: the same CloudEvent that other
-    systems send to `certline.commands`, as keyword arguments. Raises BadCommandError.
+    """Return the command id that a message names, or the command that it carries.
+
+    A whole command is the CloudEvent that other systems send to `certline.commands`, as keyword arguments.
+    Raises BadCommandError if the message is neither, or the command belongs to another step.
     """
     if len(args) == 1 and not kwargs:  # as Dramatiq's own `send(id)` writes it
         kwargs = {"command_id": args[0]}
@@ -53,6 +55,7 @@ def named_in(step: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str |
         raise BadCommandError(
             ["kwargs: should have `command_id` and nothing else, or be a command as a CloudEvent"]
         )
+    # Before parsing: NUL, lone surrogates and deep nesting can't be stored, not even within an error text.
     require_storable(dict(kwargs))
     try:
         asked = read_command(dict(kwargs))
@@ -64,8 +67,9 @@ def named_in(step: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str |
 
 
 def require_its_own(db: Session, step: CommandType, command_id: str) -> None:
-    """Refuse an id that no command has, and one that another step has to do: a relay sends a
-    message only after its command was stored. Raises RefusedMessageError.
+    """Check that the command exists and belongs to this step. Raises RefusedMessageError if not.
+
+    An unknown id can't be a race: the relay publishes a message only after its command was committed.
     """
     command = db.get(Command, command_id)
     if command is None:

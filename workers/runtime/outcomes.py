@@ -1,4 +1,7 @@
-"""How a step can end: it returns, `TryLater`, or `GiveUp`. Anything else is a fault of ours."""
+"""Outcomes of a step other than success, and the retry decision for errors of SCM.
+
+Any other exception that a step raises is a fault of certline itself.
+"""
 
 import random
 from collections.abc import Iterator
@@ -17,14 +20,15 @@ from certline.workers.scm import (
     TryAgain,
 )
 
-# Failed tries in a row of a question to SCM, before a person decides.
+# Failed attempts in a row to read from SCM, after which an operator decides.
 MOST_TRIES = 20
 
 
 class TryLater(Exception):
-    """Nothing is wrong with the command; it is too early. `costs_attempt`: something did go wrong.
+    """Signal that the command is to run again after the time `after`.
 
-    `afresh`: SCM has answered, so earlier failures count no more.
+    `costs_attempt`: this attempt failed, and counts as one. `afresh`: SCM has responded, so earlier failed
+    attempts no longer count.
     """
 
     def __init__(
@@ -37,13 +41,13 @@ class TryLater(Exception):
 
 
 class GiveUp(Exception):
-    """Trying again can't help: a person has to look."""
+    """Signal that retrying can't help: the command fails, and an operator has to act."""
 
 
 class AccountSuspendedError(Exception):
-    """SCM refused the login: nothing more may be asked for this account until it is verified.
+    """Signal that SCM refused the login: no further call for this account until it is verified again.
 
-    `is_news` is False where that was known, so nothing was asked.
+    `is_news` is False if the account was suspended already, so that no call was made.
     """
 
     def __init__(self, account_id: int, refusal: LoginRefused) -> None:
@@ -53,32 +57,34 @@ class AccountSuspendedError(Exception):
 
 
 def back_off(attempt: int, *, first: float = 1.0, most: float = 300.0) -> timedelta:
-    """How long to wait after the n-th failed try: doubling from `first` to `most` seconds.
+    """Return the wait after the n-th failed attempt: doubling from `first` up to `most` seconds.
 
-    A quarter of it is chance, so that many workers don't come back at the same moment.
+    Up to a quarter is subtracted at random, so that many workers do not retry at the same moment.
     """
+    # The exponent is capped, since a very large one would overflow the float.
     seconds = min(most, first * 2 ** min(attempt - 1, 30))
     return timedelta(seconds=seconds * random.uniform(0.75, 1.0))  # noqa: S311  # no secret
 
 
 def costs_attempt(trouble: ScmError) -> bool:
-    """Whether trouble that passes counts against the command that met it.
+    """Return True if a temporary error counts as a failed attempt of the command.
 
-    Waiting for a turn doesn't, nor does an SCM that fails everybody: that costs only time.
+    Rate limiting does not, nor does an outage of SCM that affects every call: both cost only time.
     """
     return not (isinstance(trouble, Throttled) or trouble.widespread)
 
 
 def pause_after(trouble: ScmError, attempt: int) -> timedelta:
-    """How long to wait after trouble that passes: at least as long as SCM or our breaker says."""
+    """Return the wait after a temporary error: `back_off`, but at least what SCM or our breaker asks for."""
     return max(timedelta(seconds=trouble.retry_after or 0), back_off(attempt))
 
 
 @contextmanager
 def reading_scm(account: Account, attempt: int, tries: int | None = None) -> Iterator[None]:
-    """Turn SCM's errors during a *read* into an outcome: reads may be repeated, orders may not.
+    """Turn errors of SCM during a *read* into outcomes of the step: reads may be repeated, orders may not.
 
-    Trouble that passes is tried again `tries` times, or for ever; NotReady is left to the caller.
+    Temporary errors raise TryLater, and GiveUp from the `tries`-th attempt on (never if None). A refused
+    login raises AccountSuspendedError, any other refusal GiveUp. NotReady is left to the caller.
     """
     try:
         yield

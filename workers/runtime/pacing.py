@@ -1,7 +1,7 @@
-"""What comes before each call to SCM: is the account let in, does SCM work, is it our turn.
+"""Checks before each call to SCM: the account is active, the breaker is closed, the rate limit allows it.
 
-The answers are rows that all workers share. Each question is a short transaction of its own, and
-none is open during a call. Where Postgres doesn't answer, SCM isn't called.
+All workers share this state in Postgres, in short transactions of which none is open during a call; if
+Postgres is unreachable, SCM is not called.
 """
 
 import random
@@ -39,18 +39,18 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-# A shorter wait is slept in the worker's thread; for a longer one the command goes back to its row.
+# A shorter wait is slept in the worker's thread; for a longer one the command is postponed.
 MOST_WAIT = timedelta(seconds=2)
-# Where SCM says 429 without a time; and how far we believe the time that it says.
+# Pause after a 429 without Retry-After; and the upper limit of a Retry-After that we honour.
 HOLD_OFF, LONGEST_HOLD_OFF = timedelta(seconds=5), timedelta(hours=1)
-# While another worker tries SCM, or Postgres doesn't answer.
+# Pause while another worker probes SCM, or Postgres is unreachable.
 SOON = timedelta(seconds=5)
 
 
 def is_out_of_order(error: ScmError) -> bool:
-    """Whether an error says that SCM can't be reached or doesn't work, whatever was asked.
+    """Return True if an error means that SCM is unreachable or failing, whatever the request was.
 
-    An answer in SCM's own words is a sign of life, but for a 5xx.
+    A response with one of SCM's own error codes shows that SCM works, unless it is a 5xx.
     """
     if isinstance(error, OutcomeUnknown) and error.code is not None:
         return isinstance(error, Unavailable)
@@ -60,8 +60,8 @@ def is_out_of_order(error: ScmError) -> bool:
 class AccountPacing:
     """The `Pacing` of one account; safe to share between threads.
 
-    `breaker` names the row of its SCM, `rates` are calls a second. `probe` is the cheapest read: it
-    tries SCM out before anything else is asked of it. Once `stopping` is set, no call begins.
+    `breaker` is the key of its SCM's breaker row, `rates` are calls per second. `probe` makes the cheapest
+    read, with which SCM is tried before the breaker closes. Once `stopping` is set, no call begins.
     """
 
     def __init__(
@@ -82,12 +82,14 @@ class AccountPacing:
         self._stopping = stopping
         self._local = threading.local()
         self._turns = Turns()
-        # Until then (monotonic seconds) it is known that SCM works, and another success is no news.
+        # Until this moment (monotonic seconds) a further success is not recorded, to save a transaction.
         self._works_until = 0.0
 
     def before(self, operation: str) -> None:
-        """Let a call begin. An order has its turn already (`admit`, before its claim), but if SCM
-        has gone out of order since, it isn't sent.
+        """Return once a call may begin. Raises TooSoon or LoginRefused; then nothing may be sent.
+
+        For an order, which took its turn before its claim (`admit`), only account and breaker are checked
+        again, and no probe is made: the time between claim and call is limited.
         """
         if operation in ORDERS:
             self._require_order(operation, may_probe=False)
@@ -95,7 +97,10 @@ class AccountPacing:
             self.admit(CallKind.READ, operation)
 
     def admit(self, kind: CallKind, operation: str) -> None:
-        """Take a turn for one call; sleeps for MOST_WAIT at most. Raises TooSoon, LoginRefused."""
+        """Take a turn for one call, sleeping for MOST_WAIT at most.
+
+        Raises TooSoon if the wait is longer or the breaker is open, and LoginRefused for a suspended account.
+        """
         deadline = time.monotonic() + MOST_WAIT.total_seconds()
         places = turns_together(self._rates[kind]) if kind is CallKind.READ else 1
         while True:
@@ -119,7 +124,8 @@ class AccountPacing:
             if not turn.taken and turn.wait > patience:
                 raise _too_soon(operation, "many calls are waiting for their turn", turn.wait)
             self._stopping.wait(turn.wait.total_seconds())
-            # Much can happen in a second: another worker's 429, say.
+            # During the sleep another worker may have met a 429 or opened the breaker, so check both again.
+            # If SCM has asked for a pause, the turn is void and a new one is taken.
             with self._asking(operation) as db:
                 held = held_off(db, self._account_id)
             if turn.taken and not held:
@@ -127,7 +133,10 @@ class AccountPacing:
                 return
 
     def _has_turn(self, operation: str) -> bool:
-        """Whether a turn is left that was taken with another one, just now; waits for it."""
+        """Consume a turn that was taken in advance together with another one, waiting until it is due.
+
+        Returns False if there is none. The probe takes a turn of its own.
+        """
         wait = self._turns.take()
         if wait is None or self._is_probing():
             return False
@@ -136,12 +145,13 @@ class AccountPacing:
         return True
 
     def after(self, operation: str, error: ScmError | None) -> None:
-        """Note how a call ended, for everybody. The answer counts more than the note."""
+        """Record how a call ended, for all workers. Never raises: SCM's response must not be lost over it."""
         now = time.monotonic()
         if error is None and now < self._works_until:
             return
         self._works_until = now + AHEAD if error is None else 0.0
         if error is not None:
+            # Turns taken in advance skip the checks, so after an error the next call has to check again.
             self._turns.drop()
         try:
             with self._database.transaction() as db:
@@ -160,31 +170,36 @@ class AccountPacing:
                 log.info("breaker.closed", scm=self._breaker)
             return
         failure = failed(db, self._breaker, str(error))
-        # Nobody has had an answer since the last failure: it isn't about this request.
+        # No call of any worker has succeeded since the previous failure, so this request is not the cause.
         error.widespread = failure.failures > 1
         if failure.pause is not None:
             seconds = failure.pause.total_seconds()
             log.warning("breaker.open", scm=self._breaker, seconds=seconds, why=str(error))
 
     def _require_order(self, operation: str, *, may_probe: bool = True) -> None:
-        """Return where the account is let in and SCM works, as far as anybody knows."""
+        """Check that the account is active and the breaker closed. Raises TooSoon or LoginRefused if not."""
         self._in_order(operation, lambda _: None, may_probe=may_probe)
 
     def _in_order(
         self, operation: str, then: Callable[[Session], T], *, may_probe: bool = True
     ) -> T:
-        """What `then` answers, once the account is let in and SCM works; in the same transaction."""
+        """Run `then` in the transaction that has found the account active and the breaker closed.
+
+        Returns its result. If the breaker is half open, one worker probes SCM first, then checks again.
+        """
         while True:
             if self._stopping.is_set():
                 raise _stops(operation)
             with self._asking(operation) as db:
                 _require_let_in(db, self._account_id, operation)
                 now = standing(db, self._breaker)
+                # The probe is itself a call that passes through this check; it must not wait for itself.
                 if now.closed or self._is_probing():
                     return then(db)
-            why = f"SCM is left alone, for it is out of order ({now.reason})"
-            if now.wait:
+            why = f"calls to SCM are paused, because it is failing ({now.reason})"
+            if now.wait:  # open: no calls until the pause is over
                 raise _too_soon(operation, why, now.wait)
+            # Half open. The probe is a claim in a transaction of its own, so exactly one worker makes it.
             with self._asking(operation) as db:
                 mine = may_probe and take_probe(db, self._breaker)
             if not mine:
@@ -192,11 +207,12 @@ class AccountPacing:
             self._try_scm()
 
     def _try_scm(self) -> None:
-        """One read, for everybody; `after` draws the conclusion."""
+        """Probe SCM with one read on behalf of all workers; `after` records the result in the breaker."""
         self._local.probing = True
         try:
             self._probe()
         except (LoginRefused, Throttled):
+            # Nothing is known about SCM's health: give the claim back, so that another worker may probe.
             with self._asking("probe") as db:
                 end_probe(db, self._breaker)
             raise
@@ -214,7 +230,7 @@ class AccountPacing:
             with self._database.transaction() as db:
                 yield db
         except SQLAlchemyError as trouble:
-            why = f"the database does not answer ({type(trouble).__name__}), so SCM is not asked"
+            why = f"the database does not respond ({type(trouble).__name__}), so SCM is not called"
             raise _too_soon(operation, why, SOON) from None
 
 
@@ -222,7 +238,7 @@ def _require_let_in(db: Session, account_id: int, operation: str) -> None:
     query = select(Account.name, Account.status, Account.status_reason)
     account = db.execute(query.where(Account.id == account_id)).one_or_none()
     if account is not None and account.status is AccountStatus.SUSPENDED:
-        why = f"SCM refused the login before: {account.status_reason}"
+        why = f"SCM refused this login earlier: {account.status_reason}"
         raise NotAsked(operation, why)
     if account is not None and account.status is AccountStatus.REMOVED:
         raise NotAsked(operation, f"account {account.name!r} was removed")
@@ -233,6 +249,6 @@ def _stops(operation: str) -> TooSoon:
 
 
 def _too_soon(operation: str, why: str, wait: timedelta) -> TooSoon:
-    # Not all at the same moment.
+    # Jitter, so that waiting workers do not all return at the same moment.
     chance = random.uniform(0.0, 1.0 + 0.1 * wait.total_seconds())  # noqa: S311  # no secret
     return TooSoon(operation, why, retry_after=wait.total_seconds() + chance)

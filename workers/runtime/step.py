@@ -1,4 +1,4 @@
-"""What every step has around it: claim the command, do the work, write down how it ended."""
+"""Run a step: claim its command, do the work, store how it ended."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,31 +36,31 @@ from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, Try
 
 log = structlog.get_logger()
 
-# A suspended account's commands look again this often; `account verify` makes them due at once.
+# Time after which commands of a suspended account run again; `account verify` makes them due at once.
 SUSPENDED_PAUSE = timedelta(hours=1)
 
-# What a step answers: its result, or None where the command goes on (its order ends it).
+# The function of a step. It returns the command's result, or None if the command's order ends it later.
 Work = Callable[[Line, Command], dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the line: the actor of this name, on this command's queue."""
+    """A step: the function `work` carries out commands of one type, in the actor of that name."""
 
     type: CommandType
     work: Work
 
     @property
     def queue(self) -> Queue:
-        """The queue of its class."""
+        """Queue in which the step's messages wait."""
         return QUEUE_OF[self.type]
 
 
 def run(line: Line, step: Step, command_id: str) -> None:
     """Run one step for one command. Safe to run 0, 1 or N times.
 
-    Faults that are not an outcome are raised: the message comes again, and the row is still there.
-    Raises RefusedMessageError for an id of no command, or of another step's.
+    Outcomes are stored. Any other exception propagates: the message is retried, and the command stays
+    `running`. Raises RefusedMessageError if the id is unknown, or its command belongs to another step.
     """
     with line.database.transaction() as db:
         require_its_own(db, step.type, command_id)
@@ -68,7 +68,7 @@ def run(line: Line, step: Step, command_id: str) -> None:
         if command is not None and command.restarts > MOST_RESTARTS:
             _stop(db, command)
             command = None
-    if command is None:
+    if command is None:  # ended, not due yet, or just stopped: the message is done
         return
 
     with (
@@ -93,15 +93,15 @@ def run(line: Line, step: Step, command_id: str) -> None:
 
 
 def _stop(db: Session, command: Command) -> None:
-    """Workers die of it: a person decides about the command, and about the order it is about."""
-    reason = f"started {MOST_RESTARTS} times without an end; see the workers' log"
+    """Stop a command that keeps crashing its worker: set it, and its order, to `review`."""
+    reason = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
     finish(db, command, CommandStatus.REVIEW, error=reason)
     if command.type in ONE_AT_A_TIME and command.subject is not None:
         send_to_review(db, command.subject, reason)
     if command.type is CommandType.IMPORT_BATCH:
         give_up_batch(db, command, reason)
     order = order_of_command(db, command.id)
-    # One that is `sending` is looked up at SCM, whatever its command says.
+    # An order in `sending` is left to reconciling, which needs no command of the order's own.
     if order is not None and order.status is OrderStatus.PLACED:
         send_to_review(db, order.id, reason)
 
@@ -109,7 +109,7 @@ def _stop(db: Session, command: Command) -> None:
 def _end(line: Line, command: Command, write: Callable[[Session, Command], None]) -> None:
     def work(db: Session) -> None:
         row = db.get_one(Command, command.id, with_for_update=True)
-        # Somebody else may have brought it to its end meanwhile; what stands first stays.
+        # A parallel run or an operator may have ended the command meanwhile; the first end is kept.
         if row.status is CommandStatus.RUNNING:
             write(db, row)
 
@@ -118,6 +118,7 @@ def _end(line: Line, command: Command, write: Callable[[Session, Command], None]
 
 def _postpone(db: Session, command: Command, later: TryLater) -> None:
     after = later.after
+    # Failed renewals are counted for their line, whose wait may be longer than that of this attempt.
     if command.type is CommandType.RENEW and later.costs_attempt:
         after = max(after, rest_of_command(db, command, str(later)))
     postpone(
@@ -145,6 +146,7 @@ def _fail(db: Session, command: Command, why: str) -> None:
 
 def _suspend(db: Session, command: Command, suspended: AccountSuspendedError) -> None:
     account = db.get_one(Account, suspended.account_id, with_for_update=True)
+    # Without a new refusal, the account's status decides: it may have been verified since the check.
     if suspended.is_news:
         suspend(db, account, str(suspended))
     elif account.status is AccountStatus.ACTIVE:
@@ -152,14 +154,14 @@ def _suspend(db: Session, command: Command, suspended: AccountSuspendedError) ->
         postpone(db, command, after=timedelta(0), why=why, costs_attempt=False)
         return
     why = suspended_text(account)
-    if command.type is CommandType.SYNC:  # the next one asks the same; nothing is lost by ending
+    if command.type is CommandType.SYNC:  # failing loses nothing: the next sync reads the same data
         _fail(db, command, why)
     else:
         postpone(db, command, after=SUSPENDED_PAUSE, why=why, costs_attempt=False)
 
 
 def suspend(db: Session, account: Account, why: str) -> None:
-    """Stop every call of an account: SCM counts failed logins and would lock it."""
+    """Suspend an active account, which stops all its calls: SCM counts failed logins and would lock it."""
     if account.status is not AccountStatus.ACTIVE:
         return
     account.status = AccountStatus.SUSPENDED
@@ -170,7 +172,7 @@ def suspend(db: Session, account: Account, why: str) -> None:
 
 
 def suspended_text(account: Account) -> str:
-    """What a person is told of an account that SCM isn't asked for: suspended, or removed."""
+    """Return the text shown to users for a suspended or removed account, with the command that helps."""
     if account.status is AccountStatus.REMOVED:
         return f"account {account.name!r} was removed; to use it again: certline account add --help"
     return (
@@ -180,7 +182,10 @@ def suspended_text(account: Account) -> str:
 
 
 def require_active(account: Account) -> None:
-    """Raise TryLater for a suspended account and GiveUp for a removed one, before SCM is asked."""
+    """Check before a call to SCM that the account is active.
+
+    Raises TryLater if it is suspended, and GiveUp if it was removed.
+    """
     if account.status is AccountStatus.REMOVED:
         raise GiveUp(suspended_text(account))
     if account.status is AccountStatus.SUSPENDED:

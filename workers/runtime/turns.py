@@ -1,7 +1,7 @@
-"""Turns to call SCM that a process has taken together, because each one costs a question to Postgres.
+"""Turns under the rate limit that a process takes in advance, to save a Postgres transaction for each call.
 
-At a rate of ten calls a second it is one at a time. At a high rate, where the questions would cost
-more than the calls, it is a tenth of a second's worth, and no more than there are threads.
+Up to ten calls per second turns are taken singly; at higher rates a tenth of a second's worth is taken at
+once, up to MOST_AHEAD.
 """
 
 import threading
@@ -10,34 +10,35 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import timedelta
 
-# Seconds of the rate that are taken together, and as many turns at most: what another process hears
-# of SCM (the login is refused, 429) reaches this one so late.
+# Seconds' worth of turns taken in advance, and their maximum number. A refused login or a 429 that another
+# process met is noticed here with that much delay.
 AHEAD = 0.1
 MOST_AHEAD = 8
-# Seconds after which a turn that nobody used is forgotten.
+# Seconds after its due time until which a turn may be used. Older ones are dropped, or they would add up to a
+# burst above the rate.
 STALE = 0.2
 
 
 def turns_together(per_second: float) -> int:
-    """How many turns are taken together at that rate."""
+    """Return the number of turns to take at once at a rate of `per_second` calls."""
     return max(1, min(MOST_AHEAD, int(per_second * AHEAD)))
 
 
 class Turns:
-    """The turns that are left over; safe to share between threads."""
+    """Turns taken in advance and not used yet; safe to share between threads."""
 
     def __init__(self) -> None:
         self._due: deque[float] = deque()  # monotonic seconds
         self._lock = threading.Lock()
 
     def put(self, waits: Iterable[timedelta]) -> None:
-        """Keep turns that come after these waits, in order."""
+        """Add turns that are due after these waits, given in ascending order."""
         now = time.monotonic()
         with self._lock:
             self._due.extend(now + wait.total_seconds() for wait in waits)
 
     def take(self) -> float | None:
-        """The seconds to wait for the next turn; None where none is left."""
+        """Take the next turn. Returns the seconds until it is due, or None if no turn is left."""
         now = time.monotonic()
         with self._lock:
             while self._due:
@@ -47,6 +48,6 @@ class Turns:
         return None
 
     def drop(self) -> None:
-        """Forget all: something has gone wrong, so the next call asks first."""
+        """Drop all turns after an error, so that the next call checks account and breaker again."""
         with self._lock:
             self._due.clear()

@@ -1,4 +1,4 @@
-"""Step 1: send a new order to SCM, once."""
+"""Step 1 of a new order: send it to SCM, once."""
 
 from typing import Any
 
@@ -14,7 +14,11 @@ from certline.workers.runtime.step import Step
 
 
 def order(line: Line, command: Command) -> dict[str, Any] | None:
-    """Send the command's order, unless somebody has sent it or is sending it."""
+    """Send the command's order to SCM, unless another run has sent it or is sending it.
+
+    Returns None: the order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp if
+    the order is invalid.
+    """
     order_id = _placed(line, command)
     if order_id is not None:
         send(line, order_id)
@@ -22,9 +26,9 @@ def order(line: Line, command: Command) -> dict[str, Any] | None:
 
 
 def _placed(line: Line, command: Command) -> str | None:
-    """The command's order; placed now where the command came without one (another system's).
+    """Return the id of the command's order; place the order if the command, of another system, has none yet.
 
-    None where the same is on order already: the command has ended with that.
+    Returns None if an order with the same intent is open: the command has then ended with that order.
     """
     with line.database.transaction() as db:
         present = order_of_command(db, command.id)
@@ -39,6 +43,8 @@ def _placed(line: Line, command: Command) -> str | None:
     try:
         material = make_key(wanted, line.vault)
         with line.database.transaction() as db:
+            # The key was generated outside a transaction. A parallel run of this command may have placed
+            # the order meanwhile, so lock the command and check again.
             mine = db.get_one(Command, command.id, with_for_update=True)
             present = order_of_command(db, command.id)
             if present is not None:

@@ -1,4 +1,4 @@
-"""Step 2: ask SCM how an order stands, and move it."""
+"""Step 2 of an order: read its status at SCM, and move the order accordingly."""
 
 from datetime import timedelta
 from functools import partial
@@ -24,12 +24,16 @@ from certline.workers.steps.cancel import came_after_all, look_after
 log = structlog.get_logger()
 
 LONGEST_WAIT = timedelta(hours=1)
-# A cancelled one may be issued all the same.
+# SCM may issue a cancelled order nevertheless, so it is polled until its record at SCM is final.
 ASKED_FOR = (OrderStatus.PENDING, OrderStatus.CANCELLED)
 
 
 def poll(line: Line, command: Command) -> dict[str, Any] | None:
-    """Ask for one order's details; another system's: have its order, or all, asked for now."""
+    """Poll one order at SCM; a poll command of another system makes the polls of its order, or of all, due now.
+
+    Returns the order's status at the end of polling. Raises TryLater while the order is open at SCM, and
+    GiveUp if SCM can't be read: the order is then in `review`.
+    """
     if command.subject is None:
         with line.database.transaction() as db:
             return _have_asked(db, PollCommand.model_validate(command.payload))
@@ -47,7 +51,7 @@ def poll(line: Line, command: Command) -> dict[str, Any] | None:
             details = scm.details(order.scm_id)
             came = cancelled and came_after_all(scm, order, details)
     except GiveUp as over:
-        why = f"SCM cannot be asked for it: {over}"
+        why = f"SCM could not be asked about it: {over}"
         line.store(partial(send_to_review, order_id=order.id, why=why))
         raise
 
@@ -59,18 +63,19 @@ def poll(line: Line, command: Command) -> dict[str, Any] | None:
 
 
 def wait_after(polls: int, first: timedelta) -> timedelta:
-    """How long to wait after the n-th look: doubled each time, an hour at most."""
+    """Return the wait after the n-th poll: `first`, doubled by each poll, up to one hour."""
+    # The shift is capped, since a timedelta would overflow; the hour is reached long before.
     return min(LONGEST_WAIT, first * (1 << min(polls, 20)))
 
 
 def poll_all(db: Session) -> int:
-    """Make the poll of every pending order due now; answers how many there are."""
+    """Make the poll of every pending order due now, and return the number of these orders."""
     waiting = db.scalars(select(Order).where(Order.status == OrderStatus.PENDING))
     return len(ask_now(db, waiting))
 
 
 def _have_asked(db: Session, wanted: PollCommand) -> dict[str, Any]:
-    """An order has one poll at a time, so that of another system wakes the order's own."""
+    """Make the orders' own polls due now, since an order has only one poll at a time."""
     if wanted.order is None:
         return {"orders": poll_all(db)}
     try:
@@ -86,7 +91,8 @@ def _have_asked(db: Session, wanted: PollCommand) -> dict[str, Any]:
 def _record(
     db: Session, order_id: str, details: Details, first: timedelta, *, came: bool
 ) -> tuple[Order, timedelta | None]:
-    """Write down what SCM said; answers the order, and how long to wait where it is still open."""
+    """Store the status that SCM reported. Returns the order, and the wait if it is still open at SCM."""
+    # The order may have moved during the call to SCM, so it is locked and its status checked again.
     order = locked(db, order_id)
     if order.status is OrderStatus.CANCELLED:
         return order, look_after(db, order, details, wait_after(order.polls, first), came=came)
@@ -94,10 +100,11 @@ def _record(
         return order, None
     if details.state is ScmStatus.UNKNOWN and details.status != order.scm_status:
         log.warning("poll.unknown_status", order=order.id, status=details.status)
-        why = f"SCM says {details.status!r}, which is no status we know; taken as pending"
+        why = f"SCM's status {details.status!r} is unknown to certline; treated as pending"
         record(db, "order.unknown_status", order.id, who="certline", why=why)
     order.scm_status = details.status or order.scm_status
     order.polls += 1
+    # Replaced and expired certificates have been issued too, so there is one to fetch.
     if details.state.is_issued or details.state in (ScmStatus.REPLACED, ScmStatus.EXPIRED):
         order.next_poll_at = None
         move(db, order, OrderStatus.ISSUED)

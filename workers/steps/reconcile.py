@@ -1,4 +1,4 @@
-"""Find out what became of an order that was sent and not answered; never send it without proof."""
+"""Find out at SCM what became of an order with an unknown outcome; it is never sent again without proof."""
 
 from datetime import UTC, timedelta
 from functools import partial
@@ -24,19 +24,24 @@ from certline.workers.scm import Enrolled
 
 log = structlog.get_logger()
 
+# Upper limit of the wait between two lookups of an order.
 LONGEST_REST = timedelta(hours=6)
 
 
 def reconcile(line: Line, command: Command) -> dict[str, Any]:
-    """Look an order up at SCM that rests in `sending`: adopt it, send it again, or call a person."""
+    """Look up an order that rests in `sending` at SCM: adopt it, send it again, or send it to `review`.
+
+    Returns the order's status. Raises TryLater if the lookup was inconclusive, and GiveUp if SCM can't be
+    read: the order is then in `review`.
+    """
     settle = line.settings.settle
     with line.database.transaction() as db:
         order = db.get_one(Order, command.subject)
         if order.status is not OrderStatus.SENDING or order.sent_at is None:
             return _seen(order)
         rest = order.sent_at + settle - clock(db)
-        if rest > timedelta(0):  # sent again meanwhile
-            raise TryLater("its outcome has not rested long enough", after=rest)
+        if rest > timedelta(0):  # it was sent again after this command was created
+            raise TryLater("the settle time of its unknown outcome is not over yet", after=rest)
         require_active(order.account)
         predecessor = predecessor_at_scm(db, order)
         reissued = last_reissue(db, order, predecessor)
@@ -67,7 +72,7 @@ def reconcile(line: Line, command: Command) -> dict[str, Any]:
 
 
 def rest_after(looks: int, settle: timedelta) -> timedelta:
-    """How long to wait after the n-th look that settled nothing: SETTLE, then twice as long each time."""
+    """Return the wait after the n-th inconclusive lookup: the settle time, doubled each time, up to 6 hours."""
     shortest = max(settle, timedelta(seconds=1))
     return min(LONGEST_REST, shortest * (1 << min(max(looks - 1, 0), 20)))
 
@@ -75,8 +80,9 @@ def rest_after(looks: int, settle: timedelta) -> timedelta:
 def _write(
     db: Session, order: Order, sighting: Sighting, verdict: Verdict, poll: timedelta
 ) -> Order:
-    """Write down what was seen and what follows, unless the order has moved meanwhile."""
+    """Store the findings and carry out the verdict, unless the order has moved meanwhile."""
     current = locked(db, order.id)
+    # The fence changes with each claim: if it differs, the findings are about an earlier call.
     if current.status is not OrderStatus.SENDING or current.fence != order.fence:
         return current
     current.found = [found.document() for found in sighting.candidates]
@@ -107,7 +113,7 @@ def _write(
 
 
 def resend(db: Session, order: Order, *, why: str, who: str = "certline") -> None:
-    """Put an order back to `placed`, and have its command run again."""
+    """Move an order back to `placed`, and make its command due now. `who` is recorded in the audit entry."""
     order.looks = 0
     order.scm_id = None
     move(db, order, OrderStatus.PLACED, why=why, who=who)

@@ -1,4 +1,4 @@
-"""Step 1 of a reissue: have SCM make a certificate anew under its sslId, once."""
+"""Step 1 of a reissue: have SCM issue a certificate again under the same sslId, once."""
 
 from typing import Any
 
@@ -12,7 +12,11 @@ from certline.workers.scm import Details, ScmStatus
 
 
 def reissue(line: Line, command: Command) -> dict[str, Any] | None:
-    """Send the command's reissue, unless somebody has sent it or SCM can't make the certificate anew."""
+    """Send the command's reissue to SCM, unless another run has sent it or SCM can't reissue the certificate.
+
+    Returns None: the order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp if
+    the reissue is invalid.
+    """
     order_id = placed(line, command)
     if order_id is not None and may_be_sent(line, command, order_id, objection):
         send(line, order_id)
@@ -20,13 +24,16 @@ def reissue(line: Line, command: Command) -> dict[str, Any] | None:
 
 
 def objection(record: Details, before: Before) -> Objection | None:
-    """What speaks against a reissue, by the certificate's record: SCM makes anew what is issued."""
+    """Return the objection to a reissue that follows from the certificate's record, or None.
+
+    SCM reissues only certificates whose status is Issued.
+    """
     state, number = record.state, record.ssl_id
     if state.is_pending:
-        return before.refuse(f"SCM is making {number} anew already ({record.status})")
+        return before.refuse(f"SCM is already reissuing {number} ({record.status})")
     if state.is_refused or state in (ScmStatus.REVOKED, ScmStatus.EXPIRED):
         return before.refuse(
-            f"SCM makes anew what is issued, and its status of {number} is {record.status}"
+            f"SCM reissues issued certificates only, and its status of {number} is {record.status}"
         )
     return None
 

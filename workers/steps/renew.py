@@ -1,4 +1,4 @@
-"""Step 1 of a renewal: have SCM make a successor of a certificate, once."""
+"""Step 1 of a renewal: have SCM issue a certificate's successor, once."""
 
 from typing import Any
 
@@ -12,7 +12,11 @@ from certline.workers.scm import Details, ScmStatus
 
 
 def renew(line: Line, command: Command) -> dict[str, Any] | None:
-    """Send the command's renewal, unless somebody has sent it or SCM has renewed the certificate."""
+    """Send the command's renewal to SCM, unless another run has sent it or SCM has renewed the certificate.
+
+    Returns None: the order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp if
+    the renewal is invalid.
+    """
     order_id = placed(line, command)
     if order_id is not None and may_be_sent(line, command, order_id, objection):
         send(line, order_id)
@@ -20,20 +24,20 @@ def renew(line: Line, command: Command) -> dict[str, Any] | None:
 
 
 def objection(record: Details, before: Before) -> Objection | None:
-    """What speaks against renewing a certificate, by its record at SCM.
+    """Return the objection to a renewal that follows from the certificate's record, or None.
 
-    Whether SCM would renew it twice is not documented, so it is never tried unasked (SCM document:
-    renewById; `renewed` of the details).
+    It isn't documented whether SCM renews a certificate twice, so a second renewal is sent only if it was
+    requested with `again` (SCM document: renewById; `renewed` of the details).
     """
     number = record.ssl_id
     if record.state.is_pending or record.state.is_refused or record.state is ScmStatus.REVOKED:
         return before.refuse(
-            f"SCM renews what is issued, and its status of {number} is {record.status}"
+            f"SCM renews issued certificates only, and its status of {number} is {record.status}"
         )
     if record.renewed and not before.renewed_by_us and not before.again:
         when = f" on {record.renewed_date}" if record.renewed_date else ""
         return before.refuse(
-            f"SCM says that {number} was renewed{when}, and not by this line: see its successor at "
+            f"SCM says that {number} was renewed{when}, but not by certline: see its successor at "
             "SCM, or renew it once more on purpose (again)"
         )
     return None

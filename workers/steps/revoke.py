@@ -1,4 +1,4 @@
-"""Revoke a certificate at SCM. It costs nothing and may be asked for twice, so it is simply tried again."""
+"""Step that revokes a certificate at SCM. It costs nothing and may be repeated, so it is simply retried."""
 
 import re
 from dataclasses import dataclass
@@ -33,12 +33,13 @@ from certline.workers.scm import (
     ScmStatus,
 )
 
+# Stored in the command's result while SCM's response to a revocation is missing.
 UNCLEAR = "unclear"
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be revoked. `unclear`: an earlier try may have come through."""
+    """The certificate to revoke, and why. `unclear`: an earlier attempt may have revoked it already."""
 
     certificate: Certificate
     account: Account
@@ -47,17 +48,21 @@ class Task:
 
     @property
     def serial(self) -> str:
-        """Its serial number, hex."""
+        """Serial number of the certificate, in hex."""
         return self.certificate.serial_number
 
     @property
     def code(self) -> RevocationReason:
-        """The reason's number."""
+        """SCM's code for the reason."""
         return RevocationReason[self.wanted.reason_code.replace("-", "_").upper()]
 
 
 def revoke(line: Line, command: Command) -> dict[str, Any] | None:
-    """Revoke the command's certificate by its serial number, and write down when and why."""
+    """Revoke the command's certificate by its serial number, and store when and why.
+
+    Returns the certificate's status; None if SCM could not be reached MOST_TRIES times, and the command is
+    in `review`. Raises TryLater, AccountSuspendedError, and GiveUp if SCM refuses.
+    """
     with line.database.transaction() as db:
         task = read_task(db, command)
         if task.certificate.status is CertificateStatus.REVOKED:
@@ -69,12 +74,13 @@ def revoke(line: Line, command: Command) -> dict[str, Any] | None:
     try:
         with reading_scm(task.account, command.attempts, MOST_TRIES):
             try:
-                # By its sslId a reissued certificate's successor would be revoked.
+                # By serial number: a reissue keeps the sslId, by which its new certificate would be revoked.
                 scm.revoke_by_serial(task.serial, task.code, task.wanted.comments)
             except AlreadyDone as answer:
                 record = scm.details(task.certificate.scm_id)
                 require_revoked(task, record, str(answer))
             except OutcomeUnknown:
+                # Remembered, so that a later "already revoked" is recognised as our own doing.
                 line.store(partial(_note_unclear, command_id=command.id))
                 raise
     except GiveUp as over:
@@ -86,20 +92,26 @@ def revoke(line: Line, command: Command) -> dict[str, Any] | None:
 
 
 def read_task(db: Session, command: Command) -> Task:
-    """The command's certificate; it becomes the command's subject. Raises GiveUp."""
+    """Load the command's certificate and make it the command's subject.
+
+    Raises GiveUp if the certificate is unknown or ambiguous.
+    """
     wanted = RevokeCommand.model_validate(command.payload)
     try:
         certificate = certificate_to_revoke(db, wanted)
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None
     db.get_one(Command, command.id).subject = certificate.id
-    # Where it runs again without an end, its worker may have died after the call.
+    # A restart means that an earlier run did not end: its worker may have died after the call.
     unclear = command.restarts > 0 or (command.result or {}).get("outcome") == UNCLEAR
     return Task(certificate, db.get_one(Account, certificate.account_id), wanted, unclear)
 
 
 def certificate_to_revoke(db: Session, wanted: RevokeCommand) -> Certificate:
-    """The certificate that is named, by itself or by its order. Raises BadCommandError."""
+    """Return the certificate that the command names, directly or by its order.
+
+    Raises BadCommandError if it is unknown or ambiguous, or the order has no certificate.
+    """
     if wanted.certificate is not None:
         return certificate_meant(db, wanted.certificate, wanted.account)
     order = order_known_as(db, wanted.order or "", wanted.account)
@@ -113,23 +125,25 @@ def certificate_to_revoke(db: Session, wanted: RevokeCommand) -> Certificate:
 
 
 def require_revoked(task: Task, record: Details, answer: str) -> None:
-    """Read SCM's record before "only issued certificates can be revoked" counts as done: SCM says it
-    of what was never issued too (SCM document: code -102). Raises GiveUp.
+    """Check, against SCM's record, that a certificate is revoked. Raises GiveUp if that can't be concluded.
+
+    SCM's "only issued certificates can be revoked" (SCM document: code -102) is no proof of a revocation:
+    SCM returns it also for certificates that were never issued.
     """
     if record.state is ScmStatus.REVOKED and record.serial_number in (None, task.serial):
         return
     if record.serial_number == task.serial:
         raise GiveUp(f"{answer}; its status at SCM is {record.status}, so it is not revoked")
-    if task.unclear:  # it was issued, for we have it; and it was in force until an earlier try
+    if task.unclear:  # it was issued, since we store it; so our earlier attempt has revoked it
         return
     raise GiveUp(
         f"{answer}; SCM's record of {record.ssl_id} ({record.status}) is no longer about {task.serial}: "
-        "whether that is revoked is in its CA's list of revoked ones"
+        "the CA's revocation list (CRL) shows whether that is revoked"
     )
 
 
 def reason_word(code: str) -> str:
-    """SCM's reason, a number or a word, in the contract's words."""
+    """Return SCM's revocation reason, a number or a word, in the spelling of our commands and events."""
     names = {str(reason.value): reason.name for reason in RevocationReason}
     return "-".join(re.split(r"[\s_-]+", names.get(code, code or "unspecified").strip().lower()))
 
@@ -141,11 +155,11 @@ def _store(db: Session, command_id: str, task: Task, record: Details | None) -> 
         return _seen(certificate, already=True)
     reason: str = task.wanted.reason_code
     comments, at = task.wanted.comments, None
-    # Somebody else revoked it, unless it was an earlier try of ours.
+    # The certificate was revoked by others, unless an earlier attempt of ours may have done it.
     already = record is not None and not task.unclear
     if record is not None and already:
         reason = reason_word(record.reason_code)
-        comments = f"{comments} (it was revoked at SCM before)"
+        comments = f"{comments} (it had already been revoked at SCM)"
         day = record.revoked
         at = None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
     mark_revoked(db, certificate, command, reason=reason, comments=comments, at=at)

@@ -1,7 +1,7 @@
-"""Read what SCM offers an account: organisations, domains, profiles and custom fields.
+"""Step that syncs an account's organisations, domains, profiles and custom fields from SCM.
 
-Each resource is read whole before it is stored in one transaction, so a sync that is killed leaves
-the last complete picture. What SCM no longer has is marked gone.
+Each resource is read completely before it is stored in one transaction, so a sync that is killed leaves the
+last complete state.
 """
 
 from collections.abc import Callable
@@ -33,16 +33,20 @@ from certline.workers.scm import Domain as ScmDomain
 from certline.workers.scm import NeedsPerson, NotFound, ScmClient
 
 Row = TypeVar("Row", bound=Synced)
+# SCM's rows of one table: SCM id → values of the columns.
 Wanted = dict[int, dict[str, Any]]
 
-# After this many tries in a row (about four minutes) the sync fails; the next one starts afresh.
+# Failed attempts in a row (about four minutes) after which the sync fails; the next one starts from scratch.
 MOST_TRIES = 8
-# Names of each kind of change in the answer; how many there are is always told.
+# Names listed for each kind of change; the counts are always complete.
 MOST_NAMED = 20
 
 
 def sync(line: Line, command: Command) -> dict[str, Any]:
-    """Sync the resources that the command names; answers what was added, changed and gone."""
+    """Sync the resources that the command names. Returns what was added, changed and gone, by table.
+
+    Raises TryLater, AccountSuspendedError, and GiveUp if the account is unknown or SCM refuses.
+    """
     wanted = SyncCommand.model_validate(command.payload)
     with line.database.transaction() as db:
         try:
@@ -57,7 +61,7 @@ def sync(line: Line, command: Command) -> dict[str, Any]:
             with reading_scm(account, command.attempts, MOST_TRIES):
                 rows = read(scm)
             with line.database.transaction() as db:
-                # Two syncs of one account at once take turns.
+                # The account's row is the lock by which two syncs of one account store one after the other.
                 db.get_one(Account, account.id, with_for_update=True)
                 result[NAMES[table]] = mirror(db, table, account.id, rows)
     whole = set(wanted.resources) == set(READERS)
@@ -66,8 +70,10 @@ def sync(line: Line, command: Command) -> dict[str, Any]:
 
 
 def mirror(db: Session, table: type[Row], account_id: int, wanted: Wanted) -> dict[str, Any]:
-    """Make a table say what SCM says; answers how many were added, changed and gone, and their
-    names (the first MOST_NAMED of each). What was gone and is back counts as added.
+    """Make a table match SCM's rows. Rows that SCM no longer has are marked gone, not deleted.
+
+    Returns the counts of added, changed and gone rows, and their names (at most MOST_NAMED each). A row that
+    was gone and has come back counts as added.
     """
     now = clock(db)
     present = {
@@ -78,6 +84,7 @@ def mirror(db: Session, table: type[Row], account_id: int, wanted: Wanted) -> di
         row = present.get(scm_id)
         if row is None:
             row = table()
+            # A new row begins as gone, so that below it counts as added.
             row.account_id, row.scm_id, row.gone_at = account_id, scm_id, now
             db.add(row)
         if row.gone_at is not None:
@@ -123,7 +130,7 @@ def _switches(scm: ScmClient, org_id: int) -> dict[str, Any]:
     except (
         NotFound,
         NeedsPerson,
-    ):  # a department's administrator sees its organisation's name only
+    ):  # an administrator of a department sees only the name of its organisation
         return {"api_enabled": None, "cert_types": None}
     types = list(found.cert_types)
     return {"api_enabled": found.ssl_api_enabled, "cert_types": types or None}
@@ -135,8 +142,9 @@ def _domains(scm: ScmClient) -> Wanted:
     for row in scm.domains():
         try:
             rows[row.id] = _domain(scm.domain(row.id))
-        except NotFound:  # deleted since the list was read, or its record isn't for us
+        except NotFound:  # deleted since the list was read, or not visible to this account
             hidden[row.id] = _domain(ScmDomain(row.id, row.name, "", "", "", "", None))
+    # A second list shows which of the two it was: domains that are still listed are kept, by name only.
     if hidden:
         listed = {row.id for row in scm.domains()}
         rows |= {id_: values for id_, values in hidden.items() if id_ in listed}

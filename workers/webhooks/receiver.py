@@ -1,5 +1,6 @@
-"""One POST to a webhook: to the address that was checked, with no proxy, no redirect and no second
-try, and with an end. Of the answer only its status counts; its body is not read.
+"""Send one POST to a webhook: to a checked address, without proxy, redirect or retry, within a time limit.
+
+Only the status and Retry-After of the response count; its body is not read.
 """
 
 import socket
@@ -14,28 +15,31 @@ from http.client import HTTPConnection, HTTPException
 
 from certline.workers.webhooks.targets import BadTargetError, Target, addresses_of, target_of
 
-# Seconds: to connect to one address, and for all of it once connected.
+# Time limits in seconds: to connect to one address, and for the whole exchange once connected.
 CONNECT, WHOLE = 5.0, 10.0
-# Of a host with many addresses so many are tried.
+# Addresses tried of a host that has several.
 MOST_ADDRESSES = 3
-# Seconds: a receiver may ask for no longer a pause.
+# Upper limit, in seconds, of a receiver's Retry-After.
 LONGEST_PAUSE = 86_400
 
 
 class NotPostedError(Exception):
-    """No answer came. The receiver may have the event all the same; the text says what happened."""
+    """No response was received, though the receiver may have the event; the text says what happened."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the receiver said. `retry_after` in seconds, where it named a pause."""
+    """The receiver's response. `retry_after` is in seconds, 0 if the receiver gave none."""
 
     status: int
     retry_after: int = 0
 
 
 def post(url: str, headers: Mapping[str, str], body: bytes, *, allow_private: bool) -> Answer:
-    """Post once. Raises NotPostedError, and BadTargetError for an address that is not allowed."""
+    """Send one POST and return the response's status, whatever it is.
+
+    Raises BadTargetError for a URL or address that is not allowed, and NotPostedError if no response came.
+    """
     target = target_of(url, allow_private=allow_private)
     try:
         addresses = addresses_of(target, allow_private=allow_private)
@@ -48,7 +52,8 @@ def post(url: str, headers: Mapping[str, str], body: bytes, *, allow_private: bo
     except OSError as error:
         raise NotPostedError(f"{target.place} cannot be reached: {_words(error)}") from None
     end = time.monotonic() + WHOLE
-    # A time-out of the socket is one for each piece: an answer in drips would have no end.
+    # A socket's time-out applies to each read, so a response in small pieces could take for ever. The timer
+    # shuts the connection down after the whole time.
     cut = threading.Timer(WHOLE, _cut, [connected])
     cut.daemon = True
     cut.start()
@@ -64,7 +69,7 @@ def post(url: str, headers: Mapping[str, str], body: bytes, *, allow_private: bo
 
 
 class _Connection(HTTPConnection):
-    """HTTP over a connection that is there already; it never makes one by the name."""
+    """HTTP over an open connection. It never connects by host name, which might resolve to another address."""
 
     def __init__(self, target: Target, connected: socket.socket) -> None:
         super().__init__(target.host, target.port)
@@ -72,7 +77,7 @@ class _Connection(HTTPConnection):
         self.sock = connected
 
     def connect(self) -> None:
-        """It was closed: there is no second try."""
+        """Refuse to connect again: `http.client` would do so automatically once it is closed."""
         raise NotPostedError("the connection was closed")
 
 
@@ -90,6 +95,7 @@ def _exchange(
     connected: socket.socket, target: Target, headers: Mapping[str, str], body: bytes
 ) -> Answer:
     connected.settimeout(WHOLE)
+    # The connection goes to an address, but the certificate has to be valid for the host's name.
     if target.scheme == "https":
         connected = _context().wrap_socket(connected, server_hostname=target.host)
     connection = _Connection(target, connected)
@@ -97,6 +103,8 @@ def _exchange(
         connection.request("POST", target.path, body, {**headers, "Connection": "close"})
         response = connection.getresponse()
         asked = response.getheader("Retry-After", "").strip()
+        # Retry-After may also be a date, which is ignored. Nine digits are far above the limit, and keep a
+        # hostile number short.
         pause = min(int(asked[:9]), LONGEST_PAUSE) if asked.isdecimal() else 0
         return Answer(response.status, pause)
     finally:
@@ -105,18 +113,18 @@ def _exchange(
 
 def _cut(connected: socket.socket) -> None:
     with suppress(OSError):
-        # The plain one: that of a TLS socket would take its state from under the thread that reads.
+        # The plain socket's method: SSLSocket.shutdown also drops its TLS state, which the reading thread uses.
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 @cache
 def _context() -> ssl.SSLContext:
-    """The system's roots, or those of OpenSSL's SSL_CERT_FILE."""
+    """Return a TLS context with the system's root certificates, or those of OpenSSL's SSL_CERT_FILE."""
     return ssl.create_default_context()
 
 
 def _words(error: Exception) -> str:
-    """What happened, without anything that the receiver sent."""
+    """Describe an error without any text sent by the receiver, which may contain secrets."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):

@@ -53,7 +53,7 @@ def test_what_an_account_lacks_at_scm_is_said_and_it_is_saved(
     for part in (
         "the password expires on ",
         "type is STANDARD",
-        "each order will wait for a person in SCM",
+        "each order will wait for manual approval in SCM",
         '"Enable Web/REST API" is off (tab SSL) for Library (9103)',
     ):
         assert len([sentence for sentence in added["missing"] if part in sentence]) == 1
@@ -73,7 +73,7 @@ def test_what_scm_does_not_show_is_said_once(
     assert (added["roles"], added["missing"]) == ([], [])
     ended, record = added["unknown"]
     assert "the password could not be read" in ended
-    assert "Look there (Settings, Admins)" in record
+    assert "Check in SCM (Settings, Admins)" in record
 
 
 def test_a_departments_account_lacks_nothing(

@@ -78,7 +78,7 @@ def test_what_cannot_work_is_refused_with_each_reason_and_nothing_is_added(typis
     plain = typist.types("webhook", "add", "http://hooks.example/", "--events", "*", code=2)
     both = typist.types("webhook", "add", "ftp://x", "--events", "order.hold", code=2)
 
-    assert "no public address; --allow-private allows it" in private
+    assert "not a public address; --allow-private allows it" in private
     assert "http:// needs --allow-private" in plain
     assert "2 things are wrong" in both
     assert "'order.hold' is no type of events" in both

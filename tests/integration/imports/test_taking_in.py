@@ -225,7 +225,7 @@ def test_renewing_an_imported_certificate_makes_a_new_key_that_is_kept(empty: Es
     empty.go_on()
 
     old, new = empty.certificates()
-    assert "is not kept here" in accepted.warnings[0]
+    assert "is not stored" in accepted.warnings[0]
     assert (old.status, old.key_id) == (CertificateStatus.SUPERSEDED, None)
     assert (new.status, new.line_id) == (CertificateStatus.ACTIVE, old.line_id)
     assert new.key_id is not None

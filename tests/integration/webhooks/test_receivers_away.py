@@ -110,5 +110,5 @@ def test_a_name_that_has_become_private_is_refused_at_each_delivery(
         assert receiver.connections == 0
 
     [delivery] = line.deliveries()
-    assert "127.0.0.1, which is no public address" in str(delivery.error)
+    assert "127.0.0.1, which is not a public address" in str(delivery.error)
     assert delivery.status is CommandStatus.QUEUED

@@ -102,7 +102,7 @@ def test_what_scm_refuses_waits_for_a_person(bench: Bench) -> None:
     bench.run(command.id)
 
     assert backoff(bench, old).waits_for_person
-    assert "SCM renews what is issued" in (backoff(bench, old).reason or "")
+    assert "SCM renews issued certificates only" in (backoff(bench, old).reason or "")
     # It begins anew, and is refused anew.
     bench.run(renewal(bench, old).id)
     assert backoff(bench, old).failures == 1

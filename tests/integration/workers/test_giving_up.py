@@ -92,7 +92,7 @@ def test_a_lookup_whose_workers_die_of_it_puts_the_order_before_a_person(bench: 
 
     order = bench.order(command)
     assert order.status is OrderStatus.REVIEW
-    assert "started 10 times without an end" in (order.error or "")
+    assert "started 10 times without finishing" in (order.error or "")
 
 
 def test_an_order_on_its_way_at_scm_is_not_stopped_by_its_command(bench: Bench) -> None:

@@ -60,7 +60,7 @@ def test_a_renewal_that_waits_for_approval_is_known_as_the_one_successor(bench: 
     command = lost_renewal(bench, old, "drop_after")
 
     assert look(bench, command).status is OrderStatus.PENDING
-    assert "its one successor" in evidence(bench, command)
+    assert "its only successor" in evidence(bench, command)
 
 
 def test_a_renewal_under_a_superseding_profile_is_found(bench: Bench) -> None:
@@ -129,7 +129,7 @@ def test_a_renewal_that_comes_through_after_all_is_not_sent_a_second_time(bench:
 
     order = bench.order(command)
     assert order.status is OrderStatus.REVIEW
-    assert "an earlier try may have come through" in (order.error or "")
+    assert "an earlier attempt may have succeeded" in (order.error or "")
     assert bench.calls(RENEW) == 2  # ours that was dropped, and the stranger's
 
 

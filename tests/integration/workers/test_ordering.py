@@ -210,7 +210,7 @@ def test_two_answers_for_one_order_are_for_a_person(bench: Bench) -> None:
 
     order = bench.order(command)
     assert order.status is OrderStatus.REVIEW
-    assert "SCM has this order as 1; it may be there twice" in (order.error or "")
+    assert "SCM has this order as 1; SCM may have it twice" in (order.error or "")
     with bench.database.transaction() as db:
         late = [event.data["scm_id"] for event in history(db, order.id) if "late" in event.type]
     assert late == [1, 2]

@@ -135,7 +135,7 @@ def test_without_the_reports_privilege_the_list_has_to_do(bench: Bench) -> None:
     reconciled(bench, command)
 
     (remark,) = evidence(bench, command)[0].data["remarks"]
-    assert "SCM gives no report" in remark
+    assert "SCM refused the report" in remark
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_what_is_being_made_anew_already_is_not_asked_for_again(bench: Bench) ->
     bench.run(command.id)
 
     assert bench.order(command).status is OrderStatus.REJECTED
-    assert "anew already" in (bench.order(command).error or "")
+    assert "already reissuing" in (bench.order(command).error or "")
     assert bench.calls(REPLACE) == 1
 
 

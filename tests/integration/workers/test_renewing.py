@@ -131,7 +131,7 @@ def test_a_profile_without_renewal_is_ordered_anew_with_the_same_key(bench: Benc
     assert (new.supersedes_id, new.line_id, new.sans) == (old.id, old.line_id, old.sans)
     assert len(bench.orders_at_scm()) == 2
     whys = [event.why or "" for event in events_of(bench, order.id)]
-    assert any("ordered anew with the same data" in why for why in whys)
+    assert any("now a new order with the same data" in why for why in whys)
 
 
 def test_a_renewal_that_another_system_asks_for_is_placed_by_the_worker(bench: Bench) -> None:
@@ -154,7 +154,7 @@ def test_a_key_that_is_kept_elsewhere_is_followed_by_one_that_is_kept_here(bench
     go_on(bench)
 
     assert warned == [
-        f"the key of {old.common_name} is not kept here; that of its successor is made and kept here"
+        f"the key of {old.common_name} is not stored; its successor gets a new key, which is stored"
     ]
     new = certificate_of(bench, command)
     assert new.key_id is not None

@@ -105,7 +105,7 @@ def test_what_somebody_else_has_revoked_is_written_down_as_scm_has_it(
     assert ended.status is CommandStatus.DONE
     assert (ended.result or {})["already_revoked"]
     assert now(bench, certificate).revocation_reason == "superseded"
-    assert "revoked at SCM before" in (events_of(bench, certificate.id)[-1].why or "")
+    assert "already been revoked at SCM" in (events_of(bench, certificate.id)[-1].why or "")
 
 
 @pytest.mark.parametrize("spelling", ["1", "KEY_COMPROMISE", "Key Compromise", "key-compromise"])
@@ -211,7 +211,7 @@ def test_of_an_old_version_a_no_out_of_the_blue_is_for_a_person(bench: Bench) ->
     ended = bench.run(revocation(bench, old).id)
 
     assert ended.status is CommandStatus.FAILED
-    assert "list of revoked ones" in (ended.error or "")
+    assert "revocation list (CRL)" in (ended.error or "")
     assert now(bench, old).status is CertificateStatus.SUPERSEDED
 
 

@@ -121,7 +121,7 @@ def test_a_name_that_means_a_private_address_by_now_is_refused_and_nothing_is_se
         addresses(monkeypatch, "127.0.0.1")
         port = server.url.rpartition(":")[2]
 
-        with pytest.raises(BadTargetError, match="no public address"):
+        with pytest.raises(BadTargetError, match="not a public address"):
             at(f"https://hooks.example:{port}/", allow_private=False)
 
         assert server.connections == 0

@@ -48,13 +48,13 @@ def test_a_url_is_taken_apart() -> None:
         ("ftp://hooks.example", "https://"),
         ("https://", "a host"),
         ("http://hooks.example", "needs --allow-private"),
-        ("https://ida:hunter2@hooks.example", "no user and no password"),
+        ("https://ida:hunter2@hooks.example", "no user name or password"),
         ("https://hooks.example/#a", "no #"),
         ("https://hooks.example/a b", "blanks"),
         ("https://hooks.example/\r\nX: y", "blanks"),
         ("https://hööks.example/", "ASCII"),
-        ("https://hooks.example:99999/", "no URL"),
-        ("https://[::1/", "no URL"),
+        ("https://hooks.example:99999/", "not a URL"),
+        ("https://[::1/", "not a URL"),
         ("https://hooks.example/" + "a" * 2000, "at most 2000"),
     ],
 )
@@ -73,7 +73,7 @@ def test_the_place_of_a_target_has_neither_path_nor_query() -> None:
 def test_this_machine_is_refused_by_whatever_name(host: str) -> None:
     target = target_of(f"https://{host}/")
 
-    with pytest.raises(BadTargetError, match="no public address; --allow-private"):
+    with pytest.raises(BadTargetError, match="not a public address; --allow-private"):
         addresses_of(target)
     assert addresses_of(target, allow_private=True)
 

@@ -60,7 +60,7 @@ def record(**named: object) -> AdminRecord:
     [
         (record(type="IDP"), "type is IDP"),
         (record(roles=("RAO_SMIME", "DRAO_CS")), "role is RAO_SMIME, DRAO_CS"),
-        (record(privileges=NEEDED), "each order will wait for a person"),
+        (record(privileges=NEEDED), "each order will wait for manual approval"),
         (record(privileges=("autoApproveCertificates", *NEEDED[1:])), "privilege sslRequest"),
     ],
 )
@@ -101,7 +101,7 @@ def test_switches_that_are_off_are_told_in_one_sentence() -> None:
     off, without = of_organizations(SEEN, details)
 
     assert "Part 2 (2), Part 3 (3), Part 4 (4), Part 5 (5), Part 6 (6) and 2 more" in off
-    assert "not open to Press (9)" in without
+    assert "not enabled for Press (9)" in without
 
 
 @pytest.mark.parametrize(("count", "told"), [(20, 0), (21, 1)])
