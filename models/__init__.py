@@ -1,4 +1,4 @@
-"""Tables, states and their legal moves, and the questions asked of them."""
+"""The database tables, their statuses with the legal moves, and the queries on them."""
 
 from models.account import Account, AccountStatus, LoginKind
 from models.auto_renewal import AutoRenewChoice, AutoRenewRule, AutoRenewSetting
@@ -13,7 +13,7 @@ from models.event import Event, EventHead, EventLink
 from models.hook import Hook
 from models.import_record import ImportRecord
 from models.license import License
-from models.lists import Narrowing  # its module has indexes that belong to the tables
+from models.lists import Narrowing  # its module defines indexes of the tables
 from models.order import Order, OrderKind, OrderStatus
 from models.outbox import Outbox, Queue
 from models.pace import CallKind, Pace
