@@ -1,4 +1,4 @@
-"""Tables, states and their legal moves, and the questions asked of them."""
+"""The database tables, their statuses with the legal moves, and the queries on them."""
 
 from certline.models.accounts.account import Account, AccountStatus, LoginKind
 from certline.models.accounts.breaker import Breaker

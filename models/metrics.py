@@ -1,4 +1,4 @@
-"""How the line is doing, in numbers that a monitor can read."""
+"""Metrics of the installation, for monitoring."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from certline.models.webhook import deliveries_parked
 
 
 def figures(db: Session) -> dict[str, float]:
-    """Metric name (with its labels, as Prometheus writes them) → value."""
+    """Return the metrics: name (with labels, as Prometheus writes them) → value."""
     found: dict[str, float] = {}
     by_order = select(Order.status, func.count()).group_by(Order.status)
     for order_status, count in db.execute(by_order):
@@ -38,6 +38,7 @@ def figures(db: Session) -> dict[str, float]:
     found["certline_accounts_suspended"] = db.scalar(suspended) or 0
     found |= _auto_renewal(db)
     troubled = runs_that_matter(db)
+    # A run whose command has ended is not retried automatically; the others are.
     over = sum(run.status not in OPEN for run in troubled)
     found["certline_hooks_failing"] = len(troubled) - over
     found["certline_hooks_failed"] = over
@@ -46,7 +47,7 @@ def figures(db: Session) -> dict[str, float]:
 
 
 def _auto_renewal(db: Session) -> dict[str, float]:
-    """Seconds since the last good run, and what that run left to people."""
+    """Return the seconds since a run last ended, and the decisions of the latest run, by kind."""
     found: dict[str, float] = {}
     seconds = seconds_since_good_run(db)
     if seconds is not None:
@@ -58,7 +59,7 @@ def _auto_renewal(db: Session) -> dict[str, float]:
 
 
 def outbox_backlog(db: Session) -> tuple[int, float, int]:
-    """Rows that should have been sent by now, the age of the oldest in seconds, and parked rows."""
+    """Return (number of rows due and not sent, seconds the oldest has been due, number of parked rows)."""
     due = (Outbox.sent_at.is_(None), Outbox.parked_at.is_(None), Outbox.not_before <= func.now())
     age = func.extract("epoch", func.now() - func.min(Outbox.not_before))
     count, oldest = db.execute(select(func.count(), age).where(*due)).one()

@@ -1,4 +1,4 @@
-"""Accounts: who we are at SCM, and whether SCM still lets us in."""
+"""Accounts: our logins at SCM, and whether SCM accepts them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,15 +10,15 @@ from certline.models.database.base import Base, stored_by_value
 
 
 class AccountStatus(StrEnum):
-    """Whether calls may be made for an account."""
+    """Status of an account: whether calls to SCM may be made with its login."""
 
-    ACTIVE = "active"  # SCM lets us in
-    SUSPENDED = "suspended"  # SCM refused the login; every call would count as a failed login
-    REMOVED = "removed"  # its login is forgotten; kept for what its orders and certificates say
+    ACTIVE = "active"  # SCM accepts the login
+    SUSPENDED = "suspended"  # SCM refused the login; a further call counts as a failed login
+    REMOVED = "removed"  # secret deleted; the row stays, as orders and certificates refer to it
 
 
 class LoginKind(StrEnum):
-    """How SCM is shown who we are."""
+    """Kind of credentials with which an account logs in at SCM."""
 
     PASSWORD = "password"  # noqa: S105  # three headers on every call
     CERTIFICATE = "certificate"  # a TLS client certificate, below /private/api
@@ -26,7 +26,7 @@ class LoginKind(StrEnum):
 
 
 class Account(Base):
-    """One administrator's login at one SCM instance."""
+    """Login at one SCM instance, under which we order certificates."""
 
     __tablename__ = "account"
     __table_args__ = (
@@ -50,7 +50,7 @@ class Account(Base):
     )
     customer_uri: Mapped[str | None]
     login: Mapped[str]
-    # The password, the client's secret, or the key (PEM) of the client certificate.
+    # Password, OAuth2 client secret, or private key (PEM) of the client certificate.
     secret_sealed: Mapped[bytes | None]
     client_certificate: Mapped[str | None]
     token_url: Mapped[str | None]
@@ -67,7 +67,7 @@ class Account(Base):
 
 
 def accounts(db: Session, *, removed: bool = False) -> list[Account]:
-    """Every account, by name; with those that were removed, where that is asked for."""
+    """Return the accounts sorted by name; removed ones only if `removed` is set."""
     query = select(Account).order_by(Account.name)
     return list(
         db.scalars(query if removed else query.where(Account.status != AccountStatus.REMOVED))
@@ -75,6 +75,6 @@ def accounts(db: Session, *, removed: bool = False) -> list[Account]:
 
 
 def account_named(db: Session, name: str, *, removed: bool = False) -> Account | None:
-    """The account of that name; one that was removed only where that is asked for."""
+    """Return the account of that name, or None; a removed one only if `removed` is set."""
     query = select(Account).where(Account.name == name)
     return db.scalar(query if removed else query.where(Account.status != AccountStatus.REMOVED))

@@ -1,4 +1,4 @@
-"""The breaker: one row for each SCM, shared by all workers; while it is open nobody calls."""
+"""Breaker: one row per SCM URL, shared by all workers; while it is open, no worker calls that SCM."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,20 +10,21 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from certline.models.audit.log import record
 from certline.models.database.base import Base
 
-# Failures in a row, of all workers together, after which SCM is left alone.
+# Consecutive failures, over all workers, that open the breaker.
 MOST_FAILURES = 5
-# For so long at first, then twice as long after each probe that fails.
+# Pause after the breaker opens; it doubles with each failed probe, up to LONGEST_PAUSE.
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(minutes=10)
-# A probe that hasn't come back by then died with its worker, and another may go.
+# A probe without a result by then is assumed dead with its worker, and another may be made.
 PROBE_LEASE = timedelta(minutes=2)
 
 NONE = timedelta(0)
+# The real time: now() is the transaction's start, before any wait for the row's lock.
 _CLOCK = func.clock_timestamp(type_=DateTime(timezone=True))
 
 
 class Breaker(Base):
-    """How often SCM failed in a row, and until when it is left alone."""
+    """Breaker of one SCM: the consecutive failures, and until when no calls are made."""
 
     __tablename__ = "breaker"
     __table_args__ = (CheckConstraint("failures >= 0", name="failures_count_up"),)
@@ -36,15 +37,16 @@ class Breaker(Base):
 
 
 def pause_after(failures: int) -> timedelta | None:
-    """How long SCM is left alone after so many failures in a row; None where it isn't yet."""
+    """Return the pause after so many consecutive failures; None if the breaker stays closed."""
     if failures < MOST_FAILURES:
         return None
+    # The exponent is capped: after a long outage a timedelta would overflow.
     return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(failures - MOST_FAILURES, 20)))
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Closed: calls go. Open: nobody calls for `wait`. Else half open: one probe may go."""
+    """State of a breaker. Closed: calls may be made. Open: none for `wait`. Half open: one probe may be made."""
 
     closed: bool
     wait: timedelta = NONE
@@ -52,7 +54,7 @@ class Standing:
 
     @property
     def half_open(self) -> bool:
-        """Whether it is time for a probe."""
+        """Half open: the pause is over and a probe may be made."""
         return not self.closed and not self.wait
 
 
@@ -60,7 +62,7 @@ CLOSED = Standing(closed=True)
 
 
 def standing(db: Session, url: str) -> Standing:
-    """How the breaker of this SCM stands now."""
+    """Return the present state of this SCM's breaker."""
     query = select(Breaker.open_until, Breaker.reason, _CLOCK).where(
         Breaker.url == url, Breaker.open_until.is_not(None)
     )
@@ -72,7 +74,8 @@ def standing(db: Session, url: str) -> Standing:
 
 
 def take_probe(db: Session, url: str) -> bool:
-    """Whether the caller is the one that may try SCM with one *read*, now that it is half open."""
+    """Claim the probe of a half-open breaker. Returns True if the caller may try SCM with one *read*."""
+    # One UPDATE decides: of several workers only one gets the row back.
     taken = db.execute(
         update(Breaker)
         .where(
@@ -88,22 +91,24 @@ def take_probe(db: Session, url: str) -> bool:
 
 
 def end_probe(db: Session, url: str) -> None:
-    """The probe was not made after all: another may go."""
+    """Give back a probe that was not made, so that another worker may make one."""
     db.execute(update(Breaker).where(Breaker.url == url).values(probing_until=None))
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One more failed call: how many in a row it makes, and for how long the breaker is open now."""
+    """Failed call as recorded: the consecutive failures, and for how long the breaker is open (None: closed)."""
 
     failures: int
     pause: timedelta | None
 
 
 def failed(db: Session, url: str, reason: str) -> Failure:
-    """SCM did not answer, or was out of order. Calls that were under way when the breaker opened
-    say nothing new: they don't count.
+    """Record that SCM did not respond or is out of order. Returns the count and the pause.
+
+    Failures that arrive while the breaker is open are not counted: their calls began before it opened.
     """
+    # The row has to exist before it can be locked.
     db.execute(insert(Breaker).values(url=url, failures=0).on_conflict_do_nothing())
     row = db.get_one(Breaker, url, with_for_update=True, populate_existing=True)
     now = db.scalars(select(_CLOCK)).one()
@@ -114,7 +119,7 @@ def failed(db: Session, url: str, reason: str) -> Failure:
     row.probing_until = None
     pause = pause_after(row.failures)
     if pause is not None:
-        if row.open_until is None:
+        if row.open_until is None:  # logged once per outage, not for each failed probe
             record(
                 db,
                 "breaker.opened",
@@ -129,9 +134,9 @@ def failed(db: Session, url: str, reason: str) -> Failure:
 
 
 def succeeded(db: Session, url: str) -> bool:
-    """SCM has answered: failures in a row begin anew. Answers whether the breaker closed by this.
+    """Record that SCM responded: reset the consecutive failures. Returns True if this closed the breaker.
 
-    Costs no lock where there is nothing to reset.
+    Takes no lock if there is nothing to reset, which is the usual case.
     """
     troubled = or_(Breaker.failures > 0, Breaker.open_until.is_not(None))
     if db.scalar(select(Breaker.url).where(Breaker.url == url, troubled)) is None:
@@ -140,11 +145,11 @@ def succeeded(db: Session, url: str) -> bool:
     was_open = row.open_until is not None
     row.failures, row.open_until, row.probing_until, row.reason = 0, None, None, None
     if was_open:
-        record(db, "breaker.closed", url, who="certline", why="SCM answers again")
+        record(db, "breaker.closed", url, who="certline", why="SCM responds again")
     return was_open
 
 
 def open_breakers(db: Session) -> list[Breaker]:
-    """The SCMs that are left alone at present, or are being tried again."""
+    """Return the breakers that are open or half open, by URL."""
     query = select(Breaker).where(Breaker.open_until.is_not(None)).order_by(Breaker.url)
     return list(db.scalars(query))

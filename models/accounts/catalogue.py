@@ -1,6 +1,6 @@
-"""What SCM offers an account: organisations, domains, profiles and custom fields, as last synced.
+"""Catalogue of an account as last synced from SCM: organisations, domains, profiles and custom fields.
 
-Things that are gone at SCM are marked, never deleted, so that orders stay readable.
+Rows that are gone at SCM are marked (`gone_at`), never deleted, because orders refer to them.
 """
 
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from certline.models.database.base import Base
 
 
 class Synced:
-    """The columns of everything that mirrors a row at SCM; its identity is (account, SCM's id)."""
+    """Common columns of the rows that mirror SCM; the primary key is (account, SCM's id)."""
 
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
     scm_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -23,26 +23,26 @@ class Synced:
 
 
 class Organization(Synced, Base):
-    """An organisation, or one of its departments: SCM takes either id where it asks for an `orgId`."""
+    """Organisation, or one of its departments: SCM accepts either id as `orgId`."""
 
     __tablename__ = "organization"
 
     parent_id: Mapped[int | None]
     parent_name: Mapped[str | None]
-    # Its switch for orders over the API, and what may be ordered for it; None: SCM doesn't say.
+    # SCM's switch for ordering over the API, and the certificate types offered; None: SCM doesn't say.
     api_enabled: Mapped[bool | None]
     cert_types: Mapped[list[str] | None]
 
     @property
     def orders(self) -> str | None:
-        """Whether orders are taken for it: "on", "off", or None where SCM doesn't say."""
+        """State of ordering for the organisation: "on", "off", or None if SCM does not say."""
         if self.api_enabled is False or (self.cert_types and "SSL" not in self.cert_types):
             return "off"
         return "on" if self.api_enabled else None
 
 
 class Domain(Synced, Base):
-    """A domain (or `*.domain`) that SCM knows, with its delegations and its validation."""
+    """Domain (or `*.domain`) known to SCM, with its delegations and its validation."""
 
     __tablename__ = "domain"
 
@@ -55,7 +55,7 @@ class Domain(Synced, Base):
 
 
 class Profile(Synced, Base):
-    """A certificate profile: the terms in days and the key types that it allows."""
+    """Certificate profile: the terms (in days) and the key types that it allows."""
 
     __tablename__ = "profile"
 
@@ -65,7 +65,7 @@ class Profile(Synced, Base):
 
 
 class CustomField(Synced, Base):
-    """A custom field of the customer; a mandatory one must be filled in each order."""
+    """Custom field of the SCM customer; each order has to fill in the mandatory ones."""
 
     __tablename__ = "custom_field"
 
@@ -73,10 +73,14 @@ class CustomField(Synced, Base):
 
 
 def organizations(db: Session, account_id: int | None = None) -> list[Organization]:
-    """Organisations and departments, each department below its organisation."""
+    """Return organisations and departments, gone ones included; each department follows its organisation.
+
+    `account_id`: of that account only.
+    """
     query = select(Organization).order_by(
         Organization.account_id,
         func.coalesce(Organization.parent_name, Organization.name),
+        # False sorts first: the organisation precedes its departments.
         Organization.parent_id.is_not(None),
         Organization.name,
     )
@@ -84,18 +88,18 @@ def organizations(db: Session, account_id: int | None = None) -> list[Organizati
 
 
 def domains(db: Session, account_id: int | None = None) -> list[Domain]:
-    """Domains by name."""
+    """Return the domains of one account, or of all, by name; gone ones included."""
     query = select(Domain).order_by(Domain.account_id, Domain.name, Domain.scm_id)
     return list(db.scalars(query if account_id is None else query.filter_by(account_id=account_id)))
 
 
 def profiles(db: Session, account_id: int | None = None) -> list[Profile]:
-    """Profiles by name."""
+    """Return the profiles of one account, or of all, by name; gone ones included."""
     query = select(Profile).order_by(Profile.account_id, Profile.name, Profile.scm_id)
     return list(db.scalars(query if account_id is None else query.filter_by(account_id=account_id)))
 
 
 def custom_fields(db: Session, account_id: int) -> list[CustomField]:
-    """The custom fields of an account that still exist."""
+    """Return the custom fields of an account that still exist at SCM, by name."""
     query = select(CustomField).filter_by(account_id=account_id, gone_at=None)
     return list(db.scalars(query.order_by(CustomField.name)))

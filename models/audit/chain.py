@@ -1,7 +1,7 @@
-"""Whether the log is what was written: its chain, walked from the first entry to the last.
+"""Verification of the audit log: its hash chain is recomputed from the first entry to the last.
 
-Postgres adds the links itself, in the transaction that writes the entries (migration 0007). Here
-they are counted again in Python, so that nothing in the database is taken at its word.
+Postgres writes the links, in the transaction that writes the entries (migration 0007); the hashes are
+recomputed in Python, so that neither the stored hashes nor the trigger have to be trusted.
 """
 
 import hashlib
@@ -14,32 +14,33 @@ from sqlalchemy.orm import Session
 
 from certline.models.audit.log import Event, EventHead, EventLink
 
-# The hash before the first entry.
+# The hash that precedes the first entry.
 BEGINNING = "0" * 64
-# Links that are read at once.
+# Links read by one query.
 PIECE = 5_000
 
-# An entry as one text: what its hash is made of, as the migration has it.
+# An entry as one text, the input of its hash. It has to match migration 0007 byte for byte.
 ENTRY = """jsonb_build_array({seq}, {event}.id,
     to_char({event}.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), {event}.type,
     {event}.subject, {event}.command_id, {event}.who, {event}.why, {event}.data)::text"""
+# LEFT JOIN: a link whose entry was deleted has to be reported, not skipped.
 LINKS = text(
     f"""SELECT l.seq, l.event_id, l.hash, e.id IS NOT NULL, {ENTRY.format(seq="l.seq", event="e")},
         concat_ws(' ', e.type, e.subject)
     FROM event_link AS l LEFT JOIN event AS e ON e.id = l.event_id
-    WHERE l.seq > :after ORDER BY l.seq LIMIT :piece"""  # noqa: S608  # our own words
+    WHERE l.seq > :after ORDER BY l.seq LIMIT :piece"""  # noqa: S608  # constants only
 )
 
 
 class BadHeadError(ValueError):
-    """A text that is not `SEQ:HASH`."""
+    """Error for a head that is not written as `SEQ:HASH`."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """The chain as it ended once: so many entries, and the hash of the last one.
+    """End of the chain at some moment: the number of entries and the hash of the last one.
 
-    Kept outside of the database, it proves that no entry up to it was changed or taken away since.
+    Stored outside the database, a head proves that no entry up to it was changed or removed since.
     """
 
     seq: int
@@ -50,16 +51,20 @@ class Head:
 
     @classmethod
     def of(cls, words: str) -> "Head":
-        """Read what `str` has written. Raises BadHeadError."""
+        """Parse `SEQ:HASH`, as written by `str()`. Raises BadHeadError."""
+        # 18 digits at most: the number has to fit into Postgres' bigint.
         found = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", words.strip().lower())
         if found is None:
-            raise BadHeadError(f"{words!r} is not a number of entries and a hash, as 12:0f3c…")
+            raise BadHeadError(f"{words!r} is not a number of entries and a hash, such as 12:0f3c…")
         return cls(int(found[1]), found[2])
 
 
 @dataclass(frozen=True)
 class Break:
-    """A place where the log is not what was written; `seq` and `event_id` name it as far as known."""
+    """Place where the log differs from what was written; `seq` and `event_id` locate it, if known.
+
+    `kind` is `changed`, `removed`, `inserted` or `rewritten`.
+    """
 
     kind: str
     text: str
@@ -68,20 +73,21 @@ class Break:
 
 
 def head_of(db: Session) -> Head:
-    """Where the chain ends now."""
+    """Return the present end of the chain."""
     row = db.get(EventHead, 1)
     return Head(0, BEGINNING) if row is None else Head(row.seq, row.hash)
 
 
 def entries_in(db: Session) -> int:
-    """How many entries the log has."""
+    """Return the number of entries in the log."""
     return db.scalar(select(func.count()).select_from(Event)) or 0
 
 
 def breaks_in(db: Session, kept: Head | None = None) -> Iterator[Break]:
-    """Every place where the chain is broken, in order; `kept` is how it ended once.
+    """Yield every break of the chain, in order. `kept` is an earlier head that the chain has to contain.
 
-    `db` should see one state of all tables (REPEATABLE READ), or what is added meanwhile looks put in.
+    `db` should see one snapshot of all tables (REPEATABLE READ); otherwise entries that are added during
+    the check are reported as inserted.
     """
     last, met = Head(0, BEGINNING), False
     while rows := db.execute(LINKS, {"after": last.seq, "piece": PIECE}).all():
@@ -93,34 +99,39 @@ def breaks_in(db: Session, kept: Head | None = None) -> Iterator[Break]:
                 )
             if not there:
                 yield Break("removed", f"entry {seq} (event {event_id}) was removed", seq, event_id)
+            # After a gap the preceding hash is unknown: only the gap is reported.
             elif whole and digest != hash_of(last.hash, entry):
                 told = (
-                    f"entry {seq} (event {event_id}, {name}) is not what was written, "
-                    "or the one before it was written anew"
+                    f"entry {seq} (event {event_id}, {name}) does not match its hash: "
+                    "the entry, its hash or the preceding hash was changed"
                 )
                 yield Break("changed", told, seq, event_id)
+            # Go on from the stored hash, so that one changed entry is not reported for all that follow.
             last = Head(seq, digest)
             met = met or last == kept
     end = db.get(EventHead, 1)
     yield from _at_the_end(last, None if end is None else Head(end.seq, end.hash))
     yield from _past_the_chain(db)
     if kept is not None and not (met or kept == Head(0, BEGINNING)):
-        told = f"the log does not have the end that was kept: {kept.seq} entries, hash {kept.hash}"
+        told = f"the log does not contain the given head: {kept.seq} entries, hash {kept.hash}"
         yield Break("rewritten", told, kept.seq)
 
 
 def hash_of(before: str, entry: str) -> str:
-    """A link's hash: of the one before it and the entry's text."""
+    """Return a link's hash: hex SHA-256 of the preceding hash, a line feed and the entry's text."""
     return hashlib.sha256(f"{before}\n{entry}".encode()).hexdigest()
 
 
 def _at_the_end(last: Head, end: Head | None) -> Iterator[Break]:
+    """Compare the last link with the stored end of the chain."""
     if end is None:
         yield Break("removed", "the end of the chain was removed")
     elif end.seq > last.seq:
         yield Break("removed", f"{_entries(last.seq + 1, end.seq)} at the end", last.seq + 1)
     elif end.seq < last.seq:
-        yield Break("inserted", f"entries after {end.seq} were put in past the chain", end.seq + 1)
+        yield Break(
+            "inserted", f"entries after {end.seq} were inserted past the chain", end.seq + 1
+        )
     elif end != last:
         yield Break(
             "changed", f"the end of the chain is not the hash of entry {last.seq}", last.seq
@@ -128,7 +139,7 @@ def _at_the_end(last: Head, end: Head | None) -> Iterator[Break]:
 
 
 def _past_the_chain(db: Session) -> Iterator[Break]:
-    """Events without a link: put in while the trigger was off, or their link was taken out."""
+    """Yield events without a link: inserted while the trigger was off, or their link was removed."""
     query = (
         select(Event.id, Event.type, Event.subject)
         .outerjoin(EventLink, EventLink.event_id == Event.id)
@@ -136,7 +147,7 @@ def _past_the_chain(db: Session) -> Iterator[Break]:
         .order_by(Event.id)
     )
     for event_id, kind, subject in db.execute(query):
-        told = f"event {event_id} ({kind} {subject}) was put in past the chain, or its link was removed"
+        told = f"event {event_id} ({kind} {subject}) is not in the chain: inserted past it, or its link removed"
         yield Break("inserted", told, None, event_id)
 
 

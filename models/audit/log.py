@@ -1,4 +1,4 @@
-"""The log of what happened: one row a change, written in the transaction that makes it."""
+"""Audit log: one entry per change, written in the transaction that makes the change."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from certline.models.database.base import Base
 
 
 class Event(Base):
-    """Who changed what, when and why. Rows are only ever added: a trigger refuses the rest."""
+    """Audit entry: who changed what, when and why. Append-only: a trigger refuses updates and deletions."""
 
     __tablename__ = "event"
     __table_args__ = (Index("event_subject", "subject", "id"),)
@@ -27,9 +27,9 @@ class Event(Base):
 
 
 class EventLink(Base):
-    """An entry's place in the chain. Postgres writes it when the entry's transaction commits.
+    """Place of an audit entry in the hash chain. Postgres writes it when the entry's transaction commits.
 
-    `hash`: hex SHA-256 of the hash before it and of the entry (`models.audit.chain`).
+    `hash`: hex SHA-256 of the preceding hash and the entry (`models.audit`).
     """
 
     __tablename__ = "event_link"
@@ -40,7 +40,7 @@ class EventLink(Base):
 
 
 class EventHead(Base):
-    """The end of the chain: one row, locked by each transaction that has entries, as its last act."""
+    """End of the hash chain: a single row, which a transaction with entries locks as its last action."""
 
     __tablename__ = "event_head"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
@@ -60,7 +60,7 @@ def record(
     command_id: str | None = None,
     **data: Any,
 ) -> None:
-    """Write down one change. `data` has ids and public facts, never a secret."""
+    """Add an audit entry for one change. `data` holds ids and public facts, never a secret."""
     db.add(Event(**entry(kind, subject, who=who, why=why, command_id=command_id, **data)))
 
 
@@ -73,7 +73,7 @@ def entry(
     command_id: str | None = None,
     **data: Any,
 ) -> dict[str, Any]:
-    """One change as a row, where many are written down in one statement (`models.commands.bulk`)."""
+    """Return an audit entry as a row, for inserting many in one statement (`models.many`)."""
     return {
         "type": kind,
         "subject": subject,
@@ -85,5 +85,5 @@ def entry(
 
 
 def history(db: Session, subject: str) -> list[Event]:
-    """Everything that happened to one subject, in order."""
+    """Return the audit entries of one subject, the oldest first."""
     return list(db.scalars(select(Event).where(Event.subject == subject).order_by(Event.id)))

@@ -1,4 +1,4 @@
-"""Certificates, and the lines they belong to: a certificate with its renewals and reissues."""
+"""Certificates and their lines: a line is a certificate with all its renewals and reissues."""
 
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ from certline.models.validation import BadCommandError
 
 
 class Certificate(Base):
-    """A certificate that is stored here; its identity at SCM is (account, sslId, serial number)."""
+    """Certificate in our database; its identity at SCM is (account, sslId, serial number)."""
 
     __tablename__ = "certificate"
     __table_args__ = (
@@ -40,7 +40,7 @@ class Certificate(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     key_id: Mapped[str | None] = mapped_column(ForeignKey("private_key.id"))
     scm_id: Mapped[int]
-    # Of its order, so that a list of one organisation's needs no other table.
+    # Copied from the order, so that lists by organisation or profile need no join.
     organization_id: Mapped[int]
     profile_id: Mapped[int]
     status: Mapped[CertificateStatus] = mapped_column(
@@ -55,17 +55,17 @@ class Certificate(Base):
     not_after: Mapped[datetime]
     key_algorithm: Mapped[str]
     key_size: Mapped[str]
-    # PEM: the leaf, and its issuers from the issuing CA upwards.
+    # PEM: the leaf, and its chain from the issuing CA upwards.
     leaf: Mapped[str]
     issuers: Mapped[list[str]]
     keystore_type: Mapped[str]
     keystore_password_sealed: Mapped[bytes | None]
     auto_renew: Mapped[bool] = mapped_column(default=False)
     renews_at: Mapped[datetime | None]
-    # Days before the end that others were told of last (certificate.expiring).
+    # Threshold (days before expiry) of the last `certificate.expiring` event.
     expiring_told: Mapped[int | None]
     supersedes_id: Mapped[str | None] = mapped_column(ForeignKey("certificate.id"))
-    # When and why it was revoked, in the contract's words (`key-compromise`).
+    # Time and reason of the revocation; the reason in the contract's words (`key-compromise`).
     revoked_at: Mapped[datetime | None]
     revocation_reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -74,7 +74,7 @@ class Certificate(Base):
         return f"Certificate({self.id}, {self.common_name!r}, {self.serial_number})"
 
 
-# Certificates without themselves and their issuers, in queries: most of what a row weighs.
+# Query options that leave out the PEM texts, most of a row's size; reading one then raises an error.
 WITHOUT_PEM = (
     defer(Certificate.leaf, raiseload=True),
     defer(Certificate.issuers, raiseload=True),
@@ -82,10 +82,10 @@ WITHOUT_PEM = (
 
 
 class SeveralCertificatesError(Exception):
-    """A name stands for more than one active certificate; `candidates` are their ids."""
+    """Error for a name that matches several certificates; `candidates` has their ids."""
 
     def __init__(self, name: str, candidates: list[str]) -> None:
-        super().__init__(f"{name} names {len(candidates)} active certificates")
+        super().__init__(f"{name} matches {len(candidates)} active certificates")
         self.candidates = candidates
 
 
@@ -94,7 +94,10 @@ def certificates(
     statuses: list[CertificateStatus] | None = None,
     expires_within: timedelta | None = None,
 ) -> list[Certificate]:
-    """Certificates, the one that expires first on top."""
+    """Return certificates, the earliest expiry first.
+
+    `expires_within`: only active ones that expire within that time, or have expired already.
+    """
     query = select(Certificate).order_by(Certificate.not_after, Certificate.id)
     if statuses:
         query = query.where(Certificate.status.in_(statuses))
@@ -107,9 +110,12 @@ def certificates(
 
 
 def certificate_known_as(db: Session, name: str, account: str | None = None) -> Certificate | None:
-    """The certificate with that id, serial number, or common name that only one active one has; of
-    several those of that account count, where one is named. Raises SeveralCertificatesError.
+    """Return the certificate with that id, serial number or common name, or None.
+
+    A common name is looked up among active certificates only. Of several matches, those of the account
+    named `account` count. Raises SeveralCertificatesError if more than one remains.
     """
+    # As serial numbers are stored: lower-case hexadecimal without colons and leading zeros.
     serial = name.replace(":", "").lower().lstrip("0")
     exact = db.get(Certificate, name.upper())
     if exact is not None:
@@ -126,6 +132,7 @@ def certificate_known_as(db: Session, name: str, account: str | None = None) -> 
 
 
 def _of(db: Session, which: ColumnElement[bool], account: str | None) -> list[Certificate]:
+    """Return the matches; of several, only those of the account, if one is named."""
     found = list(db.scalars(select(Certificate).where(which).order_by(Certificate.id)))
     if len(found) < 2 or account is None:
         return found
@@ -134,18 +141,21 @@ def _of(db: Session, which: ColumnElement[bool], account: str | None) -> list[Ce
 
 
 def certificate_meant(db: Session, name: str, account: str | None = None) -> Certificate:
-    """The certificate that a command names, of that account where it names one too.
+    """Return the certificate that a command names.
 
-    Raises BadCommandError.
+    Raises BadCommandError if the name is unknown or ambiguous, or if the certificate belongs to another
+    account than `account`.
     """
     try:
         found = certificate_known_as(db, name, account)
     except SeveralCertificatesError as several:
         ids = ", ".join(several.candidates)
-        raise BadCommandError([f"certificate: {several}; say which one by its id: {ids}"]) from None
+        raise BadCommandError([f"certificate: {several}; name it by its id: {ids}"]) from None
     if found is None:
         raise BadCommandError([f"certificate: {name!r} is not known"])
     owner = db.get_one(Account, found.account_id).name
     if account not in (None, owner):
-        raise BadCommandError([f"account: certificate {found.id} is of {owner!r}, not {account!r}"])
+        raise BadCommandError(
+            [f"account: certificate {found.id} belongs to {owner!r}, not {account!r}"]
+        )
     return found

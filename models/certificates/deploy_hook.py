@@ -1,4 +1,4 @@
-"""Deploy hooks: where a line's files go, and what is run there, once a certificate is stored."""
+"""Deploy hooks: files written and a command run on the worker's machine once a certificate is stored."""
 
 import re
 import shlex
@@ -19,25 +19,25 @@ from certline.models.database.base import Base, new_id
 from certline.models.states import CertificateStatus
 from certline.models.validation import BadCommandError
 
-# The events that a hook may wait for (contract: events out), by the word that a person types.
+# The events that can start a hook (contract: events out), by the word that a user types.
 HOOK_EVENTS = {
     "stored": "certificate.stored",
     "renewed": "certificate.renewed",
     "reissued": "certificate.reissued",
 }
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-# Seconds that a hook's command may take. Under the sweep's DEAD_AFTER: what runs longer is taken for
-# dead and begun again.
+# Seconds that a hook's command may take. Less than the sweep's DEAD_AFTER, after which a running command
+# counts as dead and is started again.
 USUAL_TIMEOUT = 120
 MOST_TIMEOUT = 600
-# An automatic run's id is made of what it is about, so there is one for each hook and certificate.
+# Namespace for the ids of automatic runs: derived from hook and certificate, so each pair runs once.
 _RUNS = uuid.UUID("7f6f1a5e-0d0c-5c41-9a3d-6d0a6f6b1c07")
-# Waiting for another run of the same costs no attempt, and is no failure.
+# Conditions: the last attempt failed. Waiting for a run of the same hook sets an error, but no attempt.
 HAS_FAILED = (Command.error.is_not(None), Command.attempts > 0)
 
 
 class Hook(Base):
-    """What is done on the worker's machine when a certificate comes; an operator has added it."""
+    """Deploy hook: what is done on the worker's machine once a certificate is stored. Added by an operator."""
 
     __tablename__ = "hook"
     __table_args__ = (
@@ -49,12 +49,12 @@ class Hook(Base):
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(unique=True)
     events: Mapped[list[str]]
-    # A program with its arguments, as a shell would split them; no shell runs it.
+    # A program with its arguments, split as in a shell, but run without one.
     command: Mapped[str | None]
     directory: Mapped[str | None]
     # Seconds.
     timeout: Mapped[int] = mapped_column(default=USUAL_TIMEOUT)
-    # Only common names like this (`*`: any characters), and only of this account.
+    # Restrict the hook to common names that match (`*`: any characters), and to one account; None: no limit.
     common_name: Mapped[str | None]
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
     created_by: Mapped[str]
@@ -62,7 +62,7 @@ class Hook(Base):
 
 
 def concerns(hook: Hook, event: str, common_name: str, account_id: int) -> bool:
-    """Whether a hook waits for that event of that certificate."""
+    """Return True if the hook reacts to the event for a certificate of this name and account."""
     return (
         event in hook.events
         and hook.account_id in (None, account_id)
@@ -76,12 +76,12 @@ def _is_like(name: str, pattern: str) -> bool:
 
 
 def hooks(db: Session) -> list[Hook]:
-    """All hooks by name."""
+    """Return all hooks by name."""
     return list(db.scalars(select(Hook).order_by(Hook.name)))
 
 
 def hook_named(db: Session, name: str) -> Hook | None:
-    """The hook of that name."""
+    """Return the hook of that name, or None."""
     return db.scalars(select(Hook).where(Hook.name == name)).first()
 
 
@@ -93,8 +93,10 @@ def start_hooks(
     requested_by: str,
     correlation_id: str | None,
 ) -> list[Command]:
-    """The commands of the hooks that wait for this event, in the transaction that tells it. A hook
-    that hears of a certificate twice (stored, and renewed) has one.
+    """Start the hooks that react to this event, in the transaction that publishes it. Returns their commands.
+
+    A hook that reacts to two events of one certificate (stored and renewed) runs once, as both lead to the
+    same command id.
     """
     waiting = db.scalars(select(Hook).where(Hook.events.any_() == event).order_by(Hook.name))
     return [
@@ -120,7 +122,7 @@ def run_hook(
     correlation_id: str | None = None,
     command_id: str | None = None,
 ) -> Command:
-    """A hook's run for a certificate, as a command of the line's own."""
+    """Start a run of a hook for a certificate. Returns its command."""
     payload = HookCommand(
         hook=hook.id,
         name=hook.name,
@@ -143,7 +145,7 @@ def run_hook(
 def runs_listed(
     *, name: str | None = None, statuses: Sequence[str] = (), failed: bool = False
 ) -> Select[Command]:
-    """The runs of all hooks, or of one; `failed`: those whose last try failed."""
+    """Return a query for the runs of all hooks, or of hook `name`; `failed`: those whose last attempt failed."""
     query = select(Command).where(Command.type == CommandType.HOOK)
     if name is not None:
         query = query.where(Command.payload["name"].as_string() == name)
@@ -153,10 +155,10 @@ def runs_listed(
 
 
 def runs_that_matter(db: Session) -> list[Command]:
-    """Runs whose last try failed, the oldest first, whether they are tried again by themselves or not.
+    """Return the runs whose last attempt failed, the oldest first, whether or not they are retried.
 
-    Left out are those that matter no more: the hook is gone, another certificate has taken the place,
-    or a later run of the same has come to its end.
+    Left out are runs that no longer matter: the hook was removed, the certificate is no longer active, or
+    a later run of the same hook and certificate is done.
     """
     later = aliased(Command)
     done_since = exists().where(
@@ -182,7 +184,7 @@ def runs_that_matter(db: Session) -> list[Command]:
 
 
 def hook_backlog(db: Session) -> float:
-    """How long the oldest run that is due has waited, in seconds."""
+    """Return for how many seconds the oldest run that is due has waited; 0 if none is due."""
     due = (Command.type == CommandType.HOOK, Command.status == CommandStatus.QUEUED)
     age = func.extract("epoch", func.now() - func.min(Command.not_before))
     return float(db.scalar(select(age).where(*due, Command.not_before <= func.now())) or 0)
@@ -200,7 +202,7 @@ def add_hook(
     common_name: str | None = None,
     account: Account | None = None,
 ) -> Hook:
-    """Add a hook. Raises BadCommandError, which names each thing that is wrong."""
+    """Add a hook; `timeout` is in seconds. Raises BadCommandError, which names each problem."""
     wrong = problems_with(name, events, command, directory, timeout)
     if hook_named(db, name) is not None:
         wrong.append(f"name: there is a hook {name!r} already")
@@ -232,7 +234,7 @@ def add_hook(
 
 
 def remove_hook(db: Session, hook: Hook, *, who: str) -> None:
-    """Remove a hook; its runs that wait find it gone. What it has written stays where it is."""
+    """Remove a hook. Its queued runs are skipped when they find it gone; files it has written stay."""
     record(db, "hook.removed", hook.name, who=who)
     db.delete(hook)
 
@@ -240,14 +242,16 @@ def remove_hook(db: Session, hook: Hook, *, who: str) -> None:
 def problems_with(
     name: str, events: Sequence[str], command: str | None, directory: str | None, timeout: int
 ) -> list[str]:
-    """What is wrong with a hook that is to be added; each begins with the option's name."""
-    wrong = [f"on: {event!r} is no event" for event in events if event not in HOOK_EVENTS.values()]
+    """Return the problems of a hook that is to be added; each begins with the option's name."""
+    wrong = [
+        f"on: {event!r} is not an event" for event in events if event not in HOOK_EVENTS.values()
+    ]
     if not NAME.fullmatch(name):
-        wrong.append(f"name: {name!r} should be small letters, digits and hyphens, 63 at most")
+        wrong.append(f"name: {name!r} should be lower-case letters, digits, hyphens; 63 at most")
     if not events:
-        wrong.append("on: names no event")
+        wrong.append("on: no event is given")
     if command is None and directory is None:
-        wrong.append("command: either it or a directory has to be given")
+        wrong.append("command: either a command or a directory is required")
     wrong += [*_wrong_with(command), *_wrong_with_directory(directory)]
     if not 1 <= timeout <= MOST_TIMEOUT:
         wrong.append(f"timeout: should be 1 to {MOST_TIMEOUT} seconds")
@@ -273,4 +277,4 @@ def _wrong_with_directory(directory: str | None) -> Iterator[str]:
     if directory is None:
         return
     if not PurePath(directory).is_absolute() or "\0" in directory:
-        yield f"directory: {directory!r} should be a whole path, from / on"
+        yield f"directory: {directory!r} should be an absolute path"

@@ -1,4 +1,4 @@
-"""The one way in for commands that come as messages, whichever door they came through."""
+"""Admission of commands that arrive as messages: the single place where they are validated and recorded."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from certline.models.vault import Vault, WrongSecretKeyError
 def admit(
     db: Session, vault: Vault, asked: Asked, *, requested_by: str | None = None
 ) -> tuple[Command, bool]:
-    """Record a command with the outbox row that will wake a worker; answers (command, is it new).
+    """Record a command together with the outbox row that wakes a worker. Returns (command, whether it is new).
 
-    Whether it can be done is the step's business: a command that is refused there has failed, and
-    is listed. `requested_by` where RabbitMQ vouches for the sender; else it is the event's source.
-    Raises BadCommandError, and OtherCommandError where the id stands for something else.
+    Whether the command can be carried out is decided later by its step, which marks it as failed if not.
+    `requested_by` is given if RabbitMQ vouches for the sender; otherwise the event's source is recorded.
+    Raises BadCommandError, and OtherCommandError if the id was already used for another command.
     """
     payload = _payload(vault, asked)
     return accept(
@@ -31,7 +31,7 @@ def admit(
 
 
 def require_admissible(db: Session, vault: Vault, asked: Asked) -> None:
-    """Say why a command would not be recorded. Raises BadCommandError, OtherCommandError."""
+    """Check that a command would be recorded. Raises BadCommandError or OtherCommandError if not."""
     payload = _payload(vault, asked)
     first = db.get(Command, asked.id)
     if first is not None:
@@ -39,13 +39,15 @@ def require_admissible(db: Session, vault: Vault, asked: Asked) -> None:
 
 
 def _payload(vault: Vault, asked: Asked) -> dict[str, Any]:
+    # Without defaults: a default that is sent and one that is left out must give the same digest.
     payload = asked.payload.model_dump(mode="json", exclude_defaults=True)
     return {name: _sealed(vault, name, value) for name, value in payload.items()}
 
 
 def _sealed(vault: Vault, name: str, value: Any) -> Any:
-    """A value as it is stored: a secret under the newest key, so that no old one comes in again
-    after a rotation. A password in the clear is refused, and not repeated.
+    """Return a value as it is stored. Secrets are re-encrypted with the newest key, so that messages sent
+    after a key rotation do not bring the old key back. A password in clear text is refused, and not
+    repeated in the error.
     """
     if not name.endswith("_sealed"):
         return value
@@ -53,5 +55,5 @@ def _sealed(vault: Vault, name: str, value: Any) -> Any:
         return vault.renew(str(value).encode()).decode()
     except WrongSecretKeyError:
         raise BadCommandError(
-            [f"data.{name}: is not sealed with the secret key of this line"]
+            [f"data.{name}: is not sealed with the secret key of this installation"]
         ) from None

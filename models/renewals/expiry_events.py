@@ -1,7 +1,7 @@
-"""Certificates that end soon: others are told at certain days, once each.
+"""Publication of `certificate.expiring` when certificates reach certain days before expiry, once each.
 
-Where the line was away for some of these days, only the latest of them is told: "30 days" is no news
-when 2 are left. A certificate that lives no longer than such a day is not told of it.
+After an outage only the lowest threshold reached is published, and a threshold that is not shorter than the
+certificate's lifetime is ignored.
 """
 
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ from certline.models.renewals.runs import AutoRenewDecision, Decision, last_deci
 from certline.models.renewals.selection import auto_renew_settings
 from certline.models.states import CertificateStatus
 
-# Days before the end (issue: renewal).
+# Thresholds: days before expiry (issue: renewal).
 DAYS = (30, 14, 7, 3, 1)
-# Certificates that are told of in one transaction.
+# Certificates processed in one transaction.
 PIECE = 500
 
 
 def day_reached(begins: datetime, ends: datetime, now: datetime) -> int | None:
-    """The last of the DAYS that a certificate has come to; None where it has come to none."""
+    """Return the lowest of DAYS that a certificate has reached, or None."""
     reached = [
         days
         for days in DAYS
@@ -41,7 +41,10 @@ def day_reached(begins: datetime, ends: datetime, now: datetime) -> int | None:
 
 
 def tell_expiring(db: Session) -> int:
-    """Tell of the certificates in force that have come nearer to their end; answers how many."""
+    """Publish `certificate.expiring` for active certificates that have reached a new threshold.
+
+    Returns how many; at most PIECE per call.
+    """
     now = clock(db)
     fresh = [
         (certificate, days)
@@ -105,7 +108,7 @@ def what_is_done(
     decided: AutoRenewDecision | None,
     backoff: Backoff,
 ) -> dict[str, Any]:
-    """What the line is doing about a certificate that ends."""
+    """Return what is being done about an expiring certificate: `renewal` and the event fields that explain it."""
     found: dict[str, Any] = {"renews_at": None, "order_id": None, "reason": None}
     by_itself = enabled and certificate.auto_renew
     if going is not None:
@@ -126,9 +129,10 @@ def what_is_done(
 
 
 def _nearer(db: Session) -> Sequence[Certificate]:
-    """Certificates in force that have come to one of the days and are not told of it; locked."""
+    """Lock and return active certificates with a threshold reached and not published. Locked rows are skipped."""
     left = Certificate.not_after - func.now()
     lifetime = Certificate.not_after - Certificate.not_before
+    # CASE takes the first match: in ascending order that is the lowest threshold reached.
     reached = case(
         *(
             ((left <= timedelta(days=days)) & (lifetime > timedelta(days=days)), days)

@@ -1,4 +1,4 @@
-"""What a failed renewal means for its line, and what a person's own renewal means for what failed.
+"""Effects of a failed renewal on its line, and of a renewal by hand on earlier failures.
 
 The rule itself is in `models/certificates/backoff.py`. Locks are taken in the order command, backoff.
 """
@@ -25,34 +25,34 @@ from certline.models.lifecycle.succession import open_succession
 from certline.models.orders.order import Order, order_of_command
 from certline.models.states import RENEWABLE, OrderStatus
 
-# Tries of one renewal that follow each other within seconds, as those of any order: a hiccup is no
-# failure. After them the line rests.
+# Attempts of one renewal that follow within seconds, as for any order: a brief disturbance does not count as
+# a failure of the line. After them the line rests.
 QUICK_TRIES = 5
 
 
 def rest_after(db: Session, order: Order, tries: int, why: str) -> timedelta:
-    """How long a renewal rests that SCM could not take for the n-th time; zero while that is a
-    hiccup, and for what is no renewal. Counts the failure.
+    """Return how long a renewal rests after SCM could not accept it for the n-th time, and count the failure.
 
-    It is tried for as long as that lasts, once a day in the end: its line would be without a
-    certificate otherwise.
+    Zero, and not counted, for the attempts before QUICK_TRIES and for an order that renews nothing. The
+    renewal is retried without limit, finally once a day: its line would be left without a certificate otherwise.
     """
     if order.renewed_line is None or tries < QUICK_TRIES:
         return timedelta(0)
     failed = renewal_failed(db, order.renewed_line, permanent=False, reason=why)
+    # No next try: the line waits for an operator, but an order that exists is still retried.
     return DAILY if failed.next_try_at is None else failed.next_try_at - clock(db)
 
 
 def rest_of_command(db: Session, command: Command, why: str) -> timedelta:
-    """The same for a renewal's command that could not ask SCM about its certificate."""
+    """Return how long a renewal rests whose command could not look up its certificate at SCM (`rest_after`)."""
     order = order_of_command(db, command.id)
     return timedelta(0) if order is None else rest_after(db, order, command.attempts, why)
 
 
 def note_refusal(db: Session, command: Command, why: str) -> None:
-    """A renewal was refused before there was an order: its line waits for a person.
+    """Record that a renewal was refused before an order was placed: its line waits for an operator.
 
-    Not where the line has a newer certificate, or another successor on its way: it lacks nothing.
+    Nothing is recorded if the line has a newer certificate or an open successor.
     """
     try:
         certificate = certificate_known_as(db, str(command.payload.get("certificate", "")))
@@ -65,7 +65,7 @@ def note_refusal(db: Session, command: Command, why: str) -> None:
 
 
 def begin_anew(db: Session, line_ids: Collection[str]) -> None:
-    """A person renews these lines by hand: what failed counts no more, and what rests goes on now."""
+    """Clear the failures of lines that a user renews by hand, and make their resting renewals due now."""
     resting = [line_id for line_id, held in backoff_of(db, line_ids).items() if held.failures]
     if not resting:
         return

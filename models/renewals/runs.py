@@ -1,4 +1,4 @@
-"""The audit of auto-renewal: each run, and what it decided about each certificate that was due."""
+"""Records of auto-renewal: each run, and its decision about each certificate that was due."""
 
 import uuid
 from collections import Counter
@@ -20,20 +20,21 @@ from certline.models.renewals.selection import AutoRenewSetting
 
 
 class Decision(StrEnum):
-    """What became of a certificate that was due."""
+    """Decision of a run about a certificate that was due."""
 
-    RENEWED = "renewed"  # a renewal was asked for
-    SKIPPED = "skipped"  # it is being renewed already
-    HELD = "held"  # it goes on by itself, later
-    REFUSED = "refused"  # not without a person
-    FAILED = "failed"  # a renewal was asked for, and came to nothing
+    RENEWED = "renewed"  # a renewal was requested
+    SKIPPED = "skipped"  # nothing to do: a renewal is already in progress
+    HELD = "held"  # postponed; a later run renews it automatically
+    REFUSED = "refused"  # an operator has to act first
+    FAILED = "failed"  # a renewal was requested, and failed
 
 
 class AutoRenewRun(Base):
-    """One run. It has no end while a producer is at it, or is to go on with it."""
+    """Run of auto-renewal. `ended_at` is null until a producer has decided on every due certificate."""
 
     __tablename__ = "auto_renew_run"
     __table_args__ = (
+        # Unique over a constant: at most one run is open at a time.
         Index(
             "auto_renew_run_open",
             text("(true)"),
@@ -49,11 +50,12 @@ class AutoRenewRun(Base):
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ended_at: Mapped[datetime | None]
     requested_by: Mapped[str]
+    # The number of selected certificates that were checked (not a time).
     looked_at: Mapped[int] = mapped_column(default=0)
 
 
 class AutoRenewDecision(Base):
-    """What a run decided about a certificate. It outlives the certificate, so it has no key to it."""
+    """Decision of a run about a certificate. It outlives the certificate, hence no foreign key to it."""
 
     __tablename__ = "auto_renew_decision"
     __table_args__ = (
@@ -77,7 +79,7 @@ class AutoRenewDecision(Base):
 
 @dataclass(frozen=True)
 class Decided:
-    """A decision with what came of it since: the order, its state and the new certificate."""
+    """Decision with its outcome so far: the order, its status and the new certificate."""
 
     row: AutoRenewDecision
     decision: Decision
@@ -87,7 +89,7 @@ class Decided:
     new_certificate_id: str | None
 
 
-# A renewal that came to nothing after the run had ended is not one.
+# The decision as of now: a renewal whose command has failed since counts as failed.
 OUTCOME: ColumnElement[Decision] = case(
     (
         (AutoRenewDecision.decision == Decision.RENEWED) & (Command.status == CommandStatus.FAILED),
@@ -98,7 +100,8 @@ OUTCOME: ColumnElement[Decision] = case(
 
 
 def begin_run(db: Session, *, requested_by: str) -> AutoRenewRun:
-    """A new run, or the one that has not ended yet: there is one at a time."""
+    """Start a run and return it, or return the one that has not ended: only one is open at a time."""
+    # A second start waits for the first one; without the lock the unique index would make it fail.
     db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("auto-renew run", 0))))
     going = open_run(db)
     if going is not None:
@@ -110,18 +113,18 @@ def begin_run(db: Session, *, requested_by: str) -> AutoRenewRun:
 
 
 def open_run(db: Session) -> AutoRenewRun | None:
-    """The run that has not ended."""
+    """Return the run that has not ended, or None."""
     return db.scalars(select(AutoRenewRun).where(AutoRenewRun.ended_at.is_(None))).first()
 
 
 def take_open_run(db: Session) -> AutoRenewRun | None:
-    """The run that has not ended, locked; None where another producer is at it."""
+    """Lock and return the run that has not ended; None if there is none or another producer holds it."""
     query = select(AutoRenewRun).where(AutoRenewRun.ended_at.is_(None))
     return db.scalars(query.with_for_update(skip_locked=True)).first()
 
 
 def runs_since(db: Session, since: datetime | None, limit: int | None = None) -> list[AutoRenewRun]:
-    """Runs that started since then, the newest first."""
+    """Return the runs started at or after `since` (None: all), the newest first, `limit` at most."""
     query = select(AutoRenewRun).order_by(AutoRenewRun.started_at.desc()).limit(limit)
     return list(
         db.scalars(query if since is None else query.where(AutoRenewRun.started_at >= since))
@@ -135,7 +138,10 @@ def decisions_of(
     decisions: Sequence[Decision] = (),
     certificate_id: str | None = None,
 ) -> list[Decided]:
-    """What these runs decided, by time and name; of these kinds, and about that certificate, only."""
+    """Return the decisions of these runs with their outcomes, the newest first, then by common name.
+
+    `decisions` (kinds, as of now) and `certificate_id` restrict the result.
+    """
     query = _outcomes(
         AutoRenewDecision, OUTCOME, Command.error, Order.id, Order.status, Order.certificate_id
     ).where(AutoRenewDecision.run_id.in_(runs))
@@ -158,7 +164,7 @@ def decisions_of(
 
 
 def counts_of(db: Session, runs: Sequence[str]) -> dict[str, Counter[Decision]]:
-    """How often each of these runs decided what, as it stands now."""
+    """Count the decisions of each run by kind, as of now. A run without decisions has an empty counter."""
     found: dict[str, Counter[Decision]] = {run: Counter() for run in runs}
     query = _outcomes(AutoRenewDecision.run_id, OUTCOME, func.count())
     query = query.where(AutoRenewDecision.run_id.in_(runs))
@@ -168,8 +174,8 @@ def counts_of(db: Session, runs: Sequence[str]) -> dict[str, Counter[Decision]]:
 
 
 def last_decisions(db: Session, certificates: Sequence[str]) -> dict[str, AutoRenewDecision]:
-    """The last thing that was decided about each of these certificates."""
-    last = (  # ids sort by the time they were made
+    """Return the latest decision about each of these certificates, by certificate id."""
+    last = (  # ids are ULIDs: the largest is the latest
         select(func.max(AutoRenewDecision.id))
         .where(AutoRenewDecision.certificate_id.in_(certificates))
         .group_by(AutoRenewDecision.certificate_id)
@@ -179,9 +185,9 @@ def last_decisions(db: Session, certificates: Sequence[str]) -> dict[str, AutoRe
 
 
 def seconds_since_good_run(db: Session) -> float | None:
-    """Seconds since a run last came to its end; before the first one, since it was switched on.
+    """Return the seconds since a run last ended; before the first run, since auto-renewal was enabled.
 
-    None where it is off, and never was on.
+    None if no run has ended and auto-renewal is not enabled for any account.
     """
     ended = select(func.max(AutoRenewRun.ended_at)).scalar_subquery()
     enabled = select(func.min(AutoRenewSetting.changed_at)).where(AutoRenewSetting.enabled)
@@ -191,9 +197,11 @@ def seconds_since_good_run(db: Session) -> float | None:
 
 
 def _outcomes(*columns: Any) -> Select[Any]:
+    """Select decisions joined with their renewal commands and orders."""
     return (
         select(*columns)
         .select_from(AutoRenewDecision)
         .outerjoin(Command, Command.id == AutoRenewDecision.command_id)
+        # The subject of a renewal's command is its order, once that is placed.
         .outerjoin(Order, Order.id == Command.subject)
     )

@@ -1,7 +1,7 @@
-"""Auto-renewal: for which accounts it is on, and which certificates it is for.
+"""Auto-renewal: the settings of accounts, and the choices and rules that select certificates.
 
-A single choice (select, deselect) goes with the line, so a renewal keeps it. A rule is stored, so
-that certificates that come later are included. A choice counts more than a rule.
+A choice belongs to the line, so renewals inherit it, and it takes precedence over rules; a rule also selects
+certificates that are added later.
 """
 
 from collections.abc import Sequence
@@ -26,13 +26,13 @@ from certline.models.certificates.certificate import Certificate
 from certline.models.database.base import Base, new_id
 from certline.models.database.patterns import like
 
-# Days before the expiry where nobody has said any (SCM's own auto-renew has the same).
+# Default for the days before expiry (the same as in SCM's own auto-renewal).
 USUAL_DAYS = 30
 
 
 class AutoRenewSetting(Base):
-    """How an account's certificates are renewed by themselves: so many days before they expire, and
-    so many a day at most (None: as `renewal_rules.usual_cap` finds).
+    """Auto-renewal setting of an account. `days`: renew that many days before expiry; `cap_per_day`: at most
+    that many renewals a day (None: computed by `renewal_rules.usual_cap`).
     """
 
     __tablename__ = "auto_renew_setting"
@@ -52,8 +52,10 @@ class AutoRenewSetting(Base):
 
 
 class AutoRenewRule(Base):
-    """Certificates that are selected together, also those that come later: what is None is not asked
-    for, so a rule without anything selects all. `name` is a pattern, `*` for any characters.
+    """Rule that selects certificates for auto-renewal, including ones added later.
+
+    A column that is None is no condition, so a rule without conditions selects every certificate. `name`
+    is a pattern of the common name, `*` for any characters.
     """
 
     __tablename__ = "auto_renew_rule"
@@ -68,13 +70,13 @@ class AutoRenewRule(Base):
 
 
 def auto_renew_settings(db: Session, *, enabled: bool = False) -> list[AutoRenewSetting]:
-    """The settings by the account's name; with `enabled` only those that are on."""
+    """Return the stored settings sorted by account name; with `enabled` only those that are on."""
     query = select(AutoRenewSetting).join(Account).order_by(Account.name)
     return list(db.scalars(query.where(AutoRenewSetting.enabled) if enabled else query))
 
 
 def settings_of_all(db: Session) -> list[AutoRenewSetting]:
-    """A setting for each account; where nobody has set anything, one that is off and not stored."""
+    """Return one setting per account, removed ones included; the default is off and is not stored."""
     stored = {setting.account_id: setting for setting in auto_renew_settings(db)}
     return [
         stored.get(account.id)
@@ -84,15 +86,16 @@ def settings_of_all(db: Session) -> list[AutoRenewSetting]:
 
 
 def auto_renew_rules(db: Session) -> list[AutoRenewRule]:
-    """Every rule, the oldest first."""
+    """Return every rule, the oldest first."""
     return list(db.scalars(select(AutoRenewRule).order_by(AutoRenewRule.id)))
 
 
 def like_rule(db: Session, wanted: AutoRenewRule) -> AutoRenewRule | None:
-    """The stored rule that asks for the same."""
+    """Return the stored rule with the same conditions, or None."""
     return db.scalars(
         select(AutoRenewRule).where(
             *(
+                # NULL has to match NULL: a missing condition is part of the comparison.
                 getattr(AutoRenewRule, name).is_not_distinct_from(getattr(wanted, name))
                 for name in ("account_id", "organization_id", "profile_id", "name")
             )
@@ -101,9 +104,9 @@ def like_rule(db: Session, wanted: AutoRenewRule) -> AutoRenewRule | None:
 
 
 def first_rule(rules: Sequence[AutoRenewRule]) -> ColumnElement[str | None]:
-    """The id of the first rule that a certificate is selected by, or null."""
+    """Return an SQL expression for the id of the first rule that selects a certificate, or null."""
     if not rules:
-        return cast(null(), Text)
+        return cast(null(), Text)  # a CASE needs at least one WHEN
     return case(*((_fits(rule), rule.id) for rule in rules), else_=null())
 
 
@@ -119,4 +122,4 @@ def _fits(rule: AutoRenewRule) -> ColumnElement[bool]:
     ]
     if rule.name is not None:
         conditions += like(Certificate.common_name, rule.name)
-    return and_(True, *conditions)  # SQL's own
+    return and_(True, *conditions)  # True: a rule without conditions

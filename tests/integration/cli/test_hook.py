@@ -63,8 +63,8 @@ def test_a_hook_is_added_listed_shown_and_removed_and_the_log_says_by_whom(typis
 def test_what_is_wrong_with_a_hook_is_said_and_nothing_is_added(typist: Typist) -> None:
     typist.types("hook", "add", "web", "--on", "stored", code=2)
     told = typist.types("hook", "add", "web", "--on", "expired", "--directory", "tls", code=2)
-    assert "'expired' is no event" in told
-    assert "'tls' should be a whole path" in told
+    assert "'expired' is not an event" in told
+    assert "'tls' should be an absolute path" in told
     typist.types(*ADD, "--timeout", "601", code=2)
     typist.types(*ADD)
     assert "there is a hook 'web' already" in typist.types(*ADD, code=2)

@@ -40,7 +40,10 @@ def until_behind(database: Database, sender: Sender) -> None:
     [
         ({"data": ORDER | {"colour": "blue"}}, "data.colour: there is no such field"),
         ({"data": ORDER | {"term": "90"}}, "data.term: "),
-        ({"type": "certline.command.fetch.v1"}, "type: 'certline.command.fetch.v1' is no command"),
+        (
+            {"type": "certline.command.fetch.v1"},
+            "type: 'certline.command.fetch.v1' is not a command",
+        ),
         ({"specversion": "0.3"}, "specversion: "),
         ({"type": "certline.command.sync.v1", "data": {}}, "came by the routing key 'order'"),
     ],

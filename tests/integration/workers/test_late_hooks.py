@@ -89,7 +89,7 @@ def test_what_is_not_wanted_any_more_is_left_out(
     assert (revoked.result or {})["said"] == "skipped: the certificate is revoked by now"
     assert (deleted.status, deleted.error) == (
         CommandStatus.FAILED,
-        "what it was about was deleted",
+        "its order or certificate was deleted",
     )
     assert list(tmp_path.iterdir()) == []
     with bench.database.transaction() as db:

@@ -282,7 +282,7 @@ def test_an_order_without_a_certificate_has_nothing_to_revoke(bench: Bench) -> N
 def test_a_certificate_of_another_account_is_not_revoked(bench: Bench) -> None:
     certificate = stored(bench)
 
-    with pytest.raises(BadCommandError, match="is of 'demo', not 'acme'"):
+    with pytest.raises(BadCommandError, match="belongs to 'demo', not 'acme'"):
         revocation(bench, certificate, account="acme")
 
 
