@@ -1,4 +1,4 @@
-"""Many rows in one statement, past the unit of work: where each row's price counts."""
+"""Bulk inserts and updates: many rows in one statement, without the ORM's cost for each object."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -16,17 +16,21 @@ from models.session import WAKE, clock
 
 
 def add_rows(db: Session, kind: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all name the same columns; the others have their defaults."""
+    """Insert rows, all with the same columns; columns that are not named get their defaults."""
     if rows:
         db.connection().execute(insert(cast("Table", kind.__table__)), [dict(row) for row in rows])
 
 
 def set_in_rows(db: Session, kind: type[Base], name: str, values: Mapping[str, Any]) -> None:
-    """Set one column of rows, each by its id, in one statement."""
+    """Set one column of many rows in one statement; `values` has the new value by the row's id.
+
+    Objects that the session has loaded are not updated.
+    """
     if not values:
         return
     table = cast("Table", kind.__table__)
     id_type, value_type = table.c.id.type, table.c[name].type
+    # Two arrays as parameters: the statement is the same however many rows there are.
     unnested = func.unnest(
         bindparam("ids", list(values), ARRAY(id_type)),
         bindparam("values", list(values.values()), ARRAY(value_type)),
@@ -46,7 +50,10 @@ def begin_steps(
     correlation_id: str,
     after: timedelta,
 ) -> None:
-    """The first step of orders that were made in this transaction: nobody else has begun it."""
+    """Insert the first step of each of these orders, due after `after`, with its message.
+
+    The orders must have been created in this transaction: it is not checked whether a step is open already.
+    """
     due = clock(db, after) if orders else None
     rows = [
         {
@@ -75,7 +82,10 @@ def accept_many(
     source: str,
     correlation_id: str,
 ) -> None:
-    """Accept commands that nobody else can have accepted: id → (subject, payload)."""
+    """Insert many commands with their messages; `asked` maps each command id to (subject, payload).
+
+    Unlike `models.command.accept` it doesn't check for an id that is in use: the caller rules that out.
+    """
     rows = [
         {
             "id": own_id,
@@ -96,7 +106,7 @@ def accept_many(
 def send_out(
     db: Session, rows: Sequence[Mapping[str, Any]], *, after: timedelta = timedelta(0)
 ) -> None:
-    """Have many messages go out (`models.outbox.wake_up`, `told`), at once or after a while."""
+    """Insert outbox rows made by `models.outbox.wake_up` or `told`, due now or after `after`."""
     if not rows:
         return
     later = {"not_before": clock(db, after)} if after else {}
