@@ -30,7 +30,7 @@ class Kin:
 
 
 def family_of(names: Iterable[str], organization_id: int, profile_id: int) -> Family:
-    """Return the key that all orders of a family share; names are compared without case."""
+    """Return the key that all orders of a family share; names are compared case-insensitively."""
     return frozenset(name.lower() for name in names), organization_id, profile_id
 
 
@@ -100,7 +100,7 @@ def join_lines(db: Session, run: Sequence[Kin]) -> str | None:
     The other lines are marked as deleted, which frees their licences.
     """
     lines = list(dict.fromkeys(each.line_id for each in run if each.line_id is not None))
-    # An alias: the UPDATE below looks into the table that it changes.
+    # An alias, because the UPDATE below also reads the table that it changes.
     kept = aliased(AutoRenewChoice)
     for spare in lines[1:]:
         for table in (Order, Certificate):

@@ -131,6 +131,7 @@ def take_its_place(
     ).first()
     if older is not None:
         order.predecessor_id = older.id
+    # Imports may arrive in any sequence: the certificate becomes the one in use, or goes before a newer one.
     if newer is None and older is not None:
         is_news = news_before is None or older.created_at < news_before
         supersede(db, order, certificate, is_news=is_news)

@@ -42,11 +42,11 @@ class Sorting:
 
 @dataclass(frozen=True)
 class Narrowing:
-    """Filters of a list; one that is empty or None does not apply.
+    """Filters of a list; one that has its default value does not apply.
 
     `name` is a pattern for the common name (`*` matches any characters). `organizations` and `profiles`
-    are SCM's ids; an empty sequence of these matches no row. `issuer` is a part of the issuing CA's name,
-    `*` allowed.
+    are SCM's ids; unlike None, an empty sequence of these matches no row. `issuer` is a part of the issuing
+    CA's name, `*` allowed.
     """
 
     statuses: Sequence[str] = ()

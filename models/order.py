@@ -164,7 +164,7 @@ class Order(Base):
     comments: Mapped[str] = mapped_column(default="")
     external_requesters: Mapped[list[str]] = mapped_column(default=list)
     custom_fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    # Incremented by each claim; a result is stored only if the fence is still that of the claim which sent.
+    # Incremented by each claim: the late result of an old claim is recognised by its fence, and not stored.
     fence: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[datetime | None]
@@ -222,7 +222,7 @@ def orders(db: Session, statuses: list[OrderStatus] | None = None) -> list[Order
 
 
 def order_known_as(db: Session, name: str, account: str | None = None) -> Order | None:
-    """Return the order with that id, or None. `scm:<sslId>` finds an order by SCM's id, with `account` only its.
+    """Return the order with that id, or None; `scm:<sslId>` finds it by SCM's id, in `account` if one is given.
 
     Of several orders with one sslId (reissues) the newest is returned. Raises BadCommandError if orders of
     several accounts have the sslId.

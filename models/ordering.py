@@ -16,7 +16,7 @@ from models.outbox import emit_event
 from models.renewal_backoff import renewal_failed
 from models.session import clock
 
-# Statuses whose entry is published, and the type of the event (contract: events out).
+# Statuses that are published when an order enters them, and the types of the events (contract: events out).
 TOLD = {
     OrderStatus.PENDING: "order.pending",
     OrderStatus.ISSUED: "order.issued",

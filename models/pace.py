@@ -77,6 +77,7 @@ def take(
     stays locked until the transaction ends.
     """
     interval = timedelta(seconds=1 / per_second)
+    # How much earlier than due a call may be made: a burst of one allows nothing.
     early = interval * (burst - 1)
     all_of_them = interval * places
     taken = db.execute(

@@ -84,7 +84,7 @@ def judge(sighting: Sighting, looks: int) -> Verdict:
     if len(sure) == 1:
         found = sure[0]
         return Verdict(Choice.ADOPT, f"SCM has it as {found.ssl_id}: {found.why}", found.ssl_id)
-    if sure:
+    if sure:  # perhaps ordered twice: adopting either would leave the other one unmanaged
         ids = ", ".join(str(found.ssl_id) for found in sure)
         return Verdict(Choice.REVIEW, f"SCM has it {len(sure)} times: {ids}")
     if possible:
@@ -93,7 +93,7 @@ def judge(sighting: Sighting, looks: int) -> Verdict:
             return Verdict(Choice.REVIEW, f"it may be SCM's {ids}, but nothing proves it")
         return Verdict(Choice.LOOK_AGAIN, f"it may be SCM's {ids}; this is not certain yet")
     if sighting.proves_absence:
-        if looks:
+        if looks:  # the second check in a row: only now is it safe to send the order again
             why = "SCM does not have it: two checks found nothing, and its list is current"
             return Verdict(Choice.RESEND, f"{why}{_seen(sighting)}")
         return Verdict(Choice.LOOK_AGAIN, f"SCM shows no such order{_seen(sighting)}")

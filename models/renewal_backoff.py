@@ -93,6 +93,7 @@ def renewal_failed(db: Session, line_id: str, *, permanent: bool, reason: str) -
         .execution_options(populate_existing=True)
     )
     failures = 1 if held is None else held.failures + 1
+    # Only an operator or a stored successor ends the wait for an operator.
     waits = permanent or (held is not None and held.waits_for_person)
     next_try_at = None if waits else now + pause_after_failures(failures)
     found = {
@@ -102,6 +103,8 @@ def renewal_failed(db: Session, line_id: str, *, permanent: bool, reason: str) -
         "reason": reason,
         "failed_at": now,
     }
+    # The first failure of a line has no row that could be locked above: another transaction may insert
+    # one first, which is then overwritten.
     db.execute(
         insert(LineBackoff)
         .values(line_id=line_id, **found)

@@ -228,7 +228,8 @@ def ended_since(db: Session, batch_id: str, moment: datetime) -> int:
 
 
 def _joined(question: Select[Any]) -> Select[Any]:
-    # A renew command's subject is its certificate until an order is placed, and then that order.
+    # Outer joins: a member without a command, and a command without an order, count too. A renew command's
+    # subject is its certificate until an order is placed, and then that order.
     return (
         question.select_from(RenewalMember)
         .outerjoin(Command, Command.id == RenewalMember.command_id)

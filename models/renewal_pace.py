@@ -41,6 +41,7 @@ def next_turn(pace: int | None, next_at: datetime, now: datetime, released: int)
     """Return when the next member is due, after `released` members got their command now."""
     if pace is None:
         return now
+    # From the previous due time, not from now: a producer that looks late must not slow the batch down.
     return max(next_at, now - CATCH_UP) + released * (HOUR / pace)
 
 

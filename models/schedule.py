@@ -83,5 +83,6 @@ def take_due(db: Session, name: str) -> bool:
 
 def fire(db: Session, schedule: Schedule, due: datetime) -> bool:
     """Record a firing. Returns False if the schedule was fired for this due time before."""
+    # The primary key decides which of two producers fires; the other one inserts nothing.
     row = insert(ScheduleRun).values(name=schedule.name, due=due).on_conflict_do_nothing()
     return db.scalar(row.returning(ScheduleRun.name)) is not None

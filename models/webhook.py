@@ -103,7 +103,7 @@ def hand_to_webhooks(db: Session, rows: Sequence[Outbox]) -> int:
     count = 0
     for row in told:
         for hook in hooks:
-            # A webhook gets no events that are older than itself.
+            # A webhook gets no events that happened before it was added.
             if hook.created_at <= row.created_at and wants(hook.events, row.routing_key):
                 count += _hand_over(db, hook, row)
     return count
@@ -132,6 +132,7 @@ def take_turn(db: Session, hook_id: str) -> tuple[Webhook | None, timedelta | No
     hook = db.get(Webhook, hook_id)
     if hook is None or hook.status is not WebhookStatus.ACTIVE or hook.failures == 0:
         return hook, None
+    # Locked and read again: another delivery may have taken the turn since.
     db.refresh(hook, with_for_update=True)
     now = clock(db)
     if hook.resting_until is not None and hook.resting_until > now:
