@@ -1,6 +1,6 @@
-"""Where secrets are kept, and how they come under the newest key: row by row, under nobody's feet.
+"""Re-encryption of stored secrets with the newest key, in small batches, without blocking other transactions.
 
-A column is found by its name: whatever ends in `_sealed` is a Fernet token.
+Secrets are found by name: every column or payload field ending in `_sealed` holds a Fernet token.
 """
 
 import re
@@ -22,13 +22,13 @@ from certline.models.database.base import Base
 from certline.models.vault import Vault, WrongSecretKeyError
 
 SEALED = "_sealed"
-# A Fernet token within something else: its version byte and the beginning of its time.
+# A Fernet token within other text: "gAAAA" is the version byte 0x80 and the timestamp's leading zero bytes.
 TOKEN = re.compile(rb"gAAAA[A-Za-z0-9_-]{60,}={0,2}")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A column that has secrets, or a field of a JSON column. `nested`: a secret may have others in it."""
+    """A column that holds secrets, or a field (`name`) of a JSON column. `nested`: a secret may contain others."""
 
     column: Column[Any]
     name: str | None = None
@@ -40,24 +40,26 @@ class Place:
 
     @property
     def table(self) -> Table:
-        """The table that it is in."""
+        """Table of the column."""
         return self.column.table
 
     @property
     def key(self) -> Column[Any]:
-        """The column that the table's rows are known by."""
+        """The table's primary key, a single column."""
         (key,) = self.table.primary_key.columns
         return key
 
     @property
     def value(self) -> ColumnElement[Any]:
-        """What is stored there."""
+        """SQL for the stored secret."""
         return self.column if self.name is None else self.column[self.name].as_string()
 
 
 @dataclass
 class Piece:
-    """What became of some rows: where they end, how many were renewed, were in use, or can't be read."""
+    """Result of one batch: the last row's key (None if there was no row), numbers of rows re-encrypted and of rows
+    locked by others, and the keys of rows that no secret key opens.
+    """
 
     last: Any = None
     renewed: int = 0
@@ -66,7 +68,7 @@ class Piece:
 
 
 def places() -> list[Place]:
-    """Every place that has secrets."""
+    """Return every place that holds secrets."""
     letters = DeadLetter.__tablename__  # whole messages, which may have sealed passwords in them
     columns = [
         Place(column, nested=table.name == letters)
@@ -82,7 +84,10 @@ def places() -> list[Place]:
 def keys_in(
     db: Session, vault: Vault, place: Place, piece: int
 ) -> Iterator[tuple[str, str | None]]:
-    """Each secret of a place: (its row, the name of its key, or None where no key here opens it)."""
+    """Yield each secret of a place as (row's key, name of its secret key, or None if no key of ours opens it).
+
+    `piece`: rows read at once.
+    """
     last = None
     while rows := db.execute(_secrets(place, last, piece)).all():
         for row, value in rows:
@@ -94,8 +99,10 @@ def keys_in(
 def renew_piece(
     db: Session, vault: Vault, place: Place, *, after: Any, piece: int, who: str
 ) -> Piece:
-    """Bring some rows under the newest key, in this transaction; each is still what it was, and a row
-    that somebody else is at is left for the next look, so that nobody waits for anybody.
+    """Re-encrypt up to `piece` rows after the row `after` with the newest key, in the caller's transaction.
+
+    Only the encryption changes, not the secret. Locked rows are skipped (SKIP LOCKED) and counted as busy, for
+    the caller to try again. `who` is recorded in the audit entry.
     """
     rows = db.execute(_secrets(place, after, piece)).all()
     done = Piece(last=rows[-1][0] if rows else None)
@@ -108,6 +115,8 @@ def renew_piece(
             old.append(row)
     if not old:
         return done
+    # The values are read once more, under the lock: they may have changed since. FOR NO KEY UPDATE
+    # (`key_share`), so that rows referring to these can still be inserted.
     mine = _secrets(place, None, piece).where(place.key.in_(old))
     mine = mine.with_for_update(skip_locked=True, key_share=True, of=place.table)
     locked = db.execute(mine).all()
@@ -121,7 +130,7 @@ def renew_piece(
 
 
 def use_of_keys(db: Session, vault: Vault, piece: int) -> dict[str, Counter[str | None]]:
-    """How many secrets of each place each key has; None counts those that no key here opens."""
+    """Count the secrets of each place by the name of their key; None stands for secrets that no key opens."""
     return {
         str(each): Counter(key for _, key in keys_in(db, vault, each, piece)) for each in places()
     }
@@ -142,7 +151,7 @@ def _key_of(vault: Vault, token: bytes) -> str | None:
 
 
 def _tokens(vault: Vault, place: Place, sealed: bytes) -> Iterator[bytes]:
-    """A secret, and those within it that are ours."""
+    """Yield a secret, and the tokens within it that were sealed with one of our keys."""
     yield sealed
     if place.nested and _key_of(vault, sealed):
         for token in TOKEN.findall(vault.open(sealed)):
@@ -163,6 +172,7 @@ def _renewed(vault: Vault, place: Place, sealed: bytes) -> bytes:
 def _stored(place: Place, sealed: bytes) -> dict[str, Any]:
     if place.name is None:
         return {place.column.name: sealed}
+    # Change this field only: the payload's other fields are not loaded.
     path = cast([place.name], ARRAY(Text))
     fresh = func.to_jsonb(cast(sealed.decode(), Text), type_=JSONB)
     return {place.column.name: func.jsonb_set(place.column, path, fresh)}

@@ -1,7 +1,6 @@
-"""Lists in pages, by key and not by offset: the millionth row costs what the first does.
+"""Queries of the list commands, paged by key instead of by offset, so that every page costs the same.
 
-Beside each question stand the indexes that answer it; tests/integration/models/test_lists.py shows
-that Postgres uses them.
+The indexes that they need are at the end; tests/integration/models/test_lists.py checks that Postgres uses them.
 """
 
 from collections.abc import Sequence
@@ -27,22 +26,26 @@ Row = TypeVar("Row", bound=Base)
 
 @dataclass(frozen=True)
 class Sorting:
-    """An order that an index has. Its keys are never null, and the last one is the row's own id."""
+    """A sort order backed by an index. No key column is nullable, and the last one is the row's id.
+
+    Paging depends on both: nulls don't compare, and the id makes each position unique.
+    """
 
     keys: tuple[str, ...]
     descending: bool = False
 
     def reversed(self) -> "Sorting":
-        """The same from its other end."""
+        """Return the opposite sort order."""
         return Sorting(self.keys, not self.descending)
 
 
 @dataclass(frozen=True)
 class Narrowing:
-    """Which rows a list has; what is empty or None isn't asked for.
+    """Filters of a list; one that has its default value does not apply.
 
-    `name` is a pattern of the common name, `*` for any characters; `organizations` and `profiles`
-    are SCM's ids; `issuer` is a part of the issuing CA's name, or a pattern of it.
+    `name` is a pattern for the common name (`*` matches any characters). `organizations` and `profiles`
+    are SCM's ids; unlike None, an empty sequence of these matches no row. `issuer` is a part of the issuing
+    CA's name, `*` allowed.
     """
 
     statuses: Sequence[str] = ()
@@ -56,10 +59,10 @@ class Narrowing:
     subject: str | None = None
 
 
-# The first one of each is what a list is sorted by where nobody says.
+# The first sorting of each table is its default.
 SORTINGS: dict[type[Base], dict[str, Sorting]] = {
     Order: {
-        "created": Sorting(("id",), descending=True),  # ids sort by the time they were made
+        "created": Sorting(("id",), descending=True),  # ULIDs sort by their time of creation
         "changed": Sorting(("updated_at", "id"), descending=True),
         "name": Sorting(("common_name", "id")),
     },
@@ -77,12 +80,12 @@ SORTINGS: dict[type[Base], dict[str, Sorting]] = {
 def page(
     db: Session, question: Select[Row], sorting: Sorting, *, after: Row | None, limit: int
 ) -> list[Row]:
-    """So many rows of a list, from the beginning or after the last row of another page."""
+    """Load one page of a list, at most `limit` rows. `after`: the last row of the page before, or None."""
     return list(db.scalars(paged(question, sorting, after=after, limit=limit)))
 
 
 def paged(question: Select[Row], sorting: Sorting, *, after: Row | None, limit: int) -> Select[Row]:
-    """The question for such a page."""
+    """Return the query of one page (see `page`)."""
     table: type[Row] = question.column_descriptions[0]["entity"]
     keys = [getattr(table, name) for name in sorting.keys]
     if after is not None:
@@ -90,13 +93,14 @@ def paged(question: Select[Row], sorting: Sorting, *, after: Row | None, limit: 
             *(literal(getattr(after, name), getattr(table, name).type) for name in sorting.keys)
         )
         here = tuple_(*keys)
+        # One row comparison, not a chain of ANDs and ORs: Postgres starts reading the index at that key.
         question = question.where(here < last if sorting.descending else here > last)
     in_order = [key.desc() if sorting.descending else key.asc() for key in keys]
     return question.order_by(*in_order).limit(limit)
 
 
 def orders_listed(wanted: Narrowing) -> Select[Order]:
-    """Orders, without what a list doesn't show."""
+    """Return the query for orders, without their CSRs and keystore passwords."""
     question = select(Order).options(
         defer(Order.csr, raiseload=True), defer(Order.keystore_password_sealed, raiseload=True)
     )
@@ -104,7 +108,7 @@ def orders_listed(wanted: Narrowing) -> Select[Order]:
 
 
 def certificates_listed(wanted: Narrowing) -> Select[Certificate]:
-    """Certificates, without themselves."""
+    """Return the query for certificates, without their PEM texts and keystore passwords."""
     question = select(Certificate).options(
         *WITHOUT_PEM,
         defer(Certificate.keystore_password_sealed, raiseload=True),
@@ -120,7 +124,10 @@ def certificates_listed(wanted: Narrowing) -> Select[Certificate]:
 
 
 def commands_listed(wanted: Narrowing) -> Select[Command]:
-    """Commands, without what they were given; deliveries to webhooks where they are asked for."""
+    """Return the query for commands, without their payloads.
+
+    Webhook deliveries are left out unless a type or a subject is named.
+    """
     question = select(Command).options(defer(Command.payload, raiseload=True))
     if wanted.statuses:
         question = question.where(Command.status.in_(wanted.statuses))
@@ -134,7 +141,7 @@ def commands_listed(wanted: Narrowing) -> Select[Command]:
 
 
 def dead_letters_listed(wanted: Narrowing) -> Select[DeadLetter]:
-    """Dead letters, without their bodies."""
+    """Return the query for dead letters, without their bodies."""
     question = select(DeadLetter).options(defer(DeadLetter.body_sealed, raiseload=True))
     return question.where(DeadLetter.status.in_(wanted.statuses)) if wanted.statuses else question
 
@@ -147,7 +154,10 @@ def events_listed(
     types: Sequence[str] = (),
     subject: str | None = None,
 ) -> Select[Event]:
-    """Entries of the log, from `since` on and before `until`; `*` in a type for any characters."""
+    """Return the query for audit entries from `since` (inclusive) to `until` (exclusive).
+
+    `*` in a type matches any characters.
+    """
     question = select(Event)
     if since is not None:
         question = question.where(Event.at >= since)
@@ -163,7 +173,10 @@ def events_listed(
 def ids_named(
     db: Session, table: type[Organization] | type[Profile], name: str, account_id: int | None
 ) -> list[int]:
-    """SCM's ids of what has that name, whatever its case; gone ones too. A number is an id."""
+    """Return SCM's ids of the organisations or profiles with that name, including ones deleted at SCM.
+
+    Case doesn't matter. A name of digits is taken for an id and returned as it is.
+    """
     if name.isascii() and name.isdecimal():
         return [int(name)]
     query = select(table.scm_id).where(func.lower(table.name) == name.lower()).distinct()
@@ -197,13 +210,14 @@ def _part(text: str) -> str:
     return f"%{escaped(text)}%"
 
 
+# Equality columns come first, then the sort keys: one index scan both filters and sorts.
 Index("order_by_status", Order.status, Order.id)
 Index("order_by_change", Order.updated_at, Order.id)
 Index("order_by_organization", Order.organization_id, Order.id)
 Index("order_by_profile", Order.profile_id, Order.id)
 Index("order_by_scm_id", Order.scm_id)
 Index("order_by_name", Order.common_name, Order.id)
-Index("order_by_name_end", func.reverse(Order.common_name), Order.id)
+Index("order_by_name_end", func.reverse(Order.common_name), Order.id)  # see `like`
 
 Index("certificate_by_expiry", Certificate.not_after, Certificate.id)
 Index("certificate_by_status", Certificate.status, Certificate.not_after, Certificate.id)

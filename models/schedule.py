@@ -1,4 +1,4 @@
-"""What runs when: schedules, and one row for each firing so that no replica fires it again."""
+"""Schedules, and one row for each firing, so that no two producers fire the same one."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from certline.models.database.session import clock
 
 
 class Schedule(Base):
-    """A named job and when it is next due; `cron` is read in the zone `tz`."""
+    """A named job and when it is next due; `cron` is interpreted in the time zone `tz`."""
 
     __tablename__ = "schedule"
 
@@ -25,7 +25,7 @@ class Schedule(Base):
 
 
 class ScheduleRun(Base):
-    """One firing. The key (name, due) is what makes it the only one."""
+    """One firing of a schedule; the primary key (name, due) makes it unique."""
 
     __tablename__ = "schedule_run"
 
@@ -37,33 +37,36 @@ class ScheduleRun(Base):
 
 
 def next_after(cron: str, tz: str, moment: datetime) -> datetime:
-    """When a cron line is next due after a moment. Raises croniter's ValueError for a bad line."""
+    """Return when a cron expression is next due after a moment.
+
+    Raises ValueError (croniter's) for an invalid expression, KeyError (zoneinfo's) for an unknown time zone.
+    """
     due: datetime = croniter(cron, moment.astimezone(ZoneInfo(tz))).get_next(datetime)
     return due
 
 
 def schedules(db: Session) -> list[Schedule]:
-    """Every schedule, by name."""
+    """Load all schedules, sorted by name."""
     return list(db.scalars(select(Schedule).order_by(Schedule.name)))
 
 
 def last_fired(db: Session) -> dict[str, datetime]:
-    """When each schedule fired last."""
+    """Return when each schedule fired last, by name; one that never fired is missing."""
     query = select(ScheduleRun.name, func.max(ScheduleRun.fired_at)).group_by(ScheduleRun.name)
     return {row[0]: row[1] for row in db.execute(query)}
 
 
 def due_schedules(db: Session) -> set[str]:
-    """The names of those that are due now; another replica may be about to fire them."""
+    """Return the names of the schedules that are due now, without claiming them (see `take_due`)."""
     due = select(Schedule.name).where(Schedule.enabled, Schedule.next_due <= func.now())
     return set(db.scalars(due))
 
 
 def take_due(db: Session, name: str) -> bool:
-    """Claim a schedule that is due: once, however many runs were missed, and set its next time.
+    """Claim and fire a schedule if it is due, and set its next time. Returns True if it was fired.
 
-    One that another replica is firing is passed over. Raises ValueError or KeyError where its cron
-    line or its zone cannot be read.
+    Missed firings are made up by a single one. A schedule that another producer is firing is skipped. Raises
+    ValueError or KeyError if its cron expression or its time zone is invalid.
     """
     schedule = db.scalar(
         select(Schedule)
@@ -73,11 +76,13 @@ def take_due(db: Session, name: str) -> bool:
     if schedule is None:
         return False
     fired = fire(db, schedule, schedule.next_due)
+    # Counted from now, not from the time it was due, so that missed firings are not caught up.
     schedule.next_due = next_after(schedule.cron, schedule.tz, clock(db))
     return fired
 
 
 def fire(db: Session, schedule: Schedule, due: datetime) -> bool:
-    """Record a firing; False where this one has been fired before."""
+    """Record a firing. Returns False if the schedule was fired for this due time before."""
+    # The primary key decides which of two producers fires; the other one inserts nothing.
     row = insert(ScheduleRun).values(name=schedule.name, due=due).on_conflict_do_nothing()
     return db.scalar(row.returning(ScheduleRun.name)) is not None

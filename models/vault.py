@@ -1,4 +1,4 @@
-"""Secrets at rest: Fernet keys from the environment, newest first; nothing is stored in the clear."""
+"""The vault: encrypts secrets before they are stored, with Fernet keys from the environment (newest first)."""
 
 import hashlib
 import os
@@ -11,21 +11,21 @@ from certline.models.settings import Settings
 
 
 class NoSecretKeyError(Exception):
-    """No usable Fernet key: `CERTLINE_SECRET_KEY` or `CERTLINE_SECRET_KEY_FILE` has to hold one."""
+    """No usable secret key in `CERTLINE_SECRET_KEY` or `CERTLINE_SECRET_KEY_FILE`."""
 
 
 class WrongSecretKeyError(Exception):
-    """The stored secret was encrypted with a key that this process does not have."""
+    """A stored secret was encrypted with a key that this process does not have."""
 
 
 class Vault:
-    """Encrypts and decrypts fields with the newest key, and reads those of older keys."""
+    """A set of secret keys: encrypts with the newest, decrypts with any of them."""
 
     def __init__(self, keys: str) -> None:
-        """Take Fernet keys, newest first, separated by commas. Raises NoSecretKeyError."""
+        """Load Fernet keys separated by commas, newest first. Raises NoSecretKeyError if there is no valid one."""
         given = [key.strip() for key in keys.split(",") if key.strip()]
         try:
-            # Given twice, it is one key, at its first place.
+            # By name: a key given twice counts once, at its first place.
             self._fernets = {_name_of(key): Fernet(key) for key in given}
         except ValueError as error:
             raise NoSecretKeyError(
@@ -39,26 +39,29 @@ class Vault:
 
     @property
     def keys(self) -> list[str]:
-        """The names of the keys, newest first: what may be shown of a key."""
+        """Names of the keys, newest first. A name may be displayed, a key may not."""
         return list(self._fernets)
 
     def seal(self, secret: bytes) -> bytes:
-        """The secret, encrypted with the newest key."""
+        """Return the secret encrypted with the newest key, as a Fernet token."""
         return self._fernets[self.keys[0]].encrypt(secret)
 
     def open(self, sealed: bytes) -> bytes:
-        """The secret again. Raises WrongSecretKeyError."""
+        """Return the decrypted secret. Raises WrongSecretKeyError if no key opens it."""
         return self._open(sealed)[1]
 
     def key_of(self, sealed: bytes) -> str:
-        """The name of the key that it was sealed with. Raises WrongSecretKeyError.
+        """Return the name of the key that opens the secret. Raises WrongSecretKeyError if none does.
 
-        Nothing in a Fernet token says so: each key is tried, the newest first.
+        A Fernet token does not name its key, so each key is tried, the newest first.
         """
         return self._open(sealed)[0]
 
     def renew(self, sealed: bytes) -> bytes:
-        """The same secret, sealed with the newest key. Raises WrongSecretKeyError."""
+        """Return the secret encrypted with the newest key; unchanged if it is already.
+
+        Raises WrongSecretKeyError if no key opens it.
+        """
         key, secret = self._open(sealed)
         return sealed if key == self.keys[0] else self.seal(secret)
 
@@ -75,7 +78,11 @@ class Vault:
 
 
 def open_vault(settings: Settings) -> Vault:
-    """The vault of this process; embedded, a key is made on first use, readable by its owner only."""
+    """Return the vault of this process.
+
+    With the embedded database and no key configured, a key is generated in `home` on first use, readable only by
+    its owner. Otherwise raises NoSecretKeyError if no valid key is configured.
+    """
     if settings.secret_key is not None:
         return Vault(settings.secret_key.get_secret_value())
     if settings.secret_key_file is not None:
@@ -89,7 +96,7 @@ def open_vault(settings: Settings) -> Vault:
 
 
 def _name_of(key: str) -> str:
-    """Twelve hex digits of the key's SHA-256: they tell keys apart, and nothing about a key."""
+    """Return the first twelve hex digits of the key's SHA-256: they distinguish keys without revealing them."""
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
@@ -105,8 +112,9 @@ def _own_key(path: Path) -> str:
     if path.exists():
         return _read(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written whole, then linked into place: two first starts at once must agree on one key.
-    # Not named by the process id: in a container that is 1 at each start, also after a kill.
+    # Written completely, then linked into place: link() fails if the file exists, so two processes that
+    # start at once agree on one key. The draft's name is random and not the process id, which is 1 at
+    # each start of a container: a draft left by a kill would be in the way.
     handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # 0600
     draft = Path(name)
     with os.fdopen(handle, "wb") as file:

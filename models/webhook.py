@@ -1,4 +1,4 @@
-"""Webhooks: where events are posted for those without RabbitMQ. A delivery is a command of the line's."""
+"""Webhooks: receivers to which events are posted over HTTP. Each delivery is an internal command."""
 
 import uuid
 from collections.abc import Sequence
@@ -23,33 +23,35 @@ from certline.models.database.session import clock
 from certline.models.events.envelope import EVENT_DATA
 from certline.models.events.outbox import EVENTS, Outbox
 
-# One event to one webhook is one delivery, however often the event is told: its id says so.
+# Namespace of the deliveries' ids (UUID 5 of webhook and event): an event that is published again does
+# not lead to a second delivery.
 _DELIVERY = uuid.UUID("5b0d1e9e-3c34-4f0b-9f5e-6c1d0c1b7a55")
 
-# Seconds that a webhook rests after its n-th failure in a row, whichever event it was: the last one
-# for ever.
+# Seconds that a webhook rests after its n-th failure in a row, of any delivery; after more failures, the
+# last one.
 RESTS = (5, 15, 60, 300, 600)
-# Who has the turn to try a webhook that failed; longer than a post may take.
+# Time for which one delivery alone may try a webhook that has failed; longer than a post can take.
 TURN = timedelta(seconds=30)
 
-# Deliveries that came about are kept as long as events are in the outbox.
+# Successful deliveries are kept as long as sent outbox rows.
 KEEP_DELIVERED = timedelta(days=7)
+# Rows deleted in one statement.
 PIECE = 5_000
 
 IS_DELIVERY: ColumnElement[bool] = Command.type == CommandType.WEBHOOK
 
 
 class WebhookStatus(StrEnum):
-    """Whether events are posted there."""
+    """Status of a webhook."""
 
     ACTIVE = "active"
-    DISABLED = "disabled"  # its receiver said that it is gone (410)
+    DISABLED = "disabled"  # nothing is posted: its receiver responded 410 Gone
 
 
 class Webhook(Base):
-    """One receiver: its URL, the types of events that it wants, and the secret that signs them.
+    """A receiver: its URL, the types of events it wants (patterns), and the secret for the signatures.
 
-    `failures` in a row make it rest until `resting_until`, so that a dead receiver costs no time.
+    After `failures` in a row it rests until `resting_until`, so that a dead receiver costs no worker time.
     """
 
     __tablename__ = "webhook"
@@ -72,7 +74,7 @@ class Webhook(Base):
         return f"Webhook({self.id}, {self.status!s})"
 
 
-# Found by the relay's question about each batch of events, and by the sweep's.
+# For `forget_delivered`, which the sweep runs.
 Index(
     "command_delivered",
     Command.finished_at,
@@ -81,13 +83,13 @@ Index(
 
 
 def wants(patterns: Sequence[str], kind: str) -> bool:
-    """Whether a type of events is among those named; `*` stands for any characters."""
+    """Return True if the event type matches one of the patterns; `*` matches any characters."""
     return any(fnmatchcase(kind, pattern) for pattern in patterns)
 
 
 def unknown_patterns(patterns: Sequence[str]) -> list[str]:
-    """Those that no event has a type for."""
-    # A set of characters or a `?` is nobody's meaning.
+    """Return the patterns that match no type of event."""
+    # fnmatch also understands `?` and [sets]; only `*` is part of our syntax.
     return [
         pattern
         for pattern in patterns
@@ -96,9 +98,10 @@ def unknown_patterns(patterns: Sequence[str]) -> list[str]:
 
 
 def hand_to_webhooks(db: Session, rows: Sequence[Outbox]) -> int:
-    """Have these events posted to every webhook that wants them, each once; answers how many are.
+    """Queue a delivery of each event to every active webhook that wants it. Returns how many were queued.
 
-    In the transaction that marks them as sent: so none is lost, whoever dies.
+    Rows that are not events are ignored. To be called in the transaction that marks the rows as sent, so that no
+    event is lost if the relay dies.
     """
     told = [row for row in rows if row.exchange == EVENTS]
     if not told:
@@ -107,7 +110,7 @@ def hand_to_webhooks(db: Session, rows: Sequence[Outbox]) -> int:
     count = 0
     for row in told:
         for hook in hooks:
-            # One that was added since hears only of what happens from now on.
+            # A webhook gets no events that happened before it was added.
             if hook.created_at <= row.created_at and wants(hook.events, row.routing_key):
                 count += _hand_over(db, hook, row)
     return count
@@ -128,13 +131,15 @@ def _hand_over(db: Session, hook: Webhook, row: Outbox) -> int:
 
 
 def take_turn(db: Session, hook_id: str) -> tuple[Webhook | None, timedelta | None]:
-    """A webhook, and how long to wait where it rests; None where it has been removed.
+    """Return (webhook, how long to wait if it rests); the webhook is None if it was removed.
 
-    After a failure one delivery at a time tries it: who has the turn keeps others away.
+    After a failure, one delivery at a time may try the webhook: taking the turn makes it rest for all others.
     """
+    # Without failures there is nothing to take turns for, and deliveries must not queue up for a lock.
     hook = db.get(Webhook, hook_id)
     if hook is None or hook.status is not WebhookStatus.ACTIVE or hook.failures == 0:
         return hook, None
+    # Locked and read again: another delivery may have taken the turn since.
     db.refresh(hook, with_for_update=True)
     now = clock(db)
     if hook.resting_until is not None and hook.resting_until > now:
@@ -144,7 +149,8 @@ def take_turn(db: Session, hook_id: str) -> tuple[Webhook | None, timedelta | No
 
 
 def note_success(db: Session, hook_id: str) -> None:
-    """It took a delivery: nothing rests any more."""
+    """Record that a webhook accepted a delivery, which ends its rest."""
+    # Only after failures: otherwise every delivery would write to the webhook's row.
     db.execute(
         update(Webhook)
         .where(Webhook.id == hook_id, Webhook.failures > 0)
@@ -153,7 +159,7 @@ def note_success(db: Session, hook_id: str) -> None:
 
 
 def note_failure(db: Session, hook_id: str, *, at_least: timedelta = timedelta(0)) -> None:
-    """It did not take a delivery: leave it alone for a while, the longer the more often."""
+    """Record that a delivery failed: the webhook rests, longer after each failure, and at least `at_least`."""
     hook = db.get(Webhook, hook_id, with_for_update=True)
     if hook is None:
         return
@@ -163,7 +169,7 @@ def note_failure(db: Session, hook_id: str, *, at_least: timedelta = timedelta(0
 
 
 def disable(db: Session, hook_id: str, *, why: str) -> None:
-    """Post nothing there any more, until a person enables it."""
+    """Stop deliveries to a webhook until a user enables it again. Does nothing if it is disabled or removed."""
     hook = db.get(Webhook, hook_id, with_for_update=True)
     if hook is None or hook.status is WebhookStatus.DISABLED:
         return
@@ -172,7 +178,10 @@ def disable(db: Session, hook_id: str, *, why: str) -> None:
 
 
 def park(db: Session, delivery: Command, *, why: str) -> None:
-    """Try a delivery no more: a person decides. No event tells of it, which would be delivered too."""
+    """Park a delivery in `review`, where a user decides about it.
+
+    No event is published about it, because that event would be delivered to webhooks too.
+    """
     finish(db, delivery, CommandStatus.REVIEW, error=why)
     facts = {"event": delivery.payload["event"]["id"]}
     record(
@@ -187,7 +196,7 @@ def park(db: Session, delivery: Command, *, why: str) -> None:
 
 
 def release(db: Session, deliveries: Sequence[Command], *, who: str) -> int:
-    """Try parked deliveries anew, from the first try on; answers how many."""
+    """Queue parked deliveries again, with their attempts counted from zero. Returns how many were queued."""
     for delivery in deliveries:
         delivery.status, delivery.attempts, delivery.restarts = CommandStatus.QUEUED, 0, 0
         delivery.started_at = delivery.error = None
@@ -197,19 +206,19 @@ def release(db: Session, deliveries: Sequence[Command], *, who: str) -> int:
 
 
 def webhooks(db: Session) -> list[Webhook]:
-    """Every webhook, the oldest first."""
+    """Load all webhooks, the oldest first."""
     return list(db.scalars(select(Webhook).order_by(Webhook.id)))
 
 
 def webhook_known_as(db: Session, name: str) -> Webhook | None:
-    """The webhook with that id or that URL."""
+    """Return the webhook with that id or URL, or None."""
     return db.get(Webhook, name.upper()) or db.scalar(select(Webhook).where(Webhook.url == name))
 
 
 def deliveries_listed(
     statuses: Sequence[str] = (), webhook_id: str | None = None
 ) -> Select[Command]:
-    """Deliveries, each with its event."""
+    """Return the query for deliveries with their events, of these statuses and this webhook if given."""
     question = select(Command).where(IS_DELIVERY)
     if statuses:
         question = question.where(Command.status.in_(statuses))
@@ -217,19 +226,19 @@ def deliveries_listed(
 
 
 def parked_deliveries(db: Session, webhook_id: str) -> list[Command]:
-    """A webhook's deliveries that wait for a person, the oldest first, locked."""
+    """Load and lock a webhook's parked deliveries, the oldest first."""
     parked = deliveries_listed([CommandStatus.REVIEW.value], webhook_id)
     return list(db.scalars(parked.order_by(Command.created_at, Command.id).with_for_update()))
 
 
 def deliveries_parked(db: Session) -> int:
-    """How many deliveries wait for a person."""
+    """Return how many deliveries are parked."""
     parked = deliveries_listed([CommandStatus.REVIEW.value]).subquery()
     return db.scalar(select(func.count()).select_from(parked)) or 0
 
 
 def forget_delivered(db: Session) -> int:
-    """Delete deliveries that came about more than a week ago, in pieces; answers how many."""
+    """Delete up to PIECE deliveries that succeeded more than a week ago. Returns how many were deleted."""
     old = (
         select(Command.id)
         .where(

@@ -1,8 +1,7 @@
-"""How fast SCM may be asked: one row for each account and kind of call, shared by all workers.
+"""The rate limit of calls to SCM: one row for each account and kind of call, shared by all workers.
 
-The rule is GCRA (ITU-T I.371): a call is due one interval after the last one, and may come up to a
-burst early. Whoever has to wait a little takes its place at once, so waiting calls go in the order
-in which they came and nobody is passed over for ever.
+The rule is GCRA (ITU-T I.371): a call is due one interval after the last one, and may be early by a burst. A call
+that has to wait reserves its place at once, so that waiting calls keep their sequence and none is starved.
 """
 
 from dataclasses import dataclass
@@ -19,19 +18,19 @@ from certline.models.database.base import Base, stored_by_value
 
 
 class CallKind(StrEnum):
-    """What a call to SCM costs: a look, or an order. Each has a rate of its own."""
+    """Kind of a call to SCM, each with its own rate limit: reading, or ordering."""
 
     READ = "read"
     ORDER = "order"
 
 
-# Calls that may come at once after a rest. Small: SCM's own limits are not documented.
+# Calls that may be made at once after a pause. Small, because SCM's own limits are not documented.
 BURST = {CallKind.READ: 5, CallKind.ORDER: 1}
 
 
 class Pace(Base):
-    """When the next call of a kind is due (the theoretical arrival time), and until when SCM has
-    asked us to hold off.
+    """State of one rate limit: when the next call is due (GCRA's theoretical arrival time), and the time until
+    which SCM has asked us to make no call.
     """
 
     __tablename__ = "pace"
@@ -46,9 +45,10 @@ class Pace(Base):
 
 @dataclass(frozen=True)
 class Turn:
-    """`taken`: the call's place is its own, after `wait`. Else nothing is taken: ask again then.
+    """Result of `take`. `taken`: a place is reserved, and the call may be made after `wait`. Otherwise nothing
+    is reserved; try again after `wait`.
 
-    `further`: the waits for the places behind it, where several were taken.
+    `further`: the waits of the additional places, if several were taken.
     """
 
     taken: bool
@@ -57,7 +57,7 @@ class Turn:
 
 
 NONE = timedelta(0)
-# Not now(), which stands still in a transaction, and so while it waits for the row.
+# Not now(): that is the transaction's start, and would ignore the time spent waiting for the row's lock.
 _CLOCK = func.clock_timestamp(type_=DateTime(timezone=True))
 
 
@@ -71,12 +71,13 @@ def take(
     patience: timedelta = NONE,
     places: int = 1,
 ) -> Turn:
-    """Take the next call's place, where it is no further away than `patience`; with `places`, those
-    behind it too.
+    """Reserve the place of the next call if it is due within `patience`; with `places`, those after it as well.
 
-    In a transaction of its own: the row stays locked until its end.
+    `burst`: how many calls may be made at once. To be called in a short transaction of its own, because the row
+    stays locked until the transaction ends.
     """
     interval = timedelta(seconds=1 / per_second)
+    # How much earlier than due a call may be made: a burst of one allows nothing.
     early = interval * (burst - 1)
     all_of_them = interval * places
     taken = db.execute(
@@ -90,6 +91,7 @@ def take(
         },
     ).one_or_none()
     if taken is not None:
+        # `next_at` is already the due time after all our places: count back to the first of them.
         next_at, now = taken
         first = next_at - all_of_them - early - now
         waits = [max(NONE, first + interval * place) for place in range(places)]
@@ -104,7 +106,11 @@ def take(
 
 @cache
 def _taking() -> ReturningInsert[datetime, datetime]:
-    """The statement, which is made once: each call to SCM waits for it."""
+    """Return the statement that reserves places; no row is returned where the next place is too far away.
+
+    It is built once, because every call to SCM runs it. Test and update are one statement, so two workers can't
+    reserve the same place.
+    """
     all_of_them = bindparam("all_of_them", type_=Interval)
     early, patience = bindparam("early", type_=Interval), bindparam("patience", type_=Interval)
     return (
@@ -125,10 +131,11 @@ def _taking() -> ReturningInsert[datetime, datetime]:
 
 
 def hold_off(db: Session, account_id: int, wait: timedelta) -> None:
-    """SCM has asked for a rest (429, Retry-After): for this long nobody calls, whatever the kind."""
+    """Allow no call of the account, of either kind, for `wait`: SCM has asked for a pause (429, Retry-After)."""
     until = _CLOCK + wait
     rows = [{"account_id": account_id, "kind": kind, "held_until": until} for kind in CallKind]
     fresh = insert(Pace).values(rows)
+    # A longer pause that is already stored is kept.
     longer = case(
         (Pace.held_until > fresh.excluded.held_until, Pace.held_until),
         else_=fresh.excluded.held_until,
@@ -141,7 +148,7 @@ def hold_off(db: Session, account_id: int, wait: timedelta) -> None:
 
 
 def held_off(db: Session, account_id: int) -> timedelta:
-    """How long SCM still wants to be left alone by this account; zero where it doesn't."""
+    """Return how long the account still has to pause as SCM has asked; zero if it need not."""
     query = select(func.max(Pace.held_until), _CLOCK).where(Pace.account_id == account_id)
     held_until, now = db.execute(query).one()
     return max(NONE, (held_until or now) - now)

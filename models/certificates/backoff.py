@@ -1,7 +1,6 @@
-"""What a line's failed renewals mean for the next: trouble that passes is waited out, and what SCM
-refuses waits for a person. Other lines go on meanwhile.
+"""Backoff of a line whose renewals fail: after temporary failures it waits, after a refusal it needs an operator.
 
-A successor that is stored clears it, and so does a person who renews the line by hand.
+A stored successor clears the backoff, and so does a renewal by hand. Other lines are not affected.
 """
 
 from collections.abc import Collection
@@ -15,13 +14,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from certline.models.database.base import Base
 from certline.models.database.session import clock
 
-# After the first, second and third failure in a row; then once a day.
+# Pauses after the first, second and third failure in a row; after more failures, DAILY.
 PAUSES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100))
 DAILY = timedelta(days=1)
 
 
 class LineBackoff(Base):
-    """A line whose last renewal failed; one without a row renews as it is due."""
+    """Backoff of a line whose last renewal failed; a line without a row renews when it is due."""
 
     __tablename__ = "line_backoff"
     __table_args__ = (
@@ -43,9 +42,9 @@ class LineBackoff(Base):
 
 @dataclass(frozen=True)
 class Backoff:
-    """How a line's renewals stand: failures in a row, and what the next one waits for.
+    """Failures in a row of a line's renewals, and what the next renewal waits for.
 
-    `next_try_at` is None where nothing failed, or where a person has to look.
+    `next_try_at` is None if nothing failed, or if the line waits for an operator.
     """
 
     failures: int = 0
@@ -55,19 +54,19 @@ class Backoff:
 
 
 def pause_after_failures(failures: int) -> timedelta:
-    """How long a line rests after so many failures in a row: 1, 10, 100 minutes, then a day."""
+    """Return the pause after that many failures in a row: 1, 10, 100 minutes, then a day."""
     return PAUSES[failures - 1] if 0 < failures <= len(PAUSES) else DAILY
 
 
 def may_renew_automatically(backoff: Backoff, now: datetime) -> bool:
-    """Whether a line may be renewed without a person asking for it."""
+    """Return True if the line may be renewed automatically now."""
     if backoff.waits_for_person:
         return False
     return backoff.next_try_at is None or backoff.next_try_at <= now
 
 
 def backoff_of(db: Session, line_ids: Collection[str]) -> dict[str, Backoff]:
-    """How the renewals of each of these lines stand."""
+    """Return the backoff of each line; an empty one for lines without failures."""
     rows = db.scalars(
         select(LineBackoff)
         .where(LineBackoff.line_id.in_(line_ids))
@@ -81,8 +80,10 @@ def backoff_of(db: Session, line_ids: Collection[str]) -> dict[str, Backoff]:
 
 
 def renewal_failed(db: Session, line_id: str, *, permanent: bool, reason: str) -> Backoff:
-    """Count a failure of a line's renewal. `permanent`: trying again can't help, so a person has to
-    look, and until then nothing that passes changes that.
+    """Count a failed renewal of a line, and return the line's new backoff.
+
+    `permanent`: another try can't succeed, so the line waits for an operator; later temporary failures don't
+    change that.
     """
     now = clock(db)
     held = db.scalar(
@@ -92,6 +93,7 @@ def renewal_failed(db: Session, line_id: str, *, permanent: bool, reason: str) -
         .execution_options(populate_existing=True)
     )
     failures = 1 if held is None else held.failures + 1
+    # Only an operator or a stored successor ends the wait for an operator.
     waits = permanent or (held is not None and held.waits_for_person)
     next_try_at = None if waits else now + pause_after_failures(failures)
     found = {
@@ -101,6 +103,8 @@ def renewal_failed(db: Session, line_id: str, *, permanent: bool, reason: str) -
         "reason": reason,
         "failed_at": now,
     }
+    # The first failure of a line has no row that could be locked above: another transaction may insert
+    # one first, which is then overwritten.
     db.execute(
         insert(LineBackoff)
         .values(line_id=line_id, **found)
@@ -111,12 +115,12 @@ def renewal_failed(db: Session, line_id: str, *, permanent: bool, reason: str) -
 
 
 def renewal_worked(db: Session, line_id: str) -> None:
-    """A successor is stored: earlier failures count no more."""
+    """Clear the backoff of a line whose successor was stored."""
     _forget(db, line_id)
 
 
 def reset_backoff(db: Session, line_id: str) -> bool:
-    """A person renews the line by hand: it begins anew. Answers whether anything had failed."""
+    """Clear the backoff of a line that is renewed by hand. Returns True if there was one."""
     return _forget(db, line_id)
 
 

@@ -1,4 +1,4 @@
-"""The licence gate: one locked row; what counts is every managed line that is not deleted."""
+"""The licence gate: one locked row limits how many lines, deleted ones not counted, may be managed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from certline.models.states import OrderKind, OrderStatus
 
 
 class License(Base):
-    """How many lines may be managed. There is exactly one row; its lock is the gate."""
+    """The number of lines that may be managed. The table has exactly one row, whose lock is the gate."""
 
     __tablename__ = "license"
     __table_args__ = (
@@ -29,7 +29,7 @@ class License(Base):
 
 @dataclass(frozen=True)
 class LicenseUse:
-    """How the licence stands, in managed lines; `held` are issued orders that wait for room."""
+    """Use of the licence, in lines; `held` counts the issued orders that wait for a free line."""
 
     capacity: int
     used: int
@@ -37,12 +37,12 @@ class LicenseUse:
 
     @property
     def available(self) -> int:
-        """Lines that may still be added."""
+        """Number of lines not in use; never negative, even if the capacity was lowered below the use."""
         return max(0, self.capacity - self.used)
 
 
 def license_use(db: Session) -> LicenseUse:
-    """Capacity, lines in use and orders that wait."""
+    """Return the capacity, the lines in use and the held orders, without locking anything."""
     return LicenseUse(
         capacity=db.get_one(License, 1).capacity,
         used=_lines_used(db),
@@ -51,18 +51,19 @@ def license_use(db: Session) -> LicenseUse:
 
 
 def take_line(db: Session, order: Order) -> bool:
-    """Give an order its line, where it has none and the licence has room. False: no room.
+    """Give the order a line if it has none. Returns False if the licence has no free line.
 
-    The licence's row stays locked until the transaction ends, so parallel workers cannot overshoot.
+    The licence row stays locked until the transaction ends, so parallel workers cannot exceed the capacity.
     """
     if order.line_id is not None:
         return True
     capacity = _locked_capacity(db)
-    # A renewal that was made at SCM shares the line of what it renews.
+    # An imported order may be a renewal made at SCM, which shares its predecessor's line.
     if order.kind is OrderKind.IMPORT and (shared := shared_line(db, order)):
         order.line_id = shared
         return True
-    # Room that has come free belongs to those who wait for it, released or not yet.
+    # Free lines are reserved for held orders first, including those not released yet; hence `_held`
+    # counts against capacity.
     if _lines_used(db) + _held(db) >= capacity:
         return False
     _give_line(db, order)
@@ -70,8 +71,9 @@ def take_line(db: Session, order: Order) -> bool:
 
 
 def take_lines(db: Session, account_id: int, names: Sequence[str]) -> list[str]:
-    """New lines for certificates of these names, for as many of the first as there is room; their
-    ids. Locks the gate.
+    """Create a line for each common name, in the given sequence, until the licence is used up.
+
+    Returns the new lines' ids, possibly fewer than names. Locks the licence row.
     """
     room = _locked_capacity(db) - _lines_used(db) - _held(db)
     lines = {new_id(): name for name in names[: max(0, room)]}
@@ -83,21 +85,24 @@ def take_lines(db: Session, account_id: int, names: Sequence[str]) -> list[str]:
 
 
 def room_left(db: Session) -> int:
-    """How many new lines would find room now; nothing is locked, so it may be over in a moment."""
+    """Return how many lines are free for new orders; negative if more orders are held than lines are free.
+
+    Nothing is locked, so the number may change at any moment.
+    """
     use = license_use(db)
     return use.available - use.held
 
 
 def set_capacity(db: Session, capacity: int) -> None:
-    """Change how many lines may be managed. Lowering it below what is in use deletes nothing."""
+    """Set how many lines may be managed. Lowering it below the number in use deletes nothing."""
     db.get_one(License, 1, with_for_update=True).capacity = capacity
     db.flush()
 
 
 def orders_to_release(db: Session) -> list[Order]:
-    """The oldest held orders that now have room, each with a line taken for it; locks the gate.
+    """Give lines to the oldest held orders, as many as are free, and return those orders. Locks the licence row.
 
-    The line is taken here, not when the certificate is fetched, so that no newcomer overtakes them.
+    The line is assigned now, not when the certificate is fetched, so that no newer order can take it first.
     """
     room = _locked_capacity(db) - _lines_used(db)
     if room <= 0:
@@ -107,11 +112,13 @@ def orders_to_release(db: Session) -> list[Order]:
         .where(Order.status == OrderStatus.HELD)
         .order_by(Order.issued_at, Order.id)
         .limit(room)
+        # A fetch locks its order first and then the licence row; waiting for orders here, with the
+        # licence row already locked, could deadlock. Skipped orders are released next time.
         .with_for_update(of=Order, skip_locked=True)
     )
     released: list[Order] = []
     for order in waiting:
-        if order in released:
+        if order in released:  # as part of another order's run of renewals
             continue
         shared = shared_line(db, order) if order.kind is OrderKind.IMPORT else None
         if shared is None:
@@ -123,7 +130,7 @@ def orders_to_release(db: Session) -> list[Order]:
 
 
 def _held_kin(db: Session, order: Order) -> list[Order]:
-    """Imported orders that renew each other share the line, and go together."""
+    """Give the held orders of an imported order's run of renewals its line, and return them."""
     if order.kind is not OrderKind.IMPORT:
         return []
     ids = {each.order_id for each in run_of(db, order)} - {order.id}
@@ -142,6 +149,7 @@ def _give_line(db: Session, order: Order) -> None:
 
 
 def _locked_capacity(db: Session) -> int:
+    # populate_existing: a copy that the session loaded before the lock may be out of date.
     return db.get_one(License, 1, with_for_update=True, populate_existing=True).capacity
 
 

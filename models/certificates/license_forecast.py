@@ -1,4 +1,4 @@
-"""When the licence runs out: what is on its way to a line, and the present rate of new orders."""
+"""Forecast of the licence: open orders that will need a line, and the day on which the lines run out."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,16 +11,18 @@ from certline.models.database.session import clock
 from certline.models.orders.order import Order
 from certline.models.states import OrderKind, OrderStatus
 
-# The rate of new orders is that of so many days.
+# Days over which the rate of new orders is measured.
 RATE_DAYS = 30
-# States of an order that will want a line once its certificate is fetched.
+# Statuses of an order that will need a line once its certificate is fetched.
 IN_FLIGHT = (OrderStatus.PLACED, OrderStatus.SENDING, OrderStatus.PENDING, OrderStatus.ISSUED)
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """How the licence will stand: `in_flight` are orders that will want a line; `per_day` are new
-    orders a day; `runs_out_at` is None where it never does at that rate.
+    """Use of the licence and its forecast.
+
+    `in_flight`: open orders that will need a line. `per_day`: new orders a day. `runs_out_at`: when no line will
+    be left, or None if that never happens at this rate.
     """
 
     use: LicenseUse
@@ -30,14 +32,15 @@ class Outlook:
 
 
 def outlook(db: Session) -> Outlook:
-    """How the licence stands, and when it runs out at the present rate of new orders.
+    """Return the use of the licence, and when it runs out at the recent rate of new orders.
 
-    Renewals and reissues take no line, and imports come once, so neither is part of the rate. Lines
-    that may be deleted are not foreseen: it is the earliest day.
+    Renewals and reissues need no line of their own, and imports happen once, so neither is part of the rate.
+    Future deletions are not estimated: `runs_out_at` is the earliest time.
     """
     use, now = license_use(db), clock(db)
     wants_line = (Order.line_id.is_(None), Order.status.in_(IN_FLIGHT))
     in_flight = db.scalar(select(func.count()).select_from(Order).where(*wants_line)) or 0
+    # A new order with a predecessor is a renewal that its profile did not allow as such.
     new = (Order.kind == OrderKind.NEW, Order.predecessor_id.is_(None))
     lasting = Order.status.not_in((OrderStatus.REJECTED, OrderStatus.CANCELLED))
     since = now - timedelta(days=RATE_DAYS)
@@ -49,18 +52,19 @@ def outlook(db: Session) -> Outlook:
 
 
 def orders_per_day(count: int, since_first: timedelta) -> float:
-    """The rate of so many orders in the last RATE_DAYS, or since the first one where that is less
-    long ago; a day at least, so that a first busy hour is no rate.
+    """Return orders per day: `count` over the last RATE_DAYS, or over the time since the first order if shorter.
+
+    At least one day is counted, so that a busy first hour is not extrapolated.
     """
     days = min(float(RATE_DAYS), max(1.0, since_first / timedelta(days=1)))
     return count / days
 
 
 def runs_out(room: int, per_day: float, now: datetime) -> datetime | None:
-    """When room for so many more lines is used up: now where there is none, None for never."""
+    """Return when `room` more lines will be used up: `now` if there are none left, None if never."""
     if room <= 0:
         return now
     try:
         return now + timedelta(days=room / per_day)
-    except (ZeroDivisionError, OverflowError):
+    except (ZeroDivisionError, OverflowError):  # overflow: a date after the year 9999
         return None

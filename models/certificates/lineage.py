@@ -1,7 +1,7 @@
-"""Which orders at SCM are renewals of each other, as far as SCM's data shows it.
+"""Detection of orders that renew one another at SCM, so that they share one licence line.
 
-SCM names no predecessor. It says of the older one that it was renewed; the next one of the same
-names, organisation and profile is its successor. Both belong to one line, and need one licence.
+SCM names no predecessor: it only marks the older order as renewed, so the next order with the same names,
+organisation and profile is taken for its successor.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,13 +16,13 @@ from certline.models.certificates.line import AutoRenewChoice, Line
 from certline.models.orders.order import Order
 from certline.models.states import OrderKind
 
-# Names, organisation and profile: what a renewal keeps.
+# Names (lower case), SCM's organisation id and profile id: a renewal keeps all three.
 Family: TypeAlias = tuple[frozenset[str], int, int]
 
 
 @dataclass(frozen=True)
 class Kin:
-    """An order as one of its family; `line_id` where it has a line that is managed."""
+    """An order as a member of its family. `line_id`: its line, or None if it has none or a deleted one."""
 
     order_id: str
     scm_id: int
@@ -31,13 +31,14 @@ class Kin:
 
 
 def family_of(names: Iterable[str], organization_id: int, profile_id: int) -> Family:
-    """What the orders of a family have in common."""
+    """Return the key that all orders of a family share; names are compared case-insensitively."""
     return frozenset(name.lower() for name in names), organization_id, profile_id
 
 
 def runs(kin: Iterable[Kin]) -> list[list[Kin]]:
-    """A family as runs of renewals, each from the oldest to the newest."""
+    """Split a family into runs of successive renewals, each from the oldest order to the newest."""
     found: list[list[Kin]] = []
+    # SCM's ids rise with time, so sorting by id restores the sequence of the renewals.
     for each in sorted(kin, key=lambda one: one.scm_id):
         if found and found[-1][-1].renewed:
             found[-1].append(each)
@@ -49,7 +50,10 @@ def runs(kin: Iterable[Kin]) -> list[list[Kin]]:
 def families(
     db: Session, account_id: int, wanted: Sequence[tuple[str, Family]]
 ) -> dict[Family, list[Kin]]:
-    """The orders of some families that are here; each is asked for with its common name."""
+    """Load an account's stored orders of the given families, each given as (common name, family).
+
+    Reissues are left out: a reissue keeps its predecessor's sslId.
+    """
     names = {name.lower() for name, _ in wanted}
     query = (
         select(
@@ -71,6 +75,7 @@ def families(
         )
     )
     found: dict[Family, list[Kin]] = {family: [] for _, family in wanted}
+    # The common name has an index, the set of all names has none: the exact comparison is made in Python.
     for row in db.execute(query):
         family = family_of([row.common_name, *row.sans], row.organization_id, row.profile_id)
         if family in found:
@@ -79,26 +84,30 @@ def families(
 
 
 def run_of(db: Session, order: Order) -> list[Kin]:
-    """The run of renewals that an order is in, itself included."""
+    """Return the run of renewals that contains the order; empty if the order has no sslId or is a reissue."""
     family = family_of(order.names, order.organization_id, order.profile_id)
     kin = families(db, order.account_id, [(order.common_name, family)])[family]
     return next((run for run in runs(kin) if order.id in {each.order_id for each in run}), [])
 
 
 def shared_line(db: Session, order: Order) -> str | None:
-    """The line of an order's run, where it has one already: no further licence is needed."""
+    """Return the line that the order's run already has, or None. With one, no further licence is needed."""
     return next((each.line_id for each in run_of(db, order) if each.line_id is not None), None)
 
 
 def join_lines(db: Session, run: Sequence[Kin]) -> str | None:
-    """Make the lines of a run one, the oldest; answers it. What the others held is free again."""
+    """Merge the lines of a run into that of its oldest order. Returns that line's id, or None if there is none.
+
+    The other lines are marked as deleted, which frees their licences.
+    """
     lines = list(dict.fromkeys(each.line_id for each in run if each.line_id is not None))
+    # An alias, because the UPDATE below also reads the table that it changes.
     kept = aliased(AutoRenewChoice)
     for spare in lines[1:]:
         for table in (Order, Certificate):
             moved = update(table).where(table.line_id == spare).values(line_id=lines[0])
             db.execute(moved.execution_options(synchronize_session=False))
-        # What was said of one of them holds for the line; of two, what was said of the oldest.
+        # A spare line's choice (select, deselect) moves to the kept line unless that one has its own.
         said = exists().where(kept.line_id == lines[0])
         moved = update(AutoRenewChoice).where(AutoRenewChoice.line_id == spare, ~said)
         moved = moved.values(line_id=lines[0])

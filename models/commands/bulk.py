@@ -1,4 +1,4 @@
-"""Many rows in one statement, past the unit of work: where each row's price counts."""
+"""Bulk inserts and updates: many rows in one statement, without the ORM's cost for each object."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,10 @@ def begin_steps(
     correlation_id: str,
     after: timedelta,
 ) -> None:
-    """The first step of orders that were made in this transaction: nobody else has begun it."""
+    """Insert the first step of each of these orders, due after `after`, with its message.
+
+    The orders must have been created in this transaction: it is not checked whether a step is open already.
+    """
     due = clock(db, after) if orders else None
     rows = [
         {
@@ -51,7 +54,10 @@ def accept_many(
     source: str,
     correlation_id: str,
 ) -> None:
-    """Accept commands that nobody else can have accepted: id → (subject, payload)."""
+    """Insert many commands with their messages; `asked` maps each command id to (subject, payload).
+
+    Unlike `models.command.accept` it doesn't check for an id that is in use: the caller rules that out.
+    """
     rows = [
         {
             "id": own_id,

@@ -1,4 +1,4 @@
-"""The fields of commands: how each is written, and what is refused."""
+"""Field types of the commands, with their validation and JSON schema."""
 
 import re
 from typing import Annotated, Literal
@@ -8,12 +8,13 @@ from pydantic import StringConstraints as Text
 
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 ADDRESS = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")
-# A ULID, or a number that fits where sslIds are stored.
+# A ULID, or an sslId of at most nine digits, which fits the database's integer column.
 ORDER_NAME = re.compile(r"[0-9A-Za-z]{26}|scm:[0-9]{1,9}")
 DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
 SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+# Seconds.
 LONGEST_DURATION = 398 * 86_400
-# SCM's words for a status that its list can be asked for (scm-api, 3.1).
+# Status words that SCM's list accepts as a filter (scm-api, 3.1).
 SCM_WORDS = (
     *("Init", "Requested", "Approved", "SAApproved", "Applied", "Issued"),
     *("Replaced", "Revoked", "Expired", "Declined", "Rejected", "Invalid"),
@@ -21,10 +22,11 @@ SCM_WORDS = (
 
 
 def dns_name(name: str) -> str:
-    """A host name or `*.` wildcard in lower case (RFC 1035, RFC 6125). Raises ValueError."""
+    """Return a host name or `*.` wildcard in lower case (RFC 1035, RFC 6125). Raises ValueError otherwise."""
     plain = name.strip().rstrip(".").lower()
     labels = plain.removeprefix("*.").split(".")
-    # `K` (the Kelvin sign) becomes an ASCII k in lower case; a last label of digits is an address.
+    # isascii() on the original: lower() turns the Kelvin sign into an ASCII k. A last label of digits
+    # is part of an IP address.
     sound = name.isascii() and not labels[-1].isdecimal()
     if not (sound and len(plain) <= 253 and len(labels) > 1 and all(map(LABEL.fullmatch, labels))):
         raise ValueError(
@@ -35,59 +37,71 @@ def dns_name(name: str) -> str:
 
 
 def mail_address(text: str) -> str:
-    """An address of the form a@b.c. Raises ValueError."""
+    """Return an address of the form a@b.c without surrounding spaces. Raises ValueError for anything else."""
     if not ADDRESS.fullmatch(text.strip()):
         raise ValueError(f"{text!r} is not a mail address")
     return text.strip()
 
 
 def id_or_name(value: object) -> str:
-    """SCM's number of a thing, or its name. Raises ValueError."""
+    """Return SCM's id or the name of an object, as text. Raises ValueError if it is empty or neither."""
     if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).strip():
         raise ValueError("should be a name or an id")
     return str(value).strip()
 
 
 def order_name(text: str) -> str:
-    """Our id of an order, or `scm:` with SCM's. Raises ValueError."""
+    """Return an order's id (ours, or SCM's after `scm:`) unchanged. Raises ValueError for anything else."""
     if not ORDER_NAME.fullmatch(text):
         raise ValueError("should be an order's id, or scm:SSLID")
     return text
 
 
 def certificate_name(text: str) -> str:
-    """Our id of a certificate, its serial number, or its common name. Raises ValueError."""
+    """Return a certificate's id, serial number or common name without surrounding spaces.
+
+    Raises ValueError if it is empty.
+    """
     if not text.strip():
         raise ValueError("should be a certificate's id, serial number or common name")
     return text.strip()
 
 
 def ssl_id(value: object) -> int:
-    """SCM's id of an order: a number, or its digits with `scm:` before them. Raises ValueError."""
+    """Return SCM's id of an order, given as a number or as digits, with or without `scm:`.
+
+    Raises ValueError for anything else, or if the id exceeds the database's integer column.
+    """
     digits = str(value).removeprefix("scm:")
-    known = isinstance(value, int | str) and not isinstance(value, bool)
+    known = isinstance(value, int | str) and not isinstance(value, bool)  # bool is a kind of int
     if not (known and digits.isascii() and digits.isdecimal() and 0 < int(digits) < 2**31):
         raise ValueError("should be an sslId")
     return int(digits)
 
 
 def scm_word(text: str) -> str:
-    """One of SCM's words for a status, as SCM spells it. Raises ValueError."""
+    """Return one of SCM's status words in SCM's spelling; case, spaces and underscores don't matter.
+
+    Raises ValueError for any other word.
+    """
     bare = "".join(text.split()).replace("_", "").lower()
     found = [word for word in SCM_WORDS if word.lower() == bare]
     if not found:
-        raise ValueError(f"{text!r} is no status of SCM's; there are: {', '.join(SCM_WORDS)}")
+        raise ValueError(f"{text!r} is not a status of SCM; use one of: {', '.join(SCM_WORDS)}")
     return found[0]
 
 
 def duration(value: object) -> int:
-    """Seconds: a whole number of them, or one with its unit, such as `90m`, `12h`, `7d`. ValueError."""
+    """Return a duration in seconds, given as seconds or with a unit, such as `90m`, `12h` or `7d`.
+
+    Raises ValueError for anything else, and if it exceeds LONGEST_DURATION.
+    """
     found = DURATION.fullmatch(str(value).strip().lower())
     if isinstance(value, bool) or not isinstance(value, int | str) or found is None:
         raise ValueError("should be a number with a unit: s, m, h, d or w, such as 7d")
     seconds = int(found[1]) * SECONDS_IN[found[2]]
     if seconds > LONGEST_DURATION:
-        raise ValueError("is longer than any certificate lives (398 days)")
+        raise ValueError("is longer than any certificate is valid (398 days)")
     return seconds
 
 
@@ -101,7 +115,7 @@ IdOrName = Annotated[
     WithJsonSchema(
         {
             "anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}],
-            "description": "SCM's id, or the name",
+            "description": "SCM's id or name",
         }
     ),
 ]
@@ -112,17 +126,17 @@ OrderName = Annotated[
         {
             "type": "string",
             "pattern": f"^({ORDER_NAME.pattern})$",
-            "description": "our id of an order, or `scm:` with SCM's",
+            "description": "certline's id of an order, or `scm:` followed by SCM's id",
         }
     ),
 ]
-# A serial number with colons has up to 128 characters, a name 253.
+# The longest of the three is a common name; a serial number with colons has up to 128 characters.
 CertificateName = Annotated[
     str,
     Text(max_length=253),
     AfterValidator(certificate_name),
     Field(
-        description="our id of a certificate, its serial number, or a common name that only one has"
+        description="certline's id of a certificate, its serial number, or its common name if unique"
     ),
 ]
 SslId = Annotated[
@@ -141,7 +155,7 @@ SslId = Annotated[
 ScmWord = Annotated[
     str,
     AfterValidator(scm_word),
-    Field(description=f"one of SCM's words: {', '.join(SCM_WORDS)}"),
+    Field(description=f"one of SCM's status words: {', '.join(SCM_WORDS)}"),
 ]
 Duration = Annotated[
     int,
@@ -149,7 +163,7 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "anyOf": [{"type": "integer"}, {"type": "string", "minLength": 1}],
-            "description": "seconds, or a time such as 24h",
+            "description": "seconds, or a duration such as 24h",
         }
     ),
 ]
@@ -158,7 +172,7 @@ KeySize = Literal["2048", "3072", "4096", "P-256", "P-384"]
 KeystoreType = Literal["PKCS12", "JKS", "PEM"]
 # scm-api, section 5: a reason has 1 to 512 characters.
 Reason = Annotated[str, Text(strip_whitespace=True, min_length=1, max_length=512)]
-# The words for the reasons of RFC 5280 that SCM takes.
+# Words for those revocation reasons of RFC 5280 that SCM accepts.
 ReasonCode = Literal[
     "unspecified",
     "key-compromise",

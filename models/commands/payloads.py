@@ -1,4 +1,4 @@
-"""The commands' data, typed: the same whether typed at the CLI or sent by another system."""
+"""Typed payloads of the commands, the same for the CLI and for other systems."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -25,7 +25,7 @@ from certline.models.validation import BadCommandError, problems_of
 
 
 class Payload(BaseModel):
-    """What all commands share: unknown fields are refused."""
+    """Base class of all payloads; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,7 +34,7 @@ class Payload(BaseModel):
     @field_validator("*")
     @classmethod
     def _has_no_nul(cls, value: object) -> object:
-        # Postgres stores any character but this one.
+        # Postgres cannot store this character in text.
         if any("\0" in text for text in _texts(value)):
             raise ValueError("contains the character NUL")
         return value
@@ -51,7 +51,7 @@ class SyncCommand(Payload):
 
 
 class OrderCommand(Payload):
-    """Order a certificate. Lengths are SCM's (scm-api: limits); `term` is in days."""
+    """Order a certificate. The length limits are SCM's (scm-api: limits); `term` is in days."""
 
     common_name: DnsName
     sans: list[DnsName] = []
@@ -68,14 +68,15 @@ class OrderCommand(Payload):
         Annotated[str, Text(min_length=1, max_length=256)], Annotated[str, Text(max_length=256)]
     ] = {}
     csr: str | None = Field(default=None, max_length=32767)
-    # A second one on purpose, where the same is on order already.
+    # Order a second certificate on purpose, although the same one is on order already.
     again: bool = Field(default=False, strict=True)
 
 
 class ImportCommand(Payload):
-    """Take in what SCM holds already: everything, what a filter shows, or the named sslIds.
+    """Import certificates that exist at SCM: all, those that match the filters, or those with the given sslIds.
 
-    `dry_run`: only say what would come. `known`: only look for news of what is here.
+    `dry_run`: only report what would be imported. `known`: only look for changes of stored
+    orders, and for their renewals.
     """
 
     status: ScmWord | None = None
@@ -88,36 +89,36 @@ class ImportCommand(Payload):
 
     @property
     def filtered(self) -> bool:
-        """Whether it is about a part of what SCM holds."""
+        """True if any filter is set."""
         return any((self.status, self.organization, self.profile, self.common_name))
 
     @model_validator(mode="after")
     def _names_or_filters(self) -> "ImportCommand":
         if self.order and self.filtered:
-            raise ValueError("should name orders or filters, and not both")
+            raise ValueError("should name either orders or filters, not both")
         return self
 
 
 class PollCommand(Payload):
-    """Ask SCM how an order stands; without `order`: every order that SCM has not issued yet."""
+    """Poll SCM for the status of an order; without `order`, of every order that SCM has not issued yet."""
 
     order: OrderName | None = None
 
 
 class RenewCommand(Payload):
-    """Renew a certificate: a successor with a fresh key, and otherwise the same.
+    """Renew a certificate: order a successor with the same names and a new key.
 
-    `reuse_key`: with the key that it has, where that is kept here.
+    `reuse_key`: keep the present key, if certline stores it.
     """
 
     certificate: CertificateName
     reuse_key: bool = Field(default=False, strict=True)
-    # A second one on purpose, where one is on order already or SCM says that it was renewed.
+    # Renew once more on purpose, although a renewal is on order already or SCM reports one.
     again: bool = Field(default=False, strict=True)
 
 
 class ReissueCommand(Payload):
-    """Have a certificate made anew under its sslId: with a fresh key, and with what is named here."""
+    """Reissue a certificate under the same sslId with a new key and the changes given in this command."""
 
     certificate: CertificateName
     reason: Reason
@@ -127,12 +128,12 @@ class ReissueCommand(Payload):
     key_size: KeySize | None = None
     keystore_type: KeystoreType | None = None
     keystore_password_sealed: str | None = None
-    # Seconds from the storing of the new certificate to the revocation of the one before it.
+    # Seconds between storing the new certificate and revoking the old one; None: don't revoke it.
     revoke_old_after: Duration | None = None
 
 
 class RevokeCommand(Payload):
-    """Revoke a certificate, or that of an order; `comments` go to SCM as its reason."""
+    """Revoke a certificate, or the certificate of an order; `comments` are sent to SCM as the reason."""
 
     certificate: CertificateName | None = None
     order: OrderName | None = None
@@ -147,16 +148,16 @@ class RevokeCommand(Payload):
 
 
 class CancelCommand(Payload):
-    """Take back an order that SCM has not issued; `comments` go to SCM."""
+    """Cancel an order that SCM has not issued yet; `comments` are sent to SCM."""
 
     order: OrderName
     comments: Reason
 
 
 class DeleteCommand(Payload):
-    """Forget an order, or a certificate with its line; nothing changes at SCM.
+    """Delete an order, or a certificate with its line, from certline; nothing changes at SCM.
 
-    `yes`: though orders are open.
+    `yes`: delete it even if orders are open.
     """
 
     order: OrderName | None = None
@@ -172,26 +173,26 @@ class DeleteCommand(Payload):
 
 
 class FetchCommand(Payload):
-    """Fetch an issued certificate and store it: the line's own follow-up."""
+    """Fetch an issued certificate and store it (internal)."""
 
     order: str
 
 
 class ImportBatchCommand(Payload):
-    """Look at some records of an import: the line's own."""
+    """Process one batch of an import's records (internal)."""
 
     import_id: str
     batch: int
 
 
 class ReconcileCommand(Payload):
-    """Find out at SCM what became of an order that was sent and not answered: the line's own."""
+    """Reconcile an order that was sent with an unknown outcome (internal)."""
 
     order: str
 
 
 class HookCommand(Payload):
-    """Run a deploy hook for a certificate: the line's own. `name` and `common_name` are for people."""
+    """Run a deploy hook for a certificate (internal). `name` and `common_name` are only for display."""
 
     hook: str
     name: str
@@ -200,7 +201,7 @@ class HookCommand(Payload):
 
 
 class WebhookCommand(Payload):
-    """Post an event to a webhook: the line's own."""
+    """Post an event to a webhook (internal)."""
 
     webhook: str
     event: dict[str, Any]
@@ -223,14 +224,14 @@ PAYLOADS: dict[str, type[Payload]] = {
     "webhook": WebhookCommand,
 }
 
-# The line's own follow-ups: nobody outside asks for them.
+# Internal commands: accepted only from certline itself.
 OWN = frozenset({"fetch", "reconcile", "import_batch", "hook", "webhook"})
-# What other systems may send, by name (contract: commands in).
+# Names of the commands that other systems may send (contract: commands in).
 PUBLIC = tuple(name for name in PAYLOADS if name not in OWN)
 
 
 def read_payload(kind: str, data: dict[str, Any]) -> Payload:
-    """A command's data as a typed value. Raises BadCommandError, which names each bad field."""
+    """Return a command's data as its typed payload. Raises BadCommandError, naming every invalid field."""
     try:
         return PAYLOADS[kind].model_validate(data)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Migrations: bring a database up to date, and say whether it is behind."""
+"""Migrations: upgrade a database to the newest schema, and check whether it is out of date."""
 
 from pathlib import Path
 
@@ -10,16 +10,17 @@ from sqlalchemy import text
 
 from certline.models.database.session import Database
 
-# One migration at a time, whoever starts: the key of an advisory lock in Postgres.
+# Key of the advisory lock that allows one migration at a time ("cert" in ASCII).
 MIGRATION_LOCK = 0x63657274
 
 
 def upgrade(url: str) -> None:
-    """Migrate the database to the newest schema; safe to run by several processes at once."""
+    """Migrate the database to the newest schema; several processes may call it at once."""
     database = Database(url, pool_size=1)
     try:
         with database.engine.begin() as connection:
-            # A big migration takes longer than a statement of the line may.
+            # A large migration may take longer than the time limits of ordinary statements
+            # (`models.session.SERVER_OPTIONS`), and so may waiting for another process's migration.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -31,11 +32,11 @@ def upgrade(url: str) -> None:
 
 
 def behind(database: Database) -> bool:
-    """True where the database's schema is older than this code."""
+    """Return True if the database's schema is older than this code."""
     with database.engine.connect() as connection:
         present = set(MigrationContext.configure(connection).get_current_heads())
     ours = ScriptDirectory.from_config(_config())
-    # A revision that we don't know is a newer one's: nothing is to be done for it here.
+    # A revision that we don't know was made by a newer certline: the database is ahead, not behind.
     known = {script.revision for script in ours.walk_revisions()}
     return present <= known and present != set(ours.get_heads())
 

@@ -1,4 +1,4 @@
-"""The one way to the database: a `Database` and its `transaction()`."""
+"""Access to the database: a `Database` and its `transaction()`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,15 +12,15 @@ from sqlalchemy.orm import Session
 
 T = TypeVar("T")
 
-# The channel on which a transaction tells the relay that there is something to send.
+# NOTIFY channel on which a transaction wakes the relay.
 WAKE_CHANNEL = "certline_outbox"
 # In `Session.info`: this transaction wrote outbox rows that are due.
 WAKE = "wake"
-# In `Session.info`: what time it is in this transaction.
+# In `Session.info`: the transaction's time (see `clock`).
 NOW = "now"
 
-# A dead peer must not hold locks: the server notices a gone client within 25 s, and ends a
-# transaction that forgot itself. Milliseconds and seconds as Postgres takes them.
+# A dead client must not keep its locks: the server notices a lost connection within 25 s, and ends a
+# transaction that is idle for a minute. The time-outs are in milliseconds, the keepalives in seconds.
 SERVER_OPTIONS = (
     "-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000 "
     "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c timezone=UTC"
@@ -28,31 +28,31 @@ SERVER_OPTIONS = (
 
 
 class Database:
-    """A pool of connections to one Postgres."""
+    """A pool of connections to one Postgres database."""
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
-        """Take a `postgresql://` URL; nothing is opened before the first transaction."""
+        """Create the pool for a `postgresql://` URL; no connection is opened before the first transaction."""
         self.url = url
         self.engine: Engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
-            hide_parameters=True,  # an error's text must not hold what a statement was given
+            hide_parameters=True,  # an error's text must not contain a statement's parameters
             connect_args={
                 "options": SERVER_OPTIONS,
                 "connect_timeout": 10,
-                # A database in SQL_ASCII would hand over bytes.
+                # With a database in SQL_ASCII, psycopg would return bytes instead of text.
                 "client_encoding": "utf8",
             },
         )
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A session that commits at the end, or rolls back where an exception leaves the block.
+        """Run a block in a session that commits at its end, or rolls back if an exception leaves the block.
 
-        One NOTIFY a transaction wakes the relay, never one a row (its commit takes a cluster-wide
-        lock in Postgres).
+        If the block has stored due outbox rows, one NOTIFY wakes the relay: one for the transaction, not one for
+        each row, because a commit with NOTIFY takes a cluster-wide lock in Postgres.
         """
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
@@ -61,7 +61,7 @@ class Database:
                 session.execute(text(f"NOTIFY {WAKE_CHANNEL}"))
 
     def run(self, work: Callable[[Session], T]) -> T:
-        """Run one function in one transaction."""
+        """Run a function in a transaction of its own, and return its result."""
         with self.transaction() as session:
             return work(session)
 
@@ -71,19 +71,17 @@ class Database:
 
 
 def blames_the_data(error: DBAPIError) -> bool:
-    """Whether Postgres refuses what it was given, and will whenever it is asked; else it has a
-    trouble of its own, which may pass.
-    """
+    """Return True if Postgres refused the data, and would again; False for any other, maybe temporary, trouble."""
     state: str = getattr(error.orig, "sqlstate", None) or ""
-    # SQLSTATE classes: bad data, a broken constraint, more than a limit allows.
+    # SQLSTATE classes: 22 data exception, 23 integrity constraint violation, 54 program limit exceeded.
     return state.startswith(("22", "23", "54"))
 
 
 def clock(db: Session, after: timedelta = timedelta(0)) -> datetime:
-    """The database's time in this transaction, or a while after it: one clock for all machines.
+    """Return the time at which the transaction began by Postgres' clock, plus `after`: one clock for all machines.
 
-    It stands still in a transaction (Postgres' `now()`), so it is asked for once: a session has one
-    transaction, and no other begins in it (`Database.transaction`).
+    Postgres' `now()` is constant within a transaction, so it is read once and cached in the session, which never
+    has a second transaction (`Database.transaction`).
     """
     if NOW not in db.info:
         db.info[NOW] = db.scalars(select(func.now())).one()
@@ -92,5 +90,5 @@ def clock(db: Session, after: timedelta = timedelta(0)) -> datetime:
 
 
 def one_state(db: Session) -> None:
-    """From here on this transaction sees one state of all tables; to be said before it reads any."""
+    """Give the transaction one snapshot of all tables (REPEATABLE READ). To be called before its first query."""
     db.connection(execution_options={"isolation_level": "REPEATABLE READ"})

@@ -1,4 +1,4 @@
-"""The outbox: what is to be published, written in the transaction that makes it true."""
+"""The outbox: messages to be published, stored in the same transaction as the change that they report."""
 
 import json
 import uuid
@@ -20,20 +20,20 @@ from certline.models.events.envelope import SOURCE, problems_of_event, schema_of
 
 log = structlog.get_logger()
 
-# The command that is being done: what happens meanwhile was caused by it.
+# Id of the command that this thread is executing: the cause of every event emitted meanwhile.
 _cause: ContextVar[str | None] = ContextVar("cause", default=None)
 
 EVENTS = "certline.events"
 COMMANDS = "certline.commands"
-# The queue in which other systems' commands wait for an ingress.
+# The queue from which the ingress reads the commands of other systems.
 INGRESS = "certline.ingress"
 
-# Rows that cannot be published park after this many tries, so that they never hold up the others.
+# A row that the broker keeps refusing is parked after this many tries, so that it does not delay others.
 MOST_TRIES = 20
 
 
 class Queue(StrEnum):
-    """One queue for each class of slowness and risk: a revoke never waits behind an import."""
+    """RabbitMQ's queues, one for each class of duration and risk: a revocation never waits behind an import."""
 
     ORDER = "certline.order"
     MANAGE = "certline.manage"
@@ -62,7 +62,7 @@ QUEUE_OF = {
 
 
 class Outbox(Base):
-    """A message that is to go out once `not_before` has come; kept a week as a replay log."""
+    """A message to be published at `not_before` or later. Sent rows are kept for a week as a replay log."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -78,6 +78,8 @@ class Outbox(Base):
             text("(body ->> 'correlationid')"),
             postgresql_where=text("exchange = 'certline.events'"),
         ),
+        # Each row is updated once and deleted a week later: vacuum after a fixed number of dead rows,
+        # since a share of the table (Postgres' default) would let the index of due rows bloat.
         {
             "postgresql_with": {
                 "autovacuum_vacuum_scale_factor": "0",
@@ -88,7 +90,7 @@ class Outbox(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    # Also the message's id on the wire: receivers recognise a second delivery by it.
+    # Also the id of the message: receivers recognise a second delivery by it.
     event_id: Mapped[str] = mapped_column(UUID(as_uuid=False), unique=True)
     exchange: Mapped[str]
     routing_key: Mapped[str]
@@ -103,15 +105,16 @@ class Outbox(Base):
 
     @property
     def payload(self) -> bytes:
-        """The body as it goes over the wire."""
+        """The body as compact JSON, as it is published."""
         return json.dumps(self.body, separators=(",", ":")).encode()
 
 
 def emit_wake_up(
     db: Session, command_type: str, command_id: str, *, after: timedelta = timedelta(0)
 ) -> None:
-    """Have a worker woken for a command, at once or after a while."""
-    # Without a time of its own it is due now, and goes into one statement with others.
+    """Store the message that has a worker run a command, due now or after `after`."""
+    # A SQL expression among the values would keep SQLAlchemy from inserting several rows in one
+    # statement; without `not_before` the column's default makes the row due now.
     later = {"not_before": func.now() + after} if after else {}
     db.add(Outbox(**wake_up(command_type, command_id), **later))
     if not after:
@@ -119,7 +122,7 @@ def emit_wake_up(
 
 
 def wake_up(command_type: str, command_id: str) -> dict[str, Any]:
-    """The row that has a worker woken. The message is Dramatiq's, and carries the id only."""
+    """Return the outbox row of a command's message: in Dramatiq's format, with the command id only."""
     message_id = str(uuid.uuid4())
     queue = QUEUE_OF[command_type]
     return {
@@ -141,7 +144,7 @@ def wake_up(command_type: str, command_id: str) -> dict[str, Any]:
 
 @contextmanager
 def caused_by(command_id: str) -> Iterator[None]:
-    """Whatever is emitted within was caused by this command."""
+    """Mark events that are emitted in this block as caused by the command (`causationid`)."""
     before = _cause.set(command_id)
     try:
         yield
@@ -152,7 +155,7 @@ def caused_by(command_id: str) -> Iterator[None]:
 def emit_event(
     db: Session, kind: str, data: dict[str, Any], *, subject: str | None, correlation_id: str | None
 ) -> None:
-    """Tell other systems that something happened: a CloudEvent 1.0 on `certline.events`."""
+    """Store an event for other systems: a CloudEvent 1.0 for the exchange `certline.events`."""
     db.add(Outbox(**told(kind, data, subject=subject, correlation_id=correlation_id)))
     db.info[WAKE] = True
 
@@ -160,10 +163,10 @@ def emit_event(
 def told(
     kind: str, data: dict[str, Any], *, subject: str | None, correlation_id: str | None
 ) -> dict[str, Any]:
-    """The row that tells other systems that something happened.
+    """Return the outbox row of an event.
 
-    An event that is not as documented is a fault of ours, which tests find. It goes out as it is: what
-    happened has happened, and must not be undone for the way it is told.
+    An event that violates its documented schema is our bug. It is logged and published all the same: raising
+    would roll back the change that the event reports.
     """
     event_id = str(uuid.uuid4())
     event: dict[str, Any] = {
@@ -189,19 +192,21 @@ def told(
         "exchange": EVENTS,
         "routing_key": kind,
         "body": event,
-        "mandatory": False,  # nobody may be listening, and that is no fault
+        "mandatory": False,  # an event without any subscriber is not an error
     }
 
 
 def send_last_event_again(db: Session, command_id: str) -> str | None:
-    """Have the last event about a command go out again, under its own id; answers its type.
+    """Publish the last event about a command again, under the event's own id. Returns the event's type.
 
-    None where nothing has happened yet, or so long ago that the sweep has forgotten it. That the
-    id was refused some other time is no news about the command.
+    Returns None if there was no event yet, or the sweep has deleted it. An earlier rejection of the same id
+    says nothing about this command.
     """
     last = db.scalars(
         select(Outbox)
         .where(
+            # Literal SQL as in the index `outbox_correlation`: with a parameter in place of the
+            # exchange's name, Postgres could not prove that the partial index applies.
             text("exchange = 'certline.events'"),
             text("body ->> 'correlationid' = :id").bindparams(id=command_id),
             Outbox.routing_key != "command.rejected",
@@ -220,7 +225,7 @@ def send_last_event_again(db: Session, command_id: str) -> str | None:
 
 
 def claim_due(db: Session, limit: int) -> list[Outbox]:
-    """Rows that are due, locked for this relay; rows that another relay holds are passed over."""
+    """Load and lock up to `limit` due rows, the oldest first; rows locked by another relay are skipped."""
     return list(
         db.scalars(
             select(Outbox)
@@ -237,12 +242,12 @@ def claim_due(db: Session, limit: int) -> list[Outbox]:
 
 
 def mark_sent(db: Session, ids: list[int]) -> None:
-    """These rows are confirmed by the broker."""
+    """Mark rows as sent: the broker has confirmed them."""
     db.execute(update(Outbox).where(Outbox.id.in_(ids)).values(sent_at=func.now()))
 
 
 def mark_refused(db: Session, row: Outbox, why: str, *, again_after: timedelta) -> None:
-    """The broker refused this row: try later, or park it after MOST_TRIES."""
+    """Record that the broker refused a row: retry it after `again_after`, or park it after MOST_TRIES."""
     row.attempts += 1
     row.last_error = why
     if row.attempts >= MOST_TRIES:

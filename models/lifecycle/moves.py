@@ -1,4 +1,4 @@
-"""How an order moves: the state, the log row, the event and the command it came from, together."""
+"""Moves of an order: its status, audit entry, event and command are changed in one transaction."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -24,7 +24,7 @@ from certline.models.events.outbox import emit_event
 from certline.models.orders.order import Order, locked
 from certline.models.states import OrderStatus
 
-# Moves that other systems hear of, and the event each is told by (contract: events out).
+# Statuses that are published when an order enters them, and the types of the events (contract: events out).
 TOLD = {
     OrderStatus.PENDING: "order.pending",
     OrderStatus.ISSUED: "order.issued",
@@ -34,15 +34,15 @@ TOLD = {
     OrderStatus.REVIEW: "order.review",
 }
 
-# States that a step moves an order on from.
+# Statuses in which certline moves the order on automatically.
 ON_THEIR_WAY = frozenset(
     {OrderStatus.PLACED, OrderStatus.SENDING, OrderStatus.PENDING, OrderStatus.ISSUED}
 )
 
-# An order that has ended without a certificate: only a person knows whether to ask again.
+# Statuses of an order that ended without a usable certificate; a user decides whether to order again.
 REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.CANCELLED})
 
-# What an order's state means for the command that asked for it.
+# Status of a command that led to an order, by the order's status.
 MEANS = {
     OrderStatus.PLACED: CommandStatus.RUNNING,
     OrderStatus.SENDING: CommandStatus.RUNNING,
@@ -59,10 +59,10 @@ MEANS = {
 def move(
     db: Session, order: Order, status: OrderStatus, *, why: str | None = None, who: str = "certline"
 ) -> None:
-    """Move an order, and with it its log, its event and its command.
+    """Move an order to a status, with its audit entry, its event and its command.
 
-    `why` is kept as the order's error where the move is not a step forward.
-    Raises IllegalMoveError.
+    `why` becomes the order's error; None clears it. If a renewal is rejected or cancelled, its line waits for an
+    operator (`models.renewal_backoff`). Raises IllegalMoveError if `MOVES` has no such move.
     """
     before = order.status
     order.become(status)
@@ -89,20 +89,20 @@ def move(
 
 
 def send_to_review(db: Session, order_id: str, why: str) -> None:
-    """A person has to look at an order that can go no further by itself."""
+    """Move an order to `review` if it is still in progress: certline can't continue it automatically."""
     order = locked(db, order_id)
     if order.status in ON_THEIR_WAY:
         move(db, order, OrderStatus.REVIEW, why=why)
 
 
 def note(db: Session, order: Order, why: str) -> None:
-    """Say why an order stays as it is, on the order and on its command."""
+    """Store the reason why an order does not move, on the order and on its command."""
     order.error = why
     _follow(db, order)
 
 
 def tell(db: Session, kind: str, order: Order, **more: Any) -> None:
-    """Publish an event about an order: ids and public facts; hooks that wait for it are started."""
+    """Publish an event about an order (ids and public facts only), and start the deploy hooks for it."""
     facts = {
         "order_id": order.id,
         "account": order.account.name,
@@ -127,7 +127,10 @@ def tell(db: Session, kind: str, order: Order, **more: Any) -> None:
 def follow_with(
     db: Session, order: Order, step: CommandType, *, after: timedelta = timedelta(0)
 ) -> Command:
-    """The order's next step as a command of the line's own, due after a while."""
+    """Accept the order's next step as an internal command, due after `after`.
+
+    If that step is open already, its command is returned instead of a new one.
+    """
     command, _ = accept(
         db,
         step,
@@ -142,7 +145,7 @@ def follow_with(
 
 
 def ask_now(db: Session, orders: Iterable[Order]) -> list[Command]:
-    """Have pending orders asked for now. A poll that runs is left alone: it asks already."""
+    """Poll pending orders now; returns the polls. A running poll is left alone; it is already asking SCM."""
     polls = [follow_with(db, order, CommandType.POLL) for order in orders]
     for poll in polls:
         if poll.status is CommandStatus.QUEUED:
@@ -151,7 +154,10 @@ def ask_now(db: Session, orders: Iterable[Order]) -> list[Command]:
 
 
 def release_held(db: Session, *, why: str) -> list[Order]:
-    """Send the oldest held orders on, as far as the licence has room, in order."""
+    """Move the oldest held orders on to `issued`, as many as there are free lines, and return them.
+
+    `why` is published with the event `license.released`.
+    """
     released = orders_to_release(db)
     for order in released:
         move(db, order, OrderStatus.ISSUED, why=None)
@@ -172,6 +178,7 @@ def _follow(db: Session, order: Order) -> None:
     if order.command_id is None:
         return
     command = db.get_one(Command, order.command_id, with_for_update=True)
+    # A command that is done stays so: the order may move again later, for a reason of its own.
     if command.status is CommandStatus.DONE:
         return
     finish(

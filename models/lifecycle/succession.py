@@ -1,6 +1,6 @@
-"""What becomes of a stored certificate: another takes its place, or it is revoked.
+"""Changes to a stored certificate: its successor supersedes it, or it is revoked.
 
-Each change is written with its log row and its event, in the caller's transaction.
+Each change is written with its audit entry and its event, in the caller's transaction.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,11 @@ from certline.models.states import OPEN, CertificateStatus, OrderKind
 
 
 def open_succession(db: Session, line_id: str) -> Order | None:
-    """The open order whose certificate will succeed that of a line, the newest first.
+    """Return the newest open renewal or reissue of a line, or None.
 
-    The line stays locked until the transaction ends, so nobody else begins one meanwhile.
+    The line stays locked until the transaction ends, so no other transaction can start one meanwhile.
     """
+    # FOR NO KEY UPDATE (`key_share`): rows that merely refer to the line can still be inserted.
     db.execute(select(Line.id).where(Line.id == line_id).with_for_update(key_share=True))
     query = select(Order).where(
         Order.line_id == line_id, Order.predecessor_id.is_not(None), Order.status.in_(OPEN)
@@ -35,7 +36,7 @@ def open_succession(db: Session, line_id: str) -> Order | None:
 
 
 def siblings(db: Session, order: Order) -> set[int]:
-    """The sslIds of other orders that succeed, or were to succeed, the same certificate."""
+    """Return the sslIds of other orders (reissues excepted) with the same predecessor as this one."""
     if order.predecessor_id is None:
         return set()
     query = select(Order.scm_id).where(
@@ -48,7 +49,10 @@ def siblings(db: Session, order: Order) -> set[int]:
 
 
 def last_reissue(db: Session, order: Order, ssl_id: int | None) -> datetime | None:
-    """When another reissue of that sslId was last sent: its mark at SCM is not this order's."""
+    """Return when another reissue of that sslId was last sent, or None.
+
+    Reconciling needs it because the mark that a reissue leaves on SCM's record may be the other one's.
+    """
     query = select(func.max(Order.sent_at)).where(
         Order.account_id == order.account_id,
         Order.scm_id == ssl_id,
@@ -59,9 +63,9 @@ def last_reissue(db: Session, order: Order, ssl_id: int | None) -> datetime | No
 
 
 def supersede(db: Session, order: Order, successor: Certificate, *, is_news: bool = True) -> None:
-    """Put a certificate in its predecessor's place: one of a line is the one to use.
+    """Make a certificate the one in use of its line, and mark the line's other active ones as superseded.
 
-    Where that `is_news`, others are told.
+    `is_news`: publish an event about it. Failed renewals of the line are forgotten.
     """
     successor.supersedes_id = order.predecessor_id
     renewal_worked(db, successor.line_id)
@@ -72,11 +76,11 @@ def supersede(db: Session, order: Order, successor: Certificate, *, is_news: boo
         .with_for_update()
     )
     for certificate in others.all():
-        # The line is renewed by itself as before, from its newest certificate on.
+        # Automatic renewal continues with the line's newest certificate.
         successor.auto_renew |= certificate.auto_renew
         certificate.auto_renew, certificate.renews_at = False, None
         if certificate.status is not CertificateStatus.ACTIVE:
-            continue  # it has expired meanwhile
+            continue  # expired meanwhile, and an expired certificate stays expired
         certificate.status = CertificateStatus.SUPERSEDED
         record(
             db,
@@ -108,10 +112,10 @@ def take_its_place(
     *,
     news_before: datetime | None = None,
 ) -> None:
-    """Put an imported certificate where it belongs among those of its line: SCM's ids rise, so the
-    one with the highest is the one to use.
+    """Insert an imported certificate among those of its line, in the sequence of SCM's rising ids.
 
-    Others are told where what it succeeds was here before that time; without one, always.
+    The certificate with the highest id is the one in use. If it supersedes another, an event is published;
+    with `news_before` only if the superseded one was stored before that time.
     """
     others = select(Certificate).where(
         Certificate.line_id == certificate.line_id, Certificate.scm_id != certificate.scm_id
@@ -129,6 +133,7 @@ def take_its_place(
     ).first()
     if older is not None:
         order.predecessor_id = older.id
+    # Imports may arrive in any sequence: the certificate becomes the one in use, or goes before a newer one.
     if newer is None and older is not None:
         is_news = news_before is None or older.created_at < news_before
         supersede(db, order, certificate, is_news=is_news)
@@ -148,8 +153,10 @@ def _put_before(newer: Certificate, earlier: Sequence[Certificate]) -> None:
 
 
 def revoke_old_later(db: Session, order: Order) -> Command | None:
-    """Have the certificate that a reissue succeeded revoked by its serial number, after the time
-    that was asked for; a row that is due then. There is none before the successor is here.
+    """Queue the revocation of a reissued certificate, due after the time that its reissue command named.
+
+    To be called once the successor is stored. Returns the command, or None if no revocation was requested.
+    The command names our certificate id: both versions share one sslId, so SCM has to be given the serial number.
     """
     asked = None if order.command_id is None else db.get(Command, order.command_id)
     if asked is None or asked.type is not CommandType.REISSUE or order.predecessor_id is None:
@@ -194,7 +201,10 @@ def mark_revoked(
     comments: str,
     at: datetime | None = None,
 ) -> None:
-    """A certificate is revoked at SCM: now, or at a time that SCM says. It renews itself no more."""
+    """Record that a certificate was revoked at SCM (`at`, or now), and take it out of automatic renewal.
+
+    `reason`: a reason code of the contract, such as `key-compromise`.
+    """
     when = at or clock(db)
     account = db.get_one(Account, certificate.account_id)
     certificate.status = CertificateStatus.REVOKED

@@ -1,6 +1,6 @@
-"""The business rules of an order, checked against what was last synced, before anything is sent.
+"""Business rules of an order, checked against the last sync before anything is sent to SCM.
 
-Pure: rows in, problems out (design, section 4; scm-api, sections 2.2, 2.3 and 5).
+Pure functions: rows in, problems out (design, section 4; scm-api, sections 2.2, 2.3 and 5).
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,10 +21,10 @@ from certline.models.validation import BadCommandError
 
 Row = TypeVar("Row", bound=Synced)
 
-# scm-api, section 5: a common name has at most 64 characters, the requesters' list 512.
+# Characters (scm-api, section 5): of a common name, and of the comma-separated list of requesters.
 LONGEST_COMMON_NAME = 64
 LONGEST_REQUESTERS = 512
-# Keys in the order in which they are taken where nobody said which.
+# Default keys, in the sequence in which they are tried.
 USUAL_KEYS = (
     ("RSA", "2048"),
     ("EC", "P-256"),
@@ -36,7 +36,7 @@ USUAL_KEYS = (
 
 @dataclass(frozen=True)
 class Offer:
-    """What SCM offers the account, as last synced."""
+    """Organisations, domains, profiles and custom fields that SCM offers an account, as last synced."""
 
     organizations: Sequence[Organization]
     domains: Sequence[Domain]
@@ -46,7 +46,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class CheckedOrder:
-    """An order that may be sent: the ids it resolved to, and what to tell the person."""
+    """An order that may be sent: its resolved organisation and profile, and warnings for the user."""
 
     organization: Organization
     profile: Profile
@@ -54,10 +54,10 @@ class CheckedOrder:
 
 
 def check_order(wanted: OrderCommand, offer: Offer, today: date) -> CheckedOrder:
-    """Check one order against the offer. Raises BadCommandError with every problem found."""
+    """Check an order against the offer. Raises BadCommandError with every problem found, not only the first."""
     if not offer.organizations or not offer.profiles:
         raise BadCommandError(
-            ["nothing is known yet of what SCM offers this account: run `certline sync` first"]
+            ["SCM's data has not been synced for this account yet: run `certline sync` first"]
         )
     problems: list[str] = []
     organization = _find("organization", wanted.organization, offer.organizations, problems)
@@ -69,8 +69,8 @@ def check_order(wanted: OrderCommand, offer: Offer, today: date) -> CheckedOrder
     if organization is not None:
         if organization.orders == "off":
             warnings.append(
-                f"SCM takes no order for {organization.name} over its API, as last synced: an "
-                'administrator has to switch "Enable Web/REST API" on (tab SSL)'
+                f"SCM accepts no orders for {organization.name} over its API, as last synced: an "
+                'administrator has to switch on "Enable Web/REST API" (tab SSL)'
             )
         for name in dict.fromkeys([wanted.common_name, *wanted.sans]):
             problem, warning = judge_name(name, organization, offer.domains, today)
@@ -78,14 +78,17 @@ def check_order(wanted: OrderCommand, offer: Offer, today: date) -> CheckedOrder
             warnings += [warning] if warning else []
     if problems or organization is None or profile is None:
         raise BadCommandError(problems)
-    # Names of one domain have the same said of them.
+    # Several names in one domain yield the same warning.
     return CheckedOrder(organization, profile, list(dict.fromkeys(warnings)))
 
 
 def judge_name(
     name: str, organization: Organization, domains: Iterable[Domain], today: date
 ) -> tuple[str | None, str | None]:
-    """Whether a name lies in a delegated, validated domain: (problem or None, warning or None)."""
+    """Check that a name is in a delegated, validated domain. Returns (problem or None, warning or None).
+
+    An expired validation is only a warning: SCM decides.
+    """
     bare = name.removeprefix("*.")
     covering = [
         domain
@@ -93,8 +96,8 @@ def judge_name(
         if domain.gone_at is None and f".{bare}".endswith(f".{domain.name.removeprefix('*.')}")
     ]
     if not covering:
-        return f"{name} lies in no domain of this account (see `certline domain list`)", None
-    # The most specific domain speaks for the name, its plain form before its wildcard form.
+        return f"{name} is not in any domain of this account (see `certline domain list`)", None
+    # The most specific domain counts; of the same domain, the plain entry before the wildcard one.
     covering.sort(
         key=lambda domain: (-len(domain.name.removeprefix("*.")), domain.name.startswith("*."))
     )
@@ -115,7 +118,10 @@ def judge_name(
 
 
 def find_offered(noun: str, text: str, rows: Sequence[Row]) -> Row:
-    """What SCM offers under that id or name. Raises BadCommandError."""
+    """Return the organisation or profile (`noun`) with that id or name.
+
+    Raises BadCommandError if it is unknown, ambiguous, or no longer exists at SCM.
+    """
     problems: list[str] = []
     found = _find(noun, text, rows, problems)
     if found is None:
@@ -125,6 +131,7 @@ def find_offered(noun: str, text: str, rows: Sequence[Row]) -> Row:
 
 def _find(noun: str, text: str, rows: Sequence[Row], problems: list[str]) -> Row | None:
     present = [row for row in rows if row.gone_at is None]
+    # An id counts before a name, and an exact name before one in another case.
     exact = [row for row in present if str(row.scm_id) == text]
     exact = exact or [row for row in present if row.name == text]
     found = exact or [row for row in present if row.name.lower() == text.lower()]
@@ -132,7 +139,7 @@ def _find(noun: str, text: str, rows: Sequence[Row], problems: list[str]) -> Row
         return found[0]
     if found:
         ids = ", ".join(str(row.scm_id) for row in found)
-        problems.append(f"{noun}: {text!r} names several; use one of the ids {ids}")
+        problems.append(f"{noun}: {text!r} is ambiguous; use one of the ids {ids}")
         return None
     if any(str(row.scm_id) == text or row.name == text for row in rows):
         problems.append(f"{noun}: {text!r} is gone at SCM")
@@ -163,7 +170,7 @@ def _profile_problems(wanted: OrderCommand, profile: Profile) -> list[str]:
 
 
 def key_problem(profile: Profile, algorithm: str, size: str) -> str | None:
-    """Why a profile allows no key of that kind; None where it does, or doesn't say."""
+    """Return why a profile does not allow that kind of key; None if it does, or if it lists no key types."""
     key_types: dict[str, list[str]] = profile.key_types
     sizes = key_types.get(algorithm)
     if not key_types or (sizes is not None and (not sizes or size in sizes)):
@@ -176,8 +183,9 @@ def key_problem(profile: Profile, algorithm: str, size: str) -> str | None:
 def usual_key(
     profile: Profile | None, algorithm: str | None = None, size: str | None = None
 ) -> tuple[str, str]:
-    """Algorithm and size of a key of which one or both are open: the first usual one that the profile
-    allows. Where it allows none, or isn't known, the check of the order says so.
+    """Return (algorithm, size) of a key with one or both unspecified: the first default that the profile allows.
+
+    If the profile is unknown or allows none, the first default is returned; `check_order` reports the problem.
     """
     if algorithm is not None and size is not None:
         return algorithm, size
@@ -198,7 +206,7 @@ def _field_problems(wanted: OrderCommand, custom_fields: Sequence[CustomField]) 
         )
     if wanted.csr is None and wanted.key_size.startswith("P-") != (wanted.key_algorithm == "EC"):
         problems.append(
-            f"key_size: {wanted.key_size} is no size of {wanted.key_algorithm} "
+            f"key_size: {wanted.key_size} is not a size of {wanted.key_algorithm} "
             "(RSA: 2048, 3072, 4096; EC: P-256, P-384)"
         )
     known = {row.name for row in custom_fields}
@@ -216,9 +224,10 @@ def _field_problems(wanted: OrderCommand, custom_fields: Sequence[CustomField]) 
 
 
 def _delegated(domain: Domain, organization: Organization) -> bool:
-    # Not every role is shown the delegations; SCM itself decides then.
+    # SCM doesn't show the delegations to every role; without them, SCM decides when the order is sent.
     if not domain.delegations:
         return True
+    # A department may also use what is delegated to its organisation.
     return any(
         delegation.get("org_id") in {organization.scm_id, organization.parent_id} - {None}
         and "SSL" in (delegation.get("cert_types") or ["SSL"])
@@ -227,7 +236,7 @@ def _delegated(domain: Domain, organization: Organization) -> bool:
 
 
 def _over(domain: Domain, today: date) -> bool:
-    # SCM's dates have no zone: the day itself still counts as valid.
+    # SCM's dates have no time zone, so the last day still counts as valid.
     return domain.validation_expires is not None and domain.validation_expires < today
 
 

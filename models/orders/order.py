@@ -1,4 +1,4 @@
-"""Orders: what was asked of SCM, the states an order goes through and the only legal moves."""
+"""Orders: one row for each request to SCM for a certificate, its statuses and the legal moves between them."""
 
 from datetime import datetime
 from typing import Any
@@ -15,18 +15,18 @@ from certline.models.validation import BadCommandError
 
 
 class IllegalMoveError(Exception):
-    """An order was to become something that its present state does not allow."""
+    """A move that the order's present status does not allow (see `MOVES`)."""
 
 
 _OPEN_SQL = "status IN ({})".format(", ".join(f"'{status.value}'" for status in sorted(OPEN)))
 
 
 class Order(Base):
-    """One intent to get one certificate from SCM."""
+    """One request to SCM for one certificate, or the record of a certificate imported from SCM."""
 
     __tablename__ = "order"
     __table_args__ = (
-        # One intent, one order: a second one for the same business key waits for the first to end.
+        # At most one open order for the same business key; another one needs the first to end.
         Index(
             "order_business_key_open", "business_key", unique=True, postgresql_where=text(_OPEN_SQL)
         ),
@@ -66,8 +66,8 @@ class Order(Base):
     )
     scm_id: Mapped[int | None]
     scm_status: Mapped[str | None]
-    # As SCM said last: its certificate's serial number (hex), whether a successor was ordered, and
-    # whether SCM renews it by itself.
+    # As SCM last reported: the certificate's serial number (hex), whether a successor was ordered, and
+    # whether SCM renews the certificate automatically.
     scm_serial: Mapped[str | None]
     scm_renewed: Mapped[bool] = mapped_column(default=False)
     scm_auto_renew: Mapped[bool] = mapped_column(default=False)
@@ -91,11 +91,11 @@ class Order(Base):
     comments: Mapped[str] = mapped_column(default="")
     external_requesters: Mapped[list[str]] = mapped_column(default=list)
     custom_fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    # Counts up with each claim; an answer is stored only by the claim that asked.
+    # Incremented by each claim: the late result of an old claim is recognised by its fence, and not stored.
     fence: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[datetime | None]
-    # Reconciling: looks in a row that found nothing, and what the last look found at SCM.
+    # Reconciling: checks in a row that settled nothing, and the candidates that the last one found at SCM.
     looks: Mapped[int] = mapped_column(default=0)
     found: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     polls: Mapped[int] = mapped_column(default=0)
@@ -105,7 +105,7 @@ class Order(Base):
     certificate_id: Mapped[str | None] = mapped_column(
         ForeignKey("certificate.id", use_alter=True, name="order_certificate_id_fkey")
     )
-    # The certificate that a renewal or a reissue succeeds, and why a reissue is asked for.
+    # The certificate that a renewal or a reissue succeeds, and the reason given for a reissue.
     predecessor_id: Mapped[str | None] = mapped_column(
         ForeignKey("certificate.id", use_alter=True, name="order_predecessor_id_fkey")
     )
@@ -119,20 +119,21 @@ class Order(Base):
     key: Mapped[PrivateKey | None] = relationship(lazy="raise")
 
     def become(self, status: OrderStatus) -> None:
-        """Move to another state. Raises IllegalMoveError where MOVES has no such move."""
+        """Set the status. Raises IllegalMoveError if `MOVES` does not allow it."""
         if status not in MOVES[self.status]:
             raise IllegalMoveError(f"order {self.id} cannot go from {self.status} to {status}")
         self.status = status
 
     @property
     def names(self) -> list[str]:
-        """Every name of the certificate, the common name first, each once."""
+        """Names of the certificate without duplicates, the common name first."""
         return list(dict.fromkeys([self.common_name, *self.sans]))
 
     @property
     def renewed_line(self) -> str | None:
-        """The line that it renews; None for any other order. A renewal that its profile doesn't allow,
-        and that is ordered anew, renews its line all the same.
+        """Id of the line that this order renews, or None if it renews none.
+
+        If a profile allows no renewal, a new order with a predecessor is sent instead; it counts as a renewal too.
         """
         renews = self.predecessor_id is not None and self.kind is not OrderKind.REISSUE
         return self.line_id if renews else None
@@ -142,14 +143,16 @@ class Order(Base):
 
 
 def orders(db: Session, statuses: list[OrderStatus] | None = None) -> list[Order]:
-    """Orders, the newest first; of the given states only, where any are given."""
+    """Load orders, the newest first; with `statuses`, only those with one of them."""
     query = select(Order).order_by(Order.created_at.desc(), Order.id.desc())
     return list(db.scalars(query.where(Order.status.in_(statuses)) if statuses else query))
 
 
 def order_known_as(db: Session, name: str, account: str | None = None) -> Order | None:
-    """The order with that id, or `scm:<sslId>` (of that account, where one is named); of several
-    versions of one sslId the newest. Raises BadCommandError where several accounts have the sslId.
+    """Return the order with that id, or None; `scm:<sslId>` finds it by SCM's id, in `account` if one is given.
+
+    Of several orders with one sslId (reissues) the newest is returned. Raises BadCommandError if orders of
+    several accounts have the sslId.
     """
     if not name.startswith("scm:"):
         return db.get(Order, name.upper())
@@ -163,26 +166,29 @@ def order_known_as(db: Session, name: str, account: str | None = None) -> Order 
             newest.setdefault(order.account.name, order)
     if len(newest) > 1:
         ids = ", ".join(f"{order.id} ({name})" for name, order in sorted(newest.items()))
-        raise BadCommandError([f"order: {name} is of several accounts; say which by its id: {ids}"])
+        raise BadCommandError([f"order: {name} is in several accounts; use one of the ids: {ids}"])
     return next(iter(newest.values()), None)
 
 
 def order_of_command(db: Session, command_id: str) -> Order | None:
-    """The order that a command asked for."""
+    """Return the order that a command led to, or None."""
     return db.scalar(select(Order).where(Order.command_id == command_id))
 
 
 def open_twin(db: Session, business_key: str) -> Order | None:
-    """The open order of the same intent. The key stays locked until the transaction ends, so nobody
-    else places its first order meanwhile.
+    """Return the open order with the same business key, or None.
+
+    The key stays locked until the transaction ends, so no other transaction can place an order for it meanwhile.
     """
+    # An advisory lock, because there may be no row yet to lock. Without it the second of two
+    # transactions would fail at the unique index `order_business_key_open`.
     db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(business_key, 0))))
     query = select(Order).where(Order.business_key == business_key, Order.status.in_(OPEN))
     return db.scalars(query).first()
 
 
 def rivals(db: Session, order: Order) -> set[int]:
-    """The sslIds that belong to other orders of the same common name: surely not this one's."""
+    """Return the sslIds of the account's other orders with the same common name: this order has none of them."""
     query = select(Order.scm_id).where(
         Order.account_id == order.account_id,
         Order.common_name == order.common_name,
@@ -192,8 +198,9 @@ def rivals(db: Session, order: Order) -> set[int]:
 
 
 def newer_orders(db: Session, order: Order) -> list[tuple[int, str]]:
-    """(sslId, common name) of the newest orders that SCM took after this one was sent: where SCM's
-    list shows one of them, it is current.
+    """Return (sslId, common name) of up to three orders sent after this one and accepted by SCM, newest first.
+
+    If SCM's list shows one of them, the list is recent enough to show this order too.
     """
     query = (
         select(Order.scm_id, Order.common_name)
@@ -210,6 +217,7 @@ def newer_orders(db: Session, order: Order) -> list[tuple[int, str]]:
 
 
 def locked(db: Session, order_id: str) -> Order:
-    """The order as it is now, locked until the transaction ends."""
+    """Load the order afresh and lock its row until the transaction ends."""
+    # of=Order: its account is joined, and must not be locked with it.
     query = select(Order).where(Order.id == order_id).with_for_update(of=Order)
     return db.scalars(query.execution_options(populate_existing=True)).one()

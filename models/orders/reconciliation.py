@@ -1,28 +1,28 @@
-"""What is decided of an order whose outcome is unknown: a pure rule over what SCM shows."""
+"""Decision on an order whose outcome is unknown: pure rules over what SCM shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-# Looks in a row that find nothing, before a person decides: SCM then shows nothing newer either,
-# so its list may lag.
+# Checks in a row that find nothing and can't prove SCM's list current (no newer order in it either),
+# before the order goes to review.
 MOST_LOOKS = 5
 
 
 class Match(StrEnum):
-    """How surely a record at SCM is ours."""
+    """Certainty that a record at SCM is our order."""
 
     SURE = (
-        "sure"  # it has our reference, our public key, or is the one successor of its predecessor
+        "sure"  # it has our reference or public key, or it is the only successor of its predecessor
     )
-    POSSIBLE = "possible"  # nothing speaks against it, and nothing proves it
+    POSSIBLE = "possible"  # it fits, but nothing proves that it is ours
     NO = "no"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A record at SCM that could be the order; `why` says what speaks for or against it."""
+    """A record at SCM that may be the order; `why` gives the reason for its `match`."""
 
     ssl_id: int
     match: Match
@@ -31,31 +31,32 @@ class Candidate:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        """As it is kept with the order and in the log."""
+        """Return the candidate as JSON, for the order's row and the audit entry."""
         told = {"scm_id": self.ssl_id, "match": self.match.value, "why": self.why}
         return told | {"source": self.source} | self.facts
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """One look at SCM. `witness` is the sslId of a newer order of ours that the same list shows:
-    it proves that the list is current; None where there is none.
+    """Result of one check at SCM.
+
+    `witness`: the sslId of a newer order of ours in the same list, which proves that the list is current; or None.
     """
 
     candidates: Sequence[Candidate] = ()
     witness: int | None = None
-    # Nothing can be missing from it: a record that is read by its id needs no witness.
+    # True if the result is complete without a witness: a record read by its id does not lag like the list.
     is_current: bool = False
     remarks: Sequence[str] = ()
 
     @property
     def proves_absence(self) -> bool:
-        """Whether what it doesn't show isn't there."""
+        """True if an order that this check did not find does not exist at SCM."""
         return self.is_current or self.witness is not None
 
 
 class Choice(StrEnum):
-    """What is done with the order."""
+    """Decision on the order."""
 
     ADOPT = "adopt"
     RESEND = "resend"
@@ -65,7 +66,7 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The choice, and the sentence that goes into the log; `ssl_id` where one is adopted."""
+    """The choice, and its reason for the log; `ssl_id` is set only for ADOPT."""
 
     choice: Choice
     why: str
@@ -73,34 +74,34 @@ class Verdict:
 
 
 def judge(sighting: Sighting, looks: int) -> Verdict:
-    """Decide after a look; `looks` earlier ones in a row have settled nothing.
+    """Decide after a check; `looks` is the number of checks in a row before it that settled nothing.
 
-    SCM knows no idempotency key, so a wrong "it isn't there" is a second order that costs money:
-    it takes two looks, and the proof that the list is current (pipeline facts, section 3.1).
+    SCM has no idempotency key, so sending an order that does exist buys a second certificate. Sending it again
+    therefore takes two checks and the proof that the list is current (pipeline facts, section 3.1).
     """
     sure = [found for found in sighting.candidates if found.match is Match.SURE]
     possible = [found for found in sighting.candidates if found.match is Match.POSSIBLE]
     if len(sure) == 1:
         found = sure[0]
         return Verdict(Choice.ADOPT, f"SCM has it as {found.ssl_id}: {found.why}", found.ssl_id)
-    if sure:
+    if sure:  # perhaps ordered twice: adopting either would leave the other one unmanaged
         ids = ", ".join(str(found.ssl_id) for found in sure)
         return Verdict(Choice.REVIEW, f"SCM has it {len(sure)} times: {ids}")
     if possible:
         ids = ", ".join(str(found.ssl_id) for found in possible)
         if looks:
-            return Verdict(Choice.REVIEW, f"it may be SCM's {ids}, and nothing proves it")
-        return Verdict(Choice.LOOK_AGAIN, f"it may be SCM's {ids}; that is not sure yet")
+            return Verdict(Choice.REVIEW, f"it may be SCM's {ids}, but nothing proves it")
+        return Verdict(Choice.LOOK_AGAIN, f"it may be SCM's {ids}; this is not certain yet")
     if sighting.proves_absence:
-        if looks:
-            why = "SCM has not got it: two looks found nothing, and its list is current"
+        if looks:  # the second check in a row: only now is it safe to send the order again
+            why = "SCM does not have it: two checks found nothing, and its list is current"
             return Verdict(Choice.RESEND, f"{why}{_seen(sighting)}")
         return Verdict(Choice.LOOK_AGAIN, f"SCM shows no such order{_seen(sighting)}")
     if looks + 1 >= MOST_LOOKS:
-        why = f"SCM shows no such order in {looks + 1} looks, and nothing newer: its list may lag"
+        why = f"SCM showed no such order in {looks + 1} checks, and no newer one: its list may lag"
         return Verdict(Choice.REVIEW, why)
     return Verdict(
-        Choice.LOOK_AGAIN, "SCM shows no such order, and nothing newer that proves its list current"
+        Choice.LOOK_AGAIN, "SCM shows no such order, and no newer one to prove its list current"
     )
 
 

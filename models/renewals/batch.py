@@ -1,7 +1,7 @@
-"""Many renewals as one intent: a batch with its pace, and its members one row each.
+"""Batches: many renewals requested at once, with a pace, and one row for each member.
 
-Nothing waits in a queue: a member gets its command when its turn comes, so a batch is paused by
-leaving its members where they are.
+A member gets its command only when its turn comes, so no message waits in a queue and pausing a batch needs no
+recall.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,24 +32,24 @@ from certline.models.states import OrderKind, OrderStatus
 
 
 class BatchStatus(StrEnum):
-    """Whether a batch goes on."""
+    """Status of a batch."""
 
     RUNNING = "running"
-    PAUSED = "paused"  # its members stay where they are; those that have their command go on
-    DONE = "done"  # nothing of it goes on by itself any more
+    PAUSED = "paused"  # no further member gets a command; those that have one continue
+    DONE = "done"  # no member continues automatically any more
 
 
 class MemberStatus(StrEnum):
-    """Whether a member has had its turn."""
+    """Status of a member within its batch; see `State` for its renewal."""
 
     WAITING = "waiting"
     RELEASED = "released"  # it has its command
-    REFUSED = "refused"  # it can't be renewed, and nothing was sent
-    CANCELLED = "cancelled"  # a person gave it up before its turn, and nothing was sent
+    REFUSED = "refused"  # it can't be renewed; nothing was sent
+    CANCELLED = "cancelled"  # its batch was cancelled before its turn; nothing was sent
 
 
 class State(StrEnum):
-    """How a member stands; of a released one its order and its command say so."""
+    """State of a member's renewal; for a released member it follows from its order and its command."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -61,7 +61,7 @@ class State(StrEnum):
 
 
 class RenewalBatch(Base):
-    """Many renewals that somebody asked for at once; without `per_hour` as fast as SCM may be asked."""
+    """Many renewals requested at once; without `per_hour` they run as fast as the rate limits allow."""
 
     __tablename__ = "renewal_batch"
     __table_args__ = (CheckConstraint("per_hour > 0", name="pace_goes_forwards"),)
@@ -70,11 +70,11 @@ class RenewalBatch(Base):
     status: Mapped[BatchStatus] = mapped_column(
         stored_by_value(BatchStatus), default=BatchStatus.RUNNING
     )
-    # In the words of who asked: which certificates.
+    # Which certificates, in the words of the request.
     selection: Mapped[str]
     per_hour: Mapped[int | None]
     reuse_key: Mapped[bool] = mapped_column(default=False)
-    # When the next member's turn is, by the pace.
+    # When the next member is due, by the pace.
     next_at: Mapped[datetime] = mapped_column(server_default=func.now())
     requested_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -85,7 +85,7 @@ class RenewalBatch(Base):
 
 
 class RenewalMember(Base):
-    """A certificate of a batch. The row stays when the certificate is deleted."""
+    """A certificate of a batch. The row remains if the certificate is deleted."""
 
     __tablename__ = "renewal_member"
     __table_args__ = (
@@ -109,6 +109,7 @@ class RenewalMember(Base):
         ForeignKey("renewal_batch.id", ondelete="CASCADE"), primary_key=True
     )
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    # Copies rather than foreign keys, so that the row can outlive the certificate.
     certificate_id: Mapped[str]
     line_id: Mapped[str]
     common_name: Mapped[DnsText]
@@ -122,7 +123,10 @@ class RenewalMember(Base):
 
 @dataclass(frozen=True)
 class Member:
-    """A member as it stands. `ordered_anew`: its profile allows no renewal, so it became a new order."""
+    """A member with the state of its renewal.
+
+    `ordered_anew`: its profile allows no renewal, so a new order was sent instead.
+    """
 
     certificate_id: str
     common_name: str
@@ -136,7 +140,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many members of a batch stand where."""
+    """Counts of a batch's members by state."""
 
     waiting: int = 0
     running: int = 0
@@ -148,16 +152,17 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All members."""
         ended = self.renewed + self.failed + self.review + self.refused + self.cancelled
         return self.open + ended
 
     @property
     def open(self) -> int:
-        """Those that go on by themselves."""
+        """Members that continue automatically: waiting or running."""
         return self.waiting + self.running
 
 
+# The first condition that applies wins: the member's own status, then its order's, then its command's.
 _STATE = case(
     (RenewalMember.status == MemberStatus.WAITING, literal(State.WAITING.value)),
     (RenewalMember.status == MemberStatus.REFUSED, literal(State.REFUSED.value)),
@@ -169,7 +174,7 @@ _STATE = case(
     ),
     (Order.status == OrderStatus.REVIEW, literal(State.REVIEW.value)),
     (Order.id.is_not(None), literal(State.RUNNING.value)),
-    # Without an order it was refused by a rule, or what it was about was deleted.
+    # Without an order: not placed yet, refused by a rule, or the order was deleted since.
     (Command.status.in_(OPEN), literal(State.RUNNING.value)),
     (Command.status == CommandStatus.REVIEW, literal(State.REVIEW.value)),
     else_=literal(State.FAILED.value),
@@ -177,12 +182,12 @@ _STATE = case(
 
 
 def batches(db: Session) -> list[RenewalBatch]:
-    """Every batch, the newest first."""
+    """Load all batches, the newest first."""
     return list(db.scalars(select(RenewalBatch).order_by(RenewalBatch.id.desc())))
 
 
 def members_of(db: Session, batch_id: str, states: Collection[State] = ()) -> list[Member]:
-    """The members of a batch in the order of their turns; of these states only, where any are given."""
+    """Load the members of a batch in the sequence of their turns; with `states`, only those in one of them."""
     columns = (
         RenewalMember.certificate_id,
         RenewalMember.common_name,
@@ -203,7 +208,7 @@ def members_of(db: Session, batch_id: str, states: Collection[State] = ()) -> li
 
 
 def counts_of(db: Session, batch_ids: Sequence[str]) -> dict[str, Counts]:
-    """How the members of these batches stand."""
+    """Return the counts of each batch's members, by the batch's id."""
     query = _joined(select(RenewalMember.batch_id, _STATE.label("state"), func.count()))
     query = query.where(RenewalMember.batch_id.in_(batch_ids))
     found: dict[str, dict[str, int]] = {batch_id: {} for batch_id in batch_ids}
@@ -213,7 +218,7 @@ def counts_of(db: Session, batch_ids: Sequence[str]) -> dict[str, Counts]:
 
 
 def ended_since(db: Session, batch_id: str, moment: datetime) -> int:
-    """How many renewals of a batch have ended since a moment: what it achieves just now."""
+    """Return how many renewals of a batch have ended since `moment`: a measure of its present speed."""
     query = (
         select(func.count())
         .select_from(RenewalMember)
@@ -224,6 +229,8 @@ def ended_since(db: Session, batch_id: str, moment: datetime) -> int:
 
 
 def _joined(question: Select[Any]) -> Select[Any]:
+    # Outer joins: a member without a command, and a command without an order, count too. A renew command's
+    # subject is its certificate until an order is placed, and then that order.
     return (
         question.select_from(RenewalMember)
         .outerjoin(Command, Command.id == RenewalMember.command_id)

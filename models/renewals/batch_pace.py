@@ -1,34 +1,36 @@
-"""How fast a batch of renewals goes: pure rules over its pace, as in `models/accounts/rate_limit.py` (GCRA).
+"""Pace of a batch: pure rules (GCRA, as in `models/pace.py`) for a number of renewals an hour.
 
-A pace is a number an hour. It is never made up for more than a minute: whatever was down or
-paused, the next hour has no more than that minute's share on top.
+After an outage or a pause at most one minute of missed turns is made up.
 """
 
 import re
 from datetime import datetime, timedelta
 
 HOUR = timedelta(hours=1)
-# What is late by more is not made up.
+# Missed turns older than this are not made up.
 CATCH_UP = timedelta(minutes=1)
-# Members that have their command and were not sent yet: a minute of orders at the usual rate (two a
-# second), so that another person's order waits no longer behind them.
+# Most members that have a command but were not sent yet: one minute of orders at the default rate limit
+# (two a second), so that no other order waits longer than that behind a batch.
 WINDOW = 120
-# Over this time what a batch achieves is measured.
+# Time over which the actual speed of a batch is measured.
 MEASURED = timedelta(minutes=5)
 
 PACE = re.compile(r"([0-9]{1,6})(?:/(h|hour|min))?")
 
 
 def per_hour(written: str) -> int:
-    """A pace as it is written: `500/h`, `10/min`, or a number, which is an hour's. Raises ValueError."""
+    """Return renewals an hour from a pace such as `500/h`, `10/min` or `500` (an hour).
+
+    Raises ValueError if it is zero or not a pace.
+    """
     found = PACE.fullmatch(written.strip().lower())
     if found is None or not int(found[1]):
-        raise ValueError(f"{written!r} is no pace: write how many an hour, such as 500/h")
+        raise ValueError(f"{written!r} is not a pace: write a number per hour, such as 500/h")
     return int(found[1]) * (60 if found[2] == "min" else 1)
 
 
 def due_now(pace: int | None, next_at: datetime, now: datetime) -> int:
-    """How many members have their turn by now. Without a pace as many as the window has room for."""
+    """Return how many members are due by now; without a pace, WINDOW. `pace`: renewals an hour, or None."""
     if pace is None:
         return WINDOW
     late = min(now - next_at, CATCH_UP)
@@ -36,9 +38,10 @@ def due_now(pace: int | None, next_at: datetime, now: datetime) -> int:
 
 
 def next_turn(pace: int | None, next_at: datetime, now: datetime, released: int) -> datetime:
-    """When the member after so many has its turn."""
+    """Return when the next member is due, after `released` members got their command now."""
     if pace is None:
         return now
+    # From the previous due time, not from now: a producer that looks late must not slow the batch down.
     return max(next_at, now - CATCH_UP) + released * (HOUR / pace)
 
 
@@ -52,8 +55,10 @@ def ends_at(
     ended: int,
     measured: timedelta,
 ) -> datetime | None:
-    """When the last of a batch will have ended: by its pace, or by how many have `ended` in the time
-    that was `measured`, where there is no pace or it isn't kept. None while neither says anything.
+    """Estimate when the last renewal of a batch will have ended, or return None while nothing indicates it.
+
+    The estimate follows the pace. Without a pace, or if the batch lags behind it, it follows the actual speed:
+    `ended` renewals within `measured`. `waiting` and `running` are numbers of members.
     """
     achieved = None
     if ended and measured > timedelta(0):
@@ -61,6 +66,6 @@ def ends_at(
     if pace is None or not waiting:
         return achieved
     by_pace = max(next_at, now) + (waiting - 1) * (HOUR / pace)
-    # Nothing achieves more than its pace: only what lags far behind it says that it can't be kept.
+    # Small deviations from the pace are normal; below half of it, the pace evidently can't be kept.
     lags = achieved is not None and ended < pace * (measured / HOUR) / 2
     return max(by_pace, achieved) if lags and achieved is not None else by_pace

@@ -1,4 +1,4 @@
-"""What if certificates lived shorter: orders a day and what that means at SCM. Pure."""
+"""Forecast of a year of renewals for a given certificate lifetime: orders a day, load on SCM. Pure functions."""
 
 import math
 from collections import Counter
@@ -8,21 +8,21 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from certline.models.renewals.timing import Span, schedule, span_of, usual_cap
 
-# What a renewal asks of SCM when all goes well (docs/scm.md): the old record, one look at least while
-# SCM makes the certificate, and the certificate; and the order itself.
+# Calls to SCM for one renewal without problems (docs/scm.md). Reads: the old record, at least one poll
+# while SCM issues the certificate, and the certificate itself. Orders: the renewal.
 READS, ORDERS = 3, 1
-# A year: every month and every peak of it.
+# Time that a forecast covers: a year shows every seasonal peak.
 HORIZON = timedelta(days=365)
-# So many times the mean of the days that are looked at is a peak.
+# A day with at least this many times the mean is a peak.
 PEAK = 1.5
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """A year of renewals if every certificate that is ordered lived `lifetime` days.
+    """A year of renewals if every certificate ordered from now on is valid for `lifetime` days.
 
-    `license_units` are lines: a renewal needs none. Calls are those of the busiest hour, in which
-    the peak's renewals go out as fast as the rate limits let them: `peak_minutes` in all.
+    `license_units`: lines in use; renewals need no more. `calls_per_hour`: calls in the busiest hour, if the
+    renewals of the peak day are sent as fast as the rate limits allow, which takes `peak_minutes`.
     """
 
     lifetime: int
@@ -44,14 +44,15 @@ def forecast(
     rate_read: float,
     rate_order: float,
 ) -> Forecast:
-    """Play a year: each certificate is renewed on its day, and its successor lives `lifetime` days.
+    """Simulate a year in which each certificate is renewed on its day and its successor is valid `lifetime` days.
 
-    Rates are calls a second to SCM.
+    `cap`: renewals a day, or None for the usual cap. `rate_read`, `rate_order`: calls to SCM per second.
     """
     counts = _renewals(spans, timedelta(days=lifetime), today, cap)
+    # The busiest day; the earliest of several.
     peak = max(counts, key=lambda day: (counts[day], -day.toordinal()), default=None)
     busiest = 0 if peak is None else counts[peak]
-    # The slower of the two rates says how many renewals an hour there can be.
+    # The scarcer of the two rates limits the renewals an hour.
     per_hour = 3600 * min(rate_order / ORDERS, rate_read / READS)
     return Forecast(
         lifetime=lifetime,
@@ -68,9 +69,11 @@ def forecast(
 def _renewals(
     spans: Sequence[Span], lifetime: timedelta, today: date, cap: int | None
 ) -> Counter[date]:
-    """Renewals a day for a year, one generation after the other."""
+    """Return the renewals of each day of a year, planned one generation of successors after the other."""
     end = today + HORIZON
     counts: Counter[date] = Counter()
+    # The usual cap follows from the lifetime in the long run, so from the first successors, not from
+    # today's certificates.
     one_more = [_after(span, datetime.combine(today, time(), UTC), lifetime) for span in spans]
     cap = cap or usual_cap(one_more)
     generation = list(spans)
@@ -86,14 +89,14 @@ def _renewals(
 
 
 def peaks(counts: Mapping[date, int], most: int = 3) -> list[date]:
-    """The fullest days, those that have half as much again as the mean day; the fullest first."""
+    """Return up to `most` days with at least PEAK times the mean and two renewals, the busiest first."""
     mean = sum(counts.values()) / max(1, len(counts))
     high = [day for day, count in counts.items() if count >= max(2, PEAK * mean)]
     return sorted(high, key=lambda day: (-counts[day], day))[:most]
 
 
 def _stored(span: Span, planned: Mapping[str, date]) -> date:
-    """When the successor begins: a day later than its predecessor at least, however small the cap."""
+    """Return the first day of a successor: at least one day after its predecessor's, so the simulation ends."""
     return max(planned[span.id], span.not_before.date() + timedelta(days=1))
 
 

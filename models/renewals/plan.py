@@ -1,4 +1,4 @@
-"""Which certificates are selected for auto-renewal, when each is due, and what is known about them."""
+"""Certificates selected for automatic renewal: when each is due, and what is known about its successors."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,15 +24,16 @@ from certline.models.renewals.selection import (
 from certline.models.renewals.timing import Span, schedule, span_of, usual_cap
 from certline.models.states import OPEN, CertificateStatus, OrderStatus
 
-# A command that may still make a successor.
+# Statuses of a command that may still lead to a successor.
 GOING = (CommandStatus.QUEUED, CommandStatus.RUNNING, CommandStatus.HELD, CommandStatus.REVIEW)
-# A second certificate of the same line, in queries.
+# Alias for joining a certificate with another one of the same line.
 Newer = aliased(Certificate)
 
 
 class Selected(NamedTuple):
-    """A certificate that is renewed by itself, in so far as that is decided by it. `by`: who selected
-    it, or made the rule that does.
+    """A certificate selected for automatic renewal, with the columns that its renewal depends on.
+
+    `by`: the user who selected it or created the matching rule.
     """
 
     id: str
@@ -49,7 +50,7 @@ class Selected(NamedTuple):
 
 @dataclass(frozen=True)
 class Going:
-    """What is on its way to take a certificate's place: an order, or a command that has none yet."""
+    """An open order that will supersede a certificate, or an open command that has no order yet."""
 
     order_id: str | None
     text: str
@@ -58,8 +59,9 @@ class Going:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What is planned for an account's selected certificates, by certificate; those that have `going`
-    have no day of their own.
+    """Renewal plan of an account. `going` and `planned` are keyed by certificate id.
+
+    A certificate with an entry in `going` is being renewed already and has no planned day.
     """
 
     selected: Sequence[Selected]
@@ -69,13 +71,13 @@ class Outlook:
     planned: Mapping[str, date]
 
     def is_due(self, certificate_id: str) -> bool:
-        """Whether it is to be renewed today."""
+        """Return True if the certificate is planned for today or earlier."""
         day = self.planned.get(certificate_id)
         return day is not None and day <= self.today
 
     @property
     def late(self) -> list[Selected]:
-        """Those whose wanted date cannot be kept, for the cap is too small."""
+        """Certificates planned later than their wanted date, because the daily cap is too small."""
         return [
             each
             for each in self.selected
@@ -84,9 +86,9 @@ class Outlook:
 
 
 def selected_of(db: Session, setting: AutoRenewSetting) -> list[Selected]:
-    """The certificates of an account that are selected, those that end first on top.
+    """Load an account's certificates selected for automatic renewal, those that expire first at the top.
 
-    One that has expired is still renewed where it was selected before.
+    An expired certificate is included if it was selected before it expired.
     """
     rules = auto_renew_rules(db)
     makers = {rule.id: rule.created_by for rule in rules}
@@ -113,7 +115,7 @@ def selected_of(db: Session, setting: AutoRenewSetting) -> list[Selected]:
     found = []
     account_id, usual_days = setting.account_id, setting.days
     db.flush()
-    # Past the unit of work: each run asks for all of them.
+    # On the connection, without ORM objects: each run loads the whole selection.
     for row in db.connection().execute(query).all():
         own_id, line_id, order_id, name, begins, ends, marked, renews_at, by, days, rule_id = row
         found.append(
@@ -134,7 +136,7 @@ def selected_of(db: Session, setting: AutoRenewSetting) -> list[Selected]:
 
 
 def lines_of(selected: Collection[Selected]) -> dict[str, str]:
-    """The line of each certificate, by its id."""
+    """Return the line of each certificate, by the certificate's id."""
     return {each.id: each.line_id for each in selected}
 
 
@@ -146,8 +148,10 @@ def outlook(
     *,
     leave_out: Collection[str] = (),
 ) -> Outlook:
-    """The plan of an account as it stands now, without what is being renewed already and without
-    the certificates that are to be left out.
+    """Return an account's renewal plan as of now.
+
+    Certificates in `going` (being renewed) and in `leave_out` get no day. Days are UTC; today's room under the
+    cap is reduced by the renewals of earlier runs today.
     """
     today = clock(db).astimezone(UTC).date()
     cap = setting.cap_per_day or usual_cap([each.span for each in selected])
@@ -159,9 +163,10 @@ def outlook(
 def note_plan(
     db: Session, setting: AutoRenewSetting, ahead: Outlook, waits: Mapping[str, datetime]
 ) -> None:
-    """Write on each certificate whether it is selected, and when it renews itself.
+    """Store on each certificate whether it is selected, and when it will be renewed: the planned day at 00:00 UTC.
 
-    The day at midnight, UTC; `waits` has the times of those that are tried again later.
+    `waits`: the times of certificates whose renewal failed and will be retried; they replace the planned day.
+    Certificates that are no longer selected are cleared, and only changed rows are written.
     """
     days = {own_id: datetime.combine(day, time(), UTC) for own_id, day in ahead.planned.items()}
     days |= waits
@@ -182,14 +187,19 @@ def note_plan(
 
 
 def successions(db: Session, lines: Mapping[str, str]) -> dict[str, Going]:
-    """What is on its way to take the place of certificates; `lines` has the line of each of them."""
+    """Return the open command or order that will supersede each certificate, by certificate id.
+
+    `lines`: the line of each certificate, by certificate id. An order takes precedence over a command.
+    """
     found: dict[str, Going] = {}
     commands = select(Command.subject, Command.id, Command.status).where(
         Command.type == CommandType.RENEW, Command.status.in_(GOING)
     )
+    # A renew command's subject is its certificate only until an order is placed; the second query
+    # finds the orders.
     for own_id, command_id, state in db.execute(commands):
         if own_id is not None and own_id in lines:
-            said = f"a renewal is asked for: command {command_id} ({state})"
+            said = f"a renewal has been requested: command {command_id} ({state})"
             found[own_id] = Going(None, said, state is CommandStatus.REVIEW)
     orders = select(Order.line_id, Order.id, Order.kind, Order.status).where(
         Order.predecessor_id.is_not(None), Order.status.in_(OPEN), Order.line_id.is_not(None)
@@ -204,7 +214,7 @@ def successions(db: Session, lines: Mapping[str, str]) -> dict[str, Going]:
 
 
 def replaced_here(db: Session, selected: Collection[Selected]) -> dict[str, str]:
-    """The newer certificate in force of the same line, by the id of the older one."""
+    """Return the id of a newer active certificate of the same line, by the id of the selected one."""
     query = (
         select(Certificate.id, Newer.id)
         .join(Newer, Newer.line_id == Certificate.line_id)
@@ -219,7 +229,7 @@ def replaced_here(db: Session, selected: Collection[Selected]) -> dict[str, str]
 
 
 def renewed_by_us(db: Session, certificates: Collection[str]) -> set[str]:
-    """Those of which SCM has had a renewal of ours: that it calls them renewed is no news."""
+    """Return the ids of certificates whose successor we ordered, for which SCM's 'renewed' is expected."""
     if not certificates:
         return set()
     query = select(Order.predecessor_id).where(
@@ -230,7 +240,7 @@ def renewed_by_us(db: Session, certificates: Collection[str]) -> set[str]:
 
 
 def renewed_on(db: Session, account_id: int, day: date) -> int:
-    """How many of an account's certificates were renewed by themselves on that day (UTC)."""
+    """Return how many renewals of an account the automatic renewal decided on that day (UTC)."""
     begin = datetime.combine(day, time(), UTC)
     query = (
         select(func.count())
@@ -249,8 +259,9 @@ def renewed_on(db: Session, account_id: int, day: date) -> int:
 def _selection(
     rules: Sequence[AutoRenewRule],
 ) -> tuple[ColumnElement[str | None], ColumnElement[bool]]:
-    """The rule that a certificate is selected by, and whether it is selected at all."""
+    """Return the SQL for the rule that selects a certificate, and for whether the certificate is selected."""
     rule = first_rule(rules)
+    # A choice for the single line takes precedence over any rule.
     chosen = func.coalesce(AutoRenewChoice.selected, rule.is_not(None))
     alive = or_(
         Certificate.status == CertificateStatus.ACTIVE,

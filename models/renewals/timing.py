@@ -1,17 +1,16 @@
-"""When a certificate is renewed by itself. Pure: dates in, days out.
+"""Rules for the day on which a certificate is renewed automatically. Pure functions over dates.
 
-Sources: CA/Browser Forum ballot SC-081v3 (200 days from 2026-03-15, 100 from 2027-03-15, 47 from
-2029-03-15: a fixed "30 days before" would renew 47 days' worth 21 times a year, a third 12 times);
-Let's Encrypt's integration guide and certbot 4 (a third of the lifetime, half of a short one);
-RFC 9773 (ARI: a window, and a moment in it, so that what was issued together is not renewed
-together); design, section 6.
+With L the lifetime, D the configured days before expiry and h(line) in [0, 1) from a hash:
 
-With L the lifetime, D the days that a person asked for and h(line) in [0, 1) from a hash:
+- lead      = min(D, L/3), or min(D, L/2) if L is under 10 days
+- wanted    = not_after - lead: the latest date that is still on time
+- target    = wanted - h(line) x lead/5: the date aimed at, the same in every run
+- emergency = not_after - min(L/20, lead): from this date on the cap does not apply
 
-- lead      = min(D, L/3), and L/2 in place of L/3 where L is under 10 days
-- wanted    = not_after - lead: the last date that is right
-- target    = wanted - h(line) x lead/5: the date that is aimed at, the same in every run
-- emergency = not_after - min(L/20, lead): from that date on no cap counts
+Sources: CA/Browser Forum ballot SC-081v3 (maximum lifetime 200 days from 2026-03-15, 100 from 2027-03-15, 47 from
+2029-03-15: a fixed "30 days before" would renew a 47-day certificate 21 times a year, a third of the lifetime 12
+times); Let's Encrypt's integration guide and certbot 4 (a third of the lifetime, half of a short one); RFC 9773
+(ARI: a moment within a window, so that certificates issued together are not renewed together); design, section 6.
 """
 
 import hashlib
@@ -23,17 +22,20 @@ from functools import lru_cache
 from typing import NamedTuple
 
 SHORT_LIVED = timedelta(days=10)
-# The spread is that part of the lead: at 47 days three days, which cost half a renewal a year.
+# The spread is lead/5: three days for a 47-day certificate, which costs half a renewal a year.
 SPREAD = 5
-# Under that part of the lifetime nothing waits for anything but SCM.
+# In the last twentieth of its lifetime a certificate is renewed whatever the cap.
 EMERGENCY = 20
-# Where nobody named a cap: that many times the even load, so that a cliff of a whole estate becomes
-# half a lead's worth of days; and never fewer than so many.
+# The usual cap: ROOMY times the even load, so that certificates which all expire on one day are spread over
+# half a lead; and at least FEWEST a day.
 ROOMY, FEWEST = 2, 20
 
 
 class Span(NamedTuple):
-    """A certificate as the rules see it (`span_of`): a tuple, for a run makes one of each."""
+    """A certificate's dates, made by `span_of`. `days`: the configured days before expiry.
+
+    A tuple, because each run makes one for every certificate.
+    """
 
     id: str
     line_id: str
@@ -47,15 +49,16 @@ class Span(NamedTuple):
 
     @property
     def period(self) -> timedelta:
-        """From one renewal to the next, without the spread."""
+        """Time from one renewal to the next, without the spread."""
         return self.not_after - self.not_before - self.lead
 
 
 def span_of(
     own_id: str, line_id: str, not_before: datetime, not_after: datetime, days: int
 ) -> Span:
-    """The dates of a certificate. `days`: what was asked for; `line_id` is what it is spread by, for
-    it stays the same from renewal to renewal.
+    """Compute the dates of a certificate. `days`: the configured days before expiry.
+
+    The spread depends on `line_id`, which stays the same from renewal to renewal.
     """
     lead, spread, last = _stretches(not_after - not_before, days)
     wanted = not_after - lead
@@ -73,51 +76,52 @@ def span_of(
 
 
 def lead_of(lifetime: timedelta, days: int) -> timedelta:
-    """How long before its end a certificate is renewed at the latest; `days` is what was asked for."""
+    """Return how long before its expiry a certificate is renewed at the latest. `days`: the configured days."""
     part = 2 if lifetime < SHORT_LIVED else 3
     return min(timedelta(days=days), lifetime / part)
 
 
 @lru_cache(maxsize=1_000)  # an estate has few lifetimes and many certificates
 def _stretches(lifetime: timedelta, days: int) -> tuple[timedelta, timedelta, timedelta]:
-    """The lead, the spread, and how long before its end a certificate's emergency begins."""
+    """Return the lead, the spread, and how long before its expiry a certificate's emergency begins."""
     lead = lead_of(lifetime, days)
     return lead, lead / SPREAD, min(lifetime / EMERGENCY, lead)
 
 
-@lru_cache(maxsize=100_000)  # each run asks for every line's
+@lru_cache(maxsize=100_000)  # each run needs it for every line
 def share_of(line_id: str) -> float:
-    """A line's place in the spread, in [0, 1): the same on every machine and in every run."""
+    """Return a line's place in the spread, in [0, 1): the same on every machine and in every run."""
     return int.from_bytes(hashlib.sha256(line_id.encode()).digest()[:6]) / 2**48
 
 
 def even_load(spans: Collection[Span]) -> float:
-    """Renewals a day if they came evenly: the sum of 1/period."""
+    """Return the renewals a day if they were spread evenly: the sum of 1/period."""
     day, hour = timedelta(days=1), timedelta(hours=1)
     return sum(day / max(span.period, hour) for span in spans)
 
 
 def usual_cap(spans: Collection[Span]) -> int:
-    """The cap a day where nobody named one."""
+    """Return the daily cap for accounts that have none configured."""
     return max(FEWEST, math.ceil(ROOMY * even_load(spans)))
 
 
 def schedule(
     spans: Collection[Span], *, today: date, cap: int, taken: Mapping[date, int]
 ) -> dict[str, date]:
-    """The day of each certificate's renewal, by its id; `taken`: renewals that a day has already.
+    """Plan the day of each certificate's renewal, by certificate id. `taken`: renewals that a day has already.
 
-    Those with the earliest wanted date choose first (EDF: any other order may leave one of them
-    without a day, this one only where there is none). Each takes the latest day with room that is no
-    later than its target; else the first one up to its wanted date. So a full day pulls work
-    earlier, nothing is planned for the past, and the days of those that are left are the same
-    tomorrow. Where the cap is too small for all of them, the rest is late: on the first day with
-    room, and on its emergency date whatever the cap.
+    Certificates with the earliest wanted date choose first (earliest deadline first: if any sequence can keep all
+    wanted dates, this one does). Each takes the latest day with room up to its target, else the first day with
+    room after it. So a full day pulls work forward, nothing is planned for the past, and tomorrow's plan gives
+    the remaining certificates the same days. If the cap is too small, the rest is late: on the first day with
+    room, or on the emergency date whatever the cap.
     """
+    # Ordinals: adding to and comparing integers is much cheaper than dates in a loop over all certificates.
     used = Counter({day.toordinal(): count for day, count in taken.items()})
     first = today.toordinal()
     planned = {}
     in_order = sorted(spans, key=lambda span: (span.wanted, span.line_id, span.id))
+    # Emergencies first: they use up today's room, whatever the cap.
     for span in in_order:
         if span.emergency <= today:
             planned[span.id] = today

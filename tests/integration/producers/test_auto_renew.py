@@ -40,7 +40,7 @@ def test_what_is_due_is_renewed_once_and_what_is_not_is_left(database: Database)
 
     assert {own_id: each.decision for own_id, each in first.items()} == {due: Decision.RENEWED}
     assert second[due].decision is Decision.SKIPPED
-    assert "a renewal is asked for" in str(second[due].reason)
+    assert "a renewal has been requested" in str(second[due].reason)
     assert asked(database) == [due]
     with database.transaction() as db:
         [command] = db.scalars(select(Command).where(Command.type == CommandType.RENEW))

@@ -95,9 +95,9 @@ def test_a_reissue_takes_its_further_names_and_a_password_that_is_given(bench: B
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"common_name": "www.example.org"}, "www.example.org lies in no domain"),
+        ({"common_name": "www.example.org"}, "www.example.org is not in any domain"),
         ({"sans": ["asleep.example"]}, "asleep.example is suspended"),
-        ({"key_algorithm": "EC", "key_size": "2048"}, "2048 is no size of EC"),
+        ({"key_algorithm": "EC", "key_size": "2048"}, "2048 is not a size of EC"),
     ],
 )
 def test_a_reissue_is_checked_before_anything_is_stored(

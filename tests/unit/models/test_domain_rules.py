@@ -17,7 +17,7 @@ def test_a_name_in_no_domain_is_refused(name: str) -> None:
     problem, _ = judge_name(name, an_organization(), [a_domain()], TODAY)
 
     assert problem is not None
-    assert problem.startswith(f"{name} lies in no domain")
+    assert problem.startswith(f"{name} is not in any domain")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_domain_that_is_gone_covers_nothing() -> None:
     )
 
     assert problem is not None
-    assert "lies in no domain" in problem
+    assert "is not in any domain" in problem
 
 
 def test_a_suspended_domain_is_refused() -> None:

@@ -42,7 +42,7 @@ def test_several_organisations_of_one_name_are_told_apart_by_their_ids() -> None
     twins = [an_organization(), an_organization(scm_id=9103)]
 
     assert problems_of(organizations=twins) == [
-        "organization: 'Nordhafen AG' names several; use one of the ids 9102, 9103"
+        "organization: 'Nordhafen AG' is ambiguous; use one of the ids 9102, 9103"
     ]
     assert checked({"organization": "9102"}, organizations=twins).organization is twins[0]
 
@@ -126,7 +126,7 @@ def test_a_size_of_the_other_key_type_is_refused(algorithm: str, size: str) -> N
 
     [problem] = problems_of({"key_algorithm": algorithm, "key_size": size}, profiles=anything)
 
-    assert problem.startswith(f"key_size: {size} is no size of {algorithm}")
+    assert problem.startswith(f"key_size: {size} is not a size of {algorithm}")
 
 
 def test_a_key_that_the_requester_keeps_is_not_judged_by_the_options() -> None:
