@@ -42,7 +42,7 @@ def until_behind(database: Database, sender: Sender) -> None:
         ({"data": ORDER | {"term": "90"}}, "data.term: "),
         ({"type": "certline.command.fetch.v1"}, "type: 'certline.command.fetch.v1' is no command"),
         ({"specversion": "0.3"}, "specversion: "),
-        ({"type": "certline.command.sync.v1", "data": {}}, "came by the routing key 'order'"),
+        ({"type": "certline.command.sync.v1", "data": {}}, "arrived with the routing key 'order'"),
     ],
     ids=["unknown field", "wrong type", "not for others", "old envelope", "routing key"],
 )
@@ -204,7 +204,7 @@ def test_a_fault_of_ours_makes_one_dead_letter_and_stops_nobody(
         letter = a_letter(database)
     until_behind(database, sender)
 
-    assert letter.reason == "a fault of certline itself (ZeroDivisionError); it may be replayed"
+    assert letter.reason == "a fault of certline itself (ZeroDivisionError); it can be replayed"
 
 
 @pytest.mark.usefixtures("ingress")
