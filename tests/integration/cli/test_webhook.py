@@ -113,7 +113,7 @@ def test_parked_deliveries_are_listed_and_tried_anew(typist: Typist) -> None:
     typist.types("webhook", "retry", delivery, hook["id"], code=4)
     [row] = typist.json("webhook", "deliveries")
     assert (row["status"], row["attempts"], row["error"]) == ("queued", 0, None)
-    assert "no webhook and no delivery" in typist.types("webhook", "retry", "01", code=1)
+    assert "neither a webhook nor a delivery" in typist.types("webhook", "retry", "01", code=1)
 
 
 def test_deliveries_are_no_commands_that_somebody_asked_for(typist: Typist) -> None:
