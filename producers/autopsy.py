@@ -57,6 +57,7 @@ def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
             raise
         log.exception("dead_letter.unreadable", source=queue)
         found = Found([f"a fault of certline itself ({type(error).__name__}) when it was checked"])
+    # A separate transaction, since a failed check leaves the first one unusable.
     with database.transaction() as db:
         letter, new = keep(
             db,

@@ -19,9 +19,9 @@ from workers.step import suspended_text
 def adopt(database: Database, order_id: str, ssl_id: int, *, who: str, why: str | None) -> Order:
     """Adopt a record of SCM for the order, which is then polled and fetched like any pending order.
 
-    Whether it is the right record is checked when its certificate is fetched: only a certificate with the order's
-    public key is stored. Raises BadCommandError if the order is not in review, its account was removed, or the
-    record belongs to another order.
+    The match is checked when the certificate is fetched: only a certificate with the order's public key is stored.
+    Raises BadCommandError if the order is not in review, its account was removed, or the record belongs to
+    another order.
     """
     with database.transaction() as db:
         order = _in_review(db, order_id)

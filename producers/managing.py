@@ -57,7 +57,7 @@ def request_successor(
         command, new = accept(
             db, kind, payload, requested_by=requested_by, source="cli", command_id=command_id
         )
-        if not new:
+        if not new:  # accepted by a concurrent request meanwhile: the new key is discarded
             return Accepted(command, False, [])
         placed = place_successor(db, command, planned, material, vault)
         already = db.get(Order, command.subject) if placed is None else None
@@ -93,7 +93,7 @@ def request_cancelling(
 ) -> Accepted:
     """Record a command that cancels an order. An order that was never sent is cancelled at once, without SCM.
 
-    Raises BadCommandError if it can't be cancelled, SuspendedError if SCM has to be asked and the account is
+    Raises BadCommandError if it can't be cancelled, SuspendedError if it takes a call to SCM and the account is
     suspended, OtherCommandError if the id was used for something else.
     """
     payload = wanted.model_dump(mode="json", exclude_defaults=True)

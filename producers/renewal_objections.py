@@ -1,6 +1,6 @@
 """Objections to renewing a certificate automatically, each with a reason for the operator.
 
-They are found from our database alone; SCM is asked later, by the worker that sends the renewal.
+They are found from our database alone; SCM is checked later, by the worker that sends the renewal.
 """
 
 from collections.abc import Mapping, Sequence

@@ -96,7 +96,7 @@ def request_batch(
         )
         db.add(batch)
         db.flush()
-        db.refresh(batch)
+        db.refresh(batch)  # loads the columns that Postgres has set
         add_rows(db, RenewalMember, [_row(batch, *each) for each in enumerate(verdicts)])
         fit = [each.certificate.line_id for each in verdicts if not each.problems]
         # As any renewal by hand, the batch resets the lines' back-off of earlier failures.

@@ -107,7 +107,7 @@ def request_order(
             source="cli",
             command_id=command_id,
         )
-        if not new:
+        if not new:  # accepted by a concurrent request meanwhile: the new key is discarded
             return Accepted(command, False, [])
         placed = place(
             db, command, account, wanted=wanted, checked=checked, material=material, vault=vault

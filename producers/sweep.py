@@ -146,6 +146,7 @@ def look_up_silent(db: Session, settle: timedelta) -> int:
     ).all()
     why = "no response was stored; the worker that sent it may have died"
     for order in silent:
+        # A worker that merely got no response has recorded that already.
         if order.error is None:
             note(db, order, f"the outcome is unknown: {why}")
             record(db, "order.unknown", order.id, who="sweep", why=why, command_id=order.command_id)

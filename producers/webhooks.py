@@ -90,6 +90,7 @@ def remove_webhook(database: Database, hook_id: str, *, who: str) -> int:
     """Remove a webhook, and fail its unfinished deliveries. Returns how many. Raises UnknownWebhookError."""
     with database.transaction() as db:
         hook = _locked(db, hook_id)
+        # Locked, so that a delivery in progress can't overwrite its end.
         unfinished = [*OPEN, CommandStatus.REVIEW]
         left = deliveries_listed(unfinished, hook.id).with_for_update()
         deliveries = db.scalars(left).all()

@@ -58,6 +58,7 @@ class RabbitWire:
             channel.exchange_declare(EVENTS, exchange_type="topic", durable=True)
             self._declare_ingress(channel)
             for queue in Queue:
+                # Without this, Dramatiq declares a queue once per process, and never after a reconnect.
                 self._broker.queues_pending.add(queue.value)
                 self._broker.declare_queue(queue.value, ensure=True)
         except (AMQPConnectionError, AMQPChannelError, ConnectionClosed, OSError) as error:
