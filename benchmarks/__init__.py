@@ -1,1 +1,1 @@
-"""Benchmarks: ratios measured in one run."""
+"""Benchmarks, each of which compares two ways of doing the same work in one run."""

@@ -1,4 +1,4 @@
-"""`make bench`: run every benchmark; each prints ratios measured in one run."""
+"""Run of all benchmarks of `make bench`; each prints its figures."""
 
 from benchmarks import audit_chain, two_hundred_orders, two_thousand_renewals
 

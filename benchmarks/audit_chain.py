@@ -1,7 +1,7 @@
-"""What the chained log costs: the same transactions with the chain and without it, in turns.
+"""Benchmark of the audit log's hash chain: the same transactions with and without it, alternately.
 
-Each writes what a step of the line writes: an entry of the log, an outbox row and its NOTIFY. Without
-the chain its trigger is off; everything else is the same.
+Each transaction writes what a typical step writes: an audit entry, an outbox row and its NOTIFY. Without the chain
+its trigger is disabled; everything else is the same.
 """
 
 import statistics
@@ -26,11 +26,11 @@ ROUNDS = 3
 
 
 def main() -> None:
-    """Run it and print the figures."""
+    """Run the benchmark and print the figures."""
     with open_postgres(private=True) as postgres, postgres.database() as url:
         upgrade(url)
         database = Database(url, pool_size=max(THREADS))
-        measure(database, 1, 50)  # warm
+        measure(database, 1, 50)  # warms up pool and caches
         print(f"{TRANSACTIONS} transactions with an entry, an event and a NOTIFY, {ROUNDS} rounds")
         for threads in THREADS:
             rounds = [(plain(database, threads), chained(database, threads)) for _ in range(ROUNDS)]
@@ -45,12 +45,12 @@ def main() -> None:
 
 
 def chained(database: Database, threads: int) -> float:
-    """Seconds with the chain."""
+    """Return the seconds taken with the chain."""
     return measure(database, threads, TRANSACTIONS)
 
 
 def plain(database: Database, threads: int) -> float:
-    """Seconds with the trigger off."""
+    """Return the seconds taken with the trigger disabled."""
     switch(database, "DISABLE")
     try:
         return measure(database, threads, TRANSACTIONS)
@@ -59,13 +59,13 @@ def plain(database: Database, threads: int) -> float:
 
 
 def switch(database: Database, how: str) -> None:
-    """Turn the chain's trigger on or off."""
+    """Enable or disable the chain's trigger; `how` is the SQL keyword."""
     with database.transaction() as db:
         db.execute(text(f"ALTER TABLE event {how} TRIGGER event_chained"))
 
 
 def measure(database: Database, threads: int, transactions: int) -> float:
-    """Seconds of so many transactions from so many threads."""
+    """Return the seconds that so many transactions take in so many threads."""
     ready = threading.Barrier(threads + 1)
 
     def work(thread: int) -> None:

@@ -1,9 +1,8 @@
-"""Taking in an estate of 10,000 orders with two worker processes, against a serial loop over SCM.
+"""Benchmark of importing 10,000 orders with two worker processes, compared with a serial loop over SCM.
 
-The loop is what a script does with `cert-manager` (PyPI): list, then for each order its record, and
-its certificate where it is issued. Both talk to the same simulator in the same run; the loop takes
-a sample, and its time for all is reckoned from it. Its calls are counted: one a page, one an order,
-one an issued order.
+The loop is what a script does with `cert-manager` (PyPI): list the orders, then get the record of each order, and
+the certificate if it is issued. Both call the same simulator in the same run. The loop handles a sample only, from
+which its time for all orders is extrapolated; its calls are one per page, one per order and one per issued order.
 """
 
 import os
@@ -25,20 +24,20 @@ from tests.plant import Plant
 from tests.servers import Process, open_postgres, open_rabbitmq, until
 
 ORDERS = int(os.environ.get("BENCH_ORDERS", "10000"))
-# What a call to SCM takes at the simulator, in milliseconds.
+# Duration of a call to SCM, in milliseconds, set at the simulator.
 LATENCY_MS = 20
-# Threads of each worker process; one of them is kept from bulk work.
+# Threads of each worker process; one of them is kept free of bulk work.
 THREADS = os.environ.get("BENCH_THREADS", "4")
-# How many orders the loop asks for.
+# Orders that the loop handles.
 SAMPLE = 500
-# Calls a second: none is held back.
+# Calls per second: high enough that no call has to wait.
 NO_LIMIT = "100000"
 LOGIN = {"login": "admin", "password": "secret", "customerUri": "demo"}
 
 
 @dataclass(frozen=True)
 class Run:
-    """How long it took and what it cost; `memory` is that of the largest worker, in MB."""
+    """Figures of one run: duration, calls to SCM, and the memory of the largest worker process in MiB."""
 
     seconds: float
     calls: int
@@ -46,7 +45,7 @@ class Run:
 
 
 def main() -> None:
-    """Run it and print the figures."""
+    """Run the benchmark and print the figures. Exits with an error if orders are missing."""
     with ExitStack() as stack:
         postgres = stack.enter_context(open_postgres())
         rabbitmq = stack.enter_context(open_rabbitmq())
@@ -68,7 +67,7 @@ def main() -> None:
         orders, certificates = counts(url)
         loop = serial_loop(scm)
     if orders != ORDERS:
-        sys.exit(f"{orders} orders of {ORDERS} are here")
+        sys.exit(f"{orders} orders of {ORDERS} were imported")
     print(f"{ORDERS:,} orders, {LATENCY_MS} ms a call, {certificates:,} certificates to store")
     print(f"  import, 2 x {THREADS:>2} threads:     {first.seconds:7.1f} s, {first.calls:,} calls")
     print(f"  the same once more:         {again.seconds:7.1f} s, {again.calls:,} calls")
@@ -79,7 +78,7 @@ def main() -> None:
 
 
 def take_in(plant: Plant, scm: str, worker: Process) -> Run:
-    """Import everything and wait for it."""
+    """Import everything and wait until the command is done."""
     before, start = calls_of(scm), time.monotonic()
     command = request_import(plant.database, ImportCommand(), requested_by="bench").command
 
@@ -93,7 +92,7 @@ def take_in(plant: Plant, scm: str, worker: Process) -> Run:
 
 
 def counts(url: str) -> tuple[int, int]:
-    """Orders and certificates that are here."""
+    """Return how many orders and certificates are in the database."""
     database = Database(url, pool_size=1)
     with database.transaction() as db:
         orders = db.scalar(select(func.count()).select_from(Order)) or 0
@@ -103,7 +102,7 @@ def counts(url: str) -> tuple[int, int]:
 
 
 def serial_loop(scm: str) -> Run:
-    """What a script would need for all of them."""
+    """Return the figures of the serial loop, extrapolated to all orders."""
     with requests.Session() as session:
         client = Client(
             base_url=f"{scm}/api",
@@ -131,7 +130,11 @@ def serial_loop(scm: str) -> Run:
 
 
 def _have_all_signed(scm: str) -> None:
-    """The simulator signs a certificate when it is first looked at; a CA has done so long before."""
+    """Make the simulator sign all certificates now.
+
+    It signs a certificate when it is first requested, whereas a CA has done so long before an import.
+    """
+    # To filter by fingerprint, the simulator needs every certificate.
     url = f"{scm}/api/ssl/v1?sha1Hash=0&size=1"
     requests.get(url, headers=LOGIN, timeout=300).raise_for_status()
 

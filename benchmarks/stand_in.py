@@ -1,4 +1,4 @@
-"""The simulator of SCM that a benchmark works against, as a process of its own."""
+"""The simulator of SCM that benchmarks run against, in a process of its own."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.servers import Process, until
 
 @contextmanager
 def simulator(*options: str) -> Iterator[str]:
-    """A simulator with these options of `certline simulator`; its address."""
+    """Run a simulator with these options of `certline simulator`, and yield its base URL."""
     port = 20_000 + os.getpid() % 20_000
     with Process([*CERTLINE, "simulator", "--port", str(port), *options]):
         base = f"http://127.0.0.1:{port}"
@@ -29,12 +29,12 @@ def simulator(*options: str) -> Iterator[str]:
 
 
 def orders_at(scm: str) -> list[dict[str, Any]]:
-    """Every record that the simulator holds."""
+    """Return every record that the simulator holds."""
     found: list[dict[str, Any]] = requests.get(f"{scm}/_sim/orders", timeout=60).json()
     return found
 
 
 def calls_of(scm: str) -> int:
-    """How many calls it has had."""
+    """Return how many calls the simulator has received."""
     found: dict[str, int] = requests.get(f"{scm}/_sim/calls", timeout=60).json()
     return sum(found.values())

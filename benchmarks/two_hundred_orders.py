@@ -1,7 +1,7 @@
-"""200 orders at once through RabbitMQ with two worker processes, against a serial loop over SCM.
+"""Benchmark of 200 orders placed at once, with RabbitMQ and two worker processes, compared with a serial loop.
 
-Both talk to the same simulator in the same run. Every certificate is checked: one order at SCM, one
-stored certificate, and a PKCS#12 that opens with the order's key.
+Both call the same simulator in the same run. Every order is checked: one record at SCM, one stored certificate,
+and a PKCS#12 keystore that opens and contains the order's key.
 """
 
 import sys
@@ -27,14 +27,14 @@ from tests.plant import Plant
 from tests.servers import open_postgres, open_rabbitmq, until
 
 ORDERS = 200
-# What a call to SCM takes at the simulator, in milliseconds, and how long SCM takes to issue.
+# Duration of a call to SCM, and the time until SCM issues, in milliseconds, set at the simulator.
 LATENCY_MS = 20
 ISSUE_AFTER_MS = 1_000
 LOOP_ORDERS = 20
 
 
 def main() -> None:
-    """Run it and print the figures."""
+    """Run the benchmark and print the figures. Exits with an error if an order, or a keystore, is wrong."""
     with ExitStack() as stack:
         postgres = stack.enter_context(open_postgres())
         rabbitmq = stack.enter_context(open_rabbitmq())
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def place_and_wait(plant: Plant, url: str) -> tuple[float, float]:
-    """Place all orders from four threads and wait until all are stored; seconds of each."""
+    """Place all orders from four threads, wait until all are stored. Returns the seconds of both."""
     database = Database(url, pool_size=4)
     vault = Vault(plant.environment["CERTLINE_SECRET_KEY"])
     start = time.monotonic()
@@ -91,7 +91,7 @@ def place_and_wait(plant: Plant, url: str) -> tuple[float, float]:
 
 
 def keystores_that_open(plant: Plant, url: str) -> int:
-    """How many stored certificates give a PKCS#12 that opens with the key of their order."""
+    """Count the stored certificates whose PKCS#12 keystore opens and contains the key of their order."""
     database = Database(url, pool_size=1)
     vault = Vault(plant.environment["CERTLINE_SECRET_KEY"])
     opened = 0
@@ -116,7 +116,7 @@ def keystores_that_open(plant: Plant, url: str) -> int:
 
 
 def _serial_loop(scm: str) -> float:
-    """What a script does: enrol, ask until it is issued, collect; seconds an order."""
+    """Enrol, poll and collect one order after the other, as a script does. Returns the seconds per order."""
     client = ScmClient(Login(f"{scm}/api", "demo", "admin", "secret"))
     (organization, *_) = client.organizations()
     profile = next(each for each in client.profiles() if each.name == "OV Multi-Domain SSL")

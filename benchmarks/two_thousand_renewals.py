@@ -1,8 +1,8 @@
-"""2,000 certificates due at once: one batch without a pace, two worker processes.
+"""Benchmark of 2,000 renewals due at once: one batch without a pace, two worker processes.
 
-The estate comes in by an import, so that its names, keys and terms are mixed as in life. Duplicates
-and losses are counted at SCM and here; what bounded it is read from the processes' CPU times.
-`BENCH_RENEWALS` is how many, `BENCH_RATE_ORDER` the orders a second that SCM is asked for (else: no limit).
+The certificates are imported from the simulator, so that names, keys and terms are mixed as in reality. Duplicates
+and losses are counted at SCM and in our database; CPU times of the processes show what the bottleneck was.
+`BENCH_RENEWALS`: number of renewals; `BENCH_RATE_ORDER`: limit of orders per second (default: none).
 """
 
 import json
@@ -40,13 +40,13 @@ from tests.plant import Plant
 from tests.servers import open_postgres, open_rabbitmq, until
 
 RENEWALS = int(os.environ.get("BENCH_RENEWALS", "2000"))
-# Of what SCM holds a part is over, or can't be renewed as it is.
+# Orders at the simulator: more than needed, since some have expired or can't be renewed.
 SEEDED = RENEWALS * 3
-# What a call to SCM takes at the simulator, in milliseconds.
+# Duration of a call to SCM, in milliseconds, set at the simulator.
 LATENCY_MS = 20
 NO_LIMIT = "100000"
 RATE_ORDER = os.environ.get("BENCH_RATE_ORDER", NO_LIMIT)
-# A part is known by these words of its command line.
+# Words of the command line by which each process is recognised.
 PARTS = {
     "workers": "run worker",
     "relay": "run relay",
@@ -59,7 +59,10 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Run:
-    """What one batch brought: seconds from typing it to its end, of which `checked` until it began."""
+    """Figures of one batch: `seconds` from the command to the end of the batch, `checked` until it was begun.
+
+    `cpu`: CPU seconds by process; `busy`: share of the machine's CPU time in use.
+    """
 
     seconds: float
     checked: float
@@ -69,7 +72,7 @@ class Run:
 
 
 def main() -> None:
-    """Run it and print the figures."""
+    """Run the benchmark and print the figures. Exits with an error if a renewal is lost or made twice."""
     with ExitStack() as stack:
         postgres = stack.enter_context(open_postgres())
         rabbitmq = stack.enter_context(open_rabbitmq())
@@ -105,7 +108,7 @@ def main() -> None:
 
 
 def take_in(plant: Plant, scm: str) -> list[str]:
-    """Import everything; answers the ids of as many certificates as are to be renewed."""
+    """Import everything. Returns the ids of RENEWALS certificates that can be renewed."""
     command = request_import(plant.database, ImportCommand(), requested_by="bench").command
 
     def ended() -> bool:
@@ -118,7 +121,7 @@ def take_in(plant: Plant, scm: str) -> list[str]:
         found = db.scalars(active.order_by(Certificate.not_after, Certificate.id)).all()
     verdicts = judge_many(plant.database, found, reuse_key=False)
     with plant.database.transaction() as db:
-        # What SCM shows as renewed already would be refused when it is sent.
+        # A renewal of what SCM reports as renewed already would be refused.
         renewed = set(db.scalars(select(Order.scm_id).where(Order.scm_renewed)))
     fit = [each.certificate for each in verdicts if _can_be(each)]
     due = [each.id for each in fit if each.scm_id not in renewed][:RENEWALS]
@@ -131,17 +134,18 @@ def take_in(plant: Plant, scm: str) -> list[str]:
 
 
 def _can_be(verdict: Verdict) -> bool:
-    """Whether nothing speaks against it here, and SCM will not find an end of validation or a wildcard
-    that was never delegated.
+    """Return True if our check finds no problem, and SCM will not reject the renewal either.
+
+    SCM rejects names whose validation has ended, and wildcards that were never delegated.
     """
     lapsed = any("validation" in warning for warning in verdict.warnings)
     return not (verdict.problems or lapsed or verdict.certificate.common_name.startswith("*"))
 
 
 def renew(plant: Plant, scm: str, due: list[str]) -> Run:
-    """Type it, and wait until the batch is done."""
+    """Start the batch with the CLI, wait until it is done, and return its figures."""
     calls, start, spent = calls_of(scm), time.monotonic(), _cpu()
-    psutil.cpu_percent()
+    psutil.cpu_percent()  # begins the interval that the next call measures
     with tempfile.NamedTemporaryFile("w") as listed:
         listed.write("\n".join(due))
         listed.flush()
@@ -168,7 +172,7 @@ def renew(plant: Plant, scm: str, due: list[str]) -> Run:
 
 
 def losses(database: Database) -> tuple[int, int]:
-    """How many of the batch have no successor that is stored, and how many have several."""
+    """Return (members of the batch without a stored successor, certificates with several)."""
     with database.transaction() as db:
         (batch_id,) = db.scalars(select(RenewalBatch.id)).all()
         counts = counts_of(db, [batch_id])[batch_id]
@@ -182,7 +186,7 @@ def losses(database: Database) -> tuple[int, int]:
 
 
 def reasons(database: Database) -> str:
-    """Why some were not renewed."""
+    """Return the failed members and those in review, one per line."""
     with database.transaction() as db:
         (batch_id,) = db.scalars(select(RenewalBatch.id)).all()
         return "\n".join(
@@ -191,7 +195,7 @@ def reasons(database: Database) -> str:
 
 
 def _cpu() -> Counter[str]:
-    """Seconds of CPU that each part has spent so far."""
+    """Return the CPU seconds used so far, by kind of process."""
     found: Counter[str] = Counter()
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):

@@ -1,4 +1,4 @@
-// Orders a certificate, and waits for it. Needs RabbitMQ's client (Debian: apt-get install -y librabbitmq-client-java):
+// Orders a certificate and waits until it is stored. Needs RabbitMQ's client (Debian: apt-get install -y librabbitmq-client-java):
 // AMQP_URL=amqp://… java -cp '/usr/share/java/amqp-client.jar:/usr/share/java/slf4j-api.jar' Order.java www.example.org
 import com.rabbitmq.client.*;
 import java.nio.charset.StandardCharsets;
@@ -7,7 +7,7 @@ import java.util.concurrent.*;
 public class Order {
   static final String ENDS = "certificate.stored|command.(rejected|failed)|order.(rejected|cancelled|review)";
   public static void main(String[] arguments) throws Exception {
-    String id = UUID.randomUUID().toString(); // of this intent: the same whenever it is sent
+    String id = UUID.randomUUID().toString(); // of this order: keep it when sending again
     byte[] command = String.format("{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"//shop.example/java\","
         + "\"type\":\"certline.command.order.v1\",\"data\":{\"common_name\":\"%s\",\"term\":90,"
         + "\"organization\":\"Nordhafen University\",\"profile\":\"OV Multi-Domain SSL\"}}", id, arguments[0]).getBytes(StandardCharsets.UTF_8);
@@ -15,7 +15,7 @@ public class Order {
     ConnectionFactory factory = new ConnectionFactory();
     factory.setUri(System.getenv("AMQP_URL"));
     try (Connection connection = factory.newConnection(); Channel channel = connection.createChannel()) {
-      String queue = "shop." + id; // its name begins with the user's; it lasts, for a day
+      String queue = "shop." + id; // starts with the user's name; deleted after a day unused
       channel.queueDeclare(queue, true, false, false, Map.of("x-expires", 86_400_000));
       channel.queueBind(queue, "certline.events", "#");
       channel.confirmSelect();
@@ -24,9 +24,9 @@ public class Order {
           heard.add(new String[] {envelope.getRoutingKey(), new String(body, StandardCharsets.UTF_8)});
         }
       });
-      String[] event = null; // its type, which is its routing key, and itself
+      String[] event = null; // routing key (the event's type) and body
       while (event == null || !event[1].contains(id) || !event[0].matches(ENDS)) {
-        if (event == null) { // at first, and after a minute without news: that is always safe
+        if (event == null) { // first time, or no event for a minute: sending again is always safe
           channel.basicPublish("certline.commands", "order", true, MessageProperties.PERSISTENT_BASIC, command);
           channel.waitForConfirmsOrDie(10_000);
         }

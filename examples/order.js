@@ -1,10 +1,10 @@
-// Orders a certificate, and waits for it: AMQP_URL=amqp://… node order.js www.example.org
+// Orders a certificate and waits until it is stored: AMQP_URL=amqp://… node order.js www.example.org
 const { randomUUID } = require("node:crypto");
 const amqp = require("amqplib");
 
 const command = {
   specversion: "1.0",
-  id: randomUUID(), // of this intent: the same whenever it is sent
+  id: randomUUID(), // of this order: keep it when sending again
   source: "//shop.example/javascript",
   type: "certline.command.order.v1",
   data: { common_name: process.argv[2], organization: "Nordhafen University", profile: "OV Multi-Domain SSL", term: 90 },
@@ -14,7 +14,7 @@ const ends = ["certificate.stored", "command.rejected", "command.failed", "order
 async function main() {
   const connection = await amqp.connect(process.env.AMQP_URL);
   const channel = await connection.createConfirmChannel();
-  const queue = `shop.${command.id}`; // its name begins with the user's; it lasts, for a day
+  const queue = `shop.${command.id}`; // starts with the user's name; deleted after a day unused
   await channel.assertQueue(queue, { durable: true, expires: 86_400_000 });
   await channel.bindQueue(queue, "certline.events", "#");
   const send = () => {
@@ -23,10 +23,10 @@ async function main() {
     return channel.waitForConfirms();
   };
   await send();
-  const again = setInterval(() => send().catch(console.error), 60_000); // always safe
+  const again = setInterval(() => send().catch(console.error), 60_000); // sending again is always safe
   const kind = await new Promise((resolve) =>
     channel.consume(queue, (message) => {
-      if (message === null) return; // the queue is deleted
+      if (message === null) return; // the queue was deleted
       const event = JSON.parse(message.content);
       if (event.correlationid === command.id) console.log(event.type, JSON.stringify(event.data));
       channel.ack(message);

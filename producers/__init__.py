@@ -1,1 +1,1 @@
-"""What starts work: the relay, the clock, the sweep and the doors for orders."""
+"""Everything that starts work: relay, periodic producer, sweep, ingress, and the functions behind the CLI."""

@@ -1,6 +1,6 @@
-"""All parts in one process over the in-memory broker: `certline up`, the demo, and laptops.
+"""Worker, relay and producer in one process over an in-memory broker, as `certline up` and the demo run them.
 
-Commands are rows, so a killed `certline up` loses nothing: the next one wakes what was open.
+Commands are rows, so a killed `certline up` loses nothing: the next one wakes the open commands.
 """
 
 import threading
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 def run_up(settings: Settings, *, threads: int = 8) -> int:
-    """Run worker, relay and producer in this process until told to stop."""
+    """Run worker, relay and producer in this process until it is stopped. Returns the exit code."""
     configure(settings)
     with until_told() as stop, running(settings, threads=threads):
         log.info("up.started", home=str(settings.home) if settings.embedded else None)
@@ -39,7 +39,10 @@ def run_up(settings: Settings, *, threads: int = 8) -> int:
 
 @contextmanager
 def running(settings: Settings, *, threads: int = 8) -> Iterator[Line]:
-    """The whole line in threads of this process, over a broker in memory; stops at the end."""
+    """Run worker, relay and producer in threads of this process for the length of the block.
+
+    Yields the worker context.
+    """
     line = open_line(settings, threads=threads)
     broker = make_broker(settings.model_copy(update={"rabbitmq_url": None}))
     declare(broker, line)
@@ -48,7 +51,7 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[Line]:
     relay = Relay(relay_database, wire_of(broker))
     producer = Producer(line.database, settings.settle)
     stop = threading.Event()
-    # The messages of an earlier process went with it; its commands are still here.
+    # The messages of an earlier process were lost with its memory, but its commands are rows: wake them.
     with line.database.transaction() as db:
         wake(db, lost=timedelta(0), dead=timedelta(0))
     worker.start()
@@ -68,6 +71,7 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[Line]:
         yield line
     finally:
         stop.set()
+        # Relay and producer end first, so that no new work reaches the worker while it stops.
         for thread in threads_of_parts:
             thread.join(timeout=30)
         worker.stop(timeout=round(grace(settings) * 1000))

@@ -1,7 +1,7 @@
-"""The ingress: commands of other systems become rows, and what cannot be taken becomes a dead letter.
+"""The ingress: stores commands of other systems, and messages that it cannot accept as dead letters.
 
-A message is acked once what it led to is committed, and not before. So it may come again, and then
-finds its command, or its letter. Several ingress processes may run.
+A message is acked only after its command or dead letter is committed. If it is delivered again, it finds that
+row, and no second one is inserted. Several ingress processes may run.
 """
 
 import threading
@@ -35,14 +35,14 @@ from certline.producers.messaging.publisher import RabbitWire, WireDownError
 
 log = structlog.get_logger()
 
-# Seconds: how soon it notices that it is to stop.
+# Seconds a wait for messages may take; within this time a stop is noticed.
 LOOK_EVERY = 0.25
-# Seconds: pauses while a server is away.
+# Seconds between tries to reach a server that does not respond; doubled up to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 
 
 class Ingress:
-    """One ingress. `beat` is when it last found RabbitMQ answering (monotonic seconds)."""
+    """The ingress process. `beat`: when RabbitMQ last responded (monotonic seconds)."""
 
     def __init__(self, database: Database, vault: Vault, wire: RabbitWire) -> None:
         self._database = database
@@ -57,11 +57,11 @@ class Ingress:
         self.beat: float | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Take messages until told to stop; the one in hand is finished first."""
+        """Handle messages until `stop` is set; the message in hand is finished first."""
         pause = FIRST_PAUSE
         while not stop.is_set():
             try:
-                # Nothing is fetched that could not be stored.
+                # First check that Postgres responds: don't fetch messages that could not be stored.
                 self._database.run(lambda db: db.execute(text("SELECT 1")))
                 self._listener.open()
                 log.info("ingress.listens")
@@ -78,7 +78,7 @@ class Ingress:
         self._listener.close()
 
     def fault(self) -> str | None:
-        """What a health check is told."""
+        """Return why the ingress is unhealthy, or None."""
         if self.beat is None:
             return "has not reached its servers yet"
         if time.monotonic() - self.beat > 2 * LONGEST_PAUSE:
@@ -87,40 +87,43 @@ class Ingress:
 
 
 def take(database: Database, vault: Vault, delivery: Delivery) -> None:
-    """Take one message: its command and what wakes a worker, or its letter and the answer, in one
-    transaction. Raises DBAPIError where Postgres is away or has no tables.
+    """Handle one message: store its command with the outbox row that wakes a worker, or refuse it.
+
+    Either is one transaction. Raises DBAPIError if Postgres is unreachable or has no tables.
     """
     try:
         with database.transaction() as db:
             _admit(db, vault, delivery)
     except (BadCommandError, OtherCommandError) as bad:
         problems = bad.problems if isinstance(bad, BadCommandError) else [f"id: {bad}"]
-    except Exception as error:  # the edge: one odd message must not stop the others
+    except Exception as error:  # one odd message must not block the queue
         if isinstance(error, DBAPIError) and not blames_the_data(error):
             raise
         log.exception("ingress.failed", message=delivery.message_id)
-        problems = [f"a fault of certline itself ({type(error).__name__}); it may be replayed"]
+        problems = [f"a fault of certline itself ({type(error).__name__}); it can be replayed"]
     else:
         return
+    # A new transaction: the failed one is rolled back.
     with database.transaction() as db:
         refuse(db, vault, delivery, problems)
 
 
 def asked_in(body: bytes, exchange: str, routing_key: str) -> Asked:
-    """The command in a message, whose type is the routing key it came by. Raises BadCommandError."""
+    """Return the command in a message body. Raises BadCommandError if type and routing key differ."""
     asked = read_command(read_body(body))
-    # Straight to the queue there is no name to agree with.
+    # A message published straight to the queue has no routing key that names a command.
     if exchange == COMMANDS and routing_key != asked.name:
         raise BadCommandError(
-            [f"type: {asked.name!r} came by the routing key {routing_key!r}; they must be the same"]
+            [f"type: {asked.name!r} arrived with the routing key {routing_key!r}; they must match"]
         )
     return asked
 
 
 def refuse(db: Session, vault: Vault, delivery: Delivery, problems: list[str]) -> str:
-    """Quarantine a message and answer its sender; answers the letter's id.
+    """Store a message as a dead letter and publish `command.rejected`. Returns the dead letter's id.
 
-    What RabbitMQ merely delivers again has been answered; what was sent again is answered again.
+    A redelivery by RabbitMQ publishes nothing, because the event was published before; a message that its sender
+    sends again gets the event again.
     """
     problems = in_brief(problems)
     command_id = id_of(delivery)
@@ -147,7 +150,7 @@ def refuse(db: Session, vault: Vault, delivery: Delivery, problems: list[str]) -
 
 
 def id_of(delivery: Delivery) -> str | None:
-    """The command's id, from the body where it can be read, else from the message's own id."""
+    """Return the command's id from the body, else from the message id; None if neither has a UUID."""
     try:
         found = id_in(read_body(delivery.body))
     except BadCommandError:
@@ -168,7 +171,7 @@ def _admit(db: Session, vault: Vault, delivery: Delivery) -> None:
     if new:
         log.info("ingress.accepted", command=command.id, type=asked.name, source=asked.source)
     elif not delivery.redelivered:
-        # Sent again: its sender may have missed the answer. The event keeps its id, so whoever has
-        # heard it knows it.
+        # Sent again, not redelivered: the sender may have missed the last event. The event keeps its id, so
+        # receivers that have it already recognise the duplicate.
         told = send_last_event_again(db, command.id)
         log.info("ingress.again", command=command.id, status=command.status.value, told=told)

@@ -1,9 +1,9 @@
-"""The long-running parts as processes: each runs until it is told to stop, and answers its exit code.
+"""Entry points of the long-running processes: each runs until it is stopped, and returns its exit code.
 
-SIGTERM or Ctrl-C ends a part after what it has in hand; a second one, or SIGKILL, is safe too.
+On SIGTERM or Ctrl-C a process finishes its current work and ends. A second signal, or SIGKILL, ends it at once,
+which is safe too.
 """
 
-import argparse
 import os
 import signal
 import subprocess
@@ -33,25 +33,25 @@ from certline.workers.scm.transport.http import DRIPS
 
 log = structlog.get_logger()
 
-# Seconds to store an answer.
+# Seconds allowed for storing SCM's response.
 STORING = 10.0
-# In the environment of the parts of `certline run all`: the number of the process that they end with.
+# Environment variable for the children of `certline run all`: the process id of that parent.
 RUN_ALL = "CERTLINE_RUN_ALL"
 
 
 class ServerDownError(Exception):
-    """A server that a part needs does not answer; the text names it without its password."""
+    """A server that the process needs is unreachable; the text has its address without the password."""
 
 
 class NeedsRabbitError(Exception):
-    """A part that works through RabbitMQ was started without one."""
+    """A process that works through RabbitMQ was started without its URL."""
 
 
 def grace(settings: Settings) -> float:
-    """Seconds that a worker may take to finish its calls, when it is told to stop.
+    """Return the seconds that a worker gets to finish its current calls when it is stopped.
 
-    As long as the longest order: from its claim to its first byte (or to no connection at all), until
-    all of the answer is there, and stored. compose.yaml grants a little more.
+    This is the longest time an order may take: from its claim to the first byte sent (or to a failed connect),
+    until SCM's whole response has arrived, plus the time to store it. compose.yaml grants a little more.
     """
     begun = max(SEND_WITHIN, settings.scm_connect_seconds)
     return begun + DRIPS * settings.scm_read_seconds + STORING
@@ -60,32 +60,27 @@ def grace(settings: Settings) -> float:
 def run_worker(
     settings: Settings, *, queues: list[str] | None = None, processes: int = 1, threads: int = 4
 ) -> int:
-    """Run worker processes under Dramatiq's own manager. Raises ServerDownError, NeedsRabbitError."""
+    """Run worker processes under Dramatiq's own manager, for these queues (all by default).
+
+    Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if RabbitMQ is unreachable.
+    """
     reach_rabbit(settings)
-    return int(cli.main(worker_arguments(settings, queues, processes, threads)) or 0)
-
-
-def worker_arguments(
-    settings: Settings, queues: list[str] | None, processes: int, threads: int
-) -> argparse.Namespace:
-    """Return what Dramatiq's command line is started with."""
-    arguments: argparse.Namespace = cli.make_argument_parser().parse_args(
+    arguments = cli.make_argument_parser().parse_args(
         [
             "certline.workers.app:worker_app",
             f"--processes={processes}",
             f"--threads={threads}",
             f"--worker-shutdown-timeout={round(grace(settings) * 1000)}",
             "--skip-logging",
-            "--path",  # none: Dramatiq would search the current folder before all others
             "--queues",
             *(queues or [queue.value for queue in Queue]),
         ]
     )
-    return arguments
+    return int(cli.main(arguments) or 0)
 
 
 def run_relay(settings: Settings) -> int:
-    """Run a relay. Raises ServerDownError, NeedsRabbitError."""
+    """Run a relay. Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if RabbitMQ is unreachable."""
     configure(settings)
     reach_rabbit(settings)
     database = Database(database_url(settings), pool_size=2)
@@ -100,7 +95,7 @@ def run_relay(settings: Settings) -> int:
 
 
 def run_producer(settings: Settings) -> int:
-    """Run a periodic producer."""
+    """Run a periodic producer, which needs Postgres only."""
     configure(settings)
     database = Database(database_url(settings), pool_size=2)
     producer = Producer(database, settings.settle)
@@ -114,7 +109,7 @@ def run_producer(settings: Settings) -> int:
 
 
 def run_ingress(settings: Settings) -> int:
-    """Run an ingress. Raises ServerDownError, NeedsRabbitError."""
+    """Run an ingress. Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if it is unreachable."""
     configure(settings)
     reach_rabbit(settings)
     database = Database(database_url(settings), pool_size=2)
@@ -129,22 +124,26 @@ def run_ingress(settings: Settings) -> int:
 
 
 def end_with_run_all() -> None:
-    """In a part that `certline run all` has started: end when that has ended, however it did."""
+    """Make a child of `certline run all` end when that parent process has ended, however it ended."""
     parent = os.environ.pop(RUN_ALL, None)
     if parent is not None:
         end_with(int(parent))
 
 
 def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:
-    """Run all parts as processes of their own; when one ends, so do the others, and when this one is
-    killed they stop by themselves.
+    """Run worker, relay, ingress and producer as child processes until stopped. Returns the largest exit code.
+
+    When one child ends, the others are stopped; when this process is killed, the children stop automatically.
+    Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if RabbitMQ is unreachable.
     """
     reach_rabbit(settings)
-    program = [sys.executable, "-P", "-m", "certline", "run"]
+    program = [sys.executable, "-m", "certline.cli.main", "run"]
+    # Without the port for metrics: only one process could bind it.
     environment = {
         name: value for name, value in os.environ.items() if name != "CERTLINE_METRICS_PORT"
     } | {RUN_ALL: str(os.getpid())}
     worker = ["worker", f"--processes={processes}", f"--threads={threads}"]
+    # Sessions of their own: Ctrl-C reaches this process only, which then stops the children once.
     parts = [
         subprocess.Popen([*program, *part], env=environment, start_new_session=True)  # noqa: S603  # our own
         for part in (worker, ["relay"], ["ingress"], ["producer"])
@@ -161,7 +160,10 @@ def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:
 
 
 def reach_rabbit(settings: Settings) -> None:
-    """Make sure that one of the RabbitMQ nodes answers. Raises ServerDownError, NeedsRabbitError."""
+    """Check that at least one of the RabbitMQ nodes accepts a connection.
+
+    Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if no node is reachable.
+    """
     if settings.rabbitmq_url is None:
         raise NeedsRabbitError(
             "CERTLINE_RABBITMQ_URL is not set; without RabbitMQ all parts run in one process: certline up"
@@ -178,7 +180,7 @@ def reach_rabbit(settings: Settings) -> None:
 
 @contextmanager
 def until_told() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set; the second signal ends the process at once."""
+    """Yield an event that SIGTERM and SIGINT set; a second one ends the process at once (exit code 128 + n)."""
     stop = threading.Event()
 
     def tell(number: int, _frame: object) -> None:

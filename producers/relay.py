@@ -1,7 +1,7 @@
-"""The relay: outbox rows that are due go out, are confirmed by the broker, and are marked sent.
+"""The relay: publishes outbox rows that are due, waits for the broker's confirms, and marks the rows as sent.
 
-Several relays may run: a row that one of them holds is passed over by the others. A relay that dies
-between publishing and marking sends those rows again; receivers know them by their id.
+Several relays may run: each skips rows that another one has locked. If a relay dies after publishing and before
+its commit, those rows are published again; receivers recognise the duplicates by their id.
 """
 
 import threading
@@ -22,16 +22,16 @@ from certline.producers.messaging.publisher import RowRefusedError, Wire, WireDo
 
 log = structlog.get_logger()
 
-# Rows a transaction: about 60 ms of confirms, so row locks are short.
+# Rows per transaction: about 60 ms for their confirms, so row locks are short.
 BATCH = 100
-# Seconds: how often the outbox is looked at where no NOTIFY comes.
+# Seconds after which the outbox is checked although no NOTIFY arrived.
 LOOK_EVERY = 0.25
-# Seconds: pauses while a server is away.
+# Seconds between tries to reach a server that does not respond; doubled up to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 
 
 class Relay:
-    """One relay. `beat` is when it last found both servers answering (monotonic seconds)."""
+    """The relay process. `beat`: when both servers last responded (monotonic seconds)."""
 
     def __init__(self, database: Database, wire: Wire) -> None:
         self._database = database
@@ -39,9 +39,10 @@ class Relay:
         self.beat: float | None = None
 
     def pump(self) -> int:
-        """Send one batch; answers how many rows went out. Raises WireDownError, DBAPIError.
+        """Publish one batch of due rows. Returns how many were confirmed.
 
-        Events go to webhooks too, once RabbitMQ has them or has refused them for good.
+        Events are handed to webhooks too, once RabbitMQ has confirmed or finally refused them. Raises
+        WireDownError if the broker is lost, after committing the rows confirmed so far; DBAPIError if Postgres is.
         """
         broken: WireDownError | None = None
         with self._database.transaction() as db:
@@ -53,11 +54,13 @@ class Relay:
                     self._wire.publish(row)
                 except RowRefusedError as refusal:
                     log.warning("relay.refused", row=row.id, to=row.routing_key, why=str(refusal))
+                    # 1, 2, 4 … seconds, at most 5 minutes
                     pause = timedelta(seconds=min(300, 2**row.attempts))
                     mark_refused(db, row, str(refusal), again_after=pause)
                     if row.parked_at is not None:
                         parked.append(row)
                 except WireDownError as down:
+                    # Raised after the commit below: rows confirmed so far must not be sent again.
                     broken = down
                     break
                 else:
@@ -70,7 +73,7 @@ class Relay:
         return len(confirmed)
 
     def run(self, stop: threading.Event) -> None:
-        """Send until told to stop; the batch in hand is finished first."""
+        """Publish batches until `stop` is set; the current batch is finished first."""
         pause = FIRST_PAUSE
         while not stop.is_set():
             try:
@@ -81,7 +84,7 @@ class Relay:
                         self._wire.tend()
                         self.beat = time.monotonic()
                         pause = FIRST_PAUSE
-                        if not full:
+                        if not full:  # a full batch means that more rows may be due already
                             next(wakes)
             except (WireDownError, DBAPIError, psycopg.Error) as error:
                 log.warning("relay.waits", error=str(error).strip(), pause_seconds=pause)
@@ -90,7 +93,7 @@ class Relay:
         self._wire.close()
 
     def fault(self) -> str | None:
-        """What a health check is told."""
+        """Return why the relay is unhealthy, or None."""
         if self.beat is None:
             return "has not reached its servers yet"
         if time.monotonic() - self.beat > 2 * LONGEST_PAUSE:
@@ -100,7 +103,10 @@ class Relay:
 
 @contextmanager
 def _woken(url: str) -> Iterator[Iterator[None]]:
-    """Wait for NOTIFY, at most LOOK_EVERY: a notification may be lost, and rows become due by time."""
+    """Yield an iterator that waits for a NOTIFY, but at most LOOK_EVERY seconds.
+
+    The limit is needed because a notification may be lost, and because rows also become due by time.
+    """
     connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
 
     def wakes() -> Iterator[None]:

@@ -1,4 +1,6 @@
-"""The clock: fires what is due, once, however many replicas run and however many runs were missed."""
+"""The periodic producer: fires each due schedule once, however many replicas run and however many runs were
+missed.
+"""
 
 import threading
 import time
@@ -25,12 +27,12 @@ from certline.workers.steps.poll import poll_all
 
 log = structlog.get_logger()
 
-# Seconds between two looks at the schedule.
+# Seconds between two ticks.
 TICK = 5.0
 
 
 def sync_all(db: Session) -> dict[str, int]:
-    """Sync every account that SCM lets in."""
+    """Emit a sync command for every active account. Returns counts for the schedule's log."""
     active = [account for account in accounts(db) if account.status is AccountStatus.ACTIVE]
     resources = SyncCommand().resources
     for account in active:
@@ -39,7 +41,7 @@ def sync_all(db: Session) -> dict[str, int]:
 
 
 def poll_open(db: Session) -> dict[str, int]:
-    """Have every pending order asked for, and what is here compared with SCM."""
+    """Poll every pending order, and check every account for drift. Returns counts for the schedule's log."""
     return {"polls": poll_all(db), "looks": look_for_drift(db)}
 
 
@@ -47,7 +49,7 @@ Job = Callable[[Session], dict[str, int]]
 
 
 def jobs(settle: timedelta) -> dict[str, Job]:
-    """What each schedule does. `settle`: how long an unknown outcome rests before it is looked up."""
+    """Return each schedule's job by name. `settle`: how long an unknown outcome rests before it is reconciled."""
     return {
         "sync": sync_all,
         "poll": poll_open,
@@ -57,10 +59,10 @@ def jobs(settle: timedelta) -> dict[str, Job]:
 
 
 def tick(database: Database, settle: timedelta) -> list[str]:
-    """Fire what is due: a firing and the rows it makes are one transaction. Answers the names.
-    Batches of renewals get their turns, too.
+    """Fire all due schedules and release the due members of renewal batches. Returns the names fired.
 
-    A schedule of a newer version is left to it; one that cannot be read stops no other.
+    A firing and the rows it inserts are one transaction. Schedules without a job in this version (added by a
+    newer one) are left alone; one whose cron line or time zone is invalid is logged and does not stop the others.
     """
     fired = []
     with database.transaction() as db:
@@ -73,6 +75,7 @@ def tick(database: Database, settle: timedelta) -> list[str]:
                 due = take_due(db, name)
             except (KeyError, ValueError) as error:
                 log.error("schedule.unreadable", name=name, error=str(error))  # noqa: TRY400  # said
+                # The firing is inserted before its next time is computed: undo it.
                 db.rollback()
                 continue
             if due:
@@ -88,7 +91,10 @@ def tick(database: Database, settle: timedelta) -> list[str]:
 def run_now(
     database: Database, name: str, settle: timedelta, *, requested_by: str
 ) -> dict[str, int]:
-    """Fire one schedule by hand; its next time stays. Raises KeyError for an unknown name."""
+    """Fire a schedule now, on a user's request, without changing its next due time.
+
+    Returns the counts of the job. Raises KeyError if there is no schedule or no job of that name.
+    """
     with database.transaction() as db:
         schedule = db.get(Schedule, name)
         job = jobs(settle).get(name)
@@ -99,7 +105,7 @@ def run_now(
 
 
 class Producer:
-    """Ticks until told to stop. `beat` is the last tick that went through (monotonic seconds)."""
+    """The periodic producer. `beat`: when the last tick succeeded (monotonic seconds)."""
 
     def __init__(self, database: Database, settle: timedelta) -> None:
         self._database = database
@@ -107,7 +113,7 @@ class Producer:
         self.beat: float | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Tick every TICK seconds; while Postgres is away, wait for it."""
+        """Tick every TICK seconds until `stop` is set; while Postgres is unreachable, log it and keep trying."""
         while not stop.is_set():
             try:
                 tick(self._database, self._settle)
@@ -118,7 +124,7 @@ class Producer:
             stop.wait(TICK)
 
     def fault(self) -> str | None:
-        """What a health check is told."""
+        """Return why the producer is unhealthy, or None."""
         if self.beat is None or time.monotonic() - self.beat > 6 * TICK:
             return "has not reached Postgres for a while"
         return None
@@ -126,7 +132,7 @@ class Producer:
 
 def _run(db: Session, name: str, job: Job, *, who: str) -> dict[str, int]:
     counts = job(db)
-    # The sweep runs each minute: only one that did something is worth a row.
+    # The sweep runs every minute; it is only worth an audit entry if it did something.
     if name != "sweep" or any(counts.values()):
         record(db, f"schedule.{name}", name, who=who, counts=counts)
         log.info("schedule.fired", name=name, **counts)

@@ -1,6 +1,6 @@
-"""The sweep: what should have moved and has not is sent on its way again.
+"""The sweep: finds commands and orders whose follow-up was lost, and starts it again.
 
-It repairs what the broker may lose, and nothing else: every step it wakes is safe to run twice.
+It repairs what a lost message or a dead worker leaves behind; every step it wakes is safe to run twice.
 """
 
 from datetime import timedelta
@@ -27,22 +27,22 @@ from certline.models.metrics import outbox_backlog
 from certline.models.renewals.expiry_events import tell_expiring
 from certline.models.webhook import forget_delivered
 
-# A due command that no worker took for this long: its message was lost, or the queue is very long.
+# A due command that no worker has started for this long: its message was lost, or the queue is very long.
 LOST_AFTER = timedelta(minutes=15)
-# A running command without a sign of life: its worker died and its message was lost.
+# A running command that was not updated for this long: its worker died and its message was lost.
 DEAD_AFTER = timedelta(minutes=15)
-# Sent outbox rows are the replay log after a lost broker; they go in pieces.
+# Sent outbox rows are kept as a replay log, in case the broker loses its data; deleted in pieces.
 KEEP_SENT = timedelta(days=7)
 PIECE = 5_000
 
 
 def sweep(db: Session, settle: timedelta) -> dict[str, int]:
-    """Look at everything that is due; answers how many of each were sent on.
+    """Run every check of the sweep. Returns how many rows each of them handled, by name.
 
-    `settle`: how long an order may rest in `sending` before it is looked up at SCM.
+    `settle`: how long an order may rest in `sending` before it is reconciled.
     """
     _, oldest, _ = outbox_backlog(db)
-    # Where the relay is behind, messages wait in the outbox and are not lost.
+    # If the relay is behind, messages are still in the outbox, not lost.
     relay_is_behind = oldest > LOST_AFTER.total_seconds()
     return {
         "woken": 0 if relay_is_behind else wake(db, lost=LOST_AFTER, dead=DEAD_AFTER),
@@ -51,14 +51,17 @@ def sweep(db: Session, settle: timedelta) -> dict[str, int]:
         "released": len(release_held(db, why="sweep")),
         "expiring": tell_expiring(
             db
-        ),  # first: who slept through a day hears of the end all the same
+        ),  # before `expire`: after a long downtime the event is published all the same
         "expired": expire(db),
         "forgotten": forget_sent(db) + forget_delivered(db),
     }
 
 
 def wake(db: Session, *, lost: timedelta, dead: timedelta) -> int:
-    """Send the message again for commands that are due and untouched for that long."""
+    """Send the messages again of queued commands untouched for `lost` and of running ones untouched for `dead`.
+
+    Returns how many were woken. Locked rows are skipped: a worker has just taken them.
+    """
     now = func.now()
     sent = and_(
         Command.type.in_((CommandType.ORDER, CommandType.RENEW, CommandType.REISSUE)),
@@ -85,8 +88,8 @@ def wake(db: Session, *, lost: timedelta, dead: timedelta) -> int:
                 and_(
                     Command.status == CommandStatus.RUNNING,
                     Command.touched_at <= now - dead,
-                    # An order that has been sent runs on without its worker, and an import with
-                    # its batches.
+                    # No worker is needed for the command of an order that was sent (poll and fetch
+                    # follow), nor for an import whose batches are open.
                     ~sent,
                     ~imported,
                 ),
@@ -100,19 +103,19 @@ def wake(db: Session, *, lost: timedelta, dead: timedelta) -> int:
 
 
 def follow_up(db: Session) -> int:
-    """Give pending orders their poll and issued ones their fetch, where none is on its way."""
+    """Emit a poll for each pending order, a fetch for each issued one, where none is open. Returns how many."""
     count = 0
     for status, step in (
         (OrderStatus.PENDING, CommandType.POLL),
         (OrderStatus.ISSUED, CommandType.FETCH),
     ):
         on_its_way = exists().where(
-            # One in review has killed its workers; a new one would kill them again.
+            # A step in review has crashed its workers again and again; a new one would, too.
             Command.type == step,
             Command.subject == Order.id,
             Command.status.in_((*OPEN, CommandStatus.REVIEW)),
         )
-        # Nobody asks SCM for an account that was removed.
+        # SCM is no longer called for a removed account.
         there = Order.account.has(Account.status != AccountStatus.REMOVED)
         for order in db.scalars(select(Order).where(Order.status == status, there, ~on_its_way)):
             follow_with(db, order, step)
@@ -121,9 +124,12 @@ def follow_up(db: Session) -> int:
 
 
 def look_up_silent(db: Session, settle: timedelta) -> int:
-    """Have orders looked up at SCM whose worker died while it sent them: nobody knows what SCM did."""
+    """Emit the reconcile of orders whose worker died while sending them, so that the outcome is unknown.
+
+    Returns how many. `settle`: how long after sending.
+    """
     on_its_way = exists().where(
-        # One in review has killed its workers; a new one would kill them again.
+        # See `follow_up`.
         Command.type == CommandType.RECONCILE,
         Command.subject == Order.id,
         Command.status.in_((*OPEN, CommandStatus.REVIEW)),
@@ -138,8 +144,9 @@ def look_up_silent(db: Session, settle: timedelta) -> int:
         )
         .with_for_update(of=Order, skip_locked=True)
     ).all()
-    why = "no answer was stored; the worker that sent it may have died"
+    why = "no response was stored; the worker that sent it may have died"
     for order in silent:
+        # A worker that merely got no response has recorded that already.
         if order.error is None:
             note(db, order, f"the outcome is unknown: {why}")
             record(db, "order.unknown", order.id, who="sweep", why=why, command_id=order.command_id)
@@ -148,7 +155,7 @@ def look_up_silent(db: Session, settle: timedelta) -> int:
 
 
 def expire(db: Session) -> int:
-    """Mark active certificates whose last moment has passed."""
+    """Mark active certificates as expired once `not_after` has passed. Returns how many."""
     ended = db.scalars(
         update(Certificate)
         .where(Certificate.status == CertificateStatus.ACTIVE, Certificate.not_after < func.now())
@@ -159,7 +166,7 @@ def expire(db: Session) -> int:
 
 
 def forget_sent(db: Session) -> int:
-    """Delete outbox rows that were sent more than a week ago."""
+    """Delete outbox rows sent more than KEEP_SENT ago, at most PIECE of them. Returns how many."""
     old = select(Outbox.id).where(Outbox.sent_at < func.now() - KEEP_SENT).limit(PIECE)
     gone = db.scalars(delete(Outbox).where(Outbox.id.in_(old)).returning(Outbox.id))
     return len(gone.all())

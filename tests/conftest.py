@@ -1,4 +1,4 @@
-"""Fixtures for every test. Servers start when the first test asks for one; unit tests ask for none."""
+"""Fixtures shared by all tests. Servers start when the first test requests them; unit tests use none."""
 
 import gc
 import logging
@@ -15,47 +15,47 @@ from tests.servers import PostgresServer, RabbitServer, open_postgres, open_rabb
 if TYPE_CHECKING:  # imported below, by those tests only that need them
     from certline.simulator.server import Simulator
 
-# A person's own settings must not reach the tests.
+# The developer's own settings must not affect the tests.
 for variable in list(os.environ):
     if variable.startswith("CERTLINE_") and not variable.startswith("CERTLINE_TEST_"):
         del os.environ[variable]
 
 
 def pytest_configure() -> None:
-    """End a run that is told to end (CI, a closed terminal) as Ctrl-C does: servers and all."""
+    """Make SIGTERM (CI) and SIGHUP (closed terminal) end the run as Ctrl-C does, which stops its servers."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    # A server that isn't up yet is no news, and would bury what a failing test has to say.
+    # Tests expect servers that aren't up yet; pika's errors about them would bury the output of a failing test.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays: the garbage collector need not look at it again and again."""
+    """Exempt all modules imported so far from garbage collection, which makes the tests faster."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """The Postgres that tests share."""
+    """Yield the Postgres server that tests share."""
     with open_postgres() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitServer]:
-    """The RabbitMQ that tests share."""
+    """Yield the RabbitMQ server that tests share."""
     with open_rabbitmq() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def template_database(postgres: PostgresServer) -> Iterator[str]:
-    """The address of a migrated database, to be copied and not to be used."""
+    """Yield the URL of a migrated database, used only as a template to copy."""
     with postgres.database() as url:
         migrate(url)
         yield url
@@ -63,32 +63,32 @@ def template_database(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(postgres: PostgresServer, template_database: str) -> Iterator[str]:
-    """The address of a migrated database of the test's own."""
+    """Yield the URL of the test's own migrated database. Afterwards, check every event in its outbox."""
     from tests.told import wrong_in  # noqa: PLC0415
 
     with postgres.database(template_database) as url:
         yield url
-        # Other systems rely on it, whatever the test was about.
+        # Whatever the test was about, its events must be as documented.
         assert wrong_in(url) == []
 
 
 @pytest.fixture(scope="module")
 def vhost(rabbitmq: RabbitServer) -> Iterator[str]:
-    """The address of a vhost of the test module's own."""
+    """Yield the URL of the test module's own vhost."""
     with rabbitmq.vhost() as url:
         yield url
 
 
 @pytest.fixture
 def private_postgres() -> Iterator[PostgresServer]:
-    """A Postgres that the test may kill and start again."""
+    """Yield a Postgres server that the test may kill and restart."""
     with open_postgres(private=True) as server:
         yield server
 
 
 @pytest.fixture
 def private_database_url(private_postgres: PostgresServer) -> Iterator[str]:
-    """The address of a migrated database on a Postgres that the test may kill."""
+    """Yield the URL of a migrated database on a Postgres server that the test may kill."""
     with private_postgres.database() as url:
         migrate(url)
         yield url
@@ -96,14 +96,14 @@ def private_database_url(private_postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture
 def private_rabbitmq() -> Iterator[RabbitServer]:
-    """A RabbitMQ that the test may kill and start again; some three seconds to start."""
+    """Yield a RabbitMQ server that the test may kill and restart; it takes about three seconds to start."""
     with open_rabbitmq(private=True) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def running_simulator() -> "Iterator[Simulator]":
-    """The simulator that tests share: one that stops takes longer than most tests."""
+    """Yield the simulator that tests share, because stopping one takes longer than most tests."""
     from certline.simulator.server import running  # noqa: PLC0415
 
     with running() as server:
@@ -112,7 +112,7 @@ def running_simulator() -> "Iterator[Simulator]":
 
 @pytest.fixture
 def simulator(running_simulator: "Simulator") -> "Simulator":
-    """A simulator of SCM as at its start, as a server: `url` for clients, `door` for the test."""
+    """Return the running simulator, reset to its initial state: `url` for clients, `door` to control it."""
     import requests  # noqa: PLC0415
 
     requests.post(f"{running_simulator.door}/reset", timeout=30).raise_for_status()
@@ -120,7 +120,7 @@ def simulator(running_simulator: "Simulator") -> "Simulator":
 
 
 def migrate(url: str) -> None:
-    """Bring a database to the newest schema."""
+    """Migrate a database to the newest schema."""
     from certline.models.database.migrate import upgrade  # noqa: PLC0415
 
     upgrade(url)

@@ -1,4 +1,4 @@
-"""Rows and commands with their dull fields filled in; a test names those that it is about."""
+"""Factories of rows and commands: irrelevant fields get defaults, and a test names those that matter to it."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ _numbers = itertools.count(1000)
 
 
 def a_wanted(**named: Any) -> OrderCommand:
-    """What a person asks for."""
+    """Return an order as a user requests it."""
     usual = {
         "common_name": "shop.nordhafen.example",
         "organization": "Nordhafen AG",
@@ -39,12 +39,12 @@ def a_wanted(**named: Any) -> OrderCommand:
 
 
 def an_organization(**named: Any) -> Organization:
-    """An organisation at SCM."""
+    """Return a synced organisation."""
     return Organization(**{"account_id": 1, "scm_id": 9102, "name": "Nordhafen AG"} | named)
 
 
 def a_domain(**named: Any) -> Domain:
-    """A domain that is delegated, and validated until after NOON."""
+    """Return a synced domain that is delegated, and validated until 90 days after NOON."""
     usual = {
         "account_id": 1,
         "scm_id": next(_numbers),
@@ -58,7 +58,7 @@ def a_domain(**named: Any) -> Domain:
 
 
 def a_profile(**named: Any) -> Profile:
-    """A profile that allows a year, RSA and EC."""
+    """Return a synced profile that allows 90 days and a year, RSA and EC."""
     usual = {
         "account_id": 1,
         "scm_id": 51,
@@ -70,14 +70,14 @@ def a_profile(**named: Any) -> Profile:
 
 
 def a_custom_field(**named: Any) -> CustomField:
-    """A custom field that every order must fill."""
+    """Return a custom field that is mandatory for orders."""
     return CustomField(
         **{"account_id": 1, "scm_id": 7, "name": "Cost centre", "mandatory": True} | named
     )
 
 
 def an_offer(**named: Any) -> Offer:
-    """What SCM offers: one organisation, one domain, one profile."""
+    """Return an offer of SCM: one organisation, one domain, one profile."""
     usual: dict[str, Any] = {
         "organizations": [an_organization()],
         "domains": [a_domain()],
@@ -88,7 +88,7 @@ def an_offer(**named: Any) -> Offer:
 
 
 def an_account(db: Session, **named: Any) -> Account:
-    """An account that SCM lets in."""
+    """Insert an active account."""
     usual = {
         "name": f"account-{next(_numbers)}",
         "url": "https://scm.test",
@@ -100,12 +100,12 @@ def an_account(db: Session, **named: Any) -> Account:
 
 
 def a_line(db: Session, account: Account, **named: Any) -> Line:
-    """A managed line of an account."""
+    """Insert a line of an account."""
     return _added(db, Line(account_id=account.id, common_name="shop.nordhafen.example", **named))
 
 
 def an_order(db: Session, account: Account | None = None, **named: Any) -> Order:
-    """An order, of a new account unless one is given; SCM knows it where its state says so."""
+    """Insert an order, of a new account unless one is given. It has an sslId unless `placed` or `sending`."""
     number = next(_numbers)
     usual = {
         "account": account or an_account(db),
@@ -127,7 +127,7 @@ def an_order(db: Session, account: Account | None = None, **named: Any) -> Order
 
 
 def a_certificate(db: Session, order: Order | None = None, **named: Any) -> Certificate:
-    """A certificate of a stored order, valid for a year from NOON."""
+    """Insert a certificate of a stored order, valid for a year from NOON."""
     order = order or an_order(db, status=OrderStatus.STORED)
     line_id = order.line_id or a_line(db, order.account).id
     usual = {

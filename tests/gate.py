@@ -1,4 +1,4 @@
-"""A TCP proxy before a server, which can fail as networks do, or keep an order or its answer on the way."""
+"""TCP proxies in front of a server: one that fails as networks do, and one that holds back orders or responses."""
 
 import select
 import socket
@@ -10,22 +10,22 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-# Of the servers that are proxied, where their URL has none.
+# Default ports, by the scheme of the URL.
 PORTS = {"http": 80, "postgresql": 5432, "amqp": 5672}
 
 
 class Break(StrEnum):
-    """How a network fails."""
+    """Ways in which a network fails."""
 
-    DROP = "drop"  # connections are closed, and new ones too
-    RESET = "reset"  # the same, rudely: what is under way is thrown away
-    HANG = "hang"  # connections stay, new ones come about, and nothing arrives
+    DROP = "drop"  # existing and new connections are closed
+    RESET = "reset"  # the same with a TCP reset: data in transit is discarded
+    HANG = "hang"  # connections stay open, new ones are accepted, but no data passes
 
 
 class Proxy:
-    """Forwards to the server of a URL, until it breaks; `url` is its own address for the same.
+    """A proxy to the server of a URL, which a test can break; `url` is the same URL with the proxy's address.
 
-    `broken` is set once it has broken. `attempts` counts the connections that were asked for.
+    `broken` is set once it is broken. `attempts` counts the connections accepted.
     """
 
     def __init__(self, url: str) -> None:
@@ -40,7 +40,7 @@ class Proxy:
         self._flows = threading.Event()
         self._flows.set()
         self._how: Break | None = None
-        # Bytes that still pass before it breaks, and how then.
+        # Bytes that still pass before it breaks, and the way in which it then breaks.
         self._left: int | None = None
         self._then = Break.DROP
         self._lock = threading.Lock()
@@ -61,7 +61,7 @@ class Proxy:
         self._end_all()
 
     def break_off(self, how: Break, *, after: int = 0) -> None:
-        """Break now, or once so many bytes more have passed in either direction."""
+        """Break now, or after that many more bytes have passed, both directions together."""
         with self._lock:
             self.broken.clear()
             self._left, self._then = after, how
@@ -69,7 +69,7 @@ class Proxy:
             self._count(0)
 
     def mend(self) -> None:
-        """Work again. What hung goes on as if nothing had happened."""
+        """Work again. Connections that hung continue where they stopped."""
         with self._lock:
             self._how = self._left = None
             self._flows.set()
@@ -84,7 +84,7 @@ class Proxy:
                     continue
                 try:
                     server = socket.create_connection(self._target)
-                except OSError:  # it is away
+                except OSError:  # the server is down
                     self._end(client)
                     continue
                 with self._lock:
@@ -96,7 +96,7 @@ class Proxy:
             threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        # ValueError: it has been closed meanwhile.
+        # ValueError: the socket was closed meanwhile, and `select` gets -1.
         with suppress(OSError, ValueError):
             while piece := _received(source):
                 if not self._may_pass(piece):
@@ -107,7 +107,7 @@ class Proxy:
         self._end(sink)
 
     def _may_pass(self, piece: bytes) -> bool:
-        """Whether a piece goes on; it may have to wait for that."""
+        """Count a piece; return False if it must not be forwarded. With HANG the caller waits first."""
         self._count(len(piece))
         return self._how in (None, Break.HANG)
 
@@ -134,7 +134,7 @@ class Proxy:
     @staticmethod
     def _end(each: socket.socket, *, rudely: bool = False) -> None:
         with suppress(OSError):
-            if rudely:  # closed with a time of zero, TCP sends a reset
+            if rudely:  # with a linger time of zero, closing sends a TCP reset
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             else:
                 each.shutdown(socket.SHUT_RDWR)
@@ -143,16 +143,19 @@ class Proxy:
 
 
 def _received(source: socket.socket) -> bytes:
-    """The next piece. Never blocked for long: while a thread reads, a closed socket stays open."""
+    """Return the next data; b"" at the end.
+
+    Polls instead of blocking, since a socket closed by another thread stays open while a thread reads from it.
+    """
     while not select.select([source], [], [], 0.1)[0]:
         pass
     return source.recv(65536)
 
 
 class Gate(Proxy):
-    """A proxy before SCM; closed, it keeps orders (POST) or their answers until it opens or drops them.
+    """A proxy in front of SCM. Closed, it holds orders (POST) or their responses until it is opened or drops them.
 
-    `arrived` is set once something is being held. Reads always pass.
+    `arrived` is set once something is held. Other requests always pass.
     """
 
     def __init__(self, url: str) -> None:
@@ -174,19 +177,19 @@ class Gate(Proxy):
         super().__exit__(kind, error, trace)
 
     def close(self, *, requests: bool = False, answers: bool = False) -> None:
-        """Hold orders, or SCM's answers to them, from now on."""
+        """Hold orders, or SCM's responses to them, from now on."""
         self.arrived.clear()
         self._open.clear()
         self._drop = False
         self.hold_requests, self.hold_answers = requests, answers
 
     def open(self) -> None:
-        """Let everything through again, and what is held with it."""
+        """Let everything pass again, including what is held."""
         self.hold_requests = self.hold_answers = False
         self._open.set()
 
     def drop(self) -> None:
-        """Throw away what is held, and let everything through from now on."""
+        """Discard what is held (its connections are closed), and let everything pass from now on."""
         self._drop = True
         self.open()
 
@@ -205,10 +208,10 @@ class Gate(Proxy):
         is_answer: bool,
         is_order: threading.Event,
     ) -> None:
-        # ValueError: it has been closed meanwhile.
+        # ValueError: the socket was closed meanwhile, and `select` gets -1.
         with suppress(OSError, ValueError):
             while piece := _received(source):
-                # The client makes a connection of its own for each POST.
+                # Our client opens a new connection for each POST, so the whole connection is the order's.
                 if not is_answer and piece.startswith(b"POST "):
                     is_order.set()
                 held = self.hold_answers if is_answer else self.hold_requests

@@ -1,8 +1,8 @@
-"""A database whose clock the test moves: everything that asks what time it is, asks `now()` there.
+"""A database whose clock a test can move, by replacing Postgres' `now()`.
 
-Our code has one clock, Postgres' own. `now()` is found in the search path, so a schema before
-`pg_catalog` answers in its place: in every statement, also in those that compare times in SQL. Only
-the columns' defaults (when a row was made) keep the real time.
+Our code has one clock, that of Postgres. `now()` is resolved through the search path, so a function of that name
+in a schema before `pg_catalog` replaces it in every statement, including comparisons in SQL. Only column defaults
+(creation times) keep the real time, since they were resolved when the tables were made.
 """
 
 from collections.abc import Iterator
@@ -22,18 +22,18 @@ CREATE FUNCTION moved.now() RETURNS timestamptz LANGUAGE sql STABLE AS
 
 
 class MovedDatabase(Database):
-    """A database that is at the time that was set last; at first, at the real one."""
+    """A database whose time is the one last set; until then, the time at which this module was imported."""
 
     at = datetime.now(UTC)
 
     def set_clock(self, at: datetime) -> None:
-        """It is that time now."""
+        """Set the time of the database."""
         self.at = at
 
 
 @contextmanager
 def moved_database(url: str) -> Iterator[MovedDatabase]:
-    """Such a database."""
+    """Yield a database with a clock that can be moved; the database at `url` is changed for that."""
     database = MovedDatabase(url, pool_size=2)
 
     @event.listens_for(database.engine, "connect")

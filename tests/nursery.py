@@ -1,7 +1,7 @@
-"""Commands that start fast: each is forked from one process that has imported everything.
+"""Fast start of CLI commands: each is forked from one process that has already imported everything.
 
-What runs in the fork is the CLI itself (`certline run worker`, `certline order list` …) in a group of its
-own, so a test may start, kill and freeze hundreds of them. `python -m tests.nursery SOCKET` is that process.
+The fork runs the CLI itself (`certline run worker`, `certline order list` …) in a process group of its own, so a
+test can start, kill and freeze hundreds of them. `python -m tests.nursery SOCKET` is the process that forks.
 """
 
 import atexit
@@ -29,7 +29,7 @@ _numbers = count(1)
 
 
 class Part:
-    """One process of the line with its group, as `tests.servers.Process` is."""
+    """A forked process of certline with its process group; used like `tests.servers.Process`."""
 
     def __init__(self, nursery: "Nursery", pid: int, log: Path, record: Path) -> None:
         self._nursery = nursery
@@ -50,49 +50,49 @@ class Part:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative when a signal ended it."""
+        """The exit code; None while the process runs, negative if a signal ended it."""
         code: int | None = self._nursery.ask(do="poll", pid=self.pid)
         return code
 
     @property
     def output(self) -> str:
-        """Everything the part has written so far."""
+        """Everything the process has written so far."""
         return self.log.read_text(errors="replace")
 
     @property
     def met(self) -> list[dict[str, Any]]:
-        """The deaths that it has met, by their number in what it was told."""
+        """The deaths that the process has met; `number` is the index in the list given to `Nursery.start`."""
         if not self._record.exists():
             return []
         return [json.loads(line) for line in self._record.read_text().splitlines()]
 
     def wait(self, timeout: float = 60) -> int:
-        """The exit code, once it has ended."""
+        """Wait until the process has ended, and return its exit code."""
         until(lambda: self.exit_code is not None, timeout, every=0.02)
         return self.exit_code or 0
 
     def wait_for(self, text: str, timeout: float = 60) -> None:
-        """Wait until the output has the text."""
+        """Wait until the output contains the text; fail if the process ends without it."""
         until(lambda: text in self.output or self.exit_code is not None, timeout)
         assert text in self.output, f"the part did not say {text!r}:\n{self.output[-4000:]}"
 
     def kill(self) -> None:
-        """SIGKILL to the whole group."""
+        """Send SIGKILL to the whole group, and wait for the end."""
         self._signal_group(signal.SIGKILL)
         self.wait()
 
     def terminate(self, timeout: float = 60) -> int:
-        """SIGTERM to the main process; answers the exit code."""
+        """Send SIGTERM to the main process. Returns the exit code."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
         return self.wait(timeout)
 
     def freeze(self) -> None:
-        """The group gets no more time."""
+        """Stop the whole group (SIGSTOP)."""
         self._signal_group(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """The group goes on as if nothing had happened."""
+        """Let the whole group continue (SIGCONT)."""
         self._signal_group(signal.SIGCONT)
 
     def _signal_group(self, number: signal.Signals) -> None:
@@ -101,7 +101,7 @@ class Part:
 
 
 class Nursery:
-    """The process that forks parts, and the line to it."""
+    """The process that forks parts, with the socket to it."""
 
     def __init__(self) -> None:
         path = run.folder() / f"nursery-{next(_numbers)}"
@@ -136,7 +136,7 @@ class Nursery:
         environment: Mapping[str, str],
         deaths: Sequence[dict[str, Any]] = (),
     ) -> Part:
-        """Run `certline` with these words; `deaths` as `crashing.Death` has them."""
+        """Run `certline` with these arguments; `deaths` are the fields of `crashing.Death`."""
         number = next(_numbers)
         log, record = (run.folder() / f"part-{number}.{kind}" for kind in ("log", "deaths"))
         pid = self.ask(
@@ -154,7 +154,10 @@ class Nursery:
     def type(
         self, words: Sequence[str], environment: Mapping[str, str], *, given: str, timeout: float
     ) -> "subprocess.CompletedProcess[str]":
-        """Type a command in this environment, and in no other; answers once it has ended."""
+        """Run a CLI command in exactly this environment, with `given` as its input, and wait for its end.
+
+        Raises TimeoutError if it takes longer than `timeout` seconds; the command is killed then.
+        """
         number = next(_numbers)
         files = {
             kind: run.folder() / f"typed-{number}.{kind}"
@@ -179,12 +182,12 @@ class Nursery:
             part.kill()
             raise
         finally:
-            for file in files.values():  # they may have what nobody else may read
+            for file in files.values():  # they may contain secrets
                 file.unlink(missing_ok=True)
         return subprocess.CompletedProcess(words, code, said, errors)
 
     def ask(self, **request: Any) -> Any:
-        """Ask the process; answers what it says."""
+        """Send a request to the forking process, return its response. Raises ChildProcessError if it has ended."""
         with self._lock:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
             answer = self._answers.readline()
@@ -195,15 +198,15 @@ class Nursery:
 
 @cache
 def nursery() -> Nursery:
-    """The one of this run of tests, started when it is first needed; it ends with the run."""
+    """Return the nursery of this test run, started when first needed; it ends with the run."""
     started = Nursery()
     atexit.register(started.__exit__, None, None, None)
     return started
 
 
 def main(path: str) -> None:
-    """Fork what is asked for, until the other end is closed."""
-    # Imported here: the tests themselves need none of it, and the forks have it all.
+    """Serve requests from the socket at `path` until the other end closes it."""
+    # Imported only in this process, so that the forks have everything; the tests themselves need none of it.
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     from certline.cli.main import PLACES  # noqa: PLC0415
@@ -214,7 +217,7 @@ def main(path: str) -> None:
     for module, _ in PLACES.values():
         importlib.import_module(module)
     list(ScriptDirectory.from_config(migrate._config()).walk_revisions())
-    effects()  # read now, while the files are what was imported
+    effects()  # read now: the sources still match the imported code
     gc.freeze()
 
     codes: dict[int, int] = {}
@@ -224,7 +227,7 @@ def main(path: str) -> None:
             request = json.loads(text)
             if request["do"] == "start":
                 pid = _fork(request)
-                codes.pop(pid, None)  # numbers come again: an earlier process ended so
+                codes.pop(pid, None)  # process ids are reused: forget an earlier exit code
                 answer: int | None = pid
             else:
                 answer = _poll(request["pid"], codes)
@@ -242,7 +245,7 @@ def _poll(pid: int, codes: dict[int, int]) -> int | None:
 def _fork(request: dict[str, Any]) -> int:
     pid = os.fork()
     if pid:
-        # The group must be there before anybody signals it.
+        # Parent and child both set the group, so that it exists before either continues.
         with suppress(OSError):
             os.setpgid(pid, pid)
         return pid

@@ -1,4 +1,4 @@
-"""The line as it runs in production: worker, relay and producer as processes over RabbitMQ."""
+"""A certline installation as in production: worker, relay and producer as processes over RabbitMQ."""
 
 import json
 import os
@@ -22,7 +22,7 @@ CERTLINE = [sys.executable, "-P", "-m", "certline"]
 
 
 class Plant:
-    """Processes on one database, one vhost and one SCM; all of them end with the test."""
+    """Processes of certline on one database and one vhost; all of them end with the test."""
 
     def __init__(self, database_url: str, rabbitmq_url: str, **variables: str) -> None:
         self.environment = {
@@ -52,16 +52,16 @@ class Plant:
         self._stack.close()
 
     def start(self, *part: str) -> Process:
-        """Start a part: `worker`, `relay` or `producer`, with options of its own."""
+        """Start a process: `worker`, `relay` or `producer`, with its options."""
         return self._stack.enter_context(Process([*CERTLINE, "run", *part], self.environment))
 
     def start_all(self) -> None:
-        """One worker, one relay and one producer."""
+        """Start one worker, one relay and one producer."""
         for part in ("worker", "relay", "producer"):
             self.start(part)
 
     def certline(self, *words: str, given: str = "", expect: int = 0) -> str:
-        """Type a command; answers what it printed. The exit code must be the expected one."""
+        """Run a CLI command and return its output. Fails if the exit code is not the expected one."""
         environment = os.environ | self.environment
         done = nursery().type(words, environment, given=given, timeout=120)
         assert done.returncode == expect, (
@@ -70,11 +70,11 @@ class Plant:
         return done.stdout
 
     def json(self, *words: str, given: str = "", expect: int = 0) -> Any:
-        """Type a command with `--json`; answers the document."""
+        """Run a CLI command with `--json` and return the document."""
         return json.loads(self.certline("--json", *words, given=given, expect=expect))
 
     def add_account(self, url: str, password: str = "secret") -> None:  # noqa: S107
-        """Add the simulator's account and have it synced by the running line."""
+        """Add the simulator's account and wait until the running worker has synced it."""
         with self.database.transaction() as db:
             db.add(
                 Account(
@@ -94,7 +94,7 @@ class Plant:
         until(synced, 60)
 
     def wanted(self, name: str, **changes: Any) -> OrderCommand:
-        """What is asked for where the test says nothing else."""
+        """Return an order for this name; `changes` replace the defaults."""
         usual: dict[str, Any] = {
             "common_name": name,
             "organization": "Nordhafen University",
@@ -106,17 +106,17 @@ class Plant:
         return OrderCommand.model_validate(usual | changes)
 
     def place(self, name: str, **changes: Any) -> Command:
-        """Place an order as the CLI does, without starting a process for it."""
+        """Place an order as the CLI does, but within this process. Returns its command."""
         wanted = self.wanted(name, **changes)
         return request_order(self.database, self.vault, wanted, requested_by="test").command
 
     def status(self, command: Command) -> OrderStatus:
-        """How the command's order stands."""
+        """Return the status of the command's order."""
         with self.database.transaction() as db:
             return db.scalars(select(Order.status).where(Order.command_id == command.id)).one()
 
     def until(self, command: Command, status: OrderStatus, timeout: float = 60) -> None:
-        """Wait until the command's order has a state, through restarts of Postgres."""
+        """Wait until the command's order has a status; Postgres may be down meanwhile."""
 
         def there() -> bool:
             with suppress(DBAPIError):
@@ -126,7 +126,7 @@ class Plant:
         until(there, timeout, every=0.1)
 
     def order(self, name: str, *more: str, algorithm: str = "EC", size: str = "P-256") -> Any:
-        """Order a certificate; answers the command's document."""
+        """Order a certificate with the CLI. Returns the command's JSON document."""
         return self.json(
             *("order", "create", "--common-name", name, "--organization", "Nordhafen University"),
             *("--profile", "OV Multi-Domain SSL", "--term", "90"),

@@ -1,6 +1,6 @@
-"""A process that runs steps as a worker does, for tests that kill it or let several race.
+"""A process that runs steps as a worker does, for tests that kill it or let several of them race.
 
-It says `ready`, waits for a line, and then delivers the messages of the commands it was given.
+It prints `ready`, waits for a line on its input, and then runs the step for each of its commands.
 """
 
 import json
@@ -29,7 +29,7 @@ def stepping(
     *,
     threads: int = 1,
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Such a process, ready to begin; it is killed at the end if it has not ended."""
+    """Start the process and yield it once it is ready; it is killed at the end of the block."""
     given = json.dumps([database_url, secret_key, kind.value, threads, list(commands)])
     words = [sys.executable, "-m", "tests.stepping", given]
     pipe = subprocess.PIPE
@@ -43,14 +43,14 @@ def stepping(
 
 
 def begin(process: "subprocess.Popen[str]") -> None:
-    """Let it begin."""
+    """Make the process run its steps."""
     assert process.stdin is not None
     process.stdin.write("go\n")
     process.stdin.flush()
 
 
 def main(database_url: str, secret_key: str, kind: str, threads: int, commands: list[str]) -> None:
-    """Deliver each command's message once."""
+    """Run the step of each command once, in so many threads."""
     settings = Settings(database_url=SecretStr(database_url), rate_read=1000, rate_order=1000)
     database = Database(database_url, pool_size=threads)
     line = Line(database, Vault(secret_key), settings)

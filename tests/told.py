@@ -1,4 +1,4 @@
-"""Every event that a test has the line tell is as it is documented."""
+"""Checks that every event published in a test is as documented."""
 
 from functools import cache
 from pathlib import Path
@@ -17,15 +17,15 @@ ASYNCAPI = Path(__file__).parents[1] / "docs" / "asyncapi.yaml"
 
 @cache
 def asyncapi() -> dict[str, Any]:
-    """The document, as a YAML reader that is not ours reads it."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the quick one where it is to be had
+    """Return the AsyncAPI document as a third-party YAML parser reads it."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is much faster
     document: dict[str, Any] = yaml.load(ASYNCAPI.read_text("utf-8"), loader)  # noqa: S506  # safe
     return document
 
 
 @cache
 def reader(name: str) -> Draft7Validator | None:
-    """What another system makes of the document to check a message by; None for an unknown one."""
+    """Return a validator for a message, made from the document alone; None for an unknown name."""
     message = asyncapi()["components"]["messages"].get(name)
     if message is None:
         return None
@@ -33,7 +33,7 @@ def reader(name: str) -> Draft7Validator | None:
 
 
 def faults(name: str, message: dict[str, Any]) -> list[str]:
-    """What is not as in the document; `name` is a message's there, such as `events.order.held`."""
+    """Return the deviations of a message from the document; `name` is its name there: `events.order.held`."""
     schema = reader(name)
     if schema is None:
         return [f"there is no message {name}"]
@@ -41,7 +41,7 @@ def faults(name: str, message: dict[str, Any]) -> list[str]:
 
 
 def told_in(url: str) -> list[dict[str, Any]]:
-    """Every event in the outbox of a database; none where it has no such table (any more)."""
+    """Return every event in the outbox of a database, in order; none if it has no such table."""
     with psycopg.connect(url) as connection:
         if connection.execute("SELECT to_regclass('outbox')").fetchone() == (None,):
             return []
@@ -50,7 +50,7 @@ def told_in(url: str) -> list[dict[str, Any]]:
 
 
 def wrong_in(url: str) -> list[str]:
-    """What is not as documented among the events of a database."""
+    """Return the deviations of all events of a database from the documentation."""
     return [
         f"{event.get('type')}: {problem}"
         for event in told_in(url)
@@ -62,5 +62,5 @@ def wrong_in(url: str) -> list[str]:
 
 
 def some(kind: str) -> dict[str, Any]:
-    """What an event of this type might say, for a test that is about its way only."""
+    """Return example data of an event of this type, for tests that don't depend on its content."""
     return EXAMPLES[kind]

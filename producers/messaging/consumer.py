@@ -1,4 +1,4 @@
-"""Listening to queues of RabbitMQ: a message is acked once its handler has returned, never before."""
+"""Consumer of several RabbitMQ queues, which acks each message only after its handler has returned."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -11,26 +11,27 @@ from pika.spec import Basic
 from certline.producers.messaging.delivery import Delivery, delivery_of
 from certline.producers.messaging.publisher import RabbitWire, WireDownError
 
-# A handler that raises has not taken its message, nor have those behind it been.
+# If a handler raises, neither its message nor those prefetched behind it are acked.
 Handler = Callable[[Delivery], None]
 
-# Messages of a queue that are held beforehand. A large one has 16 MiB (RabbitMQ 4), 128 before.
+# Messages prefetched per queue. Kept low because of memory: a message may have 16 MiB (RabbitMQ 4; 128 MiB
+# before).
 PREFETCH = 10
 
 
 class Listener:
-    """One thread that listens to several queues over one connection."""
+    """A consumer of several queues over one connection, used by one thread."""
 
     def __init__(self, wire: RabbitWire, handlers: Mapping[str, Handler]) -> None:
         self._wire = wire
         self._handlers = handlers
         self._channel: BlockingChannel | None = None
-        # (delivery tag, delivery), at most PREFETCH of each queue. Not handled within pika's own
-        # dispatch: that would go on for as long as messages come.
+        # (delivery tag, delivery), at most PREFETCH of each queue. Collected first and handled outside pika's
+        # dispatch, which would not return as long as messages arrive.
         self._arrived: deque[tuple[int, Delivery]] = deque()
 
     def open(self) -> None:
-        """Declare everything that is ours, and begin. Raises WireDownError."""
+        """Declare our exchanges and queues, and start consuming. Raises WireDownError."""
         self._wire.open()
         try:
             self._channel = self._wire.channel()
@@ -41,10 +42,11 @@ class Listener:
             raise self._down(repr(error)) from error
 
     def wait(self, seconds: float) -> None:
-        """Wait so long at most for messages, and handle those that came. Raises WireDownError, and
-        what a handler raises.
+        """Wait up to `seconds` for messages and handle those that arrived.
+
+        Raises WireDownError if the channel or a consumer is lost, and whatever a handler raises.
         """
-        assert self._channel is not None, "open() comes first"  # noqa: S101  # a fault of ours
+        assert self._channel is not None, "open() comes first"  # noqa: S101  # a bug of ours
         self._wire.tend(seconds)
         while self._arrived:
             tag, delivery = self._arrived.popleft()
@@ -59,7 +61,7 @@ class Listener:
             raise self._down("RabbitMQ has cancelled a consumer; was its queue deleted?")
 
     def close(self) -> None:
-        """Disconnect: what has not been acked goes back to its queue."""
+        """Disconnect; RabbitMQ puts messages that were not acked back into their queues."""
         self._channel = None
         self._arrived.clear()
         self._wire.close()

@@ -1,6 +1,6 @@
-"""Work messages that the workers gave up: taken out of RabbitMQ's `.XQ` queues, each with its reason.
+"""Storing of work messages that workers rejected: read from RabbitMQ's `.XQ` queues, each kept with a reason.
 
-RabbitMQ says that a message was rejected, not why. So it is looked at once more, as a worker would.
+RabbitMQ reports that a message was rejected, but not why, so each message is checked again as a worker would.
 """
 
 from dataclasses import dataclass, replace
@@ -27,13 +27,13 @@ from certline.workers.runtime.messages import RefusedMessageError, named_in, req
 
 log = structlog.get_logger()
 
-# A message says itself how often it was tried, so that may be any number.
+# The number of tries is read from the message itself, so a sender may have put any number there.
 MOST_ATTEMPTS = 1_000
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a dead work message was about. `brought`: it was a whole command, from another system."""
+    """Findings about a dead work message. `brought`: the message carried a whole command of another system."""
 
     problems: list[str]
     message_id: str = ""
@@ -43,21 +43,21 @@ class Found:
 
 
 def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
-    """Keep one dead work message with its reason; a whole command's sender is answered.
+    """Store a dead work message as a dead letter, with the reason why it was rejected.
 
-    Raises DBAPIError where Postgres is away or has no tables.
+    If the message carried a whole command, its sender is informed by a `command.rejected` event.
+    Raises DBAPIError if Postgres is unreachable or has no tables.
     """
     queue = q_name(delivery.queue)
     try:
         with database.transaction() as db:
             found = look_at(db, vault, queue, delivery)
-    except Exception as error:  # the edge: one odd message must not stop the others
+    except Exception as error:  # one odd message must not block the queue
         if isinstance(error, DBAPIError) and not blames_the_data(error):
             raise
         log.exception("dead_letter.unreadable", source=queue)
-        found = Found(
-            [f"a fault of certline itself ({type(error).__name__}) when it was looked at"]
-        )
+        found = Found([f"a fault of certline itself ({type(error).__name__}) when it was checked"])
+    # A separate transaction, since a failed check leaves the first one unusable.
     with database.transaction() as db:
         letter, new = keep(
             db,
@@ -84,14 +84,14 @@ def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
 
 
 def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:
-    """Why a worker did not take this message, and which command it was about."""
+    """Find out why a worker rejected this message, and which command the message was about."""
     try:
         message: dramatiq.Message[None] = dramatiq.Message.decode(delivery.body)
     except DecodeError:
-        return Found(["it is no message in Dramatiq's format"])
+        return Found(["it is not a message in Dramatiq's format"])
     fault = cleanse(message, queue)
     if fault is not None:
-        return Found([f"it is no message in Dramatiq's format: {fault}"])
+        return Found([f"it is not a message in Dramatiq's format: {fault}"])
     attempts = min(message.options.get("retries", 0), MOST_ATTEMPTS) + 1
     found = Found([], storable(message.message_id)[:255], attempts=attempts)
     if message.actor_name not in list(CommandType):
@@ -100,6 +100,7 @@ def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:
     try:
         named = named_in(step, message.args, message.kwargs)
     except BadCommandError as bad:
+        # An invalid whole command may still carry a usable id, under which its sender is informed.
         own = id_in(message.kwargs)
         brief = in_brief(bad.problems)
         return replace(found, problems=brief, command_id=own, brought=own is not None)
@@ -119,11 +120,11 @@ def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:
 
 
 def _why(db: Session, found: Found, delivery: Delivery) -> str:
-    """Of a message with which nothing is wrong."""
+    """Return the reason for a well-formed message: tries used up, or what RabbitMQ reported."""
     verdict = delivery.deaths[0].get("reason") if delivery.deaths else None
-    why = f"it failed {found.attempts} times; the workers' log says how"
+    why = f"it failed {found.attempts} times; see the workers' log"
     if verdict not in (None, "rejected"):
-        why = f"RabbitMQ gave it up: {verdict}"
+        why = f"RabbitMQ dead-lettered it: {verdict}"
     command = db.get(Command, found.command_id)
     if command is None:
         return why

@@ -1,4 +1,4 @@
-"""One message as RabbitMQ delivered it, in words that can be stored."""
+"""A message as RabbitMQ delivered it, in a form that can be stored in Postgres."""
 
 import math
 import re
@@ -9,7 +9,8 @@ from typing import Any
 from pika import BasicProperties
 from pika.spec import Basic
 
-# Of properties and headers: more than any system of good will sends.
+# Limits for stored properties and headers: characters of a string, entries of a table or list, levels of
+# nesting. Well-meaning senders stay far below.
 LONGEST, MOST, DEEPEST = 1_000, 50, 5
 PROPERTIES = (
     "content_type",
@@ -29,8 +30,8 @@ SECRET = re.compile(r"passw|secret|token|credential|authorization", re.IGNORECAS
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message and what RabbitMQ says of it. `properties` are those of AMQP, where it was published,
-    and its size in bytes, fit for a JSON column.
+    """A message with its metadata. `properties`: its AMQP properties, exchange, routing key and size in bytes,
+    made storable in a JSON column.
     """
 
     queue: str
@@ -40,17 +41,17 @@ class Delivery:
 
     @property
     def message_id(self) -> str:
-        """The id that the sender gave the message; empty without one."""
+        """The message id set by the sender; empty without one."""
         return str(self.properties.get("message_id", ""))
 
     @property
     def user_id(self) -> str | None:
-        """The RabbitMQ user who sent it: the broker refuses another one's."""
+        """The RabbitMQ user who sent the message; the broker rejects a `user_id` that is not the sender's own."""
         return self.properties.get("user_id")
 
     @property
     def deaths(self) -> list[dict[str, Any]]:
-        """How it came into the dead letters, the last time first (RabbitMQ's `x-death`)."""
+        """RabbitMQ's `x-death` entries: why and where the message was dead-lettered, the latest first."""
         told = self.properties.get("headers", {}).get("x-death", [])
         return (
             [death for death in told if isinstance(death, dict)] if isinstance(told, list) else []
@@ -60,7 +61,7 @@ class Delivery:
 def delivery_of(
     queue: str, method: Basic.Deliver, properties: BasicProperties, body: bytes
 ) -> Delivery:
-    """What pika hands over, as a delivery."""
+    """Return a delivery made from the arguments of pika's consumer callback."""
     given = {name: getattr(properties, name) for name in PROPERTIES}
     kept = {name: storable(value) for name, value in given.items() if value is not None}
     if not isinstance(kept.get("headers", {}), dict):
@@ -75,7 +76,7 @@ def delivery_of(
 
 
 def storable(value: object, depth: int = 0) -> Any:
-    """A value of an AMQP table for a JSON column: bounded, and without what Postgres can't store."""
+    """Return an AMQP value for a JSON column: size limited, secrets masked, nothing that Postgres can't store."""
     match value:
         case None | bool() | int():
             return value
@@ -84,6 +85,7 @@ def storable(value: object, depth: int = 0) -> Any:
         case bytes():
             return storable(value.decode("utf-8", "backslashreplace"))
         case str():
+            # Postgres' jsonb takes neither NUL characters nor lone surrogates.
             sound = value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace")
             return sound.decode()[:LONGEST]
         case datetime():

@@ -1,4 +1,4 @@
-"""Where the relay publishes: RabbitMQ, or the memory of this process."""
+"""Wires, through which the relay publishes: RabbitMQ, or an in-memory broker."""
 
 from typing import Protocol
 
@@ -21,43 +21,44 @@ from certline.workers.process.broker import HardenedBroker
 
 
 class WireDownError(Exception):
-    """The broker does not answer: no row can go out now."""
+    """The broker is unreachable: no row can be published now."""
 
 
 class RowRefusedError(Exception):
-    """The broker answers, and refused this row."""
+    """The broker is reachable, but refused this row."""
 
 
 class Wire(Protocol):
     """A way to publish outbox rows."""
 
     def open(self) -> None:
-        """Connect, and declare what rows are sent to. Raises WireDownError."""
+        """Connect, and declare the exchanges and queues that rows are published to. Raises WireDownError."""
 
     def publish(self, row: Outbox) -> None:
-        """Return once the broker has the row for sure. Raises WireDownError, RowRefusedError."""
+        """Publish a row and return once the broker has confirmed it. Raises WireDownError, RowRefusedError."""
 
     def tend(self) -> None:
-        """Keep an idle connection alive, and notice one that has gone. Raises WireDownError."""
+        """Keep an idle connection alive. Raises WireDownError if the connection is lost."""
 
     def close(self) -> None:
         """Disconnect."""
 
 
 class RabbitWire:
-    """RabbitMQ: every publish is confirmed; work messages must reach a queue."""
+    """RabbitMQ: every publish is confirmed by the broker; work messages must reach a queue."""
 
     def __init__(self, broker: HardenedBroker) -> None:
         self._broker = broker
 
     def open(self) -> None:
-        """Declare the two exchanges, the queue for commands, and the work queues as workers do."""
+        """Declare both exchanges, the ingress queue, and the work queues as workers do. Raises WireDownError."""
         try:
             channel = self._broker.channel
             channel.exchange_declare(COMMANDS, exchange_type="direct", durable=True)
             channel.exchange_declare(EVENTS, exchange_type="topic", durable=True)
             self._declare_ingress(channel)
             for queue in Queue:
+                # Without this, Dramatiq declares a queue once per process, and never after a reconnect.
                 self._broker.queues_pending.add(queue.value)
                 self._broker.declare_queue(queue.value, ensure=True)
         except (AMQPConnectionError, AMQPChannelError, ConnectionClosed, OSError) as error:
@@ -65,7 +66,7 @@ class RabbitWire:
             raise WireDownError(f"RabbitMQ does not answer: {error!r}") from error
 
     def publish(self, row: Outbox) -> None:
-        """Publish one row and wait for RabbitMQ's confirm."""
+        """Publish one row and wait for RabbitMQ's confirm. Raises WireDownError, RowRefusedError."""
         try:
             self._broker.channel.basic_publish(
                 exchange=row.exchange,
@@ -81,30 +82,31 @@ class RabbitWire:
                 mandatory=row.mandatory,
             )
         except UnroutableError as error:
-            # Somebody deleted the queue: declare it again, and this row goes with the next try.
+            # The queue was deleted: declare it again, so that the next try of this row succeeds.
             self._broker.queues_pending.add(row.routing_key)
             self.open()
             raise RowRefusedError(f"no queue took it: {row.routing_key}") from error
         except NackError as error:
             raise RowRefusedError("RabbitMQ refused it (nack)") from error
         except ChannelClosedByBroker as error:
-            # It answers with the end of the channel: no such exchange (404), not allowed (403),
-            # too large (406). That is about this row; `open` brings back what was ours.
+            # RabbitMQ reports an unknown exchange (404), a missing permission (403) or a too large message
+            # (406) by closing the channel. The fault is the row's; `open` declares what may be missing.
             self._drop()
             self.open()
             raise RowRefusedError(f"RabbitMQ refused it: {error!r}") from error
         except (AMQPConnectionError, AMQPChannelError, OSError) as error:
-            # The outcome is unknown: it may come again later on this connection, so that goes.
+            # The outcome is unknown: a late confirm may still arrive on this connection, so close it.
             self._drop()
             raise WireDownError(f"RabbitMQ does not answer: {error!r}") from error
 
     def channel(self) -> BlockingChannel:
-        """A further channel of this thread's connection. Raises pika's errors."""
+        """Open a further channel on this thread's connection. Raises pika's errors."""
         return self._broker.connection.channel()
 
     def tend(self, seconds: float = 0) -> None:
-        """Answer heartbeats (RabbitMQ closes a connection that is silent for a minute), and handle
-        what arrives on its channels, for so long at most.
+        """Process heartbeats and deliveries for up to `seconds`. Raises WireDownError if the connection is lost.
+
+        RabbitMQ closes a connection that is silent for a minute.
         """
         try:
             self._broker.connection.process_data_events(time_limit=seconds)
@@ -117,8 +119,9 @@ class RabbitWire:
         self._drop()
 
     def _declare_ingress(self, channel: BlockingChannel) -> None:
-        # Before any ingress has run: a command that comes early waits. Its messages are never
-        # dead-lettered by RabbitMQ, however often an ingress loses its connection.
+        # Declared by the relay too, so that commands sent before the first ingress runs wait in the queue. The
+        # high delivery limit (quorum queues) keeps RabbitMQ from dead-lettering them, however often an ingress
+        # loses its connection.
         lasting = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
         channel.queue_declare(
             INGRESS, durable=True, arguments=lasting if self._broker.quorum else {}
@@ -127,20 +130,20 @@ class RabbitWire:
             channel.queue_bind(INGRESS, COMMANDS, routing_key=name)
 
     def _drop(self) -> None:
-        del self._broker.connection
+        del self._broker.connection  # Dramatiq closes it and makes a new one at the next use
 
 
 class MemoryWire:
-    """The in-memory broker: work goes to this process's workers; events have no subscribers."""
+    """The in-memory broker: work messages go to this process's workers; events have no subscribers."""
 
     def __init__(self, broker: StubBroker) -> None:
         self._broker = broker
 
     def open(self) -> None:
-        """Nothing to connect."""
+        """Do nothing: there is no connection."""
 
     def publish(self, row: Outbox) -> None:
-        """Hand a work message to the workers of this process."""
+        """Hand a work message to the workers of this process; drop an event. Raises RowRefusedError."""
         if not row.exchange:
             try:
                 message: dramatiq.Message[None] = dramatiq.Message.decode(row.payload)
@@ -149,21 +152,21 @@ class MemoryWire:
                 raise RowRefusedError(f"no queue took it: {row.routing_key}") from error
 
     def tend(self) -> None:
-        """Nothing to keep alive."""
+        """Do nothing: there is no connection."""
 
     def close(self) -> None:
-        """Nothing to disconnect."""
+        """Do nothing: there is no connection to close."""
 
 
 def rabbit_wire(broker: dramatiq.Broker) -> RabbitWire:
-    """The wire to RabbitMQ, for what works over no other. Raises TypeError."""
+    """Return the wire to RabbitMQ. Raises TypeError if the broker is not RabbitMQ."""
     if isinstance(broker, HardenedBroker):
         return RabbitWire(broker)
     raise TypeError(f"{type(broker).__name__} is not RabbitMQ")
 
 
 def wire_of(broker: dramatiq.Broker) -> Wire:
-    """The wire that belongs to a broker of `workers.process.broker.make_broker`."""
+    """Return the wire for a broker of `workers.broker.make_broker`. Raises TypeError for any other broker."""
     if isinstance(broker, HardenedBroker):
         return rabbit_wire(broker)
     if isinstance(broker, StubBroker):

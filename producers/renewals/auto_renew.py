@@ -1,10 +1,10 @@
-"""Auto-renewal: what is due today is renewed as by hand, and what is not has its reason.
+"""Auto-renewal runs: emit a renew command for each certificate that is due, or record why it is not renewed.
 
-A run is a row, made in the transaction of its firing. Any producer goes on with it, a piece at a
-time: decisions, renew commands and the log of a piece are one transaction under the run's lock. So
-a producer that dies has decided a piece or has not, another one goes on, and nobody is renewed twice.
-The commands are those of `certificate renew`: a worker checks, makes the key and places the order
-(workers/ordering/succession.py), and a line has one successor on its way at a time.
+A run is a row, inserted in the transaction that fires the schedule. Any producer continues it, a piece at a
+time: the decisions, renew commands and audit entries of a piece are one transaction under the run's row lock.
+So a producer that dies has decided a piece completely or not at all, another producer continues the run, and no
+certificate is renewed twice. The commands are the same as those of `certificate renew`: a worker checks them,
+makes the key and places the order (workers/succeeding.py), and a line has at most one open successor at a time.
 """
 
 import time
@@ -51,18 +51,18 @@ from certline.producers.renewals.eligibility import Verdict, facts_about, object
 
 log = structlog.get_logger()
 
-# Certificates that are decided in one transaction: a few seconds, most of which go into the look at
-# all of them that each piece begins with.
+# Certificates decided in one transaction, which takes a few seconds: most of that time is spent loading
+# and planning all selected certificates, which every piece does again.
 PIECE = 1_000
-# Seconds that a tick may take for it: the sweep is due each minute.
+# Seconds per tick for auto-renewal; the same thread has to fire the sweep every minute.
 PATIENCE = 10.0
-# Refusals that an event names; the audit has them all.
+# Refusals listed in the event; the audit of the run has all of them.
 NAMED = 100
 
 
 @dataclass(frozen=True)
 class Due:
-    """A certificate whose day has come, what was planned for it, and what speaks against it."""
+    """A certificate that is due, its planned day, and the objection to renewing it, if there is one."""
 
     selected: Selected
     planned: date | None
@@ -70,31 +70,33 @@ class Due:
 
     @property
     def decision(self) -> Decision:
-        """What becomes of it."""
+        """The decision that is recorded for the certificate."""
         return Decision.RENEWED if self.verdict is None else self.verdict.decision
 
     @property
     def reason(self) -> str | None:
-        """Why it isn't renewed."""
+        """Why the certificate is not renewed; None where it is."""
         return None if self.verdict is None else self.verdict.reason
 
 
 def start_run(db: Session, *, requested_by: str = "schedule") -> dict[str, int]:
-    """Begin a run; a producer goes on with it. Where one has not ended, there is no second one."""
+    """Start a run unless one is open, for a producer to continue. Returns counts for the schedule's log."""
     begin_run(db, requested_by=requested_by)
     return {"runs": 1}
 
 
 def go_on_for(database: Database, seconds: float = PATIENCE) -> None:
-    """Go on with the open run, for so long at most."""
+    """Continue the open run piece by piece for about `seconds` (the last piece may take longer)."""
     until = time.monotonic() + seconds
     while go_on(database) and time.monotonic() < until:
         pass
 
 
 def go_on(database: Database) -> bool:
-    """Decide a piece of the open run, and end the run where that was the last; answers whether there
-    is more to decide, and no other producer is at it.
+    """Decide one piece of the open run, and end the run if that was the last piece.
+
+    Returns True if there is more to decide; False if the run has ended, none is open, or another producer holds
+    its lock.
     """
     with database.transaction() as db:
         run = take_open_run(db)
@@ -111,6 +113,7 @@ def go_on(database: Database) -> bool:
             count, found = _due(db, setting, done)
             looked_at += count
             due += found
+        # Each piece counts all selected certificates again; some may have been deselected meanwhile.
         run.looked_at = max(run.looked_at, looked_at)
         decide(db, run, due[:PIECE])
         if len(due) > PIECE:
@@ -120,9 +123,9 @@ def go_on(database: Database) -> bool:
 
 
 def decide(db: Session, run: AutoRenewRun, due: Sequence[Due]) -> None:
-    """Write down what becomes of each of these, and ask for the renewals among them."""
+    """Record the decision about each certificate, and emit the renew commands of those to be renewed."""
     now = clock(db)
-    # By certificate: the renewal of one certificate in one run has one id, whoever asks for it.
+    # Derived from run and certificate, so deciding a certificate twice in one run can't emit two commands.
     commands = {
         each.selected.id: str(uuid5(UUID(run.id), each.selected.id))
         for each in due
@@ -147,7 +150,7 @@ def decide(db: Session, run: AutoRenewRun, due: Sequence[Due]) -> None:
 
 
 def finish_run(db: Session, run: AutoRenewRun) -> None:
-    """End a run: its row, its log row and its event."""
+    """End a run: set its end, write its audit entry and publish `auto_renew.completed`."""
     run.ended_at = clock(db)
     counts = counts_of(db, [run.id])[run.id]
     told: dict[str, Any] = {
@@ -178,7 +181,7 @@ def finish_run(db: Session, run: AutoRenewRun) -> None:
 
 
 def _due(db: Session, setting: AutoRenewSetting, done: set[str]) -> tuple[int, list[Due]]:
-    """How many of an account are selected, and those that are due and not decided in this run."""
+    """Return (number of selected certificates of the account, the due ones this run has not decided yet)."""
     account = db.get_one(Account, setting.account_id)
     selected = selected_of(db, setting)
     going = successions(db, lines_of(selected))
@@ -187,11 +190,12 @@ def _due(db: Session, setting: AutoRenewSetting, done: set[str]) -> tuple[int, l
     at_its_time = [each for each in left if each.span.target <= today]
     verdicts = _objections(db, account, at_its_time, going)
 
-    # What isn't renewed takes nobody's place.
+    # Certificates with an objection are left out of the plan, so they use none of the day's cap.
     ahead = outlook(db, setting, selected, going, leave_out=done | verdicts.keys())
     waits = {own_id: each.again_at for own_id, each in verdicts.items() if each.again_at}
     note_plan(db, setting, ahead, waits)
 
+    # When the target day is full, the plan uses an earlier day, so some are due before their target.
     early = [each for each in left if ahead.is_due(each.id) and each.span.target > today]
     verdicts |= _objections(db, account, early, going)
     due = [
@@ -209,11 +213,11 @@ def _objections(
 
 
 def _no_room(each: Selected, ahead: Outlook) -> Verdict | None:
-    """The cap keeps back what should have been renewed by today."""
+    """Return a verdict for a certificate that should have been renewed by today, but for the daily cap."""
     day = ahead.planned.get(each.id)
     if day is None or day <= ahead.today or each.span.wanted > ahead.today:
         return None
-    return Verdict(Decision.HELD, f"the cap of {ahead.cap} a day is reached: it goes on {day}")
+    return Verdict(Decision.HELD, f"the cap of {ahead.cap} a day is reached: planned for {day}")
 
 
 def _row(

@@ -1,7 +1,7 @@
-"""The door for many renewals at once: checked one by one, and released by their batch's pace.
+"""Batches of renewals: each certificate is checked, and the renewals are released at the batch's pace.
 
-A member's command, its place in the batch and the batch's next turn are one transaction, under a
-lock on the batch: any number of producers may tick, and whoever dies has released all or nothing.
+The commands of released members, their status and the batch's next turn are one transaction, under a lock on the
+batch: any number of producers may tick, and one that dies has released all members of a turn or none.
 """
 
 import uuid
@@ -37,14 +37,14 @@ from certline.models.states import RENEWABLE
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.succession import plan
 
-# Certificates that are checked in one transaction, so that their lines are not locked for long.
+# Certificates checked in one transaction: few, because checking locks their lines.
 PIECE = 100
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a certificate can be renewed: `problems` say why not. `going` is a renewal of it that
-    is open already, which stands for a new one.
+    """The result of checking a renewal: without `problems` it can be done. `going`: a renewal of the certificate
+    that is open already; its order is used instead of a new one.
     """
 
     certificate: Certificate
@@ -56,7 +56,7 @@ class Verdict:
 def judge_many(
     database: Database, certificates: Sequence[Certificate], *, reuse_key: bool
 ) -> list[Verdict]:
-    """Check each renewal without placing it. The others go on where one is refused."""
+    """Check each renewal without placing it. Returns a verdict per certificate, in their order."""
     offers: dict[int, Offer] = {}
     verdicts = []
     for begin in range(0, len(certificates), PIECE):
@@ -86,8 +86,10 @@ def request_batch(
     reuse_key: bool,
     requested_by: str,
 ) -> RenewalBatch:
-    """Have these renewed, in their order, and begin with it; those with problems are listed as
-    refused. `pace`: so many an hour.
+    """Store a batch of renewals and release its first members.
+
+    Members are renewed in the given order; those with problems are stored as refused. `selection`: the user's
+    selection in words, for the audit entry; `pace`: renewals per hour, None for no limit.
     """
     with database.transaction() as db:
         batch = RenewalBatch(
@@ -95,9 +97,10 @@ def request_batch(
         )
         db.add(batch)
         db.flush()
-        db.refresh(batch)
+        db.refresh(batch)  # loads the columns that Postgres has set
         add_rows(db, RenewalMember, [_row(batch, *each) for each in enumerate(verdicts)])
         fit = [each.certificate.line_id for each in verdicts if not each.problems]
+        # As any renewal by hand, the batch resets the lines' back-off of earlier failures.
         begin_anew(db, fit)
         record(
             db,
@@ -126,8 +129,9 @@ def _row(batch: RenewalBatch, position: int, verdict: Verdict) -> dict[str, obje
 
 
 def release_due(db: Session) -> int:
-    """Give every member its command whose turn has come; answers how many. A batch that another
-    producer is at is passed over.
+    """Release the members of all running batches whose turn has come. Returns how many were released.
+
+    Batches locked by another producer are skipped (SKIP LOCKED).
     """
     running = db.scalars(
         select(RenewalBatch)
@@ -139,7 +143,10 @@ def release_due(db: Session) -> int:
 
 
 def pause(database: Database, batch_id: str, *, who: str) -> bool:
-    """Leave the members where they are that have no command yet; False where it isn't running."""
+    """Pause a batch: no more members are released, but those released go on.
+
+    Returns False if the batch is not running or has no waiting member.
+    """
     with database.transaction() as db:
         batch = db.get_one(RenewalBatch, batch_id, with_for_update=True)
         if batch.status is not BatchStatus.RUNNING or not _next(db, batch, 1):
@@ -150,8 +157,9 @@ def pause(database: Database, batch_id: str, *, who: str) -> bool:
 
 
 def resume(database: Database, batch_id: str, *, pace: int | None, who: str) -> bool:
-    """Go on with a batch, at another pace where one is named; False where it has nothing to go on
-    with, or goes on as wanted.
+    """Resume a paused batch, or change the pace (renewals per hour) of a running one; None keeps the pace.
+
+    Returns False if the batch is done, or is running at this pace already.
     """
     with database.transaction() as db:
         batch = db.get_one(RenewalBatch, batch_id, with_for_update=True)
@@ -167,8 +175,9 @@ def resume(database: Database, batch_id: str, *, pace: int | None, who: str) -> 
 
 
 def cancel(database: Database, batch_id: str, *, who: str) -> int:
-    """Give up the members that have no command yet; answers how many. The others go on, and the batch
-    ends with the last of them.
+    """Cancel the members not released yet. Returns how many were cancelled.
+
+    Members released before go on, and the batch ends with the last of them.
     """
     with database.transaction() as db:
         batch = db.get_one(RenewalBatch, batch_id, with_for_update=True)
@@ -180,17 +189,19 @@ def cancel(database: Database, batch_id: str, *, who: str) -> int:
         ).all()
         if given_up:
             record(db, "renewal.cancelled", batch.id, who=who, members=len(given_up))
+            # A paused batch must run to reach its end.
             batch.status = BatchStatus.RUNNING
             _go_on(db, batch)
         return len(given_up)
 
 
 def _go_on(db: Session, batch: RenewalBatch) -> int:
-    """Release what is due of a batch that the caller has locked, and end it with its last renewal."""
+    """Release the due members of a batch, and end the batch if none is open. The caller has locked the batch."""
     now = clock(db)
     room = WINDOW - _unsent(db, batch.id, now)
     wanted = min(room, due_now(batch.per_hour, batch.next_at, now))
     released = 0
+    # Members that are refused now use up no turn, so look for more until enough are released.
     while released < wanted:
         turn = _next(db, batch, wanted - released)
         if not turn:
@@ -222,7 +233,7 @@ def _next(db: Session, batch: RenewalBatch, most: int) -> Sequence[RenewalMember
 
 
 def _release(db: Session, batch: RenewalBatch, turn: Sequence[RenewalMember], now: datetime) -> int:
-    """Give these their commands; what can't be renewed any more takes nobody's turn."""
+    """Emit these members' commands; refuse members that can't be renewed any more. Returns how many commands."""
     found = db.scalars(
         select(Certificate).where(Certificate.id.in_([each.certificate_id for each in turn]))
     )
@@ -232,7 +243,7 @@ def _release(db: Session, batch: RenewalBatch, turn: Sequence[RenewalMember], no
         certificate = certificates.get(member.certificate_id)
         if certificate is None or certificate.status not in RENEWABLE:
             status = "deleted" if certificate is None else certificate.status
-            member.status, member.reason = MemberStatus.REFUSED, f"it is {status} meanwhile"
+            member.status, member.reason = MemberStatus.REFUSED, f"it is {status} by now"
             continue
         wanted = RenewCommand(certificate=certificate.id, reuse_key=batch.reuse_key)
         command, _ = accept(
@@ -241,7 +252,7 @@ def _release(db: Session, batch: RenewalBatch, turn: Sequence[RenewalMember], no
             wanted.model_dump(mode="json", exclude_defaults=True),
             requested_by=batch.requested_by,
             source="certline",
-            # The same member again would be the same command.
+            # Derived from the member, so releasing it twice would find the first command.
             command_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{batch.id} {certificate.id}")),
         )
         member.status, member.command_id = MemberStatus.RELEASED, command.id
@@ -252,7 +263,7 @@ def _release(db: Session, batch: RenewalBatch, turn: Sequence[RenewalMember], no
 
 
 def _unsent(db: Session, batch_id: str, now: datetime) -> int:
-    """Members with a command that SCM has not heard of yet, but for those whose line rests."""
+    """Count released members whose order was not sent yet, except those whose line rests after a failure."""
     unsent = (OrderStatus.PLACED, OrderStatus.SENDING)
     rests = exists().where(
         LineBackoff.line_id == RenewalMember.line_id, LineBackoff.next_try_at > now

@@ -1,6 +1,6 @@
-"""What speaks against renewing a certificate by itself, with the reason that a person reads.
+"""Objections to renewing a certificate automatically, each with a reason for the operator.
 
-Found out from rows alone: what SCM says is asked by the worker that sends the renewal.
+They are found from our database alone; SCM is checked later, by the worker that sends the renewal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from certline.workers.runtime.step import suspended_text
 
 @dataclass(frozen=True)
 class Verdict:
-    """Why a certificate that is due is not renewed now. `again_at`: when it is tried by itself."""
+    """An objection to renewing a certificate now. `again_at`: when it is tried again automatically."""
 
     decision: Decision
     reason: str
@@ -35,8 +35,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of some certificates: each mapping by the certificate's id, but for `backoff`
-    (by the line's).
+    """Rows that the objections are decided by. Mappings are keyed by certificate id, but `backoff` by line id,
+    `orders` by order id and `profiles` by SCM's id.
+
+    `going`: successors on their way; `replaced_by`: newer certificates of the same line; `ours`: certificates that
+    SCM reports as renewed because of our own renewal.
     """
 
     account: Account
@@ -54,7 +57,7 @@ class Facts:
 def facts_about(
     db: Session, account: Account, those: Sequence[Selected], going: Mapping[str, Going]
 ) -> Facts:
-    """Everything that the rules ask for, in a query for each kind and not for each certificate."""
+    """Load everything the objections need, with one query per kind of row instead of one per certificate."""
     offered = profiles(db, account.id)
     pairs = _with_orders(db, those)
     orders = {order.id: order for _, order in pairs}
@@ -74,13 +77,13 @@ def facts_about(
 
 
 def objections(facts: Facts, those: Sequence[Selected]) -> dict[str, Verdict]:
-    """What speaks against each of these, by its id; one that may be renewed has none."""
+    """Return the objections to renewing these certificates, by id; those that may be renewed are left out."""
     found = ((each.id, objection(facts, each)) for each in those)
     return {own_id: verdict for own_id, verdict in found if verdict is not None}
 
 
 def objection(facts: Facts, each: Selected) -> Verdict | None:
-    """What speaks against renewing a certificate that is due (design, section 6)."""
+    """Return the objection to renewing a due certificate, or None if it may be renewed (design, section 6)."""
     account = facts.account
     if account.status is not AccountStatus.ACTIVE:
         return _refused(suspended_text(account))
@@ -98,7 +101,7 @@ def objection(facts: Facts, each: Selected) -> Verdict | None:
         )
     if order.scm_renewed and each.id not in facts.ours:
         return _refused(
-            "SCM says that it was renewed, and not by this line: import its successor "
+            "SCM says that it was renewed, and not by this installation: import its successor "
             "(certline import), or renew it once more on purpose (certificate renew --again)"
         )
     backoff = facts.backoff.get(each.line_id, Backoff())
@@ -110,8 +113,9 @@ def objection(facts: Facts, each: Selected) -> Verdict | None:
 def foreseen(
     db: Session, account: Account, those: Sequence[Selected], planned: Mapping[str, date]
 ) -> dict[str, str]:
-    """Why these would be refused on the day that is planned for each, as far as it is known today
-    (a validation that ends before, say); one that would be renewed has none.
+    """Predict which certificates would be refused on their planned day, e.g. because a validation ends before.
+
+    Returns the reasons by certificate id; certificates that would be renewed, as far as known today, are left out.
     """
     facts = facts_about(db, account, those, {})
     found = {}
@@ -126,8 +130,9 @@ def foreseen(
 def validation_problem(
     names: Sequence[str], order: Order, offer: Offer, target: date
 ) -> str | None:
-    """Why a name could not be validated on the day of the renewal: the validation of its domain (DCV)
-    ends before (SC-081v3: it may be used again for 200 days, and from 2029 on for 10).
+    """Return why a name lacks a domain validation (DCV) on the day `target`, or None.
+
+    CA/B ballot SC-081v3: a validation may be reused for 200 days, from 2029 on for 10 days.
     """
     there = (row for row in offer.organizations if row.scm_id == order.organization_id)
     organization = next(there, None)
@@ -141,9 +146,10 @@ def validation_problem(
 
 
 def _unfit(facts: Facts, each: Selected) -> Verdict | None:
-    """What a renewal typed by a person would be told, and validations that would only be a warning."""
+    """Return the objection that a renewal typed by a user would get; warnings about validations count too."""
     certificate, order = facts.certificates[each.id], facts.orders[each.order_id]
     profile = facts.profiles.get(order.profile_id)
+    # Before the first sync there is nothing to compare with.
     if facts.account.synced_at is not None or facts.offer.organizations:
         gone = _gone(facts, order, profile)
         if gone is not None:
@@ -179,10 +185,10 @@ def _rests(backoff: Backoff, each: Selected) -> Verdict:
     said = f"failed {backoff.failures} times, last: {backoff.reason}"
     if backoff.waits_for_person:
         return _refused(
-            f"a person has to look: {said}. When that is mended: certline certificate renew {each.id}"
+            f"an operator has to decide: {said}. When fixed: certline certificate renew {each.id}"
         )
     again = backoff.next_try_at
-    return Verdict(Decision.HELD, f"{said}; tried again {again:%Y-%m-%d %H:%M} UTC", again)
+    return Verdict(Decision.HELD, f"{said}; next try {again:%Y-%m-%d %H:%M} UTC", again)
 
 
 def _refused(reason: str) -> Verdict:

@@ -1,6 +1,6 @@
-"""The door for people: auto-renewal is switched on and off, and certificates are selected for it.
+"""Settings of auto-renewal: switching it on and off per account, selecting certificates, and rules.
 
-Each change is a row of the log, and the days of the renewals are right at once.
+Each change writes an audit entry and updates the planned renewal days in the same transaction.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,10 @@ from certline.models.renewals.selection import (
 def enable(
     db: Session, accounts: Sequence[Account], *, days: int, cap: int | None, who: str
 ) -> list[AutoRenewSetting]:
-    """Switch auto-renewal on, so many days before the expiry; `cap`: so many a day at most."""
+    """Switch auto-renewal on for these accounts. Returns their settings.
+
+    `days`: days before expiry to renew; `cap`: most renewals per day, None for the default of `usual_cap`.
+    """
     now = clock(db)
     settings = []
     for account in accounts:
@@ -49,7 +52,7 @@ def enable(
 
 
 def disable(db: Session, accounts: Sequence[Account], *, who: str) -> list[AutoRenewSetting]:
-    """Switch auto-renewal off; what is selected stays so. Answers the settings that were on."""
+    """Switch auto-renewal off; selections are kept. Returns the settings that were on."""
     ids = {account.id: account.name for account in accounts}
     off = [each for each in auto_renew_settings(db, enabled=True) if each.account_id in ids]
     now = clock(db)
@@ -69,9 +72,10 @@ def choose(
     who: str,
     days: int | None = None,
 ) -> None:
-    """Select certificates one by one, or take them out whatever the rules say."""
+    """Select or deselect single certificates, whatever the rules say. `days`: days before expiry to renew."""
     for certificate in certificates:
         said = {"selected": selected, "days": days, "chosen_by": who, "chosen_at": clock(db)}
+        # Stored by line, so that the choice also holds for the certificate's successors.
         row = insert(AutoRenewChoice).values(line_id=certificate.line_id, **said)
         db.execute(row.on_conflict_do_update(index_elements=[AutoRenewChoice.line_id], set_=said))
         word = "selected" if selected else "deselected"
@@ -80,7 +84,7 @@ def choose(
 
 
 def add_rule(db: Session, rule: AutoRenewRule, *, who: str) -> tuple[AutoRenewRule, bool]:
-    """Store a rule; where there is the same already, answers that one: (rule, is it new)."""
+    """Store a rule unless an equal one exists. Returns (the stored rule, True if it is new)."""
     present = like_rule(db, rule)
     if present is not None:
         return present, False
@@ -92,7 +96,7 @@ def add_rule(db: Session, rule: AutoRenewRule, *, who: str) -> tuple[AutoRenewRu
 
 
 def drop_rule(db: Session, like: AutoRenewRule, *, who: str) -> AutoRenewRule | None:
-    """Forget the rule that asks for the same; None where there is none."""
+    """Delete the rule equal to `like`. Returns the deleted rule, or None if there is none."""
     present = like_rule(db, like)
     if present is None:
         return None
@@ -104,8 +108,9 @@ def drop_rule(db: Session, like: AutoRenewRule, *, who: str) -> AutoRenewRule | 
 
 
 def drop_everything(db: Session, account: Account | None, *, who: str) -> int:
-    """Nothing is selected any more: rules and single choices go, of one account or of all. Answers
-    how many there were.
+    """Delete all rules and individual selections, of one account or (None) of every account.
+
+    Returns how many were deleted.
     """
     rules = delete(AutoRenewRule)
     lines = select(Certificate.line_id)
@@ -122,14 +127,14 @@ def drop_everything(db: Session, account: Account | None, *, who: str) -> int:
 
 
 def plan_anew(db: Session) -> None:
-    """Write on each certificate whether it is selected, and when it renews itself."""
-    db.flush()
+    """Update on each certificate whether it is selected for auto-renewal, and on which day it will be renewed."""
+    db.flush()  # the plan is read past the unit of work
     for setting in settings_of_all(db):
         note_plan(db, setting, _outlook(db, setting), {})
 
 
 def outlooks(db: Session) -> list[Outlook]:
-    """What is planned for each account, also where it is off."""
+    """Return the plan of each account, including those with auto-renewal switched off."""
     return [_outlook(db, setting) for setting in settings_of_all(db)]
 
 

@@ -1,4 +1,4 @@
-"""Take an account away: SCM is asked nothing more for it, and what came of it stays readable."""
+"""Removal of an account: its login is deleted and SCM no longer called; orders and certificates stay readable."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -25,8 +25,8 @@ from certline.models.validation import BadCommandError
 
 @dataclass(frozen=True)
 class Removed:
-    """An account that is gone. `cancelled`: orders that SCM never heard of; `in_review`: those that
-    it has, or may have; `certificates`: what stays here.
+    """Counts of a removal. `cancelled`: ids of orders never sent to SCM; `in_review`: ids of open orders that
+    SCM has or may have; `certificates`: number of stored certificates, which stay.
     """
 
     account: Account
@@ -36,7 +36,7 @@ class Removed:
 
 
 class OpenOrdersError(Exception):
-    """The account has open orders: it isn't removed unless somebody insists."""
+    """The account has open orders, so it is only removed with `force`."""
 
     def __init__(self, name: str, counts: dict[str, int]) -> None:
         self.count = sum(counts.values())
@@ -46,11 +46,12 @@ class OpenOrdersError(Exception):
 
 
 def remove_account(db: Session, account: Account, *, who: str, force: bool) -> Removed:
-    """Remove an account whose row is locked: no order can come to it until the transaction ends.
+    """Remove an account. The caller holds a lock on its row, so no order can be placed for it meanwhile.
 
-    One that was never used is deleted. Of any other the login is forgotten, and orders and
-    certificates stay. Open orders need `force`: what SCM never heard of is cancelled, the rest waits
-    in review, for SCM may hold it. Raises OpenOrdersError.
+    An account that was never used is deleted. Of any other account the stored login and SCM's synced data are
+    deleted; orders and certificates stay. With `force`, open orders that were never sent are cancelled, and the
+    others are put into review, since SCM may hold them. Raises OpenOrdersError if there are open orders and
+    `force` is not set.
     """
     still_open = _open_orders(db, account)
     if still_open and not force:
@@ -61,6 +62,7 @@ def remove_account(db: Session, account: Account, *, who: str, force: bool) -> R
         _settle(db, order, removed, who=who)
     for mirrored in (Organization, Domain, Profile, CustomField):
         db.execute(delete(mirrored).where(mirrored.account_id == account.id))
+    # Rows of other tables refer to the account, so it can only be deleted if it has none of them.
     if any(_count(db, table, account) for table in (Order, Certificate, Line)):
         account.status, account.status_reason = AccountStatus.REMOVED, f"removed by {who}"
         account.secret_sealed = None
@@ -79,19 +81,21 @@ def remove_account(db: Session, account: Account, *, who: str, force: bool) -> R
 
 
 def require_same_customer(gone: Account, url: str, customer_uri: str | None) -> None:
-    """Raise BadCommandError where a removed account's name is to stand for another customer: its
-    orders and certificates are the old one's.
+    """Raise BadCommandError if a removed account's name would be used for another customer or URL.
+
+    Its orders and certificates belong to the old customer.
     """
     if (gone.url, gone.customer_uri) == (url, customer_uri):
         return
     of = "" if gone.customer_uri is None else f", customer {gone.customer_uri!r}"
-    said = f"{gone.name!r} was removed, and its orders and certificates are of {gone.url}{of}"
+    said = f"{gone.name!r} was removed, and its orders and certificates belong to {gone.url}{of}"
     raise BadCommandError(
         [f"account: {said}; take another name, or add it with that URL and customer"]
     )
 
 
 def _open_orders(db: Session, account: Account) -> list[Order]:
+    # Locked in the order of their ids: two transactions that lock several orders must not deadlock.
     query = select(Order).where(Order.account_id == account.id, Order.status.in_(OPEN))
     return list(db.scalars(query.order_by(Order.id).with_for_update(of=Order)))
 

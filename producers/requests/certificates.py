@@ -1,4 +1,4 @@
-"""The door for people, for what is here: renewed, reissued, revoked, cancelled or deleted by a command."""
+"""Requests about stored orders and certificates: renew, reissue, revoke, cancel, delete."""
 
 from certline.models import Account, Command, CommandStatus, CommandType, Database, Order
 from certline.models.commands.command import accept, finish, known_id, require_same
@@ -19,7 +19,7 @@ from certline.workers.steps.revoke import certificate_to_revoke
 
 
 def check_successor(database: Database, wanted: RenewCommand | ReissueCommand) -> list[str]:
-    """Check a renewal or a reissue without placing it; answers the warnings. Raises BadCommandError."""
+    """Check a renewal or reissue without placing it. Returns the warnings. Raises BadCommandError."""
     with database.transaction() as db:
         return plan(db, wanted).checked.warnings
 
@@ -32,10 +32,11 @@ def request_successor(
     requested_by: str,
     command_id: str | None = None,
 ) -> Accepted:
-    """Place the order of a certificate's successor: command, order, key, CSR and wake-up together.
+    """Place the order of a certificate's successor: command, order, key, CSR and wake-up in one transaction.
 
-    The same command id again answers the first command; the same intent under another id names the
-    order that is open. Raises BadCommandError, SuspendedError, OtherCommandError.
+    The same command id again returns the first command; the same intent under another id returns the open order
+    in `Accepted.already`. Raises BadCommandError if it can't be ordered, SuspendedError if the account is
+    suspended, OtherCommandError if the id was used for something else.
     """
     kind = CommandType.RENEW if isinstance(wanted, RenewCommand) else CommandType.REISSUE
     payload = wanted.model_dump(mode="json", exclude_defaults=True)
@@ -47,14 +48,16 @@ def request_successor(
             return Accepted(first, False, [])
         planned = plan(db, wanted)
         refuse_suspended(planned.account)
+    # Generating a key takes time: outside of the transactions, so that no lock is held meanwhile.
     material = material_for(planned, vault)
     with database.transaction() as db:
         if kind is CommandType.RENEW:
+            # A renewal by hand resets the back-off of earlier failures.
             begin_anew(db, [planned.predecessor.line_id])
         command, new = accept(
             db, kind, payload, requested_by=requested_by, source="cli", command_id=command_id
         )
-        if not new:
+        if not new:  # accepted by a concurrent request meanwhile: the new key is discarded
             return Accepted(command, False, [])
         placed = place_successor(db, command, planned, material, vault)
         already = db.get(Order, command.subject) if placed is None else None
@@ -64,7 +67,11 @@ def request_successor(
 def request_revocation(
     database: Database, wanted: RevokeCommand, *, requested_by: str, command_id: str | None = None
 ) -> Accepted:
-    """Have a certificate revoked. Raises BadCommandError, SuspendedError, OtherCommandError."""
+    """Record a command that revokes a certificate at SCM.
+
+    Raises BadCommandError if it can't be revoked, SuspendedError if the account is suspended, OtherCommandError if
+    the id was used for something else.
+    """
     payload = wanted.model_dump(mode="json", exclude_defaults=True)
     with database.transaction() as db:
         certificate = certificate_to_revoke(db, wanted)
@@ -84,8 +91,10 @@ def request_revocation(
 def request_cancelling(
     database: Database, wanted: CancelCommand, *, requested_by: str, command_id: str | None = None
 ) -> Accepted:
-    """Have an order cancelled; one that SCM has not heard of is cancelled at once, and the command
-    is done. Raises BadCommandError, SuspendedError, OtherCommandError.
+    """Record a command that cancels an order. An order that was never sent is cancelled at once, without SCM.
+
+    Raises BadCommandError if it can't be cancelled, SuspendedError if it takes a call to SCM and the account is
+    suspended, OtherCommandError if the id was used for something else.
     """
     payload = wanted.model_dump(mode="json", exclude_defaults=True)
     with database.transaction() as db:
@@ -101,6 +110,7 @@ def request_cancelling(
         )
         if not new:
             return Accepted(command, False, [])
+        # An order that was never sent can be cancelled although its account is suspended.
         if cancel_unsent(db, command, order.id, wanted.comments):
             finish(db, command, CommandStatus.DONE, result=seen(order, declined=False))
         else:
@@ -111,8 +121,10 @@ def request_cancelling(
 def request_deletion(
     database: Database, wanted: DeleteCommand, *, requested_by: str, command_id: str | None = None
 ) -> Accepted:
-    """Delete an order or a certificate here, at once. Raises BadCommandError, StillOpenError (a
-    person may insist), OtherCommandError.
+    """Delete an order or certificate from our database, at once; nothing changes at SCM.
+
+    Raises BadCommandError if it is not known, StillOpenError if orders are open and the command doesn't say
+    `yes`, OtherCommandError if the id was used for something else.
     """
     payload = wanted.model_dump(mode="json", exclude_defaults=True)
     with database.transaction() as db:

@@ -1,4 +1,4 @@
-"""What a person decides about a dead letter: replay it, or drop it. Either is written to the log."""
+"""An operator's decisions about dead letters: replay or drop. Each is recorded as an audit entry."""
 
 from collections.abc import Callable
 
@@ -20,18 +20,19 @@ from certline.workers.runtime.messages import RefusedMessageError, named_in, req
 
 
 class AlreadyDecidedError(Exception):
-    """Somebody has replayed or dropped the letter before."""
+    """The letter was replayed or dropped before."""
 
 
 class CannotReplayError(Exception):
-    """A replay would end where the first try did; the text says why."""
+    """A replay would be rejected like the first delivery; the text says why."""
 
 
 def replay(database: Database, vault: Vault, letter_id: str, *, who: str) -> str:
-    """Let a letter have its effect after all; answers its command's id, which it keeps.
+    """Process a dead letter again. Returns the id of its command, which stays the one given in the message.
 
-    A command of another system goes through the same checks again; a message to a worker makes its
-    open command due. Raises AlreadyDecidedError, CannotReplayError.
+    A command of another system goes through the same checks as on arrival; a work message makes its open
+    command due now. Raises AlreadyDecidedError if it was replayed or dropped before, CannotReplayError if it would
+    be rejected again.
     """
     with database.transaction() as db:
         letter = _waiting(db, letter_id)
@@ -54,13 +55,14 @@ def replay(database: Database, vault: Vault, letter_id: str, *, who: str) -> str
 
 
 def drop(database: Database, letter_id: str, *, reason: str, who: str) -> None:
-    """Leave a letter without effect, for good. Raises AlreadyDecidedError."""
+    """Mark a dead letter as dropped, so that it never has an effect. Raises AlreadyDecidedError."""
     with database.transaction() as db:
         letter = _waiting(db, letter_id)
         decide(db, letter, DeadLetterStatus.DROPPED, who=who, decision=reason)
 
 
 def _waiting(db: Session, letter_id: str) -> DeadLetter:
+    # Locked, so that two operators can't decide about the same letter at once.
     letter = db.get_one(DeadLetter, letter_id, with_for_update=True)
     if letter.status is not DeadLetterStatus.WAITING:
         raise AlreadyDecidedError(
@@ -87,7 +89,7 @@ def _wake(db: Session, vault: Vault, letter: DeadLetter, body: bytes) -> Command
     named = named_in(step, message.args, message.kwargs)
     if isinstance(named, Asked):
         command, new = admit(db, vault, named)
-        if new:
+        if new:  # its outbox row was just inserted, so it is due already
             return command
     else:
         require_its_own(db, step, named)

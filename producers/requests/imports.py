@@ -1,4 +1,4 @@
-"""The door for imports: people ask for them, and the clock has what is here compared with SCM daily."""
+"""Requests for imports: by users, and as the daily drift check of every account."""
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
@@ -14,11 +14,15 @@ from certline.workers.steps.import_orders import filter_of
 def request_import(
     database: Database, wanted: ImportCommand, *, requested_by: str, command_id: str | None = None
 ) -> Accepted:
-    """Have orders of SCM's taken in. Raises BadCommandError, SuspendedError, OtherCommandError."""
+    """Record a command that imports orders of SCM; the same command id again returns the first command.
+
+    Raises BadCommandError if the filter doesn't fit what SCM offers, SuspendedError if the account is suspended,
+    OtherCommandError if the id was used for something else.
+    """
     command_id = None if command_id is None else known_id(command_id)
     with database.transaction() as db:
         account = account_for(db, wanted.account)
-        filter_of(db, account, wanted)  # says now what SCM doesn't offer
+        filter_of(db, account, wanted)  # only to reject a bad filter now, not in the step
         named = wanted.model_copy(update={"account": account.name})
         payload = named.model_dump(mode="json", exclude_defaults=True)
         first = None if command_id is None else db.get(Command, command_id)
@@ -39,9 +43,9 @@ def request_import(
 
 
 def look_for_drift(db: Session) -> int:
-    """Have what is here of each account compared with SCM; answers how many accounts that are.
+    """Emit a drift check (an import of known orders) for each active account. Returns the number of accounts.
 
-    Where the last look has not ended yet, there is no second one.
+    Accounts with no order known to SCM, or with an import still open, are skipped.
     """
     looking = exists().where(
         Command.type == CommandType.IMPORT,
@@ -52,6 +56,7 @@ def look_for_drift(db: Session) -> int:
     query = select(Account).where(Account.status == AccountStatus.ACTIVE, something_here, ~looking)
     found = db.scalars(query.order_by(Account.name)).all()
     for account in found:
+        # `known`: only orders in our database are compared; new ones at SCM are not imported.
         payload = ImportCommand(account=account.name, known=True)
         data = payload.model_dump(mode="json", exclude_defaults=True)
         accept(

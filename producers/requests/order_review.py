@@ -1,4 +1,4 @@
-"""What a person decides of an order in review: take SCM's record, send it again, or give it up."""
+"""An operator's decisions about an order in review: adopt a record of SCM, send the order again, or reject it."""
 
 from datetime import timedelta
 
@@ -17,10 +17,11 @@ from certline.workers.steps.reconcile import resend
 
 
 def adopt(database: Database, order_id: str, ssl_id: int, *, who: str, why: str | None) -> Order:
-    """Take a record of SCM's for the order; it is then asked for and fetched like any other.
+    """Adopt a record of SCM for the order, which is then polled and fetched like any pending order.
 
-    Whether it is the right one shows when it is fetched: only a certificate of the order's public
-    key is stored. Raises BadCommandError.
+    The match is checked when the certificate is fetched: only a certificate with the order's public key is stored.
+    Raises BadCommandError if the order is not in review, its account was removed, or the record belongs to
+    another order.
     """
     with database.transaction() as db:
         order = _in_review(db, order_id)
@@ -34,29 +35,34 @@ def adopt(database: Database, order_id: str, ssl_id: int, *, who: str, why: str 
 
 
 def send_again(database: Database, order_id: str, *, who: str, why: str | None) -> Order:
-    """Send the order once more, which may be a second one at SCM. Raises BadCommandError."""
+    """Send the order again, which may create a second one at SCM (see `may_be_at_scm`).
+
+    Raises BadCommandError if the order is not in review, its account was removed, or certline has no command or
+    CSR to send.
+    """
     with database.transaction() as db:
         order = _in_review(db, order_id)
         _require_account(order)
         if order.command_id is None or order.csr is None:
-            raise BadCommandError([f"order {order.id} was not sent by certline: it can't be again"])
+            raise BadCommandError([f"order {order.id} was not sent by certline: can't resend it"])
         _note(db, order, "sent again", who, why)
+        # The operator's decision starts a new series of tries.
         order.attempts = 0
-        resend(db, order, why="a person had it sent again", who=who)
+        resend(db, order, why="an operator had it sent again", who=who)
         return order
 
 
 def reject(database: Database, order_id: str, *, who: str, why: str | None) -> Order:
-    """Give the order up. What SCM may hold of it stays there. Raises BadCommandError."""
+    """Reject the order. A record of it at SCM is left there. Raises BadCommandError if it is not in review."""
     with database.transaction() as db:
         order = _in_review(db, order_id)
         _note(db, order, "given up", who, why)
-        move(db, order, OrderStatus.REJECTED, why=why or "a person gave it up", who=who)
+        move(db, order, OrderStatus.REJECTED, why=why or "an operator gave it up", who=who)
         return order
 
 
 def may_be_at_scm(order: Order) -> list[int]:
-    """The sslIds that this order may have at SCM already: sending it again could make a second one."""
+    """Return the sslIds, sorted, that this order may already have at SCM: a resend could duplicate it."""
     found = [found["scm_id"] for found in order.found if found.get("match") != "no"]
     return sorted({*found, *([order.scm_id] if order.scm_id is not None else [])})
 
@@ -78,7 +84,7 @@ def _require_account(order: Order) -> None:
 
 
 def _holder(db: Session, order: Order, ssl_id: int) -> Order | None:
-    if order.kind is OrderKind.REISSUE:  # shares its predecessor's
+    if order.kind is OrderKind.REISSUE:  # a reissue keeps the sslId of its predecessor
         return None
     query = select(Order).where(
         Order.account_id == order.account_id, Order.scm_id == ssl_id, Order.id != order.id

@@ -1,4 +1,4 @@
-"""The door for people: what the CLI asks becomes a command and its rows, in one transaction."""
+"""Requests from the CLI: each is recorded as a command, with the rows it needs, in one transaction."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,9 +46,9 @@ class SuspendedError(Exception):
 
 @dataclass(frozen=True)
 class Accepted:
-    """A command that is now a row. `new` is False where the same one had been accepted before.
+    """A command that was accepted. `new` is False if the same command had been accepted before.
 
-    `already`: the open order of the same intent, which the command names instead of placing one.
+    `already`: the open order of the same intent, which the command refers to instead of placing a new one.
     """
 
     command: Command
@@ -58,7 +58,7 @@ class Accepted:
 
 
 def check_order(database: Database, wanted: OrderCommand) -> list[str]:
-    """Check an order without placing it; answers the warnings. Raises BadCommandError."""
+    """Check an order against the last sync without placing it. Returns the warnings. Raises BadCommandError."""
     with database.transaction() as db:
         return check(db, account_for(db, wanted.account), wanted).warnings
 
@@ -71,10 +71,10 @@ def key_of(
     algorithm: str | None,
     size: str | None,
 ) -> tuple[str, str]:
-    """Algorithm and size of an order's key where it leaves them open, by its profile as last synced."""
+    """Return algorithm and size of an order's key; those not given are chosen by its profile as last synced."""
     known = None
     if algorithm is None or size is None:
-        # What is wrong is said with whatever else is, when the order is checked.
+        # An unknown account or profile is reported by the check of the order, with its other problems.
         with database.transaction() as db, suppress(BadCommandError):
             offered = profiles(db, account_for(db, account).id)
             known = find_offered("profile", profile, offered)
@@ -91,9 +91,9 @@ def request_order(
 ) -> Accepted:
     """Place an order: command, order, key, CSR, reference and wake-up in one transaction.
 
-    The same command id again answers the first command; the same intent under another id names the
-    order that is open. Raises BadCommandError, SuspendedError, OtherCommandError (the id was used
-    for something else).
+    The same command id again returns the first command; the same intent under another id returns the open order
+    in `Accepted.already`. Raises BadCommandError if the order is invalid, SuspendedError if the account is
+    suspended, OtherCommandError if the id was used for something else.
     """
     payload = wanted.model_dump(mode="json", exclude_defaults=True)
     command_id = None if command_id is None else known_id(command_id)
@@ -105,6 +105,7 @@ def request_order(
         account = account_for(db, wanted.account)
         refuse_suspended(account)
         checked = check(db, account, wanted)
+    # Generating a key takes time: between the transactions, so that no lock is held meanwhile.
     material = make_key(wanted, vault)
     with database.transaction() as db:
         command, new = accept(
@@ -115,7 +116,7 @@ def request_order(
             source="cli",
             command_id=command_id,
         )
-        if not new:
+        if not new:  # accepted by a concurrent request meanwhile: the new key is discarded
             return Accepted(command, False, [])
         placed = place(
             db, command, account, wanted=wanted, checked=checked, material=material, vault=vault
@@ -125,12 +126,15 @@ def request_order(
 
 
 def request_sync(database: Database, wanted: SyncCommand, *, requested_by: str) -> list[Command]:
-    """Have one account, or every account, synced. Raises BadCommandError, SuspendedError."""
+    """Record commands that sync one account, or every active account if none is named. Returns the commands.
+
+    Raises BadCommandError if the account is not known, SuspendedError if the named account is suspended.
+    """
     with database.transaction() as db:
         if wanted.account is None:
             chosen = accounts(db)
             if not chosen:
-                account_for(db, None)  # says that there is none
+                account_for(db, None)  # raises: there is none
         else:
             chosen = [account_for(db, wanted.account)]
             refuse_suspended(chosen[0])
@@ -144,7 +148,7 @@ def request_sync(database: Database, wanted: SyncCommand, *, requested_by: str) 
 def sync_account(
     db: Session, account: Account, resources: list[Any], *, requested_by: str, source: str
 ) -> Command:
-    """One account's sync as a command."""
+    """Record a command that syncs one account, and return it."""
     payload = SyncCommand(account=account.name, resources=resources).model_dump(mode="json")
     command, _ = accept(
         db,
@@ -158,14 +162,18 @@ def sync_account(
 
 
 def request_polls(database: Database, orders: list[str]) -> list[Command]:
-    """Have pending orders asked for now; of the given ids those that are not pending are left out."""
+    """Poll these orders at SCM now. Returns their poll commands; orders that are not pending are left out."""
     with database.transaction() as db:
         named = db.scalars(select(Order).where(Order.id.in_(orders)))
         return ask_now(db, [order for order in named if order.status is OrderStatus.PENDING])
 
 
 def retry(database: Database, command: Command, *, requested_by: str) -> Command:
-    """Run a failed command again, or one that waits, now. Raises BadCommandError."""
+    """Run a failed or waiting command again now. Returns it.
+
+    Raises BadCommandError if the command is done or held, its order was sent already, or another command is doing
+    the same step for the same subject.
+    """
     with database.transaction() as db:
         row = db.get_one(Command, command.id, with_for_update=True)
         if row.status is CommandStatus.DONE or row.status is CommandStatus.HELD:
@@ -181,10 +189,11 @@ def retry(database: Database, command: Command, *, requested_by: str) -> Command
                 ]
             )
         if row.status not in OPEN:
+            # The unique index command_open_step would reject a second open step.
             if row.type in ONE_AT_A_TIME:
                 going = open_step(db, row.type, row.subject)
                 if going is not None:
-                    raise BadCommandError([f"command {going.id} is at the same already"])
+                    raise BadCommandError([f"command {going.id} is doing the same already"])
             row.status = CommandStatus.QUEUED
             row.finished_at = None
             row.restarts = 0
@@ -194,12 +203,13 @@ def retry(database: Database, command: Command, *, requested_by: str) -> Command
 
 
 def lift_suspension(db: Session, account: Account, *, who: str) -> int:
-    """The account's login works again: make its waiting commands due; answers how many."""
+    """Reactivate an account whose login works again, and make its waiting commands due. Returns how many."""
     account.status = AccountStatus.ACTIVE
     account.status_reason = None
     record(db, "account.verified", account.name, who=who)
     orders = select(Order.id).where(Order.account_id == account.id)
     certificates = select(Certificate.id).where(Certificate.account_id == account.id)
+    # The subject of these is neither an order nor a certificate, but their payload names the account.
     of_an_import = and_(
         Command.type.in_((CommandType.IMPORT, CommandType.IMPORT_BATCH)),
         Command.payload["account"].as_string() == account.name,
@@ -208,7 +218,7 @@ def lift_suspension(db: Session, account: Account, *, who: str) -> int:
         select(Command).where(
             or_(Command.subject.in_(orders.union(certificates)), of_an_import),
             Command.status == CommandStatus.QUEUED,
-            # A revocation that is to come later hasn't waited for this account.
+            # A revocation scheduled for later waits for its time, not for this account.
             or_(
                 Command.type != CommandType.REVOKE,
                 Command.started_at.is_not(None),
@@ -222,7 +232,7 @@ def lift_suspension(db: Session, account: Account, *, who: str) -> int:
 
 
 def set_license(database: Database, capacity: int, *, requested_by: str) -> tuple[LicenseUse, int]:
-    """Set the licence's capacity and release held orders; answers (its use, orders released)."""
+    """Set the licence's capacity (lines) and release held orders. Returns (licence use, orders released)."""
     with database.transaction() as db:
         before = license_use(db).capacity
         set_capacity(db, capacity)
@@ -232,6 +242,6 @@ def set_license(database: Database, capacity: int, *, requested_by: str) -> tupl
 
 
 def refuse_suspended(account: Account) -> None:
-    """Say so at once where nothing can be asked of SCM. Raises SuspendedError."""
+    """Raise SuspendedError if the account is not active, since SCM can't be called with its login."""
     if account.status is not AccountStatus.ACTIVE:
         raise SuspendedError(suspended_text(account))

@@ -1,4 +1,4 @@
-"""Rotation of the secret key: every secret is brought under the newest one, while the line runs."""
+"""Rotation of the secret key: re-encrypts every stored secret with the newest key while certline runs."""
 
 import threading
 from collections import Counter
@@ -9,17 +9,17 @@ from certline.models import Database
 from certline.models.key_rotation import Place, places, renew_piece, use_of_keys
 from certline.models.vault import Vault
 
-# Rows of one transaction; rows that are read at once to count.
+# Rows re-encrypted per transaction; rows read per query when counting.
 PIECE = 200
 LOOK = 2_000
-# How long it waits for rows that others are at, and how often at most with nothing done meanwhile.
+# Seconds between passes while rows are locked by others; most such pauses in a row without progress.
 PAUSE = 0.5
 MOST_PAUSES = 60
 
 
 @dataclass(frozen=True)
 class KeyUse:
-    """One key of this process and where it is needed: secrets of each place."""
+    """A key of this process, with the number of secrets in each place (column) that are encrypted with it."""
 
     key: str
     is_newest: bool
@@ -27,17 +27,17 @@ class KeyUse:
 
     @property
     def secrets(self) -> int:
-        """How many secrets only this key opens."""
+        """The number of secrets that only this key decrypts."""
         return sum(self.used_in.values())
 
     @property
     def may_go(self) -> bool:
-        """Whether nothing here needs it any more."""
+        """True if the key can be removed: it is not the newest, and no secret needs it."""
         return not self.is_newest and not self.secrets
 
 
 def key_uses(database: Database, vault: Vault) -> tuple[list[KeyUse], dict[str, int]]:
-    """Every key of this process with what it is needed for, and the secrets that none of them opens."""
+    """Return (use of every key of this process, number of secrets per place that none of them decrypts)."""
     with database.transaction() as db:
         counted = use_of_keys(db, vault, LOOK)
     uses = [
@@ -52,14 +52,14 @@ def key_uses(database: Database, vault: Vault) -> tuple[list[KeyUse], dict[str, 
 
 
 class Rotation:
-    """One rotation and what it has done: secrets renewed, rows that were in use at its last look, and
-    rows that no key here opens.
+    """A rotation with its progress. `renewed`: rows re-encrypted, by place; `busy`: rows locked by others in the
+    last pass; `unreadable`: ids of rows that no key of this process decrypts, by place.
     """
 
     def __init__(
         self, database: Database, vault: Vault, *, who: str, tell: Callable[[int], object]
     ) -> None:
-        """`tell` hears how many rows were renewed so far."""
+        """`tell` is called with the number of rows re-encrypted so far."""
         self.renewed: Counter[str] = Counter()
         self.busy = 0
         self.unreadable: dict[str, list[str]] = {}
@@ -69,15 +69,17 @@ class Rotation:
         self._tell = tell
 
     def run(self) -> None:
-        """Bring every secret under the newest key; once more, until a whole look finds none to renew.
+        """Re-encrypt every secret with the newest key; repeat until a whole pass finds none left.
 
-        Killed at any moment, it is started again and goes on with what is left.
+        If it is killed at any moment, the next rotation continues with what is left. Ends early, with `busy` > 0,
+        if locked rows stay locked for MOST_PAUSES pauses.
         """
         pauses = 0
         while pauses <= MOST_PAUSES:
             before, self.busy, self.unreadable = self.renewed.total(), 0, {}
             for place in places():
                 self._look_at(place)
+            # Running processes may have sealed secrets with an old key meanwhile: hence another pass.
             if self.renewed.total() > before:
                 pauses = 0
             elif self.busy:

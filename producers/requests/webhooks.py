@@ -1,4 +1,4 @@
-"""Webhooks as people manage them: each change is a row of the log, in its transaction."""
+"""Management of webhooks; each change writes an audit entry in the same transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,27 +30,28 @@ from certline.models.webhook import (
 from certline.workers.webhooks.signature import new_secret
 from certline.workers.webhooks.targets import BadTargetError, addresses_of, target_of
 
-# One at a time: two of the same URL must not be added at once.
+# Held while adding a webhook: two with the same URL must not be added at once. Readers are not blocked.
 _LOCK = text("LOCK TABLE webhook IN SHARE ROW EXCLUSIVE MODE")
 
 
 class AlreadyThereError(Exception):
-    """There is a webhook with that URL."""
+    """There is already a webhook with that URL."""
 
 
 class UnknownWebhookError(Exception):
-    """There is no webhook, or no parked delivery, of that name."""
+    """There is no webhook, or no delivery, of that name."""
 
 
 @dataclass(frozen=True)
 class Added:
-    """A webhook that was added. Its secret is in the clear here and never again."""
+    """A webhook that was added, with its secret in plain text, which can't be shown again (stored sealed only)."""
 
     webhook: Webhook
     secret: str
     warnings: list[str]
 
     def __repr__(self) -> str:
+        # Without the secret, so that no log shows it.
         return f"Added({self.webhook!r})"
 
 
@@ -63,9 +64,10 @@ def add_webhook(
     allow_private: bool,
     who: str,
 ) -> Added:
-    """Have events posted to a URL from now on. Raises BadCommandError, AlreadyThereError.
+    """Add a webhook: events that match the patterns are posted to the URL from now on.
 
-    A host that has no address at present is a warning: it is looked up again for each delivery.
+    A host that doesn't resolve now is only a warning, since it is resolved again for each delivery. Raises
+    BadCommandError if URL or patterns are invalid, AlreadyThereError if there is a webhook with that URL.
     """
     wanted = list(dict.fromkeys(events))
     warnings = _check(url, wanted, allow_private=allow_private)
@@ -92,9 +94,10 @@ def add_webhook(
 
 
 def remove_webhook(database: Database, hook_id: str, *, who: str) -> int:
-    """Forget a webhook; answers how many deliveries come to nothing. Raises UnknownWebhookError."""
+    """Remove a webhook, and fail its unfinished deliveries. Returns how many. Raises UnknownWebhookError."""
     with database.transaction() as db:
         hook = _locked(db, hook_id)
+        # Locked, so that a delivery in progress can't overwrite its end.
         unfinished = [*OPEN, CommandStatus.REVIEW]
         left = deliveries_listed(unfinished, hook.id).with_for_update()
         deliveries = db.scalars(left).all()
@@ -106,7 +109,7 @@ def remove_webhook(database: Database, hook_id: str, *, who: str) -> int:
 
 
 def enable_webhook(database: Database, hook_id: str, *, who: str) -> bool:
-    """Post there again; False where that was so. Raises UnknownWebhookError."""
+    """Enable a webhook and reset its failures. Returns False if it was active. Raises UnknownWebhookError."""
     with database.transaction() as db:
         hook = _locked(db, hook_id)
         if hook.status is WebhookStatus.ACTIVE:
@@ -118,9 +121,9 @@ def enable_webhook(database: Database, hook_id: str, *, who: str) -> bool:
 
 
 def retry_deliveries(database: Database, names: Sequence[str], *, who: str) -> int:
-    """Try parked deliveries anew: each is named by its id, or all of a webhook by that's name.
+    """Queue parked deliveries again, by delivery id or by webhook name.
 
-    Answers how many there were. Raises UnknownWebhookError.
+    Returns how many were queued. Raises UnknownWebhookError if a name is neither.
     """
     with database.transaction() as db:
         found = {row.id: row for name in names for row in _parked(db, name)}
@@ -128,7 +131,7 @@ def retry_deliveries(database: Database, names: Sequence[str], *, who: str) -> i
 
 
 def deliveries_by_status(db: Session, hook_id: str) -> dict[str, int]:
-    """How many deliveries of a webhook stand how; those that came about are kept for a week."""
+    """Count a webhook's deliveries by status. Successful ones are deleted after a week, so not counted."""
     query = (
         select(Command.status, func.count())
         .where(Command.type == CommandType.WEBHOOK, Command.subject == hook_id)
@@ -138,7 +141,7 @@ def deliveries_by_status(db: Session, hook_id: str) -> dict[str, int]:
 
 
 def _check(url: str, events: Sequence[str], *, allow_private: bool) -> list[str]:
-    """Refuse what can't work; answers the warnings. Raises BadCommandError."""
+    """Check URL and patterns. Returns the warnings. Raises BadCommandError."""
     problems, warnings = [], []
     try:
         target = target_of(url, allow_private=allow_private)
@@ -150,7 +153,7 @@ def _check(url: str, events: Sequence[str], *, allow_private: bool) -> list[str]
     if not events:
         problems.append("events: is missing")
     problems += [
-        f"events: {pattern!r} is no type of events; there are: {', '.join(EVENT_DATA)}"
+        f"events: {pattern!r} is not an event type; known types: {', '.join(EVENT_DATA)}"
         for pattern in unknown_patterns(events)
     ]
     if problems:
@@ -174,5 +177,5 @@ def _parked(db: Session, name: str) -> list[Command]:
     except ValueError:
         row = None
     if row is None or row.type is not CommandType.WEBHOOK:
-        raise UnknownWebhookError(f"{name!r} is no webhook and no delivery")
+        raise UnknownWebhookError(f"{name!r} is neither a webhook nor a delivery")
     return [row] if row.status is CommandStatus.REVIEW else []

@@ -1,1 +1,1 @@
-"""Fault tests: processes that are killed, servers that go away."""
+"""Fault tests: processes are killed, servers and networks fail."""

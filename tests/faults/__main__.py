@@ -1,7 +1,7 @@
-"""`make faults`: the fault tests in their long form, then random kills by many seeds; or one seed again.
+"""Program of `make faults`: the fault tests in their long form, then random kills with many seeds; or one seed.
 
-python -m tests.faults --seeds 100          everything; the table in docs/reliability.md is written anew
-python -m tests.faults --seed 17            one seed, as it was
+python -m tests.faults --seeds 100          everything; rewrites the table in docs/reliability.md
+python -m tests.faults --seed 17            replays one seed
 """
 
 import os
@@ -31,7 +31,7 @@ from tests.servers import PostgresServer, RabbitServer, open_postgres, open_rabb
 @click.option("--commands", default=200, help="Commands of each seed.")
 @click.option("--suite/--no-suite", default=True, help="The fault tests before the seeds.")
 def main(seeds: int, chosen: int | None, commands: int, *, suite: bool) -> None:
-    """Kill everything; exit 1 where the world was wrong in the end."""
+    """Run fault tests and random kills; exit 1 if a check failed at the end of a seed."""
     tests = run_suite() if chosen is None and suite else ""
     with ExitStack() as stack:
         postgres = stack.enter_context(open_postgres())
@@ -66,7 +66,7 @@ def play(
     template: str,
     nursery: Nursery,
 ) -> Run:
-    """Play one seed on a database, a vhost and a simulator of its own."""
+    """Run one seed on a database, a vhost and a simulator of its own, and print its faults."""
     with ExitStack() as stack:
         url = stack.enter_context(postgres.database(template))
         vhost = stack.enter_context(rabbitmq.vhost())
@@ -87,7 +87,7 @@ def play(
 
 
 def run_suite() -> str:
-    """The fault tests in their long form; answers their last words. Ends the program where one fails."""
+    """Run the fault tests in their long form. Returns pytest's summary; ends the program if a test fails."""
     words = [sys.executable, "-m", "pytest", "-q", "tests/faults", "--timeout", "1800"]
     done = subprocess.run(
         words, env=os.environ | {EVERYTHING: "all"}, stdout=subprocess.PIPE, text=True, check=False
@@ -99,7 +99,7 @@ def run_suite() -> str:
 
 
 def postgres_version(server: PostgresServer) -> str:
-    """Such as 17.2."""
+    """Return the server's version, such as 17.2."""
     with psycopg.connect(server.url) as connection:
         row = connection.execute("SHOW server_version").fetchone()
     return str(row[0]).split()[0] if row else ""

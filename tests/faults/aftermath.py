@@ -1,4 +1,4 @@
-"""What there is at the end of a run, what the test had asked for, and what a check of both is."""
+"""Types of the checks at the end of a run: expected state, actual state, check function."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from certline.models.vault import Vault
 
 @dataclass(frozen=True)
 class Expected:
-    """What the test asked for, and what it allows to be there at the end.
+    """Orders that the test placed, and deviations it allows at the end.
 
-    `rests`: states that are not final, and are right for these orders. `letters`: messages that had
-    to end as dead letters.
+    `names`: common names, one per order; `rests`: order statuses allowed though they are not final; `letters`:
+    number of dead letters expected.
     """
 
     names: Collection[str]
@@ -25,7 +25,11 @@ class Expected:
 
 @dataclass(frozen=True)
 class World:
-    """What there is at the end of a run. `heard`: the ids of the events that a listener got."""
+    """State at the end of a run, outside the database.
+
+    `at_scm`: the simulator's records; `heard`: ids of events received from RabbitMQ; `waiting`: messages by queue;
+    `sick`: health text by process that is unhealthy.
+    """
 
     expected: Expected
     at_scm: list[dict[str, Any]]
@@ -34,5 +38,5 @@ class World:
     sick: dict[str, str] = field(default_factory=dict)
 
 
-# A check answers sentences about what is wrong.
+# A check yields a sentence for each fault.
 Check = Callable[[Session, World, Vault], Iterator[str]]

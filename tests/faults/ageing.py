@@ -1,4 +1,4 @@
-"""Time on the stage: an hour is taken off what waits, or what waits is made due."""
+"""Passing of time on the stage: times in the database are moved back an hour, or waiting rows made due."""
 
 from sqlalchemy import func, text, update
 
@@ -12,10 +12,10 @@ AN_HOUR = text("interval '1 hour'")
 
 
 class Ageing(Troupe):
-    """A troupe for whom time passes when the test says so."""
+    """A troupe with methods that let time pass."""
 
     def age(self) -> None:
-        """Let an hour pass for everything that waits. No worker may run: none has a call in hand."""
+        """Let an hour pass for everything that waits. No worker may run: a call in progress would not age."""
         with self.plant.database.transaction() as db:
             db.execute(update(Order).values(sent_at=Order.sent_at - AN_HOUR))
             unsent = update(Outbox).where(Outbox.sent_at.is_(None))
@@ -31,10 +31,10 @@ class Ageing(Troupe):
                     next_at=Pace.next_at - AN_HOUR, held_until=Pace.held_until - AN_HOUR
                 )
             )
-        self.age_commands()  # after their messages, as in `hasten`
+        self.age_commands()  # after their messages, see `hasten`
 
     def age_commands(self) -> None:
-        """Nobody has touched a command for an hour: where it is due, its message must be lost."""
+        """Make open commands an hour older, so that the sweep takes the messages of due ones for lost."""
         with self.plant.database.transaction() as db:
             waiting = update(Command).where(Command.status.in_(OPEN))
             db.execute(
@@ -44,15 +44,15 @@ class Ageing(Troupe):
             )
 
     def make_schedules_due(self) -> None:
-        """Every schedule is due again."""
+        """Make every schedule due."""
         with self.plant.database.transaction() as db:
             db.execute(update(Schedule).values(next_due=func.now()))
 
     def hasten(self) -> None:
-        """Make due what waits for its time, and have the sweep look at it."""
+        """Make waiting commands and messages due now, and run the sweep."""
         with self.plant.database.transaction() as db:
-            # The messages first: a step that is written between the two statements may be due before
-            # its message is, and not the other way, where a worker would find nothing to do.
+            # Messages first: a step inserted between the two statements may then be due before its message.
+            # The other way round, its message could arrive before it is due, and the worker would skip it.
             later = update(Outbox).where(Outbox.sent_at.is_(None), Outbox.not_before > func.now())
             db.execute(later.values(not_before=func.now()))
             db.execute(
@@ -63,6 +63,6 @@ class Ageing(Troupe):
         self.type("schedule", "run", "sweep")
 
     def let_scm_recover(self) -> None:
-        """Others have had answers from SCM, so the breaker is closed."""
+        """Close the breaker, as if SCM had responded to other calls."""
         with self.plant.database.transaction() as db:
             db.execute(text("DELETE FROM breaker"))

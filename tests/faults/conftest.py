@@ -1,4 +1,4 @@
-"""A plant on servers of its own, before a gate that can keep SCM's calls and answers."""
+"""Fixtures of the fault tests: a gate in front of SCM, a plant, a stage."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,20 +12,20 @@ from tests.gate import Gate
 from tests.nursery import nursery
 from tests.plant import Plant
 
-# As the simulator counts it.
+# Call template under which the simulator counts new orders.
 ENROLL = "POST /ssl/v1/enroll"
 
 
 @pytest.fixture
 def gate(simulator: Simulator) -> Iterator[Gate]:
-    """What the line takes for SCM."""
+    """Yield a gate in front of the simulator, which can hold calls and responses."""
     with Gate(simulator.url) as gate:
         yield gate
 
 
 @pytest.fixture
 def plant(database_url: str, vhost: str, gate: Gate, simulator: Simulator) -> Iterator[Plant]:
-    """Relay and producer run, the account is synced; the test starts the workers it kills."""
+    """Yield a plant with a synced account, relay and producer running; the test starts the workers it kills."""
     requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 100}, timeout=30)
     with Plant(database_url, vhost) as plant:
         plant.start("relay")
@@ -37,7 +37,7 @@ def plant(database_url: str, vhost: str, gate: Gate, simulator: Simulator) -> It
 
 @pytest.fixture
 def stage(database_url: str, vhost: str, simulator: Simulator) -> Iterator[Stage]:
-    """A synced account, a relay, a producer and an ingress; the test brings its workers."""
+    """Yield a stage with a synced account, relay, producer and ingress running; the test starts its workers."""
     requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
     with Plant(database_url, vhost) as plant:
         stage = Stage(nursery(), plant, vhost, simulator)
@@ -51,12 +51,12 @@ def stage(database_url: str, vhost: str, simulator: Simulator) -> Iterator[Stage
 
 
 def orders_at_scm(simulator: Simulator) -> list[dict[str, Any]]:
-    """What SCM really holds."""
+    """Return the records that the simulator holds."""
     found: list[dict[str, Any]] = requests.get(f"{simulator.door}/orders", timeout=30).json()
     return found
 
 
 def calls(simulator: Simulator, template: str) -> int:
-    """How often SCM got a call, such as `POST /ssl/v1/enroll`."""
+    """Return how often the simulator received a call, such as `POST /ssl/v1/enroll`."""
     counts: dict[str, int] = requests.get(f"{simulator.door}/calls", timeout=30).json()
     return counts.get(template, 0)

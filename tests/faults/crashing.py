@@ -1,10 +1,10 @@
-"""Make a process of the line die at a named point, with SIGKILL and its whole group.
+"""Patches that make a process of certline die at a named point, by SIGKILL to its whole group.
 
     python -m tests.faults.crashing 'workers.sending:_call call enroll after' run worker
 
-Only the lowest doors are patched, before the CLI starts: the database's transaction, the one function
-that asks SCM, and what pika and Dramatiq do to messages. `effects.py` says which place of ours is
-behind such a door at that moment.
+Only the lowest functions are patched, before the CLI starts: the database's transaction, the one function that
+calls SCM, and pika's and Dramatiq's operations on messages. `effects.py` finds which place in our sources such a
+call comes from.
 """
 
 import json
@@ -38,9 +38,9 @@ from tests.faults.effects import CALL, MESSAGE, TRANSACTION, Effect, effect_at
 
 @dataclass(frozen=True)
 class Death:
-    """Where a process dies: at the `nth` time that it meets `point`, or any point where that is "".
+    """A death of a process: at the `nth` time that it reaches `point`, or any point if that is "".
 
-    `intent`: only in work for that command (its correlation id). `signal`: SIGSTOP freezes instead.
+    `intent`: only while working for the command with that correlation id. `signal`: SIGSTOP freezes it instead.
     """
 
     point: str = ""
@@ -50,7 +50,7 @@ class Death:
 
 
 class Reaper:
-    """Counts the points that this process meets, and ends its group at the one that was told."""
+    """Counter of the points that this process reaches; kills its group at the points of its deaths."""
 
     def __init__(self, deaths: Sequence[Death], record: Path) -> None:
         self._left = [death.nth for death in deaths]
@@ -62,7 +62,7 @@ class Reaper:
 
     @contextmanager
     def working_for(self, command_id: str) -> Iterator[None]:
-        """What this thread does in this block is work for a command."""
+        """Mark what this thread does within the block as work for a command."""
         before = getattr(self._work, "intent", None)
         self._work.intent = self._intent_of(command_id)
         try:
@@ -71,7 +71,7 @@ class Reaper:
             self._work.intent = before
 
     def meet(self, effect: Effect | None, phase: str) -> None:
-        """This thread is just before or after an effect."""
+        """Count that this thread is just before or after an effect, and die if a death is due."""
         if effect is None:
             return
         intent = getattr(self._work, "intent", None)
@@ -103,8 +103,8 @@ class Reaper:
 
 
 def install(deaths: Sequence[Death], record: Path) -> None:
-    """Patch this process, and the worker processes that it will fork. `record` is told of the death."""
-    # Python 3.14 starts processes by a fork server, which would know nothing of our patches.
+    """Patch this process and the workers it will fork. Deaths are written to `record`, one JSON per line."""
+    # Python 3.14 starts processes from a fork server, which would not have our patches.
     if multiprocessing.get_start_method(allow_none=True) != "fork":
         multiprocessing.set_start_method("fork", force=True)
     reaper = Reaper(deaths, record)
@@ -132,6 +132,7 @@ def _watch_transactions(reaper: Reaper) -> None:
         effect = effect_at(sys._getframe(), TRANSACTION)
         with original(self) as session:
             yield session
+            # Flushed first, so that "before" is right before the commit, with all statements executed.
             session.flush()
             reaper.meet(effect, "before")
         reaper.meet(effect, "after")
@@ -171,7 +172,7 @@ def _know_the_work(reaper: Reaper) -> None:
 
 
 def death_as_json(death: Death) -> dict[str, Any]:
-    """A death as it is told to another process."""
+    """Return a death as it is passed to another process."""
     return asdict(death)
 
 

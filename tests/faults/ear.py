@@ -1,4 +1,4 @@
-"""What is heard on the wire: every event, and how many messages wait in the queues of the work."""
+"""Listener at RabbitMQ: every event published, and the number of messages waiting in the work queues."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,34 +9,34 @@ import pika
 from certline.models.events.outbox import EVENTS, Queue
 
 EAR = "ear"
-# Each with its delays and its dead letters.
+# Each with its queues of delayed messages (.DQ) and dead letters (.XQ).
 WORK_QUEUES = [f"{queue}{ending}" for queue in Queue for ending in ("", ".DQ", ".XQ")]
 
 
 class Ear:
-    """A queue that gets every event, on a vhost whose queues are gone to begin with."""
+    """A queue that receives every event; all queues of the vhost are deleted first."""
 
     def __init__(self, vhost: str) -> None:
         self._vhost = vhost
         with self._channel() as channel:
-            for queue in (EAR, *WORK_QUEUES):  # a vhost may have seen an earlier stage
+            for queue in (EAR, *WORK_QUEUES):  # left by an earlier stage on the same vhost
                 channel.queue_delete(queue)
         self.listen()
 
     def listen(self) -> None:
-        """Hear every event from now on."""
+        """Receive every event from now on."""
         with self._channel() as channel:
             channel.exchange_declare(EVENTS, exchange_type="topic", durable=True)
             channel.queue_declare(EAR, durable=True)
             channel.queue_bind(EAR, EVENTS, "#")
 
     def waiting(self) -> dict[str, int]:
-        """How many messages each queue has that nobody holds."""
+        """Return the number of ready messages (not delivered to a consumer) of each work queue."""
         with self._channel() as channel:
             return {queue: _count(channel, queue) for queue in WORK_QUEUES}
 
     def heard(self) -> list[str]:
-        """The ids of the events."""
+        """Return the ids of all events received so far."""
         heard: list[str] = []
         with self._channel() as channel:
             while True:
@@ -44,7 +44,7 @@ class Ear:
                 if method is None:
                     return heard
                 heard.append(properties.message_id)
-                # Not acked: the next look hears the same.
+                # Not acked: when the channel closes, RabbitMQ requeues them for the next call.
 
     @contextmanager
     def _channel(self) -> Iterator[Any]:

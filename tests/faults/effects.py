@@ -1,7 +1,7 @@
-"""Every commit and every outward effect of the line, read from its sources: where a process may die.
+"""Every commit and outward effect of certline, found in its sources: the places where a process may die.
 
-An effect is a place in `workers/` or `producers/`: a transaction, a call to SCM, a publish, an
-ack. Each has two points, `before` and `after`. Nothing in the production code knows of them.
+An effect is a place in `workers/` or `producers/` with a transaction, a call to SCM, a publish or an ack. Each has
+two points, `before` and `after`. The production code has no hooks for them.
 """
 
 import ast
@@ -16,19 +16,19 @@ from certline.workers.scm import ScmClient
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("workers", "producers")
-# SCM's client is one effect as a whole (the call), and the keys have none.
+# Left out: SCM's client counts as one effect where it is called, and the key code has none.
 INSIDE = ("workers/scm/", "workers/keys/")
 
-# What SCM's client is called, or the function that answers it.
+# Names of variables holding SCM's client, or of functions returning it.
 CLIENTS = {"scm", "client"}
-# What posts to a webhook's receiver.
-RECEIVERS = {"receiver"}
-# On what `run` is a transaction; elsewhere it runs a part or a step.
+# Modules that post to a webhook's receiver.
+RECEIVERS = {"posting"}
+# Objects whose `run` is a transaction; that of other objects runs a process or a step.
 DATABASES = {"database", "_database"}
-# `Line.store` is the way to a transaction, and each place that takes this way is an effect.
-WAYS = {"workers.runtime.context:Line.store"}
+# `Line.store` only wraps a transaction: its callers are the effects, not its own body.
+WAYS = {"certline.workers.runtime.context:Line.store"}
 MESSAGES = {"basic_publish", "basic_ack", "basic_nack", "basic_reject"}
-# What Dramatiq does for a consumer and for retries of ours.
+# Methods of Dramatiq's consumer and retries that we override and call with `super()`.
 DRAMATIQ = {"ack", "nack", "after_process_message"}
 OPERATIONS = {
     name for name in dir(ScmClient) if not name.startswith("_") and name not in ("close", "login")
@@ -39,9 +39,10 @@ TRANSACTION, CALL, MESSAGE = "transaction", "call", "message"
 
 @dataclass(frozen=True)
 class Effect:
-    """One place: `what` is the function that is stored, SCM's operation or what is done to a message.
+    """An effect. `what`: the function run in a transaction, SCM's operation, or the operation on a message.
 
-    `name` stays when lines move; it counts only the same effects of one function.
+    `name` doesn't depend on line numbers; equal effects within one function are numbered. `first` and `last` are
+    line numbers.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Effect:
 
 @cache
 def effects() -> tuple[Effect, ...]:
-    """All effects, in the order of files and lines."""
+    """Return all effects, ordered by file and line."""
     found: list[Effect] = []
     for room in ROOMS:
         for file in sorted((ROOT / room).rglob("*.py")):
@@ -65,7 +66,7 @@ def effects() -> tuple[Effect, ...]:
 
 
 def effects_in(source: str, path: str) -> list[Effect]:
-    """The effects of one file."""
+    """Return the effects of one file."""
     module = path.removesuffix(".py").replace("/", ".")
     seen: Counter[str] = Counter()
     found = []
@@ -83,7 +84,7 @@ def effects_in(source: str, path: str) -> list[Effect]:
 
 
 def effect_at(frame: FrameType | None, kind: str) -> Effect | None:
-    """The effect of that kind that a stack is in: that of its innermost frame which is at one."""
+    """Return the effect of that kind that a stack is in: that of the innermost frame at one; None without."""
     places = _places()
     while frame is not None:
         effect = places.get((frame.f_code.co_filename, frame.f_lineno))
@@ -96,14 +97,14 @@ def effect_at(frame: FrameType | None, kind: str) -> Effect | None:
 @cache
 def _places() -> dict[tuple[str, int], Effect]:
     return {
-        (str(ROOT / "certline" / effect.path), line): effect
+        (str(ROOT / effect.path), line): effect
         for effect in effects()
         for line in range(effect.first, effect.last + 1)
     }
 
 
 def _calls(node: ast.AST, function: str) -> Iterator[tuple[str, ast.Call]]:
-    """Every call with the function that it stands in, as `Class.method` or `outer.inner`."""
+    """Yield every call with the function that contains it, as `Class.method` or `outer.inner`."""
     for child in ast.iter_child_nodes(node):
         inner = function
         if isinstance(child, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
@@ -114,7 +115,7 @@ def _calls(node: ast.AST, function: str) -> Iterator[tuple[str, ast.Call]]:
 
 
 def _effect_of(call: ast.Call) -> tuple[str, str] | None:
-    """Kind and what of a call that is an effect."""
+    """Return (kind, what) of a call that is an effect, else None."""
     if not isinstance(call.func, ast.Attribute):
         return None
     method, owner = call.func.attr, call.func.value
@@ -132,7 +133,7 @@ def _effect_of(call: ast.Call) -> tuple[str, str] | None:
 
 
 def _stored(call: ast.Call) -> str:
-    """The name of the function that a transaction is given to run."""
+    """Return the name of the function run in a transaction."""
     work = call.args[0]
     if isinstance(work, ast.Lambda):
         work = work.body
@@ -142,7 +143,7 @@ def _stored(call: ast.Call) -> str:
 
 
 def _is_scm(node: ast.AST) -> bool:
-    """Whether that is SCM's client: a text has a `replace` too."""
+    """Return True if this is SCM's client; needed since strings have a method `replace` too."""
     return _name(node.func if isinstance(node, ast.Call) else node) in CLIENTS
 
 

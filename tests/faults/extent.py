@@ -1,4 +1,4 @@
-"""How much is tried: the short form, which CI runs, or everything (`make faults`)."""
+"""Extent of the fault tests: the short form, which CI runs, or everything (`make faults`)."""
 
 import os
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ EVERYTHING = "CERTLINE_TEST_FAULTS"
 
 
 def is_long() -> bool:
-    """Whether everything is tried."""
+    """Return True if everything is to be tested."""
     return os.environ.get(EVERYTHING) == "all"
 
 
 def at_length(everything: Sequence[T], *, short: Sequence[T]) -> Sequence[T]:
-    """All of it, or the part that the short form tries."""
+    """Return everything, or the part that the short form tests."""
     return everything if is_long() else short

@@ -1,4 +1,4 @@
-"""Stories that are told on one stage, one after another: its world is checked once, at their end."""
+"""Groups of stories that run on one stage, one after another; the world is checked once at the end of a group."""
 
 from tests.faults.points import Story
 from tests.faults.stories import (
@@ -16,7 +16,7 @@ from tests.faults.stories import (
 GROUPS: dict[str, tuple[Story, ...]] = {
     "an order": (orders.an_order,),
     "what SCM answers": (
-        orders.a_refused_login,  # first: what waits for SCM would meet its refusal too
+        orders.a_refused_login,  # first: the refusal would affect other work waiting for SCM
         orders.a_refused_order,
         orders.a_busy_scm,
         orders.a_lost_answer,

@@ -1,4 +1,4 @@
-"""Effects that change nothing outside of their own transaction, or are told elsewhere."""
+"""Effects without a story, with the reason: they change nothing, or another effect covers them."""
 
 DRY_RUN = "it reads for a report (--dry-run)"
 ONE_BY_ONE = "the same store again, record by record, where Postgres would not take them together"

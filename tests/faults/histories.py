@@ -1,4 +1,4 @@
-"""Histories on a real Postgres before a model of SCM: deliveries, duplicates, crashes, looks, decisions."""
+"""State machine (Hypothesis) on a real Postgres and a model of SCM: deliveries, duplicates, crashes, decisions."""
 
 import itertools
 from datetime import timedelta
@@ -27,13 +27,13 @@ from tests.faults.scm_model import Ending, Frozen, Killed, ModelScm
 STEP_OF = {step.type: step for step in STEPS}
 MOST_ORDERS = 4
 HOUR = timedelta(hours=1)
-SHORT = timedelta(minutes=5)  # a third of SETTLE
+SHORT = timedelta(minutes=5)  # a third of the settle time
 NAMES = [f"{name}.nordhafen.example" for name in ("www", "shop", "mail")]
 _numbers = itertools.count(1)
 
 
 class Histories(RuleBasedStateMachine):
-    """One account, a few orders, and everything that can happen to them in any order."""
+    """A state machine of one account and a few orders; its rules are everything that can happen to them."""
 
     def __init__(self, database: Database) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.count < MOST_ORDERS)
     @rule(name=st.sampled_from(NAMES), again=st.booleans())
     def place(self, name: str, again: bool) -> None:
-        """Somebody asks for a certificate, perhaps once more."""
+        """Place an order, perhaps for a name that was ordered before."""
         wanted = OrderCommand(
             account=self.account.name,
             common_name=name,
@@ -71,7 +71,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: Status.PLACED in self.seen)
     @rule(ending=st.sampled_from(Ending))
     def deliver(self, ending: Ending) -> None:
-        """The oldest order that waits to be sent is sent, and that ends somehow."""
+        """Send the oldest order that waits to be sent; the call ends in one of many ways."""
         waiting = next(order for order in self.orders() if order.status is Status.PLACED)
         self.scm.ending = ending
         self.run(waiting.command_id or "")
@@ -80,14 +80,14 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.seen)
     @rule(which=st.integers(0, 20))
     def duplicate(self, which: int) -> None:
-        """A message comes once more, whatever it was about."""
+        """Deliver the message of any command again."""
         commands = self.commands()
         self.run(commands[which % len(commands)].id)
 
     @precondition(lambda self: Status.SENDING in self.seen or self.sleepers)
     @rule()
     def time_passes(self) -> None:
-        """Longer than SETTLE, and than every pause; the sweep sees who is silent."""
+        """Let more time pass than the settle time and every pause, and run the sweep's checks."""
         with self.database.transaction() as db:
             aged = Order.sent_at - HOUR
             db.execute(
@@ -103,19 +103,19 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.scm.shown < len(self.scm.records))
     @rule()
     def the_list_catches_up(self) -> None:
-        """SCM's list shows everything that is there."""
+        """Let SCM's list show all its records."""
         self.scm.shown = len(self.scm.records)
 
     @precondition(lambda self: Status.SENDING in self.seen)
     @rule()
     def reconcile(self) -> None:
-        """Every look at SCM that is due."""
+        """Run every reconcile that is due."""
         self.run_all(CommandType.RECONCILE)
 
     @precondition(lambda self: Status.SENDING in self.seen)
     @rule(shown=st.booleans())
     def a_long_while(self, shown: bool) -> None:
-        """An hour, a look, an hour, a look; perhaps SCM's list catches up meanwhile."""
+        """Let an hour pass and reconcile, twice; perhaps SCM's list catches up meanwhile."""
         for _ in range(2):
             self.time_passes()
             if shown:
@@ -125,14 +125,14 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: {Status.PENDING, Status.ISSUED} & self.seen)
     @rule()
     def poll_and_fetch(self) -> None:
-        """Every question that is due, and every certificate that is ready."""
+        """Run every poll and every fetch that is due."""
         self.run_all(CommandType.POLL)
         self.run_all(CommandType.FETCH)
 
     @precondition(lambda self: self.sleepers)
     @rule(which=st.integers(0, 5))
     def thaw(self, which: int) -> None:
-        """A frozen worker goes on where it stood. What it had not sent in time, it doesn't send."""
+        """Let a frozen worker continue where it stopped. A call not sent in time is not sent any more."""
         sleeper = self.sleepers.pop(which % len(self.sleepers))
         if sleeper.answer is None and sleeper.overslept:
             release = partial(
@@ -147,7 +147,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: Status.REVIEW in self.seen)
     @rule()
     def resolve(self) -> None:
-        """A person, who sees what SCM really holds, decides."""
+        """Decide the orders in review, as an operator who sees what SCM really holds."""
         for order in self.orders():
             if order.status is Status.REVIEW:
                 theirs = [
@@ -162,7 +162,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def the_world_is_right(self) -> None:
-        """One order an intent at most, nobody's order, and what we think is at SCM is there."""
+        """Check: no order is at SCM twice or unknown to us, no intent is open twice, SCM has what we believe."""
         orders = self.orders()
         self.seen, self.count = {order.status for order in orders}, len(orders)
         there = {record.ssl_id: record.key_sha256 for record in self.scm.records}
@@ -177,7 +177,7 @@ class Histories(RuleBasedStateMachine):
                 assert there[order.scm_id or 0] == order.public_key_sha256, "another's order"
 
     def teardown(self) -> None:
-        """Whatever has happened: left alone, everything that was asked for ends, each once."""
+        """Check that, whatever has happened, every order ends as stored, with exactly one record at SCM."""
         while self.sleepers:
             self.thaw(0)
         self.scm.ending = Ending.ANSWERED
@@ -196,13 +196,13 @@ class Histories(RuleBasedStateMachine):
         super().teardown()
 
     def orders(self) -> list[Order]:
-        """The account's orders, the oldest first."""
+        """Return the account's orders, oldest first."""
         with self.database.transaction() as db:
             query = select(Order).where(Order.account_id == self.account.id)
             return list(db.scalars(query.order_by(Order.created_at)))
 
     def commands(self) -> list[Command]:
-        """Every command about them, the oldest first, and of one moment always in the same order."""
+        """Return every command about the orders, oldest first; ties are broken the same way in each run."""
         subjects = [order.id for order in self.orders()]
         with self.database.transaction() as db:
             found = db.scalars(select(Command).where(Command.subject.in_(subjects))).all()
@@ -211,8 +211,9 @@ class Histories(RuleBasedStateMachine):
         )
 
     def run_all(self, kind: CommandType) -> None:
-        """Deliver every command of a type that waits, or whose worker died before it sent anything:
-        the sweep wakes those.
+        """Deliver every queued command of a type, and those whose worker died before sending anything.
+
+        The sweep would wake the latter.
         """
         unsent = {order.command_id for order in self.orders() if order.status is Status.PLACED}
         for command in self.commands():
@@ -221,8 +222,9 @@ class Histories(RuleBasedStateMachine):
                 self.run(command.id)
 
     def run(self, command_id: str) -> None:
-        """One delivery; the worker may die or freeze in it. Short pauses are over by then, however fast
-        this machine is: a history is to be the same each time.
+        """Deliver one command's message; the worker may die or freeze meanwhile.
+
+        Short pauses are treated as over, so that a history doesn't depend on the speed of the machine.
         """
         with self.database.transaction() as db:
             command = db.get_one(Command, command_id)

@@ -1,4 +1,4 @@
-"""What was asked for: each order once at SCM and here, at its end or with its next step due."""
+"""Checks of intents: each order is once at SCM and once in our database, final or with its next step due."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from certline.models.vault import Vault
 from tests.faults.aftermath import Expected, World
 
 FINAL = frozenset({OrderStatus.STORED, OrderStatus.REJECTED, OrderStatus.CANCELLED})
-# Before it, SCM surely has no record of the order; after it, surely one.
+# UNSENT: SCM surely has no record of the order. UNCLEAR: it may have one. Other statuses: it surely has one.
 UNSENT = frozenset({OrderStatus.PLACED})
 UNCLEAR = frozenset({OrderStatus.SENDING, OrderStatus.REVIEW})
 # The kinds of orders that make a record at SCM; a reissue shares that of its predecessor.
@@ -23,14 +23,14 @@ ORDERED = (OrderKind.NEW, OrderKind.RENEWAL, OrderKind.IMPORT)
 
 REVIEWED = f"order.{OrderStatus.REVIEW}"
 
-# The step that an order in this state waits for.
+# The step that an order of this status waits for.
 NEXT = {OrderStatus.PENDING: CommandType.POLL, OrderStatus.ISSUED: CommandType.FETCH}
 
 
 def orders_at_scm(db: Session, world: World, _vault: Vault) -> Iterator[str]:
-    """One record at SCM for each order that was asked for, and no other."""
+    """Check that SCM has one record for each order placed, and no others."""
     asked = Counter(world.expected.names)
-    # A renewal that its profile doesn't allow becomes a new order, and keeps its predecessor.
+    # A renewal that its profile doesn't allow becomes a new order with a predecessor: the test did not place it.
     ours = select(Order).where(Order.kind == OrderKind.NEW, Order.predecessor_id.is_(None))
     placed = Counter(order.common_name for order in db.scalars(ours))
     for name in sorted(set(asked) | set(placed)):
@@ -58,7 +58,7 @@ def orders_at_scm(db: Session, world: World, _vault: Vault) -> Iterator[str]:
 
 
 def each_reissue_is_one_replacement(db: Session, world: World, _vault: Vault) -> Iterator[str]:
-    """SCM made a certificate anew as often as we have a reissue of it."""
+    """Check that SCM replaced each certificate as often as we have reissues of it."""
     reissues = list(db.scalars(select(Order).where(Order.kind == OrderKind.REISSUE)))
     done = Counter(order.scm_id for order in reissues if order.status not in UNCLEAR | UNSENT)
     for record in world.at_scm:
@@ -73,14 +73,14 @@ def _unclear_references(db: Session) -> set[str]:
 
 
 def _may_be_there(record: dict[str, Any], unclear: set[str]) -> bool:
-    """Whether it is the one of an order that rests; a second one of the same finds it taken."""
+    """Return True if the record's reference is that of an unclear order; each of these explains one record."""
     mine = {reference for reference in unclear if reference in (record.get("comments") or "")}
     unclear -= mine
     return bool(mine)
 
 
 def every_intent_is_final_or_due(db: Session, world: World, _vault: Vault) -> Iterator[str]:
-    """Each order has come to its end, or rests where the test says so, and then its next step is due."""
+    """Check that orders and commands are final, or rest as the test allows, with the next step open."""
     for order in db.scalars(select(Order)):
         if order.status in FINAL:
             continue
@@ -100,8 +100,8 @@ def every_intent_is_final_or_due(db: Session, world: World, _vault: Vault) -> It
 
 
 def _may_fail(db: Session, command: Command) -> bool:
-    """Whether a failure is one of the story: the order was refused, cancelled, deleted or issued
-    before it could be cancelled, or was put before a person.
+    """Return True if the failure is expected: it is a cancelling, or the order was rejected, cancelled, deleted or
+    in review.
     """
     deleted = select(func.count()).where(
         Event.subject == command.subject, Event.type == "order.deleted"
@@ -123,6 +123,6 @@ def _is_open(db: Session, step: CommandType | None, order_id: str) -> bool:
 
 
 def _rests(db: Session, command: Command, expected: Expected) -> bool:
-    """Whether a command waits for an order that may rest."""
+    """Return True if the command is about an order that may rest in its status."""
     order = db.get(Order, command.subject or "")
     return order is not None and order.status in expected.rests

@@ -1,4 +1,4 @@
-"""How parts are killed at points: one after another, until each has met its death."""
+"""Killing of processes at given points, one death after another until all have happened."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -9,12 +9,12 @@ from tests.faults.stage import Stage
 from tests.nursery import Part
 from tests.servers import until
 
-# Seconds that a part may take to come to a point where it has to die, and how often it may try: what
-# another's death has left in `sending` needs time to pass, and a newer order as a witness.
+# Seconds that a process may take to reach a point where it has to die, and number of tries. An order left in
+# `sending` by an earlier death needs time to pass, and a newer order as a witness that SCM's list is current.
 PATIENCE, TRIES = 15, 6
 
 
-# Calls that change something at SCM, or at a receiver.
+# Calls that change something at SCM or at a webhook's receiver.
 COSTLY = ("enroll", "renew", "replace", "revoke", "revoke_by_serial", "post")
 
 
@@ -39,7 +39,7 @@ READING = {
 
 
 def points_of(effects: Iterable[str]) -> list[str]:
-    """Both points of each effect; what only reads has no `before` worth a death of its own."""
+    """Return the points of each effect: `after`, and `before` unless the effect only reads."""
     return [
         f"{effect} {phase}"
         for effect in effects
@@ -53,9 +53,9 @@ def _only_reads(effect: str) -> bool:
 
 
 def kill(stage: Stage, deaths: Sequence[Death], *words: str, hands: int = 1) -> None:
-    """Start the part again and again, until every death has been met; `hands` of them at a time.
+    """Start a process again and again until every death has happened; `hands` processes at a time.
 
-    Where none is met for long, an hour passes.
+    If none happens for PATIENCE seconds, an hour is made to pass; after TRIES of those the test fails.
     """
     left = dict(enumerate(deaths))
     running: list[tuple[Part, list[int]]] = []
@@ -88,9 +88,9 @@ def kill(stage: Stage, deaths: Sequence[Death], *words: str, hands: int = 1) -> 
 
 
 def kill_workers(stage: Stage, points: Sequence[str], commands: Sequence[Command]) -> None:
-    """Kill a worker at each point, each in its work for another command.
+    """Kill a worker at each point, while it works for the command of the same position.
 
-    Each has one thread, so that nobody else dies in the middle of something.
+    Each worker has one thread, so that a death interrupts no other work.
     """
     deaths = [
         Death(point, intent=command.correlation_id)

@@ -1,4 +1,4 @@
-"""A line whose SCM is a model, and a worker of it that was frozen."""
+"""A worker context whose SCM is a model, and frozen workers."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -16,7 +16,7 @@ from tests.faults.scm_model import ModelScm
 
 
 class ModelLine(Line):
-    """A line whose SCM is the model, with no limits towards it."""
+    """A worker context whose SCM is the model, without rate limits."""
 
     def __init__(self, database: Database, model: ModelScm) -> None:
         key = Fernet.generate_key().decode()
@@ -25,16 +25,19 @@ class ModelLine(Line):
         self._model = model
 
     def scm(self, account: Account) -> ScmClient:  # noqa: ARG002
-        """The model."""
+        """Return the model."""
         return cast("ScmClient", self._model)
 
     def admit(self, account: Account, kind: CallKind) -> None:
-        """At once."""
+        """Admit every call at once."""
 
 
 @dataclass
 class Sleeper:
-    """A frozen worker: its claim, what it was about to send, what SCM answered."""
+    """A frozen worker: its claim, its enrolment, and SCM's response (None if nothing was sent yet).
+
+    `overslept`: it was frozen for longer than the time within which a claimed order may be sent.
+    """
 
     claim: submission.Claim
     enrolment: Enrolment

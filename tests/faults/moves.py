@@ -1,4 +1,4 @@
-"""Every move of every order, kept by Postgres itself, whoever makes it."""
+"""A log of every status change of every order, written by a Postgres trigger, and its check."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.faults.aftermath import World
 
 
 def every_move_was_legal(db: Session, _world: World, _vault: Vault) -> Iterator[str]:
-    """What the test's own trigger saw: fences never fall, and states change as the table of moves says."""
+    """Check the trigger's log: fences never fall, and statuses change only as MOVES allows."""
     for order_id, was, now, was_fence, fence in db.execute(
         text("SELECT order_id, was, now, was_fence, fence FROM watched ORDER BY id")
     ):
@@ -37,5 +37,5 @@ CREATE TRIGGER watch AFTER UPDATE OF status, fence ON "order" FOR EACH ROW EXECU
 
 
 def watch(db: Session) -> None:
-    """Have Postgres itself keep every move of every order, whoever makes it."""
+    """Install the trigger, which logs changes by any process."""
     db.execute(text(WATCH))

@@ -1,4 +1,4 @@
-"""Another system: it publishes commands to the exchange, or to the workers in Dramatiq's format."""
+"""Another system, which publishes commands to the exchange, or to the work queue in Dramatiq's format."""
 
 import json
 import time
@@ -15,7 +15,7 @@ from tests.servers import until
 
 
 def order_event(wanted: OrderCommand) -> dict[str, Any]:
-    """An order as a CloudEvent, with an id of its own."""
+    """Return an order as a CloudEvent with a new id."""
     return {
         "specversion": "1.0",
         "id": str(uuid.uuid4()),
@@ -26,18 +26,18 @@ def order_event(wanted: OrderCommand) -> dict[str, Any]:
 
 
 def send_to_exchange(vhost: str, event: dict[str, Any], *, routing_key: str = "order") -> None:
-    """Publish an event to `certline.commands`; returns once RabbitMQ has it in a queue."""
+    """Publish an event to `certline.commands`; return once RabbitMQ has routed it to a queue."""
     _publish(vhost, COMMANDS, routing_key, json.dumps(event).encode(), event["id"])
 
 
 def send_to_workers(vhost: str, event: dict[str, Any]) -> None:
-    """Publish the same straight to the workers' queue, as a system that speaks Dramatiq's format."""
+    """Publish the event straight to the work queue, as a system that uses Dramatiq's format."""
     message = _message(event)
     _publish(vhost, "", Queue.ORDER, json.dumps(message).encode(), message["message_id"])
 
 
 def send_nonsense_to_workers(vhost: str) -> None:
-    """Publish what is no message of Dramatiq's to the workers' queue."""
+    """Publish a malformed message to the work queue."""
     message = _message({}) | {"actor_name": ["order"], "options": None}
     _publish(vhost, "", Queue.ORDER, json.dumps(message).encode(), message["message_id"])
 
@@ -63,7 +63,7 @@ def _publish(vhost: str, exchange: str, key: str, body: bytes, message_id: Any) 
             message_id=str(message_id),
             content_type="application/cloudevents+json" if exchange else "application/json",
         )
-        # The parts declare the queue when they start.
+        # The processes declare the queue when they start, so it may not exist yet.
         until(partial(_is_routed, channel, exchange, key, body, properties), 30)
 
 

@@ -1,7 +1,7 @@
-"""The registry: every effect of the line, and the story that kills a process right before and after it.
+"""Registry of every effect of certline, with the story that kills a process right before and after it.
 
-A new transaction, call, publish or ack belongs here or, where it changes nothing, in `harmless.py`;
-`test_points.py` fails until it has its place.
+A new transaction, call, publish or ack has to be added here or, if it changes nothing, in `harmless.py`;
+`test_points.py` fails until then.
 """
 
 from collections.abc import Callable, Sequence

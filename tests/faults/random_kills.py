@@ -1,6 +1,6 @@
-"""One seed: mixed commands, and every part killed at moments that the seed chose; then the world is checked.
+"""Random kills by a seed: mixed commands, every process killed at moments chosen by the seed, then all checks.
 
-A moment is "at the n-th effect of this process", not a time: a seed that fails fails again.
+A moment is "at the n-th effect of this process" instead of a time, so that a seed that fails will fail again.
 """
 
 import random
@@ -30,7 +30,7 @@ from tests.faults.stage import Stage
 from tests.nursery import Part
 from tests.servers import until
 
-# How often each part is killed while the commands come, and at which of its effects at the latest.
+# Each process: its arguments, how often it is killed while commands arrive, and by which effect at the latest.
 WORKER = ("worker", "--threads", "2")
 VICTIMS: list[tuple[tuple[str, ...], int, int]] = [
     (WORKER, 8, 60),
@@ -39,13 +39,13 @@ VICTIMS: list[tuple[tuple[str, ...], int, int]] = [
     (("ingress",), 3, 8),
     (("producer",), 2, 6),
 ]
-# The same for the workers that look up afterwards what the first ones have left behind.
+# The same for the second round, in which workers reconcile what the first round left behind.
 SECOND_ROUND = [(WORKER, 2, 40), (WORKER, 2, 40)]
-# Seconds without a kill or a command before a round is over: what is left is too little to die of.
+# Seconds without a kill or a command after which a round ends: too little work is left to reach the next death.
 QUIET = 5.0
-# Orders on their way, at the most: later commands are about what earlier ones have brought.
+# Most orders open at once: later commands need the certificates of earlier ones.
 MOST_OPEN = 12
-# What the parts' modules are called in the table.
+# Name of the process in the table, by module; other modules keep their own name.
 PARTS = {
     "schedule": "producer",
     "renewals.auto_renew": "producer",
@@ -57,18 +57,18 @@ PARTS = {
 
 @dataclass
 class Run:
-    """What came of a seed: the points where parts died, the commands, and all that is wrong."""
+    """Result of a seed: deaths by process and kind of point, commands by name, and all faults found."""
 
     seed: int
     died: Counter[tuple[str, str]] = field(default_factory=Counter)
     asked: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
-    # Commands whose workers died ten times in a row: put before a person, who tried them again.
+    # Commands put into review because their workers died ten times in a row, and then retried.
     stopped: int = 0
 
 
 class Victim:
-    """One part that is killed, started again and killed again, until its deaths are used up."""
+    """A process that is killed and restarted until its deaths are used up."""
 
     def __init__(self, stage: Stage, words: tuple[str, ...], deaths: list[Death]) -> None:
         self._stage = stage
@@ -78,11 +78,11 @@ class Victim:
 
     @property
     def is_doomed(self) -> bool:
-        """Whether a death still waits for it."""
+        """True while deaths are left or the process runs."""
         return bool(self._deaths) or self.part is not None
 
     def look(self) -> str | None:
-        """Start it again where it has died; answers the point of its death."""
+        """Restart the process if it has died. Returns the point of its death, else None."""
         if self.part is not None and self.part.exit_code is None:
             return None
         died = self.part.met[0]["point"] if self.part is not None and self.part.met else None
@@ -92,7 +92,7 @@ class Victim:
         return died
 
     def end(self) -> None:
-        """It is killed now, wherever it is."""
+        """Kill the process now, and cancel its remaining deaths."""
         self._deaths.clear()
         if self.part is not None:
             self.part.kill()
@@ -100,16 +100,16 @@ class Victim:
 
 
 def run(stage: Stage, seed: int, commands: int) -> Run:
-    """Play a seed on a fresh stage; its parts are stopped first."""
-    stage.until_well()  # exchanges and queues are there
+    """Run a seed on a fresh stage. Returns its result."""
+    stage.until_well()  # exchanges and queues are declared by then
     _stock(stage, commands // 3)
     stage.stop_parts()
-    chance = random.Random(seed)  # noqa: S311  # the same in each run
+    chance = random.Random(seed)  # noqa: S311  # reproducible on purpose
     outcome = Run(seed)
     share = commands / 200
     asking = _commands(stage, chance, commands, outcome.asked)
     _round(stage, _victims(stage, chance, VICTIMS, share), outcome, asking)
-    # What rests in `sending` now is looked up, and those who look die too.
+    # Orders left in `sending` are reconciled now, and the workers that do so are killed too.
     stage.age()
     for part in ("relay", "producer", "ingress"):
         stage.start(part)
@@ -125,7 +125,7 @@ def run(stage: Stage, seed: int, commands: int) -> Run:
 
 
 def _stock(stage: Stage, count: int) -> None:
-    """Have certificates stored before anybody dies: later commands are about them from the start."""
+    """Have certificates stored before the first kill, for renewals, reissues and revocations from the start."""
     with stage.start("worker"):
         for _ in range(count):
             stage.place()
@@ -133,8 +133,9 @@ def _stock(stage: Stage, count: int) -> None:
 
 
 def try_stopped_again(stage: Stage) -> int:
-    """Do what a person does about commands that were stopped, for their workers died of them each time
-    (here they died of something else); answers how many. An order that was stopped was never sent.
+    """Retry, as an operator, the commands stopped because their workers died each time. Returns how many.
+
+    Here the workers were killed, so the commands are not at fault. An order that was stopped was never sent.
     """
     with stage.plant.database.transaction() as db:
         stopped = {
@@ -168,7 +169,7 @@ def _victims(
 
 
 def _round(stage: Stage, victims: list[Victim], outcome: Run, asking: Iterator[str]) -> None:
-    """Ask and kill, until everything is asked and nobody is doomed any more, or nothing moves."""
+    """Send commands and kill processes until all are used up, or nothing happens any more."""
 
     def moved() -> bool:
         seen = False
@@ -181,7 +182,7 @@ def _round(stage: Stage, victims: list[Victim], outcome: Run, asking: Iterator[s
             seen = next(asking, None) is not None or seen
         return seen
 
-    # Quiet means that those who are left alive have nothing to do; they are killed as they are.
+    # On a time-out the remaining processes are idle; they are killed where they are.
     with suppress(TimeoutError):
         while any(victim.is_doomed for victim in victims):
             until(moved, QUIET, every=0.02)
@@ -194,7 +195,7 @@ def _round(stage: Stage, victims: list[Victim], outcome: Run, asking: Iterator[s
 def _commands(
     stage: Stage, chance: random.Random, count: int, asked: Counter[str]
 ) -> Iterator[str]:
-    """Ask for one thing after another; answers what it was."""
+    """Send one command after another, chosen at random; yield the name of each."""
     ways: dict[str, tuple[int, Callable[[], bool]]] = {
         "order": (52, partial(_order, stage)),
         "order from outside": (14, partial(_order_from_outside, stage)),
@@ -235,7 +236,7 @@ def _poll_all(stage: Stage) -> bool:
 
 
 def _succeed(stage: Stage, chance: random.Random, kind: CommandType) -> bool:
-    """Renew, reissue or revoke a certificate that nothing has been done to; False where there is none."""
+    """Renew, reissue or revoke a certificate that no command is about yet. Returns False if there is none."""
     with stage.plant.database.transaction() as db:
         touched = select(Order.predecessor_id).where(Order.predecessor_id.is_not(None))
         fresh = db.scalars(

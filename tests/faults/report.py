@@ -1,4 +1,4 @@
-"""What `make faults` came to, as the table in docs/reliability.md."""
+"""Results of `make faults` as the table in docs/reliability.md."""
 
 import importlib.metadata
 import platform
@@ -17,7 +17,7 @@ PACKAGES = ("dramatiq", "pika", "SQLAlchemy", "psycopg")
 
 @dataclass(frozen=True)
 class Versions:
-    """What it ran on."""
+    """Versions of the servers used; as a string, also those of Python and packages."""
 
     postgres: str
     rabbitmq: str
@@ -29,7 +29,7 @@ class Versions:
 
 
 def tell(runs: Sequence[Run], versions: Versions, points: int, tests: str) -> str:
-    """The table, with what stands around it. `tests`: the last words of the suite."""
+    """Return the table with the lines around it. `points`: crash points killed; `tests`: pytest's summary."""
     died: Counter[tuple[str, str]] = sum((run.died for run in runs), Counter())
     asked: Counter[str] = sum((run.asked for run in runs), Counter())
     wrong = [run.seed for run in runs if run.wrong]
@@ -62,7 +62,7 @@ def tell(runs: Sequence[Run], versions: Versions, points: int, tests: str) -> st
 
 
 def write(text: str) -> None:
-    """Put it between the page's marks."""
+    """Write the text between the page's marks. Raises ValueError if the marks are missing."""
     page = PAGE.read_text()
     before, start, rest = page.partition(START)
     _, end, after = rest.partition(END)

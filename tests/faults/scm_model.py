@@ -1,4 +1,4 @@
-"""A model of SCM in memory: what it holds, what its list shows yet, and how its next answer ends."""
+"""A model of SCM in memory: its records, how many of them its list shows yet, and how the next call ends."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ CA_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Model CA")])
 
 
 class Ending(StrEnum):
-    """How the one POST of an order ends."""
+    """Ways in which the POST of an order ends."""
 
     ANSWERED = "answered"
     REFUSED = "refused connection"
@@ -41,11 +41,11 @@ class Ending(StrEnum):
 
 
 class Killed(BaseException):
-    """The worker is gone: nothing after this line of it happens."""
+    """The worker was killed at this call, and does nothing more."""
 
 
 class Frozen(BaseException):
-    """The worker stands still; `answer` is what SCM said, or None where nothing was sent yet."""
+    """The worker was frozen; `answer` is SCM's response, or None if nothing was sent yet."""
 
     def __init__(self, enrolment: Enrolment, answer: Enrolled | None) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Frozen(BaseException):
 
 @dataclass(frozen=True)
 class Record:
-    """One order at SCM, issued at once."""
+    """An order at SCM, issued at once."""
 
     ssl_id: int
     asked: Enrolment
@@ -63,12 +63,12 @@ class Record:
 
     @property
     def key_sha256(self) -> str:
-        """Whose it is."""
+        """The hash of its public key, which identifies the order of ours."""
         return public_key_sha256(self.certificate.public_key())
 
 
 class ModelScm:
-    """Speaks as much of ScmClient as ordering, reconciling, polling and fetching ask of it."""
+    """A model of SCM with the methods of ScmClient that ordering, reconciling, polling and fetching use."""
 
     def __init__(self, first_id: int) -> None:
         self.records: list[Record] = []
@@ -77,7 +77,7 @@ class ModelScm:
         self._first_id = first_id
 
     def enroll(self, asked: Enrolment, *, send_before: float) -> Enrolled:  # noqa: ARG002
-        """End as the test wants."""
+        """Enrol, with the ending that the test has set. Raises accordingly."""
         match self.ending:
             case Ending.REFUSED:
                 raise NotSent("enroll", "connection refused")
@@ -103,14 +103,14 @@ class ModelScm:
                 return answer
 
     def execute(self, asked: Enrolment) -> Enrolled:
-        """Make the order."""
+        """Create the record, and return SCM's response."""
         request = x509.load_pem_x509_csr(asked.csr.encode())
         number = self._first_id + len(self.records)
         self.records.append(Record(number, asked, _issue(request)))
         return Enrolled(number, f"renew-{number}")
 
     def certificates(self, wanted: CertificateFilter) -> list[CertificateRow]:
-        """The list, as far as it shows what there is."""
+        """Return the list, which shows the first `shown` records only."""
         return [
             CertificateRow(record.ssl_id, record.asked.sans[0], record.asked.sans)
             for record in self.records[: self.shown]
@@ -118,7 +118,7 @@ class ModelScm:
         ]
 
     def ssl_report(self, query: ReportQuery) -> list[ReportRow]:
-        """The report lags as the list does."""
+        """Return the report, which lags behind as the list does."""
         return [
             ReportRow(record.ssl_id, "Issued", ScmStatus.ISSUED, record.asked.sans[0])
             for record in self.records[: self.shown]
@@ -126,7 +126,7 @@ class ModelScm:
         ]
 
     def details(self, ssl_id: int) -> Details:
-        """A record is there by its id at once."""
+        """Return a record by its id, which doesn't lag behind."""
         asked = self._record(ssl_id).asked
         return Details(
             ssl_id=ssl_id,
@@ -141,7 +141,7 @@ class ModelScm:
         )
 
     def collect(self, ssl_id: int) -> bytes:
-        """The certificate and the model's root."""
+        """Return the certificate and the model's root as PEM."""
         chain = (self._record(ssl_id).certificate, CA)
         return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
 

@@ -1,4 +1,4 @@
-"""SCM as the stage has it: a simulator that fails on order, and an account that may not get in."""
+"""Control of the stage's SCM: faults of the simulator, and the account's access to it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,25 +13,25 @@ from tests.plant import Plant
 
 
 class SimulatedScm:
-    """The simulator behind a plant, and the plant's way into it."""
+    """A mix-in that controls the simulator and the plant's account at it."""
 
     plant: Plant
     simulator: Simulator
 
     def simulate(self, method: str, path: str, body: Any = None) -> Any:
-        """Use the simulator's control door."""
+        """Call the simulator's control API. Returns the JSON response, or None without one."""
         answer = requests.request(method, f"{self.simulator.door}/{path}", json=body, timeout=10)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
     def fault(self, method: str, path: str, kind: str, **more: Any) -> None:
-        """Have the simulator fail for one call, or for `times`."""
+        """Make the simulator fail for the next such call, or for `times` calls."""
         wanted = [{"method": method, "path": path, "times": 1, "kind": kind, **more}]
         self.simulate("POST", "faults", wanted)
 
     @contextmanager
     def failing(self, method: str, path: str, kind: str, **more: Any) -> Iterator[None]:
-        """Have the simulator fail so for each such call within this block."""
+        """Make the simulator fail for every such call within the block."""
         self.fault(method, path, kind, **{"times": None, **more})
         try:
             yield
@@ -40,7 +40,7 @@ class SimulatedScm:
 
     @contextmanager
     def unreadable_password(self) -> Iterator[None]:
-        """Within this block, no process can read the account's password."""
+        """Make the account's stored password unreadable for all processes within the block."""
         with self.plant.database.transaction() as db:
             account = db.scalars(select(Account)).one()
             sealed, account.secret_sealed = account.secret_sealed, b"torn"
@@ -51,6 +51,6 @@ class SimulatedScm:
                 db.scalars(select(Account)).one().secret_sealed = sealed
 
     def move_account(self, url: str) -> None:
-        """The account's SCM is reached by another way."""
+        """Set another URL for the account's SCM, such as that of a proxy."""
         with self.plant.database.transaction() as db:
             db.scalars(select(Account)).one().url = url

@@ -1,4 +1,4 @@
-"""The line on a stage: parts that may die anywhere, time that passes on order, and the world at the end."""
+"""The stage: a plant whose processes may die anywhere, where tests let time pass, and whose end is checked."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
@@ -41,7 +41,7 @@ from tests.nursery import Nursery
 from tests.plant import Plant
 from tests.servers import until
 
-# How long the test itself waits for SCM's answers; the parts wait as they do in production.
+# Seconds that steps run by the test itself wait for SCM; the processes wait as long as in production.
 SECONDS_TO_ANSWER = 1.0
 IN_REVIEW = {CommandStatus.REVIEW}
 
@@ -49,16 +49,16 @@ _numbers = count(1)
 
 
 class Stage(Ageing, SimulatedScm):
-    """A plant whose parts are forked and may be told where to die; what was asked of it is kept."""
+    """A plant with forked processes that may be given a point to die at; it remembers what the test ordered."""
 
     def __init__(self, nursery: Nursery, plant: Plant, vhost: str, simulator: Simulator) -> None:
         super().__init__(nursery, plant)
         self.vhost = vhost
         self.simulator = simulator
         self.names: list[str] = []
-        # Messages that nobody can take: each ends as a dead letter.
+        # Number of invalid messages sent: each ends as a dead letter.
         self.letters = 0
-        # Certificates that a later command is about.
+        # Ids of certificates that a later command is about.
         self.touched: list[str] = []
         settings = Settings(rate_read=1000, rate_order=1000, scm_read_seconds=SECONDS_TO_ANSWER)
         self.line = Line(plant.database, plant.vault, settings)
@@ -67,7 +67,7 @@ class Stage(Ageing, SimulatedScm):
         self.ear = Ear(vhost)
 
     def add_account(self, url: str | None = None, name: str = "demo") -> Account:
-        """An account at the simulator, synced at once and without a worker."""
+        """Add an account at the simulator, and sync it at once, without a worker. Returns it."""
         with self.plant.database.transaction() as db:
             account = Account(
                 name=name,
@@ -77,7 +77,7 @@ class Stage(Ageing, SimulatedScm):
                 secret_sealed=self.plant.vault.seal(b"secret"),
             )
             db.add(account)
-            # Synced here and now; one of the producer's own would end whenever it likes.
+            # The producer's own sync is put off, since its end would be at a random time.
             own = update(Schedule).where(Schedule.name == "sync")
             db.execute(own.values(next_due=func.now() + text("interval '7 days'")))
         wanted = SyncCommand(account=name)
@@ -86,19 +86,19 @@ class Stage(Ageing, SimulatedScm):
         return account
 
     def run(self, command: Command) -> None:
-        """Run a command's step here and now, where nobody kills it."""
+        """Run a command's step in this process, where it isn't killed."""
         (step,) = [step for step in STEPS if step.type is command.type]
         run_step(self.line, step, command.id)
 
     def step_of(self, command: Command, kind: CommandType) -> Command:
-        """The open step of that kind of the command's order."""
+        """Return the open step of that kind of the command's order."""
         with self.plant.database.transaction() as db:
             found = open_step(db, kind, self.order(command).id)
             assert found is not None, f"no {kind} is open"
             return found
 
     def store(self, **changes: Any) -> Certificate:
-        """A stored certificate, made here and now, where nobody kills anything."""
+        """Order a certificate and run all its steps in this process. Returns the stored certificate."""
         command = self.place(**changes)
         self.run(command)
         for kind in (CommandType.POLL, CommandType.FETCH):
@@ -108,23 +108,23 @@ class Stage(Ageing, SimulatedScm):
             return db.get_one(Certificate, self.order(command).certificate_id)
 
     def accept(self, kind: CommandType, payload: dict[str, Any]) -> Command:
-        """A command of another system, as the ingress takes it in."""
+        """Record a command of another system as the ingress does, and return it."""
         with self.plant.database.transaction() as db:
             return accept(db, kind, payload, requested_by="erp", source="erp")[0]
 
     def is_done(self, step: Command) -> bool:
-        """Let time pass, and run a step; whether that was its end."""
+        """Let time pass and run a step. Returns True if the step is done then."""
         self.age()
         self.run(step)
         return self._again(step).status is CommandStatus.DONE
 
     def until_in_review(self, commands: Sequence[Command]) -> None:
-        """Have workers work until these commands wait for a person."""
+        """Run a worker until all these commands are in review."""
         self.work_until(lambda: {self._again(each).status for each in commands} == IN_REVIEW)
 
     def work_until(self, condition: Callable[[], bool]) -> None:
-        """Have workers work, without waiting for anything's time, until the condition is true."""
-        self.place()  # a newer one than all that rest: it proves SCM's list current
+        """Run a worker until the condition is true, with everything that waits made due."""
+        self.place()  # newer than all unclear orders: proves that SCM's list is current
 
         def so() -> bool:
             self.hasten()
@@ -135,7 +135,7 @@ class Stage(Ageing, SimulatedScm):
         self.stop("worker")
 
     def decide(self) -> None:
-        """Do what a person does about every order in review: look at SCM, and adopt or send again."""
+        """Decide every order in review as an operator: adopt the record that SCM has of it, else send it again."""
         with self.plant.database.transaction() as db:
             waiting = orders(db, [OrderStatus.REVIEW])
             taken = set(db.scalars(select(Order.scm_id)))
@@ -150,7 +150,7 @@ class Stage(Ageing, SimulatedScm):
             self.type("order", "resolve", order.id, *words)
 
     def scm(self) -> ScmClient:
-        """SCM as the account sees it."""
+        """Return a client of SCM with the account's login."""
         with self.plant.database.transaction() as db:
             return self.line.scm(db.scalars(select(Account)).one())
 
@@ -159,39 +159,39 @@ class Stage(Ageing, SimulatedScm):
             return db.get_one(Command, command.id)
 
     def new_name(self) -> str:
-        """A name that the test asks a certificate for."""
+        """Return a new name for an order of the test, and remember it."""
         self.names.append(f"s{next(_numbers)}.nordhafen.example")
         return self.names[-1]
 
     def place(self, **changes: Any) -> Command:
-        """Place an order for a new name."""
+        """Place an order for a new name. Returns its command."""
         return self.plant.place(self.new_name(), **changes)
 
     def order(self, command: Command) -> Order:
-        """The command's order as it stands."""
+        """Return the command's order with its current status."""
         with self.plant.database.transaction() as db:
             return db.scalars(select(Order).where(Order.command_id == command.id)).one()
 
     def open_orders(self) -> int:
-        """How many orders have not come to their end."""
+        """Count the orders that are not final."""
         with self.plant.database.transaction() as db:
             query = select(func.count()).select_from(Order).where(Order.status.not_in(FINAL))
             return db.scalar(query) or 0
 
     def come_to_rest(self, expected: Expected, timeout: float = 90) -> None:
-        """Wait until every intent is final or rests as it may, making time pass meanwhile."""
+        """Wait until every intent is final or rests as expected, making waiting work due meanwhile."""
 
         def resting() -> bool:
             with suppress(DBAPIError), self.plant.database.transaction() as db:
                 world = World(expected, [], [])
                 if not any(every_intent_is_final_or_due(db, world, self.plant.vault)):
-                    # A sync that the producer has begun ends with an event, too.
+                    # A sync begun by the producer will publish an event: wait for that, too.
                     under_way = any(self._syncs_under_way()) or any(self._unsent())
                     return not under_way and not any(self.ear.waiting().values())
                 self.hasten()
             return False
 
-        # What is wrong is said by the check of the world, and better than by a time-out.
+        # On a time-out, the checks of the world report what is wrong in more detail.
         with suppress(TimeoutError):
             until(resting, timeout, every=0.3)
 
@@ -201,11 +201,11 @@ class Stage(Ageing, SimulatedScm):
         rests: Collection[OrderStatus] = (),
         timeout: float = 90,
     ) -> list[str]:
-        """Wait for the end, stop every part, and answer everything that is wrong with the world."""
+        """Wait for the end, stop every process, and return all faults that the checks find."""
         expected = Expected(tuple(self.names), rests, self.letters)
         self.come_to_rest(expected, timeout)
         sick = self.sick()
-        self.stop("producer")  # else it may begin something new just now
+        self.stop("producer")  # else it may start new work now
         self.come_to_rest(expected)
         self.stop_parts()
         at_scm = self.simulate("GET", "orders")

@@ -1,4 +1,4 @@
-"""The parts on the stage: forked, told where to die, stopped, and asked whether they are well."""
+"""The processes on the stage: forked, given points to die at, stopped, and checked for their health."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from tests.servers import run, until
 
 
 class Troupe:
-    """Whoever plays on a plant; those that were started without a death have to be well at the end."""
+    """Processes on a plant; those started without a death have to be healthy at the end."""
 
     def __init__(self, nursery: Nursery, plant: Plant) -> None:
         self.nursery = nursery
@@ -26,7 +26,7 @@ class Troupe:
         dies: Sequence[Death] = (),
         environment: Mapping[str, str] | None = None,
     ) -> Part:
-        """Start a part (`worker`, `relay` …); without `dies` it has to be well at the end."""
+        """Start a process (`worker`, `relay` …); without `dies` it has to be healthy at the end."""
         port = run.free_port()
         variables = {**self.plant.environment, "CERTLINE_METRICS_PORT": str(port)}
         if words[0] == "up":  # all in one process, without RabbitMQ
@@ -45,7 +45,7 @@ class Troupe:
         dies: Sequence[Death] = (),
         environment: Mapping[str, str] | None = None,
     ) -> Part:
-        """Type a command, which may die on its way; answers once it has ended."""
+        """Run a CLI command, which may die at a point, and return once it has ended."""
         deaths = [asdict(death) for death in dies]
         variables = {**self.plant.environment, **(environment or {})}
         part = self.nursery.start(["--json", *words], variables, deaths)
@@ -53,28 +53,28 @@ class Troupe:
         return part
 
     def output_of(self, part: str) -> str:
-        """What the parts of that name have written."""
+        """Return what the processes of that name have written."""
         return "".join(each.output for name, (each, _) in self._parts.items() if part in name)
 
     def stop(self, part: str) -> None:
-        """Kill the parts of that name."""
+        """Kill the processes of that name."""
         for name in [name for name in self._parts if name.startswith(part)]:
             self._parts.pop(name)[0].kill()
 
     def stop_parts(self) -> None:
-        """Kill every part that was started to stay: what it had in hand goes back to RabbitMQ."""
+        """Kill every process started without a death; RabbitMQ requeues the messages they had in hand."""
         for part, _ in self._parts.values():
             part.kill()
         self._parts.clear()
 
     def until_well(self) -> None:
-        """Wait until every part that runs says that it is well."""
+        """Wait until every such process reports that it is healthy."""
         for name, (part, port) in self._parts.items():
             until(partial(_is_well, port), 60)
             assert part.exit_code is None, f"{name} has ended:\n{part.output[-3000:]}"
 
     def sick(self) -> dict[str, str]:
-        """What those say that do not become well, by part."""
+        """Return the health text of each process that does not become healthy in time, by name."""
         found = {}
         for name, (part, port) in self._parts.items():
             try:

@@ -1,6 +1,6 @@
-"""The whole world after a run, checked at once: what SCM holds, what the tables say, what was told.
+"""Checks of the whole world after a run: SCM's records, our tables, and the events published.
 
-Every check answers sentences about what is wrong; a test asserts that there are none.
+Every check yields a sentence for each fault; a test asserts that there are none.
 """
 
 from collections import Counter
@@ -31,12 +31,12 @@ from tests.faults.moves import every_move_was_legal
 
 
 def faults_of(db: Session, world: World, vault: Vault) -> list[str]:
-    """Everything that is wrong, as sentences."""
+    """Run all checks, and return their faults."""
     return [fault for check in CHECKS for fault in check(db, world, vault)]
 
 
 def keys_match_their_certificates(db: Session, _world: World, vault: Vault) -> Iterator[str]:
-    """The key in the vault is the one that the stored leaf was made for."""
+    """Check that each certificate's stored key matches its leaf, and that it and its order refer to each other."""
     rows = db.execute(
         select(Certificate, PrivateKey, Order)
         .join(Order, Certificate.order_id == Order.id)
@@ -46,7 +46,7 @@ def keys_match_their_certificates(db: Session, _world: World, vault: Vault) -> I
         (leaf,) = read_certificates(certificate.leaf.encode())
         wanted = key_pair.public_key_sha256(leaf.public_key())
         if order.kind is OrderKind.IMPORT:
-            continue  # its key is with whoever ordered it
+            continue  # the key of an imported certificate is not ours
         if key is None:
             yield f"certificate {certificate.id} ({certificate.common_name}) has no key"
         elif wanted != key_pair.public_key_sha256(
@@ -61,7 +61,7 @@ def keys_match_their_certificates(db: Session, _world: World, vault: Vault) -> I
 
 
 def events_are_told_once(db: Session, world: World, _vault: Vault) -> Iterator[str]:
-    """An event for each row of the log that has one, and a listener heard each of them."""
+    """Check that each status change in the log has one event, and that the listener received each event."""
     logged = Counter((row.subject, row.type) for row in db.scalars(select(Event)))
     events = db.scalars(select(Outbox).where(Outbox.exchange == EVENTS)).all()
     told = Counter((row.body.get("subject"), row.routing_key) for row in events)
@@ -69,7 +69,7 @@ def events_are_told_once(db: Session, world: World, _vault: Vault) -> Iterator[s
     kinds |= {"order.placed": "order.placed", "order.stored": "certificate.stored"}
     for order_id in db.scalars(select(Order.id)):
         for in_log, in_event in kinds.items():
-            # Placed again after reconciling is a row of the log only.
+            # An order placed again after reconciling gets an audit entry, but no second event.
             most = 1 if in_log == "order.placed" else None
             expected = min(logged[order_id, in_log], most or logged[order_id, in_log])
             if told[order_id, in_event] != expected:
@@ -83,7 +83,7 @@ def events_are_told_once(db: Session, world: World, _vault: Vault) -> Iterator[s
 
 
 def the_outbox_is_empty(db: Session, _world: World, _vault: Vault) -> Iterator[str]:
-    """Nothing is parked, and nothing that is due has not gone out."""
+    """Check that no outbox row is parked, or due and unsent."""
     parked = select(Outbox).where(Outbox.parked_at.is_not(None))
     for row in db.scalars(parked):
         yield f"outbox row {row.id} for {row.routing_key} is parked: {row.last_error}"
@@ -93,7 +93,7 @@ def the_outbox_is_empty(db: Session, _world: World, _vault: Vault) -> Iterator[s
 
 
 def the_licence_is_exact(db: Session, _world: World, _vault: Vault) -> Iterator[str]:
-    """Lines in use are the lines that have a certificate, or one on its way; never above capacity."""
+    """Check that the lines in use are those with a certificate or an issued order, and at most the capacity."""
     use = license_use(db)
     if use.used > use.capacity:
         yield f"{use.used} lines are in use, and the licence has {use.capacity}"
@@ -118,27 +118,27 @@ def the_licence_is_exact(db: Session, _world: World, _vault: Vault) -> Iterator[
 
 
 def nothing_waits_at_rabbitmq(_db: Session, world: World, _vault: Vault) -> Iterator[str]:
-    """Work queues, delays and dead letters are empty."""
+    """Check that RabbitMQ's queues of work, delays and dead letters are empty."""
     for queue, count in world.waiting.items():
         if count:
             yield f"{count} messages are left in {queue}"
 
 
 def each_dead_letter_is_kept_once(db: Session, world: World, _vault: Vault) -> Iterator[str]:
-    """What was put aside for a person is what nobody could take."""
+    """Check that the number of waiting dead letters is the expected one."""
     waiting, expected = dead_letters_waiting(db), world.expected.letters
     if waiting != expected:
         yield f"{waiting} dead letters wait for a person, not {expected}"
 
 
 def every_thread_lives(_db: Session, world: World, _vault: Vault) -> Iterator[str]:
-    """The parts that still run say of themselves that they are well."""
+    """Check that the running processes report to be healthy."""
     for part, what in world.sick.items():
         yield f"{part} says: {what}"
 
 
 def the_log_is_whole(db: Session, _world: World, _vault: Vault) -> Iterator[str]:
-    """Every entry of the log has its place in the chain, and is what was written."""
+    """Check that the hash chain of the audit log is unbroken."""
     yield from (found.text for found in breaks_in(db))
 
 

@@ -1,4 +1,4 @@
-"""Real servers for the tests: found, started or named if missing. `tests/conftest.py` makes fixtures of them."""
+"""Real servers for the tests: found or started, or reported with advice if missing; see `tests/conftest.py`."""
 
 from tests.servers.finding import MissingServerError
 from tests.servers.postgres import PostgresServer, open_postgres

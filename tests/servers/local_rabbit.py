@@ -1,5 +1,5 @@
-# ruff: noqa: D102 -- what the methods of a server do is said once, in its base class
-"""A RabbitMQ from programs on this machine."""
+# ruff: noqa: D102 -- the methods of a server are documented once, in its base class
+"""A RabbitMQ server started from a local installation."""
 
 import shutil
 from pathlib import Path
@@ -10,9 +10,9 @@ from tests.servers.rabbit_server import RabbitServer, rabbitmqctl
 
 
 class LocalRabbit(RabbitServer):
-    """A node of our own from programs on this machine, with its data in the run's folder.
+    """A node of our own, started from a local installation, with its data in the run's folder.
 
-    It has its own name, ports, cookie and port mapper (epmd), so it meets no other node.
+    It has its own name, ports, cookie and port mapper (epmd), so that it never connects to another node.
     """
 
     def __init__(self, program: Path) -> None:
@@ -21,7 +21,7 @@ class LocalRabbit(RabbitServer):
         port, distribution, mapper = run.free_port(), run.free_port(), run.free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{port}/%2F"
         self.env = {
-            "HOME": str(self.folder),  # where Erlang keeps the cookie
+            "HOME": str(self.folder),  # where Erlang stores the cookie
             "ERL_EPMD_PORT": str(mapper),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"{self.folder.name}-{port}@localhost",
@@ -34,11 +34,11 @@ class LocalRabbit(RabbitServer):
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_PID_FILE": str(self.folder / "pid"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
-            # Absent ones, so that the machine's are not read.
+            # Files that don't exist, so that the machine's own configuration is not read.
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
             "RABBITMQ_CONF_ENV_FILE": str(self.folder / "environment"),
-            # Makes the script give way to the server instead of staying between it and us.
+            # Makes the script `exec` the server instead of staying its parent process.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
         (self.folder / "plugins").write_text("[].\n")

@@ -1,5 +1,5 @@
-# ruff: noqa: D102 -- what the methods of a server do is said once, in its base class
-"""A Postgres for tests, which some tests stop, kill and start again."""
+# ruff: noqa: D102 -- the methods of a server are documented once, in its base class
+"""Postgres servers for tests, some of which stop, kill and restart them."""
 
 import os
 import pwd
@@ -21,52 +21,52 @@ from tests.servers.finding import Found, Origin, Server, find, this_machine
 from tests.servers.process import Process, until
 
 PASSWORD = "secret"
-# The servers live for minutes and processes die, not machines: nothing has to reach the disk.
+# Tests kill processes, not machines, so the operating system keeps all writes: syncing to disk is not needed.
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
-# Postgres refuses to run as root. These users exist already and can do little.
+# Postgres refuses to run as root; these existing users have few permissions.
 UNPRIVILEGED = ("postgres", "nobody")
 
 
 class PostgresServer(ABC):
-    """A running server; `url` is that of its maintenance database."""
+    """A running server; `url` is the address of its maintenance database."""
 
     url: str
 
     @abstractmethod
     def start(self) -> None:
-        """Start it; it answers when this returns."""
+        """Start the server, and return once it accepts connections."""
 
     @abstractmethod
     def stop(self, *, immediate: bool = False) -> None:
-        """Stop it: connections are closed, or with `immediate` just dropped, as in a crash."""
+        """Stop the server: connections are closed, or with `immediate` just dropped, as in a crash."""
 
     @abstractmethod
     def kill(self) -> None:
-        """SIGKILL to every process of it."""
+        """Send SIGKILL to every process of the server."""
 
     @abstractmethod
     def close(self) -> None:
-        """The end: nothing is left of it."""
+        """Stop the server and remove everything of it."""
 
     def restart(self, *, immediate: bool = True) -> None:
-        """Stop and start; the address stays."""
+        """Stop and start the server; its address stays the same."""
         self.stop(immediate=immediate)
         self.start()
 
     @contextmanager
     def database(self, template: str | None = None) -> Iterator[str]:
-        """The address of a database of its own, empty or a copy of the one at `template`; dropped after."""
+        """Yield the URL of a new database, empty or a copy of the one at `template`; it is dropped afterwards."""
         name = run.name()
         source = "template1" if template is None else urlsplit(template).path.removeprefix("/")
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, source)
         try:
             yield urlsplit(self.url)._replace(path=f"/{name}").geturl()
         finally:
-            with suppress(psycopg.OperationalError):  # the test has stopped the server for good
+            with suppress(psycopg.OperationalError):  # the test has stopped the server
                 self._execute("DROP DATABASE {} WITH (FORCE)", name)
 
     def is_ready(self) -> bool:
-        """Whether it answers a question."""
+        """Return True if the server executes a query."""
         try:
             self._execute("SELECT 1")
         except psycopg.OperationalError:
@@ -80,11 +80,11 @@ class PostgresServer(ABC):
 
 
 class GivenPostgres(PostgresServer):
-    """A server that somebody else runs: used, never stopped."""
+    """A server at a given address: used, never stopped."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        # As long as this connection lives, so do this run's databases (see below).
+        # This connection marks the run as alive: without it, other runs drop its databases (see below).
         self.presence = psycopg.connect(
             url,
             autocommit=True,
@@ -106,7 +106,7 @@ class GivenPostgres(PostgresServer):
         self.presence.close()
 
     def _drop_abandoned(self) -> None:
-        """Drop the databases of runs that are no longer connected: they were killed."""
+        """Drop the databases of killed runs, recognised by the missing connection of that name."""
         rows = self.presence.execute(
             """SELECT datname FROM pg_database
             WHERE datname ~ '^certline_test_[^_]+_[0-9]+$' AND split_part(datname, '_', 3) NOT IN
@@ -114,7 +114,7 @@ class GivenPostgres(PostgresServer):
                WHERE application_name LIKE 'certline_test_%')"""
         ).fetchall()
         for (name,) in rows:
-            with suppress(psycopg.Error):  # another run drops it at the same time, or it isn't ours
+            with suppress(psycopg.Error):  # dropped by another run meanwhile, or not owned by us
                 self._execute("DROP DATABASE {} WITH (FORCE)", name)
 
 
@@ -145,7 +145,7 @@ class ContainerPostgres(PostgresServer):
 
 
 class LocalPostgres(PostgresServer):
-    """A server of our own from programs on this machine, with its data in the run's folder."""
+    """A server of our own, started from a local installation, with its data in the run's folder."""
 
     def __init__(self, program: Path) -> None:
         self.user: str | None = None
@@ -165,7 +165,7 @@ class LocalPostgres(PostgresServer):
         self.start()
 
     def start(self) -> None:
-        # A dead server's lock file names a process id that somebody else may have by now.
+        # The lock file of a killed server names a process id that another process may have by now.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         settings = SETTINGS | {
             "port": str(self.port),
@@ -196,7 +196,7 @@ class LocalPostgres(PostgresServer):
     def _end(self, how: signal.Signals) -> None:
         if self.process is None or self.process.exit_code is not None:
             return
-        # Each server process has a group of its own, and the data are busy until the last is gone.
+        # Every backend has a process group of its own, and a new server can only start once the last has ended.
         children = psutil.Process(self.process.pid).children(recursive=True)
         self.process.popen.send_signal(how)
         self.process.wait()
@@ -227,7 +227,7 @@ class LocalPostgres(PostgresServer):
 
 @contextmanager
 def open_postgres(*, private: bool = False) -> Iterator[PostgresServer]:
-    """A server, from the best place there is; a private one is new and may be killed."""
+    """Yield a server of the best origin available; a private one is new and may be killed."""
     server = _start(find(Server.POSTGRES, this_machine(), private=private))
     try:
         yield server
@@ -259,12 +259,12 @@ def _unprivileged() -> tuple[str, int]:
 
 
 def _is_open_to_all(program: Path) -> bool:
-    """Whether another user gets to the program, and not only root."""
+    """Return True if other users than root can reach and run the program."""
     return all(folder.stat().st_mode & 0o001 for folder in (program, *program.resolve().parents))
 
 
 def _copy(program: Path) -> Path:
-    """The programs and their libraries, where another user gets to them; once a run."""
+    """Copy the programs and their libraries, once per run, to a folder that other users can read."""
     copy = run.folder() / "postgres-programs"
     version = program.parents[1]
     package = version.parent

@@ -1,4 +1,4 @@
-"""Processes that tests start, watch, freeze and kill."""
+"""Processes that tests start, watch, stop and kill."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ _numbers = count(1)
 
 
 def until(condition: Callable[[], T], timeout: float, every: float = 0.05) -> T:
-    """Ask until the answer is true, and give it back; a test waits with this instead of sleeping."""
+    """Call `condition` until its value is true, and return that. Raises TimeoutError after `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:
         answer = condition()
@@ -33,8 +33,8 @@ def until(condition: Callable[[], T], timeout: float, every: float = 0.05) -> T:
 class Process:
     """A command in a process group of its own, with its output in a file.
 
-    The group, because a killed main process may leave workers behind that go on consuming. What is
-    still alive at the end of the run, even of one that was killed, is ended with its folder.
+    The group is needed because a killed main process may leave workers behind that go on consuming. Processes
+    still alive at the end of the run are ended with its folder (`run.remove`), even if the run itself was killed.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Process:
         user: str | None = None,
         group: int | None = None,
     ) -> None:
-        """Start `args`; `env` is added to our own environment; `user` only as root."""
+        """Start `args`; `env` is added to our own environment; `user` needs root."""
         self.args = [str(arg) for arg in args]
         self.log = run.folder() / f"{Path(self.args[0]).name}-{next(_numbers)}.log"
         environment = os.environ | dict(env or {}) | {run.MARK: str(run.folder())}
@@ -77,7 +77,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Of the main process, and the number of its group."""
+        """The id of the main process and of its group."""
         return self.popen.pid
 
     @property
@@ -87,14 +87,14 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative when a signal ended it."""
+        """The exit code; None while the process runs, negative if a signal ended it."""
         return self.popen.poll()
 
     def wait_for(self, text: str, timeout: float = 30) -> None:
-        """Wait until the output has the text."""
+        """Wait until the output contains the text. Raises ChildProcessError if the process ends without it."""
 
         def seen() -> bool:
-            ended = self.exit_code is not None  # asked first, so that the last words are read
+            ended = self.exit_code is not None  # checked first, so that the last lines are read
             if text in self.output:
                 return True
             if ended:
@@ -107,28 +107,28 @@ class Process:
             raise TimeoutError(self._story(f"did not say {text!r} in {timeout} s")) from None
 
     def wait(self, timeout: float = 30) -> int:
-        """The exit code, once it has ended."""
+        """Wait until the process has ended, and return its exit code."""
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
             raise TimeoutError(self._story(f"still runs after {timeout} s")) from None
 
     def kill(self) -> None:
-        """SIGKILL to the whole group: nothing can be said or tidied any more."""
+        """Send SIGKILL to the whole group, which can't clean up or write anything then."""
         self.signal_group(signal.SIGKILL)
         self.popen.wait(10)
 
     def terminate(self, timeout: float = 30) -> int:
-        """SIGTERM to the main process, as a container engine sends it; answers the exit code."""
+        """Send SIGTERM to the main process, as a container engine does. Returns the exit code."""
         self.popen.terminate()
         return self.wait(timeout)
 
     def freeze(self) -> None:
-        """The group gets no more time, as in a long pause of the machine."""
+        """Stop the whole group (SIGSTOP), as in a long pause of the machine."""
         self.signal_group(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """The group goes on as if nothing had happened."""
+        """Let the whole group continue (SIGCONT)."""
         self.signal_group(signal.SIGCONT)
 
     def signal_group(self, number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""A RabbitMQ for tests, which some tests stop, kill and start again; wherever it runs."""
+"""The interface of a RabbitMQ server for tests, some of which stop, kill and restart it."""
 
 import os
 import subprocess
@@ -15,36 +15,36 @@ from tests.servers import run
 
 
 class RabbitServer(ABC):
-    """A running server; `url` is that of its default vhost."""
+    """A running server; `url` is the address of its default vhost."""
 
     url: str
 
     @abstractmethod
     def start(self) -> None:
-        """Start it; it answers when this returns."""
+        """Start the server, and return once it accepts connections."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Stop it as an administrator would; what is durable stays."""
+        """Stop the server as an administrator would; durable queues and messages are kept."""
 
     @abstractmethod
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL to the server."""
 
     @abstractmethod
     def close(self) -> None:
-        """The end: nothing is left of it."""
+        """Stop the server and remove everything of it."""
 
     @abstractmethod
     def ctl(self, *args: str) -> str:
-        """Run `rabbitmqctl`; answers what it wrote."""
+        """Run `rabbitmqctl` and return its output. Raises ChildProcessError if it fails."""
 
     def define(self, file: Path) -> None:
         """Import definitions as operators do: users, permissions, exchanges, policies."""
         self.ctl("import_definitions", str(file))
 
     def restart(self, *, immediate: bool = True) -> None:
-        """Kill (or stop) and start; the address stays."""
+        """Kill (or stop) and start the server; its address stays the same."""
         if immediate:
             self.kill()
         else:
@@ -52,15 +52,15 @@ class RabbitServer(ABC):
         self.start()
 
     def keep_declarations(self) -> None:
-        """Have queues, exchanges and vhosts written to disk now.
+        """Make RabbitMQ write new queues, exchanges and vhosts to disk now.
 
-        RabbitMQ keeps new ones in memory for a moment; a kill in it loses even a durable queue.
+        It keeps them in memory for a moment, and a kill within that moment loses even a durable queue.
         """
         self.ctl("eval", "mnesia:sync_log().")
 
     @contextmanager
     def vhost(self) -> Iterator[str]:
-        """The address of a vhost of its own; deleted after."""
+        """Yield the URL of a new vhost; it is deleted afterwards."""
         name = run.name()
         self.add_vhost(name)
         try:
@@ -69,31 +69,31 @@ class RabbitServer(ABC):
             self.delete_vhost(name)
 
     def add_vhost(self, name: str) -> None:
-        """Make a vhost in which our user may do everything."""
+        """Create a vhost in which our user may do everything."""
         self.ctl("add_vhost", name)
         self.ctl("set_permissions", "-p", name, self.user, ".*", ".*", ".*")
 
     def delete_vhost(self, name: str) -> None:
-        """Delete it with all its queues."""
-        with suppress(ChildProcessError):  # the test has stopped the server for good
+        """Delete a vhost with all its queues."""
+        with suppress(ChildProcessError):  # the test has stopped the server
             self.ctl("delete_vhost", name)
 
     @property
     def user(self) -> str:
-        """Who we log in as."""
+        """The user that we log in as."""
         return unquote(urlsplit(self.url).username or "guest")
 
     def url_of(self, vhost: str) -> str:
-        """The address of another vhost of this server."""
+        """Return the URL of another vhost of this server."""
         return urlsplit(self.url)._replace(path=f"/{quote(vhost, safe='')}").geturl()
 
     def is_ready(self) -> bool:
-        """Whether a client can log in."""
+        """Return True if a client can log in."""
         return can_connect(self.url)
 
 
 def can_connect(url: str) -> bool:
-    """Whether a client can log in at the address."""
+    """Return True if a client can log in at this URL within a few seconds."""
     parameters = pika.URLParameters(url)
     parameters.connection_attempts = 1
     parameters.socket_timeout = parameters.stack_timeout = 5
@@ -106,7 +106,7 @@ def can_connect(url: str) -> bool:
 
 
 def rabbitmqctl(program: str, *words: str, env: dict[str, str] | None = None) -> str:
-    """Run that `rabbitmqctl`; answers what it wrote."""
+    """Run this `rabbitmqctl` program and return its output. Raises ChildProcessError if it fails."""
     args = [program, "-q", *words]
     ended = subprocess.run(
         args, env=os.environ | (env or {}), capture_output=True, text=True, check=False, timeout=60

@@ -1,4 +1,4 @@
-"""Where a RabbitMQ for tests comes from."""
+"""Opening of a RabbitMQ server for tests, from the best origin available."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from tests.servers.rabbit_server import RabbitServer
 
 @contextmanager
 def open_rabbitmq(*, private: bool = False) -> Iterator[RabbitServer]:
-    """A server, from the best place there is; a private one is new and may be killed."""
+    """Yield a server of the best origin available; a private one is new and may be killed."""
     server = _start(find(Server.RABBITMQ, this_machine(), private=private))
     try:
         yield server

@@ -1,7 +1,7 @@
-"""One run of the tests: its folder, and the end of everything that was started in it.
+"""A run of the tests: its folder, and the cleaning up of everything started in it.
 
-The folder holds a lock that the kernel lets go of when the run ends, however it ends. So the next run
-sees which folders have no owner any more, ends what a killed run left behind, and removes them.
+The folder contains a lock that the kernel releases when the run ends, however it ends. So the next run recognises
+folders without an owner, ends the processes that a killed run left behind, and removes the folders.
 """
 
 import atexit
@@ -20,16 +20,16 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 PREFIX = "certline-test-"
-# In the environment of every process that a run starts: whose it is.
+# Environment variable of every process that a run starts: the folder of its run.
 MARK = "CERTLINE_TEST_FOLDER"
-# A folder this young may belong to a run that is just about to lock it.
+# A folder younger than this may belong to a run that has not locked it yet.
 SECONDS_TO_LOCK = 60
-# Below those that systems give to outgoing connections: one of them could take the port of a server
-# while a test restarts it, even the connection that asks whether the server is back.
+# Below the range of ephemeral ports: an outgoing connection could take the port of a server while a test
+# restarts the server, even the very connection that checks whether it is back.
 PORTS = range(20_000, 32_000)
 
-# A file system in memory, and how many bytes of both there have to be: a new database is hundreds of
-# files, which a disk takes ten times as long for.
+# A file system in memory, used if it and the memory have this many bytes free: a new database is hundreds of
+# files, for which a disk takes ten times as long.
 MEMORY = Path("/dev/shm")  # noqa: S108 -- folders in it are made by `mkdtemp`
 PLENTY = 6 << 30
 
@@ -39,7 +39,7 @@ _ports_given: set[int] = set()
 
 @cache
 def folder() -> Path:
-    """The folder of this run; removed with all that runs in it when Python exits."""
+    """Return the folder of this run. When Python exits, it is removed, and processes started in it are ended."""
     sweep()
     path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place()))
     path.chmod(0o711)  # Postgres runs as another user when we are root, and must pass through
@@ -47,7 +47,7 @@ def folder() -> Path:
     owner = os.getpid()
 
     def end() -> None:
-        if os.getpid() == owner:  # not in a fork of the run
+        if os.getpid() == owner:  # a fork of the run must not clean up
             remove(path)
             os.close(lock)
 
@@ -56,14 +56,14 @@ def folder() -> Path:
 
 
 def place() -> Path:
-    """Where folders of runs are: in memory where there is plenty of it, else with other passing files."""
+    """Return where to create folders of runs: in memory if there is plenty of it, else the temporary folder."""
     if "TMPDIR" not in os.environ and has_plenty(MEMORY):
         return MEMORY
     return Path(tempfile.gettempdir())
 
 
 def has_plenty(memory: Path) -> bool:
-    """Whether a file system in memory is there, large, and lets programs run from it."""
+    """Return True if there is a large, writable file system in memory that programs may run from."""
     try:
         system = os.statvfs(memory)
     except OSError:
@@ -73,24 +73,24 @@ def has_plenty(memory: Path) -> bool:
 
 
 def subfolder(name: str) -> Path:
-    """A folder of its own inside the run's folder."""
+    """Create a new folder inside the run's folder, and return it."""
     path = folder() / f"{name}-{next(_numbers)}"
     path.mkdir(mode=0o711)
     return path
 
 
 def name() -> str:
-    """A name nobody else uses, for a database or a vhost; says whose it is."""
+    """Return a unique name for a database or a vhost, which contains the run's suffix."""
     return f"certline_test_{suffix()}_{next(_numbers)}"
 
 
 def suffix() -> str:
-    """What tells this run's names from those of others."""
+    """Return the part of names that identifies this run."""
     return folder().name.removeprefix(PREFIX).replace("_", "-").lower()
 
 
 def free_port() -> int:
-    """A TCP port on which nothing listens; never the same one twice."""
+    """Return a TCP port on which nothing listens; never the same one twice in a run."""
     while True:
         port = random.choice(PORTS)  # noqa: S311 -- nothing secret
         if port not in _ports_given and _is_free(port):
@@ -99,7 +99,7 @@ def free_port() -> int:
 
 
 def sweep() -> None:
-    """End and remove what killed runs have left behind."""
+    """Clean up after killed runs."""
     for parent in {MEMORY, Path(tempfile.gettempdir())}:
         for path in parent.glob(f"{PREFIX}*"):
             if is_abandoned(path):
@@ -107,20 +107,20 @@ def sweep() -> None:
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether the folder is ours to remove and no run holds it any more."""
+    """Return True if the folder belongs to our user and no run holds its lock any more."""
     try:
         if path.stat().st_uid != os.getuid():
             return False
         if not (path / "owner").exists():
             return time.time() - path.stat().st_mtime > SECONDS_TO_LOCK
         os.close(_lock(path))
-    except OSError:  # held, or gone in the meantime
+    except OSError:  # locked, or removed meanwhile
         return False
     return True
 
 
 def remove(path: Path) -> None:
-    """End every process that was started in the folder, and remove it."""
+    """Kill every process of the run that owns the folder, and remove the folder."""
     killed = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -137,7 +137,7 @@ def remove(path: Path) -> None:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it still does something: a zombie only waits for its parent to take note."""
+    """Return True if the process runs. A zombie doesn't: it only waits for its parent to read its exit code."""
     with suppress(psutil.NoSuchProcess):
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     return False

@@ -1,4 +1,4 @@
-"""What the examples of other languages need to run here, and what of it is missing."""
+"""Requirements of the examples in other languages, and which of them are missing."""
 
 import os
 import shutil
@@ -14,15 +14,15 @@ from tests.servers.finding import Machine
 EXAMPLES = Path(__file__).parents[2] / "examples"
 JAVA_CLIENT = Path("/usr/share/java/amqp-client.jar")
 MODULES = EXAMPLES / "node_modules"
-# Seconds for npm to fetch one package.
+# Seconds for npm to install the client.
 PATIENCE = 120
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """A language of an example: what has to be on PATH, a file besides, and Debian's packages for it.
+    """The language of an example: programs needed on PATH, a file needed besides, and Debian's packages for both.
 
-    `needed`: CI fails without it. Elsewhere its example is reported as not run.
+    `needed`: CI fails if something is missing. Elsewhere the example is reported as not run.
     """
 
     language: str
@@ -60,7 +60,7 @@ RUNTIMES = (PYTHON, JAVASCRIPT, SHELL, JAVA)
 def missing(
     runtime: Runtime, there: Callable[[str], object] = shutil.which, modules: Path = MODULES
 ) -> str | None:
-    """What a language lacks here, and what a person types to get it; None where it is all there."""
+    """Return what an example lacks, with the command that installs it; None if nothing is missing."""
     lacks = [program for program in runtime.programs if not there(program)]
     if runtime.file is not None and not runtime.file.exists():
         lacks.append(str(runtime.file))
@@ -73,11 +73,11 @@ def missing(
 
 
 def prepare(machine: Machine) -> int:
-    """Get what may be got, and say of each example whether it will be run; 1 where CI lacks one.
+    """Install what is missing, and report for each example whether it will be run. Returns 1 if CI lacks one.
 
-    Nothing is installed for the whole system without CERTLINE_INSTALL=1.
+    System packages are only installed with CERTLINE_INSTALL=1.
     """
-    from tests.servers.__main__ import install  # noqa: PLC0415  # it calls us
+    from tests.servers.__main__ import install  # noqa: PLC0415  # a circular import otherwise
 
     if machine.environ.get("CERTLINE_INSTALL") == "1" and machine.debian and machine.root:
         packages = to_install()
@@ -98,12 +98,12 @@ def prepare(machine: Machine) -> int:
 
 
 def is_fault(runtime: Runtime, machine: Machine) -> bool:
-    """Whether it is a fault that an example can't be run: on CI, of most."""
+    """Return True if a missing runtime is an error: on CI, unless it is optional."""
     return runtime.needed and machine.environ.get("CI") == "true"
 
 
 def to_install(there: Callable[[str], object] = shutil.which) -> list[str]:
-    """Debian's packages for what is missing. Java's client only where there is a Java."""
+    """Return Debian's packages for what is missing. Java's client is only included if Java is installed."""
     found: list[str] = []
     for runtime in RUNTIMES:
         if all(map(there, runtime.programs)):
@@ -115,7 +115,7 @@ def to_install(there: Callable[[str], object] = shutil.which) -> list[str]:
 
 
 def get_modules() -> None:
-    """Install the JavaScript client of the lock file, in the examples' own folder."""
+    """Install the JavaScript client pinned by the lock file, in the examples' folder."""
     lock, installed = EXAMPLES / "package-lock.json", MODULES / ".package-lock.json"
     fresh = installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime
     npm = shutil.which("npm")

@@ -1,6 +1,6 @@
-"""The doors for other systems as an AsyncAPI 3.0 document, made from what checks the messages.
+"""The AsyncAPI 3.0 document of our commands and events, generated from the models that validate the messages.
 
-`make asyncapi` writes `docs/asyncapi.yaml`, and `docs/asyncapi.md` for people.
+`make asyncapi` writes `docs/asyncapi.yaml` for programs and `docs/asyncapi.md` for people.
 """
 
 from pathlib import Path
@@ -16,8 +16,8 @@ from tools.asyncapi import examples
 from tools.asyncapi.page import page
 from tools.asyncapi.yaml import as_yaml
 
-# It rises with the doors: the last number with words, the middle with what is added, the first with
-# what a sender or a receiver has to follow.
+# Version of the interface, not of certline. Patch: wording only. Minor: fields or messages were added.
+# Major: senders or receivers have to change something.
 VERSION = "1.0.0"
 BINDINGS = "0.3.0"
 SCHEMAS = "#/components/schemas/"
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 def document() -> Json:
-    """Everything that other systems may send and hear."""
+    """Return the AsyncAPI document: every command and event with channel, operation, schema and examples."""
     schemas: Json = {}
     messages = {f"commands.{name}": _command(name, schemas) for name in PUBLIC}
     messages |= {f"events.{kind}": _event(kind, schemas) for kind in EVENT_DATA}
@@ -36,8 +36,8 @@ def document() -> Json:
             "title": "certline",
             "version": VERSION,
             "description": (
-                "Commands that certline takes from other systems over RabbitMQ, and events that it "
-                "tells them. Both are CloudEvents 1.0 in structured JSON."
+                "Commands that certline accepts from other systems over RabbitMQ, and events that "
+                "it publishes. Both are CloudEvents 1.0 in structured JSON."
             ),
             "license": {"name": "Apache-2.0"},
         },
@@ -47,7 +47,7 @@ def document() -> Json:
                 "host": "rabbitmq.example:5671",
                 "protocol": "amqps",
                 "protocolVersion": "0-9-1",
-                "description": "The RabbitMQ of this line. Each system has a user of its own.",
+                "description": "The RabbitMQ of this installation. Each system has a user of its own.",
                 "security": [{"type": "userPassword"}],
             }
         },
@@ -64,7 +64,7 @@ def document() -> Json:
 
 
 def texts() -> dict[str, str]:
-    """What is written, by the file's name."""
+    """Return the texts of the generated files, by file name in `docs/`."""
     whole = document()
     made = "# Made by `make asyncapi` from the code that checks the messages; not to be edited.\n"
     return {"asyncapi.yaml": made + as_yaml(whole), "asyncapi.md": page(whole)}
@@ -90,7 +90,7 @@ def _taking(name: str) -> Json:
         "action": "receive",
         "channel": {"$ref": f"#/channels/commands.{name}"},
         "summary": _summary(PAYLOADS[name]),
-        # Only what says no is a reply; what comes of a command is told by events of their own.
+        # Only a rejection is a direct reply; the result of a command is published as separate events.
         "reply": {"channel": {"$ref": "#/channels/events.command.rejected"}},
         "bindings": {
             "amqp": {"deliveryMode": 2, "mandatory": True, "ack": True, "bindingVersion": BINDINGS}
@@ -116,7 +116,7 @@ def _command(name: str, schemas: Json) -> Json:
         "data": _noted(payload, schemas),
     }
     envelope["properties"] |= own
-    # CloudEvents: what an extension may be called.
+    # CloudEvents' rule for the names of extension attributes.
     envelope["propertyNames"] = {"pattern": "^[a-z0-9]+$"}
     return {
         "name": f"certline.command.{name}.v1",
@@ -148,7 +148,7 @@ def _event(kind: str, schemas: Json) -> Json:
 
 
 def _noted(model: type[BaseModel], schemas: Json, *, to_receive: bool = False) -> Json:
-    """A reference to a model's schema, which is put among the schemas with those it needs."""
+    """Add a model's schema, and those it refers to, to `schemas`; return a reference to it."""
     found: Json = {}
     found[model.__name__] = _schema(model, found)
     schemas |= {name: _open(schema) if to_receive else schema for name, schema in found.items()}
@@ -163,7 +163,8 @@ def _schema(model: type[BaseModel], inner: Json) -> Json:
 
 
 def _untitled(schema: Any, *, names: bool = False) -> Any:
-    """Without pydantic's titles, which repeat the names."""
+    """Return the schema without pydantic's titles, which only repeat the names."""
+    # Under `properties`, "title" is the name of a field, hence `names`.
     if isinstance(schema, dict):
         return {
             name: _untitled(value, names=name == "properties")
@@ -174,7 +175,7 @@ def _untitled(schema: Any, *, names: bool = False) -> Any:
 
 
 def _open(schema: Json) -> Json:
-    """A schema for those who receive: fields may be added to a version, and don't concern them."""
+    """Return a receiver's schema: fields may be added within a version, and receivers have to ignore them."""
     return {name: value for name, value in schema.items() if name != "additionalProperties"}
 
 
@@ -184,6 +185,6 @@ def _summary(model: type[BaseModel]) -> str:
 
 
 def main() -> None:
-    """Write the files into `docs/` of this folder."""
+    """Write the files into `docs/` of the current directory."""
     for name, text in texts().items():
         (Path("docs") / name).write_text(text, encoding="utf-8")

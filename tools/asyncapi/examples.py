@@ -1,4 +1,4 @@
-"""An example of each command and of each event, as the documents of the doors show them."""
+"""Examples of every command and event, used in the AsyncAPI document and in tests."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ MEDIA_TYPE = "application/cloudevents+json"
 
 SHOP = "//shop.example/orders"
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-# The ids of examples don't change from one generation to the next.
+# A fixed namespace: the examples' ids stay the same each time the document is generated.
 IDS = UUID("6b8c1f60-6a2f-4c0e-9f5b-2f1f0f6f4a11")
 COMMAND = "0a4f3c5e-6f1b-4f2e-9d0c-7a1b5c8d2e90"
 
@@ -27,7 +27,7 @@ NAMES: dict[str, Any] = {
     "sans": ["nordhafen.example"],
 }
 
-# Each is a whole one, and what it can say.
+# Complete payloads; together the examples of a command show its optional fields.
 COMMANDS: dict[str, list[dict[str, Any]]] = {
     "sync": [{}, {"account": "nordhafen", "resources": ["organizations", "domains"]}],
     "order": [
@@ -198,7 +198,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     },
 }
 
-# What an event is about: its data's field, or nothing.
+# The data field that an event's `subject` is taken from, by the beginning of its type; None: no subject.
 SUBJECTS = {
     "order.": "order_id",
     "certificate.": "certificate_id",
@@ -214,7 +214,7 @@ SUBJECTS = {
 
 
 def commands() -> dict[str, list[dict[str, Any]]]:
-    """The examples of each command as they are sent."""
+    """Return the examples of each command, by name, as the CloudEvents a sender publishes."""
     return {
         name: [
             {
@@ -231,7 +231,7 @@ def commands() -> dict[str, list[dict[str, Any]]]:
 
 
 def events() -> dict[str, dict[str, Any]]:
-    """The example of each event as it is received."""
+    """Return the example of each event, by type, as the CloudEvent a receiver gets."""
     return {kind: _event(kind) for kind in EVENT_DATA}
 
 
@@ -250,6 +250,7 @@ def _event(kind: str) -> dict[str, Any]:
     field = next(field for start, field in SUBJECTS.items() if kind.startswith(start))
     if field is not None:
         event["subject"] = data[field]
+    # These events belong to no single command, so they have no correlation id.
     if kind not in ("license.released", "account.suspended", "certificate.expiring"):
         event["correlationid"] = data.get("run_id", COMMAND)
     return event

@@ -1,4 +1,4 @@
-"""The AsyncAPI document as a page for people."""
+"""Rendering of the AsyncAPI document as a Markdown page."""
 
 import json
 from collections.abc import Iterator
@@ -11,28 +11,29 @@ INTRODUCTION = """\
 # Which commands and events are there, field by field?
 
 The same for programs: [asyncapi.yaml](asyncapi.yaml) (AsyncAPI 3.0). How to send a command:
-[commands-in.md](commands-in.md); how to hear events and miss none: [events.md](events.md).
+[commands-in.md](commands-in.md); how to receive events and miss none: [events.md](events.md).
 """
 COMMANDS = """
 ## Commands
 
-To the exchange `certline.commands`, by the name as routing key. `type` is `certline.command.NAME.v1`. Unknown
-fields are refused.
+Publish to the exchange `certline.commands`, with the command's name as routing key. `type` is
+`certline.command.NAME.v1`. Unknown fields are refused.
 """
 EVENTS = """
 ## Events
 
-On the exchange `certline.events`, by the type as routing key. Around the data there is always:
+Published on the exchange `certline.events`, with the type as routing key. Every event has these attributes around
+its data:
 """
 VERSIONS = """
-A field that may be `null` is there all the same, unless it says "may be missing". Fields may be
-added to a version, so ignore what you don't know. What changes or goes is a new version, with another
+A field that may be `null` is always present, unless it says "may be missing". Fields may be added within a
+version, so ignore those you don't know. A field that changes or is removed makes a new version, with another
 `dataschema`.
 """
 
 
 def page(document: Json) -> str:
-    """The page, which ends with a line break."""
+    """Return the page as Markdown, ending with a line break."""
     return "\n".join(_parts(document)).rstrip() + "\n"
 
 
@@ -86,7 +87,7 @@ def _description(field: Json) -> str:
 
 
 def _kind(field: Json, schemas: Json) -> str:
-    """The type of a field in a few words."""
+    """Return the type of a field in a few words."""
     field = _resolved(field, schemas)
     if "anyOf" in field:
         kinds = [_kind(each, schemas) for each in field["anyOf"]]

@@ -1,17 +1,18 @@
-"""A JSON document as YAML that people can read: block style, and texts quoted unless they are plain."""
+"""Rendering of a JSON document as readable YAML: block style, strings quoted unless they are plain."""
 
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-# Read by no YAML as anything else than the text that it is.
+# Strings that every YAML version reads as strings, so they need no quotes; WORDS are the exceptions
+# (YAML 1.1 reads them as booleans or null).
 PLAIN = re.compile(r"[A-Za-z_][\w.-]*")
 WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 def as_yaml(document: Any) -> str:
-    """The document as YAML, which ends with a line break."""
+    """Return the document as YAML, ending with a line break."""
     return "\n".join(_lines(document)) + "\n"
 
 
@@ -37,6 +38,7 @@ def _entry(head: str, value: Any, *, indent: str) -> Iterator[str]:
 
 
 def _scalar(value: Any) -> str:
+    # JSON scalars are valid YAML, quoting and escapes included.
     if isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in WORDS:
         return value
     return json.dumps(value, ensure_ascii=False)

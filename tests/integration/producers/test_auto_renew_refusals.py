@@ -68,8 +68,8 @@ def test_each_refusal_has_its_reason_its_row_and_its_event(database: Database) -
         (renewed, Decision.REFUSED, "SCM says that it was renewed"),
         (open_, Decision.SKIPPED, "a reissue is on its way"),
         (newer, Decision.REFUSED, "newer certificate in force"),
-        (waits, Decision.REFUSED, "a person has to look: failed 1 times, last: SCM: -36"),
-        (rests, Decision.HELD, "SCM was away; tried again"),
+        (waits, Decision.REFUSED, "an operator has to decide: failed 1 times, last: SCM: -36"),
+        (rests, Decision.HELD, "SCM was away; next try"),
         (no_org, Decision.REFUSED, "organization: 'Nordhafen AG' is gone at SCM"),
         (no_profile, Decision.REFUSED, "profile: 'OV Single' is gone at SCM"),
     ):

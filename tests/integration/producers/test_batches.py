@@ -254,7 +254,7 @@ def test_what_is_gone_when_its_turn_comes_is_refused_and_takes_nobodys_turn(
     assert release(database) == 1
     with database.transaction() as db:
         states = [(member.state, member.reason) for member in members_of(db, batch_id)]
-    assert states[1] == ("refused", "it is deleted meanwhile")
+    assert states[1] == ("refused", "it is deleted by now")
     assert states[2][0] == "running"
 
 

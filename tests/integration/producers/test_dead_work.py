@@ -88,7 +88,7 @@ def status_of(database: Database, command_id: str) -> CommandStatus | None:
         return db.scalar(select(Command.status).where(Command.id == command_id))
 
 
-NO_FORMAT = "it is no message in Dramatiq's format"
+NO_FORMAT = "it is not a message in Dramatiq's format"
 # What is odd about a message, and the reason of its letter.
 ODD: list[tuple[dict[str, Any], str]] = [
     ({}, f"command {UNKNOWN} is not known"),
@@ -240,9 +240,7 @@ def test_a_step_that_failed_to_the_end_says_how_often_and_how_its_command_stands
     )
 
     letter = a_letter(database)
-    assert letter.reason == (
-        "it failed 31 times; the workers' log says how; its command is running"
-    )
+    assert letter.reason == ("it failed 31 times; see the workers' log; its command is running")
     assert (letter.command_id, letter.attempts) == (command.id, 31)
     assert letter.source == Queue.BULK
 

@@ -45,7 +45,7 @@ def until_behind(database: Database, sender: Sender) -> None:
             "type: 'certline.command.fetch.v1' is not a command",
         ),
         ({"specversion": "0.3"}, "specversion: "),
-        ({"type": "certline.command.sync.v1", "data": {}}, "came by the routing key 'order'"),
+        ({"type": "certline.command.sync.v1", "data": {}}, "arrived with the routing key 'order'"),
     ],
     ids=["unknown field", "wrong type", "not for others", "old envelope", "routing key"],
 )
@@ -207,7 +207,7 @@ def test_a_fault_of_ours_makes_one_dead_letter_and_stops_nobody(
         letter = a_letter(database)
     until_behind(database, sender)
 
-    assert letter.reason == "a fault of certline itself (ZeroDivisionError); it may be replayed"
+    assert letter.reason == "a fault of certline itself (ZeroDivisionError); it can be replayed"
 
 
 @pytest.mark.usefixtures("ingress")

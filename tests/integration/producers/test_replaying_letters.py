@@ -78,7 +78,7 @@ def test_a_command_whose_password_was_sealed_with_a_key_that_is_there_now_can_be
     ("event", "says"),
     [
         (an_event(data={}), "data.common_name: is missing"),
-        (an_event("poll"), "came by the routing key 'order'"),
+        (an_event("poll"), "arrived with the routing key 'order'"),
         (b"\xff", "the message is not in UTF-8"),
         (json.dumps(an_event()).encode() + b" " * LARGEST, "only its beginning is kept"),
     ],
@@ -139,8 +139,11 @@ def test_a_work_message_whose_command_has_ended_cannot_be_replayed(
         (from_work({"command_id": str(uuid4())}), "is not known"),
         (from_work({}), "should have `command_id`"),
         (from_work({}, actor="teapot"), "there is no step 'teapot'"),
-        (from_work({}, options=None), "no message in Dramatiq's format"),
-        (Delivery(xq_name(Queue.POLL), False, {"bytes": 2}, b"[]"), "no message in Dramatiq's for"),
+        (from_work({}, options=None), "not a message in Dramatiq's format"),
+        (
+            Delivery(xq_name(Queue.POLL), False, {"bytes": 2}, b"[]"),
+            "not a message in Dramatiq's for",
+        ),
     ],
     ids=["unknown", "nothing", "no step", "no options", "no message"],
 )
@@ -156,7 +159,7 @@ def test_a_work_message_about_nothing_cannot_be_replayed(
 def test_a_whole_command_in_dramatiqs_format_can_be_replayed(database: Database) -> None:
     event = an_event("poll")
     letter = gave_up(database, from_work(event, options={"retries": 30}))
-    assert letter.reason == "it failed 31 times; the workers' log says how"
+    assert letter.reason == "it failed 31 times; see the workers' log"
 
     assert replay(database, VAULT, letter.id, who="ida") == event["id"]
 

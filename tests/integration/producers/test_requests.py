@@ -47,7 +47,7 @@ def test_a_failed_step_is_not_tried_again_while_another_is_at_the_same(
     with database.transaction() as db:
         going = a_step(db, order, kind)
 
-    with pytest.raises(BadCommandError, match=f"command {going.id} is at the same already"):
+    with pytest.raises(BadCommandError, match=f"command {going.id} is doing the same already"):
         retry(database, failed, requested_by="ida")
 
 

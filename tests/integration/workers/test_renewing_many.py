@@ -163,7 +163,7 @@ def test_a_certificate_in_two_batches_is_renewed_once(bench: Bench) -> None:
     assert bench.calls(RENEW) == 3
     assert counts(bench, first) == Counts(renewed=3)
     assert counts(bench, second) == Counts(renewed=1, refused=2)
-    assert members(bench, second)[1].reason == "it is superseded meanwhile"
+    assert members(bench, second)[1].reason == "it is superseded by now"
 
 
 def test_a_renewal_that_is_open_already_is_the_members_own(bench: Bench) -> None:
