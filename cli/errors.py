@@ -1,4 +1,4 @@
-"""What went wrong, in a sentence for a person, and with which exit code the process ends."""
+"""Error reporting: one sentence for the user, and the exit code of the process."""
 
 import json
 import os
@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import click
 
 DONE, FAILED, WRONG_USE, WAITS, NOTHING, TIMED_OUT, NO_SERVER = range(7)
-STOPPED = 130  # as a shell counts Ctrl-C
+STOPPED = 130  # 128 + SIGINT, as shells report Ctrl-C
 
 
 class Fault(Exception):
-    """A command ended badly: what a person is told, and the exit code."""
+    """A failure to report to the user: the sentence, further problems, a hint, and the exit code."""
 
     def __init__(
         self, message: str, *, code: int = FAILED, problems: Sequence[str] = (), hint: str = ""
@@ -26,7 +26,7 @@ class Fault(Exception):
 
 
 def tell(error: Exception, *, as_json: bool) -> int:
-    """Print an error; answers the exit code."""
+    """Print an error (as JSON, or as text on standard error) and return the exit code."""
     if isinstance(error, Fault):
         fault = error
     elif isinstance(error, click.ClickException | click.Abort):
@@ -47,8 +47,8 @@ def tell(error: Exception, *, as_json: bool) -> int:
 
 def _of_parts(error: Exception) -> Fault | None:
     try:
-        from cli.explain import explain  # noqa: PLC0415  # it loads every part that can fail
-    except ImportError:  # the installation is not whole, which is what `error` says
+        from cli.explain import explain  # noqa: PLC0415  # it imports every part that can fail
+    except ImportError:  # incomplete installation; `error` says what is missing
         return None
     return explain(error)
 
@@ -66,12 +66,12 @@ def _of_click(error: click.ClickException | click.Abort) -> Fault:
 
 def _bug(error: Exception) -> Fault:
     if os.environ.get("CERTLINE_DEBUG"):
-        # Plain, without the frames' variables: they may hold secrets.
+        # A plain traceback without local variables, because those may hold secrets.
         traceback.print_exception(error, file=sys.stderr)
         hint = ""
     else:
-        hint = "With CERTLINE_DEBUG=1 before the command it shows where."
-    # SQLAlchemy's own text has the statement and its parameters.
+        hint = "For the traceback, run the command again with CERTLINE_DEBUG=1."
+    # Report the driver's error: SQLAlchemy's own text includes the statement and its parameters.
     cause = getattr(error, "orig", None) or error
     text = " ".join(str(cause).split())
-    return Fault(f"this is a fault of certline itself: {type(error).__name__}: {text}", hint=hint)
+    return Fault(f"internal error in certline: {type(error).__name__}: {text}", hint=hint)

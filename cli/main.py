@@ -1,4 +1,4 @@
-"""`certline`: what a person types. Each noun is a file, loaded when it is first used."""
+"""`certline`, the root command. Each noun has a module of its own, loaded on first use."""
 
 import os
 import sys
@@ -9,57 +9,80 @@ import rich_click
 from cli import errors
 from cli.grammar import LazyGroup
 
+# Name -> (module, summary). The summary repeats the first sentence of the command's docstring, so
+# that `--help` need not import the module; a unit test compares the two.
 PLACES = {
-    "init": ("cli.init", "Prepare the database, and embedded the secret key; safe to repeat."),
-    "doctor": ("cli.doctor", "Check every outer thing that the line needs."),
-    "account": ("cli.account", "Logins at SCM: MRAO or RAO administrators of the type API."),
+    "init": (
+        "cli.init",
+        "Prepare the database and, in embedded mode, the secret key; safe to repeat.",
+    ),
+    "doctor": (
+        "cli.doctor",
+        "Check the settings, servers, accounts and queues that certline depends on.",
+    ),
+    "account": (
+        "cli.account",
+        "Accounts: logins at SCM of MRAO or RAO administrators of the type API.",
+    ),
     "sync": (
         "cli.sync",
-        "Read from SCM what it offers: organisations, domains, profiles (with custom fields).",
+        "Read organisations, domains and profiles (with custom fields) from SCM.",
     ),
     "import": (
         "cli.import_",
-        "Take in orders and certificates that SCM holds already; with --dry-run say what is news.",
+        "Import orders and certificates that SCM already holds; with --dry-run only report them.",
     ),
     "organization": ("cli.catalogue", "Organisations and departments, as last synced."),
-    "domain": ("cli.catalogue", "Domains with their validation, as last synced."),
-    "profile": ("cli.catalogue", "Certificate profiles with their terms and keys, as last synced."),
-    "order": ("cli.order", "Certificates that are ordered."),
-    "certificate": ("cli.certificate", "Certificates that are stored."),
+    "domain": ("cli.catalogue", "Domains and their validation, as last synced."),
+    "profile": (
+        "cli.catalogue",
+        "Certificate profiles with their terms and key types, as last synced.",
+    ),
+    "order": ("cli.order", "Orders: place, list, poll, resolve, cancel and delete them."),
+    "certificate": (
+        "cli.certificate",
+        "Stored certificates: list, export, renew, reissue, revoke and delete them.",
+    ),
     "auto-renew": (
         "cli.auto_renew",
-        "Certificates that are renewed by themselves: which, when, and what was decided.",
+        "Automatic renewal: which certificates, when, and what was decided.",
     ),
     "renewal": (
         "cli.renewal",
-        "Many renewals at once: how far they are; paused, resumed and cancelled.",
+        "Batches of renewals: show their progress, pause, resume or cancel them.",
     ),
     "hook": (
         "cli.hook",
-        "Deploy hooks: files and commands, on the worker's machine, when a certificate comes.",
+        "Deploy hooks: write files and run a command on the worker's machine for new certificates.",
     ),
     "license": (
         "cli.license",
-        "How many certificates may be managed; renewals and reissues count once.",
+        "The licence: how many lines (certificates with their successors) may be managed.",
     ),
-    "command": ("cli.command", "What was asked of the line, and how it ended."),
+    "command": ("cli.command", "Commands: what was requested of certline, and the outcome."),
     "dead-letter": (
         "cli.dead_letter",
-        "Messages that could not be taken: look at them, replay them or drop them.",
+        "Messages that could not be accepted: inspect, replay or drop them.",
     ),
-    "audit": ("cli.audit", "The log: who did what, and when; only ever added to, and chained."),
-    "keys": ("cli.keys", "The secret keys of this line, and their rotation."),
-    "seal": ("cli.seal", "Seal a password for a message, with the line's secret key."),
-    "webhook": ("cli.webhook", "Receivers that events are posted to, for those without RabbitMQ."),
-    "schedule": ("cli.schedule", "What runs when."),
-    "run": ("cli.run", "Run parts of the line as processes, over RabbitMQ."),
-    "up": ("cli.up", "Run the whole line in this process, without RabbitMQ, until Ctrl-C."),
+    "audit": ("cli.audit", "The audit log: who did what and when; append-only and hash-chained."),
+    "keys": ("cli.keys", "The secret keys of this installation, and their rotation."),
+    "seal": (
+        "cli.seal",
+        "Encrypt a password for use in a message, with the installation's secret key.",
+    ),
+    "webhook": (
+        "cli.webhook",
+        "Webhooks: URLs that events are posted to, for systems without RabbitMQ.",
+    ),
+    "schedule": ("cli.schedule", "Schedules: list the periodic jobs, or run one now."),
+    "run": ("cli.run", "Run parts of certline as separate processes, connected by RabbitMQ."),
+    "up": ("cli.up", "Run all parts of certline in this process, without RabbitMQ, until Ctrl-C."),
     "demo": (
         "cli.up",
-        "Play a certificate's whole life on this machine: simulator, order, licence, export.",
+        "Demonstrate a certificate's life cycle on this machine, with the simulator in place of SCM.",
     ),
-    "simulator": ("cli.simulator", "Run a simulator of SCM, with a CA of its own, until Ctrl-C."),
-    "completion": ("cli.completion", "Print the completion script of a shell, for its start file."),
+    "simulator": ("cli.simulator", "Run a simulator of SCM, with its own CA, until Ctrl-C."),
+    "completion": ("cli.completion", "Print the completion script for a shell."),
 }
 
 
@@ -71,11 +94,11 @@ PLACES = {
 @click.version_option(package_name="certline", message="%(prog)s %(version)s")
 @rich_click.rich_config({"use_rich_markup": False, "max_width": 100})
 def certline() -> None:
-    """Order TLS certificates from Sectigo Certificate Manager, and keep them.
+    """Order TLS certificates from Sectigo Certificate Manager (SCM), store and renew them.
 
-    First: certline init, certline account add, certline sync; then certline order create.
-    Exit codes: 0 done, 1 failed, 2 wrong use, 3 waits for something outside (licence, approval,
-    review), 4 nothing to do, 5 timed out while waiting, 6 a server that we need does not answer.
+    First steps: certline init, certline account add, certline sync; then certline order create. Exit codes:
+    0 done, 1 failed, 2 wrong usage, 3 waiting for something outside certline (licence, approval, review), 4
+    nothing to do, 5 timed out while waiting, 6 a required server does not answer.
     """
 
 
@@ -85,10 +108,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = certline.main(given, prog_name="certline", standalone_mode=False)
     except BrokenPipeError:
-        # The reader has gone (`| head`); Python would complain once more when it flushes.
+        # The reader has closed the pipe (`| head`). Without this, Python would fail again on its final flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
-    except Exception as error:  # noqa: BLE001  # the edge: whatever it is, a person reads a sentence
+    except Exception as error:  # noqa: BLE001  # the outermost handler: the user sees a sentence
         code = errors.tell(error, as_json="--json" in given)
     sys.exit(code if isinstance(code, int) else 0)
 
