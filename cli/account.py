@@ -207,6 +207,8 @@ def verify(
         examined = _ask_scm(login)
     except ScmError as error:
         outcome = "Nothing was saved." if other else "Nothing has changed."
+        # Only a refusal of the stored login suspends the account; a refused new secret says nothing
+        # about it.
         if isinstance(error, LoginRefused) and not other:
             with line.database().transaction() as db:
                 suspend(db, _locked(db, name), str(error))

@@ -125,6 +125,7 @@ def run() -> None:
     """Run automatic renewal now, as the producer does daily, and report the decisions."""
     with line.database().transaction() as db:
         is_on = any(setting.enabled for setting in settings_of_all(db))
+        # If a run is still open, this joins it: there is only one at a time.
         begun = begin_run(db, requested_by=line.person()).id
     while not _ended(begun):
         if not go_on(line.database()):

@@ -162,6 +162,7 @@ def wait_for_batch(database: Database, batch_id: str, timeout: float | None) -> 
                     watch.tell_now_and_then(progress(now))
                 if now is not None and _is_over(now):
                     watch.tell_end(progress(now))
+                    # A paused batch waits for an operator, whatever its counts are.
                     done = now.batch.status is BatchStatus.DONE
                     return exit_code(now.counts) if done else WAITS
                 if timeout is not None and watch.seconds() >= timeout:

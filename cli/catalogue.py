@@ -199,6 +199,8 @@ def _read(
     with line.database().transaction() as db:
         only = None if account is None else find_account(db, account).id
         names = {row.id: row.name for row in accounts(db)}
+        # The whole catalogue is read, then filtered and sorted in memory; hence these lists have no
+        # --after.
         return list(question(db, only)), names
 
 

@@ -80,6 +80,7 @@ def _decide(names: Sequence[str], decide: Callable[[str], str], done: str) -> No
         with line.database().transaction() as db:
             documents.append(dead_letter_document(find_dead_letter(db, letter)) | {"error": error})
     answer(documents, lambda: None)
+    # 0 if at least one letter was decided now, 4 if none was.
     leave(FAILED if FAILED in codes else min(codes))
 
 

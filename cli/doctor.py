@@ -56,6 +56,7 @@ def doctor() -> None:
     faults = [finding for finding in found if not finding.ok]
     document = {"ok": not faults, "checks": [_document(finding) for finding in found]}
     answer(document, lambda: _show(found))
+    # The highest code wins: a missing server (6) often explains the other faults (1).
     leave(max((finding.code for finding in faults), default=DONE))
 
 

@@ -40,6 +40,8 @@ class Export:
 
 def preferred(certificate: Certificate) -> str:
     """Return the format that was ordered, or `pem` if the private key is not stored."""
+    # A keystore cannot be made without the private key, as after an import or with the user's own
+    # CSR.
     return "pem" if certificate.key_id is None else certificate.keystore_type.lower()
 
 

@@ -53,7 +53,7 @@ def find_order(db: Session, name: str) -> Order:
     found = order_known_as(db, name)
     if found is not None:
         return found
-    # A common name is the likeliest mistake, so orders for that name are suggested first.
+    # Users often type the common name, so orders for that name are suggested first.
     called = db.scalars(
         select(Order.id).where(Order.common_name == name.lower()).order_by(Order.id.desc()).limit(3)
     ).all()

@@ -43,6 +43,7 @@ def init() -> None:
 def _secret_key() -> str | None:
     settings = line.settings()
     made = settings.home / "secret.key"
+    # Opening the vault creates the embedded key, so whether it is new has to be known first.
     before = made.exists()
     try:
         line.vault()

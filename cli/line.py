@@ -29,6 +29,7 @@ def database() -> Database:
     if isinstance(opened, Database):
         return opened
     _log_beside_the_answer()
+    # One connection is enough: a command runs in a single thread.
     fresh = Database(database_url(settings()), pool_size=1)
     context.meta[DATABASE] = fresh
     context.call_on_close(fresh.close)

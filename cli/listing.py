@@ -216,6 +216,7 @@ def show_rows(
             print_grid(columns, found)
         else:
             say(empty)
+    # `rows` may hold one row more than wanted; if that row exists, there is a next page.
     if wanted is not None and last is not None and next(rows, None) is not None:
         _say_that_there_is_more(view, last)
 

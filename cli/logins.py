@@ -32,6 +32,7 @@ class Given:
 
     def read(self) -> AnyLogin:
         """Return the login, after prompting for its secret. Raises Fault if the options are inconsistent."""
+        # Any OAuth2 option chooses the API key; options of the other two logins are then refused.
         if self.client_id is not None or self.client_secret_file or self.token_url:
             others = "customer_uri", "login", "password_file", "client_certificate", "client_key"
             _only("--client-id", self, *others)

@@ -106,6 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
+        # standalone_mode=False: click raises its errors instead of printing them and exiting.
         code = certline.main(given, prog_name="certline", standalone_mode=False)
     except BrokenPipeError:
         # The reader has closed the pipe (`| head`). Without this, Python would fail again on its final flush.

@@ -85,6 +85,7 @@ def reissue(
         password = first_line(keystore_password_file, "--keystore-password-file")
         data["keystore_password_sealed"] = line.vault().seal(password.encode()).decode()
     (found,) = certificates_named((name,))
+    # None keeps the present names, while an empty list would ask for a certificate without them.
     data |= {"certificate": found.id, "sans": list(given["sans"]) or None}
     wanted = read_payload("reissue", data)
     assert isinstance(wanted, ReissueCommand)  # noqa: S101  # for mypy: the name says so
@@ -175,6 +176,7 @@ def answer_placed(accepted: list[Accepted], *, wait: bool, timeout: float | None
             )
     commands = [each.command for each in accepted]
     if wait or timeout is not None:
+        # This call exits, so the rest runs only without --wait.
         started([_awaited(each) for each in accepted], wait=True, timeout=timeout)
     if all(each.already is not None for each in accepted):
         documents = [command_document(command) for command in commands]

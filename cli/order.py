@@ -176,6 +176,7 @@ def _wanted(
         )
     if keystore_password_file is not None:
         password = first_line(keystore_password_file, "--keystore-password-file")
+        # The payload is stored with the command, so the password enters it encrypted.
         data["keystore_password_sealed"] = line.vault().seal(password.encode()).decode()
     wanted = read_payload("order", data)
     assert isinstance(wanted, OrderCommand)  # noqa: S101  # for mypy: the name says so

@@ -20,6 +20,7 @@ def import_progress(command: Command, now: datetime | None = None) -> str:
     if "waiting" not in result:
         return command.status.value
     waiting = result[Became.WAITING]
+    # SCM may list more records than its total said, if orders are added meanwhile.
     text = f"{result['listed'] - waiting:,} of {max(result['total'] or 0, result['listed']):,}"
     for status in (Became.HELD, Became.FAILED):
         if result[status]:

@@ -73,7 +73,7 @@ def pause(name: str) -> None:
     "--pace", type=Pace(), metavar="N/h", help="The new pace: at most this many per hour."
 )
 def resume(name: str, *, pace: int | None) -> None:
-    """Resume a paused batch; with --pace also change the pace of a running one."""
+    """Resume a paused batch. With --pace, change the pace; this also works for a running batch."""
     with line.database().transaction() as db:
         found = find_batch(db, name)
     if not renewing_many.resume(line.database(), found.id, pace=pace, who=line.person()):

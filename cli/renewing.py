@@ -191,6 +191,7 @@ def _of_list(listed: IO[str]) -> list[Certificate]:
 
 def _in_words(names: Sequence[str], listed: IO[str] | None, filters: dict[str, Any]) -> str:
     """Return the selection as the user typed it, to be stored with the batch."""
+    # Up to three names are listed; the text is meant for people, not to be run again.
     words = list(names) if len(names) <= 3 else [f"{len(names)} certificates"]
     if listed is not None:
         words += ["--file", listed.name]

@@ -81,6 +81,8 @@ def judge(view: View) -> Ending | None:
             )
         case _:
             pass
+    # A failed hook ends the wait although it is retried: the next try may be much later than a user
+    # wants to wait.
     if command.type is CommandType.HOOK and command.attempts and _waits(command):
         when = f"{command.not_before.astimezone(UTC):%H:%M:%S}"
         return Ending(FAILED, f"failed: {command.error}; it is retried automatically at {when} UTC")

@@ -38,6 +38,7 @@ def sync(
     commands = request_sync(line.database(), wanted, requested_by=line.person())
     if account is None:
         with line.database().transaction() as db:
+            # request_sync skips suspended accounts silently if no account is named; report them.
             suspended = [row for row in accounts(db) if row.status is AccountStatus.SUSPENDED]
         if not commands:
             raise Fault("; ".join(suspended_text(row) for row in suspended))

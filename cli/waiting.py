@@ -63,6 +63,8 @@ def started(
         code = wait_for(line.database(), [command.id for command in commands], timeout)
         with line.database().transaction() as db:
             query = select(Command).where(Command.id.in_([command.id for command in commands]))
+            # Loaded again, because the given rows date from before the wait; `IN` returns them in
+            # any order.
             by_id = {command.id: command for command in db.scalars(query)}
         commands = [by_id[command.id] for command in commands]
     documents = [command_document(command) for command in commands]
@@ -186,6 +188,8 @@ class Watch:
 
     def _hint(self, commands: list[Command]) -> None:
         now = datetime.now(UTC)
+        # Only due commands that never started count: a command waiting for its time says nothing
+        # about workers.
         untouched = any(
             command.status is CommandStatus.QUEUED
             and command.started_at is None

@@ -55,6 +55,7 @@ def add(url: str, events: tuple[str, ...], *, allow_private: bool) -> None:
 
     Exits 4 if a webhook with that URL exists.
     """
+    # Event types contain neither commas nor spaces, so both may separate them.
     wanted = [name for text in events for name in text.replace(",", " ").split()]
     try:
         added = add_webhook(
