@@ -1,1 +1,1 @@
-"""What a person types: commands, tables and exit codes; no logic."""
+"""The command line: commands, tables and exit codes; business rules live in the other packages."""

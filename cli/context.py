@@ -1,4 +1,4 @@
-"""What a command works with: the settings, the database, the vault, and who is typing."""
+"""The context of a command: the settings, the database, the vault and the user."""
 
 import getpass
 import logging
@@ -18,17 +18,18 @@ DATABASE = "certline.database"
 
 
 def settings() -> Settings:
-    """The settings of this process."""
+    """Return the settings of this process."""
     return from_environment()
 
 
 def database() -> Database:
-    """The database, opened once a call; the embedded one starts when it is first asked for."""
+    """Return the database, opened once per call; this starts the embedded one if none is configured."""
     context = click.get_current_context().find_root()
     opened = context.meta.get(DATABASE)
     if isinstance(opened, Database):
         return opened
     _log_beside_the_answer()
+    # One connection is enough: a command runs in a single thread.
     fresh = Database(database_url(settings()), pool_size=1)
     context.meta[DATABASE] = fresh
     context.call_on_close(fresh.close)
@@ -36,22 +37,22 @@ def database() -> Database:
 
 
 def vault() -> Vault:
-    """Where secrets are sealed and opened."""
+    """Return the vault, which encrypts and decrypts stored secrets."""
     return open_vault(settings())
 
 
 def person() -> str:
-    """Who is typing: the user of the operating system."""
+    """Return the user's name in the operating system, for the audit log."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # in a container, the uid may have no passwd entry
         return f"uid {os.getuid()}"
 
 
 def _log_beside_the_answer() -> None:
-    """What the parts log while a person waits: warnings, on standard error.
+    """Send warnings of all parts to standard error, beside the command's output.
 
-    structlog's own default is standard output. The long-running parts say it anew for themselves.
+    structlog logs to standard output by default. The long-running parts configure it again for themselves.
     """
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),

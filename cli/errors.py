@@ -1,13 +1,13 @@
-"""What went wrong, in a sentence for a person, and with which exit code the process ends."""
+"""Error reporting: one sentence for the user, and the exit code of the process."""
 
 from collections.abc import Sequence
 
 DONE, FAILED, WRONG_USE, WAITS, NOTHING, TIMED_OUT, NO_SERVER = range(7)
-STOPPED = 130  # as a shell counts Ctrl-C
+STOPPED = 130  # 128 + SIGINT, as shells report Ctrl-C
 
 
 class Fault(Exception):
-    """A command ended badly: what a person is told, and the exit code."""
+    """A failure to report to the user: the sentence, further problems, a hint, and the exit code."""
 
     def __init__(
         self, message: str, *, code: int = FAILED, problems: Sequence[str] = (), hint: str = ""

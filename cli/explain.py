@@ -1,4 +1,4 @@
-"""Faults of the parts below, as sentences that say what to do."""
+"""Translation of exceptions from the other packages into sentences that say what to do."""
 
 import re
 
@@ -15,7 +15,7 @@ from certline.models.vault import NoSecretKeyError, WrongSecretKeyError
 from certline.producers.processes import NeedsRabbitError, ServerDownError
 from certline.producers.requests.orders import SuspendedError
 
-# Fields whose option has another name.
+# Fields whose option is not simply `--` and the field's name.
 OPTIONS = {
     "sans": "--san",
     "external_requesters": "--external-requester",
@@ -42,30 +42,29 @@ FIELDS = frozenset(
         *OPTIONS,
     }
 )
-# `sans.1: …` names an item of a list.
+# Matches the field at the start of a problem; `sans.1: …` is an item of a list.
 FIELD = re.compile(r"([a-z_]+)(?:\.[^:\s]+)?: ")
-# A table or a column that is not there.
+# SQLSTATEs of a missing table and a missing column: the schema is older than the code.
 NO_SUCH_TABLE = ("42P01", "42703")
-# SQLSTATE classes of a server that cannot be reached, lets nobody in, or is going down or up.
+# SQLSTATE prefixes for a server that is unreachable, refuses logins, or is starting or stopping:
+# connection (08), login (28), no such database (3D), resources (53), shutdown (57P).
 NOT_THERE = ("08", "28", "3D", "53", "57P")
 
 
 def explain(error: Exception) -> Fault | None:
-    """The fault as a person is told; None for one that is ours."""
+    """Return the fault to report for an exception, or None for an internal error."""
     match error:
         case BadCommandError():
             return bad_command(error)
         case SeveralCertificatesError():
-            return Fault(
-                f"{error}; say which one by its id:", code=WRONG_USE, problems=error.candidates
-            )
+            return Fault(f"{error}; name one by its id:", code=WRONG_USE, problems=error.candidates)
         case pydantic.ValidationError() if error.title == "Settings":
-            return Fault("the environment is not right:", problems=_variables(error))
+            return Fault("these environment variables are invalid:", problems=_variables(error))
         case DBAPIError():
             return _database(error)
         case ArgumentError():
             return Fault(
-                "CERTLINE_DATABASE_URL cannot be read; it looks like postgresql://user:password@host/database"
+                "CERTLINE_DATABASE_URL is invalid; expected postgresql://user:password@host/database"
             )
         case ServerDownError():
             return Fault(str(error), code=NO_SERVER)
@@ -83,11 +82,11 @@ def explain(error: Exception) -> Fault | None:
 
 
 def bad_command(error: BadCommandError) -> Fault:
-    """Every problem of a command, with the options' names in place of the fields'."""
+    """Return a fault with every problem of a command, naming options instead of fields."""
     problems = [_with_option(problem) for problem in error.problems]
     if len(problems) == 1:
         return Fault(problems[0], code=WRONG_USE, problems=problems)
-    message = f"{len(problems)} things are wrong:"
+    message = f"{len(problems)} problems:"
     return Fault(message, code=WRONG_USE, problems=problems)
 
 
@@ -100,7 +99,7 @@ def _with_option(problem: str) -> str:
 
 
 def _variables(error: pydantic.ValidationError) -> list[str]:
-    # Never the value: it may be a secret.
+    # Without the value, which may be a secret.
     return [
         f"CERTLINE_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
         for fault in error.errors(include_input=False, include_context=False, include_url=False)
@@ -110,7 +109,9 @@ def _variables(error: pydantic.ValidationError) -> list[str]:
 def _database(error: DBAPIError) -> Fault | None:
     state: str = getattr(error.orig, "sqlstate", None) or ""
     if state in NO_SUCH_TABLE:
-        return Fault("the database has no tables of this version yet: run `certline init`")
+        return Fault(
+            "the database does not have the tables of this version yet: run `certline init`"
+        )
     if not isinstance(error, OperationalError | InterfaceError):
         return None
     why = str(error.orig).strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""`certline`: what a person types. Each noun is a file, loaded when it is first used."""
+"""`certline`, the root command. Each noun has a module of its own, loaded on first use."""
 
 import os
 import sys
@@ -9,6 +9,8 @@ import rich_click
 from certline.cli import report
 from certline.cli.ui.grammar import LazyGroup
 
+# Name -> (module, summary). The summary repeats the first sentence of the command's docstring, so
+# that `--help` need not import the module; a unit test compares the two.
 PLACES = {
     "init": (
         "certline.cli.operations.init",
@@ -104,11 +106,11 @@ PLACES = {
 @click.version_option(package_name="certline", message="%(prog)s %(version)s")
 @rich_click.rich_config({"use_rich_markup": False, "max_width": 100})
 def certline() -> None:
-    """Order TLS certificates from Sectigo Certificate Manager, and keep them.
+    """Order TLS certificates from Sectigo Certificate Manager (SCM), store and renew them.
 
-    First: certline init, certline account add, certline sync; then certline order create.
-    Exit codes: 0 done, 1 failed, 2 wrong use, 3 waits for something outside (licence, approval,
-    review), 4 nothing to do, 5 timed out while waiting, 6 a server that we need does not answer.
+    First steps: certline init, certline account add, certline sync; then certline order create. Exit codes:
+    0 done, 1 failed, 2 wrong usage, 3 waiting for something outside certline (licence, approval, review), 4
+    nothing to do, 5 timed out while waiting, 6 a required server does not answer.
     """
 
 
@@ -116,9 +118,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
+        # standalone_mode=False: click raises its errors instead of printing them and exiting.
         code = certline.main(given, prog_name="certline", standalone_mode=False)
     except BrokenPipeError:
-        # The reader has gone (`| head`); Python would complain once more when it flushes.
+        # The reader has closed the pipe (`| head`). Without this, Python would fail again on its final flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except Exception as error:  # noqa: BLE001  # the edge: whatever it is, a person reads a sentence

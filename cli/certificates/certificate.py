@@ -1,4 +1,4 @@
-"""`certline certificate`: what is stored, and how it leaves."""
+"""`certline certificate`: stored certificates, and their export."""
 
 import rich_click as click
 
@@ -28,16 +28,16 @@ from certline.models.audit.log import record
 
 @click.group(cls=Group)
 def certificate() -> None:
-    """Certificates that are stored.
+    """Stored certificates: list, export, renew, reissue, revoke and delete them.
 
-    CERT is a certificate's id, its serial number, or a common name that one active certificate has.
+    CERT is a certificate's id, its serial number, or a common name that only one active certificate has.
     """
 
 
 @certificate.command()
 @click.argument("name", metavar="CERT")
 def show(name: str) -> None:
-    """Everything about one certificate but its key and its keystore's password."""
+    """Show everything about one certificate except its private key and its keystore's password."""
     with context.database().transaction() as db:
         found = find_certificate(db, name)
     file = f"{found.common_name.removeprefix('*.')}.{ENDINGS[preferred(found)]}"
@@ -47,31 +47,37 @@ def show(name: str) -> None:
 @certificate.command()
 @click.argument("name", metavar="CERT")
 @click.option(
-    "--output", required=True, metavar="FILE", help="The file to make, or - for standard output."
+    "--output", required=True, metavar="FILE", help="The file to create, or - for standard output."
 )
 @click.option(
     "--format",
     "chosen",
     type=click.Choice(FORMATS, case_sensitive=False),
-    help="Unless said otherwise by the keystore type that was ordered. pem: key, certificate and "
-    "issuers; leaf or der: certificate; fullchain or pkcs7: certificate and issuers; chain: issuers.",
+    help="Default: the keystore type that was ordered. pem: key, certificate and issuers; leaf or "
+    "der: certificate; fullchain or pkcs7: certificate and issuers; chain: issuers.",
 )
 @click.option(
-    "--legacy", is_flag=True, help="A PKCS#12 that old Windows and Java read: 3DES, SHA-1."
+    "--legacy", is_flag=True, help="PKCS#12 with 3DES and SHA-1, for old Windows and Java."
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def export(name: str, output: str, chosen: str | None, *, legacy: bool, force: bool) -> None:
-    """Write a certificate to a file that only you can read. Who exported a key is recorded."""
+    """Write a certificate to a file that only you can read.
+
+    If the private key is included, the export is recorded in the audit log.
+    """
     if output == "-" and as_json():
-        raise click.UsageError("--output - and --json both want standard output")
+        raise click.UsageError("--output - and --json cannot both use standard output")
     with context.database().transaction() as db:
         found = find_certificate(db, name)
     chosen = chosen or preferred(found)
     if legacy and chosen != "pkcs12":
-        raise click.UsageError(f"--legacy is of --format pkcs12, and this is {chosen}")
+        raise click.UsageError(
+            f"--legacy works only with --format pkcs12, and the format is {chosen}"
+        )
     export_ = exported(context.database(), context.vault(), found, chosen, legacy=legacy)
     if export_.has_key:
         with context.database().transaction() as db:
+            # Recorded before the file is written, so that no key leaves without an audit entry.
             record(db, "certificate.exported", found.id, who=context.person(), format=chosen)
     write(output, export_.content, force=force, is_text=chosen not in BINARY)
     if output == "-":
@@ -81,15 +87,15 @@ def export(name: str, output: str, chosen: str | None, *, legacy: bool, force: b
     if chosen in KEYSTORES:
         whisper(f"Its password: certline certificate password {found.id}")
     elif export_.has_key:
-        whisper("The private key in it is not encrypted: keep the file safe.")
+        whisper("The private key in the file is not encrypted: keep it safe.")
     elif chosen == "pem":
-        whisper("The private key is not kept here: the file has the certificates only.")
+        whisper("The private key is not stored: the file contains only the certificates.")
 
 
 @certificate.command()
 @click.argument("name", metavar="CERT")
 def password(name: str) -> None:
-    """Print the keystore's password. That it was read, and by whom, is recorded."""
+    """Print the keystore's password. The access is recorded in the audit log."""
     with context.database().transaction() as db:
         found = find_certificate(db, name)
         if found.keystore_password_sealed is None:

@@ -1,4 +1,4 @@
-"""A stored certificate in the form that a server loads."""
+"""Export of a stored certificate in the formats that servers load."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ from certline.workers.keys import (
 )
 from certline.workers.keys import PrivateKey as KeyPair
 
-# Each form with the ending that its files have.
+# Each format with its file name extension.
 ENDINGS = {
     "pem": "pem",
     "pkcs12": "p12",
@@ -35,29 +35,32 @@ ENDINGS = {
 }
 FORMATS = tuple(ENDINGS)
 BINARY = frozenset({"pkcs12", "jks", "der"})
-# Those under a password.
+# The formats that are protected by the keystore's password.
 KEYSTORES = frozenset({"pkcs12", "jks"})
 
 
 @dataclass(frozen=True)
 class Export:
-    """The content of a file, and whether a private key is in it."""
+    """The content of an exported file, and whether it includes the private key."""
 
     content: bytes = field(repr=False)
     has_key: bool
 
 
 def preferred(certificate: Certificate) -> str:
-    """The format that was ordered, as far as it can be had."""
+    """Return the format that was ordered, or `pem` if the private key is not stored."""
+    # A keystore cannot be made without the private key, as after an import or with the user's own
+    # CSR.
     return "pem" if certificate.key_id is None else certificate.keystore_type.lower()
 
 
 def exported(
     database: Database, vault: Vault, certificate: Certificate, form: str, *, legacy: bool = False
 ) -> Export:
-    """A certificate in one of FORMATS; `legacy`: PKCS#12 for old readers.
+    """Return a certificate in one of FORMATS. `legacy`: PKCS#12 with old algorithms.
 
-    Raises Fault for one that can't be had, WrongSecretKeyError.
+    Raises Fault if the format is not possible for the certificate, WrongSecretKeyError if its key or its
+    keystore's password cannot be decrypted.
     """
     chain = Chain(_read(certificate.leaf), tuple(_read(issuer) for issuer in certificate.issuers))
     match form:
@@ -67,7 +70,9 @@ def exported(
             return Export(pem(chain.leaf).encode(), has_key=False)
         case "chain":
             if not chain.issuers:
-                raise Fault(f"certificate {certificate.id} came without issuers")
+                raise Fault(
+                    f"certificate {certificate.id} has no issuers: SCM returned only the certificate itself"
+                )
             return Export("".join(pem(issuer) for issuer in chain.issuers).encode(), has_key=False)
         case "fullchain":
             return Export(pem_bundle(None, chain), has_key=False)
@@ -89,7 +94,7 @@ def exported(
 def export_document(
     certificate: Certificate, export: Export, form: str, output: str
 ) -> dict[str, Any]:
-    """What was exported."""
+    """Return a description of an export."""
     return {
         "certificate_id": certificate.id,
         "format": form,
@@ -103,7 +108,7 @@ def _jks(key: KeyPair, chain: Chain, name: str, password: str) -> bytes:
     try:
         return jks(key, chain, name, password)
     except ValueError as error:
-        raise Fault(str(error), hint="Java reads PKCS#12 too: --format pkcs12") from None
+        raise Fault(str(error), hint="Java also reads PKCS#12: --format pkcs12") from None
 
 
 def _read(text: str) -> x509.Certificate:
@@ -120,8 +125,8 @@ def _required_key(database: Database, vault: Vault, certificate: Certificate, fo
     key = _key(database, vault, certificate)
     if key is None:
         raise Fault(
-            f"the private key of {certificate.common_name} is not kept here, and --format {form} "
-            "needs it; take --format fullchain"
+            f"the private key of {certificate.common_name} is not stored, and --format {form} "
+            "needs it; use --format fullchain"
         )
     return key
 

@@ -1,4 +1,4 @@
-"""`certline certificate reissue` and `revoke`: what is done about certificates at SCM."""
+"""`certline certificate reissue` and `revoke`: changes to certificates at SCM."""
 
 import sys
 from collections.abc import Iterable
@@ -24,43 +24,47 @@ from certline.producers.requests.orders import Accepted
 
 @click.command(cls=Command)
 @click.argument("name", metavar="CERT")
-@click.option("--reason", required=True, metavar="TEXT", help="Why, for SCM; 512 characters.")
-@click.option("--common-name", metavar="CN", help="Another first name; the further names stay.")
+@click.option(
+    "--reason", required=True, metavar="TEXT", help="The reason, for SCM; at most 512 characters."
+)
+@click.option(
+    "--common-name", metavar="CN", help="A new common name; the further names stay the same."
+)
 @click.option(
     "--san",
     "sans",
     multiple=True,
     metavar="NAME",
-    help="The further names, all of them; repeatable.",
+    help="A further DNS name; repeatable. Replaces all present further names.",
 )
 @click.option(
     "--key-algorithm",
     type=click.Choice(["RSA", "EC"], case_sensitive=False),
     metavar="RSA|EC",
-    help="As before unless said otherwise.",
+    help="Default: as before.",
 )
 @click.option(
     "--key-size",
     type=click.Choice(["2048", "3072", "4096", "P-256", "P-384"], case_sensitive=False),
     metavar="2048|3072|4096|P-256|P-384",
-    help="As before unless said otherwise.",
+    help="Default: as before.",
 )
 @click.option(
     "--keystore-type",
     type=click.Choice(["PKCS12", "JKS", "PEM"], case_sensitive=False),
     metavar="PKCS12|JKS|PEM",
-    help="As before unless said otherwise.",
+    help="Default: as before.",
 )
 @click.option(
     "--keystore-password-file",
     type=click.File(),
     metavar="FILE",
-    help="First line: the keystore's password. Without it a new one is made.",
+    help="File whose first line is the keystore's password. Default: a newly generated one.",
 )
 @click.option(
     "--revoke-old-after",
     metavar="DURATION",
-    help="Revoke the old one so long after the new one is stored: 0, 12h, 7d.",
+    help="Revoke the old certificate this long after the new one is stored: 0, 12h, 7d.",
 )
 @wait_options
 def reissue(
@@ -71,9 +75,9 @@ def reissue(
     timeout: float | None,
     **given: Any,
 ) -> None:
-    """Have a certificate made anew, with a fresh key; its end and its sslId stay as they are.
+    """Reissue a certificate with a new key; its expiry and its sslId stay the same.
 
-    The old one is revoked by --revoke-old-after only, or by `certline certificate revoke` with its
+    The old certificate is revoked only by --revoke-old-after, or by `certline certificate revoke` with its
     serial number.
     """
     data = {key: value for key, value in given.items() if value}
@@ -81,6 +85,7 @@ def reissue(
         password = first_line(keystore_password_file, "--keystore-password-file")
         data["keystore_password_sealed"] = context.vault().seal(password.encode()).decode()
     (found,) = certificates_named((name,))
+    # None keeps the present names, while an empty list would ask for a certificate without them.
     data |= {"certificate": found.id, "sans": list(given["sans"]) or None}
     wanted = read_payload("reissue", data)
     assert isinstance(wanted, ReissueCommand)  # noqa: S101  # for mypy: the name says so
@@ -92,7 +97,9 @@ def reissue(
 
 @click.command(cls=Command)
 @click.argument("name", metavar="CERT")
-@click.option("--comments", required=True, metavar="TEXT", help="Why, for SCM; 512 characters.")
+@click.option(
+    "--comments", required=True, metavar="TEXT", help="The reason, for SCM; at most 512 characters."
+)
 @click.option(
     "--reason-code",
     type=click.Choice(
@@ -106,16 +113,16 @@ def reissue(
     ),
     default="unspecified",
     show_default=True,
-    help="The reason that the CA publishes.",
+    help="The revocation reason that the CA publishes.",
 )
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Revoke without asking.")
 @wait_options
 def revoke(
     name: str, *, comments: str, reason_code: str, yes: bool, wait: bool, timeout: float | None
 ) -> None:
-    """Revoke a certificate: its CA publishes that nobody should trust it. It can't be taken back.
+    """Revoke a certificate. This cannot be undone.
 
-    CERT may be an order, too. On a terminal it asks first.
+    CERT may also be an order. On a terminal it asks first.
     """
     found = _to_revoke(name)
     data = {"certificate": found.id, "comments": comments, "reason_code": reason_code}
@@ -130,20 +137,22 @@ def revoke(
 
 
 def certificates_named(names: Iterable[str]) -> list[Certificate]:
-    """The certificates that a person names, each once. Raises Fault."""
+    """Return the certificates that the user named, without duplicates. Raises Fault."""
     with context.database().transaction() as db:
         found = [find_certificate(db, name) for name in names]
     return list({certificate.id: certificate for certificate in found}.values())
 
 
 def _to_revoke(name: str) -> Certificate:
-    """The certificate that is named, by itself or by its order. Raises Fault."""
+    """Return the certificate that is named, directly or by its order. Raises Fault."""
     with context.database().transaction() as db:
         order = order_known_as(db, name)
         if order is None:
             return find_certificate(db, name)
         if order.certificate_id is None:
-            raise Fault(f"order {order.id} is {order.status}: it has no certificate here to revoke")
+            raise Fault(
+                f"order {order.id} is {order.status}: it has no stored certificate to revoke"
+            )
         return db.get_one(Certificate, order.certificate_id)
 
 
@@ -152,11 +161,11 @@ def _is_meant(found: Certificate) -> bool:
         f"{found.common_name}, serial number {found.serial_number}, valid until "
         f"{minute(found.not_after)} UTC, {found.status}"
     )
-    return click.confirm("Revoke this certificate, for good?", err=True)
+    return click.confirm("Revoke this certificate? This cannot be undone.", err=True)
 
 
 def answer_placed(accepted: list[Accepted], *, wait: bool, timeout: float | None) -> None:
-    """The answer for orders that were placed, or that there are already."""
+    """Print the result for orders that were placed or already existed, and exit."""
     for each in accepted:
         for warning in each.warnings:
             whisper(f"warning: {warning}")
@@ -164,11 +173,12 @@ def answer_placed(accepted: list[Accepted], *, wait: bool, timeout: float | None
             say(f"order {each.command.subject} is placed")
         else:
             whisper(
-                f"{each.already.common_name}: there is already order {each.already.id} "
+                f"{each.already.common_name}: already on order as {each.already.id} "
                 f"({each.already.status})"
             )
     commands = [each.command for each in accepted]
     if wait or timeout is not None:
+        # This call exits, so the rest runs only without --wait.
         started([_awaited(each) for each in accepted], wait=True, timeout=timeout)
     if all(each.already is not None for each in accepted):
         documents = [command_document(command) for command in commands]
@@ -178,7 +188,7 @@ def answer_placed(accepted: list[Accepted], *, wait: bool, timeout: float | None
 
 
 def _awaited(accepted: Accepted) -> Asked:
-    """The command whose end is the order's."""
+    """Return the command to wait for: that of the existing order if there is one."""
     if accepted.already is None or accepted.already.command_id is None:
         return accepted.command
     with context.database().transaction() as db:

@@ -1,4 +1,4 @@
-"""`certline certificate renew`: one, several, or all that are like this, at a pace."""
+"""`certline certificate renew`: one certificate, several, or all that match, at a given pace."""
 
 import shlex
 from collections.abc import Sequence
@@ -27,17 +27,17 @@ from certline.models.validation import BadCommandError
 from certline.producers.renewals.batches import Verdict, judge_many, request_batch
 from certline.producers.requests import certificates as managing
 
-# What chooses certificates that are stored, by the options' names.
+# The options that select stored certificates by their properties.
 FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "name")
 
 
 class Pace(click.ParamType[int]):
-    """How many an hour."""
+    """An option type: a number of renewals per hour."""
 
     name = "pace"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """A number an hour. A usage error for anything else."""
+        """Return the renewals per hour. Fails with a usage error if the text is not a pace."""
         try:
             return per_hour(str(value))
         except ValueError as wrong:
@@ -47,18 +47,35 @@ class Pace(click.ParamType[int]):
 @click.command(cls=Command)
 @click.argument("names", metavar="[CERT]...", nargs=-1)
 @click.option(
-    "--file", "listed", type=click.File(), metavar="LIST", help="Those named in it, one a line."
+    "--file",
+    "listed",
+    type=click.File(),
+    metavar="LIST",
+    help="The certificates named in this file, one per line.",
 )
-@days("--expires-within", "All active ones that expire within so many days.")
-@click.option("--issuer", metavar="TEXT", help="All active ones whose CA is called like this.")
+@days("--expires-within", "All active certificates that expire within this many days.")
+@click.option(
+    "--issuer",
+    metavar="TEXT",
+    help="All active certificates whose issuing CA's name contains TEXT.",
+)
 @place_options
 @click.option(
-    "--pace", type=Pace(), metavar="N/h", help="So many an hour, as a batch (certline renewal)."
+    "--pace",
+    type=Pace(),
+    metavar="N/h",
+    help="Renew at most this many per hour, as a batch (certline renewal).",
 )
-@click.option("--reuse-key", is_flag=True, help="With the key that it has, where that is here.")
-@click.option("--again", is_flag=True, help="A second successor on purpose, where one is on order.")
 @click.option(
-    "--dry-run", is_flag=True, help="Only check: list what would be renewed, and what not, and why."
+    "--reuse-key", is_flag=True, help="Use the certificate's present key again, if it is stored."
+)
+@click.option(
+    "--again", is_flag=True, help="Place a second renewal even if one is already on order."
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Only check: list what would be renewed, what would not, and why.",
 )
 @wait_options
 def renew(
@@ -73,20 +90,24 @@ def renew(
     timeout: float | None,
     **filters: Any,
 ) -> None:
-    """Renew certificates: the same names and kind of key, and a fresh key.
+    """Renew certificates: the same names and kind of key, with a new key.
 
-    Those that are named, or with filters all active ones that are like this. Where a renewal is on
-    order already, that order is named and nothing is placed: exit 4, or with --wait that order is
-    waited for. Filters, --file and --pace make a batch, which can be paused. The old certificate
+    Renews the named certificates, or with filters all active certificates that match. If a renewal is
+    already on order, that order is reported and nothing is placed: exit 4, or with --wait the existing
+    order is waited for. Filters, --file and --pace start a batch, which can be paused. The old certificate
     stays valid until it expires.
     """
     narrowed = any(filters[name] is not None for name in FILTERS)
     if sum((bool(names), listed is not None, narrowed)) != 1:
-        raise click.UsageError("name certificates, or a --file, or filters: one of the three")
+        raise click.UsageError(
+            "name certificates, or use --file, or filters: exactly one of the three"
+        )
     certificates = _chosen(names, listed, filters)
+    # Named certificates are renewed all or none; a batch renews those that can be, and lists the
+    # rest.
     is_batch = not names or pace is not None
     if is_batch and again:
-        raise click.UsageError("--again is for certificates that are named, without --pace")
+        raise click.UsageError("--again works only with named certificates and without --pace")
     verdicts = judge_many(context.database(), certificates, reuse_key=reuse_key)
     if not is_batch and (not dry_run or len(verdicts) == 1):
         _require_all(verdicts)
@@ -123,7 +144,7 @@ def renew(
 def _chosen(
     names: Sequence[str], listed: IO[str] | None, filters: dict[str, Any]
 ) -> list[Certificate]:
-    """The certificates in the order of their turns: as named, or the one that expires first."""
+    """Return the certificates in the order of renewal: as named, or those that expire first on top."""
     if names:
         return certificates_named(names)
     if listed is not None:
@@ -135,13 +156,14 @@ def _chosen(
         query = certificates_listed(wanted).order_by(Certificate.not_after, Certificate.id)
         found = list(db.scalars(query))
     if not found:
-        raise Fault("there is no active certificate like this", code=NOTHING)
+        raise Fault("no active certificate matches", code=NOTHING)
     return found
 
 
 def _of_list(listed: IO[str]) -> list[Certificate]:
-    """The certificates that a file names, one a line; `#` begins a comment. Raises Fault, which
-    names every line that stands for no certificate.
+    """Return the certificates that a file names, one per line; `#` starts a comment.
+
+    Raises Fault, with every line that names no stored certificate.
     """
     found: dict[str, Certificate] = {}
     problems = []
@@ -159,7 +181,7 @@ def _of_list(listed: IO[str]) -> list[Certificate]:
     if problems:
         count = len(problems)
         raise Fault(
-            f"{count} {'line names' if count == 1 else 'lines name'} no certificate that is here:",
+            f"{count} {'line names' if count == 1 else 'lines name'} no stored certificate:",
             code=WRONG_USE,
             problems=problems,
         )
@@ -169,7 +191,8 @@ def _of_list(listed: IO[str]) -> list[Certificate]:
 
 
 def _in_words(names: Sequence[str], listed: IO[str] | None, filters: dict[str, Any]) -> str:
-    """What was asked for, as it was typed."""
+    """Return the selection as the user typed it, to be stored with the batch."""
+    # Up to three names are listed; the text is meant for people, not to be run again.
     words = list(names) if len(names) <= 3 else [f"{len(names)} certificates"]
     if listed is not None:
         words += ["--file", listed.name]
@@ -182,14 +205,14 @@ def _in_words(names: Sequence[str], listed: IO[str] | None, filters: dict[str, A
 
 
 def _require_all(verdicts: Sequence[Verdict]) -> None:
-    """Certificates that are named are renewed all or not at all. Raises BadCommandError."""
+    """Refuse all named certificates if one cannot be renewed. Raises BadCommandError."""
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     if problems:
         raise BadCommandError(problems)
 
 
 def _answer_verdicts(verdicts: Sequence[Verdict], pace: int | None, *, is_batch: bool) -> None:
-    """The answer of --dry-run; ends the command."""
+    """Print the result of --dry-run, and exit."""
     for warning in dict.fromkeys(text for each in verdicts for text in each.warnings):
         whisper(f"warning: {warning}")
     documents = [_document(each) for each in verdicts]
@@ -216,8 +239,8 @@ def _fate(verdict: Verdict) -> str:
     if verdict.problems:
         return "refused: " + "; ".join(verdict.problems)
     if verdict.going is not None:
-        return f"on order already: {verdict.going.id}"
-    return "is renewed"
+        return f"already on order: {verdict.going.id}"
+    return "will be renewed"
 
 
 COLUMNS = [
@@ -231,15 +254,15 @@ COLUMNS = [
 def _tell(verdicts: Sequence[Verdict], pace: int | None) -> None:
     refused = [each for each in verdicts if each.problems]
     going = [each for each in verdicts if each.going is not None]
-    # The refused ones first: they are what a person has to look at.
+    # Refused certificates first, because they need attention.
     rows = [*refused, *(each for each in verdicts if not each.problems)]
     print_grid(COLUMNS, rows[:SCREENFUL])
     if len(rows) > SCREENFUL:
-        whisper(f"There are {len(rows) - SCREENFUL:,} more; --json has all of them")
+        whisper(f"There are {len(rows) - SCREENFUL:,} more; --json lists all of them")
     count = len(verdicts) - len(refused)
     told = f"\n{count:,} can be renewed"
     if going:
-        told += f" ({len(going):,} on order already)"
+        told += f" ({len(going):,} already on order)"
     if refused:
         told += f", {len(refused):,} refused"
     if pace is not None and count:

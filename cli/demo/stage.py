@@ -1,4 +1,4 @@
-"""Where the demo plays: its folder and its screen, and commands typed as a person would."""
+"""The environment of the demo: its directory, its screen, and commands run as a user would type them."""
 
 import io
 import json
@@ -19,37 +19,37 @@ from rich.markup import escape
 
 from certline.cli import main as certline
 
-CERTLINE = [sys.executable, "-P", "-m", "certline"]
-# Seconds: a step that takes longer is a fault of the demo's machine or of ours.
+CERTLINE = [sys.executable, "-m", "certline.cli.main"]
+# Seconds for one step; a step that takes longer counts as failed.
 PATIENCE = 45
 
 
 class DemoFailedError(Exception):
-    """A step did not do what it says."""
+    """A step of the demo did not do what it says."""
 
 
 class Stage:
-    """Where the demo plays: its folder, its environment, its screen."""
+    """The demo's directory, environment and screen."""
 
     def __init__(self, home: Path, port: int) -> None:
         self.home = home
         self.scm = f"http://127.0.0.1:{port}"
         self.screen = Console(highlight=False, soft_wrap=True)
-        # This process's own environment: every command and part of the demo inherits it.
+        # Changed in this process's own environment, which every command and part of the demo inherits.
         for name in [name for name in os.environ if name.startswith("CERTLINE_")]:
             del os.environ[name]
         os.environ |= {"CERTLINE_HOME": str(home), "CERTLINE_POLL_SECONDS": "0.5"}
 
     def chapter(self, title: str) -> None:
-        """Say what comes."""
+        """Print the title of the next chapter."""
         self.screen.print(f"\n[bold]{title}[/bold]")
 
     def tell(self, who: str, what: str) -> None:
-        """One line of the story."""
+        """Print one line of the story."""
         self.screen.print(f"  [cyan]{who:<8}[/cyan] {escape(what)}")
 
     def ask(self, *words: str, given: str = "", expect: int = 0) -> Any:
-        """Type a command as a person would; answers its JSON. Raises DemoFailedError."""
+        """Run a command as a user would type it, and return its JSON. Raises DemoFailedError."""
         shown = " ".join(f'"{word}"' if " " in word else word for word in words)
         self.screen.print(f"  [dim]$ certline {shown}[/dim]")
         code, printed, said = self._type(["--json", *words], given)
@@ -61,10 +61,10 @@ class Stage:
         return json.loads(printed) if printed.strip() else None
 
     def _type(self, words: list[str], given: str) -> tuple[int, str, str]:
-        """Run a command in a process of its own; answers its exit code, output and messages.
+        """Run a command in a process of its own, and return its exit code, output and messages.
 
-        The process is forked from this one, which has loaded what the commands need: a second
-        of loading for each of them would be most of the demo's time.
+        The process is forked from this one, which has already imported what the commands need: a second of
+        imports per command would be most of the demo's time.
         """
         heard, messages = os.pipe()
         answer = self.home / "answer"
@@ -72,6 +72,7 @@ class Stage:
             target=_command, args=(words, given, answer, messages)
         )
         process.start()
+        # Close our copy of the writing end, or the loop below would never see the end of the pipe.
         os.close(messages)
         said = ""
         with open(heard) as lines:  # noqa: PTH123  # a file descriptor
@@ -84,12 +85,14 @@ class Stage:
         return process.exitcode or 0, printed, said
 
     def door(self, path: str) -> Any:
-        """Look through the simulator's control door: what SCM itself has seen."""
+        """Return what the simulator itself has seen, read through its control door."""
         return requests.get(f"{self.scm}/_sim/{path}", timeout=10).json()
 
 
 def _command(words: list[str], given: str, answer: Path, messages: int) -> None:
-    """One command, as `certline WORDS < given > answer` in a shell."""
+    """Run one command, as `certline WORDS < given > answer` in a shell would."""
+    # The shell's redirections, on the process's own file descriptors: forked, it is safe to change
+    # them.
     os.dup2(messages, 2)
     os.dup2(os.open(answer, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
     sys.stdin = io.StringIO(given)
@@ -98,7 +101,10 @@ def _command(words: list[str], given: str, answer: Path, messages: int) -> None:
 
 @contextmanager
 def running(stage: Stage, name: str, program: list[str]) -> Iterator[None]:
-    """Run a part as a process of its own, with its log in the demo's folder; it must go on to the end."""
+    """Run a part as a process of its own, with its log in the demo's directory.
+
+    Raises DemoFailedError if it has ended before the block does.
+    """
     stage.home.mkdir(parents=True, exist_ok=True)
     with (stage.home / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  # our own program
@@ -106,7 +112,7 @@ def running(stage: Stage, name: str, program: list[str]) -> Iterator[None]:
         )
     try:
         yield
-        must(process.poll() is None, f"`{name}` went on to the end")
+        must(process.poll() is None, f"`{name}` kept running to the end")
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -115,7 +121,7 @@ def running(stage: Stage, name: str, program: list[str]) -> Iterator[None]:
 
 
 def until_answers(url: str) -> None:
-    """Wait until a server answers. Raises DemoFailedError."""
+    """Wait until a server responds. Raises DemoFailedError after PATIENCE seconds."""
     deadline = time.monotonic() + PATIENCE
     while True:
         with suppress(requests.RequestException):
@@ -127,13 +133,13 @@ def until_answers(url: str) -> None:
 
 
 def must(fact: bool, what: str) -> None:
-    """Raise DemoFailedError where something is not as it has to be."""
+    """Raise DemoFailedError if an expectation is not met."""
     if not fact:
-        raise DemoFailedError(f"not so: {what}")
+        raise DemoFailedError(f"expected, but not so: {what}")
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port on which nothing is listening now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,6 +1,6 @@
-"""`certline demo`: the main job from nothing, through the real command line, and checked.
+"""`certline demo`: the life cycle of a certificate, played and checked through the real command line.
 
-An embedded Postgres, the simulator and the line in one process, in a folder of the demo's own.
+It uses an embedded Postgres, the simulator, and one `certline up`, in a temporary directory.
 """
 
 import subprocess
@@ -28,13 +28,13 @@ from certline.cli.demo.stage import (
 
 
 def play() -> int:
-    """Play the whole story; 0 when every step did what it says, else 1."""
+    """Play the whole demo. Returns 0 if every step did what it says, otherwise 1."""
     started = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="certline-demo-"))
     stage = Stage(home, free_port())
     stage.screen.print(
-        "[bold]certline demo[/bold]: a certificate from nothing, without any server.\n"
-        f"Everything is in {home} and talks to a simulator of SCM; nothing leaves this machine."
+        "[bold]certline demo[/bold]: a certificate from scratch, without any server.\n"
+        f"Everything is in {home} and uses a simulator of SCM; nothing leaves this machine."
     )
     try:
         with _postgres(stage), _simulator(stage):
@@ -46,7 +46,7 @@ def play() -> int:
         OSError,
     ) as error:
         stage.screen.print(f"\n[red]The demo failed:[/red] {escape(str(error))}")
-        stage.screen.print(f"What the line and the simulator said is in {home}/*.log.")
+        stage.screen.print(f"The logs of certline and the simulator are in {home}/*.log.")
         return 1
     stage.screen.print(
         f"\n[green]Done[/green] in {time.monotonic() - started:.0f} s: every step was checked.\n"
@@ -64,7 +64,7 @@ def _story(stage: Stage) -> None:
     stage.tell("stored", "the tables in an embedded Postgres, and a key that encrypts every secret")
 
     with _line(stage):
-        stage.chapter("2. An account at SCM, and what SCM offers it")
+        stage.chapter("2. An account at SCM, and its organisations, domains and profiles")
         words = ["--url", f"{stage.scm}/api", "--customer-uri", "demo", "--login", "admin"]
         stage.ask("account", "add", "demo", *words, given="secret\n")
         synced = stage.ask("sync", "--wait", "--timeout", str(PATIENCE))
@@ -77,7 +77,7 @@ def _story(stage: Stage) -> None:
             f"{result['profiles']['total']} profiles",
         )
 
-        stage.chapter("3. An order with an EC key; there is a licence for one line")
+        stage.chapter("3. An order with an EC key; the licence allows one line")
         stage.ask("license", "set", "1")
         first = _order(stage, "www.nordhafen.example", "EC", "P-256", "--san", "nordhafen.example")
         must(first["result"]["order_status"] == "stored", "the EC order is stored")
@@ -86,10 +86,10 @@ def _story(stage: Stage) -> None:
         stage.chapter("4. An order with an RSA key; no licence is left, so it is held")
         second = _order(stage, "vpn.nordhafen.example", "RSA", "2048", expect=3)
         must(second["status"] == "held", "the RSA order is held")
-        stage.tell("held", "SCM has issued it; it waits for room")
+        stage.tell("held", "SCM has issued it; it waits for a free line")
         use = stage.ask("license", "set", "10")
         must(use["capacity"] == 10, "the licence has room for 10")
-        stage.tell("asked", "room for ten: the held order goes on by itself")
+        stage.tell("asked", "ten lines: the held order goes on automatically")
         second = stage.ask("command", "wait", second["id"], "--timeout", str(PATIENCE))
         must(second["result"]["order_status"] == "stored", "the held order is stored")
         _narrate(stage, second)
@@ -128,7 +128,7 @@ def _narrate(stage: Stage, command: Any) -> None:
 
 
 def _check_export(stage: Stage, row: Any) -> None:
-    """Export a PKCS#12, open it, and compare its key with the one the order was made with."""
+    """Export a PKCS#12, open it, and compare its key with the key that the order was made with."""
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415  # slow to load
         pkcs12,
     )
@@ -149,7 +149,7 @@ def _check_export(stage: Stage, row: Any) -> None:
 
 
 def _ordered_key(stage: Stage, order_id: str) -> str | None:
-    """The digest of the order's public key, as it was stored before SCM heard of the order."""
+    """Return the digest of the order's public key, as stored before the order was sent."""
     from certline.models import Database, Order  # noqa: PLC0415  # slow to load
 
     database = Database(_database_url(stage), pool_size=1)
@@ -169,7 +169,11 @@ def _database_url(stage: Stage) -> str:
 
 @contextmanager
 def _postgres(stage: Stage) -> Iterator[None]:
-    """Keep the embedded server from ending with each command of the story."""
+    """Keep the embedded server running for the whole demo, and preload the commands.
+
+    The server stops with the last process that uses it, so this process uses it first. The commands'
+    processes are forked from this one and inherit what it has imported.
+    """
     stage.tell("starting", "Postgres, from its wheel")
     _database_url(stage)
     for noun in ("account", "certificate", "command", "init", "license", "order", "sync"):

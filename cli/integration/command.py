@@ -1,4 +1,4 @@
-"""`certline command`: what was asked of the line, and how it ended."""
+"""`certline command`: what was requested of certline, and the outcome."""
 
 import rich_click as click
 
@@ -18,13 +18,13 @@ from certline.producers.requests import orders
 
 @click.group(cls=Group)
 def command() -> None:
-    """What was asked of the line, and how it ended."""
+    """Commands: what was requested of certline, and the outcome."""
 
 
 @command.command()
 @click.argument("command_id", metavar="ID")
 def show(command_id: str) -> None:
-    """One command, its result or its error."""
+    """Show one command with its result or its error."""
     with context.database().transaction() as db:
         found = find_command(db, command_id)
         failed = failed_records(db, found.id)
@@ -35,7 +35,7 @@ def show(command_id: str) -> None:
 @click.argument("command_id", metavar="ID")
 @wait_options
 def retry(command_id: str, *, wait: bool, timeout: float | None) -> None:
-    """Run a failed command again, or a waiting one now. An order that was sent is not sent again."""
+    """Run a failed command again, or a waiting one now. An order that was already sent is not sent again."""
     with context.database().transaction() as db:
         found = find_command(db, command_id)
     try:
@@ -51,10 +51,10 @@ def retry(command_id: str, *, wait: bool, timeout: float | None) -> None:
     "--timeout",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="Stay no longer than this, then exit 5. The command goes on.",
+    help="Wait at most this long, then exit 5. The command goes on.",
 )
 def wait(command_id: str, timeout: float | None) -> None:
-    """Stay until a command ends, with progress."""
+    """Wait until a command ends, and show its progress."""
     with context.database().transaction() as db:
         found = find_command(db, command_id)
     started([found], wait=True, timeout=timeout)

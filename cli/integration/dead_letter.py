@@ -1,4 +1,4 @@
-"""`certline dead-letter`: messages that could not be taken, and what becomes of them."""
+"""`certline dead-letter`: messages that could not be accepted, and decisions about them."""
 
 from collections.abc import Callable, Sequence
 
@@ -23,13 +23,13 @@ from certline.producers.requests.dead_letters import (
 
 @click.group(cls=Group)
 def dead_letter() -> None:
-    """Messages that could not be taken: look at them, replay them or drop them."""
+    """Messages that could not be accepted: inspect, replay or drop them."""
 
 
 @dead_letter.command()
 @click.argument("letter_id", metavar="ID")
 def show(letter_id: str) -> None:
-    """One dead letter with its message. Passwords in it are not shown."""
+    """Show one dead letter with its message. Passwords in the message are masked."""
     with context.database().transaction() as db:
         found = find_dead_letter(db, letter_id)
     body = masked(context.vault().open(found.body_sealed))
@@ -42,10 +42,10 @@ def show(letter_id: str) -> None:
 @dead_letter.command("replay")
 @click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
 def replay_(letter_ids: tuple[str, ...]) -> None:
-    """Let messages have their effect after all, under the command ids that they have.
+    """Accept messages after all, under their original command ids.
 
-    A command of another system is checked again; a message to a worker makes its command due. Exits 1
-    where one cannot be replayed, 4 where all have been decided on before.
+    A command of another system is checked again; a message to a worker makes its command due. Exits 1 if
+    one cannot be replayed, 4 if all were decided before.
     """
     _decide(
         letter_ids,
@@ -56,11 +56,11 @@ def replay_(letter_ids: tuple[str, ...]) -> None:
 
 @dead_letter.command("drop")
 @click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
-@click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with the letter.")
+@click.option("--reason", required=True, metavar="TEXT", help="The reason, stored with the letter.")
 def drop_(letter_ids: tuple[str, ...], reason: str) -> None:
-    """Leave messages without effect. Exits 4 where all have been decided on before."""
+    """Discard messages, which then have no effect. Exits 4 if all were decided before."""
     if not reason.strip():
-        raise click.BadParameter("should not be empty", param_hint="--reason")
+        raise click.BadParameter("must not be empty", param_hint="--reason")
 
     def one(letter: str) -> str:
         drop(context.database(), letter, reason=reason, who=context.person())
@@ -70,7 +70,7 @@ def drop_(letter_ids: tuple[str, ...], reason: str) -> None:
 
 
 def _decide(names: Sequence[str], decide: Callable[[str], str], done: str) -> None:
-    """Decide on one letter after the other; one that is refused stops no other."""
+    """Decide about one letter after the other; a refused one does not stop the others."""
     with context.database().transaction() as db:
         ids = list(dict.fromkeys(find_dead_letter(db, name).id for name in names))
     documents, codes = [], []
@@ -87,6 +87,7 @@ def _decide(names: Sequence[str], decide: Callable[[str], str], done: str) -> No
         with context.database().transaction() as db:
             documents.append(dead_letter_document(find_dead_letter(db, letter)) | {"error": error})
     answer(documents, lambda: None)
+    # 0 if at least one letter was decided now, 4 if none was.
     leave(FAILED if FAILED in codes else min(codes))
 
 

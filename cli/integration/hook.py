@@ -1,4 +1,4 @@
-"""`certline hook`: what is done on the worker's machine when a certificate comes."""
+"""`certline hook`: deploy hooks, which run on the worker's machine."""
 
 from typing import Any
 
@@ -33,13 +33,13 @@ from certline.producers.requests import orders
 
 @click.group(cls=Group)
 def hook() -> None:
-    """Deploy hooks: files and commands, on the worker's machine, when a certificate comes."""
+    """Deploy hooks: write files and run a command on the worker's machine for new certificates."""
 
 
 def event_names(
     _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
 ) -> list[str]:
-    """Events by their names, with or without `certificate.`, several in one text or not."""
+    """Return events by name, accepted with or without `certificate.`, in one text or several."""
     names = [name for text in given for name in text.replace(",", " ").split()]
     return [HOOK_EVENTS.get(name.removeprefix("certificate."), name) for name in names]
 
@@ -58,15 +58,15 @@ def event_names(
 @click.option(
     "--command",
     metavar="TEXT",
-    help="A program with its arguments; no shell runs it. The facts are in its environment.",
+    help="A program with its arguments, run without a shell. Its environment describes the certificate.",
 )
 @click.option(
     "--directory",
     metavar="DIR",
-    help="Where the files go, in a folder for each line. Without it they are gone when the command ends.",
+    help="Directory for the files, with a subdirectory per line. Default: temporary, for the command only.",
 )
 @click.option(
-    "--common-name", metavar="PATTERN", help="Only names like this; * for any characters."
+    "--common-name", metavar="PATTERN", help="Only names that match; * stands for any characters."
 )
 @click.option("--account", "account_name", metavar="NAME", help="Only of this account.")
 @click.option(
@@ -75,24 +75,24 @@ def event_names(
     default=USUAL_TIMEOUT,
     show_default=True,
     metavar="SECONDS",
-    help=f"How long the command may take, {MOST_TIMEOUT} at most.",
+    help=f"Time limit for the command, at most {MOST_TIMEOUT} seconds.",
 )
 def add(name: str, *, account_name: str | None, **given: Any) -> None:
-    """Have files written and a command run for each certificate that comes from now on.
+    """Write files and run a command for each certificate that is stored from now on.
 
-    For those that are here: certline hook run NAME CERT.
+    For certificates already stored: certline hook run NAME CERT.
     """
     with context.database().transaction() as db:
         account = None if account_name is None else find_account(db, account_name)
         added = add_hook(db, name, who=context.person(), account=account, **given)
         named = {} if account is None else {account.id: account.name}
     answer(hook_document(added, named), lambda: say(f"hook {name} is added"))
-    whisper(f"For a certificate that is here already: certline hook run {name} CERT")
+    whisper(f"For a certificate that is already stored: certline hook run {name} CERT")
 
 
 @hook.command("list")
 def list_() -> None:
-    """Hooks by name."""
+    """List hooks by name."""
     with context.database().transaction() as db:
         found, named = hooks(db), _account_names(db)
     rows = [
@@ -104,7 +104,7 @@ def list_() -> None:
         lambda: table(
             ["hook", "on", "names", "command", "directory", "timeout"],
             rows,
-            empty="There is no hook. The first: certline hook add --help",
+            empty="There are no hooks. To add one: certline hook add --help",
         ),
     )
 
@@ -112,7 +112,7 @@ def list_() -> None:
 @hook.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """One hook."""
+    """Show one hook."""
     with context.database().transaction() as db:
         found, named = find_hook(db, name), _account_names(db)
     document = hook_document(found, named)
@@ -122,13 +122,13 @@ def show(name: str) -> None:
 @hook.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Remove a hook. The files that it has written stay where they are."""
+    """Remove a hook. The files that it has written are kept."""
     with context.database().transaction() as db:
         found = find_hook(db, name)
         remove_hook(db, found, who=context.person())
     answer({"name": name, "removed": True}, lambda: say(f"hook {name} is removed"))
     if found.directory is not None:
-        whisper(f"Its files stay: {found.directory} has private keys")
+        whisper(f"Its files are kept: {found.directory} contains private keys")
 
 
 @hook.command()
@@ -136,7 +136,7 @@ def remove(name: str) -> None:
 @click.argument("certificate_name", metavar="CERT")
 @wait_options
 def run(name: str, certificate_name: str, *, wait: bool, timeout: float | None) -> None:
-    """Run a hook now for a certificate that is here, whatever it waits for otherwise."""
+    """Run a hook now for a stored certificate, whatever its events and filters."""
     with context.database().transaction() as db:
         found, certificate = find_hook(db, name), find_certificate(db, certificate_name)
         command = run_hook(db, found, certificate, requested_by=context.person())
@@ -149,18 +149,18 @@ RUNS = [
     Column[Command]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
     Column[Command]("common name", lambda row: row.payload["common_name"], 1, may_be_cut=True),
     Column[Command]("tries", lambda row: row.attempts, rank=2),
-    Column[Command]("begun (UTC)", lambda row: minute(row.started_at), rank=4),
+    Column[Command]("started (UTC)", lambda row: minute(row.started_at), rank=4),
     Column[Command]("error", lambda row: row.error, rank=3, may_be_cut=True),
 ]
 
 
 @hook.command()
 @click.option("--hook", "name", metavar="NAME", help="Only runs of this hook.")
-@click.option("--failed", is_flag=True, help="Only those whose last try failed.")
+@click.option("--failed", is_flag=True, help="Only runs whose last try failed.")
 @status_option(status.value for status in CommandStatus)
 @view_options("created")
 def runs(*, name: str | None, failed: bool, statuses: tuple[str, ...], view: View) -> None:
-    """What hooks have done, the newest first; with --json also what their commands said."""
+    """List runs of hooks, the newest first; with --json also the output of their commands."""
     show_pages(
         runs_listed(name=name, statuses=statuses, failed=failed),
         view,
@@ -173,12 +173,17 @@ def runs(*, name: str | None, failed: bool, statuses: tuple[str, ...], view: Vie
 
 @hook.command()
 @click.argument("run_ids", metavar="[RUN]...", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Every run that has failed and still matters.")
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Every failed run whose certificate is active and that no later run has made good.",
+)
 @wait_options
 def retry(run_ids: tuple[str, ...], *, every: bool, wait: bool, timeout: float | None) -> None:
-    """Try failed runs again now; exit 4 where there is none."""
+    """Retry failed runs now. Exits 4 if there are none."""
     if every == bool(run_ids):
-        raise click.UsageError("name the runs, or say --all")
+        raise click.UsageError("name the runs, or use --all")
     with context.database().transaction() as db:
         found = runs_that_matter(db) if every else [_run(db, run_id) for run_id in run_ids]
     if not found:
@@ -189,14 +194,14 @@ def retry(run_ids: tuple[str, ...], *, every: bool, wait: bool, timeout: float |
             orders.retry(context.database(), row, requested_by=context.person()) for row in found
         ]
     except BadCommandError as refusal:
-        raise Fault(str(refusal), hint="Again on purpose: certline hook run NAME CERT") from None
+        raise Fault(str(refusal), hint="To run it anyway: certline hook run NAME CERT") from None
     started(again, wait=wait, timeout=timeout, as_list=True)
 
 
 def _run(db: Session, run_id: str) -> Command:
     found = find_command(db, run_id)
     if found.type is not CommandType.HOOK:
-        raise Fault(f"command {found.id} is {found.type}, and no run of a hook")
+        raise Fault(f"command {found.id} is of type {found.type}, not the run of a hook")
     return found
 
 

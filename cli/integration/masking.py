@@ -1,9 +1,10 @@
-"""A message that somebody else wrote, shown without what sounds like a secret."""
+"""Masking of likely secrets in messages from other systems."""
 
 import re
 
-# A field whose name sounds like it, in quotes of either kind, and its value; the message may have been
-# cut off in the middle of that.
+# A quoted field name (either kind of quotes) that suggests a secret, and its value. Works on text, not on
+# parsed JSON, because the message may be malformed; closing quotes and brackets are optional, because it may
+# have been cut off inside a value. `{0,200}` bounds the backtracking.
 SECRET = re.compile(
     r"""(["'][^"']{0,200}(?:passw|secret|token|credential)[^"']{0,200}["']\s*:\s*)"""
     r"""("(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|\{[^}]*\}?|[^,}\]]*)""",
@@ -12,5 +13,5 @@ SECRET = re.compile(
 
 
 def masked(body: bytes) -> str:
-    """A message as text, whatever it is, with `***` for the values of such fields."""
+    """Return a message as text, with `***` for the values of fields whose names suggest a secret."""
     return SECRET.sub(r'\1"***"', body.decode("utf-8", "backslashreplace"))

@@ -1,4 +1,4 @@
-"""`certline webhook`: receivers that events are posted to, and what became of each event."""
+"""`certline webhook`: the URLs that events are posted to, and the deliveries."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @click.group(cls=Group)
 def webhook() -> None:
-    """Receivers that events are posted to, for those without RabbitMQ."""
+    """Webhooks: URLs that events are posted to, for systems without RabbitMQ."""
 
 
 @webhook.command()
@@ -42,19 +42,20 @@ def webhook() -> None:
     multiple=True,
     required=True,
     metavar="TYPE",
-    help="Types of events, such as certificate.stored; * stands for any characters. Repeatable, or "
+    help="Event types, such as certificate.stored; * stands for any characters. Repeatable, or "
     "separated by commas.",
 )
 @click.option(
     "--allow-private",
     is_flag=True,
-    help="The receiver may be in a private network, and may speak plain HTTP.",
+    help="Allow a receiver in a private network, and plain HTTP.",
 )
 def add(url: str, events: tuple[str, ...], *, allow_private: bool) -> None:
-    """Have events posted to a URL from now on, and print the secret that signs them: this once.
+    """Post events to a URL from now on, and print the secret that signs them. It is shown only once.
 
-    Exits 4 where there is a webhook with that URL.
+    Exits 4 if a webhook with that URL exists.
     """
+    # Event types contain neither commas nor spaces, so both may separate them.
     wanted = [name for text in events for name in text.replace(",", " ").split()]
     try:
         added = add_webhook(
@@ -75,7 +76,7 @@ def add(url: str, events: tuple[str, ...], *, allow_private: bool) -> None:
 
 @webhook.command("list")
 def list_() -> None:
-    """Webhooks, the oldest first."""
+    """List webhooks, the oldest first."""
     with context.database().transaction() as db:
         found = webhooks(db)
     rows = [
@@ -86,7 +87,7 @@ def list_() -> None:
         lambda: table(
             ["webhook", "status", "url", "events", "failures"],
             rows,
-            empty="There is no webhook. The first: certline webhook add --help",
+            empty="There are no webhooks. To add one: certline webhook add --help",
         ),
     )
 
@@ -94,7 +95,7 @@ def list_() -> None:
 @webhook.command()
 @click.argument("name", metavar="WEBHOOK")
 def show(name: str) -> None:
-    """One webhook without its secret, and how its deliveries stand."""
+    """Show one webhook, without its secret, and the status of its deliveries."""
     with context.database().transaction() as db:
         found = find_webhook(db, name)
         counts = deliveries_by_status(db, found.id)
@@ -104,7 +105,7 @@ def show(name: str) -> None:
 @webhook.command()
 @click.argument("name", metavar="WEBHOOK")
 def remove(name: str) -> None:
-    """Forget a webhook. What was on its way there is given up."""
+    """Remove a webhook. Its pending deliveries are given up."""
     with context.database().transaction() as db:
         found = find_webhook(db, name)
     count = _known(lambda: remove_webhook(context.database(), found.id, who=context.person()))
@@ -117,7 +118,10 @@ def remove(name: str) -> None:
 @webhook.command()
 @click.argument("name", metavar="WEBHOOK")
 def enable(name: str) -> None:
-    """Post to a webhook again that said it was gone (410). Exits 4 where it is not disabled."""
+    """Post again to a webhook that was disabled because its receiver responded 410 (Gone).
+
+    Exits 4 if it is not disabled.
+    """
     with context.database().transaction() as db:
         found = find_webhook(db, name)
     changed = _known(lambda: enable_webhook(context.database(), found.id, who=context.person()))
@@ -125,7 +129,7 @@ def enable(name: str) -> None:
         found = find_webhook(db, found.id)
     answer(
         webhook_document(found),
-        lambda: say(f"{found.id} is {'enabled' if changed else 'active as before'}"),
+        lambda: say(f"{found.id} is {'enabled' if changed else 'already active'}"),
     )
     leave(0 if changed else NOTHING)
 
@@ -147,9 +151,9 @@ DELIVERIES = [
 @status_option(status.value for status in CommandStatus if status is not CommandStatus.HELD)
 @view_options("created")
 def deliveries(*, name: str | None, statuses: tuple[str, ...], view: View) -> None:
-    """Events on their way to webhooks, the newest first. Parked ones are in `review`.
+    """List deliveries of events to webhooks, the newest first. Parked ones have status `review`.
 
-    Those that were taken are listed for a week.
+    Successful deliveries are listed for a week.
     """
     hook_id = None
     if name is not None:
@@ -168,9 +172,9 @@ def deliveries(*, name: str | None, statuses: tuple[str, ...], view: View) -> No
 @webhook.command()
 @click.argument("names", metavar="WEBHOOK|DELIVERY...", nargs=-1, required=True)
 def retry(names: tuple[str, ...]) -> None:
-    """Try parked deliveries anew: those that are named, or all of a webhook. Exits 4 without any."""
+    """Retry parked deliveries: the named ones, or all of a webhook. Exits 4 if none is parked."""
     count = _known(lambda: retry_deliveries(context.database(), names, who=context.person()))
-    answer({"retried": count}, lambda: say(f"{count} deliveries are tried anew"))
+    answer({"retried": count}, lambda: say(f"{count} deliveries are queued again"))
     leave(0 if count else NOTHING)
 
 
@@ -178,13 +182,13 @@ def _known(change: Callable[[], T]) -> T:
     try:
         return change()
     except UnknownWebhookError as unknown:
-        raise Fault(str(unknown), hint="Which there are: certline webhook list") from None
+        raise Fault(str(unknown), hint="To list them: certline webhook list") from None
 
 
 def _added(added: Added) -> None:
     say(f"webhook {added.webhook.id} is added: {', '.join(added.webhook.events)}")
     say(f"secret {added.secret}")
-    whisper("The secret is shown this once. The receiver checks signatures with it.")
+    whisper("The secret is shown only once. The receiver needs it to verify signatures.")
 
 
 def _show(hook: Webhook, counts: dict[str, int]) -> None:
@@ -197,7 +201,7 @@ def _show(hook: Webhook, counts: dict[str, int]) -> None:
             "events": hook.events,
             "private networks": "allowed" if hook.allow_private else "refused",
             "failures in a row": hook.failures,
-            "left alone until": minute(hook.resting_until),
+            "paused until": minute(hook.resting_until),
             "added by": hook.created_by,
             "added": minute(hook.created_at),
             "deliveries": [f"{count} {status}" for status, count in counts.items()],

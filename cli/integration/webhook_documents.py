@@ -1,4 +1,4 @@
-"""Webhooks and their deliveries as JSON; none has a secret."""
+"""JSON documents of webhooks and deliveries; none contains a secret."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from certline.models import Command, CommandStatus, Webhook
 
 
 def webhook_document(hook: Webhook) -> dict[str, Any]:
-    """A webhook, without its secret."""
+    """Return a webhook, without its secret."""
     return {
         "id": hook.id,
         "url": hook.url,
@@ -23,7 +23,7 @@ def webhook_document(hook: Webhook) -> dict[str, Any]:
 
 
 def delivery_document(delivery: Command) -> dict[str, Any]:
-    """A delivery: an event on its way to a webhook; its id is a command's."""
+    """Return a delivery of an event to a webhook; its id is that of its command."""
     event = delivery.payload["event"]
     return {
         "id": delivery.id,

@@ -1,4 +1,4 @@
-"""`certline audit`: who did what and when, and the proof that nobody rewrote it."""
+"""`certline audit`: the audit log, and the proof that it was not altered."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,13 +28,13 @@ from certline.models.audit.chain import (
 from certline.models.database.session import one_state
 from certline.models.listing import events_listed
 
-# More broken places than a person looks at; where there are more, the first ones say where it began.
+# Breaks that are listed, at most; the first ones show where the alteration begins.
 MOST_BREAKS = 100
 
 
 @click.group(cls=Group)
 def audit() -> None:
-    """The log: who did what, and when; only ever added to, and chained."""
+    """The audit log: who did what and when; append-only and hash-chained."""
 
 
 ENTRIES = [
@@ -48,17 +48,21 @@ ENTRIES = [
 
 
 @audit.command("list", cls=Listing)
-@click.option("--since", callback=moment, metavar="TIME", help="Only from then on; a date or time.")
-@click.option("--until", callback=moment, metavar="TIME", help="Only before that; a date or time.")
-@click.option("--who", metavar="NAME", help="Only what this person or part did.")
+@click.option(
+    "--since", callback=moment, metavar="TIME", help="Only entries from this date or time on."
+)
+@click.option(
+    "--until", callback=moment, metavar="TIME", help="Only entries before this date or time."
+)
+@click.option("--who", metavar="NAME", help="Only entries of this user or part.")
 @click.option(
     "--what",
     "types",
     multiple=True,
     metavar="TYPE",
-    help="Only this: order.placed, 'certificate.*'; * stands for any characters; repeatable.",
+    help="Only this type, as order.placed or 'certificate.*'; * is any characters; repeatable.",
 )
-@click.option("--subject", metavar="ID", help="Only what was done to this order, certificate, …")
+@click.option("--subject", metavar="ID", help="Only entries about this order, certificate, …")
 @view_options("time")
 def list_(
     *,
@@ -69,7 +73,7 @@ def list_(
     subject: str | None,
     view: View,
 ) -> None:
-    """Who did what, and when; the newest first."""
+    """List audit entries, the newest first."""
     narrowed = any((since, until, who, types, subject))
     show_pages(
         events_listed(since=since, until=until, who=who, types=types, subject=subject),
@@ -77,7 +81,7 @@ def list_(
         find=find_event,
         document=event_document,
         columns=ENTRIES,
-        empty="There is no such entry." if narrowed else "Nothing has happened yet.",
+        empty="There is no such entry." if narrowed else "The audit log is empty.",
     )
 
 
@@ -86,17 +90,17 @@ def list_(
     "--head",
     "kept",
     metavar="HEAD",
-    help="The end of the log that an earlier verify printed: proves that it is still in it.",
+    help="A head printed by an earlier verify; proves that the log still contains it.",
 )
 def verify(kept: str | None) -> None:
-    """Prove that the log is what was written; else name each entry that was changed, removed or put
-    in, and exit 1.
+    """Verify that the audit log was not altered; list each changed, removed or inserted entry, and exit 1.
 
-    Prints how the log ends. Kept somewhere else and given to --head later, it proves that nobody wrote
-    the whole log anew.
+    Prints the head of the hash chain. Keep it elsewhere and pass it to --head later, to prove that the log
+    was not rewritten as a whole.
     """
     before = _head(kept)
     with context.database().transaction() as db:
+        # REPEATABLE READ: entries added during the check would otherwise look inserted.
         one_state(db)
         found = list(islice(breaks_in(db, before), MOST_BREAKS + 1))
         entries, head = entries_in(db), head_of(db)
@@ -121,11 +125,11 @@ def _head(text: str | None) -> Head | None:
 
 def _tell(found: Sequence[Break], entries: int, head: Head) -> None:
     if not found:
-        say(f"The log is whole: {entries:,} entries.\nIts end: {head}")
-        whisper("Keep this end outside of the database; later: certline audit verify --head …")
+        say(f"The log is intact: {entries:,} entries.\nIts head: {head}")
+        whisper("Keep this head outside the database, for a later: certline audit verify --head …")
         return
     more = "more than " if len(found) > MOST_BREAKS else ""
     shown = found[:MOST_BREAKS]
-    say(f"The log is not what was written, in {more}{len(shown)} places:")
+    say(f"The log was altered in {more}{len(shown)} places:")
     for each in shown:
         say(f"  {each.kind}: {each.text}")

@@ -1,4 +1,4 @@
-"""`certline completion`: the script that makes a shell complete commands and options."""
+"""`certline completion`: shell completion of commands and options."""
 
 import rich_click as click
 from click.shell_completion import get_completion_class
@@ -11,9 +11,9 @@ from certline.cli.ui.output import answer, say
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the completion script of a shell, for its start file.
+    """Print the completion script for a shell.
 
-    As in: certline completion bash > ~/.local/share/bash-completion/completions/certline
+    For example: certline completion bash > ~/.local/share/bash-completion/completions/certline
     """
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101  # for mypy: the choice says so

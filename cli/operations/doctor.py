@@ -1,4 +1,4 @@
-"""`certline doctor`: each outer thing in a line, and what to do where one is at fault."""
+"""`certline doctor`: checks of everything certline depends on, with advice for each fault."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -41,15 +41,15 @@ from certline.models.settings import Settings, without_password
 from certline.models.webhook import IS_DELIVERY, deliveries_parked, webhooks
 from certline.producers.processes import grace, reach_rabbit
 
-# A relay looks every quarter of a second: rows that are older wait for a relay that isn't there.
+# A relay polls every quarter of a second: older rows mean that no relay is running.
 BACKLOG_SECONDS = 60
-# Auto-renewal runs daily.
+# Auto-renewal runs daily; two hours of tolerance.
 RUN_HOURS = 26
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check. `code`: the exit code if it failed."""
 
     name: str
     ok: bool
@@ -60,26 +60,27 @@ class Finding:
 
 @click.command(cls=Command)
 def doctor() -> None:
-    """Check every outer thing that the line needs.
+    """Check the settings, servers, accounts and queues that certline depends on.
 
-    Exits 1 for a fault, 6 for a server that is away.
+    Exits 1 for a fault, 6 for a server that does not answer.
     """
     found = list(examine())
     faults = [finding for finding in found if not finding.ok]
     document = {"ok": not faults, "checks": [_document(finding) for finding in found]}
     answer(document, lambda: _show(found))
+    # The highest code wins: a missing server (6) often explains the other faults (1).
     leave(max((finding.code for finding in faults), default=DONE))
 
 
 def examine() -> Iterator[Finding]:
-    """Look at one thing after the other; what needs a thing that is at fault is left out."""
+    """Yield the result of each check; checks that depend on a failed one are skipped."""
     checked = _try("settings", lambda: _settings(context.settings()))
     yield checked
     if not checked.ok:
         return
     yield _try("secret key", _secret_key)
     if context.settings().rabbitmq_url is None:
-        yield Finding("RabbitMQ", True, "not named: everything runs in `certline up`")
+        yield Finding("RabbitMQ", True, "not configured: all parts run in `certline up`")
     else:
         yield _try("RabbitMQ", _rabbitmq)
     for name, check in (("Postgres", _postgres), ("tables", _tables)):
@@ -115,18 +116,18 @@ def _try(name: str, check: Callable[[], Finding]) -> Finding:
 
 
 def _settings(settings: Settings) -> Finding:
-    where = f"embedded in {settings.home}" if settings.embedded else "servers of yours"
+    where = f"embedded in {settings.home}" if settings.embedded else "your own servers"
     longest = grace(settings)
     if settings.settle_seconds < longest:
-        short = f"CERTLINE_SETTLE_SECONDS={settings.settle_seconds} is for trying out only"
-        advice = f"an order may take {longest:.0f} s; looked up sooner, it may be sent twice"
+        short = f"CERTLINE_SETTLE_SECONDS={settings.settle_seconds} is too short for production"
+        advice = f"sending may take {longest:.0f} s; an order looked up sooner may be sent twice"
         return Finding("settings", True, f"{where}; {short}", advice)
     return Finding("settings", True, where)
 
 
 def _secret_key() -> Finding:
     context.vault()
-    return Finding("secret key", True, "can be read")
+    return Finding("secret key", True, "readable")
 
 
 def _rabbitmq() -> Finding:
@@ -145,7 +146,7 @@ def _postgres() -> Finding:
 def _tables() -> Finding:
     if behind(context.database()):
         return Finding("tables", False, "not those of this version", "certline init")
-    return Finding("tables", True, "of this version")
+    return Finding("tables", True, "those of this version")
 
 
 def _stored_secrets() -> Finding:
@@ -153,17 +154,18 @@ def _stored_secrets() -> Finding:
         row = next(iter(accounts(db)), None)
         key = db.scalar(select(PrivateKey).order_by(PrivateKey.created_at.desc()).limit(1))
     vault = context.vault()
+    # One sample of each: the vault raises WrongSecretKeyError if the key is not theirs.
     for sealed in (row and row.secret_sealed, key and key.pem_sealed):
         if sealed:
             vault.open(sealed)
-    return Finding("stored secrets", True, "fit the secret key")
+    return Finding("stored secrets", True, "decrypted with the secret key")
 
 
 def _accounts() -> Finding:
     with context.database().transaction() as db:
         found = accounts(db)
     if not found:
-        return Finding("accounts", False, "there is none", "certline account add --help")
+        return Finding("accounts", False, "there are none", "certline account add --help")
     suspended = [row.name for row in found if row.status is AccountStatus.SUSPENDED]
     if suspended:
         advice = f"certline account verify {suspended[0]}"
@@ -183,12 +185,12 @@ def _scm() -> Finding:
     if troubled:
         first = troubled[0]
         until = f"{first.open_until:%H:%M:%S} UTC" if first.open_until else "it answers"
-        said = f"{first.url} is left alone until {until}: {first.reason}"
-        advice = "it is tried again by itself; nothing is lost meanwhile. Is SCM in maintenance?"
+        said = f"{first.url} is not called until {until}: {first.reason}"
+        advice = "retried automatically; nothing is lost meanwhile. Is SCM under maintenance?"
         return Finding("SCM", False, said, advice)
     if busy:
-        return Finding("SCM", True, f"wants fewer calls of {', '.join(sorted(busy))} at present")
-    return Finding("SCM", True, "no trouble known")
+        return Finding("SCM", True, f"throttles calls of {', '.join(sorted(busy))} at present")
+    return Finding("SCM", True, "no problem known")
 
 
 def _licence() -> Finding:
@@ -208,7 +210,7 @@ def _outbox() -> Finding:
         return Finding("outbox", False, f"{said}; {parked} parked", "the relay's log says why")
     if oldest > BACKLOG_SECONDS:
         part = "certline up" if context.settings().rabbitmq_url is None else "certline run relay"
-        return Finding("outbox", False, said, f"nobody sends it: {part}")
+        return Finding("outbox", False, said, f"no relay is running: {part}")
     return Finding("outbox", True, said)
 
 
@@ -231,9 +233,9 @@ def _orders() -> Finding:
         )
         count = db.scalar(resting) or 0
     if count:
-        said = f"{count} of unknown outcome for longer than {settle.total_seconds():.0f} s"
+        said = f"{count} with an unknown outcome for longer than {settle.total_seconds():.0f} s"
         return Finding("orders", False, said, "certline order list --status sending")
-    return Finding("orders", True, "none rests with an unknown outcome")
+    return Finding("orders", True, "none with an overdue unknown outcome")
 
 
 def _hooks() -> Finding:
@@ -242,13 +244,15 @@ def _hooks() -> Finding:
         waiting = hook_backlog(db)
     if troubled:
         over = sum(run.status not in OPEN for run in troubled)
-        said = f"{len(troubled) - over} failed and tried again by themselves, {over} given up"
+        said = f"{len(troubled) - over} failed and retried automatically, {over} given up"
         return Finding("hooks", False, said, "certline hook runs --failed")
     if waiting > BACKLOG_SECONDS:
-        said = f"the oldest that is due waits for {waiting:.0f} s"
-        advice = "nobody runs them: certline run worker --queues hook, on the machine they are for"
+        said = f"the oldest due run has waited for {waiting:.0f} s"
+        advice = (
+            "no worker runs them: certline run worker --queues hook, on the machine they are for"
+        )
         return Finding("hooks", False, said, advice)
-    return Finding("hooks", True, f"{count}, none of them fails" if count else "there is none")
+    return Finding("hooks", True, f"{count}, none failing" if count else "there are none")
 
 
 def _dead_letters() -> Finding:
@@ -257,7 +261,7 @@ def _dead_letters() -> Finding:
     if count:
         said = f"{count} wait for a decision"
         return Finding("dead letters", False, said, "certline dead-letter list")
-    return Finding("dead letters", True, "none waits")
+    return Finding("dead letters", True, "none waiting")
 
 
 def _webhooks() -> Finding:
@@ -282,7 +286,7 @@ def _auto_renewal() -> Finding:
     if not is_on:
         return Finding("auto-renewal", True, "off", "certline auto-renew --help")
     hours = (seconds or 0) / 3600
-    said = f"last good run {hours:.0f} h ago, {refused} refused by the last one"
+    said = f"last successful run {hours:.0f} h ago, {refused} refused by the last run"
     if hours > RUN_HOURS:
         return Finding("auto-renewal", False, said, "is a producer running? certline run producer")
     advice = "certline auto-renew audit --decision refused" if refused else None

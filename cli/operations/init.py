@@ -1,4 +1,4 @@
-"""`certline init`: the tables, and embedded the secret key."""
+"""`certline init`: creates the tables and, in embedded mode, the secret key."""
 
 import rich_click as click
 
@@ -14,10 +14,10 @@ from certline.models.vault import NoSecretKeyError
 
 @click.command(cls=Command)
 def init() -> None:
-    """Prepare the database, and embedded the secret key; safe to repeat."""
+    """Prepare the database and, in embedded mode, the secret key; safe to repeat."""
     database, settings = context.database(), context.settings()
     migrated = behind(database)
-    if migrated:  # a newer version's tables are left to it
+    if migrated:  # False too if the tables are those of a newer version
         upgrade(database.url)
     where = str(settings.home / "postgres") if settings.embedded else without_password(database.url)
     key = _secret_key()
@@ -32,7 +32,7 @@ def init() -> None:
     }
     people = {
         "database": where,
-        "tables": "brought to this version" if migrated else "are of this version already",
+        "tables": "migrated to this version" if migrated else "already those of this version",
         "secret key": key or "none",
         "licence": f"{use.used} of {use.capacity} in use (certline license set N)",
     }
@@ -43,11 +43,12 @@ def init() -> None:
 def _secret_key() -> str | None:
     settings = context.settings()
     made = settings.home / "secret.key"
+    # Opening the vault creates the embedded key, so whether it is new has to be known first.
     before = made.exists()
     try:
         context.vault()
     except NoSecretKeyError as error:
-        # The tables need none; everything that comes after does.
+        # The tables need no secret key, but all further work does.
         whisper(f"warning: {error}")
         return None
     if settings.secret_key is not None:
@@ -56,6 +57,6 @@ def _secret_key() -> str | None:
         return str(settings.secret_key_file)
     if not before:
         whisper(
-            f"The secret key {made} was made. Keep a copy: without it no stored key can be read."
+            f"The secret key {made} was created. Keep a copy: without it no stored key can be read."
         )
     return str(made)

@@ -1,4 +1,4 @@
-"""`certline keys`: the secret keys of this line, and how a new one takes the place of an old one."""
+"""`certline keys`: the secret keys of this installation, and their rotation."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,24 +11,24 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, as_json, leave, say, table, whisper
 from certline.producers.requests.secret_keys import KeyUse, Rotation, key_uses
 
-# Rows that nobody can read are named up to so many.
+# Unreadable rows that are named, at most.
 MOST_NAMED = 5
 
 
 @click.group(cls=Group)
 def keys() -> None:
-    """The secret keys of this line, and their rotation.
+    """The secret keys of this installation, and their rotation.
 
-    They are those in CERTLINE_SECRET_KEY, newest first. A key is named by twelve hex digits, which
-    say nothing about it.
+    They are the keys in CERTLINE_SECRET_KEY, newest first. A key is shown as twelve hex digits, which
+    reveal nothing about it.
     """
 
 
 @keys.command()
 def status() -> None:
-    """Which keys there are, how many secrets each has sealed, and which may be removed.
+    """Show the keys, how many secrets each one encrypts, and which may be removed.
 
-    Exits 1 where a stored secret opens with none of them.
+    Exits 1 if a stored secret can be decrypted with none of them.
     """
     uses, unreadable = key_uses(context.database(), context.vault())
     answer(_document(uses, unreadable), lambda: _show(uses))
@@ -38,10 +38,10 @@ def status() -> None:
 
 @keys.command()
 def rotate() -> None:
-    """Bring every stored secret under the newest key, while the line goes on.
+    """Re-encrypt every stored secret with the newest key, while certline keeps running.
 
-    First put the new key before the old one, for every part, and restart them. Killed, it is started
-    again. Exits 4 where there was nothing to do, 1 where a secret is left.
+    First put the new key before the old one, for every part, and restart all parts. If the rotation is
+    killed, start it again. Exits 4 if there was nothing to do, 1 if secrets are left.
     """
     database, vault = context.database(), context.vault()
     rotation = Rotation(database, vault, who=context.person(), tell=_progress)
@@ -51,7 +51,9 @@ def rotate() -> None:
     answer(document | _document(uses, unreadable), lambda: _ended(rotation, uses))
     _complain(unreadable, rotation.unreadable)
     if rotation.busy:
-        whisper(f"{rotation.busy} rows were in use all the time: run it again.")
+        whisper(f"{rotation.busy} rows were locked throughout: run the rotation again.")
+    # Counted again after the rotation: a part still running with the old key may have added
+    # secrets.
     left = bool(unreadable) or any(use.secrets for use in uses if not use.is_newest)
     done = DONE if rotation.renewed.total() else NOTHING
     leave(FAILED if left else done)
@@ -75,27 +77,27 @@ def _document(uses: Sequence[KeyUse], unreadable: Mapping[str, int]) -> dict[str
 
 def _show(uses: Sequence[KeyUse]) -> None:
     rows = [(use.key, use.secrets, _standing(use)) for use in uses]
-    table(["key", "secrets", ""], rows, empty="There is no key.")
+    table(["key", "secrets", ""], rows, empty="There are no keys.")
 
 
 def _standing(use: KeyUse) -> str:
     if use.is_newest:
-        return "the newest: seals what is new"
+        return "newest: encrypts new secrets"
     return "may be removed" if use.may_go else "still needed: certline keys rotate"
 
 
 def _ended(rotation: Rotation, uses: Sequence[KeyUse]) -> None:
     total = rotation.renewed.total()
     say(
-        f"{total:,} secrets are under key {uses[0].key} now."
+        f"{total:,} secrets are now encrypted with key {uses[0].key}."
         if total
-        else "Nothing was to be done."
+        else "There was nothing to do."
     )
     for use in uses:
         if use.may_go:
             say(
-                f"Key {use.key} may be removed, once every part runs with the new one. "
-                "Keep it as long as you keep backups from before."
+                f"Key {use.key} may be removed once every part runs with the new one. "
+                "Keep it for as long as you keep older backups."
             )
 
 
@@ -105,7 +107,7 @@ def _complain(
     for place, count in unreadable.items():
         named = ", ".join((rows or {}).get(place, ())[:MOST_NAMED])
         where = f" ({named}{', …' if count > MOST_NAMED else ''})" if named else ""
-        whisper(f"{place}: {count} secrets open with none of these keys{where}")
+        whisper(f"{place}: {count} secrets can be decrypted with none of these keys{where}")
 
 
 def _progress(renewed: int) -> None:

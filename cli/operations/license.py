@@ -1,4 +1,4 @@
-"""`certline license`: how many certificates may be managed."""
+"""`certline license`: the number of lines that may be managed."""
 
 import rich_click as click
 
@@ -13,25 +13,25 @@ from certline.producers.requests.orders import set_license
 
 @click.group(cls=Group)
 def license() -> None:  # noqa: A001  # the noun
-    """How many certificates may be managed; renewals and reissues count once."""
+    """The licence: how many lines (certificates with their successors) may be managed."""
 
 
 @license.command()
 def show() -> None:
-    """Capacity, what is in use, held and in flight, and when it runs out at the present rate.
+    """Show the capacity, the lines in use, held and in flight, and when the licence runs out.
 
-    The rate is that of new orders in the last 30 days; renewals and reissues take no licence.
+    The estimate uses the new orders of the last 30 days; renewals and reissues need no further line.
     """
     with context.database().transaction() as db:
         ahead = outlook(db)
     answer(outlook_document(ahead), lambda: _show(ahead))
 
 
-# `-1` is a number that is refused, not an option that is unknown.
+# So that `-1` is reported as a number out of range, not as an unknown option.
 @license.command("set", context_settings={"ignore_unknown_options": True})
 @click.argument("capacity", metavar="N", type=click.IntRange(min=0, max=2_000_000_000))
 def set_(capacity: int) -> None:
-    """Set the capacity. Held orders go on by themselves, the oldest first, as far as there is room."""
+    """Set the capacity. Held orders go on automatically, the oldest first, while lines are free."""
     use, released = set_license(context.database(), capacity, requested_by=context.person())
     answer(license_document(use), lambda: _set(use, released))
 
@@ -51,8 +51,8 @@ def _show(ahead: Outlook) -> None:
         _facts(ahead.use)
         | {
             "in flight": ahead.in_flight,
-            "new orders": f"{ahead.per_day:.1f} a day (of the last {RATE_DAYS} days)",
-            "runs out": "now: what is held and in flight takes all the room"
+            "new orders": f"{ahead.per_day:.1f} per day (over the last {RATE_DAYS} days)",
+            "runs out": "now: held and in-flight orders need all free lines"
             if full
             else (minute(ahead.runs_out_at) or "never at this rate"),
         }
@@ -64,4 +64,4 @@ def _set(use: LicenseUse, released: int) -> None:
     if released:
         say(f"\n{released} held orders go on.")
     elif use.held:
-        say(f"\nThere is no room for the {use.held} held orders yet.")
+        say(f"\nThere is still no free line for the {use.held} held orders.")

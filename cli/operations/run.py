@@ -1,4 +1,4 @@
-"""`certline run`: parts of the line as processes, over RabbitMQ."""
+"""`certline run`: parts of certline as separate processes, connected by RabbitMQ."""
 
 import rich_click as click
 
@@ -17,13 +17,13 @@ QUEUES = [queue.value.removeprefix(PREFIX) for queue in Queue]
 def queue_names(
     _context: click.Context, option: click.Parameter, given: tuple[str, ...]
 ) -> list[str]:
-    """Queues by their names, with or without `certline.`, several in one text or not."""
+    """Return queues by name, accepted with or without `certline.`, in one text or several."""
     names = [name for text in given for name in text.replace(",", " ").split()]
     wanted = [PREFIX + name.removeprefix(PREFIX) for name in names]
     for name in wanted:
         if name.removeprefix(PREFIX) not in QUEUES:
             raise click.BadParameter(
-                f"{name!r} is no queue; there are: {', '.join(QUEUES)}", param=option
+                f"{name!r} is not a queue; the queues are: {', '.join(QUEUES)}", param=option
             )
     return list(dict.fromkeys(wanted))
 
@@ -33,7 +33,7 @@ processes_option = click.option(
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Worker processes.",
+    help="Number of worker processes.",
 )
 threads_option = click.option(
     "--threads",
@@ -41,13 +41,16 @@ threads_option = click.option(
     default=4,
     show_default=True,
     metavar="N",
-    help="Threads of each worker process: so many calls to SCM at once.",
+    help="Threads per worker process, which is also its number of concurrent calls to SCM.",
 )
 
 
 @click.group(cls=Group)
 def run() -> None:
-    """Run parts of the line as processes, over RabbitMQ. SIGTERM or Ctrl-C ends them in good order."""
+    """Run parts of certline as separate processes, connected by RabbitMQ.
+
+    SIGTERM or Ctrl-C stops them after their current work.
+    """
     parts.end_with_run_all()
 
 
@@ -62,7 +65,7 @@ def run() -> None:
 @processes_option
 @threads_option
 def worker(queues: list[str], processes: int, threads: int) -> None:
-    """Run workers, which talk to SCM."""
+    """Run workers, which carry out commands and call SCM."""
     require_servers()
     leave(
         parts.run_worker(
@@ -73,21 +76,21 @@ def worker(queues: list[str], processes: int, threads: int) -> None:
 
 @run.command()
 def relay() -> None:
-    """Run a relay, which sends what Postgres has for RabbitMQ."""
+    """Run a relay, which publishes the outbox to RabbitMQ."""
     require_servers()
     leave(parts.run_relay(context.settings()))
 
 
 @run.command()
 def ingress() -> None:
-    """Run an ingress, which takes commands of other systems in, and dead letters out of RabbitMQ."""
+    """Run an ingress, which accepts commands of other systems and collects dead letters from RabbitMQ."""
     require_servers()
     leave(parts.run_ingress(context.settings()))
 
 
 @run.command()
 def producer() -> None:
-    """Run the periodic producer: schedules, and the sweep of what should have moved."""
+    """Run the periodic producer: schedules, and the sweep for work whose follow-up was lost."""
     require_tables()
     leave(parts.run_producer(context.settings()))
 
@@ -96,22 +99,23 @@ def producer() -> None:
 @processes_option
 @threads_option
 def all_(processes: int, threads: int) -> None:
-    """Run worker, relay, ingress and producer together, each a process."""
+    """Run worker, relay, ingress and producer together, each as a process of its own."""
     require_servers()
     leave(parts.run_all(context.settings(), processes=processes, threads=threads))
 
 
 def require_servers() -> None:
-    """Say at once that the database or RabbitMQ is not ready. Raises Fault, ServerDownError."""
+    """Check at start-up that the database and RabbitMQ are ready. Raises Fault, ServerDownError."""
     require_tables()
-    # Asked before the part begins to log: a person then reads one line instead of pika's twenty.
+    # Checked before the part starts logging, so that the user reads one line and not pika's twenty.
     parts.reach_rabbit(context.settings())
 
 
 def require_tables() -> None:
-    """Say at once that the database is not ready. Raises Fault."""
+    """Check at start-up that the database is ready. Raises Fault."""
     if behind(context.database()):
-        raise Fault("the database has not the tables of this version: run `certline init`")
+        raise Fault("the database does not have the tables of this version: run `certline init`")
+    # Raises NoSecretKeyError now rather than at the first secret.
     context.vault()
-    # Workers are forked: no connection of this process may be shared with them.
+    # Workers are forked, and a database connection must not be shared between processes.
     context.database().close()

@@ -1,4 +1,4 @@
-"""`certline schedule`: what runs when."""
+"""`certline schedule`: the periodic jobs."""
 
 import rich_click as click
 
@@ -13,12 +13,12 @@ from certline.producers.schedule import run_now
 
 @click.group(cls=Group)
 def schedule() -> None:
-    """What runs when."""
+    """Schedules: list the periodic jobs, or run one now."""
 
 
 @schedule.command("list")
 def list_() -> None:
-    """Schedules by name, with their next and last times."""
+    """List schedules by name, with the next and the last run."""
     with context.database().transaction() as db:
         found, last = schedules(db), last_fired(db)
     rows = [
@@ -30,7 +30,7 @@ def list_() -> None:
         lambda: table(
             ["schedule", "cron", "zone", "on", "next (UTC)", "last (UTC)"],
             rows,
-            empty="There is no schedule: run `certline init`",
+            empty="There are no schedules: run `certline init`",
         ),
     )
 
@@ -38,7 +38,7 @@ def list_() -> None:
 @schedule.command()
 @click.argument("name")
 def run(name: str) -> None:
-    """Run a schedule's job now; its next time stays as it is."""
+    """Run a schedule's job now; its next regular run is not changed."""
     try:
         counts = run_now(
             context.database(), name, context.settings().settle, requested_by=context.person()
@@ -46,6 +46,6 @@ def run(name: str) -> None:
     except KeyError:
         with context.database().transaction() as db:
             known = ", ".join(row.name for row in schedules(db))
-        raise Fault(f"schedule {name!r} is not known; there are: {known}") from None
+        raise Fault(f"schedule {name!r} is not known; known schedules: {known}") from None
     told = ", ".join(f"{count} {what}" for what, count in counts.items())
     answer({"name": name, **counts}, lambda: say(f"{name}: {told}"))

@@ -1,4 +1,4 @@
-"""`certline seal`: a password as it may stand in a message."""
+"""`certline seal`: encryption of a password for use in a message."""
 
 from typing import IO
 
@@ -15,13 +15,13 @@ from certline.cli.ui.output import answer, say
     "--password-file",
     type=click.File(),
     metavar="FILE",
-    help="Its first line is the password, - for standard input; without it, it is asked for.",
+    help="File whose first line is the password, or - for standard input. Default: a prompt.",
 )
 def seal(password_file: IO[str] | None) -> None:
-    """Seal a password for a message, with the line's secret key.
+    """Encrypt a password for use in a message, with the installation's secret key.
 
-    It stands in keystore_password_sealed. Only who has the key can seal, and open again; the same
-    password differs each time.
+    The output is the value of keystore_password_sealed. Only the holder of the key can encrypt and decrypt
+    it; the same password gives a different text each time.
     """
     vault = context.vault()
     secret = password(password_file, "--password-file", "The keystore's password")

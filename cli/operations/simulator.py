@@ -1,4 +1,4 @@
-"""`certline simulator`: SCM as far as the line uses it, on this machine."""
+"""`certline simulator`: the simulator of SCM on this machine."""
 
 from functools import partial
 
@@ -18,7 +18,7 @@ from certline.simulator.server import HOST, PORT, serve
     default=PORT,
     show_default=True,
     metavar="P",
-    help="Port to listen on; 0 takes a free one.",
+    help="Port to listen on; 0 picks a free one.",
 )
 @click.option(
     "--seed-orders",
@@ -26,7 +26,7 @@ from certline.simulator.server import HOST, PORT, serve
     default=0,
     show_default=True,
     metavar="N",
-    help="Orders that it has from the start.",
+    help="How many orders it holds from the start.",
 )
 @click.option(
     "--latency-ms",
@@ -34,7 +34,7 @@ from certline.simulator.server import HOST, PORT, serve
     default=0,
     show_default=True,
     metavar="N",
-    help="How long every call takes.",
+    help="Delay of every response, in milliseconds.",
 )
 @click.option(
     "--issue-after-ms",
@@ -42,7 +42,7 @@ from certline.simulator.server import HOST, PORT, serve
     default=1000,
     show_default=True,
     metavar="N",
-    help="How long after its approval an order is issued.",
+    help="Time from the approval of an order to its issuance, in milliseconds.",
 )
 @click.option("--no-auto-approve", is_flag=True, help="Orders wait for an approval.")
 def simulator(
@@ -54,7 +54,7 @@ def simulator(
     *,
     no_auto_approve: bool,
 ) -> None:
-    """Run a simulator of SCM, with a CA of its own, until Ctrl-C. Its state is in memory."""
+    """Run a simulator of SCM, with its own CA, until Ctrl-C. Its state is kept in memory only."""
     try:
         serve(
             host,
@@ -66,17 +66,17 @@ def simulator(
             announce=announce,
         )
     except OSError as error:
-        raise Fault(f"the simulator can't listen on {host}:{port}: {error.strerror}") from None
+        raise Fault(f"the simulator cannot listen on {host}:{port}: {error.strerror}") from None
 
 
 def announce(url: str) -> None:
-    """Say where it is, and how to use it."""
+    """Print the simulator's address, and how to add an account for it."""
     door = url.removesuffix("/api") + "/_sim"
     document = {"url": url, "door": door, "customer_uri": "demo", "login": "admin"}
     answer(document, partial(_announce, url, door))
 
 
 def _announce(url: str, door: str) -> None:
-    say(f"SCM is simulated at {url}; its control door is {door}. Ctrl-C ends it.")
+    say(f"SCM is simulated at {url}; its control door is {door}. Ctrl-C stops it.")
     say("In another terminal, with the password `secret`:")
     say(f"  certline account add demo --url {url} --customer-uri demo --login admin")

@@ -1,4 +1,4 @@
-"""`certline up` and `certline demo`: the whole line on one machine."""
+"""`certline up` and `certline demo`: all of certline on one machine."""
 
 import rich_click as click
 
@@ -10,11 +10,11 @@ from certline.cli.ui.output import leave, whisper
 
 @click.command(cls=Command)
 def up() -> None:
-    """Run the whole line in this process, without RabbitMQ, until Ctrl-C.
+    """Run all parts of certline in this process, without RabbitMQ, until Ctrl-C.
 
-    What was asked is in the database: a killed `up` loses nothing, the next one goes on.
+    All work is recorded in the database: if `up` is killed, the next one continues it.
     """
-    from certline.producers.in_process import run_up  # noqa: PLC0415  # the demo needs none of it
+    from certline.producers.in_process import run_up  # noqa: PLC0415  # not needed by the demo
 
     require_tables()
     if context.settings().rabbitmq_url is not None:
@@ -24,7 +24,7 @@ def up() -> None:
 
 @click.command(cls=Command)
 def demo() -> None:
-    """Play a certificate's whole life on this machine: simulator, order, licence, export."""
-    from certline.cli.demo.story import play  # noqa: PLC0415  # `up` needs none of it
+    """Demonstrate a certificate's life cycle on this machine, with the simulator in place of SCM."""
+    from certline.cli.demo.story import play  # noqa: PLC0415  # not needed by `up`
 
     leave(play())

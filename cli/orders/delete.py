@@ -1,4 +1,4 @@
-"""`certline order cancel`, `order delete` and `certificate delete`: what is not wanted any more."""
+"""`certline order cancel`, `order delete` and `certificate delete`: withdrawal and deletion."""
 
 import sys
 from typing import Any
@@ -17,19 +17,22 @@ from certline.models.lifecycle.deletion import StillOpenError
 from certline.producers.requests import certificates
 
 HERE_ONLY = (
-    "Only here: SCM keeps what it has, and `certline import` brings it back without its key."
+    "Only certline's copy: SCM keeps its record, and `certline import` restores it without its key."
 )
 
 
 @click.command(cls=Command)
 @click.argument("order_name", metavar="ORDER")
-@click.option("--comments", required=True, metavar="TEXT", help="Why, for SCM; 512 characters.")
+@click.option(
+    "--comments", required=True, metavar="TEXT", help="The reason, for SCM; at most 512 characters."
+)
 @wait_options
 def cancel(order_name: str, *, comments: str, wait: bool, timeout: float | None) -> None:
-    """Take back an order that SCM has not issued.
+    """Cancel an order that SCM has not issued.
 
-    One that was not sent is cancelled at once. Of any other SCM is asked to decline it; where SCM
-    would not, it is never fetched, and comes into review if SCM issues it all the same.
+    An order that was not sent is cancelled at once. For any other, SCM is asked to decline the request; if
+    SCM refuses, the certificate is never fetched, and the order goes to review if SCM issues it all the
+    same.
     """
     with context.database().transaction() as db:
         found = find_order(db, order_name)
@@ -43,12 +46,12 @@ def cancel(order_name: str, *, comments: str, wait: bool, timeout: float | None)
 
 @click.command("delete", cls=Command)
 @click.argument("order_name", metavar="ORDER")
-@click.option("--comments", metavar="TEXT", help="Why; kept in the log.")
-@click.option("--yes", is_flag=True, help="Delete it though it is open, and don't ask.")
+@click.option("--comments", metavar="TEXT", help="The reason, for the audit log.")
+@click.option("--yes", is_flag=True, help="Delete it even if it is still open, without asking.")
 def delete_order(order_name: str, *, comments: str | None, yes: bool) -> None:
-    """Forget an order that brought no certificate, and destroy its private key.
+    """Delete an order that brought no certificate, and destroy its private key.
 
-    Only here: at SCM nothing changes. To take it back there: certline order cancel.
+    Only in certline's database: nothing changes at SCM. To withdraw it there: certline order cancel.
     """
     with context.database().transaction() as db:
         found = find_order(db, order_name)
@@ -57,13 +60,15 @@ def delete_order(order_name: str, *, comments: str | None, yes: bool) -> None:
 
 @click.command("delete", cls=Command)
 @click.argument("name", metavar="CERT")
-@click.option("--comments", metavar="TEXT", help="Why; kept in the log.")
-@click.option("--yes", is_flag=True, help="Delete it though an order of it is open, and don't ask.")
+@click.option("--comments", metavar="TEXT", help="The reason, for the audit log.")
+@click.option(
+    "--yes", is_flag=True, help="Delete it even if an order of it is open, without asking."
+)
 def delete_certificate(name: str, *, comments: str | None, yes: bool) -> None:
-    """Forget a certificate with its renewals and reissues, and destroy their private keys.
+    """Delete a certificate with its renewals and reissues, and destroy their private keys.
 
-    Only here: at SCM nothing changes, and it stays valid unless it is revoked. Its licence is free
-    then, and the oldest held order goes on. On a terminal it asks first.
+    Only in certline's database: nothing changes at SCM, and the certificate stays valid unless it was
+    revoked. Its line becomes free, and the oldest held order goes on. On a terminal it asks first.
     """
     with context.database().transaction() as db:
         found = find_certificate(db, name)
@@ -85,7 +90,7 @@ def _delete(data: dict[str, Any]) -> None:
             context.database(), wanted, requested_by=context.person()
         )
     except StillOpenError as still_open:
-        raise Fault(str(still_open), hint="To delete it all the same: --yes") from None
+        raise Fault(str(still_open), hint="To delete it anyway: --yes") from None
     command = accepted.command
     answer(command_document(command), lambda: _tell(command.result or {}))
 
@@ -95,6 +100,6 @@ def _tell(gone: dict[str, Any]) -> None:
     count = len(gone.get("certificates", []))
     what = f"{count} of its certificates and" if count else "the order and"
     say(
-        f"Deleted here: {gone['common_name']}, {what} {keys} private key{'' if keys == 1 else 's'}."
+        f"Deleted from certline: {gone['common_name']}, {what} {keys} private key{'' if keys == 1 else 's'}."
     )
     whisper(HERE_ONLY)

@@ -1,4 +1,4 @@
-"""The lists that people use: orders, certificates, commands, dead letters."""
+"""The list commands of orders, certificates, commands and dead letters."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -49,7 +49,7 @@ from certline.models.states import OPEN
 
 
 def with_account(columns: list[Column[Any]], names: Mapping[int, str]) -> list[Column[Any]]:
-    """The columns of a list, with the account's where there are several."""
+    """Return a list's columns, with the account as the third one if there are several accounts."""
     if len(names) < 2:
         return columns
     account = Column[Any]("account", lambda row: names[row.account_id], rank=1, may_be_cut=True)
@@ -70,13 +70,13 @@ ORDERS = [
 
 @click.command("list", cls=Listing)
 @status_option(status.value for status in OrderStatus)
-@click.option("--open", "still_open", is_flag=True, help="Only those that have not ended.")
+@click.option("--open", "still_open", is_flag=True, help="Only orders that have not ended.")
 @place_options
 @view_options("created", "changed", "name")
 def orders(
     *, statuses: tuple[str, ...], still_open: bool, name: str | None, view: View, **given: Any
 ) -> None:
-    """Orders, the newest first."""
+    """List orders, the newest first."""
     if still_open and statuses:
         raise click.UsageError("--open and --status do not go together")
     states = tuple(status.value for status in OPEN) if still_open else statuses
@@ -89,7 +89,7 @@ def orders(
         find=find_order,
         document=order_document,
         columns=with_account(ORDERS, names),
-        empty="There are no orders yet. The first: certline order create --help"
+        empty="There are no orders yet. To place one: certline order create --help"
         if wanted == Narrowing()
         else "There is no such order.",
     )
@@ -116,7 +116,7 @@ CERTIFICATES = [
 
 @click.command("list", cls=Listing)
 @status_option(status.value for status in CertificateStatus)
-@days("--expires-within", "Only active ones that expire within so many days.")
+@days("--expires-within", "Only active certificates that expire within this many days.")
 @place_options
 @view_options("expires", "name", "stored")
 def certificates(
@@ -127,7 +127,7 @@ def certificates(
     view: View,
     **given: Any,
 ) -> None:
-    """Certificates, the one that expires first on top."""
+    """List certificates, those that expire first on top."""
     with context.database().transaction() as db:
         wanted = Narrowing(
             statuses=statuses, expires_within=expires_within, name=name, **places(db, **given)
@@ -139,7 +139,7 @@ def certificates(
         find=find_certificate,
         document=certificate_document,
         columns=with_account(CERTIFICATES, names),
-        empty="No certificate is stored yet. How orders stand: certline order list"
+        empty="No certificate is stored yet. To list the orders: certline order list"
         if wanted == Narrowing()
         else "There is no such certificate.",
     )
@@ -150,7 +150,7 @@ COMMANDS = [
     Column[Command]("type", lambda row: row.type),
     Column[Command]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
     Column[Command]("subject", lambda row: row.subject, rank=1),
-    Column[Command]("asked (UTC)", lambda row: minute(row.created_at), rank=2),
+    Column[Command]("requested (UTC)", lambda row: minute(row.created_at), rank=2),
     Column[Command]("by", lambda row: row.requested_by, rank=3, may_be_cut=True),
     Column[Command]("error", lambda row: row.error, rank=4, may_be_cut=True),
 ]
@@ -165,12 +165,12 @@ COMMANDS = [
     type=click.Choice([kind.value for kind in CommandType]),
     help="Only commands of this type; repeatable.",
 )
-@click.option("--subject", metavar="ID", help="Only those about this order or certificate.")
+@click.option("--subject", metavar="ID", help="Only commands about this order or certificate.")
 @view_options("created")
 def commands(
     *, statuses: tuple[str, ...], types: tuple[str, ...], subject: str | None, view: View
 ) -> None:
-    """Commands, the newest first."""
+    """List commands, the newest first."""
     wanted = Narrowing(statuses=statuses, types=types, subject=subject)
     show_pages(
         commands_listed(wanted),
@@ -178,7 +178,7 @@ def commands(
         find=find_command,
         document=command_document,
         columns=COMMANDS,
-        empty="Nothing has been asked yet. Begin with: certline sync --wait"
+        empty="There are no commands yet. Start with: certline sync --wait"
         if wanted == Narrowing()
         else "There is no such command.",
     )
@@ -188,16 +188,16 @@ LETTERS = [
     Column[DeadLetter]("letter", lambda row: row.id),
     Column[DeadLetter]("from", lambda row: row.source, rank=2, may_be_cut=True),
     Column[DeadLetter]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
-    Column[DeadLetter]("came (UTC)", lambda row: minute(row.received_at), rank=1),
+    Column[DeadLetter]("received (UTC)", lambda row: minute(row.received_at), rank=1),
     Column[DeadLetter]("why", lambda row: row.reason[:200], may_be_cut=True),
 ]
 
 
 @click.command("list", cls=Listing)
-@click.option("--all", "every", is_flag=True, help="Those that were replayed or dropped, too.")
+@click.option("--all", "every", is_flag=True, help="Also those that were replayed or dropped.")
 @view_options("came")
 def dead_letters(*, every: bool, view: View) -> None:
-    """Dead letters that wait for a decision, the newest first."""
+    """List dead letters that wait for a decision, the newest first."""
     states = () if every else (DeadLetterStatus.WAITING.value,)
     show_pages(
         dead_letters_listed(Narrowing(statuses=states)),
@@ -205,5 +205,5 @@ def dead_letters(*, every: bool, view: View) -> None:
         find=find_dead_letter,
         document=dead_letter_document,
         columns=LETTERS,
-        empty="There is no dead letter." if every else "No dead letter waits.",
+        empty="There are no dead letters." if every else "No dead letter waits for a decision.",
     )

@@ -1,4 +1,4 @@
-"""`certline order`: what is asked of SCM."""
+"""`certline order`: orders of certificates at SCM."""
 
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,19 @@ from certline.workers.ordering.placement import make_key
 
 @click.group(cls=Group)
 def order() -> None:
-    """Certificates that are ordered.
+    """Orders: place, list, poll, resolve, cancel and delete them.
 
-    ORDER is the id that certline gave, or `scm:SSLID` with SCM's.
+    ORDER is certline's id of the order, or `scm:SSLID` with SCM's id.
     """
 
 
 @order.command()
-@click.option("--common-name", required=True, metavar="CN", help="The certificate's first name.")
-@click.option("--san", "sans", multiple=True, metavar="NAME", help="A further name; repeatable.")
+@click.option(
+    "--common-name", required=True, metavar="CN", help="The common name of the certificate."
+)
+@click.option(
+    "--san", "sans", multiple=True, metavar="NAME", help="A further DNS name; repeatable."
+)
 @click.option(
     "--organization", required=True, metavar="ID|NAME", help="Organisation or department at SCM."
 )
@@ -45,13 +49,13 @@ def order() -> None:
     "--key-algorithm",
     type=click.Choice(["RSA", "EC"], case_sensitive=False),
     metavar="RSA|EC",
-    help="Unless said otherwise RSA, or what the profile allows.",
+    help="Default: RSA, or what the profile allows.",
 )
 @click.option(
     "--key-size",
     type=click.Choice(["2048", "3072", "4096", "P-256", "P-384"], case_sensitive=False),
     metavar="2048|3072|4096|P-256|P-384",
-    help="Unless said otherwise 2048 for RSA and P-256 for EC, or what the profile allows.",
+    help="Default: 2048 for RSA and P-256 for EC, or what the profile allows.",
 )
 @click.option(
     "--keystore-type",
@@ -59,21 +63,23 @@ def order() -> None:
     metavar="PKCS12|JKS|PEM",
     default="PKCS12",
     show_default=True,
-    help="How the certificate will be exported.",
+    help="The format in which the certificate will be exported.",
 )
 @click.option(
     "--keystore-password-file",
     type=click.File(),
     metavar="FILE",
-    help="First line: the keystore's password. Without it one is made.",
+    help="File whose first line is the keystore's password. Default: a generated one.",
 )
-@click.option("--comments", default="", metavar="TEXT", help="A comment for SCM, 1,024 characters.")
+@click.option(
+    "--comments", default="", metavar="TEXT", help="A comment for SCM, at most 1,024 characters."
+)
 @click.option(
     "--external-requester",
     "external_requesters",
     multiple=True,
     metavar="MAIL",
-    help="Somebody whom SCM tells too; repeatable.",
+    help="An email address that SCM notifies too; repeatable.",
 )
 @click.option(
     "--custom-field",
@@ -87,25 +93,27 @@ def order() -> None:
     "--csr",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A signing request of your own, in PEM; its key then stays with you.",
+    help="Your own certificate signing request, in PEM; its key stays with you.",
 )
-@click.option("--account", metavar="NAME", help="Needed where there are several accounts.")
+@click.option("--account", metavar="NAME", help="Required if there are several accounts.")
 @click.option(
     "--command-id",
     metavar="UUID",
     callback=uuid_text,
-    help="Your own id of this intent: given twice, it is one order.",
+    help="Your own id for this command; repeating it does not place a second order.",
 )
-@click.option("--again", is_flag=True, help="A second one on purpose, where the same is on order.")
-@click.option("--dry-run", is_flag=True, help="Only check; place nothing.")
+@click.option(
+    "--again", is_flag=True, help="Place a second order even if the same is already on order."
+)
+@click.option("--dry-run", is_flag=True, help="Only check the order; place nothing.")
 @wait_options
 def create(
     *, command_id: str | None, dry_run: bool, wait: bool, timeout: float | None, **given: Any
 ) -> None:
-    """Order a certificate: make its key and CSR, store them, and have SCM asked once.
+    """Order a certificate: generate its key and CSR, store them, and request it from SCM exactly once.
 
-    Where the same (account, organisation, profile, names) is on order already, that order is named
-    and nothing is placed: exit 4, or with --wait that order is waited for.
+    If the same certificate (account, organisation, profile, names) is already on order, that order is
+    reported and nothing is placed: exit 4, or with --wait the existing order is waited for.
     """
     wanted = _wanted(**given)
     if dry_run:
@@ -121,7 +129,7 @@ def create(
     for warning in accepted.warnings:
         whisper(f"warning: {warning}")
     if not accepted.new:
-        whisper("This command was accepted before; nothing was placed anew.")
+        whisper("This command was accepted before; nothing was placed again.")
     if accepted.already is not None:
         _already(accepted.command, accepted.already, wait=wait, timeout=timeout)
         return
@@ -134,7 +142,7 @@ def _already(command: Command, open_one: Order, *, wait: bool, timeout: float | 
     at_scm = "" if open_one.scm_id is None else f", sslId {open_one.scm_id}"
     whisper(
         f"{open_one.common_name} is already ordered as {open_one.id} ({open_one.status}{at_scm}); "
-        "a second one on purpose: --again"
+        "to place a second one: --again"
     )
     if (wait or timeout is not None) and open_one.command_id is not None:
         with context.database().transaction() as db:
@@ -162,7 +170,7 @@ def _wanted(
         data[name] = list(data[name])
     if csr is not None:
         if key_algorithm or key_size:
-            raise click.UsageError("--csr brings its own key: leave out the key's options")
+            raise click.UsageError("--csr has its own key: omit --key-algorithm and --key-size")
         data["csr"] = whole(csr, "--csr")
     else:
         data["key_algorithm"], data["key_size"] = requests.key_of(
@@ -174,6 +182,7 @@ def _wanted(
         )
     if keystore_password_file is not None:
         password = first_line(keystore_password_file, "--keystore-password-file")
+        # The payload is stored with the command, so the password enters it encrypted.
         data["keystore_password_sealed"] = context.vault().seal(password.encode()).decode()
     wanted = read_payload("order", data)
     assert isinstance(wanted, OrderCommand)  # noqa: S101  # for mypy: the name says so
@@ -183,7 +192,7 @@ def _wanted(
 def _check_only(wanted: OrderCommand) -> None:
     warnings = requests.check_order(context.database(), wanted)
     if wanted.csr is not None:
-        make_key(wanted, context.vault())  # reads the request; makes nothing
+        make_key(wanted, context.vault())  # validates the CSR; generates nothing
     for warning in warnings:
         whisper(f"warning: {warning}")
     answer(
@@ -195,7 +204,7 @@ def _check_only(wanted: OrderCommand) -> None:
 @order.command()
 @click.argument("order_name", metavar="ORDER")
 def show(order_name: str) -> None:
-    """Everything about one order, and what happened to it."""
+    """Show everything about one order, with its history."""
     with context.database().transaction() as db:
         found = find_order(db, order_name)
         events = history(db, found.id)
@@ -207,9 +216,9 @@ def show(order_name: str) -> None:
 @click.option("--all", "every", is_flag=True, help="Every order that SCM has not issued yet.")
 @wait_options
 def poll(order_names: tuple[str, ...], *, every: bool, wait: bool, timeout: float | None) -> None:
-    """Ask SCM now how orders stand; exit 4 where none is pending."""
+    """Poll SCM for the status of orders now. Exits 4 if none is pending."""
     if every == bool(order_names):
-        raise click.UsageError("name the orders, or say --all")
+        raise click.UsageError("name the orders, or use --all")
     with context.database().transaction() as db:
         named = (
             orders(db, [OrderStatus.PENDING])
@@ -218,7 +227,7 @@ def poll(order_names: tuple[str, ...], *, every: bool, wait: bool, timeout: floa
         )
     for row in named:
         if row.status is not OrderStatus.PENDING:
-            whisper(f"order {row.id} is {row.status}: there is nothing to ask")
+            whisper(f"order {row.id} is {row.status}: there is nothing to poll")
     polls = requests.request_polls(context.database(), [row.id for row in named])
     if not polls:
         answer([], lambda: say("No order is pending."))

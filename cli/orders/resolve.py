@@ -1,4 +1,4 @@
-"""`certline order resolve`: a person decides what no rule can."""
+"""`certline order resolve`: an operator's decision about an order in review."""
 
 import sys
 
@@ -21,12 +21,16 @@ from certline.producers.requests import order_review
     "--adopt",
     type=click.IntRange(min=1),
     metavar="SSLID",
-    help="This record of SCM's is the order: ask for it and fetch it.",
+    help="This record at SCM is the order: poll it and fetch its certificate.",
 )
-@click.option("--resend", is_flag=True, help="SCM has not got it: send it once more.")
-@click.option("--reject", is_flag=True, help="Give it up. What SCM may hold stays there.")
-@click.option("--comments", metavar="TEXT", help="Why; kept in the log.")
-@click.option("--yes", is_flag=True, help="Don't ask before a second order.")
+@click.option("--resend", is_flag=True, help="SCM does not have it: send it again.")
+@click.option(
+    "--reject", is_flag=True, help="Give the order up. Anything that SCM may hold stays there."
+)
+@click.option("--comments", metavar="TEXT", help="The reason, for the audit log.")
+@click.option(
+    "--yes", is_flag=True, help="Send it again without asking, even if SCM may hold it already."
+)
 def resolve(
     order_name: str,
     *,
@@ -36,7 +40,10 @@ def resolve(
     comments: str | None,
     yes: bool,
 ) -> None:
-    """Decide an order in review. Without an option: what was asked, beside what SCM shows; exit 3."""
+    """Decide about an order in review.
+
+    Without an option, show the order beside the records that SCM has, and exit 3.
+    """
     chosen = [adopt is not None, resend, reject].count(True)
     if chosen > 1:
         raise click.UsageError("choose one of --adopt, --resend and --reject")
@@ -53,7 +60,7 @@ def resolve(
         decided = order_review.send_again(database, found.id, who=who, why=comments)
     elif adopt is not None:
         decided = order_review.adopt(database, found.id, adopt, who=who, why=comments)
-    else:  # an order that isn't in review is refused, whatever was chosen
+    else:  # --reject; or no option, and an order not in review, which this call refuses
         decided = order_review.reject(database, found.id, who=who, why=comments)
     answer(
         order_document(decided),
@@ -62,10 +69,11 @@ def resolve(
 
 
 def _make_sure(at_scm: list[int], *, yes: bool) -> None:
+    """Ask before a second order at SCM is risked; without a terminal require --yes."""
     if not at_scm or yes:
         return
     ids = ", ".join(map(str, at_scm))
     warning = f"SCM may hold it as {ids}; sending it again may make a second order."
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{warning} Say --yes to do it all the same.")
+        raise click.UsageError(f"{warning} Use --yes to send it anyway.")
     click.confirm(f"{warning} Go on?", abort=True, err=True)

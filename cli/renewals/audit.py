@@ -1,4 +1,4 @@
-"""`certline auto-renew audit`: each run, and what it decided."""
+"""`certline auto-renew audit`: the runs of auto-renewal and their decisions."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from certline.models.renewals.runs import (
     runs_since,
 )
 
-# Runs that are shown where nobody says since when.
+# Runs shown without --since, at most.
 USUAL = 30
 
 
@@ -30,7 +30,7 @@ USUAL = 30
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),
     metavar="DATE",
-    help=f"Runs since then (UTC); unless said otherwise the last {USUAL}.",
+    help=f"Only runs since this time (UTC); default: the last {USUAL} runs.",
 )
 @click.option(
     "--decision",
@@ -39,11 +39,11 @@ USUAL = 30
     type=click.Choice([decision.value for decision in Decision]),
     help="Only these decisions; repeatable.",
 )
-@click.option("--certificate", metavar="CERT", help="Only what was decided about this certificate.")
+@click.option("--certificate", metavar="CERT", help="Only decisions about this certificate.")
 def audit(*, since: datetime | None, decisions: tuple[str, ...], certificate: str | None) -> None:
-    """Runs with their counts, and what they decided about each certificate; the newest first.
+    """Show runs with their counts and their decision about each certificate, the newest first.
 
-    A renewal that came to nothing after its run had ended counts as failed.
+    A renewal that failed after its run had ended counts as failed.
     """
     from_then = None if since is None else since.replace(tzinfo=UTC)
     with context.database().transaction() as db:
@@ -55,7 +55,7 @@ def audit(*, since: datetime | None, decisions: tuple[str, ...], certificate: st
             db,
             ids,
             decisions=[Decision(word) for word in decisions],
-            # One that was deleted is still in the audit, under its id.
+            # A deleted certificate is still in these records, under its id.
             certificate_id=found.id if found else certificate,
         )
     narrowed = bool(decisions or certificate)
@@ -72,7 +72,7 @@ def audit(*, since: datetime | None, decisions: tuple[str, ...], certificate: st
 
 
 def run_document(run: AutoRenewRun, counts: Counter[Decision]) -> dict[str, Any]:
-    """A run with its counts."""
+    """Return a run with its counts."""
     return {
         "id": run.id,
         "requested_by": run.requested_by,
@@ -85,7 +85,7 @@ def run_document(run: AutoRenewRun, counts: Counter[Decision]) -> dict[str, Any]
 
 
 def decision_document(each: Decided) -> dict[str, Any]:
-    """What was decided about one certificate, and what came of it."""
+    """Return the decision about one certificate, and its outcome."""
     row = each.row
     return {
         "certificate": row.certificate_id,
@@ -107,7 +107,7 @@ def _people(
     runs: list[AutoRenewRun], counts: dict[str, Counter[Decision]], decided: list[Decided]
 ) -> None:
     if not runs:
-        say("There is no such run. By hand: certline auto-renew run")
+        say("There is no such run. To run it now: certline auto-renew run")
         return
     print_grid(
         [

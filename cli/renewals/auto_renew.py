@@ -1,4 +1,4 @@
-"""`certline auto-renew`: certificates that are renewed by themselves."""
+"""`certline auto-renew`: automatic renewal, its settings and its runs."""
 
 import time
 from typing import Any
@@ -36,22 +36,21 @@ from certline.models.schedule import Schedule
 from certline.producers.renewals import settings as renewal_settings
 from certline.producers.renewals.auto_renew import go_on
 
-# Seconds between two looks at a run that a producer is at.
+# Seconds between two checks of a run that a producer is working on.
 LOOK_EVERY = 0.2
 
 
 @click.group("auto-renew", cls=Group)
 def auto_renew() -> None:
-    """Certificates that are renewed by themselves: which, when, and what was decided.
+    """Automatic renewal: which certificates, when, and what was decided.
 
-    A third of its lifetime before its end a certificate is renewed, or fewer days before, as
-    `enable` says.
+    A certificate is renewed when a third of its lifetime is left, or later if `enable` names fewer days.
     """
 
 
 @auto_renew.command()
 def show() -> None:
-    """For which accounts it is on, what is selected, and how the last run went."""
+    """Show the accounts for which it is on, the selection, and the result of the last run."""
     with context.database().transaction() as db:
         names = {account.id: account.name for account in accounts(db, removed=True)}
         settings = [
@@ -79,17 +78,17 @@ def show() -> None:
     required=True,
     type=click.IntRange(1, 3650),
     metavar="N",
-    help="So many days before the expiry, and never more than a third of the lifetime.",
+    help="Renew this many days before the expiry, but never earlier than in the last third of the lifetime.",
 )
 @click.option(
     "--cap",
     type=click.IntRange(1),
     metavar="N",
-    help="So many renewals a day at most; unless said otherwise twice the even load.",
+    help="At most this many renewals per day; default: twice the even load.",
 )
-@click.option("--account", metavar="NAME", help="Only for this account; else for all.")
+@click.option("--account", metavar="NAME", help="Only for this account; default: all accounts.")
 def enable(*, days: int, cap: int | None, account: str | None) -> None:
-    """Switch it on, or change its days. Which certificates it is for: auto-renew select."""
+    """Switch automatic renewal on, or change its days. To select certificates: auto-renew select."""
     with context.database().transaction() as db:
         chosen = _accounts(db, account)
         renewal_settings.enable(db, chosen, days=days, cap=cap, who=context.person())
@@ -112,39 +111,40 @@ def enable(*, days: int, cap: int | None, account: str | None) -> None:
 
 
 @auto_renew.command()
-@click.option("--account", metavar="NAME", help="Only for this account; else for all.")
+@click.option("--account", metavar="NAME", help="Only for this account; default: all accounts.")
 def disable(*, account: str | None) -> None:
-    """Switch it off. What is selected stays selected; renewals that were asked for go on."""
+    """Switch automatic renewal off. The selection is kept, and renewals already requested go on."""
     with context.database().transaction() as db:
         chosen = _accounts(db, account)
         off = renewal_settings.disable(db, chosen, who=context.person())
         names = {each.id: each.name for each in chosen}
         documents = [_setting_document(db, each, names[each.account_id]) for each in off]
-    answer(documents, lambda: _tell_settings(documents, empty="It was not on."))
+    answer(documents, lambda: _tell_settings(documents, empty="Auto-renewal was not on."))
     if not documents:
         leave(NOTHING)
 
 
 @auto_renew.command()
 def run() -> None:
-    """Run it now, as the producer does daily, and say what was decided."""
+    """Run automatic renewal now, as the producer does daily, and report the decisions."""
     with context.database().transaction() as db:
         is_on = any(setting.enabled for setting in settings_of_all(db))
+        # If a run is still open, this joins it: there is only one at a time.
         begun = begin_run(db, requested_by=context.person()).id
     while not _ended(begun):
         if not go_on(context.database()):
-            time.sleep(LOOK_EVERY)  # a producer is at it
+            time.sleep(LOOK_EVERY)  # a producer is working on the same run
     with context.database().transaction() as db:
         done = db.get_one(AutoRenewRun, begun)
         counts = counts_of(db, [begun])[begun]
     document = run_document(done, counts)
     answer(document, lambda: facts({key: value for key, value in document.items() if key != "id"}))
     if not is_on:
-        whisper("Auto-renewal is off: certline auto-renew enable --days 30")
+        whisper("Auto-renewal is off. To switch it on: certline auto-renew enable --days 30")
     if counts[Decision.RENEWED]:
-        whisper("The renewals run in the background: certline auto-renew audit")
+        whisper("The renewals run in the background. Their outcome: certline auto-renew audit")
     elif counts[Decision.REFUSED] or counts[Decision.HELD]:
-        whisper("Why: certline auto-renew audit")
+        whisper("For the reasons: certline auto-renew audit")
         leave(WAITS)
     else:
         leave(NOTHING)
@@ -164,7 +164,7 @@ def _ended(run_id: str) -> bool:
 def _accounts(db: Session, name: str | None) -> list[Account]:
     found = accounts(db) if name is None else [find_account(db, name)]
     if not found:
-        raise Fault("there is no account yet", hint="The first: certline account add --help")
+        raise Fault("there is no account yet", hint="To add one: certline account add --help")
     return found
 
 
@@ -186,20 +186,20 @@ def _setting_document(db: Session, setting: AutoRenewSetting, account: str) -> d
 
 def _tell_settings(documents: list[dict[str, Any]], *, empty: str = "") -> None:
     table(
-        ["account", "on", "days before", "cap a day", "selected", "even load a day", "by"],
+        ["account", "on", "days before", "cap per day", "selected", "even load per day", "by"],
         [
             (
                 each["account"],
                 each["enabled"],
                 each["days"],
-                each["cap_per_day"] if each["cap_is_named"] else f"{each['cap_per_day']} (usual)",
+                each["cap_per_day"] if each["cap_is_named"] else f"{each['cap_per_day']} (default)",
                 each["selected"],
                 each["even_load"],
                 each["changed_by"],
             )
             for each in documents
         ],
-        empty=empty or "There is no account yet: certline account add --help",
+        empty=empty or "There is no account yet. To add one: certline account add --help",
     )
 
 
@@ -219,7 +219,7 @@ def _show(document: dict[str, Any], schedule: Schedule | None, last: AutoRenewRu
             )
             for each in document["rules"]
         ],
-        empty="There is no rule; only what was selected one by one counts.",
+        empty="There are no rules; only certificates selected one by one are renewed.",
     )
     say("")
     ran = document["last_run"] or {}

@@ -1,4 +1,4 @@
-"""`certline auto-renew plan`: what will be renewed on which day, and what if lifetimes were shorter."""
+"""`certline auto-renew plan`: the renewals of each day ahead, and forecasts for shorter lifetimes."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -19,14 +19,14 @@ from certline.models.renewals.selection import settings_of_all
 from certline.producers.renewals.eligibility import foreseen
 from certline.producers.renewals.settings import outlooks
 
-# Characters of the longest bar, names that are shown beside it, and reasons that are shown.
+# Characters of the longest bar; names shown beside it; reasons shown, at most.
 BAR, NAMED, REFUSALS = 30, 2, 10
-# A bar in a terminal.
+# The character that bars are made of.
 BLOCK = "█"
 
 
 class Planned(NamedTuple):
-    """A certificate that is to be renewed on a day; `objection` is why it would be refused then."""
+    """A certificate with the day of its renewal; `objection`: why the renewal would be refused that day."""
 
     day: date
     account: str
@@ -41,7 +41,7 @@ class Planned(NamedTuple):
     default=30,
     show_default=True,
     metavar="N",
-    help="So many days ahead.",
+    help="How many days ahead to plan.",
 )
 @click.option(
     "--what-if",
@@ -49,10 +49,10 @@ class Planned(NamedTuple):
     multiple=True,
     type=click.IntRange(1, 400),
     metavar="47|100|200",
-    help="Also a year in which every new certificate lives so many days; repeatable.",
+    help="Also forecast a year in which new certificates are valid for this many days; repeatable.",
 )
 def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
-    """What will be renewed on which day; the peaks are named. Nothing is changed."""
+    """Show what will be renewed on which day, and the peaks. Changes nothing."""
     settings = context.settings()
     with context.database().transaction() as db:
         found = outlooks(db)
@@ -62,6 +62,8 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
         ]
         is_on = any(setting.enabled for setting in settings_of_all(db))
     near.sort(key=lambda row: (row.day, row.selected.common_name))
+    # Every day is present, with 0 if nothing is planned: the table and the mean behind the peaks
+    # need all days.
     counts = Counter({today + timedelta(days=number): 0 for number in range(days)})
     counts.update(row.day for row in near)
     high = peaks(counts)
@@ -99,17 +101,17 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
     answer(document, lambda: _people(counts, near, high, what_if, found))
     if late:
         whisper(
-            f"warning: the cap is too small for {len(late)} certificates: they are renewed after "
-            "their wanted date (certline auto-renew enable --cap N)"
+            f"warning: the cap is too small for {len(late)} certificates: they will be renewed later "
+            "than wanted. To raise it: certline auto-renew enable --cap N"
         )
     if not is_on:
         whisper(
-            "Auto-renewal is off, so nothing of this happens: certline auto-renew enable --days 30"
+            "Auto-renewal is off, so none of this will happen: certline auto-renew enable --days 30"
         )
 
 
 def _planned(db: Session, ahead: Outlook, last: date) -> list[Planned]:
-    """Those of an account whose day comes until then."""
+    """Return an account's certificates that are to be renewed up to and including `last`."""
     soon = [each for each in ahead.selected if ahead.planned.get(each.id, date.max) <= last]
     if not soon:
         return []
@@ -166,21 +168,21 @@ def _people(
     if high:
         say("\nPeaks: " + ", ".join(f"{day} ({counts[day]})" for day in high))
     going = sum(len(ahead.going) for ahead in found)
-    say(f"\nRenewals in {len(counts)} days: {sum(counts.values())}; on their way already: {going}.")
+    say(f"\nRenewals in {len(counts)} days: {sum(counts.values())}; already in progress: {going}.")
     refused = [row for row in near if row.objection is not None]
     if refused:
-        say(f"\nWould be refused, as far as it is known today: {len(refused)}")
+        say(f"\nWould be refused, as far as is known today: {len(refused)}")
         _refusals(refused)
     if what_if:
-        say("\nA year in which each new certificate lives so many days:")
+        say("\nForecast for a year, by the lifetime of new certificates in days:")
         table(
             [
                 "lifetime",
-                "orders a day",
+                "orders per day",
                 "peak",
-                "orders then",
+                "orders at peak",
                 "licence units",
-                "SCM calls in its busiest hour",
+                "SCM calls in the busiest hour",
                 "limit",
                 "minutes for the peak",
             ],
@@ -202,7 +204,7 @@ def _people(
 
 
 def _refusals(refused: list[Planned]) -> None:
-    """Each reason once: since which day, for how many, and why."""
+    """Print each reason once: the first day, how many certificates, some names."""
     alike: dict[str | None, list[Planned]] = {}
     for row in refused:
         alike.setdefault(row.objection, []).append(row)
@@ -212,10 +214,11 @@ def _refusals(refused: list[Planned]) -> None:
     ]
     table(["from", "certificates", "names", "why"], rows[:REFUSALS], empty="")
     if len(rows) > REFUSALS:
-        say(f"… and {len(rows) - REFUSALS} more reasons; --json has them all.")
+        say(f"… and {len(rows) - REFUSALS} more reasons; --json lists all of them.")
 
 
 def _bar(count: int, highest: int) -> str:
+    # Rounded up, so that a day with a single renewal still shows a bar.
     return BLOCK * -(-count * BAR // max(1, highest))
 
 

@@ -1,4 +1,4 @@
-"""`certline renewal`: batches of renewals, which `certline certificate renew` begins."""
+"""`certline renewal`: batches of renewals, which `certline certificate renew` starts."""
 
 import rich_click as click
 
@@ -22,15 +22,15 @@ from certline.producers.renewals import batches as renewing_many
 
 @click.group(cls=Group)
 def renewal() -> None:
-    """Many renewals at once: how far they are; paused, resumed and cancelled.
+    """Batches of renewals: show their progress, pause, resume or cancel them.
 
-    A batch begins with `certline certificate renew` and filters, --file or --pace.
+    `certline certificate renew` with filters, --file or --pace starts a batch.
     """
 
 
 @renewal.command("list")
 def list_() -> None:
-    """Batches, the newest first."""
+    """List batches, the newest first."""
     with context.database().transaction() as db:
         found = [standing_of(db, batch) for batch in batches(db)]
     rows = [
@@ -40,9 +40,9 @@ def list_() -> None:
     answer(
         [batch_document(now) for now in found],
         lambda: table(
-            ["batch", "status", "begun (UTC)", "progress"],
+            ["batch", "status", "started (UTC)", "progress"],
             rows,
-            empty="There is no batch yet. The first: certline certificate renew --help",
+            empty="There are no batches yet. To start one: certline certificate renew --help",
         ),
     )
 
@@ -50,7 +50,7 @@ def list_() -> None:
 @renewal.command()
 @click.argument("name", metavar="BATCH")
 def show(name: str) -> None:
-    """One batch: how far it is, when it ends, and what failed, with the reason."""
+    """Show one batch: its progress, its expected end, and what failed and why."""
     with context.database().transaction() as db:
         found = find_batch(db, name)
     answer_batch(found.id)
@@ -59,7 +59,7 @@ def show(name: str) -> None:
 @renewal.command()
 @click.argument("name", metavar="BATCH")
 def pause(name: str) -> None:
-    """Send nothing more of a batch until it is resumed. What was released goes on."""
+    """Pause a batch: nothing more is sent until it is resumed. Renewals already released go on."""
     with context.database().transaction() as db:
         found = find_batch(db, name)
     if not renewing_many.pause(context.database(), found.id, who=context.person()):
@@ -69,9 +69,11 @@ def pause(name: str) -> None:
 
 @renewal.command()
 @click.argument("name", metavar="BATCH")
-@click.option("--pace", type=Pace(), metavar="N/h", help="From now on so many an hour.")
+@click.option(
+    "--pace", type=Pace(), metavar="N/h", help="The new pace: at most this many per hour."
+)
 def resume(name: str, *, pace: int | None) -> None:
-    """Go on with a paused batch; with --pace also change how fast one goes on."""
+    """Resume a paused batch. With --pace, change the pace; this also works for a running batch."""
     with context.database().transaction() as db:
         found = find_batch(db, name)
     if not renewing_many.resume(context.database(), found.id, pace=pace, who=context.person()):
@@ -82,13 +84,13 @@ def resume(name: str, *, pace: int | None) -> None:
 @renewal.command()
 @click.argument("name", metavar="BATCH")
 def cancel(name: str) -> None:
-    """Give up what of a batch waits for its turn. What was released goes on."""
+    """Cancel the renewals of a batch that wait for their turn. Those already released go on."""
     with context.database().transaction() as db:
         found = find_batch(db, name)
     if not renewing_many.cancel(context.database(), found.id, who=context.person()):
         raise Fault(
             f"batch {found.id} has nothing left that waits for its turn",
-            hint="An order that was placed already: certline order cancel --help",
+            hint="To cancel an order that was already placed: certline order cancel --help",
             code=NOTHING,
         )
     answer_batch(found.id)
@@ -100,10 +102,10 @@ def cancel(name: str) -> None:
     "--timeout",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="Stay no longer than this, then exit 5. The batch goes on.",
+    help="Wait at most this long, then exit 5. The batch goes on.",
 )
 def wait(name: str, *, timeout: float | None) -> None:
-    """Stay until a batch has ended, with progress."""
+    """Wait until a batch has ended, and show its progress."""
     with context.database().transaction() as db:
         found = find_batch(db, name)
     code = wait_for_batch(context.database(), found.id, timeout)

@@ -1,4 +1,4 @@
-"""`certline auto-renew select` and `deselect`: which certificates are renewed by themselves."""
+"""`certline auto-renew select` and `deselect`: the certificates selected for automatic renewal."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,13 +20,13 @@ from certline.producers.renewals import settings
 
 
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """CERT… and the options that name certificates together."""
+    """Add the argument CERT… and the options that name certificates by what they have in common."""
     for option in (
         click.option("--account", metavar="NAME", help="Only of this account."),
         click.option(
-            "--name", metavar="PATTERN", help="Names like this; * stands for any characters."
+            "--name", metavar="PATTERN", help="Names that match; * stands for any characters."
         ),
-        click.option("--profile", metavar="ID|NAME", help="Of this certificate profile."),
+        click.option("--profile", metavar="ID|NAME", help="With this certificate profile."),
         click.option(
             "--organization", metavar="ID|NAME", help="Of this organisation or department."
         ),
@@ -43,10 +43,10 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--days",
     type=click.IntRange(1, 3650),
     metavar="N",
-    help="For these, in place of what enable said; with single certificates only.",
+    help="Days before the expiry for these certificates, in place of the account's; only with CERT.",
 )
 def select(*, names: tuple[str, ...], days: int | None, **given: Any) -> None:
-    """Select certificates one by one, or by a rule that also holds for those that come later."""
+    """Select certificates one by one, or by a rule that also covers future certificates."""
     _require_one_way(names, given)
     with context.database().transaction() as db:
         if names:
@@ -55,21 +55,23 @@ def select(*, names: tuple[str, ...], days: int | None, **given: Any) -> None:
             documents = [_choice_document(each, selected=True, days=days) for each in found]
         else:
             if days is not None:
-                raise click.UsageError("--days is for single certificates; enable --days for all")
+                raise click.UsageError(
+                    "--days works only with CERT; for all certificates: certline auto-renew enable --days N"
+                )
             documents = []
             for rule in _rules(db, given):
                 stored, new = settings.add_rule(db, rule, who=context.person())
                 if new:
                     documents.append(rule_document(stored, _names(db)))
-    _tell_selection(documents, "selected", empty="That is selected already.")
+    _tell_selection(documents, "selected", empty="This rule already exists.")
 
 
 @click.command(cls=Command)
 @selection_options
 def deselect(*, names: tuple[str, ...], **given: Any) -> None:
-    """Take certificates out, whatever the rules say; or forget a rule, given as it was to select.
+    """Deselect single certificates, even if a rule selects them; or delete a rule, given as to `select`.
 
-    With --all every rule and every single choice is forgotten.
+    With --all, every rule and every choice of a single certificate is deleted.
     """
     _require_one_way(names, given)
     with context.database().transaction() as db:
@@ -88,7 +90,9 @@ def deselect(*, names: tuple[str, ...], **given: Any) -> None:
                 if gone is not None:
                     documents.append(rule_document(gone, _names(db)))
     _tell_selection(
-        documents, "deselected", empty="There is no such rule: certline auto-renew show"
+        documents,
+        "deselected",
+        empty="There is no such rule. To list them: certline auto-renew show",
     )
 
 
@@ -100,15 +104,17 @@ def _certificates(db: Session, names: tuple[str, ...]) -> list[Certificate]:
 def _require_one_way(names: tuple[str, ...], given: dict[str, Any]) -> None:
     together = [given[key] for key in ("organization", "profile", "name") if given[key]]
     if names and (given["every"] or together or given["account"]):
-        raise click.UsageError("name certificates, or what they have in common, and not both")
+        raise click.UsageError("name certificates, or use options that select them, but not both")
     if given["every"] and together:
-        raise click.UsageError("--all goes with --account only")
+        raise click.UsageError("--all can be combined with --account only")
     if not names and not given["every"] and not together:
-        raise click.UsageError("say which: CERT, --all, --organization, --profile or --name")
+        raise click.UsageError(
+            "name what is meant: CERT, --all, --organization, --profile or --name"
+        )
 
 
 def _rules(db: Session, given: dict[str, Any]) -> list[AutoRenewRule]:
-    """The rules that the options stand for: one for each id that a name has."""
+    """Return the rules that the options describe: one for each SCM id that a name stands for."""
     found = places(
         db,
         account=given["account"],
@@ -134,7 +140,7 @@ def _names(db: Session) -> dict[int, str]:
 
 
 def rule_document(rule: AutoRenewRule, names: dict[int, str]) -> dict[str, Any]:
-    """A rule: what is null is not asked for."""
+    """Return a rule as a document; null means any."""
     return {
         "id": rule.id,
         "account": None if rule.account_id is None else names[rule.account_id],
@@ -165,7 +171,7 @@ def _tell_selection(documents: list[dict[str, Any]], word: str, *, empty: str) -
                 for key, value in each.items()
                 if value is not None and not key.startswith("created") and key != "id"
             )
-            say(f"{word}: {said or 'every certificate, and those that come later'}")
+            say(f"{word}: {said or 'every certificate, present and future'}")
         if not documents:
             say(empty)
 

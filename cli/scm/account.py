@@ -1,4 +1,4 @@
-"""`certline account`: logins at SCM."""
+"""`certline account`: accounts, which are logins at SCM."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -50,37 +50,43 @@ from certline.workers.scm import (
 
 @click.group(cls=Group)
 def account() -> None:
-    """Logins at SCM: MRAO or RAO administrators of the type API."""
+    """Accounts: logins at SCM of MRAO or RAO administrators of the type API."""
 
 
 @account.command()
 @click.argument("name")
 @click.option(
-    "--url", required=True, metavar="URL", help="Where SCM is, as https://cert-manager.com/api."
+    "--url",
+    required=True,
+    metavar="URL",
+    help="SCM's address, such as https://cert-manager.com/api.",
 )
 @login_options
-@click.option("--no-verify", is_flag=True, help="Save it without a call to SCM.")
+@click.option("--no-verify", is_flag=True, help="Save it without trying it at SCM.")
 def add(name: str, *, no_verify: bool, **options: Any) -> None:
-    """Save a login, once SCM has taken it, and say what it lacks. Its secret is shown by no command.
+    """Save a login after SCM has accepted it, and report what it lacks. No command shows its secret.
 
-    A password (--customer-uri, --login), a client certificate (those and --client-certificate,
-    --client-key), or an API key for OAuth2 (--client-id). An account that was removed comes back.
+    A password (--customer-uri, --login), a client certificate (both of these, and --client-certificate,
+    --client-key), or an API key for OAuth2 (--client-id). Adding a removed account restores it.
     """
     if not name.isprintable() or not name.strip() or name != name.strip():
-        raise Fault("NAME must not be empty, nor have blanks around it", code=WRONG_USE)
+        raise Fault("NAME must not be empty, nor begin or end with a space", code=WRONG_USE)
     vault = context.vault()
     with context.database().transaction() as db:
         if account_named(db, name) is not None:
             raise Fault(
-                f"account {name!r} is there already",
-                hint=f"A new password: certline account verify {name} --new-password",
+                f"account {name!r} already exists",
+                hint=f"To change its password: certline account verify {name} --new-password",
             )
     given = Given(**options).read()
     kept = kept_as(given)
     with context.database().transaction() as db:
+        # A removed account keeps its orders, so its name may only return for the same customer at
+        # SCM.
         gone = account_named(db, name, removed=True)
         if gone is not None:
             require_same_customer(gone, kept["url"], kept["customer_uri"])
+    # No transaction is open during the call: SCM may take seconds to respond.
     examined = Examined()
     if not no_verify:
         try:
@@ -103,14 +109,16 @@ def add(name: str, *, no_verify: bool, **options: Any) -> None:
 
 def _added(fresh: Account, examined: Examined) -> None:
     say(
-        f"Account {fresh.name} is saved{'' if fresh.verified_at else ' without having been tried'}."
+        f"Account {fresh.name} is saved{'' if fresh.verified_at else ', but was not tried at SCM'}."
     )
     _say_what_is_missing(examined)
-    say(f"Next, read what SCM offers it: certline sync --account {fresh.name} --wait")
+    say(
+        f"Next, read organisations, domains and profiles: certline sync --account {fresh.name} --wait"
+    )
 
 
 def _ask_scm(login: AnyLogin) -> Examined:
-    """Try the login, and look at what it may do. Raises ScmError."""
+    """Try the login at SCM, and check its rights. Raises ScmError."""
     client = scm_client(login, context.settings())
     try:
         return examine(client, login, datetime.now(UTC).date())
@@ -128,7 +136,7 @@ def _seen(examined: Examined) -> dict[str, Any]:
 
 def _say_what_is_missing(examined: Examined) -> None:
     _say_each("What it lacks at SCM:", examined.missing)
-    _say_each("What SCM doesn't tell:", examined.unknown)
+    _say_each("What SCM does not reveal:", examined.unknown)
 
 
 def _say_each(head: str, sentences: Sequence[str]) -> None:
@@ -141,7 +149,7 @@ def _told(error: ScmError, login: AnyLogin, outcome: str) -> Fault:
         case LoginRefused():
             return Fault(
                 f"SCM refused the login {_who(login)!r}: {error}. {outcome}",
-                hint="SCM counts failed logins and locks the account: be sure before the next try.",
+                hint="SCM locks an account after several failed logins: check the secret before trying again.",
             )
         case NotSent() | OutcomeUnknown() | Throttled():
             return Fault(f"SCM at {login.url} does not answer: {error}. {outcome}", code=NO_SERVER)
@@ -154,9 +162,9 @@ def _who(login: AnyLogin) -> str:
 
 
 @account.command("list")
-@click.option("--all", "every", is_flag=True, help="Those that were removed, too.")
+@click.option("--all", "every", is_flag=True, help="Also removed accounts.")
 def list_(*, every: bool) -> None:
-    """Accounts by name."""
+    """List accounts by name."""
     with context.database().transaction() as db:
         found = accounts(db, removed=every)
     rows = [(row.name, row.status, row.login, row.url, minute(row.synced_at)) for row in found]
@@ -165,7 +173,7 @@ def list_(*, every: bool) -> None:
         lambda: table(
             ["account", "status", "login", "SCM", "synced (UTC)"],
             rows,
-            empty="There is no account yet. The first: certline account add --help",
+            empty="There is no account yet. To add one: certline account add --help",
         ),
     )
 
@@ -173,7 +181,7 @@ def list_(*, every: bool) -> None:
 @account.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """One account, without its password."""
+    """Show one account, without its secret."""
     with context.database().transaction() as db:
         found = find_account(db, name, removed=True)
     answer(account_document(found), lambda: detail.account(found))
@@ -182,13 +190,13 @@ def show(name: str) -> None:
 @account.command()
 @click.argument("name")
 @click.option(
-    "--new-password", is_flag=True, help="Ask for another secret, and save it if it works."
+    "--new-password", is_flag=True, help="Prompt for a new secret, and save it if it works."
 )
 @click.option(
     "--password-file",
     type=click.File(),
     metavar="FILE",
-    help="First line: another password or API key's secret, saved if it works.",
+    help="File whose first line is a new password or API key's secret, saved if it works.",
 )
 @pair_options
 def verify(
@@ -199,7 +207,7 @@ def verify(
     *,
     new_password: bool,
 ) -> None:
-    """Try a login; lift the suspension where SCM takes it again, and say what it lacks."""
+    """Try a login at SCM and report what it lacks. If SCM accepts it, a suspension is lifted."""
     with context.database().transaction() as db:
         found = find_account(db, name)
     vault = context.vault()
@@ -212,10 +220,12 @@ def verify(
         examined = _ask_scm(login)
     except ScmError as error:
         outcome = "Nothing was saved." if other else "Nothing has changed."
+        # Only a refusal of the stored login suspends the account; a refused new secret says nothing
+        # about it.
         if isinstance(error, LoginRefused) and not other:
             with context.database().transaction() as db:
                 suspend(db, _locked(db, name), str(error))
-            outcome = f"Account {name!r} is suspended: nothing more is asked for it."
+            outcome = f"Account {name!r} is suspended: certline makes no more calls for it."
         raise _told(error, login, outcome) from None
     with context.database().transaction() as db:
         row = _locked(db, name)
@@ -231,7 +241,7 @@ def verify(
 
 
 def _verified(row: Account, examined: Examined, woken: int | None) -> None:
-    say(f"SCM takes the login of account {row.name}.")
+    say(f"SCM accepts the login of account {row.name}.")
     _say_what_is_missing(examined)
     if woken is not None:
         say(f"The suspension is lifted; {woken} waiting commands go on.")
@@ -242,22 +252,22 @@ def _verified(row: Account, examined: Examined, woken: int | None) -> None:
 @click.option(
     "--force",
     is_flag=True,
-    help="Though orders are open: what SCM never heard of is cancelled, the rest waits in review.",
+    help="Remove it even if orders are open: orders never sent are cancelled, others go to review.",
 )
 def remove(name: str, *, force: bool) -> None:
-    """Forget a login. Orders and certificates that came of it stay, and can be shown and exported.
+    """Remove an account's login. Its orders and certificates stay, and can be shown and exported.
 
-    Refused while orders are open.
+    Refused while orders are open, unless --force is given.
     """
     with context.database().transaction() as db:
-        row = _locked(db, name)  # locked: no order can come to it meanwhile
+        row = _locked(db, name)  # locked, so that no order can be placed for it meanwhile
         try:
             removed = remove_account(db, row, who=context.person(), force=force)
         except OpenOrdersError as refusal:
             raise Fault(
                 f"{refusal}: it is not removed",
-                hint=f"Which they are: certline order list --account {name} --open. With --force "
-                "nobody asks SCM for them any more.",
+                hint=f"To list them: certline order list --account {name} --open. With --force "
+                "certline stops polling SCM for them.",
             ) from None
     _warn(removed)
     document = account_document(row) | {
@@ -270,19 +280,21 @@ def remove(name: str, *, force: bool) -> None:
 
 def _warn(removed: Removed) -> None:
     if removed.cancelled:
-        whisper(f"warning: {len(removed.cancelled)} orders are cancelled; SCM never heard of them.")
+        whisper(
+            f"warning: {len(removed.cancelled)} orders are cancelled; they were never sent to SCM."
+        )
     if removed.in_review:
         whisper(
-            f"warning: {len(removed.in_review)} orders are in review: SCM holds them, or may, and "
-            "certline asks for them no more. Look there, or add the account again and decide: "
+            f"warning: {len(removed.in_review)} orders are in review: SCM holds them, or may hold them, "
+            "and certline no longer polls for them. Check SCM, or add the account again and decide: "
             "certline order list --status review"
         )
     if removed.certificates:
         whisper(
-            f"Its {removed.certificates} certificates stay here and can be exported; until the account "
-            "is added again they can't be renewed, reissued or revoked."
+            f"Its {removed.certificates} certificates stay stored and can be exported; until the account "
+            "is added again they cannot be renewed, reissued or revoked."
         )
-    whisper("At SCM nothing has changed.")
+    whisper("Nothing has changed at SCM.")
 
 
 def _locked(db: Session, name: str) -> Account:

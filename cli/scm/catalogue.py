@@ -1,4 +1,4 @@
-"""`certline organization|domain|profile`: what SCM offers, as last synced."""
+"""`certline organization`, `domain` and `profile`: what SCM offers, as last synced."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -25,14 +25,14 @@ from certline.models.accounts.account import accounts
 
 Row = TypeVar("Row", bound=catalogue.Synced)
 
-NEVER = "Nothing is known yet of what SCM offers. Read it: certline sync --wait"
+NEVER = "Nothing has been read from SCM yet. To read it: certline sync --wait"
 NONE = "There is no such {}."
-# Sorts after every day.
+# Sorts after every other date: a validation without an end.
 NEVER_ENDS = date.max
 
 account_option = click.option("--account", metavar="NAME", help="Only of this account.")
 name_option = click.option(
-    "--name", metavar="PATTERN", help="Only names like this; * stands for any characters."
+    "--name", metavar="PATTERN", help="Only names that match; * stands for any characters."
 )
 
 
@@ -47,13 +47,13 @@ def organization() -> None:
 @click.option(
     "--status",
     type=click.Choice(["on", "off", "gone"]),
-    help="Only those that SCM takes orders for over its API, or doesn't, or that are gone.",
+    help="Only those for which SCM accepts API orders (on) or not (off), or that are gone from SCM.",
 )
 @view_options("organization", "name", "id", paged=False)
 def list_organizations(
     *, account: str | None, name: str | None, status: str | None, view: View
 ) -> None:
-    """Organisations, each with its departments. An order takes the id or the name of either."""
+    """List organisations, each with its departments. Orders accept the id or the name of either."""
     found, names = _read(catalogue.organizations, account)
     kept = [row for row in found if _is_called(row, name) and status in (None, _orders(row))]
     sorts: dict[str, Callable[[Organization], Any]] = {
@@ -85,19 +85,23 @@ def _orders(row: Organization) -> str | None:
 
 @click.group(cls=Group)
 def domain() -> None:
-    """Domains with their validation, as last synced."""
+    """Domains and their validation, as last synced."""
 
 
 @domain.command("list")
 @account_option
 @name_option
-@click.option("--organization", metavar="ID|NAME", help="Only those delegated to it.")
+@click.option(
+    "--organization",
+    metavar="ID|NAME",
+    help="Only domains delegated to this organisation or department.",
+)
 @click.option(
     "--status",
     type=click.Choice(["validated", "not-validated", "expired", "gone"]),
-    help="Only domains whose validation stands so, or that are gone.",
+    help="Only domains with this validation status, or that are gone from SCM.",
 )
-@days("--expires-within", "Only domains whose validation ends within so many days.")
+@days("--expires-within", "Only domains whose validation ends within this many days.")
 @view_options("name", "expires", "id", paged=False)
 def list_domains(
     *,
@@ -108,7 +112,7 @@ def list_domains(
     expires_within: timedelta | None,
     view: View,
 ) -> None:
-    """Domains by name."""
+    """List domains with their delegation and validation, by name."""
     found, names = _read(catalogue.domains, account)
     with context.database().transaction() as db:
         asked = places(db, account=account, organization=organization, profile=None)
@@ -166,7 +170,7 @@ def _validation(row: Domain) -> str | None:
 
 @click.group(cls=Group)
 def profile() -> None:
-    """Certificate profiles with their terms and keys, as last synced."""
+    """Certificate profiles with their terms and key types, as last synced."""
 
 
 @profile.command("list")
@@ -174,7 +178,7 @@ def profile() -> None:
 @name_option
 @view_options("name", "id", paged=False)
 def list_profiles(*, account: str | None, name: str | None, view: View) -> None:
-    """Profiles with the terms (in days) and the keys that they allow."""
+    """List profiles with the terms (in days) and the key types that they allow."""
     found, names = _read(catalogue.profiles, account)
     kept = [row for row in found if _is_called(row, name)]
     sorts: dict[str, Callable[[Profile], Any]] = {"id": lambda row: row.scm_id}
@@ -197,15 +201,17 @@ def list_profiles(*, account: str | None, name: str | None, view: View) -> None:
 def _read(
     question: Callable[[Session, int | None], Sequence[Row]], account: str | None
 ) -> tuple[list[Row], dict[int, str]]:
-    """The rows as they are sorted by themselves, and the names of the accounts."""
+    """Return the rows in their default order, and the names of the accounts by id."""
     with context.database().transaction() as db:
         only = None if account is None else find_account(db, account).id
         names = {row.id: row.name for row in accounts(db)}
+        # The whole catalogue is read, then filtered and sorted in memory; hence these lists have no
+        # --after.
         return list(question(db, only)), names
 
 
 def _is_called(row: catalogue.Synced, pattern: str | None) -> bool:
-    # `?` and `[` are no wildcards here.
+    # Only `*` is a wildcard; fnmatch would treat `?` and `[` as wildcards too.
     bare = None if pattern is None else pattern.lower().replace("[", "[[]").replace("?", "[?]")
     return bare is None or fnmatchcase(row.name.lower(), bare)
 
@@ -219,7 +225,7 @@ def _sorted(
 
 
 def _seen(names: dict[int, str]) -> list[Column[Any]]:
-    """Whose it is, where there are several accounts; and when it was last synced, or went."""
+    """Return the last columns: the account, if there are several, and when the row was synced or gone."""
     seen = Column[Any](
         "synced (UTC)",
         lambda row: minute(row.synced_at) if row.gone_at is None else f"gone {minute(row.gone_at)}",

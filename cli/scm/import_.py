@@ -1,4 +1,4 @@
-"""`certline import`: take in what SCM holds already, or say what has been done there by others."""
+"""`certline import`: imports what SCM already holds, or reports what others changed there."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from certline.models.commands.payloads import ImportCommand, read_payload
 from certline.models.imports.record import News
 from certline.producers.requests.imports import request_import
 
-# What the report says of each kind of news.
+# The words for each kind of drift in the report.
 SAID = {
-    News.NEW: "not here yet",
+    News.NEW: "not imported yet",
     News.REPLACED: "replaced: the same sslId has another certificate",
-    News.RENEWED: "perhaps the renewal of one that is here",
+    News.RENEWED: "perhaps the renewal of a stored certificate",
     News.REVOKED: "revoked",
-    News.AUTO_RENEW: "renewed by SCM itself",
+    News.AUTO_RENEW: "set to be renewed by SCM itself",
 }
 
 
@@ -33,21 +33,23 @@ SAID = {
     help=f"Only orders with this status at SCM: {', '.join(SCM_WORDS)}.",
 )
 @click.option("--organization", metavar="ID|NAME", help="Only of this organisation or department.")
-@click.option("--profile", metavar="ID|NAME", help="Only of this certificate profile.")
-@click.option("--common-name", metavar="CN", help="Only of this common name.")
-@click.option("--order", multiple=True, metavar="SSLID", help="Only this one; repeatable.")
-@click.option("--account", metavar="NAME", help="Needed where there are several accounts.")
-@click.option("--known", is_flag=True, help="Only news of what is here; the rest is counted.")
+@click.option("--profile", metavar="ID|NAME", help="Only with this certificate profile.")
+@click.option("--common-name", metavar="CN", help="Only with this common name.")
+@click.option("--order", multiple=True, metavar="SSLID", help="Only this order; repeatable.")
+@click.option("--account", metavar="NAME", help="Required if there are several accounts.")
 @click.option(
-    "--dry-run", is_flag=True, help="Change nothing: say what would come, and wait for it."
+    "--known", is_flag=True, help="Only changes to orders already stored; others are just counted."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Change nothing: wait for a report of what would be imported."
 )
 @wait_options
 def import_(*, wait: bool, timeout: float | None, **given: Any) -> None:
-    """Take in orders and certificates that SCM holds already; with --dry-run say what is news.
+    """Import orders and certificates that SCM already holds; with --dry-run only report them.
 
-    Each order is recorded, whatever its status; a certificate that is in force is stored where the
-    licence has room, without its private key. What has no room is held: exit 3. What is here
-    already costs no call; what was done to it in SCM's own portal is noticed.
+    Every order is recorded, whatever its status; a certificate in force is stored, without its private key,
+    if the licence has a free line, and is otherwise held: exit 3. Orders already stored cost no call to
+    SCM; changes made in SCM's own portal are detected.
     """
     data = {name: value for name, value in given.items() if value}
     if given["order"]:
@@ -80,10 +82,10 @@ def _tell(report: dict[str, Any]) -> None:
     table(["what", "sslId", "common name"], rows, empty="Nothing is new at SCM.")
     say("")
     total = report["known"] + report["news"][News.NEW]
-    say(f"{total:,} orders at SCM, {report['known']:,} of them here.")
+    say(f"{total:,} orders at SCM, {report['known']:,} of them stored.")
     statuses = ", ".join(f"{count:,} {status}" for status, count in report["new"].items())
     if statuses:
-        say(f"Not here: {statuses}. The licence has room for {report['room']:,}.")
+        say(f"Not imported: {statuses}. The licence has {report['room']:,} free lines.")
     for news, said in SAID.items():
         if report["news"][news] > len(report["named"][news]):
-            say(f"{said}: {report['news'][news]:,} in all")
+            say(f"{said}: {report['news'][news]:,} in total")

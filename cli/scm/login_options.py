@@ -1,4 +1,4 @@
-"""The three ways to log in at SCM, as options; secrets come from a file, a prompt or standard input."""
+"""Options for the three ways to log in at SCM; secrets come from a file, a prompt or standard input."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Given:
-    """The options of a login, as they were typed."""
+    """The options of a login as the user gave them."""
 
     url: str
     customer_uri: str | None = None
@@ -31,7 +31,8 @@ class Given:
     token_url: str | None = None
 
     def read(self) -> AnyLogin:
-        """The login, with its secret asked for. Raises Fault where the options don't fit together."""
+        """Return the login, after prompting for its secret. Raises Fault if the options are inconsistent."""
+        # Any OAuth2 option chooses the API key; options of the other two logins are then refused.
         if self.client_id is not None or self.client_secret_file or self.token_url:
             others = "customer_uri", "login", "password_file", "client_certificate", "client_key"
             _only("--client-id", self, *others)
@@ -50,30 +51,34 @@ class Given:
 
 
 def login_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of the three logins."""
+    """Add the options of all three kinds of login to a command."""
     for decorate in reversed(
         (
-            click.option("--customer-uri", metavar="URI", help="The customer's name in SCM's URL."),
+            click.option(
+                "--customer-uri", metavar="URI", help="The customer URI, as in SCM's address."
+            ),
             click.option("--login", metavar="LOGIN", help="The administrator's login."),
             click.option(
                 "--password-file",
                 type=click.File(),
                 metavar="FILE",
-                help="First line: the password. Else it is asked for, or read from standard input.",
+                help="File whose first line is the password. Default: a prompt, or standard input.",
             ),
             click.option(
-                "--client-id", metavar="ID", help="An API key for OAuth2, in place of a login."
+                "--client-id",
+                metavar="ID",
+                help="The client id of an API key (OAuth2), in place of a login.",
             ),
             click.option(
                 "--client-secret-file",
                 type=click.File(),
                 metavar="FILE",
-                help="First line: the API key's secret. Else it is asked for, or read from standard input.",
+                help="File whose first line is the API key's secret. Default: a prompt, or standard input.",
             ),
             click.option(
                 "--token-url",
                 metavar="URL",
-                help="Where tokens are had; Sectigo's own if not given.",
+                help="The OAuth2 token endpoint; default: Sectigo's own.",
             ),
         )
     ):
@@ -82,31 +87,31 @@ def login_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def pair_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a client certificate."""
+    """Add the options of a client certificate to a command."""
     certificate = click.option(
         "--client-certificate",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="PEM: a TLS client certificate, in place of a password.",
+        help="A TLS client certificate in PEM, in place of a password.",
     )
     key = click.option(
         "--client-key",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="PEM: its private key, not encrypted; `-` reads standard input.",
+        help="The certificate's private key in PEM, not encrypted; `-` reads standard input.",
     )
     return certificate(key(command))
 
 
 def read_pair(certificate: Path | None, key: Path | None) -> tuple[str, str]:
-    """A client certificate and its key, in PEM. Raises Fault."""
+    """Return a client certificate and its private key, in PEM. Raises Fault."""
     one = _needed(certificate, "--client-certificate")
     other = _needed(key, "--client-key")
     return whole(one, "--client-certificate"), whole(other, "--client-key")
 
 
 def kept_as(login: AnyLogin) -> dict[str, Any]:
-    """The columns of an account that keep a login, but for its secret."""
+    """Return the columns of an account that store a login, except its secret."""
     customer: str | None
     match login:
         case HeaderLogin():
@@ -116,6 +121,7 @@ def kept_as(login: AnyLogin) -> dict[str, Any]:
         case TokenLogin():
             kind, who, customer = LoginKind.TOKEN, login.client_id, None
     return {
+        # A login by certificate adds /private to the path; the account stores the public address.
         "url": login.url.replace("/private/api", "/api"),
         "login_kind": kind,
         "login": who,
@@ -128,7 +134,7 @@ def kept_as(login: AnyLogin) -> dict[str, Any]:
 
 
 def secret_of(login: AnyLogin) -> bytes:
-    """What is encrypted: the password, the API key's secret, or the certificate's key."""
+    """Return the secret to encrypt: the password, the API key's secret, or the private key."""
     match login:
         case HeaderLogin():
             return login.password.encode()
@@ -141,7 +147,7 @@ def secret_of(login: AnyLogin) -> bytes:
 def renewed(
     account: Account, file: IO[str] | None, pair: tuple[Path | None, Path | None]
 ) -> AnyLogin:
-    """An account's login with another secret, of the same kind. Raises Fault."""
+    """Return an account's login with a new secret of the same kind. Raises Fault."""
     if account.login_kind is LoginKind.CERTIFICATE:
         if file is not None:
             raise Fault(

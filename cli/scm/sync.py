@@ -1,4 +1,4 @@
-"""`certline sync`: read from SCM what it offers."""
+"""`certline sync`: reads organisations, domains and profiles from SCM."""
 
 import rich_click as click
 
@@ -21,14 +21,14 @@ from certline.workers.runtime.step import suspended_text
     type=click.Choice(["organizations", "domains", "profiles"]),
     metavar="[organizations|domains|profiles]...",
 )
-@click.option("--account", metavar="NAME", help="Only this account; else every one.")
+@click.option("--account", metavar="NAME", help="Only this account; default: all accounts.")
 @wait_options
 def sync(
     resources: tuple[str, ...], account: str | None, *, wait: bool, timeout: float | None
 ) -> None:
-    """Read from SCM what it offers: organisations, domains, profiles (with custom fields).
+    """Read organisations, domains and profiles (with custom fields) from SCM.
 
-    Without a resource: all three.
+    Without an argument, all three are read.
     """
     data: dict[str, object] = {"account": account}
     if resources:
@@ -38,9 +38,10 @@ def sync(
     commands = request_sync(context.database(), wanted, requested_by=context.person())
     if account is None:
         with context.database().transaction() as db:
+            # request_sync skips suspended accounts silently if no account is named; report them.
             suspended = [row for row in accounts(db) if row.status is AccountStatus.SUSPENDED]
         if not commands:
             raise Fault("; ".join(suspended_text(row) for row in suspended))
         for row in suspended:
-            whisper(f"left out: {suspended_text(row)}")
+            whisper(f"skipped: {suspended_text(row)}")
     started(commands, wait=wait, timeout=timeout)

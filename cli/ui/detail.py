@@ -1,4 +1,4 @@
-"""One row in full, for people."""
+"""One row in full, as text for users."""
 
 from collections.abc import Sequence
 
@@ -19,12 +19,12 @@ from certline.models import (
 )
 from certline.workers.ordering.placement import sent_comment
 
-# Characters of a dead letter's message.
+# Characters of a dead letter's message that are printed.
 SCREENFUL = 4_000
 
 
 def order(found: Order, events: list[Event]) -> None:
-    """An order, and its history."""
+    """Print an order, what its status means, and its history."""
     facts(
         {
             "order": found.id,
@@ -56,26 +56,28 @@ def order(found: Order, events: list[Event]) -> None:
     )
     if found.status is OrderStatus.SENDING and found.error:
         say(
-            "\nThe outcome is unknown: the order was sent, and no clear answer came. SCM may hold it "
-            "or may not.\nIt rests for a while, then it is looked up at SCM. It is sent again only "
-            "when SCM surely has not got it."
+            "\nThe outcome is unknown: the order was sent, and SCM gave no clear response. SCM may or may "
+            "not hold it.\nAfter the settle time certline looks it up at SCM, and sends it again only "
+            "if SCM certainly does not have it."
         )
     elif found.status is OrderStatus.SENDING:
         say(
-            f"\nIt is being sent since {minute(found.sent_at)}. Where its worker has died meanwhile, "
-            "the outcome is unknown:\nafter a rest (CERTLINE_SETTLE_SECONDS) it is looked up at SCM."
+            f"\nSending began at {minute(found.sent_at)}. If its worker has died since, the outcome is "
+            "unknown:\nafter the settle time (CERTLINE_SETTLE_SECONDS) certline looks it up at SCM."
         )
     elif found.status is OrderStatus.REVIEW:
-        say(f"\nA person decides. What SCM shows beside it: certline order resolve {found.id}")
+        say(
+            f"\nAn operator has to decide. To compare it with SCM: certline order resolve {found.id}"
+        )
     elif found.status is OrderStatus.HELD:
-        say("\nIt waits for a licence: certline license set N")
+        say("\nIt waits for a free line. To raise the capacity: certline license set N")
     say("")
     rows = [(minute(event.at), event.type, event.who, event.why) for event in events]
     table(["when (UTC)", "what", "who", "why"], rows, empty="Nothing has happened yet.")
 
 
 def side_by_side(found: Order) -> None:
-    """An order in review beside the records of SCM that could be it, and what can be decided."""
+    """Print an order in review beside the SCM records that may be it, and the possible decisions."""
     say(f"{found.error}\n")
     ours = (
         "ours",
@@ -98,18 +100,18 @@ def side_by_side(found: Order) -> None:
         )
         for record in found.found
     ]
-    heads = ["", "sslId", "status", "names", "sent (UTC)", "comments", "what speaks for it"]
+    heads = ["", "sslId", "status", "names", "sent (UTC)", "comments", "evidence"]
     table(heads, [ours, *theirs], empty="")
     if not theirs:
-        say("SCM showed no record that could be it.")
+        say("SCM has no record that could be this order.")
     resolve = f"certline order resolve {found.id}"
     say(f"\nIt is one of them:       {resolve} --adopt SSLID")
-    say(f"SCM has not got it:      {resolve} --resend")
+    say(f"SCM does not have it:    {resolve} --resend")
     say(f"It is not wanted:        {resolve} --reject")
 
 
 def certificate(found: Certificate, format_hint: str) -> None:
-    """A certificate."""
+    """Print a certificate; `format_hint` is the file name suggested for an export."""
     facts(
         {
             "certificate": found.id,
@@ -126,21 +128,21 @@ def certificate(found: Certificate, format_hint: str) -> None:
             "sslId at SCM": found.scm_id,
             "order": found.order_id,
             "line": found.line_id,
-            "renewed by itself": found.auto_renew,
+            "auto-renewed": found.auto_renew,
             "renews": minute(found.renews_at),
             "supersedes": found.supersedes_id,
             "revoked": minute(found.revoked_at),
             "reason": found.revocation_reason,
         }
     )
-    say(f"\nExport it: certline certificate export {found.id} --output {format_hint}")
+    say(f"\nTo export it: certline certificate export {found.id} --output {format_hint}")
 
 
 def command(found: Command, failed: Sequence[ImportRecord] = ()) -> None:
-    """A command; of an import also the records that could not be taken in."""
+    """Print a command; for an import also the records that could not be imported."""
     result = dict(found.result or {})
     if found.type is CommandType.IMPORT:
-        for name in ("failures", "named"):  # listed below, or by the report
+        for name in ("failures", "named"):  # printed below, or by the report of --dry-run
             result.pop(name, None)
         result |= {"news": [f"{count} {news}" for news, count in result.pop("news", {}).items()]}
         if found.finished_at is None:
@@ -156,7 +158,7 @@ def command(found: Command, failed: Sequence[ImportRecord] = ()) -> None:
             "source": found.source,
             "attempts": found.attempts,
             "not before": minute(found.not_before),
-            "asked": minute(found.created_at),
+            "requested": minute(found.created_at),
             "started": minute(found.started_at),
             "ended": minute(found.finished_at),
             **result,
@@ -165,11 +167,11 @@ def command(found: Command, failed: Sequence[ImportRecord] = ()) -> None:
     if failed:
         say("")
         rows = [(record.scm_id, record.reason) for record in failed]
-        table(["sslId", "why it was not taken in"], rows, empty="")
+        table(["sslId", "why it was not imported"], rows, empty="")
 
 
 def dead_letter(found: DeadLetter, body: str) -> None:
-    """A dead letter, and as much of its message as a screen takes."""
+    """Print a dead letter, with the first SCREENFUL characters of its message."""
     facts(
         {
             "letter": found.id,
@@ -179,23 +181,23 @@ def dead_letter(found: DeadLetter, body: str) -> None:
             "command": found.command_id,
             "message": found.message_id,
             "attempts": found.attempts,
-            "came": minute(found.received_at),
+            "received": minute(found.received_at),
             "decided": minute(found.decided_at),
             "decided by": found.decided_by,
             "decision": found.decision,
             **{name.replace("_", " "): value for name, value in found.properties.items()},
         }
     )
-    say(f"\n{body if len(body) <= SCREENFUL else body[:SCREENFUL] + '… (the rest: --json)'}")
+    say(f"\n{body if len(body) <= SCREENFUL else body[:SCREENFUL] + '… (in full: --json)'}")
     if found.status is DeadLetterStatus.WAITING:
         say(
-            f"\nWhen the cause is mended: certline dead-letter replay {found.id}\n"
-            f"Or leave it: certline dead-letter drop {found.id} --reason TEXT"
+            f"\nWhen the cause is fixed: certline dead-letter replay {found.id}\n"
+            f"To discard it: certline dead-letter drop {found.id} --reason TEXT"
         )
 
 
 def account(found: Account) -> None:
-    """An account."""
+    """Print an account."""
     facts(
         {
             "account": found.name,
@@ -215,4 +217,4 @@ def account(found: Account) -> None:
 def _key(algorithm: str | None, size: str | None, *, here: bool) -> str | None:
     if algorithm is None:
         return None
-    return f"{algorithm} {size}, {'kept here' if here else 'not kept here'}"
+    return f"{algorithm} {size}, {'stored' if here else 'not stored'}"

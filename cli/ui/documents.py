@@ -1,4 +1,4 @@
-"""Rows as JSON documents; the keys are fixed (contract), and no document holds a secret."""
+"""JSON documents of rows; the keys are a fixed contract, and no document contains a secret."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -23,21 +23,21 @@ from certline.models.certificates.license_forecast import Outlook
 
 
 def instant(moment: datetime | None) -> str | None:
-    """A time in ISO 8601, UTC, with Z."""
+    """Format a time as ISO 8601 in UTC, with Z."""
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def minute(moment: datetime | date | None) -> str | None:
-    """A time for people: `2026-11-23 12:00`, UTC."""
+    """Format a time for users, in UTC: `2026-11-23 12:00`; a date as `2026-11-23`."""
     if isinstance(moment, datetime):
         return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
     return None if moment is None else moment.isoformat()
 
 
 def account_document(account: Account) -> dict[str, Any]:
-    """An account, without its password."""
+    """Return an account, without its secret."""
     return {
         "name": account.name,
         "url": account.url,
@@ -53,7 +53,7 @@ def account_document(account: Account) -> dict[str, Any]:
 
 
 def organization_document(organization: Organization, account: str) -> dict[str, Any]:
-    """An organisation, or a department with its parent."""
+    """Return an organisation, or a department with its parent."""
     return {
         "id": organization.scm_id,
         "account": account,
@@ -68,7 +68,7 @@ def organization_document(organization: Organization, account: str) -> dict[str,
 
 
 def domain_document(domain: Domain, account: str) -> dict[str, Any]:
-    """A domain."""
+    """Return a domain."""
     return {
         "id": domain.scm_id,
         "account": account,
@@ -85,7 +85,7 @@ def domain_document(domain: Domain, account: str) -> dict[str, Any]:
 
 
 def profile_document(profile: Profile, account: str) -> dict[str, Any]:
-    """A certificate profile."""
+    """Return a certificate profile."""
     return {
         "id": profile.scm_id,
         "account": account,
@@ -99,7 +99,7 @@ def profile_document(profile: Profile, account: str) -> dict[str, Any]:
 
 
 def order_document(order: Order) -> dict[str, Any]:
-    """An order."""
+    """Return an order."""
     return {
         "id": order.id,
         "account": order.account.name,
@@ -126,7 +126,7 @@ def order_document(order: Order) -> dict[str, Any]:
 
 
 def certificate_document(certificate: Certificate) -> dict[str, Any]:
-    """A certificate's facts; the certificate itself comes with `export`."""
+    """Return a certificate's properties; the certificate itself is returned by `export`."""
     return {
         "id": certificate.id,
         "order_id": certificate.order_id,
@@ -150,7 +150,7 @@ def certificate_document(certificate: Certificate) -> dict[str, Any]:
 
 
 def command_document(command: Command) -> dict[str, Any]:
-    """A command."""
+    """Return a command."""
     return {
         "id": command.id,
         "type": command.type.value,
@@ -168,7 +168,7 @@ def command_document(command: Command) -> dict[str, Any]:
 
 
 def dead_letter_document(letter: DeadLetter) -> dict[str, Any]:
-    """A dead letter without its message."""
+    """Return a dead letter, without its message."""
     return {
         "id": letter.id,
         "source": letter.source,
@@ -186,7 +186,7 @@ def dead_letter_document(letter: DeadLetter) -> dict[str, Any]:
 
 
 def event_document(event: Event) -> dict[str, Any]:
-    """An entry of the log."""
+    """Return an audit entry."""
     return {
         "id": event.id,
         "at": instant(event.at),
@@ -200,7 +200,7 @@ def event_document(event: Event) -> dict[str, Any]:
 
 
 def break_document(found: Break) -> dict[str, Any]:
-    """A place where the log is not what was written; `entry` is its number in the chain."""
+    """Return a place where the audit log was altered; `entry` is the number in the chain."""
     return {
         "kind": found.kind,
         "entry": found.seq,
@@ -210,7 +210,7 @@ def break_document(found: Break) -> dict[str, Any]:
 
 
 def license_document(use: LicenseUse) -> dict[str, Any]:
-    """How the licence stands."""
+    """Return the licence's capacity and use."""
     return {
         "capacity": use.capacity,
         "used": use.used,
@@ -220,7 +220,7 @@ def license_document(use: LicenseUse) -> dict[str, Any]:
 
 
 def outlook_document(ahead: Outlook) -> dict[str, Any]:
-    """How the licence stands, and when it runs out."""
+    """Return the licence's capacity and use, and when it runs out."""
     return license_document(ahead.use) | {
         "in_flight": ahead.in_flight,
         "new_orders_per_day": round(ahead.per_day, 2),
@@ -229,7 +229,7 @@ def outlook_document(ahead: Outlook) -> dict[str, Any]:
 
 
 def schedule_document(schedule: Schedule, last: datetime | None) -> dict[str, Any]:
-    """A schedule."""
+    """Return a schedule; `last`: when it last fired."""
     return {
         "name": schedule.name,
         "cron": schedule.cron,
@@ -241,7 +241,7 @@ def schedule_document(schedule: Schedule, last: datetime | None) -> dict[str, An
 
 
 def hook_document(hook: Hook, accounts: Mapping[int, str]) -> dict[str, Any]:
-    """A deploy hook; `accounts`: their names by our ids."""
+    """Return a deploy hook; `accounts`: account names by id."""
     return {
         "name": hook.name,
         "events": hook.events,
@@ -256,7 +256,7 @@ def hook_document(hook: Hook, accounts: Mapping[int, str]) -> dict[str, Any]:
 
 
 def run_document(run: Command) -> dict[str, Any]:
-    """A hook's run: a command, with what its last try has come to."""
+    """Return a run of a deploy hook (a command) with the result of its last try."""
     last = run.result or {}
     return {
         "id": run.id,

@@ -1,4 +1,4 @@
-"""The grammar of every command: `--json` anywhere, `-h`, and nouns that are loaded when they are used."""
+"""The syntax that all commands share: `--json` anywhere, `-h`, and nouns that are loaded on first use."""
 
 from importlib import import_module
 from keyword import iskeyword
@@ -7,7 +7,7 @@ from typing import Any
 import click
 import rich_click
 
-# In the context's `meta`, which all contexts of one call share: people or machines read the answer.
+# Key in the context's `meta`, which all nested contexts of one call share: set if the output is JSON.
 JSON = "certline.json"
 
 
@@ -20,15 +20,16 @@ def _json_option() -> click.Option:
     return rich_click.RichOption(
         ["--json"],
         is_flag=True,
+        # Eager: --json is known even if another option is then refused.
         is_eager=True,
         expose_value=False,
         callback=_want_json,
-        help="Answer with one JSON document on standard output; messages go to standard error.",
+        help="Print one JSON document on standard output; messages go to standard error.",
     )
 
 
 class Command(rich_click.RichCommand):
-    """A command that can answer in JSON."""
+    """A command that accepts `--json`."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -36,7 +37,7 @@ class Command(rich_click.RichCommand):
 
 
 class Group(rich_click.RichGroup):
-    """A group that takes `--json` too, so that it may stand before the command."""
+    """A group that accepts `--json` too, so that the option may precede the command."""
 
     command_class = Command
 
@@ -45,7 +46,7 @@ class Group(rich_click.RichGroup):
         self.params.append(_json_option())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Without a command a person gets the help; a machine gets an error."""
+        """Parse as click does, but fail with JSON, instead of printing help, if the command is missing."""
         if not args and ctx.meta.get(JSON):
             raise click.UsageError("Missing command.", ctx)
         return super().parse_args(ctx, args)
@@ -55,22 +56,22 @@ Group.group_class = Group
 
 
 class LazyGroup(Group):
-    """The root: its commands are known by name and summary, and imported when one is called.
+    """The root group: lists its commands by name and summary, and imports a command when it is called.
 
-    So `certline --help` and completion load neither SQLAlchemy nor cryptography.
+    So `certline --help` and shell completion load neither SQLAlchemy nor cryptography.
     """
 
     def __init__(self, *args: Any, places: dict[str, tuple[str, str]], **options: Any) -> None:
-        """`places`: name → (module, its summary); the module holds the command under its name."""
+        """`places`: name → (module, summary); the module holds the command under that name."""
         super().__init__(*args, **options)
         self.places = places
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's
-        """Every command, in the order of the places."""
+        """Return the names of all commands, in the order of `places`."""
         return list(self.places)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """A stand-in with the summary; enough for lists and for completion."""
+        """Return a placeholder with the summary, which is enough for help and completion."""
         if cmd_name not in self.places:
             return None
         return Command(cmd_name, help=self.places[cmd_name][1])
@@ -78,13 +79,14 @@ class LazyGroup(Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The real command, for it is about to run."""
+        """Return the real command, which is about to run."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, self.load(name) if name else None, rest
 
     def load(self, name: str) -> click.Command:
-        """Import a command."""
+        """Import a command's module and return the command."""
         module, _ = self.places[name]
+        # `import` is a Python keyword, so that command is called `import_`.
         own = f"{name}_" if iskeyword(name) else name.replace("-", "_")
         command: click.Command = getattr(import_module(module), own)
         return command

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: what matters least is left out first, then long names are cut."""
+"""Tables that fit the terminal: the least important columns are dropped first, then long names are cut."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 Row = TypeVar("Row")
 
 GAP = 2
-# A name isn't cut to fewer characters; and not to fewer than these, while a column can be left out.
+# No value is cut below SHORTEST characters, nor below READABLE while a column can still be dropped.
 SHORTEST, READABLE = 16, 36
 
-# What a state means, whatever it is the state of: well, on its way, for somebody to look at, past.
+# The meaning of a state, whatever it is the state of: in order, in progress, needs attention, past.
 GOOD, WAITS, TROUBLE, PAST = "green", "yellow", "red", "dim"
 MEANINGS = {
     GOOD: "active alive done on replayed stored validated",
@@ -25,16 +25,16 @@ MEANINGS = {
     PAST: "cancelled dropped gone removed superseded",
 }
 STYLES = {word: style for style, words in MEANINGS.items() for word in words.split()}
-# An end that is nearer is for somebody to look at, or worth a glance.
+# An expiry nearer than this needs attention (red), or is coming up (yellow).
 URGENT, SOON = timedelta(days=7), timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
-    """One column: its head, and what it shows of a row.
+    """A column: its head, and the value that it shows of a row.
 
-    Of rank 0 it is always there; else the highest rank is left out first. `may_be_cut`: a long value
-    is shortened in its middle, where the terminal has no room.
+    A column of rank 0 is always shown; of the others the highest rank is dropped first. `may_be_cut`: a
+    long value is shortened in its middle if the terminal is too narrow.
     """
 
     head: str
@@ -46,19 +46,22 @@ class Column(Generic[Row]):
 
 @dataclass(frozen=True)
 class Fit:
-    """Which columns are shown, by their places, and how wide each of them is."""
+    """The columns that are shown, by index, and the width of each in characters."""
 
     places: tuple[int, ...]
     widths: tuple[int, ...]
 
 
 def fit(widths: Sequence[int], ranks: Sequence[int], may_be_cut: Sequence[bool], room: int) -> Fit:
-    """What fits into so many characters: long values are cut to a readable length, then columns are
-    left out, then values are cut further; what is left over goes to those that were cut.
+    """Choose columns and widths for a terminal `room` characters wide.
+
+    Long values are first cut to a readable length, then columns are dropped, then values are cut further.
+    Space that is left over goes back to the columns that were cut.
     """
     places = list(range(len(widths)))
     found = list(widths)
 
+    # Both helpers read `places` and `found`, which change as columns are dropped and cut.
     def excess() -> int:
         return sum(found[place] for place in places) + GAP * (len(places) - 1) - room
 
@@ -67,6 +70,7 @@ def fit(widths: Sequence[int], ranks: Sequence[int], may_be_cut: Sequence[bool],
             long = [place for place in places if may_be_cut[place] and found[place] > shortest]
             if not long:
                 return
+            # Always cut the widest column, so that several long ones lose evenly.
             longest = max(long, key=lambda place: found[place])
             found[longest] = max(shortest, found[longest] - excess())
 
@@ -80,7 +84,7 @@ def fit(widths: Sequence[int], ranks: Sequence[int], may_be_cut: Sequence[bool],
 
 
 def cut(text: str, width: int) -> str:
-    """A text in so many characters: its beginning and its end say most."""
+    """Shorten a text to `width` characters; its beginning and its end are kept."""
     if len(text) <= width:
         return text
     begin = (width - 1) // 2
@@ -88,13 +92,13 @@ def cut(text: str, width: int) -> str:
 
 
 def style_of(state: object) -> str:
-    """How a state is coloured, by what it means; SCM's words count whatever their case and gaps."""
+    """Return the colour for a state, by its meaning; SCM's words match in any case, with or without spaces."""
     word = "".join(str(state or "").split()).replace("_", "").replace("-", "").lower()
     return STYLES.get(word, "")
 
 
 def style_of_end(end: datetime | date | None) -> str:
-    """How the end of something that is in force is coloured: red is urgent."""
+    """Return the colour for an expiry time: red if urgent, yellow if soon."""
     if end is None:
         return ""
     if not isinstance(end, datetime):
@@ -104,7 +108,7 @@ def style_of_end(end: datetime | date | None) -> str:
 
 
 def print_grid(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> None:
-    """Print rows as a table. Where the output is no terminal, nothing is left out, cut or coloured."""
+    """Print rows as a table. If the output is not a terminal, nothing is dropped, cut or coloured."""
     heads = [column.head.upper() for column in columns]
     lines = [[_one_line(shown(column.value(row))) for column in columns] for row in rows]
     widths = [max(map(len, cells)) for cells in zip(heads, *lines, strict=True)]
@@ -124,7 +128,7 @@ def _draw(
     lines: Sequence[Sequence[str]],
     widths: Sequence[int],
 ) -> None:
-    from rich.table import Table  # noqa: PLC0415  # 40 ms that a file does not need
+    from rich.table import Table  # noqa: PLC0415  # takes 40 ms, which plain output saves
     from rich.text import Text  # noqa: PLC0415  # as above
 
     ranks = [column.rank for column in columns]

@@ -1,4 +1,4 @@
-"""How far an import has come, in a few words; and how it ended."""
+"""Progress and outcome of an import, in a few words."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Any
 from certline.models import Command
 from certline.models.imports.record import RecordStatus as Became
 
-# SCM has been asked for these, and it is done with them.
+# The record was requested from SCM, and nothing is left to do for it.
 TAKEN = (
     *(Became.STORED, Became.HELD, Became.PENDING, Became.CLOSED),
     *(Became.UPDATED, Became.LEFT, Became.FAILED),
@@ -15,11 +15,12 @@ TAKEN = (
 
 
 def import_progress(command: Command, now: datetime | None = None) -> str:
-    """`4,200 of 10,000, 310 held, 2 failed; 180 a second, 32 s left`."""
+    """Return the progress, such as `4,200 of 10,000, 310 held, 2 failed; 180 a second, 32 s left`."""
     result = command.result or {}
     if "waiting" not in result:
         return command.status.value
     waiting = result[Became.WAITING]
+    # SCM may list more records than its total said, if orders are added meanwhile.
     text = f"{result['listed'] - waiting:,} of {max(result['total'] or 0, result['listed']):,}"
     for status in (Became.HELD, Became.FAILED):
         if result[status]:
@@ -29,6 +30,7 @@ def import_progress(command: Command, now: datetime | None = None) -> str:
     if done and seconds > 1:
         rate = done / seconds
         text += f"; {rate:.3g} a second"
+        # No estimate while SCM's list is still being read: the total is not known yet.
         if not result["listing"]:
             text += f", {_span(waiting / rate)} left"
     if result["listing"]:
@@ -37,7 +39,7 @@ def import_progress(command: Command, now: datetime | None = None) -> str:
 
 
 def import_ending(result: Mapping[str, Any]) -> str:
-    """What an import has brought."""
+    """Return the counts of an import that has ended, by what became of the records."""
     counts = [
         f"{result[status]:,} {status}"
         for status in (*TAKEN, Became.NEW, Became.KNOWN)

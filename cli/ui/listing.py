@@ -1,4 +1,4 @@
-"""What lists have in common: their options, their pages, and JSON, CSV or a table as the answer."""
+"""Shared code of the list commands: options, paging, and output as JSON, CSV or a table."""
 
 import csv
 import json
@@ -27,9 +27,9 @@ from certline.models.listing import SORTINGS, ids_named, page
 Row = TypeVar("Row")
 Kept = TypeVar("Kept", bound=Base)
 
-# Rows on a terminal where nobody says how many. Programs get all of them.
+# Rows in a table without --limit. JSON and CSV have all rows.
 SCREENFUL = 100
-# Rows that are asked for at once, for programs.
+# Rows of one query, at most.
 PIECE = 1_000
 
 Document = Callable[[Any], dict[str, Any]]
@@ -37,7 +37,7 @@ Document = Callable[[Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class View:
-    """How a list is looked at: the options that every list has."""
+    """The options that every list has: sorting, size, page and format."""
 
     sort: str
     reverse: bool
@@ -48,32 +48,39 @@ class View:
 
     @property
     def for_people(self) -> bool:
-        """Whether a person reads it."""
+        """True if the output is a table for users, not JSON or CSV."""
         return not (self.as_csv or as_json())
 
 
 def view_options(*sorts: str, paged: bool = True) -> Callable[[Callable[..., Any]], Any]:
-    """The options --sort, --reverse, --limit, --after and --csv; they come as one `view`."""
+    """Add the options --sort, --reverse, --limit, --after and --csv, which the command receives as one
+    `view`.
+    """
     options = [
         click.option(
             "--sort",
             type=click.Choice(sorts),
             default=sorts[0],
             show_default=True,
-            help="What it is sorted by.",
+            help="The sort key.",
         ),
-        click.option("--reverse", is_flag=True, help="From the other end."),
+        click.option("--reverse", is_flag=True, help="Reverse the sort order."),
         click.option(
             "--limit",
             type=click.IntRange(min=1),
             metavar="N",
-            help=f"So many rows at most; unless said otherwise {SCREENFUL}, and all with --json or --csv.",
+            help=f"At most this many rows; default {SCREENFUL}, with --json or --csv all rows.",
         ),
-        click.option("--csv", "as_csv", is_flag=True, help="Answer in CSV, with JSON's keys."),
+        click.option(
+            "--csv",
+            "as_csv",
+            is_flag=True,
+            help="Print CSV, with the keys of the JSON document as header.",
+        ),
     ]
     if paged:
         after = click.option(
-            "--after", metavar="ID", help="The next page: what comes after that row."
+            "--after", metavar="ID", help="The next page: the rows after the row with this id."
         )
         options.insert(3, after)
 
@@ -88,6 +95,8 @@ def view_options(*sorts: str, paged: bool = True) -> Callable[[Callable[..., Any
             command(view=view, **given)
 
         decorated: Callable[..., Any] = with_view
+        # Decorators apply from the inside out; reversed, the help page lists the options in this
+        # order.
         for option in reversed(options):
             decorated = option(decorated)
         return decorated
@@ -96,23 +105,23 @@ def view_options(*sorts: str, paged: bool = True) -> Callable[[Callable[..., Any
 
 
 def status_option(states: Iterable[str]) -> Callable[..., Any]:
-    """The option --status."""
+    """Return the option --status, with the given states as its choices."""
     return click.option(
         "--status",
         "statuses",
         multiple=True,
         type=click.Choice(list(states)),
-        help="Only those in this state; repeatable.",
+        help="Only rows with this status; repeatable.",
     )
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options --account, --organization, --profile and --name."""
+    """Add the options --account, --organization, --profile and --name to a command."""
     for option in (
         click.option(
-            "--name", metavar="PATTERN", help="Only names like this; * stands for any characters."
+            "--name", metavar="PATTERN", help="Only names that match; * stands for any characters."
         ),
-        click.option("--profile", metavar="ID|NAME", help="Only of this certificate profile."),
+        click.option("--profile", metavar="ID|NAME", help="Only with this certificate profile."),
         click.option(
             "--organization", metavar="ID|NAME", help="Only of this organisation or department."
         ),
@@ -125,7 +134,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def places(
     db: Session, *, account: str | None, organization: str | None, profile: str | None
 ) -> dict[str, Any]:
-    """What those options stand for, as a Narrowing takes it. Raises Fault for unknown names."""
+    """Return the fields of a Narrowing that these options select. Raises Fault for unknown names."""
     account_id = None if account is None else find_account(db, account, removed=True).id
     found: dict[str, Any] = {"account_id": account_id}
     for field, table, noun, name in (
@@ -139,13 +148,13 @@ def places(
             raise Fault(
                 f"{noun} {name!r} is not known{close_names(db, table.name, name)}",
                 code=WRONG_USE,
-                hint=f"Which there are: certline {noun} list",
+                hint=f"To list them: certline {noun} list",
             )
     return found
 
 
 def days(option: str, text: str) -> Callable[..., Any]:
-    """An option that takes days and gives a timedelta."""
+    """Return an option that takes a number of days; the command receives a timedelta."""
 
     def read(_context: click.Context, _option: click.Parameter, given: int | None) -> object:
         return None if given is None else timedelta(days=given)
@@ -163,11 +172,15 @@ def show_pages(
     columns: Sequence[Column[Kept]],
     empty: str,
 ) -> None:
-    """Answer a list that is read page after page. `find` knows the row of --after."""
+    """Print a list that is read page by page.
+
+    `find` loads the row that --after names. Raises Fault if there is no such row.
+    """
     table: type[Kept] = question.column_descriptions[0]["entity"]
     sorting = SORTINGS[table][view.sort]
     sorting = sorting.reversed() if view.reverse else sorting
 
+    # One short transaction per page: a slow reader of the output holds none open.
     def read(after: Kept | None, limit: int) -> list[Kept]:
         with context.database().transaction() as db:
             return page(db, question, sorting, after=after, limit=limit)
@@ -189,7 +202,7 @@ def show_rows(
     columns: Sequence[Column[Row]],
     empty: str,
 ) -> None:
-    """Answer a list whose rows come one by one: to programs as they come, to people as a table."""
+    """Print a list whose rows arrive one by one: JSON and CSV as they arrive, a table at the end."""
     wanted = _wanted(view)
     counted = rows if wanted is None else islice(rows, wanted)
     if view.as_csv:
@@ -203,6 +216,7 @@ def show_rows(
             print_grid(columns, found)
         else:
             say(empty)
+    # `rows` may hold one row more than wanted; if that row exists, there is a next page.
     if wanted is not None and last is not None and next(rows, None) is not None:
         _say_that_there_is_more(view, last)
 
@@ -210,7 +224,7 @@ def show_rows(
 def _rows(
     read: Callable[[Kept | None, int], list[Kept]], after: Kept | None, wanted: int | None
 ) -> Iterator[Kept]:
-    """Row after row, in pieces; a row more than is wanted tells that there is one."""
+    """Yield row after row, read in pieces; one row more than wanted, which shows that there are more."""
     piece = PIECE if wanted is None else min(PIECE, wanted + 1)
     while True:
         found = read(after, piece)
@@ -225,7 +239,7 @@ def _wanted(view: View) -> int | None:
 
 
 def _write_json(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
-    """One JSON array, written as its rows come: memory doesn't grow with the list."""
+    """Write one JSON array row by row, so that memory does not grow with the list. Returns the last row."""
     last = None
     for each in documents:
         sys.stdout.write("[\n" if last is None else ",\n")
@@ -236,7 +250,7 @@ def _write_json(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _write_csv(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
-    """A line with the keys, and one for each row; without rows nothing."""
+    """Write a header and one line per row, or nothing if there are no rows. Returns the last row."""
     last = next(documents, None)
     if last is None:
         return None
@@ -249,7 +263,7 @@ def _write_csv(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _field(value: object) -> object:
-    """A value in CSV: texts of a list with blanks between them, anything deeper as JSON."""
+    """Format a value for CSV: simple lists separated by spaces, deeper structures as JSON."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
@@ -260,5 +274,5 @@ def _field(value: object) -> object:
 
 
 def _say_that_there_is_more(view: View, last: dict[str, Any]) -> None:
-    how = f"the next page: --after {last['id']}" if view.has_pages else "say how many: --limit N"
-    whisper(f"There are more than these {_wanted(view)}; {how}")
+    how = f"the next page: --after {last['id']}" if view.has_pages else "to see more: --limit N"
+    whisper(f"There are more than these {_wanted(view)} rows; {how}")

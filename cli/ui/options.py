@@ -1,4 +1,4 @@
-"""What comes in through options and files, read and refused with the option's name."""
+"""Parsing and checking of option values and input files; errors name the option."""
 
 import sys
 import uuid
@@ -14,7 +14,7 @@ from certline.cli.errors import WRONG_USE, Fault
 def pairs(
     _context: click.Context, option: click.Parameter, given: tuple[str, ...]
 ) -> dict[str, str]:
-    """`NAME=VALUE` texts as a dictionary."""
+    """Parse `NAME=VALUE` texts into a dictionary."""
     found = {}
     for text in given:
         name, equals, value = text.partition("=")
@@ -25,7 +25,7 @@ def pairs(
 
 
 def uuid_text(_context: click.Context, option: click.Parameter, given: str | None) -> str | None:
-    """A UUID in its usual form."""
+    """Return a UUID in its canonical form."""
     if given is None:
         return None
     try:
@@ -35,19 +35,19 @@ def uuid_text(_context: click.Context, option: click.Parameter, given: str | Non
 
 
 def moment(_context: click.Context, option: click.Parameter, given: str | None) -> datetime | None:
-    """A date (its beginning) or a time in ISO 8601; in UTC where it says no zone."""
+    """Parse a date (its first instant) or a time in ISO 8601; without a zone it is UTC."""
     if given is None:
         return None
     try:
         found = datetime.fromisoformat(given)
     except ValueError:
-        told = f"{given!r} is no date or time; they look like 2026-11-25 and 2026-11-25T09:30"
+        told = f"{given!r} is not a date or time, such as 2026-11-25 or 2026-11-25T09:30"
         raise click.BadParameter(told, param=option) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def first_line(file: IO[str], option: str) -> str:
-    """A secret's file: its first line, which must not be empty."""
+    """Return the first line of a file that holds a secret. Raises Fault if the line is empty."""
     text = file.readline().rstrip("\r\n")
     if not text:
         raise Fault(f"{option}: the first line is empty", code=WRONG_USE)
@@ -55,7 +55,7 @@ def first_line(file: IO[str], option: str) -> str:
 
 
 def whole(path: Path, option: str) -> str:
-    """A text file, or standard input for `-`."""
+    """Return the content of a text file, or of standard input for `-`. Raises Fault."""
     try:
         return sys.stdin.read() if str(path) == "-" else path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -64,7 +64,9 @@ def whole(path: Path, option: str) -> str:
 
 
 def password(file: IO[str] | None, option: str, prompt: str) -> str:
-    """A password: from a file, asked for on a terminal, or a line of standard input."""
+    """Return a password from a file, a hidden prompt, or (no terminal) a line of standard input. Raises
+    Fault.
+    """
     if file is not None:
         return first_line(file, option)
     if sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""What is answered: a document for machines, or lines and tables for people."""
+"""Output of commands: one JSON document for programs, or lines and tables for users."""
 
 import json
 import sys
@@ -12,18 +12,18 @@ from certline.cli.ui.grammar import JSON
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Where the output is no terminal. Lists are made for this width.
+# Width in characters if the output is not a terminal.
 WIDTH = 100
 
 
 def as_json() -> bool:
-    """Whether this call is answered in JSON."""
+    """Return True if this call was given --json."""
     context = click.get_current_context(silent=True)
     return context is not None and bool(context.meta.get(JSON))
 
 
 def answer(document: object, people: Callable[[], object]) -> None:
-    """The answer of a command: one JSON document, or what `people` prints."""
+    """Print a command's result: `document` as JSON, or whatever `people` prints."""
     if as_json():
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
@@ -31,26 +31,26 @@ def answer(document: object, people: Callable[[], object]) -> None:
 
 
 def say(text: str) -> None:
-    """A line for people: on standard output, unless JSON has it."""
+    """Print a line of the result for users; with --json it goes to standard error."""
     click.echo(text, err=as_json())
 
 
 def whisper(text: str) -> None:
-    """A line beside the answer: progress, a warning, what to do next."""
+    """Print a line on standard error: progress, a warning or the next step."""
     click.echo(text, err=True)
 
 
 def leave(code: int) -> NoReturn:
-    """End the command with that exit code."""
+    """End the command with an exit code."""
     click.get_current_context().exit(code)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-    """A table for people; without rows, the sentence that says what to do."""
+    """Print a table for users; without rows print `empty`, which says what to do next."""
     if not rows:
         say(empty)
         return
-    from rich.table import Table  # noqa: PLC0415  # 40 ms that JSON does not need
+    from rich.table import Table  # noqa: PLC0415  # takes 40 ms, which JSON output saves
 
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
@@ -61,7 +61,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
 
 
 def facts(pairs: Mapping[str, object]) -> None:
-    """Named values for people, one a line."""
+    """Print named values for users, one per line."""
     from rich.table import Table  # noqa: PLC0415  # as above
 
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -73,7 +73,7 @@ def facts(pairs: Mapping[str, object]) -> None:
 
 
 def shown(value: object) -> str:
-    """A value in a table."""
+    """Format a value for a table cell."""
     if value is None or value in ("", [], {}):
         return "-"
     if isinstance(value, bool):
@@ -84,7 +84,10 @@ def shown(value: object) -> str:
 
 
 def console(*, err: bool = False) -> "Console":
-    """Where rich prints; texts from outside are never read as markup."""
+    """Return a rich console for standard output (standard error with `err` or --json).
+
+    Markup is off, because texts from outside could contain it.
+    """
     from rich.console import Console  # noqa: PLC0415  # as above
 
     stream: Any = sys.stderr if err or as_json() else sys.stdout

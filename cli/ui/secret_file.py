@@ -1,4 +1,4 @@
-"""Writing a file that may hold a key: whole or not at all, and for its owner only."""
+"""Writing of files that may hold a private key: completely or not at all, readable by the owner only."""
 
 import os
 import secrets
@@ -10,10 +10,12 @@ from certline.cli.errors import WRONG_USE, Fault
 
 
 def write(output: str, content: bytes, *, force: bool, is_text: bool) -> None:
-    """Write to a new file, or to standard output for `-`. Raises Fault where it can't."""
+    """Write to a new file (mode 0600), or to standard output for `-`. Raises Fault if that fails."""
     if output == "-":
         if sys.stdout.isatty() and not is_text:
-            raise Fault("this is no text for a terminal; name a file", code=WRONG_USE)
+            raise Fault(
+                "this format is binary and the output is a terminal; name a file", code=WRONG_USE
+            )
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
         return
@@ -23,13 +25,15 @@ def write(output: str, content: bytes, *, force: bool, is_text: bool) -> None:
     try:
         _write_whole(target, content, force=force)
     except FileExistsError:
-        raise Fault(f"{output} is there already; --force overwrites it") from None
+        raise Fault(f"{output} already exists; --force overwrites it") from None
     except OSError as error:
         raise Fault(f"{output} cannot be written: {error.strerror}") from None
 
 
 def _write_whole(target: Path, content: bytes, *, force: bool) -> None:
+    """Write a draft beside the target and sync it, then give it the target's name in one step."""
     draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    # Mode 0600 from the moment of creation: the key is never readable by others.
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -48,10 +52,11 @@ def _write_whole(target: Path, content: bytes, *, force: bool) -> None:
 def _put(draft: Path, target: Path) -> None:
     """Give the draft its name, unless that is taken. Raises FileExistsError."""
     try:
+        # A hard link fails if the name exists; a rename would silently overwrite the file.
         os.link(draft, target)
     except FileExistsError:
         raise
     except OSError:
-        # A file system without hard links: take the name first, then put the content under it.
+        # A file system without hard links: claim the name first, then move the content there.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         draft.replace(target)

@@ -1,4 +1,4 @@
-"""Batches of renewals as documents, in words, and as they are waited for."""
+"""Batches of renewals: their documents, their texts, and waiting for them."""
 
 import sys
 import time
@@ -29,15 +29,15 @@ from certline.models.renewals.batch import (
 )
 from certline.models.renewals.batch_pace import MEASURED, ends_at
 
-# Seconds between two looks.
+# Seconds between two polls of the database.
 LOOK_EVERY = 1.0
-# What a person has to look at.
+# The states that need an operator's attention.
 TROUBLE = (State.FAILED, State.REVIEW, State.REFUSED)
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A batch as it stands, and when it will have ended as far as anybody can tell."""
+    """The progress of a batch at one moment, with the estimated time of its end."""
 
     batch: RenewalBatch
     counts: Counts
@@ -46,8 +46,9 @@ class Standing:
 
 
 def standing_of(db: Session, batch: RenewalBatch) -> Standing:
-    """How a batch stands now."""
+    """Return the progress of a batch now."""
     now, counts = clock(db), counts_of(db, [batch.id])[batch.id]
+    # The speed is measured over the last MEASURED, or since the start of a younger batch.
     measured = min(MEASURED, now - batch.created_at)
     end = None
     if batch.status is BatchStatus.RUNNING:
@@ -64,15 +65,15 @@ def standing_of(db: Session, batch: RenewalBatch) -> Standing:
 
 
 def find_batch(db: Session, name: str) -> RenewalBatch:
-    """The batch with that id. Raises Fault."""
+    """Return the batch with that id. Raises Fault."""
     found = db.get(RenewalBatch, name.upper())
     if found is None:
-        raise Fault(f"batch {name!r} is not known", hint="Which there are: certline renewal list")
+        raise Fault(f"batch {name!r} is not known", hint="To list them: certline renewal list")
     return found
 
 
 def batch_document(now: Standing) -> dict[str, Any]:
-    """A batch and its counts."""
+    """Return a batch and its counts."""
     batch, counts = now.batch, now.counts
     return {
         "id": batch.id,
@@ -90,7 +91,7 @@ def batch_document(now: Standing) -> dict[str, Any]:
 
 
 def member_document(member: Member) -> dict[str, Any]:
-    """One certificate of a batch."""
+    """Return one certificate of a batch."""
     return {
         "certificate_id": member.certificate_id,
         "common_name": member.common_name,
@@ -104,7 +105,7 @@ def member_document(member: Member) -> dict[str, Any]:
 
 
 def answer_batch(batch_id: str, *, started: bool = False) -> None:
-    """A batch with every member, as the answer of a command."""
+    """Print a batch with all its members as the result of a command."""
     with context.database().transaction() as db:
         now = standing_of(db, db.get_one(RenewalBatch, batch_id))
         members = members_of(db, batch_id)
@@ -113,7 +114,9 @@ def answer_batch(batch_id: str, *, started: bool = False) -> None:
 
 
 def progress(now: Standing) -> str:
-    """`412 of 2,000 renewed, 3 failed, 24 under way; 500/h; 3.2 h left, until 2026-11-25 18:40`."""
+    """Return the progress, such as `412 of 2,000 renewed, 3 failed; 500/h; 3.2 h left, until 2026-11-25
+    18:40`.
+    """
     batch, counts = now.batch, now.counts
     text = f"{counts.renewed:,} of {counts.total:,} renewed"
     for state in TROUBLE:
@@ -131,7 +134,7 @@ def progress(now: Standing) -> str:
 
 
 def said_of_time(time_left: timedelta) -> str:
-    """A span for people: `40 s`, `25 min`, `3.2 h`, `4.5 days`."""
+    """Format a time span for users: `40 s`, `25 min`, `3.2 h`, `4.5 days`."""
     seconds = max(0.0, time_left.total_seconds())
     for limit, unit, name in ((100, 1, "s"), (6000, 60, "min")):
         if seconds < limit:
@@ -141,19 +144,19 @@ def said_of_time(time_left: timedelta) -> str:
 
 
 def exit_code(counts: Counts) -> int:
-    """How a batch that has ended counts for a script."""
+    """Return the exit code for a batch that has ended."""
     if counts.failed or counts.refused or counts.cancelled:
         return FAILED
     return WAITS if counts.review else DONE
 
 
 def wait_for_batch(database: Database, batch_id: str, timeout: float | None) -> int:
-    """Stay until a batch has ended, or is paused and nothing of it is under way; the exit code.
+    """Wait until a batch has ended, or is paused with nothing in progress, and return the exit code.
 
-    Raises OperationalError when Postgres is away too long.
+    `timeout` is in seconds. Raises OperationalError if Postgres is away for longer than AWAY_AFTER.
     """
     screen, live = console(err=True), sys.stderr.isatty()
-    # Beside a status line only rich may print.
+    # While rich shows a status line, all other output has to go through rich too.
     tell = partial(screen.print, soft_wrap=True) if live else whisper
     watch = _Watch(database, batch_id, tell)
     try:
@@ -166,6 +169,7 @@ def wait_for_batch(database: Database, batch_id: str, timeout: float | None) -> 
                     watch.tell_now_and_then(progress(now))
                 if now is not None and _is_over(now):
                     watch.tell_end(progress(now))
+                    # A paused batch waits for an operator, whatever its counts are.
                     done = now.batch.status is BatchStatus.DONE
                     return exit_code(now.counts) if done else WAITS
                 if timeout is not None and watch.seconds() >= timeout:
@@ -183,7 +187,7 @@ def _is_over(now: Standing) -> bool:
 
 
 class _Watch:
-    """A batch that is waited for, and what has been said of it."""
+    """A batch that is waited for, and what was reported about it."""
 
     def __init__(self, database: Database, batch_id: str, tell: Callable[[str], object]) -> None:
         self._database = database
@@ -195,7 +199,7 @@ class _Watch:
         self._said: set[str] = set()
 
     def look(self) -> Standing | None:
-        """The batch as it stands, and each failure said once; None while Postgres is away."""
+        """Return the progress now, and report each new failure once; None while Postgres is away."""
         try:
             with self._database.transaction() as db:
                 now = standing_of(db, db.get_one(RenewalBatch, self._batch_id))
@@ -224,7 +228,7 @@ class _Watch:
             self.tell(text)
 
     def tell_end(self, text: str) -> None:
-        """The last word, unless it has just been said."""
+        """Report the final progress, unless it was just reported."""
         if text != self._last:
             self.tell(text)
 
@@ -238,24 +242,24 @@ def _tell(now: Standing, members: list[Member], *, started: bool) -> None:
         {
             "batch": batch.id,
             "status": batch.status,
-            "which": batch.selection,
+            "selection": batch.selection,
             "pace": None if batch.per_hour is None else f"{batch.per_hour}/h",
-            "old key again": batch.reuse_key,
+            "reuse key": batch.reuse_key,
             "progress": progress(now),
             "requested by": batch.requested_by,
-            "begun": minute(batch.created_at),
+            "started": minute(batch.created_at),
             "ended": minute(batch.finished_at),
         }
     )
     anew = sum(member.ordered_anew for member in members)
     if anew:
-        say(f"\nOrdered anew with the same data, for their profile allows no renewal: {anew:,}")
+        say(f"\nPlaced as new orders, because their profile allows no renewal: {anew:,}")
     trouble = [member for member in members if member.state in TROUBLE]
     if trouble:
         say("")
         rows = [(each.common_name, each.state, each.order_id, each.reason) for each in trouble]
         table(["common name", "status", "order", "why"], rows, empty="")
     if started and now.counts.open:
-        say(f"\nIt runs in the background; wait for it: certline renewal wait {batch.id}")
-        say(f"Stop for a while:                       certline renewal pause {batch.id}")
-        say(f"Stop for good:                          certline renewal cancel {batch.id}")
+        say(f"\nIt runs in the background; to wait for it: certline renewal wait {batch.id}")
+        say(f"To pause it:                               certline renewal pause {batch.id}")
+        say(f"To cancel what is left:                    certline renewal cancel {batch.id}")

@@ -1,4 +1,4 @@
-"""What a sync has changed, for people."""
+"""The changes that a sync has found, as text for users."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ CHANGES = ("added", "changed", "gone")
 
 
 def changes(result: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each resource: how many there are, and what was added, changed or is gone."""
+    """Yield a line for each resource: how many there are, and what was added, changed or is gone."""
     for resource, noun in NAMES.items():
         counts = result.get(resource)
         if counts is None:

@@ -1,4 +1,4 @@
-"""Where a command that is waited for stands: how far it has come, and whether the wait is over."""
+"""The progress of a command that is waited for, and whether the wait is over."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,13 +22,14 @@ from certline.models.accounts.account import account_named
 from certline.models.orders.order import order_of_command
 from certline.workers.runtime.step import suspended_text
 
-# An order that SCM shows as requested for so many looks is not merely slow: it waits for approval.
+# After this many polls with SCM's status still `requested`, the order is not merely slow but waits for
+# an approval.
 POLLS_FOR_APPROVAL = 2
 
 
 @dataclass(frozen=True)
 class View:
-    """A command, with the order and the account that it is about."""
+    """A command, with the order and the account that it concerns."""
 
     command: Command
     order: Order | None
@@ -37,21 +38,21 @@ class View:
 
 @dataclass(frozen=True)
 class Ending:
-    """Why there is nothing more to wait for."""
+    """The end of a wait: the exit code and the reason."""
 
     code: int
     text: str
 
 
 def look(db: Session, command_id: str) -> View:
-    """A command as it stands now."""
+    """Load a command with its order and account."""
     command = db.get_one(Command, command_id)
     order = order_of_command(db, command.id)
     if order is None and command.type in (CommandType.POLL, CommandType.FETCH) and command.subject:
         order = db.get(Order, command.subject)
     if order is not None:
         return View(command, order, order.account)
-    # Either may have been deleted since.
+    # The certificate or the order may have been deleted since.
     certificate = db.get(Certificate, command.subject or "")
     if command.type is CommandType.REVOKE and certificate is not None:
         return View(command, None, db.get_one(Account, certificate.account_id))
@@ -63,7 +64,7 @@ def look(db: Session, command_id: str) -> View:
 
 
 def judge(view: View) -> Ending | None:
-    """How the wait is over; None where it goes on."""
+    """Return how the wait ends, or None if it goes on."""
     command, order = view.command, view.order
     of_order = f"certline order show {order.id}" if order else f"certline command show {command.id}"
     match command.status:
@@ -72,30 +73,34 @@ def judge(view: View) -> Ending | None:
         case CommandStatus.FAILED:
             return Ending(FAILED, f"failed: {command.error or 'no reason was given'}")
         case CommandStatus.HELD:
-            text = "held: no licence is left; more room: certline license set N"
+            text = "held: no licence is left; to raise the capacity: certline license set N"
             return Ending(WAITS, text)
         case CommandStatus.REVIEW:
-            return Ending(WAITS, f"in review, a person decides: {command.error} ({of_order})")
+            return Ending(
+                WAITS, f"in review, an operator has to decide: {command.error} ({of_order})"
+            )
         case _:
             pass
+    # A failed hook ends the wait although it is retried: the next try may be much later than a user
+    # wants to wait.
     if command.type is CommandType.HOOK and command.attempts and _waits(command):
         when = f"{command.not_before.astimezone(UTC):%H:%M:%S}"
-        return Ending(FAILED, f"failed: {command.error}; it is tried again by itself at {when} UTC")
+        return Ending(FAILED, f"failed: {command.error}; it is retried automatically at {when} UTC")
     if view.account is not None and view.account.status is not AccountStatus.ACTIVE:
         return Ending(WAITS, suspended_text(view.account))
     if order is None:
         return None
-    # A poll that is due has not asked yet: what the order says is older than the question.
+    # A poll that is due has not called SCM yet, so the order's status is older than the poll.
     asked = command.type is not CommandType.POLL or command.not_before > datetime.now(UTC)
     if order.status is OrderStatus.PENDING and order.polls >= POLLS_FOR_APPROVAL and asked:
         return _approval(order)
     if command.type is CommandType.POLL and order.status is OrderStatus.REVIEW:
-        return Ending(WAITS, f"the order is in review, a person decides ({of_order})")
+        return Ending(WAITS, f"the order is in review, an operator has to decide ({of_order})")
     return None
 
 
 def _waits(command: Command) -> bool:
-    """Whether a command waits for its time after a failed try."""
+    """Return True if a command waits to be retried after a failed try."""
     queued = command.status is CommandStatus.QUEUED and command.error is not None
     return queued and command.not_before > datetime.now(UTC)
 
@@ -104,15 +109,15 @@ def _done(view: View) -> Ending:
     command, order = view.command, view.order
     result = command.result or {}
     if order is not None and order.kind is OrderKind.NEW and order.predecessor_id is not None:
-        return Ending(DONE, "done: the profile allows no renewal, so the same was ordered anew")
+        return Ending(DONE, "done: the profile allows no renewal, so a new order was placed")
     if command.type is not CommandType.IMPORT or result.get("dry_run"):
         return Ending(DONE, str(result.get("said") or "done"))
     text = import_ending(result)
     if result["held"]:
-        text += "; no licence is left for those held: more room: certline license set N"
+        text += "; no licence is left for those held; to raise the capacity: certline license set N"
         return Ending(WAITS, text)
     if result["failed"]:
-        return Ending(FAILED, f"{text}; why: certline command show {command.id}")
+        return Ending(FAILED, f"{text}; for the reasons: certline command show {command.id}")
     return Ending(DONE, f"done: {text}")
 
 
@@ -121,13 +126,13 @@ def _approval(order: Order) -> Ending | None:
         return None
     text = (
         f"waits for an approval in SCM: an RAO administrator has to approve {order.scm_id} there; "
-        "certline then goes on by itself"
+        "certline then goes on automatically"
     )
     return Ending(WAITS, text)
 
 
 def describe(view: View) -> str:
-    """How far it has come, in a few words."""
+    """Return the progress of a command in a few words."""
     command, order = view.command, view.order
     if command.type is CommandType.IMPORT:
         return import_progress(command)
@@ -135,7 +140,7 @@ def describe(view: View) -> str:
         return command.status.value
     match order.status:
         case OrderStatus.PLACED:
-            return f"placed, waits to be sent ({order.error})" if order.error else "placed"
+            return f"placed, waiting to be sent ({order.error})" if order.error else "placed"
         case OrderStatus.SENDING:
             return f"sending: {order.error}" if order.error else "sending"
         case OrderStatus.PENDING:

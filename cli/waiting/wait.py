@@ -1,6 +1,6 @@
-"""Waiting for commands: what is said meanwhile, and with which exit code it ends.
+"""Waiting for commands: reports progress, and decides the exit code.
 
-The database is asked, not the broker: what it says is what will still be true tomorrow.
+Polls the database rather than the broker, because only the database keeps the outcome.
 """
 
 import sys
@@ -23,24 +23,24 @@ from certline.cli.waiting.changes import changes
 from certline.cli.waiting.state import View, describe, judge, look
 from certline.models import Command, CommandStatus, CommandType, Database
 
-# Seconds between two looks.
+# Seconds between two polls of the database.
 LOOK_EVERY = 0.2
-# Seconds without anybody taking the command, before a person hears of it.
+# Seconds before the user is warned that no worker has taken the command.
 NOBODY_AFTER = 5.0
-# Seconds between two lines about what is counted: the status line has each count.
+# Seconds between two lines with counts; the status line shows every count.
 COUNTS_EVERY = 10.0
-# Seconds that Postgres may be away: a restart.
+# Seconds for which Postgres may be away, enough for a restart.
 AWAY_AFTER = 60.0
 
 
 def wait_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options `--wait` and `--timeout`."""
-    wait = click.option("--wait", is_flag=True, help="Stay until it ends, with progress.")
+    """Add the options `--wait` and `--timeout` to a command."""
+    wait = click.option("--wait", is_flag=True, help="Wait until it ends, and show progress.")
     timeout = click.option(
         "--timeout",
         type=click.FloatRange(min=0),
         metavar="SECONDS",
-        help="Wait no longer than this, then exit 5; the command goes on. Says --wait too.",
+        help="Wait at most this long, then exit 5; the command goes on. Implies --wait.",
     )
     return wait(timeout(command))
 
@@ -48,13 +48,18 @@ def wait_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def started(
     commands: list[Command], *, wait: bool, timeout: float | None, as_list: bool = False
 ) -> None:
-    """The answer of a command that started work: its id, or with `--wait` how it ended."""
+    """Print the result of a command that started work, and exit.
+
+    Prints the commands' ids, or with `wait` their outcome. `as_list`: an array even for one command.
+    """
     code = DONE
     wait = wait or timeout is not None
     if wait:
         code = wait_for(context.database(), [command.id for command in commands], timeout)
         with context.database().transaction() as db:
             query = select(Command).where(Command.id.in_([command.id for command in commands]))
+            # Loaded again, because the given rows date from before the wait; `IN` returns them in
+            # any order.
             by_id = {command.id: command for command in db.scalars(query)}
         commands = [by_id[command.id] for command in commands]
     documents = [command_document(command) for command in commands]
@@ -75,10 +80,13 @@ def _tell(commands: list[Command], *, waited: bool) -> None:
 
 
 def wait_for(database: Database, ids: list[str], timeout: float | None) -> int:
-    """Wait until every command has ended, or can't go on by itself; answers the exit code."""
+    """Wait until every command has ended or cannot go on without an operator, and return the exit code.
+
+    `timeout` is in seconds. Raises OperationalError if Postgres is away for longer than AWAY_AFTER.
+    """
     screen = console(err=True)
     live = sys.stderr.isatty()
-    # Beside a status line only rich may print.
+    # While rich shows a status line, all other output has to go through rich too.
     watch = Watch(database, ids, partial(screen.print, soft_wrap=True) if live else whisper)
     try:
         with screen.status("…") if live else nullcontext() as status:
@@ -93,11 +101,12 @@ def wait_for(database: Database, ids: list[str], timeout: float | None) -> int:
     except KeyboardInterrupt:
         whisper("\n" + watch.goes_on())
         raise
+    # The worst exit code wins: failed before waiting before done.
     return max(watch.codes, key=(DONE, WAITS, FAILED).index, default=DONE)
 
 
 class Watch:
-    """Commands that are waited for, and what has been said of them."""
+    """The commands being waited for, and what was reported about them."""
 
     def __init__(self, database: Database, ids: list[str], tell: Callable[[str], object]) -> None:
         self._tell = tell
@@ -112,11 +121,11 @@ class Watch:
         self._counted = -COUNTS_EVERY
 
     def seconds(self) -> float:
-        """How long it has been waited."""
+        """Return the seconds waited so far."""
         return time.monotonic() - self._start
 
     def look(self) -> None:
-        """Ask the database, and say what is new. Raises OperationalError when it is away too long."""
+        """Poll the database and report changes. Raises OperationalError if it is away too long."""
         try:
             with self._database.transaction() as db:
                 views = [look(db, command_id) for command_id in self.open]
@@ -139,18 +148,18 @@ class Watch:
         self._hint([view.command for view in views])
 
     def now(self) -> str:
-        """The status line."""
+        """Return the text of the status line."""
         if self._several:
             return f"{len(self.codes)} of {len(self.open) + len(self.codes)} ended, {self.seconds():.0f} s"
         return f"{next(iter(self._said.values()), '…')}, {self.seconds():.0f} s"
 
     def give_up(self) -> int:
-        """The time is over."""
+        """Report that the timeout has passed, and return the exit code."""
         self._tell(f"not ended after {self.seconds():.0f} s; " + self.goes_on())
         return TIMED_OUT
 
     def goes_on(self) -> str:
-        """What becomes of the commands that nobody waits for any more."""
+        """Return the sentence that says how to go on waiting."""
         if len(self.open) == 1:
             return f"the command goes on: certline command wait {self.open[0]}"
         return "the commands go on: certline command list"
@@ -165,7 +174,7 @@ class Watch:
         self._tell(f"[{self.seconds():5.1f} s] {name}{text}")
 
     def _count(self, command_id: str, text: str) -> None:
-        """Counts change all the time: a line now and then is enough."""
+        """Report changing counts only every COUNTS_EVERY seconds; the status line shows each."""
         if self.seconds() - self._counted >= COUNTS_EVERY:
             self._counted = self.seconds()
             self._say(command_id, text)
@@ -174,6 +183,8 @@ class Watch:
 
     def _hint(self, commands: list[Command]) -> None:
         now = datetime.now(UTC)
+        # Only due commands that never started count: a command waiting for its time says nothing
+        # about workers.
         untouched = any(
             command.status is CommandStatus.QUEUED
             and command.started_at is None
@@ -184,6 +195,8 @@ class Watch:
             return
         self._told_nobody = True
         if context.settings().rabbitmq_url is None:
-            self._tell("nobody is at work: start `certline up` in another terminal")
+            self._tell("no worker is running: start `certline up` in another terminal")
         else:
-            self._tell("nobody has taken it yet: do relay and worker run? See `certline doctor`")
+            self._tell(
+                "no worker has taken it yet: are relay and worker running? See `certline doctor`"
+            )

@@ -39,7 +39,7 @@ def test_an_account_is_saved_once_scm_has_taken_its_login(
     assert PASSWORD not in shown
 
     again = add(terminal, simulator.url, code=1)
-    assert "is there already" in again["error"]["message"]
+    assert "already exists" in again["error"]["message"]
 
 
 def test_a_wrong_password_saves_nothing_and_is_tried_once(
@@ -84,4 +84,4 @@ def test_an_unused_account_can_be_removed(terminal: Terminal, simulator: Any) ->
 
     assert terminal.json("account", "list") == []
     unknown = terminal.json("account", "show", "hafen", code=1)
-    assert "there are: none yet" in unknown["error"]["message"]
+    assert "known accounts: none yet" in unknown["error"]["message"]

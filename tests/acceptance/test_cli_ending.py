@@ -25,7 +25,7 @@ def test_an_order_that_waits_for_approval_is_cancelled_and_then_deleted(
     assert terminal.json("order", "show", order)["status"] == "cancelled"
     deleted = terminal.people("order", "delete", order)
     assert "1 private key" in deleted.stdout
-    assert "SCM keeps what it has" in deleted.stderr
+    assert "SCM keeps its record" in deleted.stderr
     terminal.people("order", "show", order, code=1)
 
 

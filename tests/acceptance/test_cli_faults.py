@@ -87,7 +87,7 @@ def test_when_nobody_is_at_work_the_wait_says_so(database_url: str) -> None:
 
     done = terminal.people("sync", "--wait", "--timeout", "6", code=5)
 
-    assert "nobody is at work: start `certline up`" in done.stderr
+    assert "no worker is running: start `certline up`" in done.stderr
 
 
 def test_unknown_things_say_where_to_look(database_url: str) -> None:
@@ -113,6 +113,6 @@ def test_the_doctor_says_that_scm_is_left_alone_and_that_nothing_is_lost(databas
 
     (scm,) = [check for check in checks if check["name"] == "SCM"]
     assert not scm["ok"]
-    assert "https://scm.example/api is left alone until" in scm["text"]
+    assert "https://scm.example/api is not called until" in scm["text"]
     assert "maintenance" in scm["text"]
     assert "nothing is lost" in scm["advice"]

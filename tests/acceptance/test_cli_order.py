@@ -264,7 +264,7 @@ def test_an_unknown_outcome_is_shown_as_one(terminal: Terminal, simulator: Any) 
 
     shown = terminal.people("order", "show", command["subject"]).stdout
     assert "The outcome is unknown" in shown
-    assert "sent again only when SCM surely has not got it" in shown
+    assert "sends it again only if SCM certainly does not have it" in shown
     retried = terminal.json("command", "retry", command["id"], code=1)
     assert "is not sent again" in retried["error"]["message"]
     assert terminal.json("account", "remove", "hafen", code=1)["error"]["exit_code"] == 1

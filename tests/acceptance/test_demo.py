@@ -128,7 +128,7 @@ def test_a_demo_that_fails_says_why_and_where_to_look(
 
     said = capsys.readouterr()
     assert f"The demo failed: {error}" in said.out
-    assert f"is in {home_in(said.out)}/*.log" in said.out
+    assert f"are in {home_in(said.out)}/*.log" in said.out
     assert "Done" not in said.out
     assert said.err == ""
 

@@ -83,7 +83,7 @@ def test_the_log_is_read_in_pages_and_as_csv(log: Typist) -> None:
 def test_a_time_that_is_none_is_refused(log: Typist) -> None:
     refused = log.json("audit", "list", "--since", "yesterday", code=2)["error"]
 
-    assert "'yesterday' is no date or time" in refused["message"]
+    assert "'yesterday' is not a date or time" in refused["message"]
 
 
 def test_a_whole_log_is_proven_also_by_an_end_that_was_kept(log: Typist) -> None:
@@ -97,7 +97,7 @@ def test_a_whole_log_is_proven_also_by_an_end_that_was_kept(log: Typist) -> None
     assert (after["whole"], after["entries"]) == (True, 5)
     assert after["head"].startswith("5:")
     said = log.types("audit", "verify")
-    assert "The log is whole: 5 entries." in said
+    assert "The log is intact: 5 entries." in said
     assert after["head"] in said
 
 
@@ -114,7 +114,7 @@ def test_what_was_done_to_the_log_is_named_and_ends_with_1(log: Typist) -> None:
     assert sorted(each["kind"] for each in found["breaks"]) == ["changed", "removed"]
     assert entry["id"] in [each["event_id"] for each in found["breaks"]]
     said = log.types("audit", "verify", code=1)
-    assert "not what was written, in 2 places" in said
+    assert "was altered in 2 places" in said
     assert f"(event {entry['id']}) was removed" in said
 
 

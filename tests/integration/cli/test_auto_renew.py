@@ -106,7 +106,7 @@ def test_the_plan_says_what_would_be_refused_on_its_day(typist: Typist) -> None:
         if day["date"] > in_ten_days.isoformat()
     ]
     told = typist.types("auto-renew", "plan", "--days", "60")
-    assert f"Would be refused, as far as it is known today: {len(refused)}" in told
+    assert f"Would be refused, as far as is known today: {len(refused)}" in told
     assert told.count("the validation of nordhafen.example") == 1  # a reason, not one for each
     near = typist.types("auto-renew", "plan", "--days", "5")
     assert "Would be refused" not in near

@@ -53,7 +53,7 @@ def test_a_hook_is_added_listed_shown_and_removed_and_the_log_says_by_whom(typis
     assert "nginx -s reload" in typist.types("hook", "list")
     assert "/etc/tls" in typist.types("hook", "show", "web")
     assert "private keys" in typist.types("hook", "remove", "web")
-    assert "There is no hook" in typist.types("hook", "list")
+    assert "There are no hooks" in typist.types("hook", "list")
     with typist.database.transaction() as db:
         logged = db.scalars(select(Event).where(Event.subject == "web").order_by(Event.id)).all()
     assert [event.type for event in logged] == ["hook.added", "hook.removed"]
@@ -68,7 +68,7 @@ def test_what_is_wrong_with_a_hook_is_said_and_nothing_is_added(typist: Typist) 
     typist.types(*ADD, "--timeout", "601", code=2)
     typist.types(*ADD)
     assert "there is a hook 'web' already" in typist.types(*ADD, code=2)
-    assert "there are: web" in typist.types("hook", "show", "wbe", code=1)
+    assert "known hooks: web" in typist.types("hook", "show", "wbe", code=1)
 
 
 def test_a_hook_is_run_for_a_certificate_that_is_here(
@@ -117,7 +117,7 @@ def test_only_runs_of_hooks_are_tried_again_as_such(typist: Typist) -> None:
         an_account(db, name="hafen")
     (sync,) = [typist.json("sync")]
 
-    assert "no run of a hook" in typist.types("hook", "retry", sync["id"], code=1)
+    assert "not the run of a hook" in typist.types("hook", "retry", sync["id"], code=1)
 
 
 def test_the_doctor_says_where_nobody_runs_hooks(typist: Typist, certificate: Certificate) -> None:

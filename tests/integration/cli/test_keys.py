@@ -58,7 +58,7 @@ def test_a_key_is_changed_and_the_old_one_may_go(
         (both.keys[1], True),
     ]
     assert rotated["unreadable"] == {}
-    assert "Nothing was to be done." in told
+    assert "There was nothing to do." in told
     assert f"Key {both.keys[1]} may be removed" in told
     assert NEW not in said + told + str(rotated)
     with_key(typist, monkeypatch, NEW)
@@ -79,7 +79,7 @@ def test_a_secret_whose_key_is_missing_is_told_by_status_and_rotate(
     said = typist.types("keys", "rotate", code=1)
 
     assert status["unreadable"] == {"account.secret_sealed": 1}
-    assert "account.secret_sealed: 1 secrets open with none of these keys (1)" in said
+    assert "account.secret_sealed: 1 secrets can be decrypted with none of these keys (1)" in said
 
 
 def test_a_sealed_password_opens_with_the_lines_key_only(

@@ -111,7 +111,7 @@ def test_organizations_say_whether_they_take_orders(typist: Typist) -> None:
     assert ids(typist, "organization", "list", "--name", "*r*y") == [4, 3]
     said = people(typist, "organization", "list", "--limit", "2")
     assert re.search(r"1 +Nordhafen AG +on", said.out)
-    assert "say how many: --limit N" in said.err
+    assert "to see more: --limit N" in said.err
 
 
 def test_domains_are_found_by_what_ends_soon_and_by_whom_they_are_delegated_to(
@@ -158,5 +158,5 @@ def test_a_name_whose_certificates_are_all_over_leads_to_their_ids(typist: Typis
 
     error = people(typist, "certificate", "show", over.common_name, code=1).err
 
-    assert f"no certificate of '{over.common_name}' is in use" in error
+    assert f"no certificate for '{over.common_name}' is active" in error
     assert f"{over.id} (superseded)" in error

@@ -193,8 +193,8 @@ def test_a_batch_of_which_nothing_can_be_renewed_says_so(
 MISTAKES = [
     ((), 2, "one of the three"),
     (("shop.nordhafen.example", "--expires-within", "3"), 2, "one of the three"),
-    (("--issuer", "Strangers"), 4, "no active certificate like this"),
-    (("--expires-within", "30", "--again"), 2, "--again is for certificates that are named"),
+    (("--issuer", "Strangers"), 4, "no active certificate matches"),
+    (("--expires-within", "30", "--again"), 2, "--again works only with named certificates"),
     (("--expires-within", "30", "--pace", "fast"), 2, "such as 500/h"),
     (("--profile", "Gold"), 2, "profile 'Gold' is not known"),
 ]
@@ -229,4 +229,4 @@ def test_every_line_of_a_file_that_names_nothing_is_said_at_once(
 
 def test_nobody_waits_for_a_batch_that_is_not_there(typist: Typist) -> None:
     assert "batch 'X' is not known" in typist.types("renewal", "wait", "X", code=1)
-    assert "There is no batch yet" in typist.types("renewal", "list")
+    assert "There are no batches yet" in typist.types("renewal", "list")

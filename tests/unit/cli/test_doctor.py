@@ -12,5 +12,5 @@ def test_an_unknown_outcome_must_rest_longer_than_the_longest_order(
 ) -> None:
     finding = _settings(Settings(settle_seconds=settle))
 
-    assert ("for trying out only" in finding.text) is short
+    assert ("too short for production" in finding.text) is short
     assert ("may be sent twice" in (finding.advice or "")) is short

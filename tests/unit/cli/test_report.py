@@ -92,7 +92,7 @@ def test_a_fault_of_our_own_says_so_without_a_traceback(capsys: pytest.CaptureFi
 
     err = capsys.readouterr().err
     assert code == 1
-    assert "a fault of certline itself: KeyError: 'line'" in err
+    assert "internal error in certline: KeyError: 'line'" in err
     assert "CERTLINE_DEBUG=1" in err
     assert "Traceback" not in err
 

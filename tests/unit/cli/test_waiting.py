@@ -54,7 +54,9 @@ def test_a_command_that_has_ended_ends_the_wait(status: CommandStatus, code: int
 def test_a_held_order_says_how_to_make_room() -> None:
     ending = judge(view(CommandStatus.HELD, OrderStatus.HELD))
 
-    assert ending == Ending(3, "held: no licence is left; more room: certline license set N")
+    assert ending == Ending(
+        3, "held: no licence is left; to raise the capacity: certline license set N"
+    )
 
 
 @pytest.mark.parametrize("status", [OrderStatus.PLACED, OrderStatus.SENDING, OrderStatus.PENDING])

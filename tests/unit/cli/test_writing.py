@@ -42,7 +42,7 @@ def test_it_is_written_where_there_are_no_hard_links(
     monkeypatch.setattr(os, "link", refuse)
 
     save(tmp_path / "www.p12", b"key")
-    with pytest.raises(Fault, match="there already"):
+    with pytest.raises(Fault, match="already exists"):
         save(tmp_path / "www.p12", b"key")
 
     assert (tmp_path / "www.p12").read_bytes() == b"key"
