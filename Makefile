@@ -1,59 +1,59 @@
-# Every target sets up what it needs; only Python 3.11+, make and git must be there.
+# Every target sets up what it needs; only Python 3.11+, make and git must be installed.
 SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Tests side by side, each batch with servers of its own: most of their time is waiting.
+# Test processes in parallel, each with servers of its own: tests spend most of their time waiting.
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types asyncapi faults lock bench up down clean
 
-help: ## This list
+help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/.demo ## The main job from nothing: servers, simulator, a whole lifecycle, what to type next
+demo: .venv/.demo ## Run the main workflow from nothing: servers, simulator, a certificate's whole lifecycle
 	@$(BIN)/certline demo
 
-test: .venv/.dev ## The tests, against real servers (found, started, or named if missing)
+test: .venv/.dev ## Run the tests against real servers (yours, containers or private ones)
 	@$(BIN)/python -m tests.servers
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST)
 
-check: .venv/.dev ## What CI runs: format, lint, types, import rules, tests
+check: .venv/.dev ## Run what CI runs: format, lint, types, import rules, all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 
-format: .venv/.dev ## Format the code and mend what ruff can mend
+format: .venv/.dev ## Format the code and apply ruff's automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-asyncapi: .venv/.dev ## Write docs/asyncapi.yaml and its page anew, from the code
+asyncapi: .venv/.dev ## Generate docs/asyncapi.yaml and docs/asyncapi.md from the code
 	$(BIN)/python -m tools.asyncapi
 
-faults: .venv/.dev ## Everything killed, in the long form: make faults SEEDS=100, or one again: make faults SEED=17
+faults: .venv/.dev ## Run the fault tests in their long form: make faults SEEDS=100; repeat one: SEED=17
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(FAULTS)
 
-bench: .venv/.dev ## Benchmarks: ratios measured in one run
+bench: .venv/.dev ## Run the benchmarks: ratios measured in one run
 	$(BIN)/python -m benchmarks
 
-up: ## The line in containers (compose), ready when this returns
+up: ## Start certline in containers (compose); returns when it is ready
 	docker compose up --build --detach --wait
 
-down: ## Stop the containers; the data stays
+down: ## Stop the containers; the data remains
 	docker compose down
 
-lock: .venv/.dev ## Write the lock files anew (hashes, no addresses)
+lock: .venv/.dev ## Update the lock files (hashes, no URLs)
 	for extra in line: demo:--extra=embedded dev:--extra=dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-emit-package certline \
 	    pyproject.toml requirements/build.in $${extra#*:} -o requirements/$${extra%%:*}.txt || exit 1; \
 	done
 
-clean: ## Remove the environment and caches
+clean: ## Remove the virtual environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
 .venv/bin/python:

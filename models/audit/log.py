@@ -29,7 +29,7 @@ class Event(Base):
 class EventLink(Base):
     """Place of an audit entry in the hash chain. Postgres writes it when the entry's transaction commits.
 
-    `hash`: hex SHA-256 of the preceding hash and the entry (`models.audit`).
+    `hash`: hex SHA-256 of the preceding hash and the entry (`models.audit.chain`).
     """
 
     __tablename__ = "event_link"
@@ -73,7 +73,7 @@ def entry(
     command_id: str | None = None,
     **data: Any,
 ) -> dict[str, Any]:
-    """Return an audit entry as a row, for inserting many in one statement (`models.many`)."""
+    """Return an audit entry as a row, for inserting many in one statement (`models.commands.bulk`)."""
     return {
         "type": kind,
         "subject": subject,

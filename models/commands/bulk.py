@@ -56,7 +56,7 @@ def accept_many(
 ) -> None:
     """Insert many commands with their messages; `asked` maps each command id to (subject, payload).
 
-    Unlike `models.command.accept` it doesn't check for an id that is in use: the caller rules that out.
+    Unlike `models.commands.command.accept` it doesn't check for an id that is in use: the caller rules that out.
     """
     rows = [
         {

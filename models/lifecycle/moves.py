@@ -62,7 +62,7 @@ def move(
     """Move an order to a status, with its audit entry, its event and its command.
 
     `why` becomes the order's error; None clears it. If a renewal is rejected or cancelled, its line waits for an
-    operator (`models.renewal_backoff`). Raises IllegalMoveError if `MOVES` has no such move.
+    operator (`models.certificates.backoff`). Raises IllegalMoveError if `MOVES` has no such move.
     """
     before = order.status
     order.become(status)

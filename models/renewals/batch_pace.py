@@ -1,4 +1,4 @@
-"""Pace of a batch: pure rules (GCRA, as in `models/pace.py`) for a number of renewals an hour.
+"""Pace of a batch: pure rules (GCRA, as in `models/accounts/rate_limit.py`) for a number of renewals an hour.
 
 After an outage or a pause at most one minute of missed turns is made up.
 """
