@@ -14,86 +14,104 @@ from certline.cli.ui.grammar import LazyGroup
 PLACES = {
     "init": (
         "certline.cli.operations.init",
-        "Prepare the database, and embedded the secret key; safe to repeat.",
+        "Prepare the database and, in embedded mode, the secret key; safe to repeat.",
     ),
-    "doctor": ("certline.cli.operations.doctor", "Check every outer thing that the line needs."),
+    "doctor": (
+        "certline.cli.operations.doctor",
+        "Check the settings, servers, accounts and queues that certline depends on.",
+    ),
     "account": (
         "certline.cli.scm.account",
-        "Logins at SCM: MRAO or RAO administrators of the type API.",
+        "Accounts: logins at SCM of MRAO or RAO administrators of the type API.",
     ),
     "sync": (
         "certline.cli.scm.sync",
-        "Read from SCM what it offers: organisations, domains, profiles (with custom fields).",
+        "Read organisations, domains and profiles (with custom fields) from SCM.",
     ),
     "import": (
         "certline.cli.scm.import_",
-        "Take in orders and certificates that SCM holds already; with --dry-run say what is news.",
+        "Import orders and certificates that SCM already holds; with --dry-run only report them.",
     ),
     "organization": (
         "certline.cli.scm.catalogue",
         "Organisations and departments, as last synced.",
     ),
-    "domain": ("certline.cli.scm.catalogue", "Domains with their validation, as last synced."),
+    "domain": ("certline.cli.scm.catalogue", "Domains and their validation, as last synced."),
     "profile": (
         "certline.cli.scm.catalogue",
-        "Certificate profiles with their terms and keys, as last synced.",
+        "Certificate profiles with their terms and key types, as last synced.",
     ),
-    "order": ("certline.cli.orders.order", "Certificates that are ordered."),
-    "certificate": ("certline.cli.certificates.certificate", "Certificates that are stored."),
+    "order": (
+        "certline.cli.orders.order",
+        "Orders: place, list, poll, resolve, cancel and delete them.",
+    ),
+    "certificate": (
+        "certline.cli.certificates.certificate",
+        "Stored certificates: list, export, renew, reissue, revoke and delete them.",
+    ),
     "auto-renew": (
         "certline.cli.renewals.auto_renew",
-        "Certificates that are renewed by themselves: which, when, and what was decided.",
+        "Automatic renewal: which certificates, when, and what was decided.",
     ),
     "renewal": (
         "certline.cli.renewals.renewal",
-        "Many renewals at once: how far they are; paused, resumed and cancelled.",
+        "Batches of renewals: show their progress, pause, resume or cancel them.",
     ),
     "hook": (
         "certline.cli.integration.hook",
-        "Deploy hooks: files and commands, on the worker's machine, when a certificate comes.",
+        "Deploy hooks: write files and run a command on the worker's machine for new certificates.",
     ),
     "license": (
         "certline.cli.operations.license",
-        "How many certificates may be managed; renewals and reissues count once.",
+        "The licence: how many lines (certificates with their successors) may be managed.",
     ),
     "command": (
         "certline.cli.integration.command",
-        "What was asked of the line, and how it ended.",
+        "Commands: what was requested of certline, and the outcome.",
     ),
     "dead-letter": (
         "certline.cli.integration.dead_letter",
-        "Messages that could not be taken: look at them, replay them or drop them.",
+        "Messages that could not be accepted: inspect, replay or drop them.",
     ),
     "audit": (
         "certline.cli.operations.audit",
-        "The log: who did what, and when; only ever added to, and chained.",
+        "The audit log: who did what and when; append-only and hash-chained.",
     ),
-    "keys": ("certline.cli.operations.keys", "The secret keys of this line, and their rotation."),
+    "keys": (
+        "certline.cli.operations.keys",
+        "The secret keys of this installation, and their rotation.",
+    ),
     "seal": (
         "certline.cli.operations.seal",
-        "Seal a password for a message, with the line's secret key.",
+        "Encrypt a password for use in a message, with the installation's secret key.",
     ),
     "webhook": (
         "certline.cli.integration.webhook",
-        "Receivers that events are posted to, for those without RabbitMQ.",
+        "Webhooks: URLs that events are posted to, for systems without RabbitMQ.",
     ),
-    "schedule": ("certline.cli.operations.schedule", "What runs when."),
-    "run": ("certline.cli.operations.run", "Run parts of the line as processes, over RabbitMQ."),
+    "schedule": (
+        "certline.cli.operations.schedule",
+        "Schedules: list the periodic jobs, or run one now.",
+    ),
+    "run": (
+        "certline.cli.operations.run",
+        "Run parts of certline as separate processes, connected by RabbitMQ.",
+    ),
     "up": (
         "certline.cli.operations.up",
-        "Run the whole line in this process, without RabbitMQ, until Ctrl-C.",
+        "Run all parts of certline in this process, without RabbitMQ, until Ctrl-C.",
     ),
     "demo": (
         "certline.cli.operations.up",
-        "Play a certificate's whole life on this machine: simulator, order, licence, export.",
+        "Demonstrate a certificate's life cycle on this machine, with the simulator in place of SCM.",
     ),
     "simulator": (
         "certline.cli.operations.simulator",
-        "Run a simulator of SCM, with a CA of its own, until Ctrl-C.",
+        "Run a simulator of SCM, with its own CA, until Ctrl-C.",
     ),
     "completion": (
         "certline.cli.operations.completion",
-        "Print the completion script of a shell, for its start file.",
+        "Print the completion script for a shell.",
     ),
 }
 
@@ -124,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader has closed the pipe (`| head`). Without this, Python would fail again on its final flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
-    except Exception as error:  # noqa: BLE001  # the edge: whatever it is, a person reads a sentence
+    except Exception as error:  # noqa: BLE001  # the outermost handler: the user sees a sentence
         code = report.tell(error, as_json="--json" in given)
     sys.exit(code if isinstance(code, int) else 0)
 

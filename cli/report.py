@@ -11,7 +11,7 @@ from certline.cli.errors import STOPPED, Fault
 
 
 def tell(error: Exception, *, as_json: bool) -> int:
-    """Print an error; answers the exit code."""
+    """Print an error (as JSON, or as text on standard error) and return the exit code."""
     if isinstance(error, Fault):
         fault = error
     elif isinstance(error, click.ClickException | click.Abort):
@@ -32,8 +32,8 @@ def tell(error: Exception, *, as_json: bool) -> int:
 
 def _of_parts(error: Exception) -> Fault | None:
     try:
-        from certline.cli.explain import explain  # noqa: PLC0415  # it loads every part that can fail
-    except ImportError:  # the installation is not whole, which is what `error` says
+        from certline.cli.explain import explain  # noqa: PLC0415  # it imports every part that can fail
+    except ImportError:  # incomplete installation; `error` says what is missing
         return None
     return explain(error)
 
@@ -51,12 +51,12 @@ def _of_click(error: click.ClickException | click.Abort) -> Fault:
 
 def _bug(error: Exception) -> Fault:
     if os.environ.get("CERTLINE_DEBUG"):
-        # Plain, without the frames' variables: they may hold secrets.
+        # A plain traceback without local variables, because those may hold secrets.
         traceback.print_exception(error, file=sys.stderr)
         hint = ""
     else:
-        hint = "With CERTLINE_DEBUG=1 before the command it shows where."
-    # SQLAlchemy's own text has the statement and its parameters.
+        hint = "For the traceback, run the command again with CERTLINE_DEBUG=1."
+    # Report the driver's error: SQLAlchemy's own text includes the statement and its parameters.
     cause = getattr(error, "orig", None) or error
     text = " ".join(str(cause).split())
-    return Fault(f"this is a fault of certline itself: {type(error).__name__}: {text}", hint=hint)
+    return Fault(f"internal error in certline: {type(error).__name__}: {text}", hint=hint)

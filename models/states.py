@@ -4,21 +4,21 @@ from enum import StrEnum
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands."""
+    """Status of an order."""
 
-    PLACED = "placed"  # ours only: key, CSR and reference are stored, SCM has not heard of it
-    SENDING = "sending"  # the one POST is on its way, or its outcome is unknown
-    PENDING = "pending"  # SCM has it and has not issued
-    ISSUED = "issued"  # SCM has issued; the certificate is to be fetched
-    HELD = "held"  # issued, and no licence is left to store it
-    STORED = "stored"  # the certificate and its key are here
+    PLACED = "placed"  # known to us only: key, CSR and reference are stored, nothing was sent
+    SENDING = "sending"  # its one POST is under way, or has an unknown outcome
+    PENDING = "pending"  # accepted by SCM, not issued yet
+    ISSUED = "issued"  # issued by SCM; the certificate is to be fetched
+    HELD = "held"  # issued, but no licence line is free for its certificate
+    STORED = "stored"  # the certificate is in our database
     REJECTED = "rejected"  # declined, rejected or invalid at SCM, or refused when it was sent
-    CANCELLED = "cancelled"  # a person took it back, or what it brought is no longer in force
-    REVIEW = "review"  # unclear: a person decides
+    CANCELLED = "cancelled"  # cancelled by a user, or its certificate is no longer valid
+    REVIEW = "review"  # unclear: an operator decides
 
 
 class OrderKind(StrEnum):
-    """Why an order exists."""
+    """Kind of order: what led to it."""
 
     NEW = "new"
     RENEWAL = "renewal"
@@ -76,7 +76,7 @@ OPEN = frozenset(
 
 
 class CertificateStatus(StrEnum):
-    """Whether a certificate is the one to use."""
+    """Status of a certificate; the one to use is `active`."""
 
     ACTIVE = "active"
     SUPERSEDED = "superseded"
@@ -84,5 +84,5 @@ class CertificateStatus(StrEnum):
     EXPIRED = "expired"
 
 
-# SCM renews what has expired all the same.
+# SCM renews expired certificates as well.
 RENEWABLE = frozenset({CertificateStatus.ACTIVE, CertificateStatus.EXPIRED})

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 
 class BadCommandError(Exception):
-    """A command that cannot be taken; `problems` says what is wrong with it, one line each."""
+    """A command that cannot be accepted; `problems` has one line for each reason."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -14,7 +14,7 @@ class BadCommandError(Exception):
 
 
 def problems_of(error: ValidationError) -> list[str]:
-    """Each thing that is wrong with a document, as a sentence that begins with the field."""
+    """Return one sentence for each validation error, beginning with the field's name."""
     return [_sentence(dict(fault)) for fault in error.errors()]
 
 

@@ -4,6 +4,7 @@ On SIGTERM or Ctrl-C a process finishes its current work and ends. A second sign
 which is safe too.
 """
 
+import argparse
 import os
 import signal
 import subprocess
@@ -65,18 +66,26 @@ def run_worker(
     Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if RabbitMQ is unreachable.
     """
     reach_rabbit(settings)
-    arguments = cli.make_argument_parser().parse_args(
+    return int(cli.main(worker_arguments(settings, queues, processes, threads)) or 0)
+
+
+def worker_arguments(
+    settings: Settings, queues: list[str] | None, processes: int, threads: int
+) -> argparse.Namespace:
+    """Return the parsed arguments that Dramatiq's own program is started with."""
+    arguments: argparse.Namespace = cli.make_argument_parser().parse_args(
         [
             "certline.workers.app:worker_app",
             f"--processes={processes}",
             f"--threads={threads}",
             f"--worker-shutdown-timeout={round(grace(settings) * 1000)}",
             "--skip-logging",
+            "--path",  # none: Dramatiq would search the current folder before all others
             "--queues",
             *(queues or [queue.value for queue in Queue]),
         ]
     )
-    return int(cli.main(arguments) or 0)
+    return arguments
 
 
 def run_relay(settings: Settings) -> int:
@@ -137,7 +146,7 @@ def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:
     Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if RabbitMQ is unreachable.
     """
     reach_rabbit(settings)
-    program = [sys.executable, "-m", "certline.cli.main", "run"]
+    program = [sys.executable, "-P", "-m", "certline", "run"]
     # Without the port for metrics: only one process could bind it.
     environment = {
         name: value for name, value in os.environ.items() if name != "CERTLINE_METRICS_PORT"

@@ -19,7 +19,7 @@ from rich.markup import escape
 
 from certline.cli import main as certline
 
-CERTLINE = [sys.executable, "-m", "certline.cli.main"]
+CERTLINE = [sys.executable, "-P", "-m", "certline"]
 # Seconds for one step; a step that takes longer counts as failed.
 PATIENCE = 45
 

@@ -9,7 +9,7 @@ from certline.models.database.base import Base, DnsText, new_id
 
 
 class Line(Base):
-    """What a licence is counted for: one name's certificate through all its versions."""
+    """Licence unit: a certificate with all its renewals and reissues."""
 
     __tablename__ = "line"
     __table_args__ = (Index("line_managed", "id", postgresql_where=text("deleted_at IS NULL")),)
@@ -22,8 +22,8 @@ class Line(Base):
 
 
 class AutoRenewChoice(Base):
-    """What was said of one certificate, and so of its line. `days`: its own, in place of the
-    account's.
+    """Choice made for one certificate, and so for its line: selected or deselected. `days` overrides the
+    account's days before expiry.
     """
 
     __tablename__ = "auto_renew_choice"

@@ -11,17 +11,21 @@ from certline.models.database.base import Base
 
 
 def add_rows(db: Session, kind: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all name the same columns; the others have their defaults."""
+    """Insert rows, all with the same columns; columns that are not named get their defaults."""
     if rows:
         db.connection().execute(insert(cast("Table", kind.__table__)), [dict(row) for row in rows])
 
 
 def set_in_rows(db: Session, kind: type[Base], name: str, values: Mapping[str, Any]) -> None:
-    """Set one column of rows, each by its id, in one statement."""
+    """Set one column of many rows in one statement; `values` has the new value by the row's id.
+
+    Objects that the session has loaded are not updated.
+    """
     if not values:
         return
     table = cast("Table", kind.__table__)
     id_type, value_type = table.c.id.type, table.c[name].type
+    # Two arrays as parameters: the statement is the same however many rows there are.
     unnested = func.unnest(
         bindparam("ids", list(values), ARRAY(id_type)),
         bindparam("values", list(values.values()), ARRAY(value_type)),

@@ -166,7 +166,7 @@ def rabbit_wire(broker: dramatiq.Broker) -> RabbitWire:
 
 
 def wire_of(broker: dramatiq.Broker) -> Wire:
-    """Return the wire for a broker of `workers.process.broker.make_broker`. Raises TypeError for any other broker."""
+    """Return the wire for a broker that `make_broker` made. Raises TypeError for any other broker."""
     if isinstance(broker, HardenedBroker):
         return rabbit_wire(broker)
     if isinstance(broker, StubBroker):

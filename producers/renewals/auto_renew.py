@@ -4,7 +4,8 @@ A run is a row, inserted in the transaction that fires the schedule. Any produce
 time: the decisions, renew commands and audit entries of a piece are one transaction under the run's row lock.
 So a producer that dies has decided a piece completely or not at all, another producer continues the run, and no
 certificate is renewed twice. The commands are the same as those of `certificate renew`: a worker checks them,
-makes the key and places the order (workers/ordering/succession.py), and a line has at most one open successor at a time.
+makes the key and places the order (workers/ordering/succession.py), and a line has at most one open
+successor at a time.
 """
 
 import time

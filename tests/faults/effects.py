@@ -22,11 +22,11 @@ INSIDE = ("workers/scm/", "workers/keys/")
 # Names of variables holding SCM's client, or of functions returning it.
 CLIENTS = {"scm", "client"}
 # Modules that post to a webhook's receiver.
-RECEIVERS = {"posting"}
+RECEIVERS = {"receiver"}
 # Objects whose `run` is a transaction; that of other objects runs a process or a step.
 DATABASES = {"database", "_database"}
 # `Line.store` only wraps a transaction: its callers are the effects, not its own body.
-WAYS = {"certline.workers.runtime.context:Line.store"}
+WAYS = {"workers.runtime.context:Line.store"}
 MESSAGES = {"basic_publish", "basic_ack", "basic_nack", "basic_reject"}
 # Methods of Dramatiq's consumer and retries that we override and call with `super()`.
 DRAMATIQ = {"ack", "nack", "after_process_message"}
@@ -97,7 +97,7 @@ def effect_at(frame: FrameType | None, kind: str) -> Effect | None:
 @cache
 def _places() -> dict[tuple[str, int], Effect]:
     return {
-        (str(ROOT / effect.path), line): effect
+        (str(ROOT / "certline" / effect.path), line): effect
         for effect in effects()
         for line in range(effect.first, effect.last + 1)
     }
