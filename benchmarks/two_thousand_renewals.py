@@ -34,7 +34,7 @@ from certline.models import (
 )
 from certline.models.commands.payloads import ImportCommand
 from certline.models.renewals.batch import State, counts_of, members_of
-from certline.producers.renewals.batches import Verdict, judge_many
+from certline.producers.renewals.batches import BatchVerdict, judge_many
 from certline.producers.requests.imports import request_import
 from tests.plant import Plant
 from tests.servers import open_postgres, open_rabbitmq, until
@@ -133,7 +133,7 @@ def take_in(plant: Plant, scm: str) -> list[str]:
     return due
 
 
-def _can_be(verdict: Verdict) -> bool:
+def _can_be(verdict: BatchVerdict) -> bool:
     """Return True if our check finds no problem, and SCM will not reject the renewal either.
 
     SCM rejects names whose validation has ended, and wildcards that were never delegated.

@@ -3,8 +3,8 @@
 from certline.models.accounts.account import Account, AccountStatus, LoginKind
 from certline.models.accounts.breaker import Breaker
 from certline.models.accounts.catalogue import CustomField, Domain, Organization, Profile
-from certline.models.accounts.rate_limit import CallKind, Pace
-from certline.models.audit.log import Event, EventHead, EventLink
+from certline.models.accounts.rate_limit import CallKind, RateLimit
+from certline.models.audit.log import AuditEntry, AuditHead, AuditLink
 from certline.models.certificates.backoff import LineBackoff
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.deploy_hook import Hook
@@ -29,6 +29,9 @@ from certline.models.webhook import Webhook, WebhookStatus
 __all__ = [
     "Account",
     "AccountStatus",
+    "AuditEntry",
+    "AuditHead",
+    "AuditLink",
     "AutoRenewChoice",
     "AutoRenewDecision",
     "AutoRenewRule",
@@ -48,9 +51,6 @@ __all__ = [
     "DeadLetter",
     "DeadLetterStatus",
     "Domain",
-    "Event",
-    "EventHead",
-    "EventLink",
     "Hook",
     "ImportRecord",
     "License",
@@ -63,10 +63,10 @@ __all__ = [
     "OrderStatus",
     "Organization",
     "Outbox",
-    "Pace",
     "PrivateKey",
     "Profile",
     "Queue",
+    "RateLimit",
     "RenewalBatch",
     "RenewalMember",
     "Schedule",

@@ -27,7 +27,7 @@ TOKEN = re.compile(rb"gAAAA[A-Za-z0-9_-]{60,}={0,2}")
 
 
 @dataclass(frozen=True)
-class Place:
+class SecretColumn:
     """A column that holds secrets, or a field (`name`) of a JSON column. `nested`: a secret may contain others."""
 
     column: Column[Any]
@@ -67,22 +67,24 @@ class Piece:
     unreadable: list[str] = field(default_factory=list)
 
 
-def places() -> list[Place]:
+def places() -> list[SecretColumn]:
     """Return every place that holds secrets."""
     letters = DeadLetter.__tablename__  # whole messages, which may have sealed passwords in them
     columns = [
-        Place(column, nested=table.name == letters)
+        SecretColumn(column, nested=table.name == letters)
         for table in Base.metadata.sorted_tables
         for column in table.columns
         if column.name.endswith(SEALED)
     ]
     fields = {name for payload in PAYLOADS.values() for name in payload.model_fields}
     payload = Base.metadata.tables[Command.__tablename__].columns["payload"]
-    return columns + [Place(payload, name) for name in sorted(fields) if name.endswith(SEALED)]
+    return columns + [
+        SecretColumn(payload, name) for name in sorted(fields) if name.endswith(SEALED)
+    ]
 
 
 def keys_in(
-    db: Session, vault: Vault, place: Place, piece: int
+    db: Session, vault: Vault, place: SecretColumn, piece: int
 ) -> Iterator[tuple[str, str | None]]:
     """Yield each secret of a place as (row's key, name of its secret key, or None if no key of ours opens it).
 
@@ -97,7 +99,7 @@ def keys_in(
 
 
 def renew_piece(
-    db: Session, vault: Vault, place: Place, *, after: Any, piece: int, who: str
+    db: Session, vault: Vault, place: SecretColumn, *, after: Any, piece: int, who: str
 ) -> Piece:
     """Re-encrypt up to `piece` rows after the row `after` with the newest key, in the caller's transaction.
 
@@ -136,7 +138,7 @@ def use_of_keys(db: Session, vault: Vault, piece: int) -> dict[str, Counter[str 
     }
 
 
-def _secrets(place: Place, after: Any, piece: int) -> Select[Any]:
+def _secrets(place: SecretColumn, after: Any, piece: int) -> Select[Any]:
     rows = select(place.key, place.value).where(place.value.is_not(None))
     if after is not None:
         rows = rows.where(place.key > after)
@@ -150,7 +152,7 @@ def _key_of(vault: Vault, token: bytes) -> str | None:
         return None
 
 
-def _tokens(vault: Vault, place: Place, sealed: bytes) -> Iterator[bytes]:
+def _tokens(vault: Vault, place: SecretColumn, sealed: bytes) -> Iterator[bytes]:
     """Yield a secret, and the tokens within it that were sealed with one of our keys."""
     yield sealed
     if place.nested and _key_of(vault, sealed):
@@ -159,7 +161,7 @@ def _tokens(vault: Vault, place: Place, sealed: bytes) -> Iterator[bytes]:
                 yield token
 
 
-def _renewed(vault: Vault, place: Place, sealed: bytes) -> bytes:
+def _renewed(vault: Vault, place: SecretColumn, sealed: bytes) -> bytes:
     if not place.nested:
         return vault.renew(sealed)
 
@@ -169,7 +171,7 @@ def _renewed(vault: Vault, place: Place, sealed: bytes) -> bytes:
     return vault.seal(TOKEN.sub(inner, vault.open(sealed)))
 
 
-def _stored(place: Place, sealed: bytes) -> dict[str, Any]:
+def _stored(place: SecretColumn, sealed: bytes) -> dict[str, Any]:
     if place.name is None:
         return {place.column.name: sealed}
     # Change this field only: the payload's other fields are not loaded.

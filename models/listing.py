@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Index, Select, func, literal, or_, select,
 from sqlalchemy.orm import Session, defer
 
 from certline.models.accounts.catalogue import Organization, Profile
-from certline.models.audit.log import Event
+from certline.models.audit.log import AuditEntry
 from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
 from certline.models.commands.command import Command, CommandType
 from certline.models.commands.dead_letter import DeadLetter
@@ -73,7 +73,7 @@ SORTINGS: dict[type[Base], dict[str, Sorting]] = {
     },
     Command: {"created": Sorting(("created_at", "id"), descending=True)},
     DeadLetter: {"came": Sorting(("id",), descending=True)},
-    Event: {"time": Sorting(("at", "id"), descending=True)},
+    AuditEntry: {"time": Sorting(("at", "id"), descending=True)},
 }
 
 
@@ -153,21 +153,21 @@ def events_listed(
     who: str | None = None,
     types: Sequence[str] = (),
     subject: str | None = None,
-) -> Select[Event]:
+) -> Select[AuditEntry]:
     """Return the query for audit entries from `since` (inclusive) to `until` (exclusive).
 
     `*` in a type matches any characters.
     """
-    question = select(Event)
+    question = select(AuditEntry)
     if since is not None:
-        question = question.where(Event.at >= since)
+        question = question.where(AuditEntry.at >= since)
     if until is not None:
-        question = question.where(Event.at < until)
+        question = question.where(AuditEntry.at < until)
     if who is not None:
-        question = question.where(Event.who == who)
+        question = question.where(AuditEntry.who == who)
     if types:
         question = question.where(or_(*(_typed(kind) for kind in types)))
-    return question if subject is None else question.where(Event.subject == subject)
+    return question if subject is None else question.where(AuditEntry.subject == subject)
 
 
 def ids_named(
@@ -202,7 +202,7 @@ def _narrowed(
 
 
 def _typed(kind: str) -> ColumnElement[bool]:
-    return matches(Event.type, kind) if "*" in kind else Event.type == kind
+    return matches(AuditEntry.type, kind) if "*" in kind else AuditEntry.type == kind
 
 
 def _part(text: str) -> str:
@@ -239,6 +239,6 @@ Index("command_by_subject", Command.subject, Command.created_at, Command.id)
 
 Index("dead_letter_by_status", DeadLetter.status, DeadLetter.id)
 
-Index("event_by_time", Event.at, Event.id)
-Index("event_by_who", Event.who, Event.at, Event.id)
-Index("event_by_type", Event.type, Event.at, Event.id)
+Index("event_by_time", AuditEntry.at, AuditEntry.id)
+Index("event_by_who", AuditEntry.who, AuditEntry.at, AuditEntry.id)
+Index("event_by_type", AuditEntry.type, AuditEntry.at, AuditEntry.id)

@@ -22,7 +22,7 @@ from certline.workers.app import declare, open_line
 from certline.workers.process.broker import make_broker
 from certline.workers.process.health import fault_of, serve_health
 from certline.workers.process.logs import configure
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 
 log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ def run_up(settings: Settings, *, threads: int = 8) -> int:
 
 
 @contextmanager
-def running(settings: Settings, *, threads: int = 8) -> Iterator[Line]:
+def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
     """Run worker, relay and producer in threads of this process for the length of the block.
 
     Yields the worker context.

@@ -17,7 +17,13 @@ from certline.models import Database
 from certline.models.commands.admission import admit
 from certline.models.commands.command import OtherCommandError, known_id
 from certline.models.commands.dead_letter import keep
-from certline.models.commands.envelope import Asked, id_in, in_brief, read_body, read_command
+from certline.models.commands.envelope import (
+    IncomingCommand,
+    id_in,
+    in_brief,
+    read_body,
+    read_command,
+)
 from certline.models.database.session import blames_the_data
 from certline.models.events.outbox import (
     COMMANDS,
@@ -108,7 +114,7 @@ def take(database: Database, vault: Vault, delivery: Delivery) -> None:
         refuse(db, vault, delivery, problems)
 
 
-def asked_in(body: bytes, exchange: str, routing_key: str) -> Asked:
+def asked_in(body: bytes, exchange: str, routing_key: str) -> IncomingCommand:
     """Return the command in a message body. Raises BadCommandError if type and routing key differ."""
     asked = read_command(read_body(body))
     # A message published straight to the queue has no routing key that names a command.

@@ -20,7 +20,7 @@ from certline.simulator.http.call import Handler, OpenCall, Turnstile, routes
 from certline.simulator.http.control import Door, Loopback
 from certline.simulator.http.login import TOKEN_PATH
 from certline.simulator.seed import fleet
-from certline.simulator.settings import Settings
+from certline.simulator.settings import SimSettings
 from certline.simulator.state.authority import Authority
 from certline.simulator.state.scm import Scm
 
@@ -85,7 +85,7 @@ SSL: list[tuple[str, str, Handler]] = [
 
 
 def build(
-    settings: Settings, seed_orders: int = 0, *, seed: int = 1, base: str = BASE
+    settings: SimSettings, seed_orders: int = 0, *, seed: int = 1, base: str = BASE
 ) -> tuple[Starlette, Scm]:
     """Return the application and its simulated SCM, seeded with `seed_orders` orders.
 

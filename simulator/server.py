@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from certline.simulator.app import build
-from certline.simulator.settings import Settings
+from certline.simulator.settings import SimSettings
 
 HOST = "127.0.0.1"
 PORT = 8500
@@ -67,7 +67,7 @@ def serve(
 
     Raises OSError if the address can't be bound.
     """
-    settings = Settings(
+    settings = SimSettings(
         latency_ms=latency_ms, issue_after_ms=issue_after_ms, auto_approve=auto_approve
     )
     listener = _listener(host, port)
@@ -86,7 +86,7 @@ def running(
     """
     listener = _listener(HOST, port)
     base = _base(listener)
-    app, scm = build(Settings(**options), seed_orders, seed=seed, base=base)
+    app, scm = build(SimSettings(**options), seed_orders, seed=seed, base=base)
     up = threading.Event()
     server = Server(_config(app), up.set)
     thread = threading.Thread(target=server.run, args=([listener],), name="simulator", daemon=True)

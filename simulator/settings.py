@@ -5,7 +5,7 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class Settings:
+class SimSettings:
     """All switches with their defaults; `docs/simulator.md` describes each of them."""
 
     latency_ms: int = 0

@@ -16,7 +16,7 @@ from certline.models import CommandType, Database
 from certline.models.settings import Settings
 from certline.models.vault import Vault
 from certline.workers.app import STEPS
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import run
 
 
@@ -53,7 +53,7 @@ def main(database_url: str, secret_key: str, kind: str, threads: int, commands: 
     """Run the step of each command once, in so many threads."""
     settings = Settings(database_url=SecretStr(database_url), rate_read=1000, rate_order=1000)
     database = Database(database_url, pool_size=threads)
-    line = Line(database, Vault(secret_key), settings)
+    line = WorkerContext(database, Vault(secret_key), settings)
     step = next(step for step in STEPS if step.type == kind)
     with ThreadPoolExecutor(threads) as pool:
         print("ready", flush=True)  # noqa: T201  # for the test

@@ -15,12 +15,12 @@ from certline.workers.scm import (
     HeaderLogin,
     LoginRefused,
     NotFound,
-    Organization,
     OrganizationDetails,
     Password,
     PasswordState,
     ScmClient,
     ScmError,
+    ScmOrganization,
     TokenLogin,
 )
 
@@ -112,7 +112,7 @@ def of_record(record: AdminRecord | None) -> Iterator[str]:
 
 
 def of_organizations(
-    seen: Sequence[Organization], details: Sequence[OrganizationDetails]
+    seen: Sequence[ScmOrganization], details: Sequence[OrganizationDetails]
 ) -> Iterator[str]:
     """Yield a sentence for each reason why nothing can be ordered for organisations or departments."""
     if not seen:
@@ -137,7 +137,7 @@ def not_looked_at(count: int) -> Iterator[str]:
         )
 
 
-def _ids(seen: Sequence[Organization]) -> list[int]:
+def _ids(seen: Sequence[ScmOrganization]) -> list[int]:
     return [id_ for found in seen for id_ in (found.id, *(part.id for part in found.departments))]
 
 

@@ -20,7 +20,7 @@ from certline.workers.process.logs import configure
 from certline.workers.process.middleware.prefetch import TakeAsManyAsThreads
 from certline.workers.process.middleware.stopping import TellStopping
 from certline.workers.process.parent_watch import end_with
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import RefusedMessageError, command_of
 from certline.workers.runtime.step import Step, run
 from certline.workers.steps import (
@@ -62,12 +62,12 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-def declare(broker: dramatiq.Broker, line: Line) -> None:
+def declare(broker: dramatiq.Broker, context: WorkerContext) -> None:
     """Declare one actor for each step. A message normally carries only a command id.
 
     Systems that speak Dramatiq's format may send a whole command instead (docs/commands-in.md).
     """
-    broker.add_middleware(TellStopping(line.stopping))
+    broker.add_middleware(TellStopping(context.stopping))
     for step in STEPS:
         decorate = dramatiq.actor(
             actor_name=step.type.value,
@@ -76,23 +76,23 @@ def declare(broker: dramatiq.Broker, line: Line) -> None:
             broker=broker,
             throws=RefusedMessageError,  # not retried: the message becomes a dead letter at once
         )
-        decorate(_actor(line, step))
+        decorate(_actor(context, step))
 
 
-def _actor(line: Line, step: Step) -> Callable[..., None]:
+def _actor(context: WorkerContext, step: Step) -> Callable[..., None]:
     # Accepts any arguments: with a fixed signature a malformed message would raise TypeError and be retried,
     # whereas command_of refuses it with a reason.
     def actor(*args: Any, **kwargs: Any) -> None:
-        run(line, step, command_of(line, step.type, args, kwargs))
+        run(context, step, command_of(context, step.type, args, kwargs))
 
     actor.__doc__ = step.work.__doc__
     return actor
 
 
-def open_line(settings: Settings, *, threads: int = 8) -> Line:
+def open_line(settings: Settings, *, threads: int = 8) -> WorkerContext:
     """Return the worker context for these settings, with one pooled database connection per thread."""
     database = Database(database_url(settings), pool_size=threads)
-    return Line(database, open_vault(settings), settings)
+    return WorkerContext(database, open_vault(settings), settings)
 
 
 def worker_app() -> None:

@@ -9,20 +9,19 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
 from certline.cli.ui.documents import command_document, minute
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.options import first_line
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.waiting.wait import started, wait_options
-from certline.models import Certificate
-from certline.models import Command as Asked
+from certline.models import Certificate, Command
 from certline.models.commands.payloads import ReissueCommand, RevokeCommand, read_payload
 from certline.models.orders.order import order_known_as
 from certline.producers.requests import certificates
 from certline.producers.requests.orders import Accepted
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @click.argument("name", metavar="CERT")
 @click.option(
     "--reason", required=True, metavar="TEXT", help="The reason, for SCM; at most 512 characters."
@@ -95,7 +94,7 @@ def reissue(
     answer_placed([accepted], wait=wait, timeout=timeout)
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @click.argument("name", metavar="CERT")
 @click.option(
     "--comments", required=True, metavar="TEXT", help="The reason, for SCM; at most 512 characters."
@@ -187,9 +186,9 @@ def answer_placed(accepted: list[Accepted], *, wait: bool, timeout: float | None
     started(commands, wait=False, timeout=None)
 
 
-def _awaited(accepted: Accepted) -> Asked:
+def _awaited(accepted: Accepted) -> Command:
     """Return the command to wait for: that of the existing order if there is one."""
     if accepted.already is None or accepted.already.command_id is None:
         return accepted.command
     with context.database().transaction() as db:
-        return db.get_one(Asked, accepted.already.command_id)
+        return db.get_one(Command, accepted.already.command_id)

@@ -11,7 +11,7 @@ from certline.cli import context
 from certline.cli.certificates.reissue_revoke import answer_placed, certificates_named
 from certline.cli.errors import DONE, NOTHING, WRONG_USE, Fault
 from certline.cli.ui.documents import instant, minute
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.listing import SCREENFUL, days, place_options, places
 from certline.cli.ui.lookup import find_certificate
@@ -24,14 +24,14 @@ from certline.models.commands.payloads import RenewCommand
 from certline.models.listing import certificates_listed
 from certline.models.renewals.batch_pace import per_hour
 from certline.models.validation import BadCommandError
-from certline.producers.renewals.batches import Verdict, judge_many, request_batch
+from certline.producers.renewals.batches import BatchVerdict, judge_many, request_batch
 from certline.producers.requests import certificates as managing
 
 # The options that select stored certificates by their properties.
 FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "name")
 
 
-class Pace(click.ParamType[int]):
+class PaceType(click.ParamType[int]):
     """An option type: a number of renewals per hour."""
 
     name = "pace"
@@ -44,7 +44,7 @@ class Pace(click.ParamType[int]):
             self.fail(str(wrong), param, ctx)
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @click.argument("names", metavar="[CERT]...", nargs=-1)
 @click.option(
     "--file",
@@ -62,7 +62,7 @@ class Pace(click.ParamType[int]):
 @place_options
 @click.option(
     "--pace",
-    type=Pace(),
+    type=PaceType(),
     metavar="N/h",
     help="Renew at most this many per hour, as a batch (certline renewal).",
 )
@@ -204,14 +204,14 @@ def _in_words(names: Sequence[str], listed: IO[str] | None, filters: dict[str, A
     return shlex.join(words)
 
 
-def _require_all(verdicts: Sequence[Verdict]) -> None:
+def _require_all(verdicts: Sequence[BatchVerdict]) -> None:
     """Refuse all named certificates if one cannot be renewed. Raises BadCommandError."""
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     if problems:
         raise BadCommandError(problems)
 
 
-def _answer_verdicts(verdicts: Sequence[Verdict], pace: int | None, *, is_batch: bool) -> None:
+def _answer_verdicts(verdicts: Sequence[BatchVerdict], pace: int | None, *, is_batch: bool) -> None:
     """Print the result of --dry-run, and exit."""
     for warning in dict.fromkeys(text for each in verdicts for text in each.warnings):
         whisper(f"warning: {warning}")
@@ -223,7 +223,7 @@ def _answer_verdicts(verdicts: Sequence[Verdict], pace: int | None, *, is_batch:
     leave(nothing if refused and (not is_batch or refused == len(verdicts)) else DONE)
 
 
-def _document(verdict: Verdict) -> dict[str, Any]:
+def _document(verdict: BatchVerdict) -> dict[str, Any]:
     return {
         "ok": not verdict.problems,
         "certificate": verdict.certificate.id,
@@ -235,7 +235,7 @@ def _document(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _fate(verdict: Verdict) -> str:
+def _fate(verdict: BatchVerdict) -> str:
     if verdict.problems:
         return "refused: " + "; ".join(verdict.problems)
     if verdict.going is not None:
@@ -244,14 +244,14 @@ def _fate(verdict: Verdict) -> str:
 
 
 COLUMNS = [
-    Column[Verdict]("certificate", lambda each: each.certificate.id),
-    Column[Verdict]("common name", lambda each: each.certificate.common_name, may_be_cut=True),
-    Column[Verdict]("expires (UTC)", lambda each: minute(each.certificate.not_after), rank=1),
-    Column[Verdict]("what", _fate, may_be_cut=True),
+    Column[BatchVerdict]("certificate", lambda each: each.certificate.id),
+    Column[BatchVerdict]("common name", lambda each: each.certificate.common_name, may_be_cut=True),
+    Column[BatchVerdict]("expires (UTC)", lambda each: minute(each.certificate.not_after), rank=1),
+    Column[BatchVerdict]("what", _fate, may_be_cut=True),
 ]
 
 
-def _tell(verdicts: Sequence[Verdict], pace: int | None) -> None:
+def _tell(verdicts: Sequence[BatchVerdict], pace: int | None) -> None:
     refused = [each for each in verdicts if each.problems]
     going = [each for each in verdicts if each.going is not None]
     # Refused certificates first, because they need attention.

@@ -10,7 +10,7 @@ from certline.cli.errors import NOTHING, Fault
 from certline.cli.ui.documents import hook_document, minute, run_document
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
-from certline.cli.ui.listing import View, show_pages, status_option, view_options
+from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_account, find_certificate, find_command, find_hook
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
 from certline.cli.waiting.wait import started, wait_options
@@ -159,7 +159,7 @@ RUNS = [
 @click.option("--failed", is_flag=True, help="Only runs whose last try failed.")
 @status_option(status.value for status in CommandStatus)
 @view_options("created")
-def runs(*, name: str | None, failed: bool, statuses: tuple[str, ...], view: View) -> None:
+def runs(*, name: str | None, failed: bool, statuses: tuple[str, ...], view: ListView) -> None:
     """List runs of hooks, the newest first; with --json also the output of their commands."""
     show_pages(
         runs_listed(name=name, statuses=statuses, failed=failed),

@@ -11,7 +11,7 @@ from certline.cli.integration.webhook_documents import delivery_document, webhoo
 from certline.cli.ui.documents import minute
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
-from certline.cli.ui.listing import View, show_pages, status_option, view_options
+from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_command, find_webhook
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
 from certline.models import Command, CommandStatus, Webhook
@@ -150,7 +150,7 @@ DELIVERIES = [
 @click.argument("name", metavar="[WEBHOOK]", required=False)
 @status_option(status.value for status in CommandStatus if status is not CommandStatus.HELD)
 @view_options("created")
-def deliveries(*, name: str | None, statuses: tuple[str, ...], view: View) -> None:
+def deliveries(*, name: str | None, statuses: tuple[str, ...], view: ListView) -> None:
     """List deliveries of events to webhooks, the newest first. Parked ones have status `review`.
 
     Successful deliveries are listed for a week.

@@ -9,14 +9,13 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WRONG_USE, Fault
 from certline.cli.ui.documents import break_document, event_document, minute
-from certline.cli.ui.grammar import Command as Listing
-from certline.cli.ui.grammar import Group
+from certline.cli.ui.grammar import CliCommand, Group
 from certline.cli.ui.grid import Column
-from certline.cli.ui.listing import View, show_pages, view_options
+from certline.cli.ui.listing import ListView, show_pages, view_options
 from certline.cli.ui.lookup import find_event
 from certline.cli.ui.options import moment
 from certline.cli.ui.output import answer, leave, say, whisper
-from certline.models import Event
+from certline.models import AuditEntry
 from certline.models.audit.chain import (
     BadHeadError,
     Break,
@@ -38,16 +37,16 @@ def audit() -> None:
 
 
 ENTRIES = [
-    Column[Event]("entry", lambda row: row.id),
-    Column[Event]("when (UTC)", lambda row: minute(row.at)),
-    Column[Event]("who", lambda row: row.who, may_be_cut=True),
-    Column[Event]("what", lambda row: row.type),
-    Column[Event]("subject", lambda row: row.subject, may_be_cut=True),
-    Column[Event]("why", lambda row: row.why, rank=1, may_be_cut=True),
+    Column[AuditEntry]("entry", lambda row: row.id),
+    Column[AuditEntry]("when (UTC)", lambda row: minute(row.at)),
+    Column[AuditEntry]("who", lambda row: row.who, may_be_cut=True),
+    Column[AuditEntry]("what", lambda row: row.type),
+    Column[AuditEntry]("subject", lambda row: row.subject, may_be_cut=True),
+    Column[AuditEntry]("why", lambda row: row.why, rank=1, may_be_cut=True),
 ]
 
 
-@audit.command("list", cls=Listing)
+@audit.command("list", cls=CliCommand)
 @click.option(
     "--since", callback=moment, metavar="TIME", help="Only entries from this date or time on."
 )
@@ -71,7 +70,7 @@ def list_(
     who: str | None,
     types: tuple[str, ...],
     subject: str | None,
-    view: View,
+    view: ListView,
 ) -> None:
     """List audit entries, the newest first."""
     narrowed = any((since, until, who, types, subject))

@@ -10,17 +10,17 @@ from sqlalchemy import func, select, text
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, Fault
 from certline.cli.explain import explain
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, leave, say
 from certline.models import (
     AccountStatus,
+    Command,
     CommandStatus,
     Order,
     OrderStatus,
     PrivateKey,
     WebhookStatus,
 )
-from certline.models import Command as CommandRow
 from certline.models.accounts.account import accounts
 from certline.models.accounts.breaker import open_breakers
 from certline.models.accounts.rate_limit import held_off
@@ -58,7 +58,7 @@ class Finding:
     code: int = FAILED
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 def doctor() -> None:
     """Check the settings, servers, accounts and queues that certline depends on.
 
@@ -216,9 +216,9 @@ def _outbox() -> Finding:
 
 def _commands() -> Finding:
     with context.database().transaction() as db:
-        count = select(func.count()).select_from(CommandRow).where(~IS_DELIVERY)
-        review = db.scalar(count.where(CommandRow.status == CommandStatus.REVIEW)) or 0
-        held = db.scalar(count.where(CommandRow.status == CommandStatus.HELD)) or 0
+        count = select(func.count()).select_from(Command).where(~IS_DELIVERY)
+        review = db.scalar(count.where(Command.status == CommandStatus.REVIEW)) or 0
+        held = db.scalar(count.where(Command.status == CommandStatus.HELD)) or 0
     said = f"{review} in review, {held} held"
     if review:
         return Finding("commands", False, said, "certline command list --status review")

@@ -4,7 +4,7 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.ui.documents import license_document
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, facts, say, whisper
 from certline.models.certificates.license import license_use
 from certline.models.database.migrate import behind, upgrade
@@ -12,7 +12,7 @@ from certline.models.settings import without_password
 from certline.models.vault import NoSecretKeyError
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 def init() -> None:
     """Prepare the database and, in embedded mode, the secret key; safe to repeat."""
     database, settings = context.database(), context.settings()

@@ -7,7 +7,7 @@ from certline.cli.ui.documents import license_document, minute, outlook_document
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, facts, say
 from certline.models.certificates.license import LicenseUse
-from certline.models.certificates.license_forecast import RATE_DAYS, Outlook, outlook
+from certline.models.certificates.license_forecast import RATE_DAYS, LicenseForecast, outlook
 from certline.producers.requests.orders import set_license
 
 
@@ -45,7 +45,7 @@ def _facts(use: LicenseUse) -> dict[str, object]:
     }
 
 
-def _show(ahead: Outlook) -> None:
+def _show(ahead: LicenseForecast) -> None:
     full = ahead.use.available <= ahead.use.held + ahead.in_flight
     facts(
         _facts(ahead.use)

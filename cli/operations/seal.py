@@ -5,12 +5,12 @@ from typing import IO
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.options import password
 from certline.cli.ui.output import answer, say
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @click.option(
     "--password-file",
     type=click.File(),

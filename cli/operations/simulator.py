@@ -5,12 +5,12 @@ from functools import partial
 import rich_click as click
 
 from certline.cli.errors import Fault
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, say
 from certline.simulator.server import HOST, PORT, serve
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @click.option("--host", default=HOST, show_default=True, metavar="H", help="Address to listen on.")
 @click.option(
     "--port",

@@ -4,11 +4,11 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.operations.run import require_tables
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import leave, whisper
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 def up() -> None:
     """Run all parts of certline in this process, without RabbitMQ, until Ctrl-C.
 
@@ -22,7 +22,7 @@ def up() -> None:
     leave(run_up(context.settings()))
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 def demo() -> None:
     """Demonstrate a certificate's life cycle on this machine, with the simulator in place of SCM."""
     from certline.cli.demo.story import play  # noqa: PLC0415  # not needed by `up`

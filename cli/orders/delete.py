@@ -8,7 +8,7 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
 from certline.cli.ui.documents import command_document, minute
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate, find_order
 from certline.cli.ui.output import answer, say, whisper
 from certline.cli.waiting.wait import started, wait_options
@@ -21,7 +21,7 @@ HERE_ONLY = (
 )
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @click.argument("order_name", metavar="ORDER")
 @click.option(
     "--comments", required=True, metavar="TEXT", help="The reason, for SCM; at most 512 characters."
@@ -44,7 +44,7 @@ def cancel(order_name: str, *, comments: str, wait: bool, timeout: float | None)
     started([accepted.command], wait=wait, timeout=timeout)
 
 
-@click.command("delete", cls=Command)
+@click.command("delete", cls=CliCommand)
 @click.argument("order_name", metavar="ORDER")
 @click.option("--comments", metavar="TEXT", help="The reason, for the audit log.")
 @click.option("--yes", is_flag=True, help="Delete it even if it is still open, without asking.")
@@ -58,7 +58,7 @@ def delete_order(order_name: str, *, comments: str | None, yes: bool) -> None:
     _delete({"order": found.id, "comments": comments, "yes": yes})
 
 
-@click.command("delete", cls=Command)
+@click.command("delete", cls=CliCommand)
 @click.argument("name", metavar="CERT")
 @click.option("--comments", metavar="TEXT", help="The reason, for the audit log.")
 @click.option(

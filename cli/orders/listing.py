@@ -14,10 +14,10 @@ from certline.cli.ui.documents import (
     minute,
     order_document,
 )
-from certline.cli.ui.grammar import Command as Listing
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, style_of, style_of_end
 from certline.cli.ui.listing import (
-    View,
+    ListView,
     days,
     place_options,
     places,
@@ -68,13 +68,13 @@ ORDERS = [
 ]
 
 
-@click.command("list", cls=Listing)
+@click.command("list", cls=CliCommand)
 @status_option(status.value for status in OrderStatus)
 @click.option("--open", "still_open", is_flag=True, help="Only orders that have not ended.")
 @place_options
 @view_options("created", "changed", "name")
 def orders(
-    *, statuses: tuple[str, ...], still_open: bool, name: str | None, view: View, **given: Any
+    *, statuses: tuple[str, ...], still_open: bool, name: str | None, view: ListView, **given: Any
 ) -> None:
     """List orders, the newest first."""
     if still_open and statuses:
@@ -114,7 +114,7 @@ CERTIFICATES = [
 ]
 
 
-@click.command("list", cls=Listing)
+@click.command("list", cls=CliCommand)
 @status_option(status.value for status in CertificateStatus)
 @days("--expires-within", "Only active certificates that expire within this many days.")
 @place_options
@@ -124,7 +124,7 @@ def certificates(
     statuses: tuple[str, ...],
     expires_within: timedelta | None,
     name: str | None,
-    view: View,
+    view: ListView,
     **given: Any,
 ) -> None:
     """List certificates, those that expire first on top."""
@@ -156,7 +156,7 @@ COMMANDS = [
 ]
 
 
-@click.command("list", cls=Listing)
+@click.command("list", cls=CliCommand)
 @status_option(status.value for status in CommandStatus)
 @click.option(
     "--type",
@@ -168,7 +168,7 @@ COMMANDS = [
 @click.option("--subject", metavar="ID", help="Only commands about this order or certificate.")
 @view_options("created")
 def commands(
-    *, statuses: tuple[str, ...], types: tuple[str, ...], subject: str | None, view: View
+    *, statuses: tuple[str, ...], types: tuple[str, ...], subject: str | None, view: ListView
 ) -> None:
     """List commands, the newest first."""
     wanted = Narrowing(statuses=statuses, types=types, subject=subject)
@@ -193,10 +193,10 @@ LETTERS = [
 ]
 
 
-@click.command("list", cls=Listing)
+@click.command("list", cls=CliCommand)
 @click.option("--all", "every", is_flag=True, help="Also those that were replayed or dropped.")
 @view_options("came")
-def dead_letters(*, every: bool, view: View) -> None:
+def dead_letters(*, every: bool, view: ListView) -> None:
     """List dead letters that wait for a decision, the newest first."""
     states = () if every else (DeadLetterStatus.WAITING.value,)
     show_pages(

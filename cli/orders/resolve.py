@@ -8,14 +8,14 @@ from certline.cli import context
 from certline.cli.errors import WAITS
 from certline.cli.ui import detail
 from certline.cli.ui.documents import order_document
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_order
 from certline.cli.ui.output import answer, leave, say
 from certline.models import OrderStatus
 from certline.producers.requests import order_review
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @click.argument("order_name", metavar="ORDER")
 @click.option(
     "--adopt",

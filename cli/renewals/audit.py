@@ -8,7 +8,7 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.ui.documents import instant, minute
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.output import answer, say
 from certline.models.certificates.certificate import certificate_known_as
@@ -25,7 +25,7 @@ from certline.models.renewals.runs import (
 USUAL = 30
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from certline.cli import context
 from certline.cli.ui.documents import instant
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, say, table, whisper
 from certline.models.accounts.account import Account
 from certline.models.renewals.forecast import Forecast, forecast, peaks
-from certline.models.renewals.plan import Outlook, Selected
+from certline.models.renewals.plan import RenewalOutlook, Selected
 from certline.models.renewals.selection import settings_of_all
 from certline.producers.renewals.eligibility import foreseen
 from certline.producers.renewals.settings import outlooks
@@ -34,7 +34,7 @@ class Planned(NamedTuple):
     objection: str | None
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @click.option(
     "--days",
     type=click.IntRange(1, 400),
@@ -110,7 +110,7 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
         )
 
 
-def _planned(db: Session, ahead: Outlook, last: date) -> list[Planned]:
+def _planned(db: Session, ahead: RenewalOutlook, last: date) -> list[Planned]:
     """Return an account's certificates that are to be renewed up to and including `last`."""
     soon = [each for each in ahead.selected if ahead.planned.get(each.id, date.max) <= last]
     if not soon:
@@ -146,7 +146,7 @@ def _people(
     near: list[Planned],
     high: list[date],
     what_if: list[Forecast],
-    found: list[Outlook],
+    found: list[RenewalOutlook],
 ) -> None:
     if not any(ahead.selected for ahead in found):
         say("Nothing is selected: certline auto-renew select --all")

@@ -3,7 +3,7 @@
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.certificates.renew import Pace
+from certline.cli.certificates.renew import PaceType
 from certline.cli.errors import NOTHING, Fault
 from certline.cli.ui.documents import minute
 from certline.cli.ui.grammar import Group
@@ -70,7 +70,7 @@ def pause(name: str) -> None:
 @renewal.command()
 @click.argument("name", metavar="BATCH")
 @click.option(
-    "--pace", type=Pace(), metavar="N/h", help="The new pace: at most this many per hour."
+    "--pace", type=PaceType(), metavar="N/h", help="The new pace: at most this many per hour."
 )
 def resume(name: str, *, pace: int | None) -> None:
     """Resume a paused batch. With --pace, change the pace; this also works for a running batch."""

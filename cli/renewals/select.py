@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from certline.cli import context
 from certline.cli.errors import NOTHING
 from certline.cli.ui.documents import instant
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.listing import places
 from certline.cli.ui.lookup import find_account, find_certificate
 from certline.cli.ui.output import answer, leave, say
@@ -37,7 +37,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @selection_options
 @click.option(
     "--days",
@@ -66,7 +66,7 @@ def select(*, names: tuple[str, ...], days: int | None, **given: Any) -> None:
     _tell_selection(documents, "selected", empty="This rule already exists.")
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @selection_options
 def deselect(*, names: tuple[str, ...], **given: Any) -> None:
     """Deselect single certificates, even if a rule selects them; or delete a rule, given as to `select`.

@@ -17,13 +17,13 @@ from certline.cli.ui.documents import (
 )
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of, style_of_end
-from certline.cli.ui.listing import View, days, places, show_rows, view_options
+from certline.cli.ui.listing import ListView, days, places, show_rows, view_options
 from certline.cli.ui.lookup import find_account
 from certline.models import Domain, Organization, Profile
 from certline.models.accounts import catalogue
 from certline.models.accounts.account import accounts
 
-Row = TypeVar("Row", bound=catalogue.Synced)
+Row = TypeVar("Row", bound=catalogue.SyncedRow)
 
 NEVER = "Nothing has been read from SCM yet. To read it: certline sync --wait"
 NONE = "There is no such {}."
@@ -51,7 +51,7 @@ def organization() -> None:
 )
 @view_options("organization", "name", "id", paged=False)
 def list_organizations(
-    *, account: str | None, name: str | None, status: str | None, view: View
+    *, account: str | None, name: str | None, status: str | None, view: ListView
 ) -> None:
     """List organisations, each with its departments. Orders accept the id or the name of either."""
     found, names = _read(catalogue.organizations, account)
@@ -110,7 +110,7 @@ def list_domains(
     organization: str | None,
     status: str | None,
     expires_within: timedelta | None,
-    view: View,
+    view: ListView,
 ) -> None:
     """List domains with their delegation and validation, by name."""
     found, names = _read(catalogue.domains, account)
@@ -177,7 +177,7 @@ def profile() -> None:
 @account_option
 @name_option
 @view_options("name", "id", paged=False)
-def list_profiles(*, account: str | None, name: str | None, view: View) -> None:
+def list_profiles(*, account: str | None, name: str | None, view: ListView) -> None:
     """List profiles with the terms (in days) and the key types that they allow."""
     found, names = _read(catalogue.profiles, account)
     kept = [row for row in found if _is_called(row, name)]
@@ -210,14 +210,14 @@ def _read(
         return list(question(db, only)), names
 
 
-def _is_called(row: catalogue.Synced, pattern: str | None) -> bool:
+def _is_called(row: catalogue.SyncedRow, pattern: str | None) -> bool:
     # Only `*` is a wildcard; fnmatch would treat `?` and `[` as wildcards too.
     bare = None if pattern is None else pattern.lower().replace("[", "[[]").replace("?", "[?]")
     return bare is None or fnmatchcase(row.name.lower(), bare)
 
 
 def _sorted(
-    rows: Iterable[Row], view: View, sorts: dict[str, Callable[[Row], Any]]
+    rows: Iterable[Row], view: ListView, sorts: dict[str, Callable[[Row], Any]]
 ) -> Sequence[Row]:
     key = sorts.get(view.sort)
     found = list(rows) if key is None else sorted(rows, key=key)

@@ -6,10 +6,10 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import DONE
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, leave, say, table, whisper
 from certline.cli.waiting.wait import started, wait_for, wait_options
-from certline.models import Command as Asked
+from certline.models import Command
 from certline.models.commands.fields import SCM_WORDS
 from certline.models.commands.payloads import ImportCommand, read_payload
 from certline.models.imports.record import News
@@ -25,7 +25,7 @@ SAID = {
 }
 
 
-@click.command("import", cls=Command)
+@click.command("import", cls=CliCommand)
 @click.option(
     "--status",
     type=click.Choice(SCM_WORDS, case_sensitive=False),
@@ -62,10 +62,10 @@ def import_(*, wait: bool, timeout: float | None, **given: Any) -> None:
     started([accepted.command], wait=wait, timeout=timeout)
 
 
-def _report(asked: Asked, timeout: float | None) -> None:
+def _report(asked: Command, timeout: float | None) -> None:
     code = wait_for(context.database(), [asked.id], timeout)
     with context.database().transaction() as db:
-        found = db.get_one(Asked, asked.id)
+        found = db.get_one(Command, asked.id)
     if code != DONE or not found.result:
         whisper(f"command {asked.id}")
         leave(code)

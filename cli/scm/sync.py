@@ -4,7 +4,7 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import Fault
-from certline.cli.ui.grammar import Command
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import whisper
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import AccountStatus
@@ -14,7 +14,7 @@ from certline.producers.requests.orders import request_sync
 from certline.workers.runtime.step import suspended_text
 
 
-@click.command(cls=Command)
+@click.command(cls=CliCommand)
 @click.argument(
     "resources",
     nargs=-1,

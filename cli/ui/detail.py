@@ -7,12 +7,12 @@ from certline.cli.ui.import_progress import import_progress
 from certline.cli.ui.output import facts, say, table
 from certline.models import (
     Account,
+    AuditEntry,
     Certificate,
     Command,
     CommandType,
     DeadLetter,
     DeadLetterStatus,
-    Event,
     ImportRecord,
     Order,
     OrderStatus,
@@ -23,7 +23,7 @@ from certline.workers.ordering.placement import sent_comment
 SCREENFUL = 4_000
 
 
-def order(found: Order, events: list[Event]) -> None:
+def order(found: Order, events: list[AuditEntry]) -> None:
     """Print an order, what its status means, and its history."""
     facts(
         {

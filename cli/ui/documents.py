@@ -6,11 +6,11 @@ from typing import Any
 
 from certline.models import (
     Account,
+    AuditEntry,
     Certificate,
     Command,
     DeadLetter,
     Domain,
-    Event,
     Hook,
     Order,
     Organization,
@@ -19,7 +19,7 @@ from certline.models import (
 )
 from certline.models.audit.chain import Break
 from certline.models.certificates.license import LicenseUse
-from certline.models.certificates.license_forecast import Outlook
+from certline.models.certificates.license_forecast import LicenseForecast
 
 
 def instant(moment: datetime | None) -> str | None:
@@ -185,7 +185,7 @@ def dead_letter_document(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-def event_document(event: Event) -> dict[str, Any]:
+def event_document(event: AuditEntry) -> dict[str, Any]:
     """Return an audit entry."""
     return {
         "id": event.id,
@@ -219,7 +219,7 @@ def license_document(use: LicenseUse) -> dict[str, Any]:
     }
 
 
-def outlook_document(ahead: Outlook) -> dict[str, Any]:
+def outlook_document(ahead: LicenseForecast) -> dict[str, Any]:
     """Return the licence's capacity and use, and when it runs out."""
     return license_document(ahead.use) | {
         "in_flight": ahead.in_flight,

@@ -28,7 +28,7 @@ def _json_option() -> click.Option:
     )
 
 
-class Command(rich_click.RichCommand):
+class CliCommand(rich_click.RichCommand):
     """A command that accepts `--json`."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -39,7 +39,7 @@ class Command(rich_click.RichCommand):
 class Group(rich_click.RichGroup):
     """A group that accepts `--json` too, so that the option may precede the command."""
 
-    command_class = Command
+    command_class = CliCommand
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -74,7 +74,7 @@ class LazyGroup(Group):
         """Return a placeholder with the summary, which is enough for help and completion."""
         if cmd_name not in self.places:
             return None
-        return Command(cmd_name, help=self.places[cmd_name][1])
+        return CliCommand(cmd_name, help=self.places[cmd_name][1])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

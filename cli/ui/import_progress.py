@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from certline.models import Command
-from certline.models.imports.record import RecordStatus as Became
+from certline.models.imports.record import RecordStatus
 
 # The record was requested from SCM, and nothing is left to do for it.
 TAKEN = (
-    *(Became.STORED, Became.HELD, Became.PENDING, Became.CLOSED),
-    *(Became.UPDATED, Became.LEFT, Became.FAILED),
+    *(RecordStatus.STORED, RecordStatus.HELD, RecordStatus.PENDING, RecordStatus.CLOSED),
+    *(RecordStatus.UPDATED, RecordStatus.LEFT, RecordStatus.FAILED),
 )
 
 
@@ -19,10 +19,10 @@ def import_progress(command: Command, now: datetime | None = None) -> str:
     result = command.result or {}
     if "waiting" not in result:
         return command.status.value
-    waiting = result[Became.WAITING]
+    waiting = result[RecordStatus.WAITING]
     # SCM may list more records than its total said, if orders are added meanwhile.
     text = f"{result['listed'] - waiting:,} of {max(result['total'] or 0, result['listed']):,}"
-    for status in (Became.HELD, Became.FAILED):
+    for status in (RecordStatus.HELD, RecordStatus.FAILED):
         if result[status]:
             text += f", {result[status]:,} {status}"
     done = sum(result[status] for status in TAKEN)
@@ -42,7 +42,7 @@ def import_ending(result: Mapping[str, Any]) -> str:
     """Return the counts of an import that has ended, by what became of the records."""
     counts = [
         f"{result[status]:,} {status}"
-        for status in (*TAKEN, Became.NEW, Became.KNOWN)
+        for status in (*TAKEN, RecordStatus.NEW, RecordStatus.KNOWN)
         if result.get(status)
     ]
     return ", ".join(counts) or "SCM has no such order"

@@ -36,7 +36,7 @@ Document = Callable[[Any], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class View:
+class ListView:
     """The options that every list has: sorting, size, page and format."""
 
     sort: str
@@ -91,7 +91,7 @@ def view_options(*sorts: str, paged: bool = True) -> Callable[[Callable[..., Any
         ) -> None:
             if as_csv and as_json():
                 raise click.UsageError("--csv and --json do not go together")
-            view = View(sort, reverse, limit, as_csv, paged, given.pop("after", None))
+            view = ListView(sort, reverse, limit, as_csv, paged, given.pop("after", None))
             command(view=view, **given)
 
         decorated: Callable[..., Any] = with_view
@@ -165,7 +165,7 @@ def days(option: str, text: str) -> Callable[..., Any]:
 
 def show_pages(
     question: Select[Kept],
-    view: View,
+    view: ListView,
     *,
     find: Callable[[Session, str], Kept],
     document: Document,
@@ -196,7 +196,7 @@ def show_pages(
 
 def show_rows(
     rows: Iterator[Row],
-    view: View,
+    view: ListView,
     *,
     document: Callable[[Row], dict[str, Any]],
     columns: Sequence[Column[Row]],
@@ -234,7 +234,7 @@ def _rows(
         after = found[-1]
 
 
-def _wanted(view: View) -> int | None:
+def _wanted(view: ListView) -> int | None:
     return SCREENFUL if view.limit is None and view.for_people else view.limit
 
 
@@ -273,6 +273,6 @@ def _field(value: object) -> object:
     return value
 
 
-def _say_that_there_is_more(view: View, last: dict[str, Any]) -> None:
+def _say_that_there_is_more(view: ListView, last: dict[str, Any]) -> None:
     how = f"the next page: --after {last['id']}" if view.has_pages else "to see more: --limit N"
     whisper(f"There are more than these {_wanted(view)} rows; {how}")

@@ -10,11 +10,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from certline.cli.errors import Fault
 from certline.models import (
     Account,
+    AuditEntry,
     Certificate,
     CertificateStatus,
     Command,
     DeadLetter,
-    Event,
     Hook,
     Order,
     Webhook,
@@ -117,10 +117,10 @@ def find_dead_letter(db: Session, name: str) -> DeadLetter:
     return found
 
 
-def find_event(db: Session, name: str) -> Event:
+def find_event(db: Session, name: str) -> AuditEntry:
     """Return the audit entry with that id. Raises Fault."""
     is_id = name.isascii() and name.isdecimal() and len(name) < 19  # at most 18 digits fit a bigint
-    found = db.get(Event, int(name)) if is_id else None
+    found = db.get(AuditEntry, int(name)) if is_id else None
     if found is None:
         raise Fault(f"entry {name!r} is not in the log", hint="To list them: certline audit list")
     return found

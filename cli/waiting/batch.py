@@ -36,7 +36,7 @@ TROUBLE = (State.FAILED, State.REVIEW, State.REFUSED)
 
 
 @dataclass(frozen=True)
-class Standing:
+class BatchState:
     """The progress of a batch at one moment, with the estimated time of its end."""
 
     batch: RenewalBatch
@@ -45,7 +45,7 @@ class Standing:
     left: timedelta | None
 
 
-def standing_of(db: Session, batch: RenewalBatch) -> Standing:
+def standing_of(db: Session, batch: RenewalBatch) -> BatchState:
     """Return the progress of a batch now."""
     now, counts = clock(db), counts_of(db, [batch.id])[batch.id]
     # The speed is measured over the last MEASURED, or since the start of a younger batch.
@@ -61,7 +61,7 @@ def standing_of(db: Session, batch: RenewalBatch) -> Standing:
             ended=ended_since(db, batch.id, now - measured),
             measured=measured,
         )
-    return Standing(batch, counts, end, None if end is None else end - now)
+    return BatchState(batch, counts, end, None if end is None else end - now)
 
 
 def find_batch(db: Session, name: str) -> RenewalBatch:
@@ -72,7 +72,7 @@ def find_batch(db: Session, name: str) -> RenewalBatch:
     return found
 
 
-def batch_document(now: Standing) -> dict[str, Any]:
+def batch_document(now: BatchState) -> dict[str, Any]:
     """Return a batch and its counts."""
     batch, counts = now.batch, now.counts
     return {
@@ -113,7 +113,7 @@ def answer_batch(batch_id: str, *, started: bool = False) -> None:
     answer(document, lambda: _tell(now, members, started=started))
 
 
-def progress(now: Standing) -> str:
+def progress(now: BatchState) -> str:
     """Return the progress, such as `412 of 2,000 renewed, 3 failed; 500/h; 3.2 h left, until 2026-11-25
     18:40`.
     """
@@ -181,7 +181,7 @@ def wait_for_batch(database: Database, batch_id: str, timeout: float | None) -> 
         raise
 
 
-def _is_over(now: Standing) -> bool:
+def _is_over(now: BatchState) -> bool:
     paused = now.batch.status is BatchStatus.PAUSED and not now.counts.running
     return paused or now.batch.status is BatchStatus.DONE
 
@@ -198,7 +198,7 @@ class _Watch:
         self._last = ""
         self._said: set[str] = set()
 
-    def look(self) -> Standing | None:
+    def look(self) -> BatchState | None:
         """Return the progress now, and report each new failure once; None while Postgres is away."""
         try:
             with self._database.transaction() as db:
@@ -236,7 +236,7 @@ class _Watch:
         return f"the batch goes on: certline renewal wait {self._batch_id}"
 
 
-def _tell(now: Standing, members: list[Member], *, started: bool) -> None:
+def _tell(now: BatchState, members: list[Member], *, started: bool) -> None:
     batch = now.batch
     facts(
         {

@@ -28,7 +28,7 @@ POLLS_FOR_APPROVAL = 2
 
 
 @dataclass(frozen=True)
-class View:
+class WaitView:
     """A command, with the order and the account that it concerns."""
 
     command: Command
@@ -37,33 +37,33 @@ class View:
 
 
 @dataclass(frozen=True)
-class Ending:
+class WaitResult:
     """The end of a wait: the exit code and the reason."""
 
     code: int
     text: str
 
 
-def look(db: Session, command_id: str) -> View:
+def look(db: Session, command_id: str) -> WaitView:
     """Load a command with its order and account."""
     command = db.get_one(Command, command_id)
     order = order_of_command(db, command.id)
     if order is None and command.type in (CommandType.POLL, CommandType.FETCH) and command.subject:
         order = db.get(Order, command.subject)
     if order is not None:
-        return View(command, order, order.account)
+        return WaitView(command, order, order.account)
     # The certificate or the order may have been deleted since.
     certificate = db.get(Certificate, command.subject or "")
     if command.type is CommandType.REVOKE and certificate is not None:
-        return View(command, None, db.get_one(Account, certificate.account_id))
+        return WaitView(command, None, db.get_one(Account, certificate.account_id))
     cancelled = db.get(Order, command.subject or "")
     if command.type is CommandType.CANCEL and cancelled is not None:
-        return View(command, None, cancelled.account)
+        return WaitView(command, None, cancelled.account)
     named = command.payload.get("account")
-    return View(command, None, account_named(db, named) if named else None)
+    return WaitView(command, None, account_named(db, named) if named else None)
 
 
-def judge(view: View) -> Ending | None:
+def judge(view: WaitView) -> WaitResult | None:
     """Return how the wait ends, or None if it goes on."""
     command, order = view.command, view.order
     of_order = f"certline order show {order.id}" if order else f"certline command show {command.id}"
@@ -71,12 +71,12 @@ def judge(view: View) -> Ending | None:
         case CommandStatus.DONE:
             return _done(view)
         case CommandStatus.FAILED:
-            return Ending(FAILED, f"failed: {command.error or 'no reason was given'}")
+            return WaitResult(FAILED, f"failed: {command.error or 'no reason was given'}")
         case CommandStatus.HELD:
             text = "held: no licence is left; to raise the capacity: certline license set N"
-            return Ending(WAITS, text)
+            return WaitResult(WAITS, text)
         case CommandStatus.REVIEW:
-            return Ending(
+            return WaitResult(
                 WAITS, f"in review, an operator has to decide: {command.error} ({of_order})"
             )
         case _:
@@ -85,9 +85,11 @@ def judge(view: View) -> Ending | None:
     # wants to wait.
     if command.type is CommandType.HOOK and command.attempts and _waits(command):
         when = f"{command.not_before.astimezone(UTC):%H:%M:%S}"
-        return Ending(FAILED, f"failed: {command.error}; it is retried automatically at {when} UTC")
+        return WaitResult(
+            FAILED, f"failed: {command.error}; it is retried automatically at {when} UTC"
+        )
     if view.account is not None and view.account.status is not AccountStatus.ACTIVE:
-        return Ending(WAITS, suspended_text(view.account))
+        return WaitResult(WAITS, suspended_text(view.account))
     if order is None:
         return None
     # A poll that is due has not called SCM yet, so the order's status is older than the poll.
@@ -95,7 +97,7 @@ def judge(view: View) -> Ending | None:
     if order.status is OrderStatus.PENDING and order.polls >= POLLS_FOR_APPROVAL and asked:
         return _approval(order)
     if command.type is CommandType.POLL and order.status is OrderStatus.REVIEW:
-        return Ending(WAITS, f"the order is in review, an operator has to decide ({of_order})")
+        return WaitResult(WAITS, f"the order is in review, an operator has to decide ({of_order})")
     return None
 
 
@@ -105,33 +107,33 @@ def _waits(command: Command) -> bool:
     return queued and command.not_before > datetime.now(UTC)
 
 
-def _done(view: View) -> Ending:
+def _done(view: WaitView) -> WaitResult:
     command, order = view.command, view.order
     result = command.result or {}
     if order is not None and order.kind is OrderKind.NEW and order.predecessor_id is not None:
-        return Ending(DONE, "done: the profile allows no renewal, so a new order was placed")
+        return WaitResult(DONE, "done: the profile allows no renewal, so a new order was placed")
     if command.type is not CommandType.IMPORT or result.get("dry_run"):
-        return Ending(DONE, str(result.get("said") or "done"))
+        return WaitResult(DONE, str(result.get("said") or "done"))
     text = import_ending(result)
     if result["held"]:
         text += "; no licence is left for those held; to raise the capacity: certline license set N"
-        return Ending(WAITS, text)
+        return WaitResult(WAITS, text)
     if result["failed"]:
-        return Ending(FAILED, f"{text}; for the reasons: certline command show {command.id}")
-    return Ending(DONE, f"done: {text}")
+        return WaitResult(FAILED, f"{text}; for the reasons: certline command show {command.id}")
+    return WaitResult(DONE, f"done: {text}")
 
 
-def _approval(order: Order) -> Ending | None:
+def _approval(order: Order) -> WaitResult | None:
     if (order.scm_status or "").lower() != "requested":
         return None
     text = (
         f"waits for an approval in SCM: an RAO administrator has to approve {order.scm_id} there; "
         "certline then goes on automatically"
     )
-    return Ending(WAITS, text)
+    return WaitResult(WAITS, text)
 
 
-def describe(view: View) -> str:
+def describe(view: WaitView) -> str:
     """Return the progress of a command in a few words."""
     command, order = view.command, view.order
     if command.type is CommandType.IMPORT:

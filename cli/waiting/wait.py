@@ -20,7 +20,7 @@ from certline.cli.errors import DONE, FAILED, TIMED_OUT, WAITS
 from certline.cli.ui.documents import command_document
 from certline.cli.ui.output import answer, console, leave, say, whisper
 from certline.cli.waiting.changes import changes
-from certline.cli.waiting.state import View, describe, judge, look
+from certline.cli.waiting.state import WaitView, describe, judge, look
 from certline.models import Command, CommandStatus, CommandType, Database
 
 # Seconds between two polls of the database.
@@ -164,7 +164,7 @@ class Watch:
             return f"the command goes on: certline command wait {self.open[0]}"
         return "the commands go on: certline command list"
 
-    def _say(self, command_id: str, text: str, *, view: View | None = None) -> None:
+    def _say(self, command_id: str, text: str, *, view: WaitView | None = None) -> None:
         if self._said.get(command_id) == text:
             return
         self._said[command_id] = text

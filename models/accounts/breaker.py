@@ -45,7 +45,7 @@ def pause_after(failures: int) -> timedelta | None:
 
 
 @dataclass(frozen=True)
-class Standing:
+class BreakerState:
     """State of a breaker. Closed: calls may be made. Open: none for `wait`. Half open: one probe may be made."""
 
     closed: bool
@@ -58,10 +58,10 @@ class Standing:
         return not self.closed and not self.wait
 
 
-CLOSED = Standing(closed=True)
+CLOSED = BreakerState(closed=True)
 
 
-def standing(db: Session, url: str) -> Standing:
+def standing(db: Session, url: str) -> BreakerState:
     """Return the present state of this SCM's breaker."""
     query = select(Breaker.open_until, Breaker.reason, _CLOCK).where(
         Breaker.url == url, Breaker.open_until.is_not(None)
@@ -70,7 +70,7 @@ def standing(db: Session, url: str) -> Standing:
     if found is None:
         return CLOSED
     open_until, reason, now = found
-    return Standing(False, max(NONE, (open_until or now) - now), reason)
+    return BreakerState(False, max(NONE, (open_until or now) - now), reason)
 
 
 def take_probe(db: Session, url: str) -> bool:

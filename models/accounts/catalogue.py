@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from certline.models.database.base import Base
 
 
-class Synced:
+class SyncedRow:
     """Common columns of the rows that mirror SCM; the primary key is (account, SCM's id)."""
 
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
@@ -22,7 +22,7 @@ class Synced:
     gone_at: Mapped[datetime | None]
 
 
-class Organization(Synced, Base):
+class Organization(SyncedRow, Base):
     """Organisation, or one of its departments: SCM accepts either id as `orgId`."""
 
     __tablename__ = "organization"
@@ -41,7 +41,7 @@ class Organization(Synced, Base):
         return "on" if self.api_enabled else None
 
 
-class Domain(Synced, Base):
+class Domain(SyncedRow, Base):
     """Domain (or `*.domain`) known to SCM, with its delegations and its validation."""
 
     __tablename__ = "domain"
@@ -54,7 +54,7 @@ class Domain(Synced, Base):
     delegations: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
 
 
-class Profile(Synced, Base):
+class Profile(SyncedRow, Base):
     """Certificate profile: the terms (in days) and the key types that it allows."""
 
     __tablename__ = "profile"
@@ -64,7 +64,7 @@ class Profile(Synced, Base):
     key_types: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
-class CustomField(Synced, Base):
+class CustomField(SyncedRow, Base):
     """Custom field of the SCM customer; each order has to fill in the mandatory ones."""
 
     __tablename__ = "custom_field"

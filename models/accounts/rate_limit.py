@@ -28,7 +28,7 @@ class CallKind(StrEnum):
 BURST = {CallKind.READ: 5, CallKind.ORDER: 1}
 
 
-class Pace(Base):
+class RateLimit(Base):
     """State of one rate limit: when the next call is due (GCRA's theoretical arrival time), and the time until
     which SCM has asked us to make no call.
     """
@@ -97,8 +97,8 @@ def take(
         waits = [max(NONE, first + interval * place) for place in range(places)]
         return Turn(True, waits[0], tuple(waits[1:]))
     next_at, held_until, now = db.execute(
-        select(Pace.next_at, Pace.held_until, _CLOCK).where(
-            Pace.account_id == account_id, Pace.kind == kind
+        select(RateLimit.next_at, RateLimit.held_until, _CLOCK).where(
+            RateLimit.account_id == account_id, RateLimit.kind == kind
         )
     ).one()
     return Turn(False, max(NONE, next_at - early - now, (held_until or now) - now))
@@ -114,19 +114,19 @@ def _taking() -> ReturningInsert[datetime, datetime]:
     all_of_them = bindparam("all_of_them", type_=Interval)
     early, patience = bindparam("early", type_=Interval), bindparam("patience", type_=Interval)
     return (
-        insert(Pace)
+        insert(RateLimit)
         .values(
             account_id=bindparam("of_account"),
             kind=bindparam("of_kind"),
             next_at=_CLOCK + all_of_them,
         )
         .on_conflict_do_update(
-            index_elements=[Pace.account_id, Pace.kind],
-            set_={"next_at": func.greatest(Pace.next_at, _CLOCK) + all_of_them},
-            where=(Pace.next_at - early <= _CLOCK + patience)
-            & or_(Pace.held_until.is_(None), Pace.held_until <= _CLOCK),
+            index_elements=[RateLimit.account_id, RateLimit.kind],
+            set_={"next_at": func.greatest(RateLimit.next_at, _CLOCK) + all_of_them},
+            where=(RateLimit.next_at - early <= _CLOCK + patience)
+            & or_(RateLimit.held_until.is_(None), RateLimit.held_until <= _CLOCK),
         )
-        .returning(Pace.next_at, _CLOCK)
+        .returning(RateLimit.next_at, _CLOCK)
     )
 
 
@@ -134,21 +134,21 @@ def hold_off(db: Session, account_id: int, wait: timedelta) -> None:
     """Allow no call of the account, of either kind, for `wait`: SCM has asked for a pause (429, Retry-After)."""
     until = _CLOCK + wait
     rows = [{"account_id": account_id, "kind": kind, "held_until": until} for kind in CallKind]
-    fresh = insert(Pace).values(rows)
+    fresh = insert(RateLimit).values(rows)
     # A longer pause that is already stored is kept.
     longer = case(
-        (Pace.held_until > fresh.excluded.held_until, Pace.held_until),
+        (RateLimit.held_until > fresh.excluded.held_until, RateLimit.held_until),
         else_=fresh.excluded.held_until,
     )
     db.execute(
         fresh.on_conflict_do_update(
-            index_elements=[Pace.account_id, Pace.kind], set_={"held_until": longer}
+            index_elements=[RateLimit.account_id, RateLimit.kind], set_={"held_until": longer}
         )
     )
 
 
 def held_off(db: Session, account_id: int) -> timedelta:
     """Return how long the account still has to pause as SCM has asked; zero if it need not."""
-    query = select(func.max(Pace.held_until), _CLOCK).where(Pace.account_id == account_id)
+    query = select(func.max(RateLimit.held_until), _CLOCK).where(RateLimit.account_id == account_id)
     held_until, now = db.execute(query).one()
     return max(NONE, (held_until or now) - now)

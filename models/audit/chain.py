@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from certline.models.audit.log import Event, EventHead, EventLink
+from certline.models.audit.log import AuditEntry, AuditHead, AuditLink
 
 # The hash that precedes the first entry.
 BEGINNING = "0" * 64
@@ -74,13 +74,13 @@ class Break:
 
 def head_of(db: Session) -> Head:
     """Return the present end of the chain."""
-    row = db.get(EventHead, 1)
+    row = db.get(AuditHead, 1)
     return Head(0, BEGINNING) if row is None else Head(row.seq, row.hash)
 
 
 def entries_in(db: Session) -> int:
     """Return the number of entries in the log."""
-    return db.scalar(select(func.count()).select_from(Event)) or 0
+    return db.scalar(select(func.count()).select_from(AuditEntry)) or 0
 
 
 def breaks_in(db: Session, kept: Head | None = None) -> Iterator[Break]:
@@ -109,7 +109,7 @@ def breaks_in(db: Session, kept: Head | None = None) -> Iterator[Break]:
             # Go on from the stored hash, so that one changed entry is not reported for all that follow.
             last = Head(seq, digest)
             met = met or last == kept
-    end = db.get(EventHead, 1)
+    end = db.get(AuditHead, 1)
     yield from _at_the_end(last, None if end is None else Head(end.seq, end.hash))
     yield from _past_the_chain(db)
     if kept is not None and not (met or kept == Head(0, BEGINNING)):
@@ -141,10 +141,10 @@ def _at_the_end(last: Head, end: Head | None) -> Iterator[Break]:
 def _past_the_chain(db: Session) -> Iterator[Break]:
     """Yield events without a link: inserted while the trigger was off, or their link was removed."""
     query = (
-        select(Event.id, Event.type, Event.subject)
-        .outerjoin(EventLink, EventLink.event_id == Event.id)
-        .where(EventLink.seq.is_(None))
-        .order_by(Event.id)
+        select(AuditEntry.id, AuditEntry.type, AuditEntry.subject)
+        .outerjoin(AuditLink, AuditLink.event_id == AuditEntry.id)
+        .where(AuditLink.seq.is_(None))
+        .order_by(AuditEntry.id)
     )
     for event_id, kind, subject in db.execute(query):
         told = f"event {event_id} ({kind} {subject}) is not in the chain: inserted past it, or its link removed"

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from certline.models.database.base import Base
 
 
-class Event(Base):
+class AuditEntry(Base):
     """Audit entry: who changed what, when and why. Append-only: a trigger refuses updates and deletions."""
 
     __tablename__ = "event"
@@ -26,7 +26,7 @@ class Event(Base):
     data: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
-class EventLink(Base):
+class AuditLink(Base):
     """Place of an audit entry in the hash chain. Postgres writes it when the entry's transaction commits.
 
     `hash`: hex SHA-256 of the preceding hash and the entry (`models.audit.chain`).
@@ -39,7 +39,7 @@ class EventLink(Base):
     hash: Mapped[str]
 
 
-class EventHead(Base):
+class AuditHead(Base):
     """End of the hash chain: a single row, which a transaction with entries locks as its last action."""
 
     __tablename__ = "event_head"
@@ -61,7 +61,7 @@ def record(
     **data: Any,
 ) -> None:
     """Add an audit entry for one change. `data` holds ids and public facts, never a secret."""
-    db.add(Event(**entry(kind, subject, who=who, why=why, command_id=command_id, **data)))
+    db.add(AuditEntry(**entry(kind, subject, who=who, why=why, command_id=command_id, **data)))
 
 
 def entry(
@@ -84,6 +84,8 @@ def entry(
     }
 
 
-def history(db: Session, subject: str) -> list[Event]:
+def history(db: Session, subject: str) -> list[AuditEntry]:
     """Return the audit entries of one subject, the oldest first."""
-    return list(db.scalars(select(Event).where(Event.subject == subject).order_by(Event.id)))
+    return list(
+        db.scalars(select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id))
+    )

@@ -18,7 +18,7 @@ IN_FLIGHT = (OrderStatus.PLACED, OrderStatus.SENDING, OrderStatus.PENDING, Order
 
 
 @dataclass(frozen=True)
-class Outlook:
+class LicenseForecast:
     """Use of the licence and its forecast.
 
     `in_flight`: open orders that will need a line. `per_day`: new orders a day. `runs_out_at`: when no line will
@@ -31,7 +31,7 @@ class Outlook:
     runs_out_at: datetime | None
 
 
-def outlook(db: Session) -> Outlook:
+def outlook(db: Session) -> LicenseForecast:
     """Return the use of the licence, and when it runs out at the recent rate of new orders.
 
     Renewals and reissues need no line of their own, and imports happen once, so neither is part of the rate.
@@ -48,7 +48,7 @@ def outlook(db: Session) -> Outlook:
     first = db.scalar(select(func.min(Order.created_at)).where(*new))
     per_day = orders_per_day(db.scalar(recent) or 0, now - (first or now))
     room = use.available - use.held - in_flight
-    return Outlook(use, in_flight, per_day, runs_out(room, per_day, now))
+    return LicenseForecast(use, in_flight, per_day, runs_out(room, per_day, now))
 
 
 def orders_per_day(count: int, since_first: timedelta) -> float:

@@ -5,13 +5,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models.commands.command import Command, CommandType, accept, require_same
-from certline.models.commands.envelope import Asked
+from certline.models.commands.envelope import IncomingCommand
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WrongSecretKeyError
 
 
 def admit(
-    db: Session, vault: Vault, asked: Asked, *, requested_by: str | None = None
+    db: Session, vault: Vault, asked: IncomingCommand, *, requested_by: str | None = None
 ) -> tuple[Command, bool]:
     """Record a command together with the outbox row that wakes a worker. Returns (command, whether it is new).
 
@@ -30,7 +30,7 @@ def admit(
     )
 
 
-def require_admissible(db: Session, vault: Vault, asked: Asked) -> None:
+def require_admissible(db: Session, vault: Vault, asked: IncomingCommand) -> None:
     """Check that a command would be recorded. Raises BadCommandError or OtherCommandError if not."""
     payload = _payload(vault, asked)
     first = db.get(Command, asked.id)
@@ -38,7 +38,7 @@ def require_admissible(db: Session, vault: Vault, asked: Asked) -> None:
         require_same(first, CommandType(asked.name), payload)
 
 
-def _payload(vault: Vault, asked: Asked) -> dict[str, Any]:
+def _payload(vault: Vault, asked: IncomingCommand) -> dict[str, Any]:
     # Without defaults: a default that is sent and one that is left out must give the same digest.
     payload = asked.payload.model_dump(mode="json", exclude_defaults=True)
     return {name: _sealed(vault, name, value) for name, value in payload.items()}

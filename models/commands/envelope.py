@@ -94,7 +94,7 @@ class Envelope(BaseModel):
 
 
 @dataclass(frozen=True)
-class Asked:
+class IncomingCommand:
     """Command of another system, validated as far as possible without a database."""
 
     id: str
@@ -127,7 +127,7 @@ def read_body(body: bytes) -> dict[str, Any]:
     return document
 
 
-def read_command(document: dict[str, Any]) -> Asked:
+def read_command(document: dict[str, Any]) -> IncomingCommand:
     """Convert a CloudEvent to a command. Raises BadCommandError, which names each bad field."""
     # CloudEvents 1.0, JSON format: an attribute that is null counts as absent.
     present = {name: value for name, value in document.items() if value is not None}
@@ -146,7 +146,7 @@ def read_command(document: dict[str, Any]) -> Asked:
         # A problem of the data as a whole has no field: `data.the command: …` becomes `data: …`.
         whole = [problem.replace("data.the command:", "data:", 1) for problem in fields]
         raise BadCommandError(whole) from None
-    return Asked(envelope.id, name, envelope.source, payload)
+    return IncomingCommand(envelope.id, name, envelope.source, payload)
 
 
 def id_in(document: dict[str, Any]) -> str | None:

@@ -14,12 +14,12 @@ from certline.models.accounts.catalogue import (
     Domain,
     Organization,
     Profile,
-    Synced,
+    SyncedRow,
 )
 from certline.models.commands.payloads import OrderCommand
 from certline.models.validation import BadCommandError
 
-Row = TypeVar("Row", bound=Synced)
+Row = TypeVar("Row", bound=SyncedRow)
 
 # Characters (scm-api, section 5): of a common name, and of the comma-separated list of requesters.
 LONGEST_COMMON_NAME = 64

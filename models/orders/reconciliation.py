@@ -65,7 +65,7 @@ class Choice(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReconcileVerdict:
     """The choice, and its reason for the log; `ssl_id` is set only for ADOPT."""
 
     choice: Choice
@@ -73,7 +73,7 @@ class Verdict:
     ssl_id: int | None = None
 
 
-def judge(sighting: Sighting, looks: int) -> Verdict:
+def judge(sighting: Sighting, looks: int) -> ReconcileVerdict:
     """Decide after a check; `looks` is the number of checks in a row before it that settled nothing.
 
     SCM has no idempotency key, so sending an order that does exist buys a second certificate. Sending it again
@@ -83,24 +83,28 @@ def judge(sighting: Sighting, looks: int) -> Verdict:
     possible = [found for found in sighting.candidates if found.match is Match.POSSIBLE]
     if len(sure) == 1:
         found = sure[0]
-        return Verdict(Choice.ADOPT, f"SCM has it as {found.ssl_id}: {found.why}", found.ssl_id)
+        return ReconcileVerdict(
+            Choice.ADOPT, f"SCM has it as {found.ssl_id}: {found.why}", found.ssl_id
+        )
     if sure:  # perhaps ordered twice: adopting either would leave the other one unmanaged
         ids = ", ".join(str(found.ssl_id) for found in sure)
-        return Verdict(Choice.REVIEW, f"SCM has it {len(sure)} times: {ids}")
+        return ReconcileVerdict(Choice.REVIEW, f"SCM has it {len(sure)} times: {ids}")
     if possible:
         ids = ", ".join(str(found.ssl_id) for found in possible)
         if looks:
-            return Verdict(Choice.REVIEW, f"it may be SCM's {ids}, but nothing proves it")
-        return Verdict(Choice.LOOK_AGAIN, f"it may be SCM's {ids}; this is not certain yet")
+            return ReconcileVerdict(Choice.REVIEW, f"it may be SCM's {ids}, but nothing proves it")
+        return ReconcileVerdict(
+            Choice.LOOK_AGAIN, f"it may be SCM's {ids}; this is not certain yet"
+        )
     if sighting.proves_absence:
         if looks:  # the second check in a row: only now is it safe to send the order again
             why = "SCM does not have it: two checks found nothing, and its list is current"
-            return Verdict(Choice.RESEND, f"{why}{_seen(sighting)}")
-        return Verdict(Choice.LOOK_AGAIN, f"SCM shows no such order{_seen(sighting)}")
+            return ReconcileVerdict(Choice.RESEND, f"{why}{_seen(sighting)}")
+        return ReconcileVerdict(Choice.LOOK_AGAIN, f"SCM shows no such order{_seen(sighting)}")
     if looks + 1 >= MOST_LOOKS:
         why = f"SCM showed no such order in {looks + 1} checks, and no newer one: its list may lag"
-        return Verdict(Choice.REVIEW, why)
-    return Verdict(
+        return ReconcileVerdict(Choice.REVIEW, why)
+    return ReconcileVerdict(
         Choice.LOOK_AGAIN, "SCM shows no such order, and no newer one to prove its list current"
     )
 

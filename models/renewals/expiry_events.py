@@ -12,7 +12,7 @@ from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account
-from certline.models.audit.log import Event, entry
+from certline.models.audit.log import AuditEntry, entry
 from certline.models.certificates.backoff import Backoff, backoff_of
 from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
 from certline.models.commands.bulk import send_out
@@ -95,7 +95,7 @@ def tell_expiring(db: Session) -> int:
             told("certificate.expiring", facts, subject=certificate.id, correlation_id=None)
         )
     set_in_rows(db, Certificate, "expiring_told", {each.id: days for each, days in fresh})
-    add_rows(db, Event, entries)
+    add_rows(db, AuditEntry, entries)
     send_out(db, messages)
     return len(fresh)
 

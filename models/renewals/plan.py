@@ -58,7 +58,7 @@ class Going:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class RenewalOutlook:
     """Renewal plan of an account. `going` and `planned` are keyed by certificate id.
 
     A certificate with an entry in `going` is being renewed already and has no planned day.
@@ -147,7 +147,7 @@ def outlook(
     going: Mapping[str, Going],
     *,
     leave_out: Collection[str] = (),
-) -> Outlook:
+) -> RenewalOutlook:
     """Return an account's renewal plan as of now.
 
     Certificates in `going` (being renewed) and in `leave_out` get no day. Days are UTC; today's room under the
@@ -157,11 +157,13 @@ def outlook(
     cap = setting.cap_per_day or usual_cap([each.span for each in selected])
     free = [each.span for each in selected if each.id not in going and each.id not in leave_out]
     taken = {today: renewed_on(db, setting.account_id, today)}
-    return Outlook(selected, today, cap, going, schedule(free, today=today, cap=cap, taken=taken))
+    return RenewalOutlook(
+        selected, today, cap, going, schedule(free, today=today, cap=cap, taken=taken)
+    )
 
 
 def note_plan(
-    db: Session, setting: AutoRenewSetting, ahead: Outlook, waits: Mapping[str, datetime]
+    db: Session, setting: AutoRenewSetting, ahead: RenewalOutlook, waits: Mapping[str, datetime]
 ) -> None:
     """Store on each certificate whether it is selected, and when it will be renewed: the planned day at 00:00 UTC.
 

@@ -16,7 +16,7 @@ from certline.models import Command, CommandType, Database
 from certline.models.commands.admission import require_admissible
 from certline.models.commands.command import OtherCommandError
 from certline.models.commands.dead_letter import keep
-from certline.models.commands.envelope import Asked, id_in, in_brief
+from certline.models.commands.envelope import IncomingCommand, id_in, in_brief
 from certline.models.database.session import blames_the_data
 from certline.models.events.outbox import emit_event
 from certline.models.validation import BadCommandError
@@ -107,10 +107,10 @@ def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:
     found = replace(
         found,
         command_id=named if isinstance(named, str) else named.id,
-        brought=isinstance(named, Asked),
+        brought=isinstance(named, IncomingCommand),
     )
     try:
-        if isinstance(named, Asked):
+        if isinstance(named, IncomingCommand):
             require_admissible(db, vault, named)
         else:
             require_its_own(db, step, named)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import CommandType, Database
 from certline.models.accounts.account import Account
-from certline.models.audit.log import Event, entry, record
+from certline.models.audit.log import AuditEntry, entry, record
 from certline.models.commands.bulk import accept_many
 from certline.models.commands.payloads import RenewCommand
 from certline.models.database.base import new_id
@@ -30,7 +30,7 @@ from certline.models.database.session import clock
 from certline.models.events.outbox import emit_event
 from certline.models.renewals.plan import (
     Going,
-    Outlook,
+    RenewalOutlook,
     Selected,
     lines_of,
     note_plan,
@@ -48,7 +48,7 @@ from certline.models.renewals.runs import (
     take_open_run,
 )
 from certline.models.renewals.selection import AutoRenewSetting, auto_renew_settings
-from certline.producers.renewals.eligibility import Verdict, facts_about, objections
+from certline.producers.renewals.eligibility import Eligibility, facts_about, objections
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ class Due:
 
     selected: Selected
     planned: date | None
-    verdict: Verdict | None
+    verdict: Eligibility | None
 
     @property
     def decision(self) -> Decision:
@@ -147,7 +147,7 @@ def decide(db: Session, run: AutoRenewRun, due: Sequence[Due]) -> None:
         correlation_id=run.id,
     )
     add_rows(db, AutoRenewDecision, [_row(run, each, commands, now) for each in due])
-    add_rows(db, Event, [_logged(run, each, commands) for each in due])
+    add_rows(db, AuditEntry, [_logged(run, each, commands) for each in due])
 
 
 def finish_run(db: Session, run: AutoRenewRun) -> None:
@@ -209,16 +209,16 @@ def _due(db: Session, setting: AutoRenewSetting, done: set[str]) -> tuple[int, l
 
 def _objections(
     db: Session, account: Account, those: Sequence[Selected], going: Mapping[str, Going]
-) -> dict[str, Verdict]:
+) -> dict[str, Eligibility]:
     return objections(facts_about(db, account, those, going), those) if those else {}
 
 
-def _no_room(each: Selected, ahead: Outlook) -> Verdict | None:
+def _no_room(each: Selected, ahead: RenewalOutlook) -> Eligibility | None:
     """Return a verdict for a certificate that should have been renewed by today, but for the daily cap."""
     day = ahead.planned.get(each.id)
     if day is None or day <= ahead.today or each.span.wanted > ahead.today:
         return None
-    return Verdict(Decision.HELD, f"the cap of {ahead.cap} a day is reached: planned for {day}")
+    return Eligibility(Decision.HELD, f"the cap of {ahead.cap} a day is reached: planned for {day}")
 
 
 def _row(

@@ -42,7 +42,7 @@ PIECE = 100
 
 
 @dataclass(frozen=True)
-class Verdict:
+class BatchVerdict:
     """The result of checking a renewal: without `problems` it can be done. `going`: a renewal of the certificate
     that is open already; its order is used instead of a new one.
     """
@@ -55,7 +55,7 @@ class Verdict:
 
 def judge_many(
     database: Database, certificates: Sequence[Certificate], *, reuse_key: bool
-) -> list[Verdict]:
+) -> list[BatchVerdict]:
     """Check each renewal without placing it. Returns a verdict per certificate, in their order."""
     offers: dict[int, Offer] = {}
     verdicts = []
@@ -68,18 +68,18 @@ def judge_many(
 
 def _judge(
     db: Session, certificate: Certificate, offers: dict[int, Offer], *, reuse_key: bool
-) -> Verdict:
+) -> BatchVerdict:
     wanted = RenewCommand(certificate=certificate.id, reuse_key=reuse_key)
     try:
         planned = plan(db, wanted, offers)
     except BadCommandError as bad:
-        return Verdict(certificate, bad.problems, [])
-    return Verdict(certificate, [], planned.checked.warnings, planned.going)
+        return BatchVerdict(certificate, bad.problems, [])
+    return BatchVerdict(certificate, [], planned.checked.warnings, planned.going)
 
 
 def request_batch(
     database: Database,
-    verdicts: Sequence[Verdict],
+    verdicts: Sequence[BatchVerdict],
     *,
     selection: str,
     pace: int | None,
@@ -116,7 +116,7 @@ def request_batch(
         return batch
 
 
-def _row(batch: RenewalBatch, position: int, verdict: Verdict) -> dict[str, object]:
+def _row(batch: RenewalBatch, position: int, verdict: BatchVerdict) -> dict[str, object]:
     return {
         "batch_id": batch.id,
         "position": position,

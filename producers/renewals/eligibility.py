@@ -25,7 +25,7 @@ from certline.workers.runtime.step import suspended_text
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Eligibility:
     """An objection to renewing a certificate now. `again_at`: when it is tried again automatically."""
 
     decision: Decision
@@ -76,24 +76,24 @@ def facts_about(
     )
 
 
-def objections(facts: Facts, those: Sequence[Selected]) -> dict[str, Verdict]:
+def objections(facts: Facts, those: Sequence[Selected]) -> dict[str, Eligibility]:
     """Return the objections to renewing these certificates, by id; those that may be renewed are left out."""
     found = ((each.id, objection(facts, each)) for each in those)
     return {own_id: verdict for own_id, verdict in found if verdict is not None}
 
 
-def objection(facts: Facts, each: Selected) -> Verdict | None:
+def objection(facts: Facts, each: Selected) -> Eligibility | None:
     """Return the objection to renewing a due certificate, or None if it may be renewed (design, section 6)."""
     account = facts.account
     if account.status is not AccountStatus.ACTIVE:
         return _refused(suspended_text(account))
     if (going := facts.going.get(each.id)) is not None:
-        return Verdict(Decision.SKIPPED, going.text)
+        return Eligibility(Decision.SKIPPED, going.text)
     if (newer := facts.replaced_by.get(each.id)) is not None:
         return _refused(f"its line has a newer certificate in force: {newer}")
     order = facts.orders.get(each.order_id)
     if order is None:
-        return Verdict(Decision.SKIPPED, "it was deleted a moment ago")
+        return Eligibility(Decision.SKIPPED, "it was deleted a moment ago")
     if order.scm_auto_renew:
         return _refused(
             "SCM's own auto-renew is on for it, and would renew it a second time: switch one of the "
@@ -145,7 +145,7 @@ def validation_problem(
     return None
 
 
-def _unfit(facts: Facts, each: Selected) -> Verdict | None:
+def _unfit(facts: Facts, each: Selected) -> Eligibility | None:
     """Return the objection that a renewal typed by a user would get; warnings about validations count too."""
     certificate, order = facts.certificates[each.id], facts.orders[each.order_id]
     profile = facts.profiles.get(order.profile_id)
@@ -181,18 +181,18 @@ def _gone(facts: Facts, order: Order, profile: Profile | None) -> str | None:
     return None
 
 
-def _rests(backoff: Backoff, each: Selected) -> Verdict:
+def _rests(backoff: Backoff, each: Selected) -> Eligibility:
     said = f"failed {backoff.failures} times, last: {backoff.reason}"
     if backoff.waits_for_person:
         return _refused(
             f"an operator has to decide: {said}. When fixed: certline certificate renew {each.id}"
         )
     again = backoff.next_try_at
-    return Verdict(Decision.HELD, f"{said}; next try {again:%Y-%m-%d %H:%M} UTC", again)
+    return Eligibility(Decision.HELD, f"{said}; next try {again:%Y-%m-%d %H:%M} UTC", again)
 
 
-def _refused(reason: str) -> Verdict:
-    return Verdict(Decision.REFUSED, reason)
+def _refused(reason: str) -> Eligibility:
+    return Eligibility(Decision.REFUSED, reason)
 
 
 def _with_orders(db: Session, those: Sequence[Selected]) -> list[tuple[Certificate, Order]]:

@@ -15,7 +15,7 @@ from certline.models.audit.log import record
 from certline.models.certificates.line import AutoRenewChoice
 from certline.models.database.session import clock
 from certline.models.renewals.plan import (
-    Outlook,
+    RenewalOutlook,
     lines_of,
     note_plan,
     outlook,
@@ -133,12 +133,12 @@ def plan_anew(db: Session) -> None:
         note_plan(db, setting, _outlook(db, setting), {})
 
 
-def outlooks(db: Session) -> list[Outlook]:
+def outlooks(db: Session) -> list[RenewalOutlook]:
     """Return the plan of each account, including those with auto-renewal switched off."""
     return [_outlook(db, setting) for setting in settings_of_all(db)]
 
 
-def _outlook(db: Session, setting: AutoRenewSetting) -> Outlook:
+def _outlook(db: Session, setting: AutoRenewSetting) -> RenewalOutlook:
     selected = selected_of(db, setting)
     return outlook(db, setting, selected, successions(db, lines_of(selected)))
 

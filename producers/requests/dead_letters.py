@@ -10,7 +10,7 @@ from certline.models import Command, CommandType, Database, DeadLetter, DeadLett
 from certline.models.commands.admission import admit
 from certline.models.commands.command import OPEN, OtherCommandError, hasten
 from certline.models.commands.dead_letter import decide
-from certline.models.commands.envelope import Asked, in_brief
+from certline.models.commands.envelope import IncomingCommand, in_brief
 from certline.models.events.outbox import COMMANDS
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
@@ -87,7 +87,7 @@ def _wake(db: Session, vault: Vault, letter: DeadLetter, body: bytes) -> Command
         raise CannotReplayError(letter.reason)
     step = CommandType(message.actor_name)
     named = named_in(step, message.args, message.kwargs)
-    if isinstance(named, Asked):
+    if isinstance(named, IncomingCommand):
         command, new = admit(db, vault, named)
         if new:  # its outbox row was just inserted, so it is due already
             return command

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from certline.models import Database
-from certline.models.key_rotation import Place, places, renew_piece, use_of_keys
+from certline.models.key_rotation import SecretColumn, places, renew_piece, use_of_keys
 from certline.models.vault import Vault
 
 # Rows re-encrypted per transaction; rows read per query when counting.
@@ -88,7 +88,7 @@ class Rotation:
             else:
                 return
 
-    def _look_at(self, place: Place) -> None:
+    def _look_at(self, place: SecretColumn) -> None:
         after = None
         while True:
             with self._database.transaction() as db:

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from starlette.responses import Response
 
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.http.login import proves
 from certline.simulator.http.pages import page, window
-from certline.simulator.settings import Settings
-from certline.simulator.state.accounts import ACCOUNTS, PRIVILEGES, Account
+from certline.simulator.settings import SimSettings
+from certline.simulator.state.accounts import ACCOUNTS, PRIVILEGES, SimAccount
 from certline.simulator.wire.answers import Json, Refusal, answer, nothing, without_gaps
 from certline.simulator.wire.dates import NAMED, now, written
 from certline.simulator.wire.fields import path_id, required_text
@@ -16,13 +16,13 @@ from certline.simulator.wire.fields import path_id, required_text
 LEAST_CHARACTERS = 8
 
 
-def listed(asked: Asked) -> Response:
+def listed(asked: SimRequest) -> Response:
     """Return the administrators the caller may see: all for one of the whole customer, otherwise only itself."""
     found = _seen(asked)
     return page([_row(each) for each in found[window(asked)]], len(found))
 
 
-def details(asked: Asked) -> Response:
+def details(asked: SimRequest) -> Response:
     """Return one administrator with type, roles and privileges."""
     admin_id = path_id(asked.path["id"])
     found = next((each for each in _seen(asked) if each.id == admin_id), None)
@@ -44,23 +44,23 @@ def details(asked: Asked) -> Response:
     )
 
 
-def _seen(asked: Asked) -> list[Account]:
+def _seen(asked: SimRequest) -> list[SimAccount]:
     if not asked.scm.settings.shows_admins:
         raise Refusal(asked.scm.settings.no_privilege_code, "You are not authorized.")
     everybody = asked.account.org_ids is None
     return [each for each in ACCOUNTS.values() if everybody or each is asked.account]
 
 
-def _may(found: Account, privilege: str, settings: Settings) -> bool:
+def _may(found: SimAccount, privilege: str, settings: SimSettings) -> bool:
     automatic = settings.auto_approve or privilege != "autoApproveCertificates"
     return automatic and found.has(privilege, settings)
 
 
-def _row(found: Account) -> Json:
+def _row(found: SimAccount) -> Json:
     return {"id": found.id, "login": found.login, "email": found.mail}
 
 
-def password(asked: Asked) -> Response:
+def password(asked: SimRequest) -> Response:
     """Return the state of the caller's password and its expiry date."""
     settings = asked.scm.settings
     days = {"ALIVE": settings.password_days, "EXPIRED": -1}.get(settings.password_state)
@@ -69,7 +69,7 @@ def password(asked: Asked) -> Response:
     return answer(without_gaps(body))
 
 
-def change_password(asked: Asked) -> Response:
+def change_password(asked: SimRequest) -> Response:
     """Set a new password; the old one must be in the `password` header, even with token login."""
     wanted = required_text(asked.body(), "newPassword", most=512)
     login = asked.account.login

@@ -2,14 +2,14 @@
 
 from starlette.responses import Response
 
-from certline.simulator.http.call import Asked
-from certline.simulator.state.customer_parts import Organization
+from certline.simulator.http.call import SimRequest
+from certline.simulator.state.customer_parts import SimOrganization
 from certline.simulator.state.scm import Scm
 from certline.simulator.wire.answers import Json, Refusal, answer
 from certline.simulator.wire.fields import path_id
 
 
-def listed(asked: Asked) -> Response:
+def listed(asked: SimRequest) -> Response:
     """Return all organisations that the caller may see; SCM doesn't page this list."""
     found = [
         each
@@ -19,7 +19,7 @@ def listed(asked: Asked) -> Response:
     return answer([_row(asked, each) for each in found])
 
 
-def details(asked: Asked) -> Response:
+def details(asked: SimRequest) -> Response:
     """Return one organisation or department."""
     org_id = path_id(asked.path["id"])
     found = asked.scm.customer.organization(org_id)
@@ -50,7 +50,7 @@ def api_enabled(scm: Scm, org_id: int) -> bool:
     return found is not None and found.api and not shut
 
 
-def _row(asked: Asked, found: Organization) -> Json:
+def _row(asked: SimRequest, found: SimOrganization) -> Json:
     row: Json = {"id": found.id, "name": found.name}
     parts = [part for part in found.departments if asked.account.sees(part.id)]
     if parts:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from starlette.responses import Response
 
 from certline.simulator.api.ssl.details import digests
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.state import records as status
 from certline.simulator.state.authority import ISSUER
 from certline.simulator.state.records import Issue, Record
@@ -28,7 +28,7 @@ LEADING_ZEROS = "HEXWithLeadingZeros"
 SOURCES = {10: "ACME", 12: "REST API"}
 
 
-async def certificates(asked: Asked) -> Response:
+async def certificates(asked: SimRequest) -> Response:
     """Return every record that meets the conditions; SCM doesn't page this response."""
     conditions = parsed(asked.raw)
     chosen = list(_chosen(asked, conditions))
@@ -49,7 +49,7 @@ async def certificates(asked: Asked) -> Response:
     return Response(body, headers={"Content-Type": JSON_TYPE, **headers})
 
 
-def _chosen(asked: Asked, body: Json) -> Iterator[Record]:
+def _chosen(asked: SimRequest, body: Json) -> Iterator[Record]:
     wanted = number(body, "certificateStatus", least=0) or 0
     if wanted and wanted not in WANTED:
         raise invalid("certificateStatus", "not one of 0, 1, 2, 3, 4")

@@ -4,12 +4,12 @@ from urllib.parse import parse_qs
 
 from starlette.responses import Response
 
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.http.login import token_for
 from certline.simulator.wire.answers import answer
 
 
-def token(asked: Asked) -> Response:
+def token(asked: SimRequest) -> Response:
     """Return a token for a known API key, or an error as defined by OAuth 2.0."""
     form = parse_qs(asked.raw.decode("latin-1"))
     grant, client, secret = (

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from certline.simulator.http import login
 from certline.simulator.state import faults
-from certline.simulator.state.accounts import ACCOUNTS, Account
+from certline.simulator.state.accounts import ACCOUNTS, SimAccount
 from certline.simulator.state.records import Record
 from certline.simulator.state.scm import Scm
 from certline.simulator.wire import fields
@@ -21,14 +21,14 @@ from certline.simulator.wire.answers import Json, Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SimRequest:
     """A request as passed to a handler, with the account that sent it."""
 
     scm: Scm
     path: Mapping[str, str]
     query: Mapping[str, str]
     raw: bytes
-    account: Account
+    account: SimAccount
     headers: Mapping[str, str]
     base: str
 
@@ -57,7 +57,7 @@ class Asked:
 
 
 # Most handlers are synchronous; those that may sign a whole fleet are asynchronous and let other calls run.
-Handler = Callable[[Asked], Response | Awaitable[Response]]
+Handler = Callable[[SimRequest], Response | Awaitable[Response]]
 
 
 class Turnstile:
@@ -83,7 +83,7 @@ class Turnstile:
         return True
 
 
-class Call:
+class SimCall:
     """ASGI application for one path of the API: its handler with the processing before and after it."""
 
     # False for the token endpoint, whose callers can't be logged in yet.
@@ -124,7 +124,7 @@ class Call:
         base = f"{request.url.scheme}://{request.url.netloc}"
         try:
             account = self._caller(request, base)
-            asked = Asked(
+            asked = SimRequest(
                 self.scm,
                 request.path_params,
                 request.query_params,
@@ -138,14 +138,14 @@ class Call:
         except Refusal as refusal:
             return refusal.response()
 
-    def _caller(self, request: Request, base: str) -> Account:
+    def _caller(self, request: Request, base: str) -> SimAccount:
         if not self.needs_login:
             return ACCOUNTS["admin"]
         by_certificate = request.url.path.startswith("/private/")
         return login.caller(self.scm, request.headers, by_certificate=by_certificate, base=base)
 
 
-class OpenCall(Call):
+class OpenCall(SimCall):
     """ASGI application for a path that needs no login."""
 
     needs_login = False
@@ -155,6 +155,6 @@ def routes(scm: Scm, table: list[tuple[str, str, Handler]]) -> list[Route]:
     """Return the routes for a table of method, path and handler; all share one rate limit."""
     turnstile = Turnstile()
     return [
-        Route(path, Call(scm, turnstile, path, handler), methods=[method])
+        Route(path, SimCall(scm, turnstile, path, handler), methods=[method])
         for method, path, handler in table
     ]

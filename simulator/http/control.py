@@ -11,14 +11,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from certline.simulator.state.faults import Fault
+from certline.simulator.state.faults import InjectedFault
 from certline.simulator.state.records import Record
 from certline.simulator.state.scm import Scm
 from certline.simulator.wire.answers import Refusal, without_gaps
 from certline.simulator.wire.dates import MOMENT, written
 from certline.simulator.wire.fields import path_id
 
-FAULT_KEYS = {field.name for field in fields(Fault)}
+FAULT_KEYS = {field.name for field in fields(InjectedFault)}
 
 
 class Loopback:
@@ -153,13 +153,13 @@ class Door:
         )
 
 
-def _fault(sent: Any) -> Fault:
+def _fault(sent: Any) -> InjectedFault:
     if not isinstance(sent, dict) or "kind" not in sent:
         raise ValueError("a fault must be an object with a kind")
     unknown = set(sent) - FAULT_KEYS
     if unknown:
         raise ValueError(f"unknown keys of a fault: {', '.join(sorted(unknown))}")
-    return Fault(**sent)
+    return InjectedFault(**sent)
 
 
 def _no(why: str, code: int) -> Response:

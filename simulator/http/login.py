@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import timedelta
 
-from certline.simulator.state.accounts import ACCOUNTS, Account
+from certline.simulator.state.accounts import ACCOUNTS, SimAccount
 from certline.simulator.state.scm import Scm, new_token
 from certline.simulator.wire.answers import Refusal
 from certline.simulator.wire.dates import now
@@ -14,7 +14,7 @@ TOKEN_PATH = "/auth/realms/apiclients/protocol/openid-connect/token"  # noqa: S1
 BEARER = "bearer "
 
 
-def caller(scm: Scm, headers: Mapping[str, str], *, by_certificate: bool, base: str) -> Account:
+def caller(scm: Scm, headers: Mapping[str, str], *, by_certificate: bool, base: str) -> SimAccount:
     """Return the account that calls. Raises Refusal if the login fails.
 
     Below `/private` (`by_certificate`) a client certificate replaces the password.
@@ -51,7 +51,7 @@ def token_for(scm: Scm, login: str, password: str) -> str | None:
     return token
 
 
-def _by_token(scm: Scm, token: str, base: str) -> Account:
+def _by_token(scm: Scm, token: str, base: str) -> SimAccount:
     login, ends = scm.tokens.get(token, ("", now()))
     if now() >= ends:
         where = {"WWW-Authenticate": f"{base}{TOKEN_PATH}"}

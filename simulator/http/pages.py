@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.wire.answers import Json, answer
 from certline.simulator.wire.fields import asked_number, invalid
 
 
-def window(asked: Asked) -> slice:
+def window(asked: SimRequest) -> slice:
     """Return the slice of rows that the request selects. Raises Refusal for a size above `page_max`."""
     settings = asked.scm.settings
     size = asked_number(asked.query, "size", settings.page_default)

@@ -1,17 +1,17 @@
 """Further organisations, and domains in every state, for a customer seeded with a fleet."""
 
 from certline.simulator.state.customer import UNIVERSITY, domain
-from certline.simulator.state.customer_parts import Department, Organization
+from certline.simulator.state.customer_parts import SimDepartment, SimOrganization
 from certline.simulator.state.scm import Scm
 
-OBSERVATORY = Organization(
+OBSERVATORY = SimOrganization(
     9401,
     "Suedmole Observatory",
     "Suedmole",
-    (Department(9402, "Night Sky"), Department(9403, "Radio Telescopes")),
+    (SimDepartment(9402, "Night Sky"), SimDepartment(9403, "Radio Telescopes")),
 )
 # Its switch for the API is off: it has certificates, but may not order any over the API.
-STUDENTS = Organization(9501, "Nordhafen Student Services", "Nordhafen", api=False)
+STUDENTS = SimOrganization(9501, "Nordhafen Student Services", "Nordhafen", api=False)
 
 
 def furnish(scm: Scm) -> None:

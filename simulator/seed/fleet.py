@@ -7,7 +7,7 @@ from certline.simulator.seed import estate
 from certline.simulator.seed.history import give
 from certline.simulator.state import records as status
 from certline.simulator.state.csr import Key
-from certline.simulator.state.customer_parts import Profile
+from certline.simulator.state.customer_parts import SimProfile
 from certline.simulator.state.records import Record
 from certline.simulator.state.scm import ALPHABET, DAY, Scm
 from certline.simulator.wire.dates import now
@@ -35,11 +35,11 @@ WILDCARD_EVERY = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FleetPlace:
     """An organisation or department that orders, with the profiles offered to it and its domains."""
 
     org_id: int
-    profiles: tuple[Profile, ...]
+    profiles: tuple[SimProfile, ...]
     domains: tuple[str, ...]
 
 
@@ -77,10 +77,10 @@ def seed(scm: Scm, count: int, number: int) -> None:
         scm.keep(record)
 
 
-def _places(scm: Scm) -> list[Place]:
+def _places(scm: Scm) -> list[FleetPlace]:
     customer = scm.customer
     return [
-        Place(
+        FleetPlace(
             org_id,
             tuple(p for p in customer.profiles.values() if p.offered_to(org_id)),
             tuple(d.name for d in customer.domains if org_id in d.org_ids and d.name == d.bare),
@@ -90,7 +90,7 @@ def _places(scm: Scm) -> list[Place]:
     ]
 
 
-def _order(scm: Scm, dice: Dice, places: list[Place], at: int) -> Record:
+def _order(scm: Scm, dice: Dice, places: list[FleetPlace], at: int) -> Record:
     chance = dice.chance
     place = chance.choice(places)
     profile = chance.choice(place.profiles)
@@ -142,7 +142,7 @@ def _way(at: int) -> str:
     return "ACME" if at % ACME_EVERY == 0 else ("REST API" if at % 2 else "Enrollment Form")
 
 
-def _key(profile: Profile, chance: random.Random) -> Key:
+def _key(profile: SimProfile, chance: random.Random) -> Key:
     algorithm = chance.choice(sorted(profile.key_types))
     return Key(algorithm, profile.key_types[algorithm][0])
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from certline.simulator.settings import Settings
+from certline.simulator.settings import SimSettings
 from certline.simulator.wire.answers import Refusal
 
 PRIVILEGES = (
@@ -19,7 +19,7 @@ PRIVILEGES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SimAccount:
     """An administrator of SCM, limited to the organisations in `org_ids`; None means the whole customer."""
 
     id: int
@@ -32,7 +32,7 @@ class Account:
         """Return True if the account may see what belongs to this organisation or department."""
         return self.org_ids is None or org_id in self.org_ids
 
-    def need(self, privilege: str, settings: Settings) -> None:
+    def need(self, privilege: str, settings: SimSettings) -> None:
         """Raise Refusal if the account lacks this privilege."""
         if not self.has(privilege, settings):
             text = (
@@ -42,7 +42,7 @@ class Account:
             )
             raise Refusal(settings.no_privilege_code, text)
 
-    def has(self, privilege: str, settings: Settings) -> bool:
+    def has(self, privilege: str, settings: SimSettings) -> bool:
         """Return True if the account has this privilege: by default all, except those in `withheld_privileges`."""
         return f"{self.login}:{privilege}" not in settings.withheld_privileges
 
@@ -50,9 +50,9 @@ class Account:
 ACCOUNTS = {
     account.login: account
     for account in (
-        Account(301, "admin", "MRAO", "svc-pipeline@nordhafen.example"),
+        SimAccount(301, "admin", "MRAO", "svc-pipeline@nordhafen.example"),
         # The hospital with its department, and one department of the university.
-        Account(302, "rao", "RAO_SSL", "pki@hospital.example", frozenset({9201, 9202})),
-        Account(303, "drao", "DRAO_SSL", "it-services@nordhafen.example", frozenset({9102})),
+        SimAccount(302, "rao", "RAO_SSL", "pki@hospital.example", frozenset({9201, 9202})),
+        SimAccount(303, "drao", "DRAO_SSL", "it-services@nordhafen.example", frozenset({9102})),
     )
 }

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from certline.simulator.state.customer_parts import Profile
+from certline.simulator.state.customer_parts import SimProfile
 from certline.simulator.wire.answers import Refusal
 
 CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
@@ -58,7 +58,7 @@ def read(sent: str) -> Csr:
     return Csr(key, str(names[0].value) if names else None)
 
 
-def check(key: Key, profile: Profile) -> None:
+def check(key: Key, profile: SimProfile) -> None:
     """Raise Refusal if the profile doesn't allow the key."""
     sizes = profile.key_types.get(key.algorithm)
     if sizes is None:

@@ -6,47 +6,47 @@ from datetime import timedelta
 
 from certline.simulator.state.customer_parts import (
     ALL_NAMES,
-    CustomField,
-    Delegation,
-    Department,
-    Domain,
-    Organization,
-    Profile,
-    Validation,
+    SimCustomField,
+    SimDelegation,
+    SimDepartment,
+    SimDomain,
+    SimOrganization,
+    SimProfile,
+    SimValidation,
 )
 from certline.simulator.wire.dates import now
 
 RSA = ("2048", "3072", "4096")
 EC = ("P-256", "P-384")
 
-UNIVERSITY = Organization(
+UNIVERSITY = SimOrganization(
     9101,
     "Nordhafen University",
     "Nordhafen",
-    (Department(9102, "IT Services"), Department(9103, "Library")),
+    (SimDepartment(9102, "IT Services"), SimDepartment(9103, "Library")),
 )
-HOSPITAL = Organization(
-    9201, "Nordhafen University Hospital", "Nordhafen", (Department(9202, "Radiology"),)
+HOSPITAL = SimOrganization(
+    9201, "Nordhafen University Hospital", "Nordhafen", (SimDepartment(9202, "Radiology"),)
 )
-INSTITUTE = Organization(9301, "Nordhafen Institute for Sea Ice", "Suedmole")
+INSTITUTE = SimOrganization(9301, "Nordhafen Institute for Sea Ice", "Suedmole")
 
 ORGANIZATIONS = (UNIVERSITY, HOSPITAL, INSTITUTE)
 
 PROFILES = (
-    Profile(
+    SimProfile(
         21790,
         "OV Multi-Domain SSL",
         "Public OV certificate, several names",
         (90, 199),
         {"RSA": RSA, "EC": EC},
     ),
-    Profile(
+    SimProfile(
         21791, "OV Short-Lived SSL", "Public OV certificate, 47 days", (47,), {"RSA": RSA, "EC": EC}
     ),
-    Profile(
+    SimProfile(
         21792, "OV SSL EC", "Public OV certificate, elliptic curves only", (90, 199), {"EC": EC}
     ),
-    Profile(
+    SimProfile(
         21793,
         "OV SSL RSA",
         "Public OV certificate for old appliances, RSA only",
@@ -54,7 +54,7 @@ PROFILES = (
         {"RSA": ("2048", "3072")},
         frozenset(HOSPITAL.ids),
     ),
-    Profile(
+    SimProfile(
         21794,
         "OV Single Domain SSL",
         "Public OV certificate, one name",
@@ -64,7 +64,7 @@ PROFILES = (
     ),
 )
 
-CUSTOM_FIELDS = (CustomField(611, "CostCentre"), CustomField(612, "PipelineRef"))
+CUSTOM_FIELDS = (SimCustomField(611, "CostCentre"), SimCustomField(612, "PipelineRef"))
 
 
 def domain(
@@ -76,14 +76,14 @@ def domain(
     days_ago: int | None = 60,
     state: str = "ACTIVE",
     status: str = "ACTIVE",
-) -> Domain:
+) -> SimDomain:
     """Return a domain validated `days_ago` days ago, or never if None."""
     at = None if days_ago is None else now() - timedelta(days=days_ago)
-    delegations = [Delegation(org_id, privileges, status=status) for org_id in org_ids]
-    return Domain(domain_id, name, delegations, state, Validation(at))
+    delegations = [SimDelegation(org_id, privileges, status=status) for org_id in org_ids]
+    return SimDomain(domain_id, name, delegations, state, SimValidation(at))
 
 
-def domains() -> list[Domain]:
+def domains() -> list[SimDomain]:
     """Return the customer's initial domains; the last three can't be ordered for, each for another reason."""
     return [
         domain(40211, "nordhafen.example", UNIVERSITY.ids),
@@ -109,12 +109,12 @@ def domains() -> list[Domain]:
 class Customer:
     """The customer's organisations, domains, profiles and custom fields before the first order."""
 
-    organizations: list[Organization] = field(default_factory=lambda: list(ORGANIZATIONS))
-    domains: list[Domain] = field(default_factory=domains)
-    profiles: dict[int, Profile] = field(default_factory=lambda: {p.id: p for p in PROFILES})
-    custom_fields: tuple[CustomField, ...] = CUSTOM_FIELDS
+    organizations: list[SimOrganization] = field(default_factory=lambda: list(ORGANIZATIONS))
+    domains: list[SimDomain] = field(default_factory=domains)
+    profiles: dict[int, SimProfile] = field(default_factory=lambda: {p.id: p for p in PROFILES})
+    custom_fields: tuple[SimCustomField, ...] = CUSTOM_FIELDS
 
-    def organization(self, org_id: int) -> Organization | None:
+    def organization(self, org_id: int) -> SimOrganization | None:
         """Return the organisation with this id or with a department of this id, or None."""
         return next((found for found in self.organizations if org_id in found.ids), None)
 
@@ -124,11 +124,11 @@ class Customer:
         parts = {part.id: part.name for part in found.departments} if found else {}
         return parts.get(org_id, found.name if found else None)
 
-    def family(self, name: str) -> list[Domain]:
+    def family(self, name: str) -> list[SimDomain]:
         """Return the domains with this name or below it, which are all covered by one validation."""
         return [d for d in self.domains if d.bare == name or d.bare.endswith(f".{name}")]
 
-    def top_of(self, found: Domain) -> str:
+    def top_of(self, found: SimDomain) -> str:
         """Return the name at which a domain is validated: that of the topmost domain above it, or its own."""
         above = [d.bare for d in self.domains if found.bare.endswith(f".{d.bare}")]
         return min(above, key=len, default=found.bare)

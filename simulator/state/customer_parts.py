@@ -25,7 +25,7 @@ METHODS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Department:
+class SimDepartment:
     """A department of an organisation; its id is valid wherever an organisation's id is."""
 
     id: int
@@ -33,13 +33,13 @@ class Department:
 
 
 @dataclass(frozen=True, slots=True)
-class Organization:
+class SimOrganization:
     """An organisation, named as the subject of certificates. `api`: it may order over the API."""
 
     id: int
     name: str
     city: str
-    departments: tuple[Department, ...] = ()
+    departments: tuple[SimDepartment, ...] = ()
     api: bool = True
 
     @property
@@ -49,7 +49,7 @@ class Organization:
 
 
 @dataclass(slots=True)
-class Delegation:
+class SimDelegation:
     """A delegation of a domain to an organisation, with the names and types it may order."""
 
     org_id: int
@@ -59,7 +59,7 @@ class Delegation:
 
 
 @dataclass(slots=True)
-class Validation:
+class SimValidation:
     """Domain control validation of a domain: the last completed one, and the one in progress (`order…`)."""
 
     at: datetime | None = None
@@ -84,14 +84,14 @@ class Validation:
 
 
 @dataclass(slots=True)
-class Domain:
+class SimDomain:
     """A domain of the customer."""
 
     id: int
     name: str
-    delegations: list[Delegation]
+    delegations: list[SimDelegation]
     state: str = "ACTIVE"
-    validation: Validation = field(default_factory=Validation)
+    validation: SimValidation = field(default_factory=SimValidation)
 
     @property
     def org_ids(self) -> set[int]:
@@ -119,7 +119,7 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class SimProfile:
     """A certificate profile: its terms in days, its key types, and the organisations it is offered to."""
 
     id: int
@@ -136,7 +136,7 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class CustomField:
+class SimCustomField:
     """A custom field that the customer has added to orders."""
 
     id: int

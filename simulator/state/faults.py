@@ -21,7 +21,7 @@ KINDS = {STATUS, DROP_BEFORE, DROP_AFTER, DELAY, "garbage", "truncate"}
 
 
 @dataclass(slots=True)
-class Fault:
+class InjectedFault:
     """A fault that waits for matching calls. `times` counts down; None means no limit.
 
     Raises ValueError for an invalid field.
@@ -83,7 +83,7 @@ class Fault:
             await answer(scope, receive, send)
 
 
-def take(faults: list[Fault], request: Request) -> Fault | None:
+def take(faults: list[InjectedFault], request: Request) -> InjectedFault | None:
     """Return the first fault that applies to this call, and count it down; remove it when used up."""
     found = next((fault for fault in faults if fault.meets(request)), None)
     if found is not None and found.times is not None:

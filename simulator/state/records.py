@@ -7,7 +7,7 @@ from functools import cached_property
 from cryptography import x509
 
 from certline.simulator.state.csr import Key
-from certline.simulator.state.customer_parts import Profile
+from certline.simulator.state.customer_parts import SimProfile
 
 INIT = "Init"
 REQUESTED = "Requested"  # waits for an administrator
@@ -63,7 +63,7 @@ class Record:
     ssl_id: int
     renew_id: str
     org_id: int
-    profile: Profile
+    profile: SimProfile
     term: int
     common_name: str
     sans: tuple[str, ...]

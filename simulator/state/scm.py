@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from certline.simulator.settings import Settings
+from certline.simulator.settings import SimSettings
 from certline.simulator.state import records as status
-from certline.simulator.state.accounts import Account
+from certline.simulator.state.accounts import SimAccount
 from certline.simulator.state.authority import Authority
 from certline.simulator.state.customer import Customer
-from certline.simulator.state.customer_parts import SUBMITTED, Domain, Validation
-from certline.simulator.state.faults import Fault
+from certline.simulator.state.customer_parts import SUBMITTED, SimDomain, SimValidation
+from certline.simulator.state.faults import InjectedFault
 from certline.simulator.state.records import Issue, Record
 from certline.simulator.wire.answers import Refusal
 from certline.simulator.wire.dates import now
@@ -37,12 +37,12 @@ ALPHABET = string.ascii_letters + string.digits
 class Scm:
     """A simulated SCM with one customer; all its state is in memory."""
 
-    settings: Settings = field(default_factory=Settings)
+    settings: SimSettings = field(default_factory=SimSettings)
     customer: Customer = field(default_factory=Customer)
     authority: Authority = field(default_factory=Authority)
     records: dict[int, Record] = field(default_factory=dict)
     by_renew_id: dict[str, int] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[InjectedFault] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     passwords: dict[str, str] = field(default_factory=dict)
     failed_logins: Counter[str] = field(default_factory=Counter)
@@ -109,7 +109,7 @@ class Scm:
         status_code = self.settings.unknown_id_action_status
         return Refusal(code, "Wrong certificate id.", status=status_code)
 
-    def settle_validation(self, found: Domain) -> None:
+    def settle_validation(self, found: SimDomain) -> None:
         """Complete a submitted validation that is due, for the domain and all domains below it."""
         top = self.customer.top_of(found)
         for domain in self.customer.domains:
@@ -120,7 +120,7 @@ class Scm:
             if now() >= ready:
                 mode = proof.order_mode or proof.mode
                 for each in self.customer.family(top):
-                    each.validation = Validation(ready, mode)
+                    each.validation = SimValidation(ready, mode)
 
     def settle(self, record: Record, moment: datetime) -> None:
         """Apply the changes that are due at this time: the CA issues, and a certificate expires."""
@@ -131,7 +131,7 @@ class Scm:
         if record.status == status.ISSUED and record.issue and moment >= record.issue.not_after:
             record.status = status.EXPIRED
 
-    def add(self, record: Record, account: Account) -> Record:
+    def add(self, record: Record, account: SimAccount) -> Record:
         """Accept a new order; it waits for an administrator's approval unless that is automatic."""
         self.keep(record)
         self.request(record, account)
@@ -142,7 +142,7 @@ class Scm:
         self.records[record.ssl_id] = record
         self.by_renew_id[record.renew_id] = record.ssl_id
 
-    def request(self, record: Record, account: Account) -> None:
+    def request(self, record: Record, account: SimAccount) -> None:
         """Submit an order for approval, which is automatic if the switch and the account's privileges allow it."""
         record.status = status.REQUESTED
         if self.settings.auto_approve and account.has("autoApproveCertificates", self.settings):

@@ -4,7 +4,7 @@ from sqlalchemy import func, text, update
 
 from certline.models import Command, CommandStatus, Order, Outbox, Schedule
 from certline.models.accounts.breaker import Breaker
-from certline.models.accounts.rate_limit import Pace
+from certline.models.accounts.rate_limit import RateLimit
 from certline.models.commands.command import OPEN
 from tests.faults.troupe import Troupe
 
@@ -27,8 +27,8 @@ class Ageing(Troupe):
                 )
             )
             db.execute(
-                update(Pace).values(
-                    next_at=Pace.next_at - AN_HOUR, held_until=Pace.held_until - AN_HOUR
+                update(RateLimit).values(
+                    next_at=RateLimit.next_at - AN_HOUR, held_until=RateLimit.held_until - AN_HOUR
                 )
             )
         self.age_commands()  # after their messages, see `hasten`

@@ -30,7 +30,7 @@ from certline.cli.main import main
 from certline.models import Database
 from certline.workers import app
 from certline.workers.runtime import step
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.scm.transport.caller import Caller
 from certline.workers.webhooks import receiver
 from tests.faults.effects import CALL, MESSAGE, TRANSACTION, Effect, effect_at
@@ -158,9 +158,9 @@ def _know_the_work(reaper: Reaper) -> None:
     run: Callable[..., None] = step.run
     ack: Callable[..., None] = _RabbitmqConsumer.ack
 
-    def run_known(line: Line, kind: step.Step, command_id: str) -> None:
+    def run_known(context: WorkerContext, kind: step.Step, command_id: str) -> None:
         with reaper.working_for(command_id):
-            run(line, kind, command_id)
+            run(context, kind, command_id)
 
     def ack_known(self: Any, message: Any) -> None:
         command_id = message.kwargs.get("command_id") or message.kwargs.get("id")

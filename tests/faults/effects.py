@@ -26,7 +26,7 @@ RECEIVERS = {"receiver"}
 # Objects whose `run` is a transaction; that of other objects runs a process or a step.
 DATABASES = {"database", "_database"}
 # `Line.store` only wraps a transaction: its callers are the effects, not its own body.
-WAYS = {"workers.runtime.context:Line.store"}
+WAYS = {"workers.runtime.context:WorkerContext.store"}
 MESSAGES = {"basic_publish", "basic_ack", "basic_nack", "basic_reject"}
 # Methods of Dramatiq's consumer and retries that we override and call with `super()`.
 DRAMATIQ = {"ack", "nack", "after_process_message"}

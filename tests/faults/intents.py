@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from certline.models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
+from certline.models import AuditEntry, Command, CommandStatus, CommandType, Order, OrderStatus
 from certline.models.commands.command import ENDED
 from certline.models.commands.command import OPEN as OPEN_COMMANDS
 from certline.models.states import OrderKind
@@ -104,13 +104,15 @@ def _may_fail(db: Session, command: Command) -> bool:
     in review.
     """
     deleted = select(func.count()).where(
-        Event.subject == command.subject, Event.type == "order.deleted"
+        AuditEntry.subject == command.subject, AuditEntry.type == "order.deleted"
     )
     if command.type is CommandType.CANCEL or db.scalar(deleted):
         return True
     query = select(Order).where(or_(Order.command_id == command.id, Order.id == command.subject))
     order = db.scalar(query)
-    asked = select(func.count()).where(Event.subject == command.subject, Event.type == REVIEWED)
+    asked = select(func.count()).where(
+        AuditEntry.subject == command.subject, AuditEntry.type == REVIEWED
+    )
     over = (OrderStatus.REJECTED, OrderStatus.CANCELLED)
     return order is not None and (order.status in over or bool(db.scalar(asked)))
 

@@ -10,12 +10,12 @@ from certline.models import Account, CallKind, Database
 from certline.models.settings import Settings
 from certline.models.vault import Vault
 from certline.workers.ordering import submission
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.scm import Enrolled, Enrolment, ScmClient
 from tests.faults.scm_model import ModelScm
 
 
-class ModelLine(Line):
+class ModelLine(WorkerContext):
     """A worker context whose SCM is the model, without rate limits."""
 
     def __init__(self, database: Database, model: ModelScm) -> None:

@@ -77,7 +77,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
     unknown.sent_again_by_a_person: ("producers.requests.order_review:send_again transaction",),
     unknown.given_up_by_a_person: ("producers.requests.order_review:reject transaction",),
     unknown.an_scm_that_was_out_of_order: (
-        "workers.runtime.context:Line._open_door.probe call organizations",
+        "workers.runtime.context:WorkerContext._open_door.probe call organizations",
     ),
     lifecycle.a_renewal: (
         "workers.ordering.succession:placed transaction",

@@ -27,7 +27,7 @@ from certline.models.settings import Settings
 from certline.producers.requests.orders import request_sync
 from certline.simulator.server import Simulator
 from certline.workers.app import STEPS
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import run as run_step
 from certline.workers.scm import ScmClient
 from tests.faults.aftermath import Expected, World
@@ -61,7 +61,7 @@ class Stage(Ageing, SimulatedScm):
         # Ids of certificates that a later command is about.
         self.touched: list[str] = []
         settings = Settings(rate_read=1000, rate_order=1000, scm_read_seconds=SECONDS_TO_ANSWER)
-        self.line = Line(plant.database, plant.vault, settings)
+        self.line = WorkerContext(plant.database, plant.vault, settings)
         with plant.database.transaction() as db:
             watch(db)
         self.ear = Ear(vhost)

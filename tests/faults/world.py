@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from certline.models import Certificate, Event, Order, OrderStatus, Outbox
-from certline.models import Line as ManagedLine
+from certline.models import AuditEntry, Certificate, Line, Order, OrderStatus, Outbox
 from certline.models.audit.chain import breaks_in
 from certline.models.certificates.license import license_use
 from certline.models.commands.dead_letter import dead_letters_waiting
@@ -62,7 +61,7 @@ def keys_match_their_certificates(db: Session, _world: World, vault: Vault) -> I
 
 def events_are_told_once(db: Session, world: World, _vault: Vault) -> Iterator[str]:
     """Check that each status change in the log has one event, and that the listener received each event."""
-    logged = Counter((row.subject, row.type) for row in db.scalars(select(Event)))
+    logged = Counter((row.subject, row.type) for row in db.scalars(select(AuditEntry)))
     events = db.scalars(select(Outbox).where(Outbox.exchange == EVENTS)).all()
     told = Counter((row.body.get("subject"), row.routing_key) for row in events)
     kinds = {f"order.{status}": told_as for status, told_as in TOLD.items()}
@@ -101,10 +100,10 @@ def the_licence_is_exact(db: Session, _world: World, _vault: Vault) -> Iterator[
     on_its_way = select(Order.line_id).where(
         Order.status == OrderStatus.ISSUED, Order.line_id.is_not(None)
     )
-    stray = select(ManagedLine).where(
-        ManagedLine.deleted_at.is_(None),
-        ManagedLine.id.not_in(has_certificate),
-        ManagedLine.id.not_in(on_its_way),
+    stray = select(Line).where(
+        Line.deleted_at.is_(None),
+        Line.id.not_in(has_certificate),
+        Line.id.not_in(on_its_way),
     )
     for line in db.scalars(stray):
         yield f"line {line.id} ({line.common_name}) is counted and has no certificate"

@@ -112,7 +112,7 @@ def test_the_scan_finds_names() -> None:
     [
         ("certline.workers.nowhere", None),
         ("certline.workers.ordering.submission", "nothing"),
-        ("certline.workers.runtime.context", "Line.nothing"),
+        ("certline.workers.runtime.context", "WorkerContext.nothing"),
         ("certline.workers.ordering.submission.nothing", None),
     ],
 )
@@ -124,8 +124,8 @@ def test_a_name_that_does_not_exist_is_found(module: str, name: str | None) -> N
     ("module", "name"),
     [
         ("certline.workers.ordering.submission", None),
-        ("certline.workers.runtime.context", "Line.store"),
-        ("certline.workers.runtime.context", "Line._open_door.probe"),
+        ("certline.workers.runtime.context", "WorkerContext.store"),
+        ("certline.workers.runtime.context", "WorkerContext._open_door.probe"),
         ("certline.workers.scm.api.pagination.MOST_PAGES", None),
         ("certline.workers.webhooks.targets.socket.getaddrinfo", None),
     ],

@@ -26,7 +26,7 @@ from certline.workers.importing.scm_lists import (
     fitting,
     note_all,
 )
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.scm import CertificateFilter, CertificateRow, NotFound
 from certline.workers.scm.api.pagination import Walk
@@ -80,7 +80,7 @@ class Report:
 
 
 def report(
-    line: Line,
+    context: WorkerContext,
     account: Account,
     command: Command,
     wanted: ImportCommand,
@@ -89,27 +89,27 @@ def report(
     """Read SCM's lists and return the dry run's report: counts by status and kind of news, free lines, and
     the first MOST_NAMED orders of each kind. Raises GiveUp, TryLater, AccountSuspendedError.
     """
-    found, reader = Report(account), ListReader(line, account, command)
+    found, reader = Report(account), ListReader(context, account, command)
     total = None
     if wanted.order:
-        _ask_for_named(line, account, command, wanted, found)
+        _ask_for_named(context, account, command, wanted, found)
     else:
         with reading_scm(account, command.attempts, MOST_TRIES):
-            total = line.scm(account).count_certificates(chosen)
+            total = context.scm(account).count_certificates(chosen)
         for status in [wanted.status] if wanted.status else SCM_WORDS:
             look = Look(note_all, status=status)
             for rows in _rows_of(reader, wanted, look.narrow(chosen, account)):
-                with line.database.transaction() as db:
+                with context.database.transaction() as db:
                     found.add(db, status, rows)
         try:
             renewed = AUTO_RENEWED.narrow(chosen, account)
             for rows in _rows_of(reader, wanted, renewed):
-                with line.database.transaction() as db:
+                with context.database.transaction() as db:
                     found.add_auto_renewed(db, rows)
         except GiveUp as over:
             # As in an import: SCM may refuse this filter, and the rest of the report is still of use.
             log.warning("import.list_refused", account=account.name, why=str(over))
-    with line.database.transaction() as db:
+    with context.database.transaction() as db:
         room = max(0, room_left(db))
     return {
         "account": account.name,
@@ -132,18 +132,18 @@ def _rows_of(
 
 
 def _ask_for_named(
-    line: Line, account: Account, command: Command, wanted: ImportCommand, found: Report
+    context: WorkerContext, account: Account, command: Command, wanted: ImportCommand, found: Report
 ) -> None:
     for scm_id in wanted.order:
         with reading_scm(account, command.attempts, MOST_TRIES):
             try:
-                details = line.scm(account).details(scm_id)
+                details = context.scm(account).details(scm_id)
             except NotFound:
                 continue
         row = CertificateRow(
             scm_id, details.common_name, details.sans, serial_number=details.serial_number
         )
-        with line.database.transaction() as db:
+        with context.database.transaction() as db:
             found.add(db, details.state.value, [row])
             if auto_renews(details):
                 found.add_auto_renewed(db, [row])

@@ -12,11 +12,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from certline.models import (
+    AuditEntry,
     Certificate,
     CertificateStatus,
     Command,
     CommandType,
-    Event,
     Order,
     OrderKind,
     OrderStatus,
@@ -118,7 +118,7 @@ def orders_in_doubt(db: Session, account_id: int, found: Iterable[Met]) -> dict[
 
 def _store(db: Session, intake: Intake, entries: Sequence[Entry], now: datetime) -> None:
     add_rows(db, Order, [_order(entry, now) for entry in entries])
-    add_rows(db, Event, [_logged(intake, entry) for entry in entries])
+    add_rows(db, AuditEntry, [_logged(intake, entry) for entry in entries])
     stored = {new_id(): entry for entry in entries if entry.status is OrderStatus.STORED}
     # Orders and certificates refer to each other: orders are inserted first, and linked afterwards.
     add_rows(db, Certificate, [_certificate(entry, own) for own, entry in stored.items()])

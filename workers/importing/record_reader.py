@@ -9,7 +9,7 @@ from certline.models import Account, OrderStatus
 from certline.models.imports.record import Outcome, RecordStatus
 from certline.workers.importing.record_mapping import Met, status_of
 from certline.workers.keys import chain as chains
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import AccountSuspendedError, TryLater, pause_after
 from certline.workers.scm import (
     Details,
@@ -34,7 +34,7 @@ PASSING = (NotSent, OutcomeUnknown, TryAgain)
 
 
 @dataclass
-class Asked:
+class ReadResult:
     """The result of reading a group of records; `count` of them were read.
 
     `in_vain`: records that SCM can't show at present, with the reason. `facts`: records of orders that are
@@ -53,19 +53,19 @@ class Asked:
 class RecordReader:
     """Reader of one account's records at SCM. `attempts` of the command determine the wait after an error."""
 
-    def __init__(self, line: Line, account: Account, attempts: int) -> None:
-        self._line = line
+    def __init__(self, context: WorkerContext, account: Account, attempts: int) -> None:
+        self._context = context
         self._account = account
         self._attempts = attempts
 
-    def ask(self, ids: Sequence[int], *, here: Collection[int], room: int) -> Asked:
+    def ask(self, ids: Sequence[int], *, here: Collection[int], room: int) -> ReadResult:
         """Read the first records of `ids`, at most a group.
 
         `here`: ids whose orders are stored already. `room`: how many certificates may be collected
         for the others. An exception that ends the step is returned in `stop`, not raised.
         """
         began = time.monotonic()
-        asked = Asked()
+        asked = ReadResult()
         for scm_id in ids[:GROUP]:
             try:
                 met = self._one(scm_id, may_collect=room > 0 and scm_id not in here)
@@ -88,9 +88,9 @@ class RecordReader:
                 break
         return asked
 
-    def details_of(self, ids: Sequence[int], asked: Asked) -> None:
+    def details_of(self, ids: Sequence[int], asked: ReadResult) -> None:
         """Read records of stored orders into `asked.facts`; a record that SCM can't show is skipped."""
-        scm = self._line.scm(self._account)
+        scm = self._context.scm(self._account)
         for scm_id in ids:
             try:
                 asked.facts.append(scm.details(scm_id))
@@ -100,7 +100,7 @@ class RecordReader:
                     return
 
     def _one(self, scm_id: int, *, may_collect: bool) -> Met:
-        scm = self._line.scm(self._account)
+        scm = self._context.scm(self._account)
         details = scm.details(scm_id)
         today = datetime.now(UTC).date()
         if not may_collect or status_of(details, today) is not OrderStatus.ISSUED:
@@ -119,7 +119,7 @@ class RecordReader:
     def _scm_works(self) -> bool:
         """Return True if SCM responds to another read: then the failure concerns the one record only."""
         try:
-            self._line.scm(self._account).organizations()
+            self._context.scm(self._account).organizations()
         except ScmError:
             return False
         return True

@@ -15,7 +15,7 @@ from certline.models.commands.payloads import ImportCommand
 from certline.models.imports.progress import count_news, note_records, wake_records
 from certline.models.imports.record import News, RecordStatus
 from certline.workers.importing.known import like_ours, look_here
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.scm import CertificateFilter, CertificatePage
 from certline.workers.scm.api.pagination import Walk
@@ -77,7 +77,7 @@ class Recent:
 class ListReader:
     """Reader of an account's lists, for one command."""
 
-    line: Line
+    context: WorkerContext
     account: Account
     command: Command
 
@@ -98,7 +98,7 @@ class ListReader:
         raise GiveUp(f"SCM's list does not end after {MOST_PAGES} pages")
 
     def _page(self, wanted: CertificateFilter, position: int) -> CertificatePage:
-        scm = self.line.scm(self.account)
+        scm = self.context.scm(self.account)
         with reading_scm(self.account, self.command.attempts, MOST_TRIES):
             return scm.certificate_page(wanted, position)
 

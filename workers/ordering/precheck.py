@@ -15,7 +15,7 @@ from certline.models.lifecycle.moves import move
 from certline.models.lifecycle.succession import siblings
 from certline.models.orders.order import locked
 from certline.workers.ordering.submission import predecessor_at_scm
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.runtime.step import require_active
 from certline.workers.scm import Details
@@ -56,7 +56,7 @@ class Before:
 
 
 def may_be_sent(
-    line: Line,
+    context: WorkerContext,
     command: Command,
     order_id: str,
     objection: Callable[[Details, Before], Objection | None],
@@ -66,7 +66,7 @@ def may_be_sent(
     On an objection the order is rejected or sent to `review`. Also returns True, without a call to SCM, for an
     order that is not `placed`, or that has become a new order. Raises TryLater, AccountSuspendedError.
     """
-    with line.database.transaction() as db:
+    with context.database.transaction() as db:
         order = db.get_one(Order, order_id)
         number = predecessor_at_scm(db, order)
         # A renewal whose profile allows none became a new order, which does not depend on the predecessor.
@@ -83,12 +83,12 @@ def may_be_sent(
 
     try:
         with reading_scm(order.account, command.attempts, most):
-            found = objection(line.scm(order.account).details(number), before)
+            found = objection(context.scm(order.account).details(number), before)
     except GiveUp as over:
         found = Objection(OrderStatus.REVIEW, f"SCM could not be asked about {number}: {over}")
 
     if found is not None:
-        line.store(partial(_turn_away, order_id=order_id, objection=found))
+        context.store(partial(_turn_away, order_id=order_id, objection=found))
     return found is None
 
 

@@ -27,7 +27,7 @@ from certline.models.orders.order import locked
 from certline.models.renewals.failures import rest_after
 from certline.models.settings import Settings
 from certline.workers.ordering.placement import sent_comment
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import (
     AccountSuspendedError,
     TryLater,
@@ -77,13 +77,13 @@ class Claim:
     predecessor: int | None
 
 
-def send(line: Line, order_id: str) -> None:
+def send(context: WorkerContext, order_id: str) -> None:
     """Send an order that is `placed` to SCM; an order with another status is left unchanged.
 
     The outcome is stored as the order's status. Raises TryLater if the order is to be sent again later,
     AccountSuspendedError if SCM refuses the login, and GiveUp if the account was removed.
     """
-    with line.database.transaction() as db:
+    with context.database.transaction() as db:
         waiting = db.get_one(Order, order_id)
         if waiting.status is not OrderStatus.PLACED:
             return
@@ -91,12 +91,12 @@ def send(line: Line, order_id: str) -> None:
         if waiting.attempts >= MOST_ATTEMPTS and waiting.renewed_line is None:
             _give_up(db, order_id)
             return
-        scm = line.scm(waiting.account)  # before the claim: an unreadable password sends nothing
+        scm = context.scm(waiting.account)  # before the claim: an unreadable password sends nothing
     # Wait for the turn before the claim, since the claim's time is short.
-    line.admit(waiting.account, CallKind.ORDER)
+    context.admit(waiting.account, CallKind.ORDER)
     # Counted from before the claim, so it can't end later than `send_within` after `sent_at`.
-    send_before = since_boot() + send_within(line.settings)
-    with line.database.transaction() as db:
+    send_before = since_boot() + send_within(context.settings)
+    with context.database.transaction() as db:
         claim = claim_to_send(db, order_id)
     if claim is None:
         return
@@ -105,26 +105,26 @@ def send(line: Line, order_id: str) -> None:
         answer = _call(scm, claim, send_before)
     except (NotSent, Throttled, TryAgain) as trouble:  # surely not executed
         costs = costs_attempt(trouble)
-        rest = line.store(partial(_release, claim=claim, why=str(trouble), costs_attempt=costs))
+        rest = context.store(partial(_release, claim=claim, why=str(trouble), costs_attempt=costs))
         wait = max(rest, pause_after(trouble, claim.attempt))
         raise TryLater(str(trouble), after=wait) from None
     except LoginRefused as refusal:
-        line.store(partial(_release, claim=claim, why=str(refusal), costs_attempt=False))
+        context.store(partial(_release, claim=claim, why=str(refusal), costs_attempt=False))
         raise AccountSuspendedError(claim.account.id, refusal) from None
     except Refused as refusal:
         if refusal.code == NO_RENEWAL and claim.order.kind is OrderKind.RENEWAL:
-            line.store(partial(_order_anew, claim=claim, why=str(refusal)))
+            context.store(partial(_order_anew, claim=claim, why=str(refusal)))
             raise TryLater("it is sent again as a new order", after=timedelta(0)) from None
-        line.store(partial(_reject, claim=claim, why=str(refusal)))
+        context.store(partial(_reject, claim=claim, why=str(refusal)))
         return
     except OutcomeUnknown as unknown:
         why = str(unknown)
-        line.store(partial(_leave_unknown, claim=claim, why=why, rest=line.settings.settle))
+        context.store(partial(_leave_unknown, claim=claim, why=why, rest=context.settings.settle))
         return
 
     log.info("order.sent", order=claim.order.id, scm_id=answer.ssl_id)
-    first_poll = timedelta(seconds=line.settings.poll_seconds)
-    line.store(partial(_record_answer, claim=claim, answer=answer, first_poll=first_poll))
+    first_poll = timedelta(seconds=context.settings.poll_seconds)
+    context.store(partial(_record_answer, claim=claim, answer=answer, first_poll=first_poll))
 
 
 def send_within(settings: Settings) -> float:

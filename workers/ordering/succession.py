@@ -22,7 +22,7 @@ from certline.models import (
 )
 from certline.models.accounts.catalogue import domains, organizations, profiles
 from certline.models.certificates.certificate import certificate_meant
-from certline.models.certificates.line import Line as CertificateLine
+from certline.models.certificates.line import Line
 from certline.models.commands.payloads import (
     OrderCommand,
     ReissueCommand,
@@ -44,7 +44,7 @@ from certline.workers.ordering.placement import (
     place,
     use_key_again,
 )
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp
 
 
@@ -153,7 +153,7 @@ def material_for(planned: Plan, vault: Vault) -> KeyMaterial:
 
 def require_succession(db: Session, certificate: Certificate, kind: OrderKind) -> None:
     """Check that a certificate can have a successor of this kind. Raises BadCommandError if not."""
-    line = db.get_one(CertificateLine, certificate.line_id)
+    line = db.get_one(Line, certificate.line_id)
     name = f"certificate: {certificate.id} ({certificate.common_name})"
     if line.deleted_at is not None:
         raise BadCommandError([f"{name} belongs to a line that was deleted"])
@@ -205,14 +205,14 @@ def place_successor(
     )
 
 
-def placed(line: Line, command: Command) -> str | None:
+def placed(context: WorkerContext, command: Command) -> str | None:
     """Return the id of the command's order; place the order if the command, of another system, has none yet.
 
     Returns None if an order for the same successor is open, or the successor was stored after the command was
     accepted: the command has then ended. Raises GiveUp if the successor can't be ordered.
     """
     try:
-        with line.database.transaction() as db:
+        with context.database.transaction() as db:
             present = order_of_command(db, command.id)
             if present is not None:
                 return present.id
@@ -221,15 +221,15 @@ def placed(line: Line, command: Command) -> str | None:
             if _ends_with_what_is_stored(db, command, asked):
                 return None
             planned = plan(db, asked)
-        material = material_for(planned, line.vault)
-        with line.database.transaction() as db:
+        material = material_for(planned, context.vault)
+        with context.database.transaction() as db:
             # The key was generated outside a transaction. A parallel run of this command may have placed
             # the order meanwhile, so lock the command and check again.
             mine = db.get_one(Command, command.id, with_for_update=True)
             present = order_of_command(db, command.id)
             if present is None and _ends_with_what_is_stored(db, mine, asked):
                 return None
-            order = present or place_successor(db, mine, planned, material, line.vault)
+            order = present or place_successor(db, mine, planned, material, context.vault)
             return None if order is None else order.id
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None

@@ -45,7 +45,7 @@ class _Door:
     pacing: AccountPacing
 
 
-class Line:
+class WorkerContext:
     """Worker context: what the steps of one process share. Thread-safe.
 
     Once `stopping` is set, no further call to SCM begins.

@@ -8,9 +8,14 @@ from sqlalchemy.orm import Session
 from certline.models import Command, CommandType
 from certline.models.commands.admission import admit
 from certline.models.commands.command import OtherCommandError, known_id
-from certline.models.commands.envelope import Asked, in_brief, read_command, require_storable
+from certline.models.commands.envelope import (
+    IncomingCommand,
+    in_brief,
+    read_command,
+    require_storable,
+)
 from certline.models.validation import BadCommandError
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 
 
 class RefusedMessageError(Exception):
@@ -20,7 +25,7 @@ class RefusedMessageError(Exception):
 
 
 def command_of(
-    line: Line, step: CommandType, args: Sequence[Any], kwargs: Mapping[str, Any]
+    context: WorkerContext, step: CommandType, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> str:
     """Return the id of the command that a message refers to, storing the command first if it is carried whole.
 
@@ -30,14 +35,14 @@ def command_of(
         named = named_in(step, args, kwargs)
         if isinstance(named, str):
             return named
-        with line.database.transaction() as db:
-            admit(db, line.vault, named)
+        with context.database.transaction() as db:
+            admit(db, context.vault, named)
     except (BadCommandError, OtherCommandError) as bad:
         raise RefusedMessageError(str(bad)) from None
     return named.id
 
 
-def named_in(step: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | Asked:
+def named_in(step: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | IncomingCommand:
     """Return the command id that a message names, or the command that it carries.
 
     A whole command is the CloudEvent that other systems send to `certline.commands`, as keyword arguments.

@@ -30,7 +30,7 @@ from certline.models.imports.progress import give_up_batch
 from certline.models.lifecycle.moves import send_to_review
 from certline.models.orders.order import order_of_command
 from certline.models.renewals.failures import note_refusal, rest_of_command
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import require_its_own
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
 
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 SUSPENDED_PAUSE = timedelta(hours=1)
 
 # The function of a step. It returns the command's result, or None if the command's order ends it later.
-Work = Callable[[Line, Command], dict[str, Any] | None]
+Work = Callable[[WorkerContext, Command], dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class Step:
         return QUEUE_OF[self.type]
 
 
-def run(line: Line, step: Step, command_id: str) -> None:
+def run(context: WorkerContext, step: Step, command_id: str) -> None:
     """Run one step for one command. Safe to run 0, 1 or N times.
 
     Outcomes are stored. Any other exception propagates: the message is retried, and the command stays
     `running`. Raises RefusedMessageError if the id is unknown, or its command belongs to another step.
     """
-    with line.database.transaction() as db:
+    with context.database.transaction() as db:
         require_its_own(db, step.type, command_id)
         command = claim(db, command_id)
         if command is not None and command.restarts > MOST_RESTARTS:
@@ -76,20 +76,20 @@ def run(line: Line, step: Step, command_id: str) -> None:
         caused_by(command.id),
     ):
         try:
-            result = step.work(line, command)
+            result = step.work(context, command)
         except TryLater as later:
             log.info("step.later", why=str(later), seconds=round(later.after.total_seconds(), 1))
-            _end(line, command, partial(_postpone, later=later))
+            _end(context, command, partial(_postpone, later=later))
         except AccountSuspendedError as suspended:
             log.warning("step.suspended", why=str(suspended))
-            _end(line, command, partial(_suspend, suspended=suspended))
+            _end(context, command, partial(_suspend, suspended=suspended))
         except GiveUp as over:
             log.warning("step.failed", why=str(over))
-            _end(line, command, partial(_fail, why=str(over)))
+            _end(context, command, partial(_fail, why=str(over)))
         else:
             log.info("step.done")
             if result is not None:
-                _end(line, command, partial(finish, status=CommandStatus.DONE, result=result))
+                _end(context, command, partial(finish, status=CommandStatus.DONE, result=result))
 
 
 def _stop(db: Session, command: Command) -> None:
@@ -106,14 +106,16 @@ def _stop(db: Session, command: Command) -> None:
         send_to_review(db, order.id, reason)
 
 
-def _end(line: Line, command: Command, write: Callable[[Session, Command], None]) -> None:
+def _end(
+    context: WorkerContext, command: Command, write: Callable[[Session, Command], None]
+) -> None:
     def work(db: Session) -> None:
         row = db.get_one(Command, command.id, with_for_update=True)
         # A parallel run or an operator may have ended the command meanwhile; the first end is kept.
         if row.status is CommandStatus.RUNNING:
             write(db, row)
 
-    line.store(work)
+    context.store(work)
 
 
 def _postpone(db: Session, command: Command, later: TryLater) -> None:

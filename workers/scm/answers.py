@@ -7,7 +7,7 @@ from certline.workers.scm.status import PasswordState, ScmStatus
 
 
 @dataclass(frozen=True)
-class Department:
+class ScmDepartment:
     """A department of an organisation; its id is valid wherever an organisation's id is."""
 
     id: int
@@ -15,12 +15,12 @@ class Department:
 
 
 @dataclass(frozen=True)
-class Organization:
+class ScmOrganization:
     """An organisation with the departments visible to this account."""
 
     id: int
     name: str
-    departments: tuple[Department, ...] = ()
+    departments: tuple[ScmDepartment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class OrganizationDetails:
     ssl_api_enabled: bool | None = None  # None: SCM doesn't say
     validation_status: str = ""  # deprecated by SCM
     contact_emails: tuple[str, ...] = ()
-    departments: tuple[Department, ...] = ()
+    departments: tuple[ScmDepartment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class DomainRow:
 
 
 @dataclass(frozen=True)
-class Delegation:
+class ScmDelegation:
     """A delegation of a domain to an organisation.
 
     `cert_types` are the types the organisation may order, `privileges` the names: DOMAIN, SUBDOMAIN or a wildcard.
@@ -86,7 +86,7 @@ class Delegation:
 
 
 @dataclass(frozen=True)
-class Domain:
+class ScmDomain:
     """A domain with its validation. States are SCM's words as sent; validation fields are "" if DCV is off."""
 
     id: int
@@ -96,11 +96,11 @@ class Domain:
     validation_status: str
     validation_method: str
     dcv_expiration: date | None
-    delegations: tuple[Delegation, ...] = ()
+    delegations: tuple[ScmDelegation, ...] = ()
 
 
 @dataclass(frozen=True)
-class Validation:
+class ScmValidation:
     """State of a domain's validation (DCV), in SCM's words as sent."""
 
     domain: str
@@ -112,7 +112,7 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class Profile:
+class ScmProfile:
     """A certificate profile: terms in days, key sizes by algorithm (`{"EC": ("P-256",)}`)."""
 
     id: int
@@ -123,7 +123,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class CustomField:
+class ScmCustomField:
     """A custom field that the customer has added to orders."""
 
     id: int

@@ -1,10 +1,10 @@
 """Calls that read the domains at SCM and their validation."""
 
-from certline.workers.scm.answers import Domain, DomainRow, Validation
+from certline.workers.scm.answers import DomainRow, ScmDomain, ScmValidation
 from certline.workers.scm.api import parser
 from certline.workers.scm.api.pagination import Pages
 from certline.workers.scm.errors import ScmError
-from certline.workers.scm.transport.caller import Call
+from certline.workers.scm.transport.caller import ScmCall
 
 
 class Domains(Pages):
@@ -12,12 +12,12 @@ class Domains(Pages):
 
     def domains(self) -> list[DomainRow]:
         """Return all domains visible to this account, each once, over all pages."""
-        call = Call("domains", "GET", "/domain/v1")
+        call = ScmCall("domains", "GET", "/domain/v1")
         return self._pages(call, parser.domain_row, lambda row: row.id)
 
-    def domain(self, domain_id: int) -> Domain:
+    def domain(self, domain_id: int) -> ScmDomain:
         """Return one domain with its validation and delegations. Raises NotFound."""
-        return self._one(Call("domain", "GET", f"/domain/v1/{domain_id:d}"), parser.domain)
+        return self._one(ScmCall("domain", "GET", f"/domain/v1/{domain_id:d}"), parser.domain)
 
     def validations(
         self,
@@ -27,7 +27,7 @@ class Domains(Pages):
         status: str | None = None,
         order_status: str | None = None,
         expires_within_days: int | None = None,
-    ) -> list[Validation]:
+    ) -> list[ScmValidation]:
         """Return the state of each domain's validation, over all pages: all domains, or those that match.
 
         SCM's hosts differ in the version of this call they offer: `v1` is tried first, and `v2` after a 404.
@@ -41,7 +41,7 @@ class Domains(Pages):
         }
         where = {name: value for name, value in asked.items() if value is not None}
         older, newer = (
-            Call("validations", "GET", f"/dcv/{version}/validation", where)
+            ScmCall("validations", "GET", f"/dcv/{version}/validation", where)
             for version in ("v1", "v2")
         )
         try:

@@ -3,7 +3,7 @@
 from certline.workers.scm.answers import ReportRow
 from certline.workers.scm.api import parser
 from certline.workers.scm.inputs import ReportQuery
-from certline.workers.scm.transport.caller import Call, Caller
+from certline.workers.scm.transport.caller import Caller, ScmCall
 
 
 class Reports(Caller):
@@ -22,7 +22,7 @@ class Reports(Caller):
         }
         body = {name: value for name, value in asked.items() if value is not None}
         body["certificateStatus"] = int(query.status)
-        call = Call(
+        call = ScmCall(
             "ssl_report",
             "POST",
             "/report/v1/ssl-certificates",

@@ -18,7 +18,7 @@ from certline.models.lifecycle.moves import ask_now, move
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.keys import chain as chains
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.runtime.step import Step, require_active
 from certline.workers.scm import Details, NotReady, Refused, ScmClient, ScmStatus, TryAgain
@@ -29,7 +29,7 @@ LOOK_FOR_A_REISSUE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Answer:
+class CancelAnswer:
     """Result of a cancellation at SCM. `came`: SCM has already issued the certificate; `record`: SCM's record
     of the order, if it was read; `refusal`: why SCM did not decline the order.
     """
@@ -40,14 +40,14 @@ class Answer:
     refusal: str = ""
 
 
-def cancel(line: Line, command: Command) -> dict[str, Any] | None:
+def cancel(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Cancel the command's order: only in our database if SCM never had it, otherwise at SCM if SCM allows it.
 
     Raises GiveUp if the order cannot be cancelled, TryLater, AccountSuspendedError.
     """
     wanted = CancelCommand.model_validate(command.payload)
     try:
-        with line.database.transaction() as db:
+        with context.database.transaction() as db:
             order = order_to_cancel(db, wanted)
             db.get_one(Command, command.id).subject = order.id
             if cancel_unsent(db, command, order.id, wanted.comments):
@@ -57,13 +57,13 @@ def cancel(line: Line, command: Command) -> dict[str, Any] | None:
         raise GiveUp(str(bad)) from None
 
     with reading_scm(order.account, command.attempts, MOST_TRIES):
-        answer = ask(line.scm(order.account), order, wanted.comments)
+        answer = ask(context.scm(order.account), order, wanted.comments)
     if answer.came:  # poll now, so that the certificate is fetched without delay
-        line.store(lambda db: ask_now(db, [locked(db, order.id)]))
+        context.store(lambda db: ask_now(db, [locked(db, order.id)]))
         raise GiveUp(
             f"SCM has already issued {order.scm_id}: once it is stored, certline certificate revoke"
         )
-    return line.store(partial(_store, command=command, order_id=order.id, answer=answer))
+    return context.store(partial(_store, command=command, order_id=order.id, answer=answer))
 
 
 def order_to_cancel(db: Session, wanted: CancelCommand) -> Order:
@@ -116,7 +116,7 @@ def _objection(order: Order) -> str | None:
             return None
 
 
-def ask(scm: ScmClient, order: Order, comments: str) -> Answer:
+def ask(scm: ScmClient, order: Order, comments: str) -> CancelAnswer:
     """Ask SCM to decline an order. If SCM refuses, its record is read to learn the order's state.
 
     A reissue is only read: it shares the sslId of the certificate it replaces, so a decline would be about
@@ -132,10 +132,10 @@ def ask(scm: ScmClient, order: Order, comments: str) -> Answer:
         except Refused as refused:
             refusal = str(refused)
         else:
-            return Answer(declined=True)
+            return CancelAnswer(declined=True)
     record = scm.details(number)
     came = came_after_all(scm, order, record)
-    return Answer(declined=False, came=came, record=record, refusal=refusal)
+    return CancelAnswer(declined=False, came=came, record=record, refusal=refusal)
 
 
 def came_after_all(scm: ScmClient, order: Order, record: Details) -> bool:
@@ -181,7 +181,7 @@ def look_after(
     return wait
 
 
-def _store(db: Session, command: Command, order_id: str, answer: Answer) -> dict[str, Any]:
+def _store(db: Session, command: Command, order_id: str, answer: CancelAnswer) -> dict[str, Any]:
     order = locked(db, order_id)
     if order.status not in (OrderStatus.PENDING, OrderStatus.CANCELLED):
         raise GiveUp(f"order {order.id} has become {order.status} in the meantime")
@@ -194,7 +194,7 @@ def _store(db: Session, command: Command, order_id: str, answer: Answer) -> dict
     return seen(order, declined=answer.declined)
 
 
-def _why(order: Order, command: Command, answer: Answer) -> str:
+def _why(order: Order, command: Command, answer: CancelAnswer) -> str:
     comments = command.payload["comments"]
     if answer.declined or answer.record is None:
         return f"declined at SCM: {comments}"

@@ -10,15 +10,15 @@ from certline.models.commands.payloads import DeleteCommand
 from certline.models.lifecycle.deletion import delete_line, delete_order
 from certline.models.orders.order import order_known_as
 from certline.models.validation import BadCommandError
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp
 from certline.workers.runtime.step import Step
 
 
-def delete(line: Line, command: Command) -> dict[str, Any] | None:
+def delete(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Delete the order or certificate that the command names, in one transaction. Raises GiveUp."""
     try:
-        with line.database.transaction() as db:
+        with context.database.transaction() as db:
             return deleted(db, db.get_one(Command, command.id))
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None

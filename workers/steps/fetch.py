@@ -17,7 +17,7 @@ from certline.models.lifecycle.succession import revoke_old_later, supersede, ta
 from certline.models.orders.order import locked
 from certline.workers.keys import chain as chains
 from certline.workers.keys import key_pair
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.step import Step, require_active
 from certline.workers.scm import NotReady
@@ -30,37 +30,37 @@ LONGEST_WAIT = timedelta(hours=1)
 STILL_THE_OLD_ONE = timedelta(days=1)
 
 
-def fetch(line: Line, command: Command) -> dict[str, Any] | None:
+def fetch(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Collect the order's certificate, check that it is for our key, and store it.
 
     Raises TryLater while SCM does not return it, and GiveUp, with the order in review, if it is unusable.
     """
-    with line.database.transaction() as db:
+    with context.database.transaction() as db:
         order = db.get_one(Order, command.subject)
         if order.status is not OrderStatus.ISSUED or order.scm_id is None:
             return _seen(order)
         require_active(order.account)
         waited = clock(db) - (order.issued_at or order.updated_at)
 
-    first = min(READY_SOON, timedelta(seconds=line.settings.poll_seconds))
+    first = min(READY_SOON, timedelta(seconds=context.settings.poll_seconds))
     wait = wait_after(waited, first)
     try:
         with reading_scm(order.account, command.attempts, MOST_TRIES):
-            body = line.scm(order.account).collect(order.scm_id)
+            body = context.scm(order.account).collect(order.scm_id)
             found = chains.read_certificates(body)
-            leaf = leaf_columns(_chain_for(line, order, found, waited, wait))
+            leaf = leaf_columns(_chain_for(context, order, found, waited, wait))
     except NotReady as early:
         raise TryLater(str(early), after=wait, afresh=True) from None
     except (chains.ChainError, GiveUp, ValueError) as fault:
         why = f"the certificate cannot be fetched: {fault}"
-        line.store(partial(send_to_review, order_id=order.id, why=why))
+        context.store(partial(send_to_review, order_id=order.id, why=why))
         raise GiveUp(str(fault)) from None
 
-    return line.store(lambda db: _store(db, order.id, leaf))
+    return context.store(lambda db: _store(db, order.id, leaf))
 
 
 def _chain_for(
-    line: Line,
+    context: WorkerContext,
     order: Order,
     found: list[x509.Certificate],
     waited: timedelta,
@@ -77,7 +77,7 @@ def _chain_for(
         leaf = chains.leaf_numbered(found, order.scm_serial)
     except chains.NoMatch:
         # It may have been replaced since we stored the serial number, so read SCM's record again.
-        details = line.scm(order.account).details(order.scm_id or 0)
+        details = context.scm(order.account).details(order.scm_id or 0)
         leaf = chains.leaf_numbered(found, details.serial_number)
     return chains.chain_of(leaf, found)
 

@@ -20,11 +20,11 @@ from certline.models import (
     Command,
     CommandType,
     Hook,
+    Line,
     Order,
     OrderKind,
     PrivateKey,
 )
-from certline.models import Line as ManagedLine
 from certline.models.audit.log import record
 from certline.models.commands.payloads import HookCommand
 from certline.models.vault import WrongSecretKeyError
@@ -38,7 +38,7 @@ from certline.workers.deploying.folder import (
     show,
 )
 from certline.workers.deploying.program import Ran, run_program
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater, back_off
 from certline.workers.runtime.step import Step
 
@@ -54,7 +54,7 @@ class StaleError(Exception):
 
 
 @dataclass(frozen=True)
-class Task:
+class HookTask:
     """One run of a deploy hook: the hook, and the certificate with the facts that its command is given."""
 
     hook: Hook
@@ -65,7 +65,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Ending:
+class HookResult:
     """Result of a try. `word`: `done`, `failed` or `skipped`; `output`: the command's output, which may hold
     secrets.
     """
@@ -76,28 +76,28 @@ class Ending:
     output: str | None = field(default=None, repr=False)
 
 
-def hook(line: Line, command: Command) -> dict[str, Any]:
+def hook(context: WorkerContext, command: Command) -> dict[str, Any]:
     """Write a certificate's files and run the hook's command. Returns the command's result.
 
     Raises TryLater after a failed try or while the folder is locked, and GiveUp after MOST_TRIES.
     """
     wanted = HookCommand.model_validate(command.payload)
     try:
-        with line.database.transaction() as db:
+        with context.database.transaction() as db:
             task = read_task(db, wanted)
-        ended = ending_of(_carry_out(line, command, task), task.hook.timeout)
+        ended = ending_of(_carry_out(context, command, task), task.hook.timeout)
     except StaleError as stale:
-        ended = Ending("skipped", str(stale))
+        ended = HookResult("skipped", str(stale))
     except FolderBusyError:
         raise TryLater(
             f"another run of hook {wanted.name!r} for {wanted.common_name} is under way", after=BUSY
         ) from None
     except OSError as error:
-        ended = Ending("failed", f"{error.strerror or error}: {error.filename or 'its files'}")
+        ended = HookResult("failed", f"{error.strerror or error}: {error.filename or 'its files'}")
     except (NotOurFolderError, WrongSecretKeyError, ValueError) as error:
-        ended = Ending("failed", str(error))
+        ended = HookResult("failed", str(error))
 
-    result = line.store(partial(_note, command_id=command.id, ended=ended))
+    result = context.store(partial(_note, command_id=command.id, ended=ended))
     if ended.word != "failed":
         return result
     if command.attempts >= MOST_TRIES:
@@ -106,7 +106,7 @@ def hook(line: Line, command: Command) -> dict[str, Any]:
     raise TryLater(f"hook {wanted.name!r}: {ended.why}", after=wait, costs_attempt=True)
 
 
-def read_task(db: Session, wanted: HookCommand) -> Task:
+def read_task(db: Session, wanted: HookCommand) -> HookTask:
     """Load the hook and the certificate of a run.
 
     Raises StaleError if the hook was removed, or the certificate was deleted or is no longer active.
@@ -120,27 +120,27 @@ def read_task(db: Session, wanted: HookCommand) -> Task:
     # Runs may be carried out in any order: a line's files must not go back to an older certificate.
     if certificate.status is not CertificateStatus.ACTIVE:
         raise StaleError(f"the certificate is {certificate.status} by now")
-    return Task(
+    return HookTask(
         hook=found,
         certificate=certificate,
-        line_name=db.get_one(ManagedLine, certificate.line_id).common_name,
+        line_name=db.get_one(Line, certificate.line_id).common_name,
         account=db.get_one(Account, certificate.account_id).name,
         kind=db.get_one(Order, certificate.order_id).kind,
     )
 
 
-def _carry_out(line: Line, command: Command, task: Task) -> Ran | None:
+def _carry_out(context: WorkerContext, command: Command, task: HookTask) -> Ran | None:
     """Write the files and run the command, if there is one. Raises StaleError, FolderBusyError,
     NotOurFolderError, OSError, WrongSecretKeyError, ValueError.
     """
     certificate, stays = task.certificate, task.hook.directory is not None
     directory = Path(task.hook.directory or private_directory("certline-hooks") / task.hook.id)
     with locked_folder(directory, certificate.line_id, task.line_name) as folder:
-        with line.database.transaction() as db:
+        with context.database.transaction() as db:
             # Checked again under the folder's lock: if a newer certificate was stored in the meantime, its own
             # run has written the folder or is waiting for it.
             read_task(db, HookCommand.model_validate(command.payload))
-            secrets = _read_secrets(db, line, command, task)
+            secrets = _read_secrets(db, context, command, task)
         files = files_of(certificate, secrets)
         try:
             current = show(folder, certificate.serial_number, files)
@@ -158,7 +158,7 @@ def _carry_out(line: Line, command: Command, task: Task) -> Ran | None:
                 clear(folder)
 
 
-def _read_secrets(db: Session, line: Line, command: Command, task: Task) -> Secrets:
+def _read_secrets(db: Session, context: WorkerContext, command: Command, task: HookTask) -> Secrets:
     """Return the decrypted key and keystore password, each with an audit entry for its use.
 
     The audit entries are in the caller's transaction, which commits before any file is written.
@@ -173,29 +173,29 @@ def _read_secrets(db: Session, line: Line, command: Command, task: Task) -> Secr
         db, "certificate.exported", certificate.id, who=who, command_id=command.id, format="files"
     )
     if certificate.keystore_password_sealed is None or kind == "PEM":
-        return Secrets(line.vault.open(sealed), None)
+        return Secrets(context.vault.open(sealed), None)
     record(db, "certificate.password_read", certificate.id, who=who, command_id=command.id)
-    password = line.vault.open(certificate.keystore_password_sealed).decode()
-    return Secrets(line.vault.open(sealed), password)
+    password = context.vault.open(certificate.keystore_password_sealed).decode()
+    return Secrets(context.vault.open(sealed), password)
 
 
-def ending_of(ran: Ran | None, timeout: int) -> Ending:
+def ending_of(ran: Ran | None, timeout: int) -> HookResult:
     """Return the ending of a try, given how its command ended; a hook without a command is done."""
     if ran is None:
-        return Ending("done")
+        return HookResult("done")
     match ran.exit_code:
         case 0:
-            return Ending("done", None, 0, ran.output)
+            return HookResult("done", None, 0, ran.output)
         case None:
             why = f"its command did not finish within {timeout} s and was terminated"
         case code if code < 0:
             why = f"its command was killed by signal {-code}"
         case code:
             why = f"its command ended with exit code {code}"
-    return Ending("failed", why, ran.exit_code, ran.output)
+    return HookResult("failed", why, ran.exit_code, ran.output)
 
 
-def _note(db: Session, command_id: str, ended: Ending) -> dict[str, Any]:
+def _note(db: Session, command_id: str, ended: HookResult) -> dict[str, Any]:
     """Record a try's ending in the command's result and, without the output, in the audit log."""
     command = db.get_one(Command, command_id, with_for_update=True)
     wanted = HookCommand.model_validate(command.payload)

@@ -28,8 +28,8 @@ from certline.workers.importing.intake import orders_in_doubt, take_in, take_tur
 from certline.workers.importing.known import ids_here
 from certline.workers.importing.line_assignment import Intake, predecessors_to_ask
 from certline.workers.importing.record_mapping import Met
-from certline.workers.importing.record_reader import Asked, RecordReader
-from certline.workers.runtime.context import Line
+from certline.workers.importing.record_reader import ReadResult, RecordReader
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import TryLater, back_off
 from certline.workers.runtime.step import Step, require_active
 
@@ -41,14 +41,14 @@ SLICE = 5.0
 MOST_TRIES = 5
 
 
-def import_batch(line: Line, command: Command) -> dict[str, Any]:
+def import_batch(context: WorkerContext, command: Command) -> dict[str, Any]:
     """Read the records of a batch that are still waiting, and import them.
 
     Raises TryLater when its time slice is over or SCM cannot return some records, AccountSuspendedError.
     """
     wanted = ImportBatchCommand.model_validate(command.payload)
     began = time.monotonic()
-    with line.database.transaction() as db:
+    with context.database.transaction() as db:
         whole = db.get(Command, wanted.import_id)
         if whole is None or whole.status not in OPEN:  # the import has ended
             return {"import": wanted.import_id, "batch": wanted.batch}
@@ -59,15 +59,15 @@ def import_batch(line: Line, command: Command) -> dict[str, Any]:
         here = set() if intake.all_new else ids_here(db, account.id, waiting)
         # With only_kin no certificate is collected yet: only once an order has joined a line is it needed.
         room = 0 if intake.only_kin else room_left(db)
-    reader = RecordReader(line, account, command.attempts)
+    reader = RecordReader(context, account, command.attempts)
     in_vain = 0
     while waiting:
         asked = reader.ask(waiting, here=here, room=room)
         if not intake.all_new:
-            with line.database.transaction() as db:
+            with context.database.transaction() as db:
                 doubtful = predecessors_to_ask(db, intake, asked.met)
             reader.details_of(doubtful, asked)  # no transaction is open during calls to SCM
-        room = _keep(line, intake, asked, room)
+        room = _keep(context, intake, asked, room)
         if asked.stop is not None:
             raise asked.stop
         waiting = waiting[asked.count :]
@@ -95,37 +95,37 @@ def _intake(db: Session, whole: Command, account: Account) -> Intake:
     )
 
 
-def _keep(line: Line, intake: Intake, asked: Asked, room: int) -> int:
+def _keep(context: WorkerContext, intake: Intake, asked: ReadResult, room: int) -> int:
     """Store a group of records. Returns how many free licence lines are left for further certificates.
 
     If Postgres rejects the data, the records are stored one by one, so that only the faulty one fails.
     """
     try:
-        held = line.store(partial(_store, intake=intake, asked=asked))
+        held = context.store(partial(_store, intake=intake, asked=asked))
         # An order on hold shows that no line is free any more, whatever `room` was before.
         return 0 if held else room - sum(met.leaf is not None for met in asked.met)
     except DBAPIError as error:
         if not blames_the_data(error):
             raise
         log.warning("import.one_by_one", records=len(asked.met), why=str(error.orig).strip())
-    line.store(partial(_store, intake=intake, asked=Asked(failed=asked.failed)))
+    context.store(partial(_store, intake=intake, asked=ReadResult(failed=asked.failed)))
     for met in asked.met:
-        _keep_one(line, intake, met)
+        _keep_one(context, intake, met)
     return room
 
 
-def _keep_one(line: Line, intake: Intake, met: Met) -> None:
+def _keep_one(context: WorkerContext, intake: Intake, met: Met) -> None:
     try:
-        line.store(partial(_store, intake=intake, asked=Asked(met=[met])))
+        context.store(partial(_store, intake=intake, asked=ReadResult(met=[met])))
     except DBAPIError as error:
         if not blames_the_data(error):
             raise
         why = f"it could not be stored: {str(error.orig).strip().splitlines()[0]}"
         failed = Outcome(met.scm_id, RecordStatus.FAILED, why)
-        line.store(partial(_store, intake=intake, asked=Asked(failed=[failed])))
+        context.store(partial(_store, intake=intake, asked=ReadResult(failed=[failed])))
 
 
-def _store(db: Session, intake: Intake, asked: Asked) -> bool:
+def _store(db: Session, intake: Intake, asked: ReadResult) -> bool:
     """Store a group of records. Returns True if an order was put on hold for lack of a free line."""
     outcomes = list(asked.failed)
     if asked.in_vain:

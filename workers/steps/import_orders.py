@@ -39,7 +39,7 @@ from certline.workers.importing.scm_lists import (
     fitting,
 )
 from certline.workers.ordering.placement import account_for
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater
 from certline.workers.runtime.step import Step, require_active
 from certline.workers.scm import CertificateFilter, CertificatePage
@@ -51,22 +51,22 @@ log = structlog.get_logger()
 SLICE = 5.0
 
 
-def import_orders(line: Line, command: Command) -> dict[str, Any] | None:
+def import_orders(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Read SCM's lists and record which certificates to import; with `dry_run`, return a report instead.
 
     Returns None for an import, which ends with its last batch. Raises GiveUp, TryLater, AccountSuspendedError.
     """
     wanted = ImportCommand.model_validate(command.payload)
-    with line.database.transaction() as db:
+    with context.database.transaction() as db:
         account, chosen = _begin(db, command, wanted)
     if wanted.dry_run:
-        return report(line, account, command, wanted, chosen)
+        return report(context, account, command, wanted, chosen)
     if wanted.order:
         named = dict.fromkeys(wanted.order, RecordStatus.WAITING)
-        line.store(partial(note_records, command_id=command.id, records=named))
+        context.store(partial(note_records, command_id=command.id, records=named))
     else:
-        _read_lists(line, command, account, wanted, chosen)
-    line.store(partial(_close, command_id=command.id))
+        _read_lists(context, command, account, wanted, chosen)
+    context.store(partial(_close, command_id=command.id))
     return None
 
 
@@ -108,13 +108,17 @@ def _begin(
 
 
 def _read_lists(
-    line: Line, command: Command, account: Account, wanted: ImportCommand, chosen: CertificateFilter
+    context: WorkerContext,
+    command: Command,
+    account: Account,
+    wanted: ImportCommand,
+    chosen: CertificateFilter,
 ) -> None:
     began = time.monotonic()
-    reader = ListReader(line, account, command)
+    reader = ListReader(context, account, command)
     listing = Listing(command.id, account.id, wanted.status, wanted.known)
     for number, look in enumerate([MAIN] if wanted.status else [MAIN, *DRIFT]):
-        so_far = _so_far(line, command)
+        so_far = _so_far(context, command)
         # Skip lists that an earlier run has finished, and drift lists if we stored none of the listed orders.
         if number < so_far["look"] or (look is not MAIN and not so_far[RecordStatus.KNOWN]):
             continue
@@ -122,12 +126,12 @@ def _read_lists(
         # to them. With a name some rows are dropped (`fitting`), and drift lists record only some rows.
         goes_on = look is MAIN and wanted.common_name is None
         walk = Walk(so_far["position"] if goes_on else 0)
-        known = partial(_listed, line, command.id) if goes_on else Recent()
+        known = partial(_listed, context, command.id) if goes_on else Recent()
         try:
             for page in reader.pages(look.narrow(chosen, account), walk, known):
                 at = (number + 1, 0) if walk.over else (number, walk.position)
                 rows = fitting(page, wanted)
-                line.store(partial(note_page, look=look, listing=listing, page=rows, at=at))
+                context.store(partial(note_page, look=look, listing=listing, page=rows, at=at))
                 if time.monotonic() - began > SLICE and not walk.over:
                     raise TryLater("it yields to other work", after=timedelta(0), afresh=True)
         except GiveUp as over:
@@ -138,13 +142,13 @@ def _read_lists(
             log.warning("import.list_refused", account=account.name, why=str(over))
 
 
-def _so_far(line: Line, command: Command) -> dict[str, Any]:
-    with line.database.transaction() as db:
+def _so_far(context: WorkerContext, command: Command) -> dict[str, Any]:
+    with context.database.transaction() as db:
         return db.get_one(Command, command.id).result or {}
 
 
-def _listed(line: Line, command_id: str, ids: Collection[int]) -> int:
-    with line.database.transaction() as db:
+def _listed(context: WorkerContext, command_id: str, ids: Collection[int]) -> int:
+    with context.database.transaction() as db:
         return len(listed_already(db, command_id, ids))
 
 

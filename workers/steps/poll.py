@@ -15,7 +15,7 @@ from certline.models.database.session import clock
 from certline.models.lifecycle.moves import ask_now, follow_with, move, send_to_review
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.step import Step, require_active
 from certline.workers.scm import Details, ScmStatus
@@ -28,17 +28,17 @@ LONGEST_WAIT = timedelta(hours=1)
 ASKED_FOR = (OrderStatus.PENDING, OrderStatus.CANCELLED)
 
 
-def poll(line: Line, command: Command) -> dict[str, Any] | None:
+def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Poll one order at SCM; a poll command of another system makes the polls of its order, or of all, due now.
 
     Returns the order's status at the end of polling. Raises TryLater while the order is open at SCM, and
     GiveUp if SCM can't be read: the order is then in `review`.
     """
     if command.subject is None:
-        with line.database.transaction() as db:
+        with context.database.transaction() as db:
             return _have_asked(db, PollCommand.model_validate(command.payload))
 
-    with line.database.transaction() as db:
+    with context.database.transaction() as db:
         order = db.get_one(Order, command.subject)
         if order.status not in ASKED_FOR or order.scm_id is None:
             return _seen(order)
@@ -47,16 +47,16 @@ def poll(line: Line, command: Command) -> dict[str, Any] | None:
 
     try:
         with reading_scm(order.account, command.attempts, MOST_TRIES):
-            scm = line.scm(order.account)
+            scm = context.scm(order.account)
             details = scm.details(order.scm_id)
             came = cancelled and came_after_all(scm, order, details)
     except GiveUp as over:
         why = f"SCM could not be asked about it: {over}"
-        line.store(partial(send_to_review, order_id=order.id, why=why))
+        context.store(partial(send_to_review, order_id=order.id, why=why))
         raise
 
-    first = timedelta(seconds=line.settings.poll_seconds)
-    order, wait = line.store(lambda db: _record(db, order.id, details, first, came=came))
+    first = timedelta(seconds=context.settings.poll_seconds)
+    order, wait = context.store(lambda db: _record(db, order.id, details, first, came=came))
     if wait is not None:
         raise TryLater(f"SCM says {details.status or 'nothing'}", after=wait, afresh=True)
     return _seen(order)

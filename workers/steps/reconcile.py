@@ -14,10 +14,10 @@ from certline.models.database.session import clock
 from certline.models.lifecycle.moves import move, note
 from certline.models.lifecycle.succession import last_reissue, siblings
 from certline.models.orders.order import locked, newer_orders, rivals
-from certline.models.orders.reconciliation import Choice, Sighting, Verdict, judge
+from certline.models.orders.reconciliation import Choice, ReconcileVerdict, Sighting, judge
 from certline.workers.ordering.lookup import Lost, look
 from certline.workers.ordering.submission import predecessor_at_scm, take_over
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.step import Step, require_active
 from certline.workers.scm import Enrolled
@@ -28,14 +28,14 @@ log = structlog.get_logger()
 LONGEST_REST = timedelta(hours=6)
 
 
-def reconcile(line: Line, command: Command) -> dict[str, Any]:
+def reconcile(context: WorkerContext, command: Command) -> dict[str, Any]:
     """Look up an order that rests in `sending` at SCM: adopt it, send it again, or send it to `review`.
 
     Returns the order's status. Raises TryLater if the lookup was inconclusive, and GiveUp if SCM can't be
     read: the order is then in `review`.
     """
-    settle = line.settings.settle
-    with line.database.transaction() as db:
+    settle = context.settings.settle
+    with context.database.transaction() as db:
         order = db.get_one(Order, command.subject)
         if order.status is not OrderStatus.SENDING or order.sent_at is None:
             return _seen(order)
@@ -56,16 +56,22 @@ def reconcile(line: Line, command: Command) -> dict[str, Any]:
 
     try:
         with reading_scm(order.account, command.attempts, MOST_TRIES):
-            sighting = look(line.scm(order.account), lost)
+            sighting = look(context.scm(order.account), lost)
     except GiveUp as over:
-        verdict = Verdict(Choice.REVIEW, f"SCM cannot be asked whether it has this order: {over}")
-        line.store(partial(_write, order=order, sighting=Sighting(), verdict=verdict, poll=settle))
+        verdict = ReconcileVerdict(
+            Choice.REVIEW, f"SCM cannot be asked whether it has this order: {over}"
+        )
+        context.store(
+            partial(_write, order=order, sighting=Sighting(), verdict=verdict, poll=settle)
+        )
         raise
 
     verdict = judge(sighting, order.looks)
     log.info("order.reconciled", order=order.id, choice=verdict.choice.value, why=verdict.why)
-    poll = timedelta(seconds=line.settings.poll_seconds)
-    order = line.store(partial(_write, order=order, sighting=sighting, verdict=verdict, poll=poll))
+    poll = timedelta(seconds=context.settings.poll_seconds)
+    order = context.store(
+        partial(_write, order=order, sighting=sighting, verdict=verdict, poll=poll)
+    )
     if verdict.choice is Choice.LOOK_AGAIN:
         raise TryLater(verdict.why, after=rest_after(order.looks, settle), afresh=True)
     return _seen(order)
@@ -78,7 +84,7 @@ def rest_after(looks: int, settle: timedelta) -> timedelta:
 
 
 def _write(
-    db: Session, order: Order, sighting: Sighting, verdict: Verdict, poll: timedelta
+    db: Session, order: Order, sighting: Sighting, verdict: ReconcileVerdict, poll: timedelta
 ) -> Order:
     """Store the findings and carry out the verdict, unless the order has moved meanwhile."""
     current = locked(db, order.id)

@@ -6,20 +6,20 @@ from certline.models import Command, CommandType
 from certline.workers.ordering.precheck import Before, Objection, may_be_sent
 from certline.workers.ordering.submission import send
 from certline.workers.ordering.succession import placed
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import Step
 from certline.workers.scm import Details, ScmStatus
 
 
-def renew(line: Line, command: Command) -> dict[str, Any] | None:
+def renew(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Send the command's renewal to SCM, unless another run has sent it or SCM has renewed the certificate.
 
     Returns None: the order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp if
     the renewal is invalid.
     """
-    order_id = placed(line, command)
-    if order_id is not None and may_be_sent(line, command, order_id, objection):
-        send(line, order_id)
+    order_id = placed(context, command)
+    if order_id is not None and may_be_sent(context, command, order_id, objection):
+        send(context, order_id)
     return None
 
 

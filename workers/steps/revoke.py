@@ -22,7 +22,7 @@ from certline.models.commands.payloads import RevokeCommand
 from certline.models.lifecycle.succession import mark_revoked
 from certline.models.orders.order import order_known_as
 from certline.models.validation import BadCommandError
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.runtime.step import Step, require_active
 from certline.workers.scm import (
@@ -38,7 +38,7 @@ UNCLEAR = "unclear"
 
 
 @dataclass(frozen=True)
-class Task:
+class RevocationTask:
     """The certificate to revoke, and why. `unclear`: an earlier attempt may have revoked it already."""
 
     certificate: Certificate
@@ -57,20 +57,20 @@ class Task:
         return RevocationReason[self.wanted.reason_code.replace("-", "_").upper()]
 
 
-def revoke(line: Line, command: Command) -> dict[str, Any] | None:
+def revoke(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Revoke the command's certificate by its serial number, and store when and why.
 
     Returns the certificate's status; None if SCM could not be reached MOST_TRIES times, and the command is
     in `review`. Raises TryLater, AccountSuspendedError, and GiveUp if SCM refuses.
     """
-    with line.database.transaction() as db:
+    with context.database.transaction() as db:
         task = read_task(db, command)
         if task.certificate.status is CertificateStatus.REVOKED:
             return _seen(task.certificate, already=True)
         require_active(task.account)
 
     record: Details | None = None
-    scm = line.scm(task.account)
+    scm = context.scm(task.account)
     try:
         with reading_scm(task.account, command.attempts, MOST_TRIES):
             try:
@@ -81,17 +81,17 @@ def revoke(line: Line, command: Command) -> dict[str, Any] | None:
                 require_revoked(task, record, str(answer))
             except OutcomeUnknown:
                 # Remembered, so that a later "already revoked" is recognised as our own doing.
-                line.store(partial(_note_unclear, command_id=command.id))
+                context.store(partial(_note_unclear, command_id=command.id))
                 raise
     except GiveUp as over:
         if command.attempts < MOST_TRIES:
             raise
-        return line.store(partial(_call_a_person, command_id=command.id, why=str(over)))
+        return context.store(partial(_call_a_person, command_id=command.id, why=str(over)))
 
-    return line.store(partial(_store, command_id=command.id, task=task, record=record))
+    return context.store(partial(_store, command_id=command.id, task=task, record=record))
 
 
-def read_task(db: Session, command: Command) -> Task:
+def read_task(db: Session, command: Command) -> RevocationTask:
     """Load the command's certificate and make it the command's subject.
 
     Raises GiveUp if the certificate is unknown or ambiguous.
@@ -104,7 +104,7 @@ def read_task(db: Session, command: Command) -> Task:
     db.get_one(Command, command.id).subject = certificate.id
     # A restart means that an earlier run did not end: its worker may have died after the call.
     unclear = command.restarts > 0 or (command.result or {}).get("outcome") == UNCLEAR
-    return Task(certificate, db.get_one(Account, certificate.account_id), wanted, unclear)
+    return RevocationTask(certificate, db.get_one(Account, certificate.account_id), wanted, unclear)
 
 
 def certificate_to_revoke(db: Session, wanted: RevokeCommand) -> Certificate:
@@ -124,7 +124,7 @@ def certificate_to_revoke(db: Session, wanted: RevokeCommand) -> Certificate:
     return certificate_meant(db, order.certificate_id, wanted.account)
 
 
-def require_revoked(task: Task, record: Details, answer: str) -> None:
+def require_revoked(task: RevocationTask, record: Details, answer: str) -> None:
     """Check, against SCM's record, that a certificate is revoked. Raises GiveUp if that can't be concluded.
 
     SCM's "only issued certificates can be revoked" (SCM document: code -102) is no proof of a revocation:
@@ -148,7 +148,9 @@ def reason_word(code: str) -> str:
     return "-".join(re.split(r"[\s_-]+", names.get(code, code or "unspecified").strip().lower()))
 
 
-def _store(db: Session, command_id: str, task: Task, record: Details | None) -> dict[str, Any]:
+def _store(
+    db: Session, command_id: str, task: RevocationTask, record: Details | None
+) -> dict[str, Any]:
     command = db.get_one(Command, command_id)
     certificate = db.get_one(Certificate, task.certificate.id, with_for_update=True)
     if certificate.status is CertificateStatus.REVOKED:

@@ -20,19 +20,18 @@ from certline.models import (
     Organization,
     Profile,
 )
-from certline.models.accounts.catalogue import Synced
+from certline.models.accounts.catalogue import SyncedRow
 from certline.models.commands.payloads import SyncCommand
 from certline.models.database.session import clock
 from certline.models.events.outbox import emit_event
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.placement import account_for
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, reading_scm
 from certline.workers.runtime.step import Step, require_active
-from certline.workers.scm import Domain as ScmDomain
-from certline.workers.scm import NeedsPerson, NotFound, ScmClient
+from certline.workers.scm import NeedsPerson, NotFound, ScmClient, ScmDomain
 
-Row = TypeVar("Row", bound=Synced)
+Row = TypeVar("Row", bound=SyncedRow)
 # SCM's rows of one table: SCM id → values of the columns.
 Wanted = dict[int, dict[str, Any]]
 
@@ -42,30 +41,30 @@ MOST_TRIES = 8
 MOST_NAMED = 20
 
 
-def sync(line: Line, command: Command) -> dict[str, Any]:
+def sync(context: WorkerContext, command: Command) -> dict[str, Any]:
     """Sync the resources that the command names. Returns what was added, changed and gone, by table.
 
     Raises TryLater, AccountSuspendedError, and GiveUp if the account is unknown or SCM refuses.
     """
     wanted = SyncCommand.model_validate(command.payload)
-    with line.database.transaction() as db:
+    with context.database.transaction() as db:
         try:
             account = account_for(db, wanted.account)
         except BadCommandError as bad:
             raise GiveUp(str(bad)) from None
         require_active(account)
-    scm = line.scm(account)
+    scm = context.scm(account)
     result: dict[str, Any] = {"account": account.name}
     for resource in wanted.resources:
         for table, read in READERS[resource]:
             with reading_scm(account, command.attempts, MOST_TRIES):
                 rows = read(scm)
-            with line.database.transaction() as db:
+            with context.database.transaction() as db:
                 # The account's row is the lock by which two syncs of one account store one after the other.
                 db.get_one(Account, account.id, with_for_update=True)
                 result[NAMES[table]] = mirror(db, table, account.id, rows)
     whole = set(wanted.resources) == set(READERS)
-    line.store(lambda db: _done(db, command, account.id, result, whole=whole))
+    context.store(lambda db: _done(db, command, account.id, result, whole=whole))
     return result
 
 
@@ -203,12 +202,12 @@ def _done(
     )
 
 
-READERS: dict[str, list[tuple[type[Synced], Callable[[ScmClient], Wanted]]]] = {
+READERS: dict[str, list[tuple[type[SyncedRow], Callable[[ScmClient], Wanted]]]] = {
     "organizations": [(Organization, _organizations)],
     "domains": [(Domain, _domains)],
     "profiles": [(Profile, _profiles), (CustomField, _custom_fields)],
 }
-NAMES: dict[type[Synced], str] = {
+NAMES: dict[type[SyncedRow], str] = {
     Organization: "organizations",
     Domain: "domains",
     Profile: "profiles",

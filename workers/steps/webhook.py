@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from certline.models import Command, CommandStatus, CommandType, Webhook, WebhookStatus
 from certline.models.commands.payloads import WebhookCommand
 from certline.models.webhook import disable, note_failure, note_success, park, take_turn
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import TryLater
 from certline.workers.runtime.step import Step
 from certline.workers.webhooks import receiver
@@ -44,24 +44,26 @@ class _NotTakenError(Exception):
         self.gone = gone
 
 
-def deliver(line: Line, command: Command) -> dict[str, Any] | None:
+def deliver(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Post an event to a webhook (CloudEvents' HTTP binding, structured mode). Raises TryLater.
 
     A 2xx response completes the delivery. If that response is lost the event is posted again, so receivers
     have to recognise it by its id. After MOST_TRIES failed tries the delivery is parked in review.
     """
     wanted = WebhookCommand.model_validate(command.payload)
-    with line.database.transaction() as db:
+    with context.database.transaction() as db:
         hook, rest = take_turn(db, wanted.webhook)
     if hook is None:
         return {"outcome": "its webhook has been removed"}
     if hook.status is WebhookStatus.DISABLED:
-        _park(line, command, f"the webhook is disabled: {hook.status_reason}")
+        _park(context, command, f"the webhook is disabled: {hook.status_reason}")
         return None
     if rest is not None:
         if _is_old(command):
             _park(
-                line, command, f"its webhook has failed for {LONGEST.total_seconds() // 3600:.0f} h"
+                context,
+                command,
+                f"its webhook has failed for {LONGEST.total_seconds() // 3600:.0f} h",
             )
             return None
         # Spread out, so that the waiting deliveries do not all come back at once.
@@ -69,20 +71,20 @@ def deliver(line: Line, command: Command) -> dict[str, Any] | None:
         raise TryLater("the webhook has failed; its deliveries pause for a while", after=spread)
 
     try:
-        status = _post(line, hook, wanted.event)
+        status = _post(context, hook, wanted.event)
     except _NotTakenError as trouble:
-        _again(line, command, trouble)
+        _again(context, command, trouble)
         return None
 
-    line.store(partial(note_success, hook_id=hook.id))
+    context.store(partial(note_success, hook_id=hook.id))
     return {"outcome": "taken", "http_status": status}
 
 
-def _post(line: Line, hook: Webhook, event: dict[str, Any]) -> int:
+def _post(context: WorkerContext, hook: Webhook, event: dict[str, Any]) -> int:
     """Post the event and return the HTTP status, which is 2xx. Raises _NotTakenError otherwise."""
     # Serialised once: the signature covers exactly the bytes that are sent.
     body = json.dumps(event, separators=(",", ":")).encode()
-    secret = line.vault.open(hook.secret_sealed).decode()
+    secret = context.vault.open(hook.secret_sealed).decode()
     headers = signed(secret, event["id"], int(time.time()), body) | {
         "Content-Type": CONTENT_TYPE,
         "User-Agent": "certline",
@@ -102,11 +104,11 @@ def _post(line: Line, hook: Webhook, event: dict[str, Any]) -> int:
     )
 
 
-def _again(line: Line, command: Command, trouble: _NotTakenError) -> None:
+def _again(context: WorkerContext, command: Command, trouble: _NotTakenError) -> None:
     """Record a failed try, then raise TryLater or park the delivery."""
-    line.store(partial(_failed, hook_id=str(command.subject), trouble=trouble))
+    context.store(partial(_failed, hook_id=str(command.subject), trouble=trouble))
     if trouble.gone or command.attempts >= MOST_TRIES or _is_old(command):
-        _park(line, command, f"{trouble} (tried {command.attempts} times)")
+        _park(context, command, f"{trouble} (tried {command.attempts} times)")
         return
     pause = PAUSES[command.attempts - 1] * random.uniform(1.0, 1.25)  # noqa: S311  # no secret
     after = max(timedelta(seconds=pause), trouble.pause)
@@ -122,13 +124,13 @@ def _failed(db: Session, hook_id: str, trouble: _NotTakenError) -> None:
         note_success(db, hook_id)
 
 
-def _park(line: Line, command: Command, why: str) -> None:
+def _park(context: WorkerContext, command: Command, why: str) -> None:
     def work(db: Session) -> None:
         row = db.get_one(Command, command.id, with_for_update=True)
         if row.status is CommandStatus.RUNNING:  # another run may have ended it in the meantime
             park(db, row, why=why)
 
-    line.store(work)
+    context.store(work)
 
 
 def _is_old(command: Command) -> bool:

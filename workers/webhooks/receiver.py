@@ -28,14 +28,16 @@ class NotPostedError(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReceiverResponse:
     """The receiver's response. `retry_after` is in seconds, 0 if the receiver gave none."""
 
     status: int
     retry_after: int = 0
 
 
-def post(url: str, headers: Mapping[str, str], body: bytes, *, allow_private: bool) -> Answer:
+def post(
+    url: str, headers: Mapping[str, str], body: bytes, *, allow_private: bool
+) -> ReceiverResponse:
     """Send one POST and return the response's status, whatever it is.
 
     Raises BadTargetError for a URL or address that is not allowed, and NotPostedError if no response came.
@@ -93,7 +95,7 @@ def _connect(addresses: list[str], port: int) -> socket.socket:
 
 def _exchange(
     connected: socket.socket, target: Target, headers: Mapping[str, str], body: bytes
-) -> Answer:
+) -> ReceiverResponse:
     connected.settimeout(WHOLE)
     # The connection goes to an address, but the certificate has to be valid for the host's name.
     if target.scheme == "https":
@@ -106,7 +108,7 @@ def _exchange(
         # Retry-After may also be a date, which is ignored. Nine digits are far above the limit, and keep a
         # hostile number short.
         pause = min(int(asked[:9]), LONGEST_PAUSE) if asked.isdecimal() else 0
-        return Answer(response.status, pause)
+        return ReceiverResponse(response.status, pause)
     finally:
         connection.close()
 

@@ -3,13 +3,13 @@
 from starlette.responses import Response
 
 from certline.simulator.api.dcv.validations import instructions
-from certline.simulator.http.call import Asked
-from certline.simulator.state.customer_parts import Domain
+from certline.simulator.http.call import SimRequest
+from certline.simulator.state.customer_parts import SimDomain
 from certline.simulator.wire.answers import answer, without_gaps
 from certline.simulator.wire.dates import NAMED, written
 
 
-def per_certificate(asked: Asked) -> Response:
+def per_certificate(asked: SimRequest) -> Response:
     """Return the validation state of one certificate's domains, and the proofs still to be published."""
     record = asked.record(asked.id("id"), reading=True)
     form = f"{NAMED['ISO']} HH:mm:ss"
@@ -32,7 +32,7 @@ def per_certificate(asked: Asked) -> Response:
     return answer({"dcvLog": {"log": log}, "instructions": wanted})
 
 
-def _of_names(asked: Asked, names: tuple[str, ...]) -> list[Domain]:
+def _of_names(asked: SimRequest, names: tuple[str, ...]) -> list[SimDomain]:
     customer = asked.scm.customer
     bare = [name.removeprefix("*.") for name in names]
     return [

@@ -3,13 +3,13 @@
 from starlette.responses import Response
 
 from certline.simulator.api.dcv.validations import instructions, named, state
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.state.customer_parts import (
     AWAITING_SUBMISSION,
     METHODS,
     SUBMITTED,
-    Domain,
-    Validation,
+    SimDomain,
+    SimValidation,
 )
 from certline.simulator.wire.answers import Json, Refusal, answer
 from certline.simulator.wire.dates import now
@@ -18,7 +18,7 @@ from certline.simulator.wire.fields import invalid, required_text
 MAILBOXES = ("admin", "administrator", "hostmaster", "postmaster", "webmaster")
 
 
-def start(asked: Asked) -> Response:
+def start(asked: SimRequest) -> Response:
     """Start a validation, and return what to publish or which mailboxes may be used."""
     found = named(asked)
     mode = _mode(asked)
@@ -32,7 +32,7 @@ def start(asked: Asked) -> Response:
     return answer(instructions(found))
 
 
-def submit(asked: Asked) -> Response:
+def submit(asked: SimRequest) -> Response:
     """Submit a validation to the CA, which completes it after `dcv_after_ms`."""
     found = named(asked)
     proof = found.validation
@@ -55,34 +55,34 @@ def submit(asked: Asked) -> Response:
     )
 
 
-def sync(asked: Asked) -> Response:
+def sync(asked: SimRequest) -> Response:
     """Return the validation state of a domain as known to the CA."""
     found = named(asked)
     return answer({**state(asked, found), **_message(found)})
 
 
-def clear(asked: Asked) -> Response:
+def clear(asked: SimRequest) -> Response:
     """Cancel the validation in progress; the last completed one remains."""
     found = named(asked)
-    found.validation = Validation(found.validation.at, found.validation.mode)
+    found.validation = SimValidation(found.validation.at, found.validation.mode)
     return answer({**state(asked, found), **_message(found)})
 
 
-def delete(asked: Asked) -> Response:
+def delete(asked: SimRequest) -> Response:
     """Delete the validation of a domain and of all domains below it."""
     found = named(asked)
     for each in asked.scm.customer.family(found.name):
-        each.validation = Validation()
+        each.validation = SimValidation()
     return answer({**state(asked, found), **_message(found)})
 
 
-def _mode(asked: Asked) -> str:
+def _mode(asked: SimRequest) -> str:
     mode = asked.path["mode"].upper()
     if mode not in METHODS:
         raise invalid("mode", f"not one of {', '.join(METHODS)}")
     return mode
 
 
-def _message(found: Domain) -> Json:
+def _message(found: SimDomain) -> Json:
     proof = found.validation
     return {"message": f"DCV status: {proof.status}; DCV order status: {proof.order}"}

@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from certline.simulator.api.domains import domains
 from certline.simulator.api.domains.wording import spoken
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.http.pages import page, window
-from certline.simulator.state.customer_parts import SUBMITTED, Domain
+from certline.simulator.state.customer_parts import SUBMITTED, SimDomain
 from certline.simulator.wire.answers import Json, Refusal, answer, without_gaps
 from certline.simulator.wire.dates import MOMENT, now, written
 from certline.simulator.wire.fields import asked_number, path_id, required_text
@@ -18,7 +18,7 @@ from certline.simulator.wire.fields import asked_number, path_id, required_text
 LOOKS_EVERY = timedelta(minutes=10)
 
 
-def listed(asked: Asked) -> Response:
+def listed(asked: SimRequest) -> Response:
     """Return a page of the domains that are validated, with the state of each."""
     opened(asked)
     query = asked.query
@@ -39,7 +39,7 @@ def listed(asked: Asked) -> Response:
     return page([_row(asked, d) for d in found[window(asked)]], len(found))
 
 
-def status(asked: Asked) -> Response:
+def status(asked: SimRequest) -> Response:
     """Return the validation state of one domain."""
     found = named(asked)
     proof = found.validation
@@ -59,14 +59,14 @@ def status(asked: Asked) -> Response:
     return answer(without_gaps(body))
 
 
-def opened(asked: Asked) -> None:
+def opened(asked: SimRequest) -> None:
     """Raise Refusal if the caller lacks the privilege, or if DCV is off for the customer."""
     asked.need("allowDCV")
     if not asked.scm.settings.dcv_enabled:
         raise Refusal(-1608, "DCV is not enabled for the customer.")
 
 
-def _proven(asked: Asked) -> list[Domain]:
+def _proven(asked: SimRequest) -> list[SimDomain]:
     """Return the domains that are validated themselves: no wildcards, and none below another."""
     customer = asked.scm.customer
     found = [d for d in domains.visible(asked) if customer.top_of(d) == d.name]
@@ -75,7 +75,7 @@ def _proven(asked: Asked) -> list[Domain]:
     return found
 
 
-def named(asked: Asked) -> Domain:
+def named(asked: SimRequest) -> SimDomain:
     """Return the domain named in the body. Raises Refusal if it can't be validated itself."""
     opened(asked)
     name = required_text(asked.body(), "domain", most=255).lower()
@@ -92,7 +92,7 @@ def _constant(sent: str) -> str:
     return sent.strip().replace(" ", "_").upper()
 
 
-def _row(asked: Asked, found: Domain) -> Json:
+def _row(asked: SimRequest, found: SimDomain) -> Json:
     proof = found.validation
     settings = asked.scm.settings
     return without_gaps(
@@ -107,7 +107,7 @@ def _row(asked: Asked, found: Domain) -> Json:
     )
 
 
-def state(asked: Asked, found: Domain) -> Json:
+def state(asked: SimRequest, found: SimDomain) -> Json:
     """Return the state of a domain's validation and of the one in progress."""
     settings = asked.scm.settings
     return {
@@ -116,7 +116,7 @@ def state(asked: Asked, found: Domain) -> Json:
     }
 
 
-def instructions(found: Domain) -> Json:
+def instructions(found: SimDomain) -> Json:
     """Return what has to be published; for a domain and mode it is always the same."""
     name, mode = found.name, found.validation.order_mode
     proof = hashlib.sha256(name.encode()).hexdigest()

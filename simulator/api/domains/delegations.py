@@ -3,8 +3,8 @@
 from starlette.responses import Response
 
 from certline.simulator.api.domains import domains
-from certline.simulator.http.call import Asked
-from certline.simulator.state.customer_parts import ALL_NAMES, Delegation, Domain
+from certline.simulator.http.call import SimRequest
+from certline.simulator.state.customer_parts import ALL_NAMES, SimDelegation, SimDomain
 from certline.simulator.wire.answers import Json, Refusal, done
 from certline.simulator.wire.fields import MISSING, invalid, required_number, texts, unreadable
 
@@ -13,7 +13,7 @@ PRIVILEGES = {"DOMAIN", "SUBDOMAIN", "WILDCARD_1ST_LEVEL", "WILDCARD_2ND_LEVEL"}
 MOST_DOMAINS = 1000
 
 
-def delegations_sent(asked: Asked, sent: object) -> list[Delegation]:
+def delegations_sent(asked: SimRequest, sent: object) -> list[SimDelegation]:
     """Read the delegations of a new domain. Raises Refusal if there is none."""
     if not sent:
         raise Refusal(MISSING, "Required field 'delegations' is missing.")
@@ -22,7 +22,7 @@ def delegations_sent(asked: Asked, sent: object) -> list[Delegation]:
     return [_read(asked, each) for each in sent]
 
 
-def add(asked: Asked) -> Response:
+def add(asked: SimRequest) -> Response:
     """Delegate a domain to one more organisation or department."""
     asked.need("allowManageDomains")
     found = domains.one(asked)
@@ -30,7 +30,7 @@ def add(asked: Asked) -> Response:
     return done()
 
 
-def add_many(asked: Asked) -> Response:
+def add_many(asked: SimRequest) -> Response:
     """Delegate several domains to one more organisation or department."""
     asked.need("allowManageDomains")
     body = asked.body()
@@ -45,7 +45,7 @@ def add_many(asked: Asked) -> Response:
     return done()
 
 
-def remove(asked: Asked) -> Response:
+def remove(asked: SimRequest) -> Response:
     """Remove certificate types from a delegation, as given in the body of the DELETE."""
     asked.need("allowManageDomains")
     found = domains.one(asked)
@@ -59,20 +59,20 @@ def remove(asked: Asked) -> Response:
     return done()
 
 
-def approve(asked: Asked) -> Response:
+def approve(asked: SimRequest) -> Response:
     """Approve a requested delegation."""
     _requested(asked)[1].status = "ACTIVE"
     return done()
 
 
-def reject(asked: Asked) -> Response:
+def reject(asked: SimRequest) -> Response:
     """Reject a requested delegation."""
     found, delegation = _requested(asked)
     found.delegations.remove(delegation)
     return done()
 
 
-def _requested(asked: Asked) -> tuple[Domain, Delegation]:
+def _requested(asked: SimRequest) -> tuple[SimDomain, SimDelegation]:
     asked.need("allowManageDomains")
     found = domains.one(asked)
     delegation = _of(found, required_number(asked.body(), "orgId"))
@@ -81,7 +81,7 @@ def _requested(asked: Asked) -> tuple[Domain, Delegation]:
     return found, delegation
 
 
-def _read(asked: Asked, sent: Json) -> Delegation:
+def _read(asked: SimRequest, sent: Json) -> SimDelegation:
     org_id = required_number(sent, "orgId")
     if asked.scm.customer.organization(org_id) is None:
         raise Refusal(asked.scm.settings.unknown_organization_code, "Organization not found.")
@@ -95,10 +95,10 @@ def _read(asked: Asked, sent: Json) -> Delegation:
         raise invalid("domainCertificateRequestPrivileges", "unknown privilege")
     # A delegation requested by an administrator of a part must be approved by one of the whole customer.
     status = "ACTIVE" if asked.account.org_ids is None else "REQUESTED"
-    return Delegation(org_id, tuple(privileges), tuple(kinds), status)
+    return SimDelegation(org_id, tuple(privileges), tuple(kinds), status)
 
 
-def _put(found: Domain, new: Delegation) -> None:
+def _put(found: SimDomain, new: SimDelegation) -> None:
     for old in found.delegations:
         if old.org_id == new.org_id:
             # A second delegation to the same organisation only adds certificate types.
@@ -107,7 +107,7 @@ def _put(found: Domain, new: Delegation) -> None:
     found.delegations.append(new)
 
 
-def _of(found: Domain, org_id: int) -> Delegation:
+def _of(found: SimDomain, org_id: int) -> SimDelegation:
     for each in found.delegations:
         if each.org_id == org_id:
             return each

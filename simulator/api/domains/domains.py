@@ -3,9 +3,9 @@
 from starlette.responses import Response
 
 from certline.simulator.api.domains.wording import spoken
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.http.pages import page, window
-from certline.simulator.state.customer_parts import METHODS, Delegation, Domain
+from certline.simulator.state.customer_parts import METHODS, SimDelegation, SimDomain
 from certline.simulator.wire.answers import Json, Refusal, answer, without_gaps
 from certline.simulator.wire.fields import invalid, path_id
 
@@ -13,19 +13,19 @@ STATES = {"active": "ACTIVE", "inactive": "SUSPENDED"}
 STATUSES = {"approved": "ACTIVE", "requested": "REQUESTED"}
 
 
-def listed(asked: Asked) -> Response:
+def listed(asked: SimRequest) -> Response:
     """Return a page of the domains that match the filters."""
     found = chosen(asked)
     rows: list[Json] = [{"id": d.id, "name": d.name} for d in found[window(asked)]]
     return page(rows, len(found))
 
 
-def counted(asked: Asked) -> Response:
+def counted(asked: SimRequest) -> Response:
     """Return how many domains match the filters."""
     return answer({"count": len(chosen(asked))})
 
 
-def chosen(asked: Asked) -> list[Domain]:
+def chosen(asked: SimRequest) -> list[SimDomain]:
     """Return the domains that the caller may see and that match the filters."""
     found = visible(asked)
     if name := asked.query.get("name"):
@@ -42,7 +42,7 @@ def chosen(asked: Asked) -> list[Domain]:
     return found
 
 
-def visible(asked: Asked) -> list[Domain]:
+def visible(asked: SimRequest) -> list[SimDomain]:
     """Return the domains the caller may see: all, or those delegated to the caller's organisations."""
     return [
         domain
@@ -52,7 +52,7 @@ def visible(asked: Asked) -> list[Domain]:
     ]
 
 
-def one(asked: Asked) -> Domain:
+def one(asked: SimRequest) -> SimDomain:
     """Return the domain whose id is in the path. Raises Refusal if the caller sees no such domain."""
     domain_id = path_id(asked.path["id"])
     found = next((d for d in visible(asked) if d.id == domain_id), None)
@@ -61,7 +61,7 @@ def one(asked: Asked) -> Domain:
     return found
 
 
-def details(asked: Asked) -> Response:
+def details(asked: SimRequest) -> Response:
     """Return one domain with its delegations and its validation."""
     found = one(asked)
     body = {
@@ -83,7 +83,7 @@ def _one_of(words: dict[str, str], name: str, sent: str) -> str:
     return words[sent.lower()]
 
 
-def _validation(asked: Asked, found: Domain) -> Json:
+def _validation(asked: SimRequest, found: SimDomain) -> Json:
     asked.scm.settle_validation(found)
     days = found.validation.days
     return {
@@ -94,7 +94,7 @@ def _validation(asked: Asked, found: Domain) -> Json:
     }
 
 
-def _delegation(each: Delegation) -> Json:
+def _delegation(each: SimDelegation) -> Json:
     return {
         "orgId": each.org_id,
         "certTypes": list(each.cert_types),

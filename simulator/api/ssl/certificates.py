@@ -7,7 +7,7 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from certline.simulator.api.ssl.details import VENDOR, digests
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.http.pages import page, window
 from certline.simulator.state.authority import ISSUER, SIGNATURE
 from certline.simulator.state.records import STATUSES, Record
@@ -23,7 +23,7 @@ INSTALL_STATES = {"none", "notconfigured"}
 USAGES = {"digitalsignature", "keyencipherment"}
 
 
-async def listed(asked: Asked) -> Response:
+async def listed(asked: SimRequest) -> Response:
     """Return a page of the records that match the filters; also serves HEAD, without the rows."""
     scm = asked.scm
     tests = [test(value) for name, test in FILTERS.items() if (value := asked.query.get(name))]

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from starlette.responses import Response
 
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.state import records as status
 from certline.simulator.state.records import Issue, Record
 from certline.simulator.state.scm import Scm
@@ -18,7 +18,7 @@ from certline.simulator.wire.dates import now
 Form = Callable[[x509.Certificate, list[x509.Certificate]], bytes]
 
 
-def collect(asked: Asked) -> Response:
+def collect(asked: SimRequest) -> Response:
     """Return the certificate; `format` is in the query or at the end of the path."""
     name = asked.path.get("format") or asked.query.get("format") or "base64"
     if name not in FORMATS:

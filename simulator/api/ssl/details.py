@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.responses import Response
 
 from certline.simulator.api.ssl import profiles
-from certline.simulator.http.call import Asked
-from certline.simulator.settings import Settings
+from certline.simulator.http.call import SimRequest
+from certline.simulator.settings import SimSettings
 from certline.simulator.state.authority import ISSUER, SIGNATURE
 from certline.simulator.state.records import Issue, Record
 from certline.simulator.state.scm import Scm
@@ -18,12 +18,12 @@ from certline.simulator.wire.answers import Json, answer, without_gaps
 VENDOR = "Sectigo Limited"
 
 
-def details(asked: Asked) -> Response:
+def details(asked: SimRequest) -> Response:
     """Return the record with this id."""
     return answer(as_json(asked, asked.record(asked.id(), reading=True)))
 
 
-def as_json(asked: Asked, record: Record) -> Json:
+def as_json(asked: SimRequest, record: Record) -> Json:
     """Return a record as SCM's JSON, without the keys that have no value."""
     settings = asked.scm.settings
     wanted = asked.query.get("dateFormat") if settings.obey_date_format else None
@@ -91,7 +91,7 @@ def _dates(record: Record, form: str, zone: timedelta) -> Json:
     }
 
 
-def _zone(settings: Settings, form: str) -> timedelta:
+def _zone(settings: SimSettings, form: str) -> timedelta:
     """Return the offset of the zone that SCM's dates are in; only dates without a time have one."""
     return timedelta() if "HH" in form else timedelta(hours=settings.day_zone_hours)
 

@@ -6,10 +6,10 @@ from starlette.responses import Response
 
 from certline.simulator.api.organizations import api_enabled
 from certline.simulator.api.ssl import name_check
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.state import csr
 from certline.simulator.state.csr import Csr
-from certline.simulator.state.customer_parts import Profile
+from certline.simulator.state.customer_parts import SimProfile
 from certline.simulator.state.records import Record
 from certline.simulator.state.scm import Scm, new_renew_id
 from certline.simulator.wire.answers import Json, Refusal, answer
@@ -32,7 +32,7 @@ MOST_NAMES = 250
 DCV_MODES = {"AUTO", "CNAME", "EMAIL", "HTTP", "HTTPS", "TXT"}
 
 
-def enroll(asked: Asked) -> Response:
+def enroll(asked: SimRequest) -> Response:
     """Accept a new order. Not idempotent, like SCM: sending the same order again creates another one."""
     asked.need("sslRequest")
     body = asked.body()
@@ -75,7 +75,7 @@ def enroll(asked: Asked) -> Response:
     return answer({"sslId": record.ssl_id, "renewId": record.renew_id})
 
 
-def organization(asked: Asked, org_id: int) -> int:
+def organization(asked: SimRequest, org_id: int) -> int:
     """Return `org_id` if the caller may order for it over the API. Raises Refusal otherwise."""
     scm = asked.scm
     if scm.customer.organization(org_id) is None:
@@ -89,7 +89,7 @@ def organization(asked: Asked, org_id: int) -> int:
     return org_id
 
 
-def profile_for(scm: Scm, profile_id: int, org_id: int) -> Profile:
+def profile_for(scm: Scm, profile_id: int, org_id: int) -> SimProfile:
     """Return the profile with this id. Raises Refusal if it doesn't exist or the organisation isn't offered it."""
     found = scm.customer.profiles.get(profile_id)
     if found is None:
@@ -146,7 +146,7 @@ def check_names(names: tuple[str, ...]) -> None:
         raise invalid("subjAltNames", f"more than {MOST_NAMES} names")
 
 
-def check_one_name(scm: Scm, profile: Profile, common_name: str, sans: tuple[str, ...]) -> None:
+def check_one_name(scm: Scm, profile: SimProfile, common_name: str, sans: tuple[str, ...]) -> None:
     """Raise Refusal for further names if the profile allows only one; `www.` of that name is allowed too."""
     if profile.one_name and set(sans) - {common_name, f"www.{common_name}"}:
         code = scm.settings.single_domain_code

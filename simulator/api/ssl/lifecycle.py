@@ -4,7 +4,7 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.state import records as status
 from certline.simulator.state.records import Record
 from certline.simulator.state.scm import Scm
@@ -15,7 +15,7 @@ from certline.simulator.wire.fields import MISSING, invalid, required_text, text
 REASON_CODES = {0, 1, 3, 4, 5}
 
 
-def approve(asked: Asked) -> Response:
+def approve(asked: SimRequest) -> Response:
     """Approve an order as an administrator."""
     asked.need("sslApprove")
     required_text(asked.body(), "message", most=512)
@@ -23,7 +23,7 @@ def approve(asked: Asked) -> Response:
     return nothing()
 
 
-def decline(asked: Asked) -> Response:
+def decline(asked: SimRequest) -> Response:
     """Decline an order as an administrator."""
     asked.need("sslApprove")
     required_text(asked.body(), "message", most=512)
@@ -31,7 +31,7 @@ def decline(asked: Asked) -> Response:
     return nothing()
 
 
-def revoke(asked: Asked) -> Response:
+def revoke(asked: SimRequest) -> Response:
     """Revoke by id the certificate that the record has now."""
     asked.need("sslRevoke")
     body = asked.body()
@@ -40,7 +40,7 @@ def revoke(asked: Asked) -> Response:
     return nothing()
 
 
-def revoke_by_serial(asked: Asked) -> Response:
+def revoke_by_serial(asked: SimRequest) -> Response:
     """Revoke by serial number, which also reaches a certificate that was replaced."""
     asked.need("sslRevoke")
     body = asked.body()
@@ -59,7 +59,7 @@ def revoke_by_serial(asked: Asked) -> Response:
     raise asked.scm.unknown()
 
 
-def mark_revoked(asked: Asked) -> Response:
+def mark_revoked(asked: SimRequest) -> Response:
     """Record that a certificate was revoked elsewhere; the CA isn't informed."""
     asked.need("sslRevoke")
     body = asked.body()
@@ -76,7 +76,7 @@ def mark_revoked(asked: Asked) -> Response:
     return nothing()
 
 
-def delete(asked: Asked) -> Response:
+def delete(asked: SimRequest) -> Response:
     """Delete an imported record. Raises Refusal for an enrolled one."""
     asked.need("sslManage")
     record = asked.record(asked.id(), reading=True)
@@ -124,7 +124,7 @@ def _day(sent: str) -> datetime:
         raise invalid("revokeDate", "not an ISO date") from None
 
 
-def _marked(asked: Asked, cert_id: str | None, serial: str) -> Record:
+def _marked(asked: SimRequest, cert_id: str | None, serial: str) -> Record:
     if cert_id is not None:
         return asked.record(int(cert_id) if cert_id.isascii() and cert_id.isdigit() else 0)
     for record in asked.records():

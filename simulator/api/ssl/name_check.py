@@ -1,6 +1,6 @@
 """Checks that an organisation may order a name: its domain must be delegated, active and validated."""
 
-from certline.simulator.state.customer_parts import Domain
+from certline.simulator.state.customer_parts import SimDomain
 from certline.simulator.state.scm import Scm
 from certline.simulator.wire.answers import Refusal
 
@@ -26,7 +26,7 @@ def check(scm: Scm, names: tuple[str, ...], org_id: int) -> None:
         raise Refusal(-107, f"DCV is missing or expired for: {', '.join(lapsed)}")
 
 
-def _covers(domain: Domain, name: str, org_id: int) -> bool:
+def _covers(domain: SimDomain, name: str, org_id: int) -> bool:
     privileges = domain.privileges(org_id)
     if name == domain.name:
         return "DOMAIN" in privileges

@@ -2,13 +2,13 @@
 
 from starlette.responses import Response
 
-from certline.simulator.http.call import Asked
-from certline.simulator.state.customer_parts import Profile
+from certline.simulator.http.call import SimRequest
+from certline.simulator.state.customer_parts import SimProfile
 from certline.simulator.wire.answers import Json, answer
 from certline.simulator.wire.fields import path_id
 
 
-def types(asked: Asked) -> Response:
+def types(asked: SimRequest) -> Response:
     """Return the profiles open to the caller, or only those offered to one organisation."""
     customer = asked.scm.customer
     ids = [i for each in customer.organizations for i in each.ids if asked.account.sees(i)]
@@ -18,7 +18,7 @@ def types(asked: Asked) -> Response:
     return answer([as_json(found) for found in profiles])
 
 
-def custom_fields(asked: Asked) -> Response:
+def custom_fields(asked: SimRequest) -> Response:
     """Return the customer's custom fields."""
     mandatory = asked.scm.settings.mandatory_custom_fields
     return answer(
@@ -29,7 +29,7 @@ def custom_fields(asked: Asked) -> Response:
     )
 
 
-def custom_fields_v2(asked: Asked) -> Response:
+def custom_fields_v2(asked: SimRequest) -> Response:
     """Return the custom fields in the format of v2, with their inputs; only SSL has any."""
     if asked.query.get("certType", "ssl").lower() != "ssl":
         return answer([])
@@ -49,7 +49,7 @@ def custom_fields_v2(asked: Asked) -> Response:
     )
 
 
-def as_json(profile: Profile) -> Json:
+def as_json(profile: SimProfile) -> Json:
     """Return a profile as SCM's JSON, used in the list and in the details of a certificate."""
     return {
         "id": profile.id,

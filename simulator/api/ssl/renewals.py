@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from certline.simulator.api.ssl import name_check
 from certline.simulator.api.ssl.enroll import CSR_LENGTH, check_names, check_one_name
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.state import csr
 from certline.simulator.state import records as status
 from certline.simulator.state.csr import Key
@@ -24,20 +24,20 @@ from certline.simulator.wire.fields import (
 )
 
 
-def renew_by_id(asked: Asked) -> Response:
+def renew_by_id(asked: SimRequest) -> Response:
     """Order a successor and return its id. The old certificate stays valid."""
     old = asked.record(asked.id())
     return answer({"sslId": _renew(asked, old).ssl_id})
 
 
-def renew_by_renew_id(asked: Asked) -> Response:
+def renew_by_renew_id(asked: SimRequest) -> Response:
     """Order a successor by the `renewId` from the enrolment; the successor's id isn't returned."""
     ssl_id = asked.scm.by_renew_id.get(asked.path["renewId"], 0)
     _renew(asked, asked.record(ssl_id))
     return nothing()
 
 
-def mark_renewed(asked: Asked) -> Response:
+def mark_renewed(asked: SimRequest) -> Response:
     """Record that a certificate was renewed elsewhere."""
     asked.need("sslRenew")
     _optional_body(asked)
@@ -45,7 +45,7 @@ def mark_renewed(asked: Asked) -> Response:
     return nothing()
 
 
-def replace(asked: Asked) -> Response:
+def replace(asked: SimRequest) -> Response:
     """Order the certificate again with a new key or other names, under the same id."""
     asked.need("sslReplace")
     scm = asked.scm
@@ -74,7 +74,7 @@ def replace(asked: Asked) -> Response:
     return nothing()
 
 
-def _renew(asked: Asked, old: Record) -> Record:
+def _renew(asked: SimRequest, old: Record) -> Record:
     asked.need("sslRenew")
     scm = asked.scm
     key = _new_key(asked, old)
@@ -105,7 +105,7 @@ def _renew(asked: Asked, old: Record) -> Record:
     return new
 
 
-def _new_key(asked: Asked, old: Record) -> Key:
+def _new_key(asked: SimRequest, old: Record) -> Key:
     sent = text(_optional_body(asked), "csr", most=CSR_LENGTH)
     if sent:
         return csr.read(sent).key
@@ -114,7 +114,7 @@ def _new_key(asked: Asked, old: Record) -> Key:
     return old.key
 
 
-def _optional_body(asked: Asked) -> Json:
+def _optional_body(asked: SimRequest) -> Json:
     """Return the body, or an empty one if none was sent. SCM accepted a bare `""` until 2024."""
     if not asked.raw.strip():
         return {}

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from certline.simulator.api.ssl import details, enroll, name_check
-from certline.simulator.http.call import Asked
+from certline.simulator.http.call import SimRequest
 from certline.simulator.state import csr
 from certline.simulator.state import records as status
 from certline.simulator.state.records import Record
@@ -25,7 +25,7 @@ AUTO_RENEW_STATES = {"not scheduled": "Not scheduled", "scheduled": "Scheduled"}
 ORDERED = ("term", "certTypeId", "orgId", "commonName", "csr", "subjectAlternativeNames")
 
 
-def update(asked: Asked) -> Response:
+def update(asked: SimRequest) -> Response:
     """Change the record whose id is in the body, and return its details."""
     asked.need("sslManage")
     body = asked.body()
@@ -43,7 +43,7 @@ def update(asked: Asked) -> Response:
     return answer(details.as_json(asked, record))
 
 
-def _order(asked: Asked, record: Record, body: Json) -> Json:
+def _order(asked: SimRequest, record: Record, body: Json) -> Json:
     scm = asked.scm
     if record.status not in status.EDITABLE:
         raise Refusal(-1112, f"The order cannot be changed in state {record.status}.")

@@ -9,17 +9,17 @@ from sqlalchemy import delete
 from certline.models import Database, Outbox, Queue
 from certline.workers.app import declare
 from certline.workers.process.broker import HardenedBroker, connection_url
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from tests.faults.broker.stage import channel_to
 
 
 @contextmanager
 def working(
-    line: Line, url: str, *, threads: int = 1, quorum: bool = False
+    context: WorkerContext, url: str, *, threads: int = 1, quorum: bool = False
 ) -> Iterator[dramatiq.Worker]:
     """A worker for orders; what it has begun is finished at the end."""
     with closing(HardenedBroker(url=[connection_url(url)], quorum=quorum)) as broker:
-        declare(broker, line)
+        declare(broker, context)
         worker = dramatiq.Worker(
             broker, queues={Queue.ORDER.value}, worker_timeout=50, worker_threads=threads
         )

@@ -14,7 +14,7 @@ from certline.models import Account, OrderStatus
 from certline.producers.messaging.publisher import rabbit_wire
 from certline.producers.relay import Relay
 from certline.workers.process.broker import HardenedBroker, connection_url
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from tests.faults.broker.crew import only_the_order_is_to_be_sent, waiting, working
 from tests.faults.broker.stage import Kind, Stage, broker_of
 from tests.gate import Gate
@@ -63,7 +63,7 @@ def test_on_ours_a_long_call_is_delivered_again_and_made_once(hasty: str, bench:
         with bench.database.transaction() as db:
             db.get_one(Account, bench.account().id).url = gate.url
         patient = bench.line.settings.model_copy(update={"scm_read_seconds": 3 * LONG})
-        lines = [Line(bench.database, bench.line.vault, patient) for _ in range(2)]
+        lines = [WorkerContext(bench.database, bench.line.vault, patient) for _ in range(2)]
         gate.close(answers=True)
         command = bench.place()
         only_the_order_is_to_be_sent(bench.database)

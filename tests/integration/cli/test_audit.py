@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from certline.models import Event
+from certline.models import AuditEntry
 from certline.models.audit.log import record
 from tests.integration.cli.conftest import Typist
 
@@ -27,7 +27,7 @@ def log(typist: Typist) -> Typist:
     with typist.database.transaction() as db:
         for hours, (kind, subject, who) in enumerate(reversed(told)):
             at = now - timedelta(hours=hours, seconds=1)
-            db.add(Event(type=kind, subject=subject, who=who, at=at, why="why", data={"a": 1}))
+            db.add(AuditEntry(type=kind, subject=subject, who=who, at=at, why="why", data={"a": 1}))
             db.flush()
     return typist
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from certline.models import Certificate, Command, CommandStatus, CommandType, Event, Hook
+from certline.models import AuditEntry, Certificate, Command, CommandStatus, CommandType, Hook
 from certline.models.certificates.deploy_hook import run_hook
 from certline.models.commands.command import finish
 from tests.factories import a_certificate, an_account
@@ -55,7 +55,9 @@ def test_a_hook_is_added_listed_shown_and_removed_and_the_log_says_by_whom(typis
     assert "private keys" in typist.types("hook", "remove", "web")
     assert "There are no hooks" in typist.types("hook", "list")
     with typist.database.transaction() as db:
-        logged = db.scalars(select(Event).where(Event.subject == "web").order_by(Event.id)).all()
+        logged = db.scalars(
+            select(AuditEntry).where(AuditEntry.subject == "web").order_by(AuditEntry.id)
+        ).all()
     assert [event.type for event in logged] == ["hook.added", "hook.removed"]
     assert logged[0].data["command"] == "nginx -s reload"
 

@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from certline.models import Account, Event
+from certline.models import Account, AuditEntry
 from certline.models.settings import settings
 from certline.models.vault import Vault
 from tests.factories import an_account
@@ -65,7 +65,7 @@ def test_a_key_is_changed_and_the_old_one_may_go(
     with typist.database.transaction() as db:
         sealed = db.scalars(select(Account.secret_sealed)).one()
         assert Vault(NEW).open(sealed or b"") == b"hunter2"
-        (entry,) = db.scalars(select(Event).where(Event.type == "keys.rotated"))
+        (entry,) = db.scalars(select(AuditEntry).where(AuditEntry.type == "keys.rotated"))
         assert entry.data == {"rows": 1, "key": both.keys[0]}
 
 

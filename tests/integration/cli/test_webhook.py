@@ -11,7 +11,7 @@ from certline.producers.messaging.publisher import wire_of
 from certline.producers.relay import Relay
 from certline.workers.app import declare
 from certline.workers.process.broker import make_broker
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from tests.integration.cli.conftest import Typist
 from tests.told import some
 
@@ -31,7 +31,7 @@ def add(typist: Typist, *events: str) -> Any:
 def park_one(typist: Typist) -> str:
     """An event could not be delivered; the delivery's id."""
     broker = make_broker(settings())
-    declare(broker, Line(typist.database, typist.vault, settings()))
+    declare(broker, WorkerContext(typist.database, typist.vault, settings()))
     with typist.database.transaction() as db:
         emit_event(db, "order.held", some("order.held"), subject="01J", correlation_id=None)
     Relay(typist.database, wire_of(broker)).pump()

@@ -9,7 +9,7 @@ from alembic import command
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from certline.models import Database, Event
+from certline.models import AuditEntry, Database
 from certline.models.audit.chain import (
     BEGINNING,
     BadHeadError,
@@ -237,4 +237,4 @@ def downgrade_to(database: Database, revision: str) -> None:
 
 def log_plainly(database: Database) -> None:
     with database.transaction() as db:
-        db.add(Event(type="order.4", subject="01J", who="ida", data={}))
+        db.add(AuditEntry(type="order.4", subject="01J", who="ida", data={}))

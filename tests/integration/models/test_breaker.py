@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
-from certline.models import Breaker, Database, Event
+from certline.models import AuditEntry, Breaker, Database
 from certline.models.accounts.breaker import (
     MOST_FAILURES,
     PROBE_LEASE,
-    Standing,
+    BreakerState,
     end_probe,
     failed,
     open_breakers,
@@ -29,7 +29,7 @@ def fail(database: Database, times: int = 1, url: str = SCM) -> None:
             failed(db, url, WHY)
 
 
-def now(database: Database, url: str = SCM) -> Standing:
+def now(database: Database, url: str = SCM) -> BreakerState:
     with database.transaction() as db:
         return standing(db, url)
 
@@ -57,7 +57,11 @@ def probes(database: Database, threads: int = 8) -> int:
 
 def events(database: Database) -> list[str]:
     with database.transaction() as db:
-        return list(db.scalars(select(Event.type).where(Event.subject == SCM).order_by(Event.id)))
+        return list(
+            db.scalars(
+                select(AuditEntry.type).where(AuditEntry.subject == SCM).order_by(AuditEntry.id)
+            )
+        )
 
 
 def test_it_opens_after_so_many_failures_in_a_row_and_only_for_this_scm(

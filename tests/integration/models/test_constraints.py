@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from certline.models import Database, Event, Order, OrderKind, OrderStatus
+from certline.models import AuditEntry, Database, Order, OrderKind, OrderStatus
 from certline.models.audit.log import record
 from certline.models.states import OPEN
 from tests.factories import a_certificate, an_account, an_order
@@ -159,4 +159,4 @@ def test_what_happened_stays_as_it_was_written(database: Database, statement: st
     refuses(database, statement, "events are only ever added")
 
     with database.transaction() as db:
-        assert [event.data for event in db.scalars(select(Event))] == [{"scm_id": 7}]
+        assert [event.data for event in db.scalars(select(AuditEntry))] == [{"scm_id": 7}]

@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from certline.models import (
+    AuditEntry,
     Certificate,
     Command,
     CommandStatus,
     CommandType,
     Database,
-    Event,
     Line,
     Order,
     OrderKind,
@@ -195,7 +195,7 @@ def test_a_move_is_told_to_the_log_to_others_and_to_its_command(database: Databa
 
         move(db, order, OrderStatus.HELD, why="no licence is left")
 
-        logged = db.scalars(select(Event)).one()
+        logged = db.scalars(select(AuditEntry)).one()
         told = db.scalars(select(Outbox.body).where(Outbox.routing_key == "order.held")).one()
         assert (logged.type, logged.why) == ("order.held", "no licence is left")
         assert logged.data == {"before": "issued", "scm_id": order.scm_id}

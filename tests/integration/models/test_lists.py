@@ -9,7 +9,15 @@ import pytest
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from certline.models import Certificate, Command, Database, DeadLetter, Event, Narrowing, Order
+from certline.models import (
+    AuditEntry,
+    Certificate,
+    Command,
+    Database,
+    DeadLetter,
+    Narrowing,
+    Order,
+)
 from certline.models.database.base import Base
 from certline.models.listing import (
     SORTINGS,
@@ -93,18 +101,18 @@ ASKED: list[tuple[type[Base], dict[str, Any], str | None]] = [
     (Command, {"subject": "0" * 22 + "4711"}, None),
     (DeadLetter, {}, None),
     (DeadLetter, {"statuses": ["waiting"]}, None),
-    (Event, {}, None),
-    (Event, {"who": "amelie"}, None),
-    (Event, {"types": ["keys.rotated"]}, None),
-    (Event, {"types": ["order.stored"]}, None),
-    (Event, {"types": ["keys.rotated", "account.added"]}, None),
-    (Event, {"subject": "0" * 22 + "4711"}, None),
-    (Event, {"since": AGES_AGO, "until": AGES_AGO + timedelta(days=1)}, None),
+    (AuditEntry, {}, None),
+    (AuditEntry, {"who": "amelie"}, None),
+    (AuditEntry, {"types": ["keys.rotated"]}, None),
+    (AuditEntry, {"types": ["order.stored"]}, None),
+    (AuditEntry, {"types": ["keys.rotated", "account.added"]}, None),
+    (AuditEntry, {"subject": "0" * 22 + "4711"}, None),
+    (AuditEntry, {"since": AGES_AGO, "until": AGES_AGO + timedelta(days=1)}, None),
 ]
 
 
 def question(table: type[Base], narrowed: dict[str, Any]) -> Select[Any]:
-    if table is Event:
+    if table is AuditEntry:
         return events_listed(**narrowed)
     asked: Select[Any] = QUESTIONS[table](Narrowing(**narrowed))
     return asked

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from certline.models import CallKind, Database, Pace
+from certline.models import CallKind, Database, RateLimit
 from certline.models.accounts.rate_limit import NONE, Turn, held_off, hold_off, take
 from tests.factories import an_account
 
@@ -50,7 +50,9 @@ def pass_time(database: Database, seconds: float) -> None:
     with database.transaction() as db:
         past = timedelta(seconds=seconds)
         db.execute(
-            update(Pace).values(next_at=Pace.next_at - past, held_until=Pace.held_until - past)
+            update(RateLimit).values(
+                next_at=RateLimit.next_at - past, held_until=RateLimit.held_until - past
+            )
         )
 
 
@@ -83,7 +85,7 @@ def test_places_that_are_taken_ahead_are_one_interval_apart(
     with ThreadPoolExecutor(THREADS) as pool:
         turns = [turn for many in pool.map(places, range(THREADS)) for turn in many]
     with database.transaction() as db:
-        next_at = db.scalars(select(Pace.next_at)).one()
+        next_at = db.scalars(select(RateLimit.next_at)).one()
         after = db.scalars(select(func.clock_timestamp())).one()
 
     assert all(turn.taken for turn in turns)

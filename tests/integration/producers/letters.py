@@ -9,7 +9,7 @@ import pytest
 from dramatiq.common import xq_name
 from sqlalchemy import select
 
-from certline.models import Command, CommandType, Database, DeadLetter, Event, Queue
+from certline.models import AuditEntry, Command, CommandType, Database, DeadLetter, Queue
 from certline.models.commands.command import accept
 from certline.models.events.outbox import COMMANDS, INGRESS
 from certline.producers import ingress as ingress_module
@@ -75,7 +75,7 @@ def as_it_stands(database: Database, letter: DeadLetter) -> DeadLetter:
 def log_of(database: Database, letter: DeadLetter) -> list[tuple[str, str, str | None]]:
     """(type, who, why) of what happened to a letter."""
     with database.transaction() as db:
-        found = db.scalars(select(Event).where(Event.subject == letter.id))
+        found = db.scalars(select(AuditEntry).where(AuditEntry.subject == letter.id))
         return [(event.type, event.who, event.why) for event in found]
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 
 from certline.models import (
     Account,
+    AuditEntry,
     AutoRenewDecision,
     AutoRenewRun,
     Certificate,
@@ -16,7 +17,6 @@ from certline.models import (
     CommandStatus,
     CommandType,
     Database,
-    Event,
     Outbox,
 )
 from certline.models.commands.command import finish
@@ -100,7 +100,7 @@ def test_a_run_that_dies_half_way_is_gone_on_with(
 
     assert sorted(map(str, asked(database))) == sorted(ids)
     with database.transaction() as db:
-        told = select(func.count()).where(Event.type == "auto_renew.completed")
+        told = select(func.count()).where(AuditEntry.type == "auto_renew.completed")
         assert db.scalar(told) == 1
 
 

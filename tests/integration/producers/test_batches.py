@@ -22,7 +22,7 @@ from certline.models.certificates.backoff import backoff_of, renewal_failed
 from certline.models.renewals.batch import State, counts_of, members_of
 from certline.producers.renewals import batches
 from certline.producers.renewals.batches import (
-    Verdict,
+    BatchVerdict,
     cancel,
     pause,
     release_due,
@@ -40,7 +40,9 @@ def a_batch(database: Database, count: int = 3, pace: int | None = None) -> str:
     with database.transaction() as db:
         account = an_account(db)
         verdicts = [
-            Verdict(a_certificate(db, an_order(db, account, status=OrderStatus.STORED)), [], [])
+            BatchVerdict(
+                a_certificate(db, an_order(db, account, status=OrderStatus.STORED)), [], []
+            )
             for _ in range(count)
         ]
     return request_batch(
@@ -260,7 +262,7 @@ def test_what_is_gone_when_its_turn_comes_is_refused_and_takes_nobodys_turn(
 
 def test_a_batch_of_which_nothing_can_be_renewed_is_over_at_once(database: Database) -> None:
     with database.transaction() as db:
-        refused = Verdict(a_certificate(db), ["it is revoked"], [])
+        refused = BatchVerdict(a_certificate(db), ["it is revoked"], [])
 
     batch = request_batch(
         database, [refused], selection="a test", pace=9, reuse_key=False, requested_by="ida"
@@ -279,7 +281,7 @@ def test_a_batch_is_a_persons_renewal_so_what_failed_before_counts_no_more(
 
     request_batch(
         database,
-        [Verdict(certificate, [], [])],
+        [BatchVerdict(certificate, [], [])],
         selection="a test",
         pace=None,
         reuse_key=False,

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from certline.models import (
     AccountStatus,
+    AuditEntry,
     Base,
     Command,
     CommandType,
     Database,
-    Event,
     Outbox,
     Schedule,
     ScheduleRun,
@@ -160,7 +160,7 @@ def test_a_run_by_hand_is_logged_under_who_asked(database: Database) -> None:
     counts = run_now(database, "sync", SETTLE, requested_by="ida")
 
     with database.transaction() as db:
-        [event] = db.scalars(select(Event))
+        [event] = db.scalars(select(AuditEntry))
         assert counts == {"syncs": 1}
         assert (event.type, event.who, event.data) == ("schedule.sync", "ida", {"counts": counts})
 
@@ -212,7 +212,7 @@ def test_a_sweep_that_found_nothing_leaves_no_row(database: Database) -> None:
 
     assert tick(database, SETTLE) == ["sweep"]
 
-    assert count(database, Event) == 0
+    assert count(database, AuditEntry) == 0
 
 
 def test_a_producer_goes_on_when_postgres_comes_back(

@@ -19,7 +19,7 @@ from certline.producers.messaging.dead_work import keep_dead
 from certline.producers.messaging.delivery import Delivery
 from certline.workers.app import declare
 from certline.workers.process.broker import make_broker
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from tests.factories import an_account
 from tests.integration.producers.senders import (
     ORDER,
@@ -44,7 +44,7 @@ def worker(database: Database, vhost: str, sender: Sender) -> Iterator[None]:
     assert sender  # first: it empties the queues
     settings = Settings(database_url=SecretStr(database.url), rabbitmq_url=SecretStr(vhost))
     broker = make_broker(settings)
-    declare(broker, Line(database, VAULT, settings))
+    declare(broker, WorkerContext(database, VAULT, settings))
     worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=2)
     worker.start()
     yield

@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from certline.models import (
+    AuditEntry,
     AutoRenewDecision,
     AutoRenewRun,
     Certificate,
     CertificateStatus,
     Command,
     CommandType,
-    Event,
     Order,
     OrderKind,
     Schedule,
@@ -127,7 +127,9 @@ def the_audit_adds_up(database: MovedDatabase, stored: list[int]) -> None:
         runs = db.scalars(select(AutoRenewRun).order_by(AutoRenewRun.started_at)).all()
         counts = counts_of(db, [run.id for run in runs])
         told = db.scalar(
-            select(func.count()).select_from(Event).where(Event.type == "auto_renew.completed")
+            select(func.count())
+            .select_from(AuditEntry)
+            .where(AuditEntry.type == "auto_renew.completed")
         )
         decided = db.scalar(select(func.count()).select_from(AutoRenewDecision))
     assert [run.started_at.date() for run in runs] == [
@@ -145,7 +147,9 @@ def nobody_heard_of_an_end_that_was_near(database: MovedDatabase) -> None:
         days = select(Certificate.expiring_told, func.count()).group_by(Certificate.expiring_told)
         counts = {row[0]: row[1] for row in db.execute(days)}
         told = db.scalar(
-            select(func.count()).select_from(Event).where(Event.type == "certificate.expiring")
+            select(func.count())
+            .select_from(AuditEntry)
+            .where(AuditEntry.type == "certificate.expiring")
         )
     assert set(counts) == {None, 30}
     assert told == counts[30] > 10 * CERTIFICATES

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import LargeBinary, func, select, text
 
-from certline.models import Account, Certificate, Command, CommandType, Database, Event
+from certline.models import Account, AuditEntry, Certificate, Command, CommandType, Database
 from certline.models.commands.command import accept
 from certline.models.commands.payloads import PAYLOADS
 from certline.models.database.base import Base
@@ -89,7 +89,7 @@ def test_what_was_rotated_is_in_the_log_without_any_secret(database: Database, b
     rotate(database, both)
 
     with database.transaction() as db:
-        rows = db.scalars(select(Event).where(Event.type == "keys.rotated")).all()
+        rows = db.scalars(select(AuditEntry).where(AuditEntry.type == "keys.rotated")).all()
         assert {row.subject: row.data["rows"] for row in rows} == {
             str(each): 2 for each in places()
         }

@@ -18,7 +18,7 @@ from certline.producers.relay import Relay
 from certline.producers.requests.webhooks import Added, add_webhook
 from certline.workers.app import declare
 from certline.workers.process.broker import make_broker
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import run
 from certline.workers.steps.webhook import STEP
 from tests.told import some
@@ -30,7 +30,7 @@ class Post:
     def __init__(self, database: Database) -> None:
         self.database = database
         settings = Settings(database_url=SecretStr(database.url))
-        self.line = Line(database, Vault(Fernet.generate_key().decode()), settings)
+        self.line = WorkerContext(database, Vault(Fernet.generate_key().decode()), settings)
         broker = make_broker(settings)
         declare(broker, self.line)
         self.relay = Relay(database, wire_of(broker))

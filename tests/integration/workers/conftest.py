@@ -19,7 +19,7 @@ from certline.models.vault import Vault
 from certline.producers.requests.orders import request_order, request_sync
 from certline.simulator.server import Simulator
 from certline.workers.app import STEPS
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import run
 
 STEP_OF = {step.type: step for step in STEPS}
@@ -43,7 +43,7 @@ class Bench:
         self.database = database
         self.simulator = simulator
         self.secret_key = Fernet.generate_key().decode()
-        self.line = Line(database, Vault(self.secret_key), settings)
+        self.line = WorkerContext(database, Vault(self.secret_key), settings)
         with database.transaction() as db:
             db.add(
                 Account(

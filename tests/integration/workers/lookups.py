@@ -6,7 +6,7 @@ from typing import Any
 import requests
 from sqlalchemy import select, update
 
-from certline.models import Command, CommandStatus, CommandType, Event, Order, OrderStatus
+from certline.models import AuditEntry, Command, CommandStatus, CommandType, Order, OrderStatus
 from certline.models.audit.log import history
 from tests.integration.workers.conftest import Bench
 
@@ -53,7 +53,7 @@ def reconciled(bench: Bench, command: Command) -> Order:
     return bench.order(command)
 
 
-def evidence(bench: Bench, command: Command) -> list[Event]:
+def evidence(bench: Bench, command: Command) -> list[AuditEntry]:
     """What the log says of the looks."""
     with bench.database.transaction() as db:
         events = history(db, bench.order(command).id)

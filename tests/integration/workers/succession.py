@@ -7,7 +7,7 @@ import requests
 from sqlalchemy import select, update
 
 from certline.models import Certificate, Command, CommandStatus, CommandType, Order, OrderStatus
-from certline.models.audit.log import Event, history
+from certline.models.audit.log import AuditEntry, history
 from certline.models.certificates.certificate import certificates
 from certline.models.commands.command import accept
 from certline.models.commands.payloads import ReissueCommand, RenewCommand, RevokeCommand
@@ -117,7 +117,7 @@ def all_certificates(bench: Bench) -> list[Certificate]:
         return certificates(db)
 
 
-def events_of(bench: Bench, subject: str) -> list[Event]:
+def events_of(bench: Bench, subject: str) -> list[AuditEntry]:
     """The log of an order or a certificate."""
     with bench.database.transaction() as db:
         return history(db, subject)

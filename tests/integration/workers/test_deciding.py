@@ -2,7 +2,7 @@
 
 import pytest
 
-from certline.models import Command, CommandStatus, Event, OrderStatus
+from certline.models import AuditEntry, Command, CommandStatus, OrderStatus
 from certline.models.audit.log import history
 from certline.models.orders.reconciliation import MOST_LOOKS
 from certline.models.validation import BadCommandError
@@ -95,7 +95,7 @@ def finish(bench: Bench) -> None:
         bench.run_due()
 
 
-def decisions(bench: Bench, command: Command) -> list[Event]:
+def decisions(bench: Bench, command: Command) -> list[AuditEntry]:
     """What the log says of decisions."""
     with bench.database.transaction() as db:
         events = history(db, bench.order(command).id)

@@ -17,11 +17,11 @@ from certline.models import (
     Database,
     Order,
     OrderStatus,
-    Pace,
+    RateLimit,
 )
 from certline.producers.requests.orders import lift_suspension
 from certline.simulator.server import Simulator
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import AccountSuspendedError, TryLater
 from certline.workers.runtime.step import run
 from certline.workers.scm import LoginRefused, NotAsked, TooSoon
@@ -37,14 +37,14 @@ from tests.integration.workers.trouble import (
 
 
 @pytest.fixture
-def second(bench: Bench) -> Iterator[Line]:
+def second(bench: Bench) -> Iterator[WorkerContext]:
     """Another process's line, on the same rows."""
     database = Database(bench.database.url, pool_size=2)
-    yield Line(database, bench.line.vault, bench.line.settings)
+    yield WorkerContext(database, bench.line.vault, bench.line.settings)
     database.close()
 
 
-def test_a_429_holds_everybody_back_until_scm_said(bench: Bench, second: Line) -> None:
+def test_a_429_holds_everybody_back_until_scm_said(bench: Bench, second: WorkerContext) -> None:
     polled = [poll_of(bench, pending(bench, f"p{n}.nordhafen.example")) for n in range(2)]
     waiting = bench.place(common_name="order.nordhafen.example")
     bench.make_due()
@@ -72,9 +72,9 @@ def test_a_429_holds_everybody_back_until_scm_said(bench: Bench, second: Line) -
 def test_waiting_for_a_turn_costs_no_attempt_and_says_when(bench: Bench) -> None:
     command = bench.place()
     with bench.database.transaction() as db:
-        db.add(Pace(account_id=1, kind=CallKind.ORDER))
+        db.add(RateLimit(account_id=1, kind=CallKind.ORDER))
         db.flush()
-        db.execute(update(Pace).values(next_at=Pace.next_at + timedelta(seconds=500)))
+        db.execute(update(RateLimit).values(next_at=RateLimit.next_at + timedelta(seconds=500)))
 
     later = bench.run(command.id)
 
@@ -89,9 +89,9 @@ def test_waiting_for_a_turn_costs_no_attempt_and_says_when(bench: Bench) -> None
 def test_a_short_wait_is_waited_out_in_the_thread(bench: Bench) -> None:
     command = bench.place()
     with bench.database.transaction() as db:
-        db.add(Pace(account_id=1, kind=CallKind.ORDER))
+        db.add(RateLimit(account_id=1, kind=CallKind.ORDER))
         db.flush()
-        db.execute(update(Pace).values(next_at=Pace.next_at + timedelta(seconds=0.5)))
+        db.execute(update(RateLimit).values(next_at=RateLimit.next_at + timedelta(seconds=0.5)))
 
     bench.run(command.id)
 
@@ -100,7 +100,7 @@ def test_a_short_wait_is_waited_out_in_the_thread(bench: Bench) -> None:
 
 def test_where_postgres_does_not_answer_scm_is_not_asked(bench: Bench) -> None:
     nowhere = Database("postgresql://127.0.0.1:1/none")
-    lost = Line(nowhere, bench.line.vault, bench.line.settings)
+    lost = WorkerContext(nowhere, bench.line.vault, bench.line.settings)
     calls = all_calls(bench)
 
     with pytest.raises(TooSoon, match="database"):
@@ -114,7 +114,7 @@ def test_where_postgres_does_not_answer_scm_is_not_asked(bench: Bench) -> None:
 
 
 def test_an_answer_is_kept_where_postgres_goes_away_before_it_can_be_noted(bench: Bench) -> None:
-    lost = Line(bench.database, bench.line.vault, bench.line.settings)
+    lost = WorkerContext(bench.database, bench.line.vault, bench.line.settings)
     pacing = lost._door(bench.account()).pacing
     pacing._database = Database("postgresql://127.0.0.1:1/none")
 
@@ -131,7 +131,7 @@ def test_a_wrong_password_costs_one_call_a_thread_at_most(bench: Bench, threads:
     calls = all_calls(bench)
     together = threading.Barrier(threads)
     database = Database(bench.database.url, pool_size=threads)
-    line = Line(database, bench.line.vault, bench.line.settings)
+    line = WorkerContext(database, bench.line.vault, bench.line.settings)
 
     def work(number: int) -> None:
         together.wait(30)
@@ -165,7 +165,7 @@ def test_whoever_reads_on_stops_where_another_process_has_met_the_refusal(bench:
         account = db.scalars(select(Account)).one()
         account.status, account.status_reason = AccountStatus.SUSPENDED, "HTTP 401"
     calls = all_calls(bench)
-    other = Line(bench.database, bench.line.vault, bench.line.settings)
+    other = WorkerContext(bench.database, bench.line.vault, bench.line.settings)
 
     with pytest.raises(NotAsked, match="HTTP 401"):
         other.scm(account).domains()
@@ -219,7 +219,7 @@ def test_a_poll_gets_through_while_others_read_as_fast_as_they_may(
     bench.make_due()
     account = bench.account()
     bulk_database = Database(database.url, pool_size=4)
-    bulk = Line(bulk_database, bench.line.vault, bench.line.settings)
+    bulk = WorkerContext(bulk_database, bench.line.vault, bench.line.settings)
     stop, reading = threading.Event(), threading.Event()
 
     def read_on(_: int) -> None:

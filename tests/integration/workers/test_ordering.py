@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from certline.models import (
     AccountStatus,
+    AuditEntry,
     Command,
     CommandStatus,
-    Event,
     OrderStatus,
     PrivateKey,
 )
@@ -232,7 +232,9 @@ def test_every_move_of_an_order_is_a_row_and_none_has_a_secret(bench: Bench) -> 
         bench.run_due()
 
     with bench.database.transaction() as db:
-        events = list(db.scalars(select(Event).where(Event.subject == bench.order(command).id)))
+        events = list(
+            db.scalars(select(AuditEntry).where(AuditEntry.subject == bench.order(command).id))
+        )
 
     assert [event.type for event in events] == [
         "order.placed",

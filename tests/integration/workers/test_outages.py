@@ -10,12 +10,12 @@ from sqlalchemy import select
 from certline.models import (
     Account,
     AccountStatus,
+    AuditEntry,
     CallKind,
     Command,
     CommandStatus,
     CommandType,
     Database,
-    Event,
     Order,
     OrderKind,
     OrderStatus,
@@ -24,7 +24,7 @@ from certline.models.accounts.breaker import MOST_FAILURES, open_breakers
 from certline.models.commands.payloads import SyncCommand
 from certline.models.metrics import figures
 from certline.producers.requests.orders import request_sync
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import TryLater
 from certline.workers.scm import TooSoon
 from tests.integration.workers.conftest import Bench
@@ -101,7 +101,9 @@ def test_an_hour_of_maintenance_costs_nothing_but_time(bench: Bench) -> None:
     names += [certificate.common_name for certificate in old]
     assert sorted(record["commonName"] for record in bench.orders_at_scm()) == sorted(names)
     with bench.database.transaction() as db:
-        told = list(db.scalars(select(Event.type).where(Event.type.startswith("breaker"))))
+        told = list(
+            db.scalars(select(AuditEntry.type).where(AuditEntry.type.startswith("breaker")))
+        )
     assert told == ["breaker.opened", "breaker.closed"]
 
 
@@ -142,7 +144,7 @@ def test_half_open_eight_threads_make_one_probe(bench: Bench) -> None:
     bench.fault("GET", "organization", "delay", delay_ms=1000, times=None)
     reads = bench.calls(ORGANIZATIONS)
     database = Database(bench.database.url, pool_size=8)
-    line = Line(database, bench.line.vault, bench.line.settings)
+    line = WorkerContext(database, bench.line.vault, bench.line.settings)
     account = bench.account()
     together = threading.Barrier(8)
 

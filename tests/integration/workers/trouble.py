@@ -6,7 +6,15 @@ from datetime import timedelta
 import requests
 from sqlalchemy import select, update
 
-from certline.models import Breaker, Command, CommandType, Database, Order, OrderStatus, Pace
+from certline.models import (
+    Breaker,
+    Command,
+    CommandType,
+    Database,
+    Order,
+    OrderStatus,
+    RateLimit,
+)
 from certline.models.accounts.breaker import MOST_FAILURES, failed, open_breakers
 from tests.integration.workers.conftest import Bench
 
@@ -32,7 +40,7 @@ def pass_time(database: Database, seconds: float) -> None:
     with database.transaction() as db:
         db.execute(update(Command).values(not_before=Command.not_before - past))
         db.execute(update(Order).values(sent_at=Order.sent_at - past))
-        db.execute(update(Pace).values(held_until=Pace.held_until - past))
+        db.execute(update(RateLimit).values(held_until=RateLimit.held_until - past))
         db.execute(
             update(Breaker).values(
                 open_until=Breaker.open_until - past, probing_until=Breaker.probing_until - past

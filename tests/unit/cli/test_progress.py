@@ -5,7 +5,7 @@ from typing import Any
 
 from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.ui.import_progress import import_ending, import_progress
-from certline.cli.waiting.state import View, judge
+from certline.cli.waiting.state import WaitView, judge
 from certline.models import Command, CommandStatus, CommandType
 from certline.models.imports.progress import completed, empty_result
 
@@ -75,7 +75,7 @@ def test_the_end_of_an_import_says_what_has_come_of_it() -> None:
 
 
 def test_an_import_that_holds_something_waits_for_a_licence() -> None:
-    held = judge(View(ended(stored=100, held=900, failed=1), None, None))
+    held = judge(WaitView(ended(stored=100, held=900, failed=1), None, None))
 
     assert held is not None
     assert held.code == WAITS
@@ -84,7 +84,7 @@ def test_an_import_that_holds_something_waits_for_a_licence() -> None:
 
 
 def test_an_import_that_could_not_take_something_in_has_failed_and_says_where_to_look() -> None:
-    failed = judge(View(ended(stored=9, failed=1), None, None))
+    failed = judge(WaitView(ended(stored=9, failed=1), None, None))
 
     assert failed is not None
     assert failed.code == FAILED
@@ -92,7 +92,7 @@ def test_an_import_that_could_not_take_something_in_has_failed_and_says_where_to
 
 
 def test_an_import_that_went_well_is_done() -> None:
-    done = judge(View(ended(stored=9), None, None))
+    done = judge(WaitView(ended(stored=9), None, None))
 
     assert done is not None
     assert (done.code, done.text) == (DONE, "done: 9 stored")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from certline.cli.waiting.state import Ending, View, describe, judge
+from certline.cli.waiting.state import WaitResult, WaitView, describe, judge
 from certline.models import (
     Account,
     AccountStatus,
@@ -24,7 +24,7 @@ def view(
     *,
     error: str | None = None,
     **of: Any,
-) -> View:
+) -> WaitView:
     """A command about an order in some state."""
     account = Account(name="hafen", status=of.pop("account", AccountStatus.ACTIVE))
     account.status_reason = "wrong password"
@@ -32,7 +32,7 @@ def view(
     command = Command(id="c1", type=kind, status=status, error=error, payload={})
     command.not_before = datetime.now(UTC) + timedelta(seconds=of.pop("due_in", 0))
     row = None if order is None else Order(id="O1", status=order, polls=of.pop("polls", 0), **of)
-    return View(command, row, account)
+    return WaitView(command, row, account)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_command_that_has_ended_ends_the_wait(status: CommandStatus, code: int
 def test_a_held_order_says_how_to_make_room() -> None:
     ending = judge(view(CommandStatus.HELD, OrderStatus.HELD))
 
-    assert ending == Ending(
+    assert ending == WaitResult(
         3, "held: no licence is left; to raise the capacity: certline license set N"
     )
 

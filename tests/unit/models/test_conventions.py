@@ -13,7 +13,7 @@ from certline.models.settings import Settings
 from certline.models.vault import Vault
 from certline.workers.app import STEPS, declare
 from certline.workers.process.middleware import middleware
-from certline.workers.runtime.context import Line
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import RefusedMessageError
 from certline.workers.runtime.step import Step
 
@@ -23,7 +23,7 @@ steps = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.type.value)
 def actors() -> dict[str, dramatiq.Actor[..., object]]:
     """The actors, as a worker process declares them."""
     broker = StubBroker(middleware=middleware())
-    line = Line(
+    line = WorkerContext(
         Database("postgresql://nowhere.invalid"), Vault("A" * 43 + "="), Settings(database_url=None)
     )
     declare(broker, line)

@@ -8,7 +8,7 @@ import pytest
 
 from certline.models.commands.envelope import (
     LARGEST,
-    Asked,
+    IncomingCommand,
     id_in,
     in_brief,
     read_body,
@@ -38,7 +38,7 @@ def an_event(**attributes: Any) -> dict[str, Any]:
     return {name: value for name, value in (usual | attributes).items() if value is not None}
 
 
-def read(body: bytes) -> Asked:
+def read(body: bytes) -> IncomingCommand:
     """A message, read as the ingress does."""
     return read_command(read_body(body))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from certline.workers.scm import Garbled, Login
 from certline.workers.scm.api.pagination import PAGE, Pages, Walk
-from certline.workers.scm.transport.caller import Call
+from certline.workers.scm.transport.caller import ScmCall
 from tests.unit.scm.conftest import Connect
 from tests.unit.scm.odd_server import OddServer, Seen, ok
 
@@ -78,7 +78,7 @@ class Shelf(Pages):
         self.asked = 0
         self._between = between
 
-    def _list(self, call: Call, _: object) -> list[int]:  # type: ignore[override]
+    def _list(self, call: ScmCall, _: object) -> list[int]:  # type: ignore[override]
         position = int(call.params["position"])
         page = self.rows[position : position + int(call.params["size"])]
         self.asked += 1
@@ -87,7 +87,7 @@ class Shelf(Pages):
 
     def all(self) -> list[int]:
         """The list, as the client reads it."""
-        return self._pages(Call("shelf", "GET", "/"), lambda raw: int(str(raw)), lambda row: row)
+        return self._pages(ScmCall("shelf", "GET", "/"), lambda raw: int(str(raw)), lambda row: row)
 
 
 def test_a_row_that_slipped_past_is_found() -> None:

@@ -3,12 +3,12 @@
 from datetime import date
 
 from certline.workers.scm import (
-    CustomField,
-    Delegation,
-    Department,
-    Organization,
-    Profile,
-    Validation,
+    ScmCustomField,
+    ScmDelegation,
+    ScmDepartment,
+    ScmOrganization,
+    ScmProfile,
+    ScmValidation,
 )
 from certline.workers.scm.api import parser
 from tests.unit.scm.conftest import Connect
@@ -28,8 +28,8 @@ def test_departments_may_be_missing(connect: Connect) -> None:
         found = connect(server).organizations()
 
     assert found == [
-        Organization(9101, "Uni", (Department(9102, "IT"),)),
-        Organization(9201, "Clinic", ()),
+        ScmOrganization(9101, "Uni", (ScmDepartment(9102, "IT"),)),
+        ScmOrganization(9201, "Clinic", ()),
     ]
 
 
@@ -39,12 +39,14 @@ def test_profiles_of_an_organisation(connect: Connect) -> None:
         found = connect(server).profiles(9101)
 
         assert server.seen[0].line == "GET /api/ssl/v1/types?organizationId=9101 HTTP/1.1"
-    assert found == [Profile(1, "OV", "", (90, 199), {"RSA": ("2048",), "EC": ()})]
+    assert found == [ScmProfile(1, "OV", "", (90, 199), {"RSA": ("2048",), "EC": ()})]
 
 
 def test_custom_fields(connect: Connect) -> None:
     with OddServer([ok([{"id": 611, "name": "CostCentre", "mandatory": True}])]) as server:
-        assert connect(server).custom_fields() == [CustomField(611, "CostCentre", mandatory=True)]
+        assert connect(server).custom_fields() == [
+            ScmCustomField(611, "CostCentre", mandatory=True)
+        ]
 
 
 def test_a_domain_with_its_validation(connect: Connect) -> None:
@@ -59,7 +61,7 @@ def test_a_domain_with_its_validation(connect: Connect) -> None:
         found = connect(server).domain(40211)
 
     assert found.dcv_expiration == date(2026, 9, 16)
-    assert found.delegations == (Delegation(9101, ("SSL",), (), "ACTIVE"),)
+    assert found.delegations == (ScmDelegation(9101, ("SSL",), (), "ACTIVE"),)
     assert found.state == ""
 
 
@@ -79,7 +81,7 @@ def test_an_organisation_says_whether_it_may_order(connect: Connect) -> None:
     assert found.cert_types == ("SSL", "SMIME")
     assert found.ssl_api_enabled is False
     assert found.contact_emails == ("a@x.example", "b@x.example")
-    assert found.departments == (Department(9102, "IT"),)
+    assert found.departments == (ScmDepartment(9102, "IT"),)
     assert parser.organization_details({"id": 1}).ssl_api_enabled is None
 
 
@@ -93,6 +95,6 @@ def test_a_validation_of_a_domain() -> None:
         "expirationDate": "2026-09-16",
     }
 
-    assert parser.validation(row) == Validation(
+    assert parser.validation(row) == ScmValidation(
         "a.example", "EXPIRED", "CNAME", "NOT_INITIATED", "", date(2026, 9, 16)
     )

@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from certline.simulator.app import build
 from certline.simulator.server import running
-from certline.simulator.settings import Settings
+from certline.simulator.settings import SimSettings
 from tests.unit.simulator.customer import LOGIN, SHOP, TIMEOUT, Customer, refused
 
 
@@ -115,7 +115,7 @@ def test_the_door_says_that_the_simulator_is_well(scm: Customer) -> None:
 )
 def test_the_door_opens_to_this_machine_only(host: str, code: int) -> None:
     # A caller from elsewhere cannot be had on one machine, so the application is asked directly.
-    app, _ = build(Settings())
+    app, _ = build(SimSettings())
     sent: list[Message] = []
 
     async def receive() -> Message:

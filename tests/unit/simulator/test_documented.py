@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from certline.simulator.settings import Settings
+from certline.simulator.settings import SimSettings
 from certline.simulator.state.accounts import ACCOUNTS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def switches() -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(("name", "value"), Settings().as_json().items())
+@pytest.mark.parametrize(("name", "value"), SimSettings().as_json().items())
 def test_every_switch_is_documented_with_its_default(name: str, value: object) -> None:
     wanted = value if isinstance(value, str) else json.dumps(value)
 

@@ -11,7 +11,7 @@ import pytest
 
 from certline.simulator.app import build
 from certline.simulator.server import running
-from certline.simulator.settings import Settings
+from certline.simulator.settings import SimSettings
 from certline.simulator.state import records as status
 from certline.simulator.state.scm import Scm
 from tests.unit.simulator.customer import Customer
@@ -36,7 +36,7 @@ def rows(fleet: Customer) -> list[dict[str, Any]]:
 
 
 def seeded(count: int, seed: int) -> Scm:
-    return build(Settings(), count, seed=seed)[1]
+    return build(SimSettings(), count, seed=seed)[1]
 
 
 def told(scm: Scm) -> list[tuple[Any, ...]]:

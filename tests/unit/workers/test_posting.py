@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from certline.workers.webhooks import receiver as posting
-from certline.workers.webhooks.receiver import Answer, NotPostedError, post
+from certline.workers.webhooks.receiver import NotPostedError, ReceiverResponse, post
 from certline.workers.webhooks.targets import BadTargetError
 from tests.unit.keys.authority import Authority
 from tests.unit.scm.odd_server import RESET, SILENCE, Drip, OddServer, http
@@ -17,7 +17,7 @@ from tests.unit.scm.odd_server import RESET, SILENCE, Drip, OddServer, http
 TAKEN = http("204 No Content")
 
 
-def at(url: str, *, allow_private: bool = True) -> Answer:
+def at(url: str, *, allow_private: bool = True) -> ReceiverResponse:
     """Post something there."""
     return post(url, {"webhook-id": "01"}, b"{}", allow_private=allow_private)
 
@@ -39,7 +39,7 @@ def addresses(monkeypatch: pytest.MonkeyPatch, *found: str) -> list[str]:
 
 def test_the_receiver_gets_the_body_with_its_headers_and_the_path() -> None:
     with OddServer([TAKEN]) as server:
-        assert at(f"{server.url}/a?b=c") == Answer(204)
+        assert at(f"{server.url}/a?b=c") == ReceiverResponse(204)
 
     [seen] = server.seen
     assert (seen.target, seen.body) == ("POST /a?b=c", b"{}")
@@ -64,13 +64,13 @@ def test_a_redirect_is_an_answer_and_is_not_followed(status: str) -> None:
 def test_a_pause_that_is_asked_for_is_bounded(value: str, seconds: int) -> None:
     head = f"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nRetry-After: {value}\r\n\r\n"
     with OddServer([head.encode()]) as server:
-        assert at(server.url) == Answer(503, seconds)
+        assert at(server.url) == ReceiverResponse(503, seconds)
 
 
 def test_of_an_answer_only_the_status_is_read() -> None:
     endless = http("200 OK", b"a" * 1000, length=10**12)
     with OddServer([endless]) as server:
-        assert at(server.url) == Answer(200)
+        assert at(server.url) == ReceiverResponse(200)
 
 
 @pytest.mark.parametrize(

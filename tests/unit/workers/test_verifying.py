@@ -13,14 +13,14 @@ from certline.workers.account_check import (
 )
 from certline.workers.scm import (
     AdminRecord,
-    Organization,
     OrganizationDetails,
     Password,
     PasswordState,
+    ScmOrganization,
 )
 
 TODAY = date(2026, 3, 2)
-SEEN = [Organization(1, "Nordhafen AG")]
+SEEN = [ScmOrganization(1, "Nordhafen AG")]
 
 
 @pytest.mark.parametrize(

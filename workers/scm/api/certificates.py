@@ -9,7 +9,7 @@ from certline.workers.scm.api.pagination import PAGE, Pages
 from certline.workers.scm.errors import Garbled, NotReady, ScmError
 from certline.workers.scm.inputs import AutoRenew, CertificateFilter
 from certline.workers.scm.transport import json_reader
-from certline.workers.scm.transport.caller import Call
+from certline.workers.scm.transport.caller import ScmCall
 
 ALL = CertificateFilter()
 
@@ -22,14 +22,14 @@ class Certificates(Pages):
 
     def certificates(self, wanted: CertificateFilter = ALL) -> list[CertificateRow]:
         """Return all certificates that match the filter and are visible to this account, over all pages."""
-        call = Call("certificates", "GET", "/ssl/v1", parameters(wanted))
+        call = ScmCall("certificates", "GET", "/ssl/v1", parameters(wanted))
         return self._pages(call, parser.certificate_row, lambda row: row.ssl_id)
 
     def certificate_page(
         self, wanted: CertificateFilter = ALL, position: int = 0
     ) -> CertificatePage:
         """Return one page of that list, starting at row offset `position`; `Walk` computes the next offset."""
-        call = Call("certificates", "GET", "/ssl/v1", parameters(wanted))
+        call = ScmCall("certificates", "GET", "/ssl/v1", parameters(wanted))
         rows, headers = self._one_with_headers(
             call.with_params(size=PAGE, position=position),
             lambda raw: json_reader.rows(raw, parser.certificate_row),
@@ -41,13 +41,13 @@ class Certificates(Pages):
 
         Uses HEAD, or a page of one row at hosts that don't support HEAD.
         """
-        call = Call("count_certificates", "HEAD", "/ssl/v1", parameters(wanted))
+        call = ScmCall("count_certificates", "HEAD", "/ssl/v1", parameters(wanted))
         try:
             answer = self._call(call)
         except ScmError as error:
             if error.status not in {404, 405, 501}:
                 raise
-            short = Call("count_certificates", "GET", "/ssl/v1", parameters(wanted))
+            short = ScmCall("count_certificates", "GET", "/ssl/v1", parameters(wanted))
             answer = self._call(short.with_params(size=1, position=0))
         total = total_in(answer.headers)
         if total is None:
@@ -56,7 +56,7 @@ class Certificates(Pages):
 
     def details(self, ssl_id: int) -> Details:
         """Return a certificate's record. Raises NotFound."""
-        return self._details_of(ssl_id, Call("details", "GET", f"/ssl/v1/{ssl_id:d}"))
+        return self._details_of(ssl_id, ScmCall("details", "GET", f"/ssl/v1/{ssl_id:d}"))
 
     def update(
         self,
@@ -76,7 +76,7 @@ class Certificates(Pages):
             state = "Scheduled" if auto_renew.scheduled else "Not scheduled"
             days = {} if auto_renew.days is None else {"daysBeforeExpiration": auto_renew.days}
             body["autoRenewDetails"] = {"state": state, **days}
-        return self._details_of(ssl_id, Call("update", "PUT", "/ssl/v1", body=body))
+        return self._details_of(ssl_id, ScmCall("update", "PUT", "/ssl/v1", body=body))
 
     def collect(self, ssl_id: int) -> bytes:
         """Return the certificate with its chain, in PEM or DER and in no reliable order.
@@ -84,7 +84,7 @@ class Certificates(Pages):
         Raises NotReady if the certificate isn't collectable yet.
         """
         path = f"/ssl/v1/collect/{ssl_id:d}"
-        body = self._call(Call("collect", "GET", path, {"format": "x509"})).body or b""
+        body = self._call(ScmCall("collect", "GET", path, {"format": "x509"})).body or b""
         if not body.strip():
             raise NotReady("collect", "an empty answer", status=200)
         # PEM, or DER (0x30: an ASN.1 sequence). SCM has been seen to send PKCS#7 for this format too.
@@ -92,7 +92,7 @@ class Certificates(Pages):
             raise Garbled("collect", "neither PEM nor DER", status=200)
         return body
 
-    def _details_of(self, ssl_id: int, call: Call) -> Details:
+    def _details_of(self, ssl_id: int, call: ScmCall) -> Details:
         found = self._one(call, parser.details)
         # The record of another certificate must never be taken for this one's.
         if found.ssl_id != ssl_id:

@@ -7,7 +7,7 @@ from certline.workers.scm.answers import Enrolled
 from certline.workers.scm.api import parser
 from certline.workers.scm.errors import Garbled
 from certline.workers.scm.inputs import Enrolment, RevocationReason
-from certline.workers.scm.transport.caller import Call, Caller
+from certline.workers.scm.transport.caller import Caller, ScmCall
 
 # No limit for `send_before`; any other value is a time on the clock of `connections.since_boot`.
 ALWAYS = float("inf")
@@ -36,7 +36,7 @@ class Ordering(Caller):
             fields = [{"name": name, "value": value} for name, value in order.custom_fields]
             body["customFields"] = fields
         body = {name: value for name, value in body.items() if value != ""}
-        call = Call("enroll", "POST", "/ssl/v1/enroll", body=body, send_before=send_before)
+        call = ScmCall("enroll", "POST", "/ssl/v1/enroll", body=body, send_before=send_before)
         return self._one(call, parser.enrolled)
 
     def renew(self, ssl_id: int, csr: str, *, send_before: float = ALWAYS) -> int:
@@ -45,7 +45,7 @@ class Ordering(Caller):
         The CSR is mandatory and should have a new key: without a CSR, SCM would reuse the old key.
         """
         path = f"/ssl/v1/renewById/{ssl_id:d}"
-        call = Call("renew", "POST", path, body={"csr": csr}, send_before=send_before)
+        call = ScmCall("renew", "POST", path, body={"csr": csr}, send_before=send_before)
         successor = self._one(call, parser.renewed)
         if successor == ssl_id:
             raise Garbled("renew", "the successor has the same id", status=200)
@@ -68,7 +68,7 @@ class Ordering(Caller):
         if sans:
             body["subjectAlternativeNames"] = list(sans)  # a list, whereas `enroll` sends a text
         path = f"/ssl/v1/replace/{ssl_id:d}"
-        self._nothing(Call("replace", "POST", path, body=body, send_before=send_before))
+        self._nothing(ScmCall("replace", "POST", path, body=body, send_before=send_before))
 
     def revoke(self, ssl_id: int, code: RevocationReason, reason: str) -> None:
         """Revoke the certificate currently issued under this id: after `replace`, that is the new one.
@@ -76,7 +76,7 @@ class Ordering(Caller):
         Raises AlreadyDone if it isn't issued, or no longer.
         """
         path = f"/ssl/v1/revoke/{ssl_id:d}"
-        self._nothing(Call("revoke", "POST", path, body=_because(code, reason)))
+        self._nothing(ScmCall("revoke", "POST", path, body=_because(code, reason)))
 
     def revoke_by_serial(self, serial: str, code: RevocationReason, reason: str) -> None:
         """Revoke the certificate with this serial number. Raises AlreadyDone if it isn't issued, or no longer.
@@ -85,17 +85,17 @@ class Ordering(Caller):
         Raises ValueError if it isn't hexadecimal.
         """
         path = f"/ssl/v1/revoke/serial/{colons(serial)}"
-        self._nothing(Call("revoke_by_serial", "POST", path, body=_because(code, reason)))
+        self._nothing(ScmCall("revoke_by_serial", "POST", path, body=_because(code, reason)))
 
     def approve(self, ssl_id: int, message: str) -> None:
         """Approve an order that waits for approval; SCM requires a message."""
         path = f"/ssl/v1/approve/{ssl_id:d}"
-        self._nothing(Call("approve", "POST", path, body={"message": message}))
+        self._nothing(ScmCall("approve", "POST", path, body={"message": message}))
 
     def decline(self, ssl_id: int, message: str) -> None:
         """Decline an order that waits for approval; SCM requires a message."""
         path = f"/ssl/v1/decline/{ssl_id:d}"
-        self._nothing(Call("decline", "POST", path, body={"message": message}))
+        self._nothing(ScmCall("decline", "POST", path, body={"message": message}))
 
 
 def colons(serial: str) -> str:

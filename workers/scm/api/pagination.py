@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable
 from typing import TypeVar
 
 from certline.workers.scm.errors import Garbled
-from certline.workers.scm.transport.caller import Call, Caller
+from certline.workers.scm.transport.caller import Caller, ScmCall
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Pages(Caller):
     """Base class of callers that read paged lists as a whole."""
 
     def _pages(
-        self, call: Call, read: Callable[[object], T], key: Callable[[T], Hashable]
+        self, call: ScmCall, read: Callable[[object], T], key: Callable[[T], Hashable]
     ) -> list[T]:
         """Return all rows of a list, each once, as read last. Raises Garbled if the list doesn't end."""
         found: dict[Hashable, T] = {}

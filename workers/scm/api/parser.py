@@ -4,19 +4,19 @@ from certline.workers.scm.answers import (
     AdminRecord,
     AdminRow,
     CertificateRow,
-    CustomField,
-    Delegation,
-    Department,
     Details,
-    Domain,
     DomainRow,
     Enrolled,
-    Organization,
     OrganizationDetails,
     Password,
-    Profile,
     ReportRow,
-    Validation,
+    ScmCustomField,
+    ScmDelegation,
+    ScmDepartment,
+    ScmDomain,
+    ScmOrganization,
+    ScmProfile,
+    ScmValidation,
 )
 from certline.workers.scm.status import PasswordState, ScmStatus
 from certline.workers.scm.transport.json_reader import (
@@ -28,10 +28,10 @@ from certline.workers.scm.transport.json_reader import (
 )
 
 
-def organization(raw: object) -> Organization:
+def organization(raw: object) -> ScmOrganization:
     """Read a row of GET /organization/v1."""
     row = Row(raw)
-    return Organization(row.id("id"), row.text("name"), row.each("departments", _department))
+    return ScmOrganization(row.id("id"), row.text("name"), row.each("departments", _department))
 
 
 def organization_details(raw: object) -> OrganizationDetails:
@@ -49,9 +49,9 @@ def organization_details(raw: object) -> OrganizationDetails:
     )
 
 
-def _department(raw: object) -> Department:
+def _department(raw: object) -> ScmDepartment:
     row = Row(raw)
-    return Department(row.id("id"), row.text("name"))
+    return ScmDepartment(row.id("id"), row.text("name"))
 
 
 def domain_row(raw: object) -> DomainRow:
@@ -60,10 +60,10 @@ def domain_row(raw: object) -> DomainRow:
     return DomainRow(row.id("id"), row.text("name"))
 
 
-def domain(raw: object) -> Domain:
+def domain(raw: object) -> ScmDomain:
     """Read the response of GET /domain/v1/{id}."""
     row = Row(raw)
-    return Domain(
+    return ScmDomain(
         id=row.id("id"),
         name=row.text("name"),
         state=row.text("state"),
@@ -75,9 +75,9 @@ def domain(raw: object) -> Domain:
     )
 
 
-def _delegation(raw: object) -> Delegation:
+def _delegation(raw: object) -> ScmDelegation:
     row = Row(raw)
-    return Delegation(
+    return ScmDelegation(
         org_id=row.id("orgId"),
         cert_types=row.texts("certTypes"),
         privileges=row.texts("domainCertificateRequestPrivileges"),
@@ -85,12 +85,12 @@ def _delegation(raw: object) -> Delegation:
     )
 
 
-def validation(raw: object) -> Validation:
+def validation(raw: object) -> ScmValidation:
     """Read a row of GET /dcv/v1/validation, or of v2."""
     row = Row(raw)
     if not row.has("domain"):
         raise WrongShapeError("domain is missing")
-    return Validation(
+    return ScmValidation(
         domain=row.text("domain"),
         status=row.text("dcvStatus"),
         method=row.text("dcvMethod"),
@@ -100,10 +100,10 @@ def validation(raw: object) -> Validation:
     )
 
 
-def profile(raw: object) -> Profile:
+def profile(raw: object) -> ScmProfile:
     """Read a row of GET /ssl/v1/types; older versions of SCM send neither description nor key types."""
     row = Row(raw)
-    return Profile(
+    return ScmProfile(
         id=row.id("id"),
         name=row.text("name"),
         description=row.text("description"),
@@ -112,10 +112,10 @@ def profile(raw: object) -> Profile:
     )
 
 
-def custom_field(raw: object) -> CustomField:
+def custom_field(raw: object) -> ScmCustomField:
     """Read a row of GET /ssl/v1/customFields."""
     row = Row(raw)
-    return CustomField(row.id("id"), row.text("name"), mandatory=bool(row.flag("mandatory")))
+    return ScmCustomField(row.id("id"), row.text("name"), mandatory=bool(row.flag("mandatory")))
 
 
 def enrolled(raw: object) -> Enrolled:

@@ -25,7 +25,13 @@ from certline.workers.scm.login import AnyLogin, CertificateLogin, TokenLogin
 from certline.workers.scm.pacing import Pacing, Unpaced
 from certline.workers.scm.transport.client_certificate import client_context
 from certline.workers.scm.transport.error_mapping import Hide, error_in
-from certline.workers.scm.transport.http import Answer, Fault, Limits, exchange, open_session
+from certline.workers.scm.transport.http import (
+    HttpResponse,
+    Limits,
+    TransportFault,
+    exchange,
+    open_session,
+)
 from certline.workers.scm.transport.json_reader import WrongShapeError, rows
 from certline.workers.scm.transport.oauth import Token, Tokens
 
@@ -56,7 +62,7 @@ class Hiding:
 
 
 @dataclass(frozen=True)
-class Call:
+class ScmCall:
     """One request to SCM.
 
     `is_report` selects the longer time-out and the larger size limit. `send_before` is a time on the clock of
@@ -71,7 +77,7 @@ class Call:
     is_report: bool = False
     send_before: float = float("inf")
 
-    def with_params(self, **params: int | str) -> "Call":
+    def with_params(self, **params: int | str) -> "ScmCall":
         """Return a copy of the call with further query parameters."""
         return replace(self, params={**self.params, **params})
 
@@ -119,12 +125,12 @@ class Caller:
             for session in self._sessions:
                 session.close()
 
-    def _one(self, call: Call, read: Callable[[object], T]) -> T:
+    def _one(self, call: ScmCall, read: Callable[[object], T]) -> T:
         """Send a call and return the value read from the response's JSON. Raises Garbled if it can't be read."""
         return self._one_with_headers(call, read)[0]
 
     def _one_with_headers(
-        self, call: Call, read: Callable[[object], T]
+        self, call: ScmCall, read: Callable[[object], T]
     ) -> tuple[T, Mapping[str, str]]:
         """Do the same as `_one`, and also return the response's headers."""
         with self._paced(call):
@@ -138,10 +144,10 @@ class Caller:
             # Raised outside the `except`, so that no traceback chains an error that quotes the body.
             raise Garbled(call.operation, why, status=answer.status)
 
-    def _list(self, call: Call, read: Callable[[object], T]) -> list[T]:
+    def _list(self, call: ScmCall, read: Callable[[object], T]) -> list[T]:
         return self._one(call, lambda raw: rows(raw, read))
 
-    def _nothing(self, call: Call) -> None:
+    def _nothing(self, call: ScmCall) -> None:
         """Send a call that succeeds with an empty response. Raises Garbled if a 2xx has a body."""
         with self._paced(call):
             answer = self._answer(call)
@@ -149,13 +155,13 @@ class Caller:
             if (answer.body or b"").strip():
                 raise Garbled(call.operation, "an empty answer was expected", status=answer.status)
 
-    def _call(self, call: Call) -> Answer:
+    def _call(self, call: ScmCall) -> HttpResponse:
         """Send a call, paced, and return its complete 2xx response. Raises a typed error otherwise."""
         with self._paced(call):
             return self._answer(call)
 
     @contextmanager
-    def _paced(self, call: Call) -> Iterator[None]:
+    def _paced(self, call: ScmCall) -> Iterator[None]:
         # Encloses the reading of the body too, so that a Garbled response also counts as a failure.
         self._pacing.before(call.operation)
         try:
@@ -165,7 +171,7 @@ class Caller:
             raise
         self._pacing.after(call.operation, None)
 
-    def _answer(self, call: Call) -> Answer:
+    def _answer(self, call: ScmCall) -> HttpResponse:
         """Return the complete 2xx response to a call. Raises a typed error otherwise.
 
         With token login, a 401 may mean that the token expired early: a read is then repeated once with a new
@@ -173,13 +179,13 @@ class Caller:
         """
         token = self._tokens.current() if self._tokens else None
         answer = self._ask(call, token)
-        if self._tokens and token and isinstance(answer, Answer) and answer.status == 401:
+        if self._tokens and token and isinstance(answer, HttpResponse) and answer.status == 401:
             self._tokens.drop(token)
             # A token that SCM never accepted means that the login is refused: a new one won't help.
             if token.accepted and call.method in READS:
                 token = self._tokens.current()
                 answer = self._ask(call, token)
-                if isinstance(answer, Answer) and answer.status == 401:
+                if isinstance(answer, HttpResponse) and answer.status == 401:
                     self._tokens.drop(token)
             elif token.accepted:
                 why = "the token has ended early; the next call brings another"
@@ -189,8 +195,10 @@ class Caller:
             token.accepted = True
         return whole
 
-    def _judged(self, call: Call, answer: Answer | Fault, hide: Hide) -> Answer:
-        if isinstance(answer, Fault):
+    def _judged(
+        self, call: ScmCall, answer: HttpResponse | TransportFault, hide: Hide
+    ) -> HttpResponse:
+        if isinstance(answer, TransportFault):
             why = hide(answer.why)
             if answer.certificate_refused and self._tls:
                 advice = "check the client certificate, and that the account at SCM names it"
@@ -202,7 +210,7 @@ class Caller:
             raise error
         return answer
 
-    def _ask(self, call: Call, token: Token | None) -> Answer | Fault:
+    def _ask(self, call: ScmCall, token: Token | None) -> HttpResponse | TransportFault:
         with self._session_for(call.method) as session:
             return exchange(
                 session,
@@ -216,7 +224,7 @@ class Caller:
                 verify=self._verify,
             )
 
-    def _ask_for_token(self, login: TokenLogin) -> Answer | Fault:
+    def _ask_for_token(self, login: TokenLogin) -> HttpResponse | TransportFault:
         limits = replace(self._limits, most_bytes=MOST_TOKEN_BYTES)
         headers = {"User-Agent": self._user_agent, "Connection": "close"}
         with closing(open_session(headers)) as session:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from certline.workers.scm.errors import Garbled, ScmError
 from certline.workers.scm.transport.error_rules import CHANGES, rule_for
-from certline.workers.scm.transport.http import Answer
+from certline.workers.scm.transport.http import HttpResponse
 
 # Characters: enough to recognise a proxy's page.
 LONGEST_DESCRIPTION = 300
@@ -27,7 +27,7 @@ class _Word:
     description: str
 
 
-def error_in(operation: str, answer: Answer, hide: Hide = str) -> ScmError | None:
+def error_in(operation: str, answer: HttpResponse, hide: Hide = str) -> ScmError | None:
     """Return the error that a response stands for, or None for a complete 2xx.
 
     A response may echo our headers, so every text goes through `hide` before it is shortened.

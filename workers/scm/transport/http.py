@@ -38,7 +38,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """An HTTP response. `body` is None if it is incomplete, and `broken` then says why."""
 
     status: int
@@ -48,7 +48,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Fault:
+class TransportFault:
     """A failure without a response. `written`: the server may have received the request."""
 
     written: bool
@@ -129,7 +129,7 @@ def exchange(
     *,
     send_before: float = float("inf"),
     **parts: Any,
-) -> Answer | Fault:
+) -> HttpResponse | TransportFault:
     """Send a request once and return the response or the fault.
 
     A failure is returned rather than raised, so that no traceback leads into frames that hold a secret.
@@ -145,9 +145,9 @@ def exchange(
             **parts,
         ) as response:
             body, broken = _whole_body(response, limits.most_bytes)
-            return Answer(response.status_code, response.headers, body, broken)
+            return HttpResponse(response.status_code, response.headers, body, broken)
     except FAULTS as fault:
-        return Fault(progress.written, reason(fault), _is_about_our_certificate(fault))
+        return TransportFault(progress.written, reason(fault), _is_about_our_certificate(fault))
 
 
 def _whole_body(response: requests.Response, most: int) -> tuple[bytes | None, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from certline.workers.scm.errors import LoginRefused, NotSent, ScmError, Throttled
 from certline.workers.scm.transport.error_mapping import Hide, phrase, retry_after, short
-from certline.workers.scm.transport.http import Answer, Fault
+from certline.workers.scm.transport.http import HttpResponse, TransportFault
 
 # All in seconds. LIFE is assumed if `expires_in` is missing (Keycloak's default); a token isn't used in its
 # last EARLY seconds.
@@ -32,7 +32,7 @@ class Token:
 class Tokens:
     """Cache of the current token. `ask` sends one request to the token endpoint."""
 
-    def __init__(self, ask: Callable[[], Answer | Fault], hide: Hide) -> None:
+    def __init__(self, ask: Callable[[], HttpResponse | TransportFault], hide: Hide) -> None:
         self._ask = ask
         self._hide = hide
         self._lock = threading.Lock()
@@ -69,13 +69,13 @@ class Tokens:
     def _fetch(self) -> Token | ScmError:
         asked = time.monotonic()
         answer = self._ask()
-        if isinstance(answer, Fault):
+        if isinstance(answer, TransportFault):
             return NotSent("token", self._hide(f"no token: {answer.why}"))
         if answer.status == 200 and answer.body is not None:
             return _token(answer.body, asked) or NotSent("token", "the response has no token")
         return self._refusal(answer)
 
-    def _refusal(self, answer: Answer) -> ScmError:
+    def _refusal(self, answer: HttpResponse) -> ScmError:
         status, word = answer.status, _oauth_word(answer.body)
         text = short(word or phrase(status), self._hide)
         wait = retry_after(answer.headers.get("Retry-After"))
