@@ -9,7 +9,7 @@ import click
 import structlog
 
 from certline.models import Database
-from certline.models.database.embedded import database_url
+from certline.models.database.embedded_postgres import database_url
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
 from certline.models.vault import Vault, open_vault

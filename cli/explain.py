@@ -8,7 +8,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from certline.cli.errors import FAILED, NO_SERVER, WRONG_USE, Fault
 from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.commands.command import OtherCommandError
-from certline.models.database.embedded import NoDatabaseError
+from certline.models.database.embedded_postgres import NoDatabaseError
 from certline.models.settings import settings, without_password
 from certline.models.validation import BadCommandError
 from certline.models.vault import NoSecretKeyError, WrongSecretKeyError

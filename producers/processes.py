@@ -18,7 +18,7 @@ import structlog
 from dramatiq import cli
 
 from certline.models import Database, Queue
-from certline.models.database.embedded import database_url
+from certline.models.database.embedded_postgres import database_url
 from certline.models.settings import Settings, without_password
 from certline.models.vault import open_vault
 from certline.producers.ingress import Ingress

@@ -10,7 +10,7 @@ from typing import Any
 import dramatiq
 
 from certline.models import Database, Queue
-from certline.models.database.embedded import database_url
+from certline.models.database.embedded_postgres import database_url
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
 from certline.models.vault import open_vault
@@ -18,7 +18,7 @@ from certline.workers.process.broker import make_broker
 from certline.workers.process.health import WorkerHealth
 from certline.workers.process.logs import configure
 from certline.workers.process.middleware.prefetch import TakeAsManyAsThreads
-from certline.workers.process.middleware.stopping import TellStopping
+from certline.workers.process.middleware.shutdown import TellStopping
 from certline.workers.process.parent_watch import end_with
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import RefusedMessageError, command_of

@@ -161,7 +161,7 @@ def _ordered_key(stage: Stage, order_id: str) -> str | None:
 
 
 def _database_url(stage: Stage) -> str:
-    from certline.models.database.embedded import database_url  # noqa: PLC0415  # slow to load
+    from certline.models.database.embedded_postgres import database_url  # noqa: PLC0415  # slow to load
     from certline.models.settings import Settings  # noqa: PLC0415  # same
 
     return database_url(Settings(home=stage.home, database_url=None))

@@ -16,7 +16,7 @@ import requests
 from certline.cli.demo import story
 from certline.cli.demo.stage import DemoFailedError, Stage
 from certline.cli.main import main
-from certline.models.database.embedded import NoDatabaseError
+from certline.models.database.embedded_postgres import NoDatabaseError
 from tests.servers import until
 
 CERTLINE = [sys.executable, "-P", "-m", "certline"]

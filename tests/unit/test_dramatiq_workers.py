@@ -21,8 +21,8 @@ from certline.workers.process.broker import HardenedConsumer, make_broker
 from certline.workers.process.health import WorkerHealth, fault_of
 from certline.workers.process.middleware.prefetch import TakeAsManyAsThreads
 from certline.workers.process.middleware.reserved_thread import KeepAThread, SharedQueue
+from certline.workers.process.middleware.shutdown import TellStopping
 from certline.workers.process.middleware.stale import SkipStale
-from certline.workers.process.middleware.stopping import TellStopping
 
 
 @pytest.mark.parametrize(

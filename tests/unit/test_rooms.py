@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 ROLES = ("cli", "models", "producers", "simulator", "workers")
 MOST_MODULES = 15
 # Words of the field that are nouns, although they end like participles.
-NOUNS = {"listing", "pacing"}
+NOUNS = {"listing", "pacing", "timing"}
 
 
 def modules() -> list[Path]:

@@ -35,7 +35,7 @@ from certline.models.orders.checks import CheckedOrder, Offer, check_order
 from certline.models.orders.order import order_of_command
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
-from certline.workers.ordering.inherited import as_before, changes
+from certline.workers.ordering.inheritance import as_before, changes
 from certline.workers.ordering.placement import (
     KeyMaterial,
     Succession,
