@@ -4,11 +4,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Test processes in parallel, each with servers of its own: tests spend most of their time waiting.
+# Test processes in parallel: tests spend most of their time waiting. They share one RabbitMQ server.
 JOBS ?= 3
+TESTS = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types asyncapi faults lock bench up down clean
+.PHONY: help demo test test-slow test-all lint check format asyncapi faults lock bench up down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,16 +17,27 @@ help: ## Show this list
 demo: .venv/.demo ## Run the main workflow from nothing: servers, simulator, a certificate's whole lifecycle
 	@$(BIN)/certline demo
 
-test: .venv/.dev ## Run the tests against real servers (yours, containers or private ones)
+test: .venv/.dev ## Run the fast tests against real servers (yours, containers or private ones)
 	@$(BIN)/python -m tests.servers
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST)
+	@$(TESTS) -m "not slow" $(PYTEST)
 
-check: .venv/.dev ## Run what CI runs: format, lint, types, import rules, all tests
+test-slow: .venv/.dev ## Run the slow tests: kills, network faults, long waits, large amounts
+	@$(BIN)/python -m tests.servers
+	@$(TESTS) -m slow $(PYTEST)
+
+test-all: .venv/.dev ## Run all tests
+	@$(BIN)/python -m tests.servers
+	@$(TESTS) $(PYTEST)
+
+lint: .venv/.dev ## Check format, lint, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory test
+
+check: .venv/.dev ## Check format, lint, types and import rules, and run all tests
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test-all
 
 format: .venv/.dev ## Format the code and apply ruff's automatic fixes
 	$(BIN)/ruff format .

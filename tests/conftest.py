@@ -5,12 +5,21 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
+from functools import cache
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.servers import PostgresServer, RabbitServer, open_postgres, open_rabbitmq
+from tests.servers import (
+    SOCKET,
+    PostgresServer,
+    RabbitOwner,
+    RabbitServer,
+    open_postgres,
+    open_rabbitmq,
+    rabbit_owner,
+)
 
 if TYPE_CHECKING:  # imported below, by those tests only that need them
     from certline.simulator.server import Simulator
@@ -21,8 +30,11 @@ for variable in list(os.environ):
         del os.environ[variable]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Make SIGTERM (CI) and SIGHUP (closed terminal) end the run as Ctrl-C does, which stops its servers."""
+    # Set by `pytest_configure_node` in the processes of a parallel run.
+    if SOCKET in (given := getattr(config, "workerinput", {})):
+        os.environ[SOCKET] = given[SOCKET]
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -31,6 +43,24 @@ def pytest_configure() -> None:
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Let all processes of a parallel run use one RabbitMQ server, which this process owns (pytest-xdist)."""
+    node.workerinput[SOCKET] = str(owner().path)
+
+
+def pytest_unconfigure() -> None:
+    """Stop the RabbitMQ server of a parallel run."""
+    if owner.cache_info().currsize:
+        owner().close()
+
+
+@cache
+def owner() -> RabbitOwner:
+    """Return the owner of the run's RabbitMQ server."""
+    return rabbit_owner()
 
 
 def pytest_collection_finish() -> None:

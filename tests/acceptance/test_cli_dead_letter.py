@@ -12,6 +12,8 @@ from certline.models import Command
 from tests.plant import Plant
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def exchange(vhost: str) -> Iterator[BlockingChannel]:

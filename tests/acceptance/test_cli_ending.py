@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from tests.acceptance.terminal import Terminal
 from tests.acceptance.test_cli_order import set_up, terminal, wanted
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["terminal"]  # a fixture: a terminal beside `certline up`
 

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from certline.workers.keys import public_key_sha256, read_certificates
@@ -49,6 +50,7 @@ def test_each_form_is_written_for_its_owner_and_read_by_strangers(
     assert f"Certificate chain length: {1 + len(chain)}" in listed
 
 
+@pytest.mark.slow
 def test_what_was_ordered_is_the_default_and_nothing_is_overwritten(
     terminal: Terminal, tmp_path: Path
 ) -> None:
@@ -68,6 +70,7 @@ def test_what_was_ordered_is_the_default_and_nothing_is_overwritten(
     terminal.people(*export, "--legacy", code=2)
 
 
+@pytest.mark.slow
 def test_openssl_finds_the_old_ciphers_in_a_legacy_keystore(
     terminal: Terminal, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """What a person is told when a server, the tables or the secret key are not as they should be."""
 
+import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import text
 
@@ -9,6 +10,8 @@ from tests.acceptance.secrecy import PASSWORD
 from tests.acceptance.terminal import Terminal
 from tests.servers import PostgresServer
 from tests.servers.run import free_port
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_postgres_that_is_away_is_named_without_its_password() -> None:

@@ -13,6 +13,8 @@ from tests.acceptance.secrecy import PASSWORD
 from tests.plant import Plant
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 FLEET = 50
 DETAILS = "GET /ssl/v1/{sslId}"
 

@@ -84,6 +84,7 @@ def secret_of(account: Account) -> bytes:
     return account.secret_sealed
 
 
+@pytest.mark.slow
 def test_an_account_with_an_api_key_is_saved_and_synced(
     terminal: Terminal, simulator: Any, secret: Path
 ) -> None:

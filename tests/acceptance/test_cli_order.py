@@ -112,6 +112,7 @@ def test_from_an_order_to_a_keystore_that_opens(
     assert len(requests.get(f"{simulator.door}/orders", timeout=30).json()) == 1
 
 
+@pytest.mark.slow
 def test_the_same_command_id_is_one_order(terminal: Terminal) -> None:
     command_id = str(uuid.uuid4())
 
@@ -124,6 +125,7 @@ def test_the_same_command_id_is_one_order(terminal: Terminal) -> None:
     assert "already used" in other["error"]["message"]
 
 
+@pytest.mark.slow
 def test_the_same_intent_is_one_order_unless_a_second_is_wanted(
     terminal: Terminal, simulator: Any
 ) -> None:
@@ -142,6 +144,7 @@ def test_the_same_intent_is_one_order_unless_a_second_is_wanted(
     assert len(terminal.json("order", "list")) == 2
 
 
+@pytest.mark.slow
 def test_a_person_decides_what_no_rule_can(hasty_terminal: Terminal, simulator: Any) -> None:
     terminal = hasty_terminal
     set_up(simulator, auto_approve=False)
@@ -166,6 +169,7 @@ def test_a_person_decides_what_no_rule_can(hasty_terminal: Terminal, simulator: 
     assert terminal.json("command", "wait", command["id"], "--timeout", "50")["status"] == "done"
 
 
+@pytest.mark.slow
 def test_a_key_that_nobody_named_is_one_that_the_profile_allows(terminal: Terminal) -> None:
     unnamed = [word for word in wanted(profile="OV SSL EC") if "key" not in word]
 
@@ -175,6 +179,7 @@ def test_a_key_that_nobody_named_is_one_that_the_profile_allows(terminal: Termin
     assert (order["key_algorithm"], order["key_size"]) == ("EC", "P-256")
 
 
+@pytest.mark.slow
 def test_a_wrong_order_is_refused_with_what_would_be_right(terminal: Terminal) -> None:
     for changes, told in (
         ({"profile": "OV Multi-Domain"}, "--profile: 'OV Multi-Domain' is not known; did you mean"),
@@ -197,6 +202,7 @@ def test_a_wrong_order_is_refused_with_what_would_be_right(terminal: Terminal) -
     assert terminal.json("order", "list") == []
 
 
+@pytest.mark.slow
 def test_without_a_licence_it_is_held_until_there_is_room(terminal: Terminal) -> None:
     assert terminal.json("license", "set", "0")["capacity"] == 0
 
@@ -219,6 +225,7 @@ def test_without_a_licence_it_is_held_until_there_is_room(terminal: Terminal) ->
     assert terminal.json("license", "show")["used"] == 1
 
 
+@pytest.mark.slow
 def test_an_order_that_needs_an_approval_says_so(terminal: Terminal, simulator: Any) -> None:
     set_up(simulator, auto_approve=False)
 
@@ -232,6 +239,7 @@ def test_an_order_that_needs_an_approval_says_so(terminal: Terminal, simulator: 
     until(lambda: terminal.json("order", "show", f"scm:{number}")["status"] == "stored", 30)
 
 
+@pytest.mark.slow
 def test_a_wait_that_takes_too_long_ends_with_5_and_the_order_goes_on(
     terminal: Terminal, simulator: Any
 ) -> None:
@@ -244,6 +252,7 @@ def test_a_wait_that_takes_too_long_ends_with_5_and_the_order_goes_on(
     assert terminal.json("command", "wait", command["id"])["status"] == "done"
 
 
+@pytest.mark.slow
 def test_an_unknown_outcome_is_looked_up_while_one_waits(
     hasty_terminal: Terminal, simulator: Any
 ) -> None:
@@ -256,6 +265,7 @@ def test_an_unknown_outcome_is_looked_up_while_one_waits(
     assert len(requests.get(f"{simulator.door}/orders", timeout=30).json()) == 1
 
 
+@pytest.mark.slow
 def test_an_unknown_outcome_is_shown_as_one(terminal: Terminal, simulator: Any) -> None:
     fault = {"method": "POST", "path": ".*/enroll", "times": 1, "kind": "drop_after"}
     requests.post(f"{simulator.door}/faults", json=[fault], timeout=30).raise_for_status()

@@ -19,6 +19,8 @@ from certline.cli.main import main
 from certline.models.database.embedded_postgres import NoDatabaseError
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 CERTLINE = [sys.executable, "-P", "-m", "certline"]
 # A step of the real demo goes wrong; its servers are left out, for the step asks none of them.
 WRONG_STEP = """

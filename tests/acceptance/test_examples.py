@@ -69,6 +69,7 @@ def started(runtime: Runtime, url: str, name: str) -> "Iterator[subprocess.Popen
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 @languages
 def test_an_order_from_another_language_is_stored_once_and_a_wrong_one_is_told(
     runtime: Runtime, line: tuple[Plant, str]

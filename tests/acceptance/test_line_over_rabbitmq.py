@@ -69,6 +69,7 @@ def test_other_systems_hear_of_each_step(plant: Plant, vhost: str) -> None:
     assert {"order.pending", "order.issued"} <= set(heard)
 
 
+@pytest.mark.slow
 def test_a_worker_takes_as_many_messages_of_a_queue_as_it_has_threads(
     plant: Plant, vhost: str, rabbitmq: RabbitServer
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_worker_takes_as_many_messages_of_a_queue_as_it_has_threads(
     assert plant
 
 
+@pytest.mark.slow
 def test_two_hundred_orders_by_two_worker_processes_are_two_hundred_certificates(
     plant: Plant, database_url: str, simulator: Simulator
 ) -> None:

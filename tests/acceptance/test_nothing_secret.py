@@ -23,6 +23,8 @@ from tests.plant import Plant
 from tests.servers import Process, until
 from tests.unit.keys.authority import Authority
 
+pytestmark = pytest.mark.slow
+
 GIVEN, ANEW, CLEAR = PLANTED
 NAME, MESSAGE = "www.nordhafen.example", "msg.nordhafen.example"
 WAIT = ("--wait", "--timeout", "90")

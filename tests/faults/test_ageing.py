@@ -5,11 +5,14 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import event, select
 
 from certline.models import Command, CommandType, Database, Outbox
 from certline.models.commands.command import accept
 from tests.faults.stage import Stage
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_step_that_is_written_meanwhile_is_never_due_after_its_message(

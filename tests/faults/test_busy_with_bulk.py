@@ -14,6 +14,8 @@ from certline.producers.requests.certificates import request_revocation
 from tests.plant import Plant
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 # Orders that are taken in, in as many commands as one may name (1,000 each). SCM hangs at the first of
 # them for as long as the test lasts, in a worker's thread; the rest waits.
 MANY, NAMED = 10_000, 1_000

@@ -7,8 +7,14 @@ from tests.faults.killing import points_of
 from tests.faults.points import STORIES
 from tests.faults.stage import Stage
 
+# The group that the fast tests run.
+FAST = "an order"
 
-@pytest.mark.parametrize("group", GROUPS)
+
+@pytest.mark.parametrize(
+    "group",
+    [FAST, *(pytest.param(group, marks=pytest.mark.slow) for group in GROUPS if group != FAST)],
+)
 def test_killed_at_each_point_of(stage: Stage, group: str) -> None:
     for story in GROUPS[group]:
         story(stage, points_of(STORIES[story]))

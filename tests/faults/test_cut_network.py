@@ -14,6 +14,8 @@ from tests.faults.stage import Stage
 from tests.gate import Break, Proxy
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 # How it is cut, and how many bytes still pass: at once, within the first words, and somewhere later.
 LONG = [(how, after) for how in Break for after in (1, 700, 5_000)]
 DROP, RESET, HANG = ((how, 700) for how in Break)

@@ -1,6 +1,7 @@
 """`certline run all` is killed with -9: its parts don't outlive it, and nothing is lost."""
 
 import psutil  # type: ignore[import-untyped, unused-ignore]  # it has no types
+import pytest
 
 from certline.models import OrderStatus
 from certline.simulator.server import Simulator
@@ -8,6 +9,8 @@ from tests.faults.conftest import ENROLL, calls
 from tests.gate import Gate
 from tests.plant import CERTLINE, Plant
 from tests.servers import Process, until
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_parts_end_with_it_and_the_next_one_goes_on(

@@ -11,6 +11,8 @@ from tests.faults.conftest import ENROLL, calls, orders_at_scm
 from tests.plant import CERTLINE, Plant
 from tests.servers import Process, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def plant(database_url: str, simulator: Simulator) -> Iterator[Plant]:

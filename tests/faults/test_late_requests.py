@@ -1,11 +1,15 @@
 """A request that SCM carries out after its sender has given up: SETTLE has to be longer than that."""
 
+import pytest
+
 from certline.models import OrderStatus
 from certline.simulator.server import Simulator
 from tests.faults.conftest import orders_at_scm
 from tests.faults.stage import Stage
 from tests.faults.stories.orders import ENROLL
 from tests.servers import until
+
+pytestmark = pytest.mark.slow
 
 # Seconds: how long SCM takes, how long a worker waits for it, and how long an outcome rests.
 SCM_TAKES, PATIENCE, SETTLE = 2, 1, 6

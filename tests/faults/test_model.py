@@ -14,6 +14,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from certline.models import Database
 from tests.faults.histories import Histories
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def machine(database_url: str) -> Iterator[Callable[[], Histories]]:

@@ -17,6 +17,8 @@ from tests.nursery import nursery
 from tests.plant import Plant
 from tests.servers import PostgresServer, open_postgres, until
 
+pytestmark = pytest.mark.slow
+
 APPLICATION = "others"
 END_OTHERS = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> %s"""

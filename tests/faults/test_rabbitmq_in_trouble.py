@@ -18,6 +18,8 @@ from tests.nursery import nursery
 from tests.plant import Plant
 from tests.servers import RabbitServer, open_rabbitmq, until
 
+pytestmark = pytest.mark.slow
+
 
 class Mortal:
     """A stage on a RabbitMQ of its own."""

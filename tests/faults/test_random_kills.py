@@ -10,6 +10,8 @@ from certline.producers.requests.orders import request_sync
 from tests.faults import random_kills
 from tests.faults.stage import Stage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_whoever_is_killed_at_random_the_world_is_right_in_the_end(stage: Stage, seed: int) -> None:

@@ -15,6 +15,8 @@ from tests.faults.stories import lifecycle, unknown
 from tests.faults.stories.orders import COLLECT, DETAILS, ENROLL
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 # Longer than we wait for an answer: SCM does it all the same, after we have gone.
 LATE = {"delay_ms": int((SECONDS_TO_ANSWER + 0.3) * 1000)}
 EVERY: list[dict[str, Any]] = [

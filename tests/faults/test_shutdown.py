@@ -31,6 +31,8 @@ from tests.integration.producers.rabbit import channel_to
 from tests.plant import Plant
 from tests.servers import Process, until
 
+pytestmark = pytest.mark.slow
+
 # What a worker says when it takes no new message any more.
 STOPPING = "worker.stopping"
 

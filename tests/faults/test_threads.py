@@ -9,6 +9,8 @@ from tests.gate import Gate
 from tests.plant import Plant
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("threads", [1, 5])
 def test_a_workers_threads_all_have_an_order_of_the_same_queue_at_scm(

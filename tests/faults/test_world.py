@@ -91,6 +91,7 @@ SPOILED: list[tuple[Callable[[Session], None], str]] = [
 ]
 
 
+@pytest.mark.slow
 def test_the_check_of_the_world_sees_each_wrong(stage: Stage, world: World) -> None:
     sees_what_is_wrong_in_the_tables(stage, world)
     sees_what_is_wrong_elsewhere(stage, world)

@@ -16,6 +16,8 @@ from tests.gate import Gate
 from tests.nursery import Part
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 CALL = "workers.ordering.submission:_call call enroll"
 
 

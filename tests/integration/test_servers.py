@@ -9,6 +9,7 @@ import pytest
 from tests.servers import PostgresServer, RabbitServer, open_postgres, open_rabbitmq, run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("immediate", [True, False])
 def test_a_table_is_still_there_after_postgres_was_restarted(
     private_postgres: PostgresServer, immediate: bool
@@ -21,6 +22,7 @@ def test_a_table_is_still_there_after_postgres_was_restarted(
         assert execute(url, "SELECT id FROM orders") == [(7,)]
 
 
+@pytest.mark.slow
 def test_a_committed_row_is_still_there_after_postgres_was_killed(
     private_postgres: PostgresServer,
 ) -> None:
@@ -48,6 +50,7 @@ def test_a_database_is_a_copy_of_its_template_and_goes_with_its_test(
             execute(url, "SELECT 1")
 
 
+@pytest.mark.slow
 def test_a_durable_queue_is_still_there_after_rabbitmq_was_killed_and_after_it_was_stopped(
     private_rabbitmq: RabbitServer,
 ) -> None:
@@ -74,6 +77,7 @@ def test_a_module_has_a_vhost_of_its_own(rabbitmq: RabbitServer, vhost: str) -> 
         connection.channel().queue_declare("orders", exclusive=True)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_private_servers() -> None:
     before = folders()
 

@@ -4,14 +4,18 @@ from tests.servers.finding import MissingServerError
 from tests.servers.postgres import PostgresServer, open_postgres
 from tests.servers.process import Process, until
 from tests.servers.rabbit_server import RabbitServer
-from tests.servers.rabbitmq import open_rabbitmq
+from tests.servers.rabbitmq import open_rabbitmq, rabbit_owner
+from tests.servers.shared_rabbit import SOCKET, RabbitOwner
 
 __all__ = [
+    "SOCKET",
     "MissingServerError",
     "PostgresServer",
     "Process",
+    "RabbitOwner",
     "RabbitServer",
     "open_postgres",
     "open_rabbitmq",
+    "rabbit_owner",
     "until",
 ]

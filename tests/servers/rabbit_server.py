@@ -1,5 +1,6 @@
 """The interface of a RabbitMQ server for tests, some of which stop, kill and restart it."""
 
+import json
 import os
 import subprocess
 from abc import ABC, abstractmethod
@@ -70,8 +71,14 @@ class RabbitServer(ABC):
 
     def add_vhost(self, name: str) -> None:
         """Create a vhost in which our user may do everything."""
-        self.ctl("add_vhost", name)
-        self.ctl("set_permissions", "-p", name, self.user, ".*", ".*", ".*")
+        # One `rabbitmqctl` instead of two: each starts an Erlang machine, which takes most of a second.
+        vhost, user, everything = map(_binary, (name, self.user, ".*"))
+        rights = ", ".join([user, vhost, *[everything] * 3, user])
+        self.ctl(
+            "eval",
+            f"ok = rabbit_vhost:add({vhost}, {user}), "
+            f"ok = rabbit_auth_backend_internal:set_permissions({rights}).",
+        )
 
     def delete_vhost(self, name: str) -> None:
         """Delete a vhost with all its queues."""
@@ -103,6 +110,11 @@ def can_connect(url: str) -> bool:
     except (AMQPError, OSError):
         return False
     return True
+
+
+def _binary(text: str) -> str:
+    """Return the text as a binary of Erlang."""
+    return f"<<{json.dumps(text)}>>"
 
 
 def rabbitmqctl(program: str, *words: str, env: dict[str, str] | None = None) -> str:

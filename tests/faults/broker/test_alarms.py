@@ -15,6 +15,8 @@ from tests.faults.broker.stage import PATIENCE, Kind, Stage, broker_of
 from tests.integration.workers.conftest import Bench
 from tests.servers import RabbitServer, until
 
+pytestmark = pytest.mark.slow
+
 # Whether RabbitMQ still reads what a connection had written before it gave up is a race.
 ROUNDS = "ABCDE"
 SOON = 5.0

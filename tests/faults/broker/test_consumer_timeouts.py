@@ -21,6 +21,8 @@ from tests.gate import Gate
 from tests.integration.workers.conftest import Bench
 from tests.servers import RabbitServer, until
 
+pytestmark = pytest.mark.slow
+
 ENROLL = "POST /ssl/v1/enroll"
 # RabbitMQ looks at its time-outs by a clock of its own, and starts another consumer after.
 LONG = 60

@@ -10,6 +10,8 @@ from dramatiq import worker as dramatiq_worker
 from tests.faults.broker.stage import PATIENCE, Kind, Stage, broker_of, version_of
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 DEPLOYS = 4
 NAMES = [f"m{number}" for number in range(12)]
 

@@ -7,6 +7,8 @@ from dramatiq.common import dq_name
 
 from tests.faults.broker.stage import Kind, Left, Stage, channel_to
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("kind", "left"), [(Kind.STOCK, Left()), (Kind.OURS, Left(dead=["A"]))])
 def test_a_failure_whose_retry_is_refused_is_lost_on_stock_and_a_dead_letter_on_ours(

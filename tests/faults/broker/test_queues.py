@@ -42,6 +42,7 @@ def test_a_message_to_a_deleted_queue_vanishes_on_stock_and_is_there_on_ours(
     assert len(stage.left(at_least=arrives).waiting) == arrives
 
 
+@pytest.mark.slow
 def test_quorum_queues_are_taken_by_rabbitmq_and_carry_messages_and_dead_letters(
     vhost: str, rabbitmq: RabbitServer
 ) -> None:

@@ -11,6 +11,8 @@ from certline.simulator.server import Simulator
 from tests.faults.broker.stage import PATIENCE, Kind, Stage
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 ENROLL = "POST /ssl/v1/enroll"
 
 

@@ -38,6 +38,7 @@ def password(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page_works_in_its_turn(
     typist: Typist,
     simulator: Simulator,

@@ -19,6 +19,8 @@ from tests.plant import Plant
 from tests.servers import RabbitServer
 from tests.servers.rabbit_server import can_connect
 
+pytestmark = pytest.mark.slow
+
 PARTS = ("worker", "relay", "ingress")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from certline.models import Database
@@ -15,6 +16,8 @@ from tests.integration.definitions.conftest import definitions
 from tests.integration.producers.rabbit import ids, rows
 from tests.servers import RabbitServer
 from tests.told import some
+
+pytestmark = pytest.mark.slow
 
 
 def subscribed(channel: BlockingChannel, topic: str) -> BlockingChannel:

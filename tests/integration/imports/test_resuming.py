@@ -17,6 +17,8 @@ from certline.workers.steps import import_batch, import_orders
 from tests.integration.imports.conftest import FLEET, Estate
 from tests.integration.workers.succession import LONG_AGO
 
+pytestmark = pytest.mark.slow
+
 GROUP = 10
 
 

@@ -69,6 +69,7 @@ def test_a_downgrade_leaves_nothing_and_can_be_taken_back(database: Database) ->
     assert rules(database) == before
 
 
+@pytest.mark.slow
 def test_two_processes_may_migrate_at_once(empty: Database) -> None:
     program = f"from certline.models.database.migrate import upgrade; upgrade({empty.url!r})"
     with (

@@ -21,6 +21,7 @@ def examples(door: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ingress")
 def test_every_example_of_a_command_is_accepted_as_the_document_says_to_send_it(
     database: Database, sender: Sender

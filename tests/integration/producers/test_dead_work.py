@@ -106,6 +106,7 @@ ODD: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("worker", "ingress")
 def test_messages_about_no_command_are_dead_letters_at_their_first_try(
     database: Database, sender: Sender

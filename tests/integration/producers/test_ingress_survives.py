@@ -38,6 +38,8 @@ from tests.integration.producers.senders import (
 from tests.plant import Plant
 from tests.servers import PostgresServer, Process, RabbitServer, until
 
+pytestmark = pytest.mark.slow
+
 # Seconds: a machine that is busy with other tests.
 PATIENCE = 60
 # Messages: more than an ingress takes while it is being told to stop.

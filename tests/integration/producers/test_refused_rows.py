@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import text
 
 from certline.models import Database, Outbox
@@ -11,6 +12,8 @@ from tests.integration.producers.outgoing import sent
 from tests.integration.producers.rabbit import channel_to, ids, open_wire, rows
 from tests.servers import RabbitServer
 from tests.told import some
+
+pytestmark = pytest.mark.slow
 
 # Bytes of a message; much more than a wake-up has.
 LARGEST = 2_000

@@ -12,6 +12,8 @@ from tests.integration.producers.outgoing import emit, sent
 from tests.integration.producers.rabbit import a_wire, ids, rows, running, waiting
 from tests.servers import RabbitServer, until
 
+pytestmark = pytest.mark.slow
+
 OTHERS_END = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"

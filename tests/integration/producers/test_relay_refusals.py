@@ -17,6 +17,7 @@ from tests.servers import RabbitServer, until
 REFUSE = '{"max-length": 0, "overflow": "reject-publish"}'
 
 
+@pytest.mark.slow
 def test_deleted_queues_are_declared_again_and_their_rows_arrive(
     database: Database, relay: Relay, vhost: str
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_refused_row_waits_and_holds_nobody_up(
     assert relay.pump() == 0
 
 
+@pytest.mark.slow
 def test_a_queue_that_is_full_holds_up_no_other(
     database: Database, relay: Relay, vhost: str, rabbitmq: RabbitServer
 ) -> None:

@@ -39,6 +39,8 @@ from tests.integration.producers.estate import (
 )
 from tests.moving import MovedDatabase, moved_database
 
+pytestmark = pytest.mark.slow
+
 CERTIFICATES = 1000
 LIFETIME = timedelta(days=47)
 WEEK, YEAR = 7, 365

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 
+import pytest
 from sqlalchemy import select
 
 from certline.models import Command, CommandType, Line, Order, OrderStatus
@@ -62,6 +63,7 @@ def held(bench: Bench) -> list[str]:
         return list(db.scalars(query.order_by(Order.issued_at, Order.id)))
 
 
+@pytest.mark.slow
 def test_of_fifty_fetches_at_once_ten_are_stored_and_forty_held(bench: Bench) -> None:
     fetches = issued_orders(bench, FETCHES)
     with bench.database.transaction() as db:

@@ -86,6 +86,7 @@ def test_waiting_for_a_turn_costs_no_attempt_and_says_when(bench: Bench) -> None
     assert bench.calls(ENROLL) == 0
 
 
+@pytest.mark.slow
 def test_a_short_wait_is_waited_out_in_the_thread(bench: Bench) -> None:
     command = bench.place()
     with bench.database.transaction() as db:
@@ -121,6 +122,7 @@ def test_an_answer_is_kept_where_postgres_goes_away_before_it_can_be_noted(bench
     pacing.after("enroll", None)  # raises nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [8])
 def test_a_wrong_password_costs_one_call_a_thread_at_most(bench: Bench, threads: int) -> None:
     commands = [bench.place(common_name=f"w{n}.nordhafen.example").id for n in range(24)]

@@ -41,6 +41,8 @@ from tests.integration.workers.trouble import (
     poll_of,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_order_that_has_its_turn_is_not_sent_where_scm_has_gone_out_of_order_since(
     bench: Bench,

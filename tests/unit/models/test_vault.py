@@ -112,6 +112,7 @@ def test_a_first_start_that_was_killed_does_not_stop_the_next(tmp_path: Path) ->
     assert open_vault(Settings(home=tmp_path)).open(sealed) == SECRET
 
 
+@pytest.mark.slow
 def test_two_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
     program = (
         "import sys; from certline.models.settings import Settings; from certline.models.vault import open_vault;"

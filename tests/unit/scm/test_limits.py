@@ -24,6 +24,7 @@ def test_an_answer_in_drips_ends_after_three_time_outs() -> None:
     assert 0.8 < time.monotonic() - began < 3
 
 
+@pytest.mark.slow
 def test_a_report_has_time_of_its_own() -> None:
     slow = Drip(b'HTTP/1.1 200 OK\r\n\r\n{"statusCode":0}')
     with OddServer([slow]) as server:
@@ -35,6 +36,7 @@ def test_a_report_has_time_of_its_own() -> None:
             a_client(server, read_timeout=30, report_timeout=0.15).ssl_report(ReportQuery())
 
 
+@pytest.mark.slow
 def test_a_connection_waits_as_long_for_the_next_answer() -> None:
     with OddServer([as_json("200 OK", [])]) as server:
         client = a_client(server, read_timeout=0.5)
