@@ -20,8 +20,8 @@ from benchmarks.stand_in import calls_of, orders_at, simulator
 from certline.models import Certificate, Command, CommandStatus, Database, Order
 from certline.models.commands.payloads import ImportCommand
 from certline.producers.requests.imports import request_import
-from tests.plant import Plant
 from tests.servers import Process, open_postgres, open_rabbitmq, until
+from tests.support.deployment import Plant
 
 ORDERS = int(os.environ.get("BENCH_ORDERS", "10000"))
 # Duration of a call to SCM, in milliseconds, set at the simulator.

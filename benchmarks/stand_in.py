@@ -7,8 +7,8 @@ from typing import Any
 
 import requests
 
-from tests.plant import CERTLINE
 from tests.servers import Process, until
+from tests.support.deployment import CERTLINE
 
 
 @contextmanager

@@ -23,8 +23,8 @@ from certline.workers.keys import key_pair
 from certline.workers.keys.csr import sign_request
 from certline.workers.keys.keystore import pkcs12 as make_pkcs12
 from certline.workers.scm import Enrolment, Login, NotReady, ScmClient
-from tests.plant import Plant
 from tests.servers import open_postgres, open_rabbitmq, until
+from tests.support.deployment import Plant
 
 ORDERS = 200
 # Duration of a call to SCM, and the time until SCM issues, in milliseconds, set at the simulator.

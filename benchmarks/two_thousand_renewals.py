@@ -36,8 +36,8 @@ from certline.models.commands.payloads import ImportCommand
 from certline.models.renewals.batch import State, counts_of, members_of
 from certline.producers.renewals.batches import BatchVerdict, judge_many
 from certline.producers.requests.imports import request_import
-from tests.plant import Plant
 from tests.servers import open_postgres, open_rabbitmq, until
+from tests.support.deployment import Plant
 
 RENEWALS = int(os.environ.get("BENCH_RENEWALS", "2000"))
 # Orders at the simulator: more than needed, since some have expired or can't be renewed.

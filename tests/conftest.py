@@ -94,7 +94,7 @@ def template_database(postgres: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres: PostgresServer, template_database: str) -> Iterator[str]:
     """Yield the URL of the test's own migrated database. Afterwards, check every event in its outbox."""
-    from tests.told import wrong_in  # noqa: PLC0415
+    from tests.support.documented_events import wrong_in  # noqa: PLC0415
 
     with postgres.database(template_database) as url:
         yield url

@@ -10,8 +10,8 @@ import requests
 from certline.simulator.server import Simulator
 from certline.simulator.state.scm import new_token
 from tests.acceptance.secrecy import PASSWORD, Watch, hearing
-from tests.nursery import Nursery
 from tests.servers import Process
+from tests.support.forkserver import Nursery
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 
 from certline.models.key_rotation import TOKEN
 from certline.models.vault import NoSecretKeyError, Vault, WrongSecretKeyError
-from tests.servers import run
+from tests.servers import session
 
 # SCM's password in every acceptance test: a word that nothing else says.
 PASSWORD = "Tiefwasserkai-7301"
@@ -133,7 +133,7 @@ def _asks_for_a_secret(words: list[str]) -> bool:
 
 
 def _logs() -> list[Path]:
-    return sorted(run.folder().rglob("*.log"))
+    return sorted(session.folder().rglob("*.log"))
 
 
 def _columns(url: str) -> Iterator[tuple[str, list[Any]]]:

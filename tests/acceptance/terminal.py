@@ -7,7 +7,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from tests.nursery import nursery
+from tests.support.forkserver import nursery
 
 PATIENCE = 60
 

@@ -7,7 +7,7 @@ import requests
 
 from tests.acceptance.secrecy import PASSWORD
 from tests.acceptance.terminal import Terminal
-from tests.servers.run import free_port
+from tests.servers.session import free_port
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from certline.models import Command
-from tests.plant import Plant
 from tests.servers import until
+from tests.support.deployment import Plant
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from certline.models.accounts.breaker import MOST_FAILURES, failed
 from tests.acceptance.secrecy import PASSWORD
 from tests.acceptance.terminal import Terminal
 from tests.servers import PostgresServer
-from tests.servers.run import free_port
+from tests.servers.session import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ from certline.models import Command, CommandStatus, Order, OrderStatus
 from certline.simulator.server import Simulator, running
 from certline.workers.importing.record_reader import GROUP
 from tests.acceptance.secrecy import PASSWORD
-from tests.plant import Plant
 from tests.servers import until
+from tests.support.deployment import Plant
 
 pytestmark = pytest.mark.slow
 

@@ -15,11 +15,11 @@ from sqlalchemy import select
 
 from certline.models import Command, CommandStatus, Order, OrderStatus
 from certline.simulator.server import running
-from tests.plant import Plant
 from tests.servers import PostgresServer, open_rabbitmq, until
-from tests.servers.finding import this_machine
+from tests.servers.discovery import this_machine
 from tests.servers.runtimes import EXAMPLES, PYTHON, RUNTIMES, Runtime, is_fault, missing
-from tests.told import wrong_in
+from tests.support.deployment import Plant
+from tests.support.documented_events import wrong_in
 from tests.unit.scm.odd_server import OddServer, http
 
 DEFINITIONS = EXAMPLES.parent / "deploy" / "rabbitmq" / "definitions.json"

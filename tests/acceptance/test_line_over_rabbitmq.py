@@ -14,8 +14,8 @@ from benchmarks.two_hundred_orders import ORDERS, keystores_that_open, place_and
 from certline.models import Queue
 from certline.simulator.server import Simulator
 from tests.acceptance.secrecy import PASSWORD
-from tests.plant import Plant
 from tests.servers import RabbitServer, until
+from tests.support.deployment import Plant
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from certline.models.commands.dead_letter import dead_letters_waiting
 from certline.simulator.server import Simulator, running
 from certline.workers.keys import key_pair
 from tests.acceptance.secrecy import PASSWORD, PLANTED, Watch
-from tests.plant import Plant
 from tests.servers import Process, until
+from tests.support.deployment import Plant
 from tests.unit.keys.authority import Authority
 
 pytestmark = pytest.mark.slow

@@ -14,15 +14,15 @@ import psycopg
 
 from certline.simulator.server import running
 from tests.conftest import migrate
-from tests.faults import report
-from tests.faults.extent import EVERYTHING
-from tests.faults.killing import points_of
-from tests.faults.points import STORIES
-from tests.faults.random_kills import Run, run
-from tests.faults.stage import Stage
-from tests.nursery import Nursery
-from tests.plant import Plant
+from tests.faults.crashes.points import STORIES
+from tests.faults.crashes.runner import points_of
+from tests.faults.harness.scenario import Stage
+from tests.faults.random import report
+from tests.faults.random.kills import Run, run
+from tests.faults.random.scale import EVERYTHING
 from tests.servers import PostgresServer, RabbitServer, open_postgres, open_rabbitmq
+from tests.support.deployment import Plant
+from tests.support.forkserver import Nursery
 
 
 @click.command()

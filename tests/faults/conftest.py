@@ -7,10 +7,10 @@ import pytest
 import requests
 
 from certline.simulator.server import Simulator
-from tests.faults.stage import Stage
-from tests.gate import Gate
-from tests.nursery import nursery
-from tests.plant import Plant
+from tests.faults.harness.scenario import Stage
+from tests.support.deployment import Plant
+from tests.support.forkserver import nursery
+from tests.support.proxy import Gate
 
 # Call template under which the simulator counts new orders.
 ENROLL = "POST /ssl/v1/enroll"

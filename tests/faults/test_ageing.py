@@ -10,7 +10,7 @@ from sqlalchemy import event, select
 
 from certline.models import Command, CommandType, Database, Outbox
 from certline.models.commands.command import accept
-from tests.faults.stage import Stage
+from tests.faults.harness.scenario import Stage
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from certline.models.commands.command import accept
 from certline.models.commands.payloads import RevokeCommand
 from certline.models.imports.record import ImportRecord, RecordStatus
 from certline.producers.requests.certificates import request_revocation
-from tests.plant import Plant
 from tests.servers import until
+from tests.support.deployment import Plant
 
 pytestmark = pytest.mark.slow
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.faults.groups import GROUPS
-from tests.faults.killing import points_of
-from tests.faults.points import STORIES
-from tests.faults.stage import Stage
+from tests.faults.crashes.points import STORIES
+from tests.faults.crashes.runner import points_of
+from tests.faults.harness.scenario import Stage
+from tests.faults.harness.story_group import GROUPS
 
 # The group that the fast tests run.
 FAST = "an order"

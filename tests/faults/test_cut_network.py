@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import Order, OrderStatus
-from tests.faults.extent import at_length
-from tests.faults.outsider import order_event, send_to_exchange
-from tests.faults.stage import Stage
-from tests.gate import Break, Proxy
+from tests.faults.harness.external_client import order_event, send_to_exchange
+from tests.faults.harness.scenario import Stage
+from tests.faults.random.scale import at_length
 from tests.servers import until
+from tests.support.proxy import Break, Proxy
 
 pytestmark = pytest.mark.slow
 

@@ -6,9 +6,9 @@ import pytest
 from certline.models import OrderStatus
 from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls
-from tests.gate import Gate
-from tests.plant import CERTLINE, Plant
 from tests.servers import Process, until
+from tests.support.deployment import CERTLINE, Plant
+from tests.support.proxy import Gate
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ import requests
 from certline.models import OrderStatus
 from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls, orders_at_scm
-from tests.plant import CERTLINE, Plant
 from tests.servers import Process, until
+from tests.support.deployment import CERTLINE, Plant
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ import pytest
 from certline.models import OrderStatus
 from certline.simulator.server import Simulator
 from tests.faults.conftest import orders_at_scm
-from tests.faults.stage import Stage
+from tests.faults.harness.scenario import Stage
 from tests.faults.stories.orders import ENROLL
 from tests.servers import until
 

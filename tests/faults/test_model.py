@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from certline.models import Database
-from tests.faults.histories import Histories
+from tests.faults.model.histories import Histories
 
 pytestmark = pytest.mark.slow
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.faults.effects import CALL, MESSAGE, TRANSACTION, effects, effects_in
-from tests.faults.groups import GROUPS
-from tests.faults.harmless import HARMLESS
-from tests.faults.points import STORIES
+from tests.faults.crashes.effect_scan import CALL, MESSAGE, TRANSACTION, effects, effects_in
+from tests.faults.crashes.exempt import HARMLESS
+from tests.faults.crashes.points import STORIES
+from tests.faults.harness.story_group import GROUPS
 
 TOLD = [effect for known in STORIES.values() for effect in known]
 
@@ -29,7 +29,7 @@ def test_each_effect_of_the_line_has_a_story() -> None:
         if effect.name not in HARMLESS and effect.name not in TOLD
     ]
 
-    assert untold == [], "tests/faults/points.py: tell how a process dies there"
+    assert untold == [], "tests/faults/crashes/points.py: tell how a process dies there"
 
 
 def test_each_story_is_about_effects_that_exist() -> None:

@@ -11,11 +11,11 @@ from sqlalchemy.exc import DBAPIError
 from certline.models import Command, OrderStatus
 from certline.simulator.server import Simulator
 from tests.conftest import migrate
-from tests.faults.stage import Stage
-from tests.gate import Gate
-from tests.nursery import nursery
-from tests.plant import Plant
+from tests.faults.harness.scenario import Stage
 from tests.servers import PostgresServer, open_postgres, until
+from tests.support.deployment import Plant
+from tests.support.forkserver import nursery
+from tests.support.proxy import Gate
 
 pytestmark = pytest.mark.slow
 

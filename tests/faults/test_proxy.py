@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.gate import Break, Proxy
 from tests.servers import until
+from tests.support.proxy import Break, Proxy
 
 PIECE = b"x" * 100
 

@@ -12,11 +12,11 @@ from sqlalchemy import update
 from certline.models import Command, OrderStatus, Outbox, Queue
 from certline.models.events.outbox import EVENTS
 from certline.simulator.server import Simulator
-from tests.faults.extent import at_length
-from tests.faults.stage import Stage
-from tests.nursery import nursery
-from tests.plant import Plant
+from tests.faults.harness.scenario import Stage
+from tests.faults.random.scale import at_length
 from tests.servers import RabbitServer, open_rabbitmq, until
+from tests.support.deployment import Plant
+from tests.support.forkserver import nursery
 
 pytestmark = pytest.mark.slow
 

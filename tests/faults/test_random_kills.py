@@ -7,15 +7,15 @@ from certline.models import Command, CommandStatus, OrderStatus
 from certline.models.commands.command import MOST_RESTARTS
 from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests.orders import request_sync
-from tests.faults import random_kills
-from tests.faults.stage import Stage
+from tests.faults.harness.scenario import Stage
+from tests.faults.random import kills
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_whoever_is_killed_at_random_the_world_is_right_in_the_end(stage: Stage, seed: int) -> None:
-    outcome = random_kills.run(stage, seed, commands=25)
+    outcome = kills.run(stage, seed, commands=25)
 
     assert outcome.wrong == [], f"make faults SEED={seed} FAULTS='--commands 25'"
     assert outcome.died.total() >= 4, outcome.died
@@ -31,7 +31,7 @@ def test_what_ten_deaths_have_stopped_is_tried_again_by_a_person(stage: Stage) -
         stage.run(command)
     assert stage.order(order).status is OrderStatus.REVIEW
 
-    assert random_kills.try_stopped_again(stage) == 2
+    assert kills.try_stopped_again(stage) == 2
 
     stage.start("worker")
     assert stage.finish() == []

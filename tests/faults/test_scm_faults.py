@@ -9,9 +9,9 @@ import pytest
 from certline.models import Command, CommandType
 from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests.orders import request_sync
-from tests.faults.extent import at_length
-from tests.faults.stage import SECONDS_TO_ANSWER, Stage
-from tests.faults.stories import lifecycle, unknown
+from tests.faults.harness.scenario import SECONDS_TO_ANSWER, Stage
+from tests.faults.random.scale import at_length
+from tests.faults.stories import lifecycle, unknown_outcomes
 from tests.faults.stories.orders import COLLECT, DETAILS, ENROLL
 from tests.servers import until
 
@@ -65,12 +65,12 @@ def a_fetch(stage: Stage) -> Command:
 
 def a_lookup(stage: Stage) -> Command:
     """The first look for an order whose answer was lost."""
-    return stage.step_of(unknown.lost(stage, 1, "drop_before")[0], CommandType.RECONCILE)
+    return stage.step_of(unknown_outcomes.lost(stage, 1, "drop_before")[0], CommandType.RECONCILE)
 
 
 def a_lookup_of_what_scm_has(stage: Stage) -> Command:
     """The same, where SCM has it."""
-    return stage.step_of(unknown.lost(stage, 1, "drop_after")[0], CommandType.RECONCILE)
+    return stage.step_of(unknown_outcomes.lost(stage, 1, "drop_after")[0], CommandType.RECONCILE)
 
 
 def _after(stage: Stage, command: Command, kind: CommandType) -> Command:
@@ -98,7 +98,7 @@ CALLS: dict[str, list[Call]] = {
         Call("POST", lifecycle.REVOKE, lifecycle.revocation),
     ],
     "an unknown outcome": [
-        Call("GET", unknown.LIST, a_lookup),
+        Call("GET", unknown_outcomes.LIST, a_lookup),
         Call("POST", "/report/v1/", a_lookup),
         Call("GET", DETAILS, a_lookup_of_what_scm_has),
     ],

@@ -26,10 +26,10 @@ from certline.models.events.outbox import emit_wake_up
 from certline.producers.requests.orders import request_sync
 from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls, orders_at_scm
-from tests.gate import Gate
 from tests.integration.producers.rabbit import channel_to
-from tests.plant import Plant
 from tests.servers import Process, until
+from tests.support.deployment import Plant
+from tests.support.proxy import Gate
 
 pytestmark = pytest.mark.slow
 

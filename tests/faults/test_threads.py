@@ -5,9 +5,9 @@ import pytest
 from certline.models import OrderStatus
 from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls
-from tests.gate import Gate
-from tests.plant import Plant
 from tests.servers import until
+from tests.support.deployment import Plant
+from tests.support.proxy import Gate
 
 pytestmark = pytest.mark.slow
 

@@ -18,9 +18,9 @@ from certline.models import (
 )
 from certline.models.database.base import new_id
 from certline.models.events.outbox import EVENTS
-from tests.faults.aftermath import Expected, World
-from tests.faults.stage import Stage
-from tests.faults.world import faults_of
+from tests.faults.harness.scenario import Stage
+from tests.faults.invariants.check import faults_of
+from tests.faults.invariants.types import Expected, World
 
 
 @pytest.fixture

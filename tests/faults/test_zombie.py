@@ -10,11 +10,11 @@ import pytest
 from certline.models import Command, OrderStatus, Queue
 from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls, orders_at_scm
-from tests.faults.crashing import Death
-from tests.faults.stage import Stage
-from tests.gate import Gate
-from tests.nursery import Part
+from tests.faults.crashes.injection import Death
+from tests.faults.harness.scenario import Stage
 from tests.servers import until
+from tests.support.forkserver import Part
+from tests.support.proxy import Gate
 
 pytestmark = pytest.mark.slow
 

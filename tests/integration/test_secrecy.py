@@ -14,8 +14,8 @@ from certline.models import Database, PrivateKey
 from certline.models.vault import Vault
 from certline.workers.keys import key_pair
 from tests.acceptance.secrecy import PASSWORD, Watch, hearing
-from tests.factories import an_account
 from tests.servers import Process
+from tests.support.factories import an_account
 
 SECRET_KEY = Fernet.generate_key().decode()
 KEY = ec.generate_private_key(ec.SECP256R1())

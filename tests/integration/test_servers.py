@@ -6,7 +6,7 @@ import pika
 import psycopg
 import pytest
 
-from tests.servers import PostgresServer, RabbitServer, open_postgres, open_rabbitmq, run
+from tests.servers import PostgresServer, RabbitServer, open_postgres, open_rabbitmq, session
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_nothing_is_left_of_private_servers() -> None:
 
 def folders() -> set[Path]:
     """The folders of servers that run now."""
-    return {path for path in run.folder().iterdir() if path.is_dir()}
+    return {path for path in session.folder().iterdir() if path.is_dir()}
 
 
 def execute(url: str, statement: str) -> list[tuple[object, ...]]:

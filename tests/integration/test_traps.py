@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from certline.simulator.server import Simulator
-from tests.plant import Plant
 from tests.servers import Process
+from tests.support.deployment import Plant
 from tests.support.traps import set_traps, sprung
 
 SCRIPT = str(Path(sys.executable).with_name("certline"))

@@ -1,6 +1,6 @@
 """Real servers for the tests: found or started, or reported with advice if missing; see `tests/conftest.py`."""
 
-from tests.servers.finding import MissingServerError
+from tests.servers.discovery import MissingServerError
 from tests.servers.postgres import PostgresServer, open_postgres
 from tests.servers.process import Process, until
 from tests.servers.rabbit_server import RabbitServer

@@ -9,14 +9,21 @@ import sys
 
 import click
 
-from tests.servers import run
-from tests.servers.finding import Machine, MissingServerError, Server, advise, find, this_machine
+from tests.servers import session
+from tests.servers.discovery import (
+    Machine,
+    MissingServerError,
+    Server,
+    advise,
+    find,
+    this_machine,
+)
 from tests.servers.runtimes import prepare
 
 
 def main() -> int:
     """Look for each server, shared and private, and for what the examples need. Returns the exit code."""
-    run.sweep()
+    session.sweep()
     machine = this_machine()
     for server in Server:
         try:

@@ -7,7 +7,7 @@ import docker  # type: ignore[import-untyped]
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from tests.servers import run
+from tests.servers import session
 
 # Label with the machine and the folder of the run that a container belongs to.
 LABEL = "certline.test"
@@ -19,12 +19,12 @@ class Container:
     def __init__(self, image: str, port: int, env: dict[str, str]) -> None:
         # No need to pull the reaper's image: each run removes its own containers, and those of killed runs.
         testcontainers_config.ryuk_disabled = True
-        self.outside = run.free_port()
+        self.outside = session.free_port()
         self.docker = (
             DockerContainer(image)
             .with_envs(**env)
             .with_bind_ports(port, self.outside)
-            .with_kwargs(labels={LABEL: f"{socket.gethostname()}:{run.folder()}"})
+            .with_kwargs(labels={LABEL: f"{socket.gethostname()}:{session.folder()}"})
         )
         self._sweep()
         self.docker.start()

@@ -4,7 +4,7 @@
 import shutil
 from pathlib import Path
 
-from tests.servers import run
+from tests.servers import session
 from tests.servers.process import Process, until
 from tests.servers.rabbit_server import RabbitServer, rabbitmqctl
 
@@ -17,8 +17,8 @@ class LocalRabbit(RabbitServer):
 
     def __init__(self, program: Path) -> None:
         self.program = program
-        self.folder = run.subfolder("rabbitmq")
-        port, distribution, mapper = run.free_port(), run.free_port(), run.free_port()
+        self.folder = session.subfolder("rabbitmq")
+        port, distribution, mapper = session.free_port(), session.free_port(), session.free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{port}/%2F"
         self.env = {
             "HOME": str(self.folder),  # where Erlang stores the cookie

@@ -15,9 +15,9 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg import sql
 
-from tests.servers import run
+from tests.servers import session
 from tests.servers.container import Container
-from tests.servers.finding import Found, Origin, Server, find, this_machine
+from tests.servers.discovery import Found, Origin, Server, find, this_machine
 from tests.servers.process import Process, until
 
 PASSWORD = "secret"
@@ -56,7 +56,7 @@ class PostgresServer(ABC):
     @contextmanager
     def database(self, template: str | None = None) -> Iterator[str]:
         """Yield the URL of a new database, empty or a copy of the one at `template`; it is dropped afterwards."""
-        name = run.name()
+        name = session.name()
         source = "template1" if template is None else urlsplit(template).path.removeprefix("/")
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, source)
         try:
@@ -89,7 +89,7 @@ class GivenPostgres(PostgresServer):
             url,
             autocommit=True,
             connect_timeout=5,
-            application_name=f"certline_test_{run.suffix()}",
+            application_name=f"certline_test_{session.suffix()}",
         )
         self._drop_abandoned()
 
@@ -155,10 +155,10 @@ class LocalPostgres(PostgresServer):
         self.programs = program.parent
         if self.user and not _is_open_to_all(program):
             self.programs = _copy(program)
-        self.data = run.subfolder("postgres")
+        self.data = session.subfolder("postgres")
         if self.user:
             shutil.chown(self.data, self.user, self.group)
-        self.port = run.free_port()
+        self.port = session.free_port()
         self.url = _url("127.0.0.1", self.port)
         self.process: Process | None = None
         self._create()
@@ -204,7 +204,7 @@ class LocalPostgres(PostgresServer):
             for child in children:
                 with suppress(psutil.NoSuchProcess):
                     child.kill()
-        until(lambda: not any(run.is_alive(child) for child in children), 30)
+        until(lambda: not any(session.is_alive(child) for child in children), 30)
 
     def _create(self) -> None:
         secret = self.data.with_suffix(".password")
@@ -265,7 +265,7 @@ def _is_open_to_all(program: Path) -> bool:
 
 def _copy(program: Path) -> Path:
     """Copy the programs and their libraries, once per run, to a folder that other users can read."""
-    copy = run.folder() / "postgres-programs"
+    copy = session.folder() / "postgres-programs"
     version = program.parents[1]
     package = version.parent
     if not copy.exists():

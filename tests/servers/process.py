@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from tests.servers import run
+from tests.servers import session
 
 T = TypeVar("T")
 
@@ -48,8 +48,8 @@ class Process:
     ) -> None:
         """Start `args`; `env` is added to our own environment; `user` needs root."""
         self.args = [str(arg) for arg in args]
-        self.log = run.folder() / f"{Path(self.args[0]).name}-{next(_numbers)}.log"
-        environment = os.environ | dict(env or {}) | {run.MARK: str(run.folder())}
+        self.log = session.folder() / f"{Path(self.args[0]).name}-{next(_numbers)}.log"
+        environment = os.environ | dict(env or {}) | {session.MARK: str(session.folder())}
         with self.log.open("wb") as output:
             self.popen = subprocess.Popen(
                 self.args,

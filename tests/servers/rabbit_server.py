@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pika
 from pika.exceptions import AMQPError
 
-from tests.servers import run
+from tests.servers import session
 
 
 class RabbitServer(ABC):
@@ -62,7 +62,7 @@ class RabbitServer(ABC):
     @contextmanager
     def vhost(self) -> Iterator[str]:
         """Yield the URL of a new vhost; it is deleted afterwards."""
-        name = run.name()
+        name = session.name()
         self.add_vhost(name)
         try:
             yield self.url_of(name)

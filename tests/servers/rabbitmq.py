@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.servers.container_rabbit import ContainerRabbit
-from tests.servers.finding import Found, Origin, Server, find, this_machine
-from tests.servers.given_rabbit import GivenRabbit
+from tests.servers.discovery import Found, Origin, Server, find, this_machine
+from tests.servers.external_rabbit import GivenRabbit
 from tests.servers.local_rabbit import LocalRabbit
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.shared_rabbit import RabbitOwner, SharedRabbit, shared

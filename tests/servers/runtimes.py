@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from tests.servers.finding import Machine
+from tests.servers.discovery import Machine
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 JAVA_CLIENT = Path("/usr/share/java/amqp-client.jar")

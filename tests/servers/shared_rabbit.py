@@ -8,7 +8,7 @@ import socketserver
 import threading
 from collections.abc import Callable
 
-from tests.servers import run
+from tests.servers import session
 from tests.servers.rabbit_server import RabbitServer
 
 # Environment variable of the test processes: the socket of the process that owns the server.
@@ -24,7 +24,7 @@ class RabbitOwner(socketserver.ThreadingUnixStreamServer):
 
     def __init__(self, start: Callable[[], RabbitServer]) -> None:
         """Listen; `start` is called once, when the first process asks."""
-        self.path = run.folder() / "rabbitmq.socket"
+        self.path = session.folder() / "rabbitmq.socket"
         super().__init__(str(self.path), _Request)
         self._start = start
         self._starting = threading.Lock()

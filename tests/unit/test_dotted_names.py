@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import effects, killing, random_kills
+from tests.faults.crashes import effect_scan, runner
+from tests.faults.random import kills
 
 ROOT = Path(__file__).parents[2]
 ROLES = "cli|producers|workers|models|simulator"
@@ -97,7 +98,7 @@ def test_each_name_that_is_imported_has_the_package_in_front() -> None:
         for where, module, name in dotted_strings()
         if not module.startswith("certline.")
         and (name is None or " " not in where.rpartition(": ")[2])
-        and where.rpartition(": ")[2] not in effects.WAYS
+        and where.rpartition(": ")[2] not in effect_scan.WAYS
     ]
 
     assert bare == []
@@ -135,11 +136,11 @@ def test_a_name_that_exists_is_known(module: str, name: str | None) -> None:
 
 
 def test_an_effect_that_only_reads_is_an_effect() -> None:
-    assert {effect.name for effect in effects.effects()} >= killing.READING
+    assert {effect.name for effect in effect_scan.effects()} >= runner.READING
 
 
 def test_each_effect_that_a_test_names_exists() -> None:
-    known = {effect.name for effect in effects.effects()}
+    known = {effect.name for effect in effect_scan.effects()}
     named = {
         node.value
         for file in (ROOT / "tests").rglob("*.py")
@@ -154,12 +155,12 @@ def test_each_effect_that_a_test_names_exists() -> None:
 
 
 def test_the_scan_for_effects_looks_into_folders_that_exist() -> None:
-    assert all((ROOT / folder).is_dir() for folder in (*effects.ROOMS, *effects.INSIDE))
-    assert all(exists(*way.split(":")) for way in effects.WAYS)
+    assert all((ROOT / folder).is_dir() for folder in (*effect_scan.ROOMS, *effect_scan.INSIDE))
+    assert all(exists(*way.split(":")) for way in effect_scan.WAYS)
 
 
 def test_each_module_of_the_table_of_parts_exists() -> None:
-    assert all(is_module(f"certline.producers.{name}") for name in random_kills.PARTS)
+    assert all(is_module(f"certline.producers.{name}") for name in kills.PARTS)
 
 
 @pytest.mark.parametrize("file", ["Makefile", "pyproject.toml", "compose.yaml", "Dockerfile"])

@@ -8,7 +8,7 @@ from dramatiq import worker
 
 from certline.models import CommandStatus, Database
 from certline.simulator.server import Simulator
-from tests.faults.broker.stage import Kind, Stage, broker_of
+from tests.faults.broker.stock_or_ours import Kind, Stage, broker_of
 from tests.integration.workers.conftest import Bench
 from tests.servers import RabbitServer, open_rabbitmq
 

@@ -10,8 +10,8 @@ from certline.models import OrderStatus
 from certline.producers.messaging.publisher import WireDownError, rabbit_wire
 from certline.producers.relay import Relay
 from certline.workers.process.broker import HardenedBroker, connection_url
-from tests.faults.broker.crew import only_the_order_is_to_be_sent, waiting, working
-from tests.faults.broker.stage import PATIENCE, Kind, Stage, broker_of
+from tests.faults.broker.stock_or_ours import PATIENCE, Kind, Stage, broker_of
+from tests.faults.broker.workers import only_the_order_is_to_be_sent, waiting, working
 from tests.integration.workers.conftest import Bench
 from tests.servers import RabbitServer, until
 

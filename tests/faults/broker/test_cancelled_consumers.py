@@ -11,7 +11,7 @@ from dramatiq.brokers.rabbitmq import _RabbitmqConsumer
 from dramatiq.common import current_millis, dq_name
 from dramatiq.errors import ConnectionClosed
 
-from tests.faults.broker.stage import PATIENCE, Kind, Left, Stage, channel_to
+from tests.faults.broker.stock_or_ours import PATIENCE, Kind, Left, Stage, channel_to
 from tests.servers import until
 
 HOUR = 3_600_000  # milliseconds

@@ -15,11 +15,11 @@ from certline.producers.messaging.publisher import rabbit_wire
 from certline.producers.relay import Relay
 from certline.workers.process.broker import HardenedBroker, connection_url
 from certline.workers.runtime.context import WorkerContext
-from tests.faults.broker.crew import only_the_order_is_to_be_sent, waiting, working
-from tests.faults.broker.stage import Kind, Stage, broker_of
-from tests.gate import Gate
+from tests.faults.broker.stock_or_ours import Kind, Stage, broker_of
+from tests.faults.broker.workers import only_the_order_is_to_be_sent, waiting, working
 from tests.integration.workers.conftest import Bench
 from tests.servers import RabbitServer, until
+from tests.support.proxy import Gate
 
 pytestmark = pytest.mark.slow
 

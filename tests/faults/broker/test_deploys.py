@@ -7,7 +7,7 @@ import dramatiq
 import pytest
 from dramatiq import worker as dramatiq_worker
 
-from tests.faults.broker.stage import PATIENCE, Kind, Stage, broker_of, version_of
+from tests.faults.broker.stock_or_ours import PATIENCE, Kind, Stage, broker_of, version_of
 from tests.servers import until
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from dramatiq.common import dq_name
 
-from tests.faults.broker.stage import Kind, Left, Stage, channel_to
+from tests.faults.broker.stock_or_ours import Kind, Left, Stage, channel_to
 
 pytestmark = pytest.mark.slow
 

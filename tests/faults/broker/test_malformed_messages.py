@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.broker.stage import PATIENCE, Kind, Left, Stage
+from tests.faults.broker.stock_or_ours import PATIENCE, Kind, Left, Stage
 from tests.servers import until
 
 # A consumer that has taken the same message so often takes nothing else.

@@ -10,7 +10,7 @@ from dramatiq.common import dq_name, xq_name
 from pika.exceptions import ChannelClosedByBroker
 
 from certline.workers.process.broker import HardenedBroker, connection_url
-from tests.faults.broker.stage import Kind, Left, Stage, channel_to
+from tests.faults.broker.stock_or_ours import Kind, Left, Stage, channel_to
 from tests.servers import RabbitServer
 
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.faults.broker.stage import PATIENCE, Kind, Left, Stage, delivered
+from tests.faults.broker.stock_or_ours import PATIENCE, Kind, Left, Stage, delivered
 from tests.servers import RabbitServer, until
 
 

@@ -8,7 +8,7 @@ import requests
 from dramatiq.middleware import TimeLimit
 
 from certline.simulator.server import Simulator
-from tests.faults.broker.stage import PATIENCE, Kind, Stage
+from tests.faults.broker.stock_or_ours import PATIENCE, Kind, Stage
 from tests.servers import until
 
 pytestmark = pytest.mark.slow

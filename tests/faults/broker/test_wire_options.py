@@ -7,7 +7,7 @@ from typing import Any
 import dramatiq
 import pytest
 
-from tests.faults.broker.stage import Kind, Left, Stage, ids
+from tests.faults.broker.stock_or_ours import Kind, Left, Stage, ids
 
 
 @pytest.mark.parametrize(

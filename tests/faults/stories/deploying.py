@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from certline.models.certificates.deploy_hook import add_hook, run_hook
-from tests.faults.killing import kill_workers
-from tests.faults.stage import Stage
+from tests.faults.crashes.runner import kill_workers
+from tests.faults.harness.scenario import Stage
 
 
 def a_hook(stage: Stage, points: Sequence[str]) -> None:

@@ -7,8 +7,8 @@ from sqlalchemy import update
 from certline.models import Command, CommandType, OrderKind
 from certline.workers.runtime.outcomes import MOST_TRIES
 from certline.workers.scm import RevocationReason
-from tests.faults.killing import kill_workers
-from tests.faults.stage import Stage
+from tests.faults.crashes.runner import kill_workers
+from tests.faults.harness.scenario import Stage
 from tests.faults.stories.orders import DETAILS, NOT_ALLOWED
 
 RENEW = "/ssl/v1/renewById/"

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from certline.models import CommandType
 from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests.orders import request_sync
-from tests.faults.crashing import Death
-from tests.faults.killing import kill, kill_workers
-from tests.faults.outsider import order_event, send_to_workers
-from tests.faults.stage import Stage
+from tests.faults.crashes.injection import Death
+from tests.faults.crashes.runner import kill, kill_workers
+from tests.faults.harness.external_client import order_event, send_to_workers
+from tests.faults.harness.scenario import Stage
 
 ENROLL = "/ssl/v1/enroll$"
 DETAILS = r"/ssl/v1/\d+$"

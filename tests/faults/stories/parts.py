@@ -12,11 +12,15 @@ from certline.models.accounts.account import accounts
 from certline.models.database.session import clock
 from certline.models.renewals.runs import Decision
 from certline.producers.renewals.settings import choose, enable
-from tests.faults.crashing import Death
-from tests.faults.killing import kill
-from tests.faults.outsider import order_event, send_nonsense_to_workers, send_to_exchange
-from tests.faults.stage import Stage
-from tests.faults.stories.doors import a_batch
+from tests.faults.crashes.injection import Death
+from tests.faults.crashes.runner import kill
+from tests.faults.harness.external_client import (
+    order_event,
+    send_nonsense_to_workers,
+    send_to_exchange,
+)
+from tests.faults.harness.scenario import Stage
+from tests.faults.stories.requests import a_batch
 from tests.servers import until
 
 

@@ -10,9 +10,9 @@ from certline.models.commands.command import accept
 from certline.models.database.base import new_id
 from certline.models.webhook import park
 from certline.producers.requests.webhooks import add_webhook, remove_webhook
-from tests.faults.killing import kill_workers
-from tests.faults.stage import Stage
-from tests.faults.stories.doors import type_twice
+from tests.faults.crashes.runner import kill_workers
+from tests.faults.harness.scenario import Stage
+from tests.faults.stories.requests import type_twice
 from tests.unit.scm.odd_server import OddServer, Seen, http
 
 # What no story of the same group tells, so that nothing else is posted.

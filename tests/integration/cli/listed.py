@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models.database.session import clock
-from tests.factories import a_profile, an_account, an_order, an_organization
 from tests.integration.cli.conftest import Typist
+from tests.support.factories import a_profile, an_account, an_order, an_organization
 
 NAMES = ("shop.nordhafen.example", "mail.see.example", "www.nordhafen.example", "vpn.see.example")
 

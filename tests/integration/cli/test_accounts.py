@@ -8,8 +8,8 @@ import requests
 
 from certline.models.accounts.account import account_named
 from certline.simulator.server import Simulator
-from tests.factories import an_order
 from tests.integration.cli.conftest import Typist
+from tests.support.factories import an_order
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from certline.models import AuditEntry, Certificate, Command, CommandStatus, CommandType, Hook
 from certline.models.certificates.deploy_hook import run_hook
 from certline.models.commands.command import finish
-from tests.factories import a_certificate, an_account
 from tests.integration.cli.conftest import Typist
+from tests.support.factories import a_certificate, an_account
 
 HOOK_KEYS = "name events command directory common_name account timeout created_by created_at"
 RUN_KEYS = (

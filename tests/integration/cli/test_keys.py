@@ -10,8 +10,8 @@ from sqlalchemy import select
 from certline.models import Account, AuditEntry
 from certline.models.settings import settings
 from certline.models.vault import Vault
-from tests.factories import an_account
 from tests.integration.cli.conftest import Typist
+from tests.support.factories import an_account
 
 NEW = Fernet.generate_key().decode()
 

@@ -6,9 +6,9 @@ import io
 import pytest
 
 from certline.cli.ui import listing
-from tests.factories import an_order
 from tests.integration.cli.conftest import Typist
 from tests.integration.cli.listed import NAMES, ids, orders, people
+from tests.support.factories import an_order
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 
 from certline.models import Command, DeadLetter, Order
 from certline.models.database.session import clock
-from tests.factories import a_certificate, a_domain, an_account, an_organization
 from tests.integration.cli.conftest import Typist
 from tests.integration.cli.listed import ids, orders, people
+from tests.support.factories import a_certificate, a_domain, an_account, an_organization
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from certline.models import Certificate, CertificateStatus, Command, OrderStatus
 from certline.models.database.session import clock
-from tests.factories import (
+from tests.integration.cli.conftest import Typist
+from tests.support.factories import (
     a_certificate,
     a_domain,
     a_profile,
@@ -17,7 +18,6 @@ from tests.factories import (
     an_order,
     an_organization,
 )
-from tests.integration.cli.conftest import Typist
 
 NAMES = ("shop", "mail", "www", "vpn")
 ISSUERS = ("CN=Hafen CA R36,O=Hafen", "CN=Hafen CA E36,O=Hafen")

@@ -13,7 +13,7 @@ from certline.workers.app import declare
 from certline.workers.process.broker import make_broker
 from certline.workers.runtime.context import WorkerContext
 from tests.integration.cli.conftest import Typist
-from tests.told import some
+from tests.support.documented_events import some
 
 URL = "https://127.0.0.1:1/certline"
 KEYS = {

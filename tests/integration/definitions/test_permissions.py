@@ -15,9 +15,9 @@ from certline.models.events.outbox import EVENTS
 from certline.simulator.server import Simulator
 from tests.integration.definitions.conftest import DEFINITIONS, definitions, url_of
 from tests.integration.misdeeds import REFUSED_TO_PARTS, REFUSED_TO_THE_SHOP
-from tests.plant import Plant
 from tests.servers import RabbitServer
 from tests.servers.rabbit_server import can_connect
+from tests.support.deployment import Plant
 
 pytestmark = pytest.mark.slow
 

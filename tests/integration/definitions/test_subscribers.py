@@ -15,7 +15,7 @@ from certline.producers.relay import Relay
 from tests.integration.definitions.conftest import definitions
 from tests.integration.producers.rabbit import ids, rows
 from tests.servers import RabbitServer
-from tests.told import some
+from tests.support.documented_events import some
 
 pytestmark = pytest.mark.slow
 

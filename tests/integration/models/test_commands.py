@@ -23,7 +23,7 @@ from certline.models.commands.command import (
 )
 from certline.models.database.session import WAKE_CHANNEL, clock
 from certline.models.events.outbox import emit_event
-from tests.told import some
+from tests.support.documented_events import some
 
 T = TypeVar("T")
 

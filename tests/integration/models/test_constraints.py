@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from certline.models import AuditEntry, Database, Order, OrderKind, OrderStatus
 from certline.models.audit.log import record
 from certline.models.states import OPEN
-from tests.factories import a_certificate, an_account, an_order
+from tests.support.factories import a_certificate, an_account, an_order
 
 CLOSED = sorted(set(OrderStatus) - OPEN)
 

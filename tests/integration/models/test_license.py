@@ -32,7 +32,7 @@ from certline.models.certificates.license_forecast import outlook
 from certline.models.commands.command import accept
 from certline.models.database.session import clock
 from certline.models.lifecycle.moves import move, release_held
-from tests.factories import NOON, a_certificate, a_line, an_account, an_order
+from tests.support.factories import NOON, a_certificate, a_line, an_account, an_order
 
 
 def issued(db: Session, **named: Any) -> Order:

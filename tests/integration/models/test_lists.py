@@ -30,9 +30,9 @@ from certline.models.listing import (
     page,
     paged,
 )
-from tests.factories import an_account
 from tests.integration.models.estate import fill
 from tests.servers import PostgresServer
+from tests.support.factories import an_account
 
 ROWS = 60_000
 LIMIT = 100

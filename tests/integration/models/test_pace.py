@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from certline.models import CallKind, Database, RateLimit
 from certline.models.accounts.rate_limit import NONE, Turn, held_off, hold_off, take
-from tests.factories import an_account
+from tests.support.factories import an_account
 
 THREADS = 16
 # One call in 100 s: a test, however slow, is over before the next one is due.

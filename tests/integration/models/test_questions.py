@@ -12,7 +12,7 @@ from certline.models.certificates.certificate import (
 )
 from certline.models.orders.order import order_known_as
 from certline.models.validation import BadCommandError
-from tests.factories import a_certificate, an_account, an_order
+from tests.support.factories import a_certificate, an_account, an_order
 
 
 def test_an_order_is_known_by_the_number_that_scm_gave_it(database: Database) -> None:

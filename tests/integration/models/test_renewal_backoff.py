@@ -11,7 +11,7 @@ from certline.models.certificates.backoff import (
     reset_backoff,
 )
 from certline.models.database.session import clock
-from tests.factories import a_line, an_account
+from tests.support.factories import a_line, an_account
 
 
 def a_line_id(database: Database) -> str:

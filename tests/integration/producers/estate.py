@@ -20,7 +20,7 @@ from certline.models import (
 from certline.models.database.base import new_id
 from certline.models.database.bulk import add_rows, set_in_rows
 from certline.models.lifecycle.succession import supersede
-from tests.factories import a_domain, a_profile, an_account, an_organization
+from tests.support.factories import a_domain, a_profile, an_account, an_organization
 
 DAY = timedelta(days=1)
 

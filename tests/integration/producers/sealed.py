@@ -12,8 +12,8 @@ from certline.models.commands.dead_letter import keep
 from certline.models.key_rotation import places
 from certline.models.vault import Vault
 from certline.producers.requests.secret_keys import Rotation
-from tests.factories import a_certificate, a_wanted, an_account, an_order
-from tests.faults.outsider import order_event
+from tests.faults.harness.external_client import order_event
+from tests.support.factories import a_certificate, a_wanted, an_account, an_order
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 SECRET = b"correct horse"

@@ -25,9 +25,9 @@ from certline.models.metrics import figures
 from certline.models.renewals.runs import Decision, counts_of, decisions_of
 from certline.producers.renewals import auto_renew
 from certline.producers.renewals.auto_renew import go_on, start_run
-from tests.factories import a_certificate, an_order
 from tests.integration.producers.estate import DAY, an_estate
 from tests.integration.producers.runs import LIFETIME, an_account_with, asked, run, set_on
+from tests.support.factories import a_certificate, an_order
 
 
 def test_what_is_due_is_renewed_once_and_what_is_not_is_left(database: Database) -> None:

@@ -23,7 +23,6 @@ from certline.models.database.session import clock
 from certline.models.renewals.plan import successions
 from certline.models.renewals.runs import Decision
 from certline.producers.renewals import auto_renew
-from tests.factories import a_certificate, an_order
 from tests.integration.producers.estate import DAY
 from tests.integration.producers.runs import (
     LIFETIME,
@@ -34,6 +33,7 @@ from tests.integration.producers.runs import (
     run,
     set_on,
 )
+from tests.support.factories import a_certificate, an_order
 
 
 def test_each_refusal_has_its_reason_its_row_and_its_event(database: Database) -> None:

@@ -30,7 +30,7 @@ from certline.producers.renewals.batches import (
     resume,
 )
 from certline.producers.schedule import tick
-from tests.factories import a_certificate, an_account, an_order
+from tests.support.factories import a_certificate, an_account, an_order
 
 SETTLE = timedelta(minutes=15)
 

@@ -24,8 +24,8 @@ from certline.models.database.session import clock
 from certline.models.schedule import last_fired, schedules
 from certline.producers import schedule as clock_module
 from certline.producers.schedule import Producer, jobs, run_now, tick
-from tests.factories import an_account
 from tests.servers import PostgresServer, until
+from tests.support.factories import an_account
 
 NAMES = {"sync", "poll", "sweep", "auto-renew"}
 SETTLE = timedelta(minutes=15)

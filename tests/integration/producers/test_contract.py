@@ -7,7 +7,7 @@ import pytest
 from certline.models import Database
 from tests.integration.producers.senders import Sender, commands, letters
 from tests.servers import until
-from tests.told import asyncapi, told_in
+from tests.support.documented_events import asyncapi, told_in
 
 
 def examples(door: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:

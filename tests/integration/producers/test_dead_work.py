@@ -20,7 +20,6 @@ from certline.producers.messaging.delivery import Delivery
 from certline.workers.app import declare
 from certline.workers.process.broker import make_broker
 from certline.workers.runtime.context import WorkerContext
-from tests.factories import an_account
 from tests.integration.producers.senders import (
     ORDER,
     VAULT,
@@ -34,6 +33,7 @@ from tests.integration.producers.senders import (
     letters,
 )
 from tests.servers import until
+from tests.support.factories import an_account
 
 UNKNOWN = "0190aaaa-0000-7000-8000-000000000000"
 

@@ -21,8 +21,8 @@ from certline.models.renewals.expiry_events import tell_expiring
 from certline.models.renewals.selection import AutoRenewRule
 from certline.producers.renewals.settings import add_rule, enable
 from certline.producers.sweep import sweep
-from tests.factories import an_order
 from tests.integration.producers.estate import DAY, an_estate, certificates_of
+from tests.support.factories import an_order
 
 SETTLE = timedelta(minutes=15)
 

@@ -10,7 +10,6 @@ from certline.models import CommandStatus, CommandType, Database, Outbox
 from certline.models.commands.payloads import PUBLIC, SyncCommand
 from certline.models.events.outbox import EVENTS, INGRESS, emit_event
 from certline.producers.requests.orders import request_sync
-from tests.factories import an_account
 from tests.integration.producers.senders import (
     ORDER,
     SHOP,
@@ -25,7 +24,8 @@ from tests.integration.producers.senders import (
     letters,
 )
 from tests.servers import until
-from tests.told import some
+from tests.support.documented_events import some
+from tests.support.factories import an_account
 
 
 @pytest.mark.usefixtures("ingress")

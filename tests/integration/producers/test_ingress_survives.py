@@ -35,8 +35,8 @@ from tests.integration.producers.senders import (
     sending,
     taking,
 )
-from tests.plant import Plant
 from tests.servers import PostgresServer, Process, RabbitServer, until
+from tests.support.deployment import Plant
 
 pytestmark = pytest.mark.slow
 

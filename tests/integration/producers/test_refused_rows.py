@@ -11,7 +11,7 @@ from certline.producers.relay import Relay
 from tests.integration.producers.outgoing import sent
 from tests.integration.producers.rabbit import channel_to, ids, open_wire, rows
 from tests.servers import RabbitServer
-from tests.told import some
+from tests.support.documented_events import some
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,7 @@ from tests.integration.producers.rabbit import (
     waiting,
 )
 from tests.servers import until
-from tests.told import some
+from tests.support.documented_events import some
 
 
 def test_what_is_due_goes_out_and_is_marked(database: Database, relay: Relay, vhost: str) -> None:

@@ -35,9 +35,9 @@ from certline.producers.sweep import sweep
 from certline.simulator.server import Simulator
 from certline.workers.runtime.context import login_of
 from certline.workers.runtime.outcomes import GiveUp
-from tests.factories import a_certificate, a_profile, an_account, an_order
 from tests.integration.workers.conftest import Bench
 from tests.servers import until
+from tests.support.factories import a_certificate, a_profile, an_account, an_order
 
 CALLS = ("POST /ssl/v1/enroll", "GET /ssl/v1/{sslId}", "GET /ssl/v1")
 WAITING = text(

@@ -14,9 +14,9 @@ from certline.producers.renewals.settings import (
     drop_everything,
     enable,
 )
-from tests.factories import a_certificate, an_order
 from tests.integration.producers.estate import DAY, an_estate, certificates_of
 from tests.integration.producers.runs import LIFETIME, its_line
+from tests.support.factories import a_certificate, an_order
 
 
 def test_rules_include_what_comes_later_and_a_choice_counts_more(database: Database) -> None:

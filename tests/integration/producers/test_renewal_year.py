@@ -37,7 +37,7 @@ from tests.integration.producers.estate import (
     relay_what_waits,
     renew_what_was_asked_for,
 )
-from tests.moving import MovedDatabase, moved_database
+from tests.support.movable_clock import MovedDatabase, moved_database
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from certline.models.commands.command import accept, claim, finish
 from certline.models.validation import BadCommandError
 from certline.producers.requests.orders import request_polls, retry
 from certline.workers.steps.poll import poll_all
-from tests.factories import an_order
+from tests.support.factories import an_order
 
 STEPS = [CommandType.POLL, CommandType.FETCH, CommandType.RECONCILE]
 

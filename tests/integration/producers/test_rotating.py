@@ -16,8 +16,8 @@ from certline.models.key_rotation import SEALED, places
 from certline.models.vault import Vault
 from certline.producers.requests import secret_keys
 from certline.producers.requests.secret_keys import Rotation, key_uses
-from tests.factories import a_certificate, an_account, an_order
 from tests.integration.producers.sealed import NEW, OLD, SECRET, fill, rotate, secrets
+from tests.support.factories import a_certificate, an_account, an_order
 
 
 class Died(BaseException):

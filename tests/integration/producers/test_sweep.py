@@ -20,8 +20,8 @@ from certline.models.certificates.license import set_capacity
 from certline.models.commands.command import finish
 from certline.models.database.session import clock
 from certline.producers.sweep import KEEP_SENT, forget_sent
-from tests.factories import NOON, a_certificate, an_order
 from tests.integration.producers.sweeping import IDLE, MOMENT, SETTLE, asked, swept, to_send
+from tests.support.factories import NOON, a_certificate, an_order
 
 
 def test_a_line_where_all_moves_is_left_alone(database: Database) -> None:

@@ -9,8 +9,8 @@ from certline.models import CommandStatus, CommandType, Database, OrderStatus, O
 from certline.models.commands.command import claim, finish
 from certline.models.database.session import clock
 from certline.producers.sweep import DEAD_AFTER, LOST_AFTER
-from tests.factories import an_order
 from tests.integration.producers.sweeping import IDLE, MOMENT, age, asked, swept, to_send
+from tests.support.factories import an_order
 
 
 def test_a_queued_command_whose_message_was_lost_is_woken(database: Database) -> None:

@@ -21,7 +21,7 @@ from certline.workers.process.broker import make_broker
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import run
 from certline.workers.steps.webhook import STEP
-from tests.told import some
+from tests.support.documented_events import some
 
 
 class Post:

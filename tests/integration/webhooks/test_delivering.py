@@ -16,7 +16,7 @@ from certline.producers.relay import Relay
 from certline.producers.sweep import sweep
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receivers import TAKEN, is_signed
-from tests.told import faults, some
+from tests.support.documented_events import faults, some
 from tests.unit.scm.odd_server import OddServer, http
 
 ID = "0190aaaa-0000-7000-8000-000000000000"

@@ -9,7 +9,7 @@ from certline.producers.requests.orders import request_sync
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_syncing import at_scm
 from tests.servers import until
-from tests.stepping import begin, stepping
+from tests.support.step_process import begin, stepping
 
 WAITING = text(
     "SELECT count(*) FROM pg_stat_activity "

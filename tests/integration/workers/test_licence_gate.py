@@ -12,7 +12,7 @@ from certline.models.database.session import clock
 from certline.producers.requests.orders import set_license
 from certline.producers.sweep import sweep
 from tests.integration.workers.conftest import Bench
-from tests.stepping import begin, stepping
+from tests.support.step_process import begin, stepping
 
 FETCHES, UNITS, RAISED = 50, 10, 30
 

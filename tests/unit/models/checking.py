@@ -6,7 +6,7 @@ import pytest
 
 from certline.models.orders.checks import CheckedOrder, check_order
 from certline.models.validation import BadCommandError
-from tests.factories import NOON, a_wanted, an_offer
+from tests.support.factories import NOON, a_wanted, an_offer
 
 TODAY = NOON.date()
 

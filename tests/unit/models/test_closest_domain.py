@@ -3,7 +3,7 @@
 import pytest
 
 from certline.models.orders.checks import check_order, judge_name
-from tests.factories import NOON, a_domain, a_wanted, an_offer, an_organization
+from tests.support.factories import NOON, a_domain, a_wanted, an_offer, an_organization
 
 TODAY = NOON.date()
 NAME = "shop.nordhafen.example"

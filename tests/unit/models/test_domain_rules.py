@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from certline.models.orders.checks import judge_name
-from tests.factories import NOON, a_domain, an_organization
+from tests.support.factories import NOON, a_domain, an_organization
 from tests.unit.models.checking import TODAY, checked, problems_of
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from certline.models.events.envelope import EVENT_DATA, problems_of_event, schema_of
 from certline.models.events.outbox import Outbox, caused_by, emit_event
-from tests.told import some
+from tests.support.documented_events import some
 from tools.asyncapi.examples import events
 
 ROOT = Path(__file__).parents[3]

@@ -22,7 +22,7 @@ from certline.models.events.outbox import (
     emit_event,
     emit_wake_up,
 )
-from tests.told import some
+from tests.support.documented_events import some
 
 DRAMATIQS_KEYS = {
     "queue_name",

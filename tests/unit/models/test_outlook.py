@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from certline.models.certificates.license_forecast import orders_per_day, runs_out
-from tests.factories import NOON
+from tests.support.factories import NOON
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from certline.models.certificates.backoff import (
     may_renew_automatically,
     pause_after_failures,
 )
-from tests.factories import NOON
+from tests.support.factories import NOON
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from certline.models.renewals.batch_pace import (
     next_turn,
     per_hour,
 )
-from tests.factories import NOON
+from tests.support.factories import NOON
 
 paces = st.integers(min_value=1, max_value=60_000)
 

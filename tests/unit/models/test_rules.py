@@ -3,7 +3,14 @@
 import pytest
 
 from certline.models.orders.checks import check_order, usual_key
-from tests.factories import NOON, a_custom_field, a_profile, a_wanted, an_offer, an_organization
+from tests.support.factories import (
+    NOON,
+    a_custom_field,
+    a_profile,
+    a_wanted,
+    an_offer,
+    an_organization,
+)
 from tests.unit.models.checking import TODAY, checked, problems_of
 
 

@@ -11,7 +11,7 @@ from jsonschema.exceptions import best_match
 from certline.models.commands.envelope import read_command
 from certline.models.commands.payloads import PAYLOADS, PUBLIC
 from certline.models.events.envelope import EVENT_DATA, problems_of_event
-from tests.told import asyncapi, faults
+from tests.support.documented_events import asyncapi, faults
 from tools.asyncapi.document import document, texts
 from tools.asyncapi.examples import COMMANDS, commands, events
 from tools.asyncapi.yaml import as_yaml

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.finding import (
+from tests.servers.discovery import (
     IMAGES,
     VARIABLES,
     Machine,

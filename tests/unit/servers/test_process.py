@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.servers import Process, run, until
+from tests.servers import Process, session, until
 
 # A main process with one child; both would stay for a minute.
 FAMILY = """
@@ -34,7 +34,7 @@ def test_killing_a_process_kills_its_children(family: Process) -> None:
     family.kill()
 
     assert family.exit_code == -9
-    until(lambda: not run.is_alive(child), 5)
+    until(lambda: not session.is_alive(child), 5)
 
 
 def test_a_frozen_process_and_its_children_stand_still_until_thawed(family: Process) -> None:
@@ -60,11 +60,11 @@ def test_a_process_that_ends_without_the_awaited_words_shows_its_last_ones() -> 
 
 
 def test_what_an_abandoned_run_left_behind_is_ended_and_removed(family: Process) -> None:
-    left = run.subfolder("left")
+    left = session.subfolder("left")
     with Process([sys.executable, "-c", FAMILY, f"{left}/data"]) as orphan:
         orphan.wait_for("is born", 10)
 
-        run.remove(left)
+        session.remove(left)
 
         assert orphan.wait(5) == -9
     assert not left.exists()
@@ -72,7 +72,7 @@ def test_what_an_abandoned_run_left_behind_is_ended_and_removed(family: Process)
 
 
 def test_a_run_that_goes_on_is_not_abandoned() -> None:
-    assert not run.is_abandoned(run.folder())
+    assert not session.is_abandoned(session.folder())
 
 
 def test_until_gives_back_the_first_true_answer() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.servers.finding import Machine
+from tests.servers.discovery import Machine
 from tests.servers.runtimes import (
     JAVA,
     JAVASCRIPT,

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.servers import run
+from tests.servers import session
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.shared_rabbit import RabbitOwner, SharedRabbit
 
@@ -70,7 +70,7 @@ def test_a_vhost_is_made_and_deleted_by_the_owner(
     owner: RabbitOwner, started: list[Recorder]
 ) -> None:
     with SharedRabbit(str(owner.path)).vhost() as url:
-        assert run.suffix() in url
+        assert session.suffix() in url
 
     assert [words[0] for words in started[0].calls] == ["eval", "delete_vhost"]
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from certline.models import Command
-from tests.faults.crashing import Death
-from tests.faults.stage import Stage
-from tests.nursery import Part
+from tests.faults.crashes.injection import Death
+from tests.faults.harness.scenario import Stage
 from tests.servers import until
+from tests.support.forkserver import Part
 
 # Seconds that a process may take to reach a point where it has to die, and number of tries. An order left in
 # `sending` by an earlier death needs time to pass, and a newer order as a witness that SCM's list is current.

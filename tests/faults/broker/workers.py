@@ -10,7 +10,7 @@ from certline.models import Database, Outbox, Queue
 from certline.workers.app import declare
 from certline.workers.process.broker import HardenedBroker, connection_url
 from certline.workers.runtime.context import WorkerContext
-from tests.faults.broker.stage import channel_to
+from tests.faults.broker.stock_or_ours import channel_to
 
 
 @contextmanager

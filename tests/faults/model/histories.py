@@ -20,9 +20,9 @@ from certline.producers.sweep import follow_up, look_up_silent
 from certline.workers.app import STEPS
 from certline.workers.ordering import submission
 from certline.workers.runtime.step import run
-from tests.factories import a_domain, a_profile, an_account, an_organization
-from tests.faults.model_line import ModelLine, Sleeper
-from tests.faults.scm_model import Ending, Frozen, Killed, ModelScm
+from tests.faults.model.line import ModelLine, Sleeper
+from tests.faults.model.scm import Ending, Frozen, Killed, ModelScm
+from tests.support.factories import a_domain, a_profile, an_account, an_organization
 
 STEP_OF = {step.type: step for step in STEPS}
 MOST_ORDERS = 4

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from certline.models import Command, CommandType, Order
 from certline.models.accounts.breaker import MOST_FAILURES
-from tests.faults.crashing import Death
-from tests.faults.killing import kill, kill_workers
-from tests.faults.stage import Stage
+from tests.faults.crashes.injection import Death
+from tests.faults.crashes.runner import kill, kill_workers
+from tests.faults.harness.scenario import Stage
 from tests.faults.stories.orders import ENROLL, NOT_ALLOWED
 
 # Together with our reference it wouldn't fit SCM's 1,024 characters, so the reference is left out.

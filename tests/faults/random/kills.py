@@ -24,11 +24,11 @@ from certline.models.commands.command import MOST_RESTARTS
 from certline.models.commands.payloads import SyncCommand
 from certline.models.orders.order import order_of_command
 from certline.producers.requests.orders import request_sync
-from tests.faults.crashing import Death
-from tests.faults.outsider import order_event, send_to_exchange
-from tests.faults.stage import Stage
-from tests.nursery import Part
+from tests.faults.crashes.injection import Death
+from tests.faults.harness.external_client import order_event, send_to_exchange
+from tests.faults.harness.scenario import Stage
 from tests.servers import until
+from tests.support.forkserver import Part
 
 # Each process: its arguments, how often it is killed while commands arrive, and by which effect at the latest.
 WORKER = ("worker", "--threads", "2")

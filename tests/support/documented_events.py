@@ -12,7 +12,7 @@ from certline.models.events.envelope import problems_of_event
 from certline.models.events.outbox import EVENTS
 from tools.asyncapi.examples import EVENTS as EXAMPLES
 
-ASYNCAPI = Path(__file__).parents[1] / "docs" / "asyncapi.yaml"
+ASYNCAPI = Path(__file__).parents[2] / "docs" / "asyncapi.yaml"
 
 
 @cache

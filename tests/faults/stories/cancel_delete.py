@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from certline.models import Command, CommandType, OrderStatus
 from certline.models.commands.payloads import CancelCommand
 from certline.producers.requests.certificates import request_cancelling
-from tests.faults.killing import kill_workers
-from tests.faults.stage import Stage
-from tests.faults.stories.doors import type_twice
+from tests.faults.crashes.runner import kill_workers
+from tests.faults.harness.scenario import Stage
 from tests.faults.stories.lifecycle import reissue
+from tests.faults.stories.requests import type_twice
 
 HOUR = 3_600_000  # milliseconds
 USUAL = {"auto_approve": True, "issue_after_ms": 50}

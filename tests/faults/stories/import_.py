@@ -9,9 +9,9 @@ from certline.models import Command, CommandType, Organization, Profile
 from certline.workers.keys import key_pair
 from certline.workers.keys.csr import sign_request
 from certline.workers.scm import Enrolment
-from tests.faults.killing import kill_workers
-from tests.faults.stage import Stage
-from tests.faults.stories.doors import type_twice
+from tests.faults.crashes.runner import kill_workers
+from tests.faults.harness.scenario import Stage
+from tests.faults.stories.requests import type_twice
 from tests.servers import until
 
 

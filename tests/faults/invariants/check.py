@@ -20,13 +20,13 @@ from certline.models.states import OrderKind
 from certline.models.vault import Vault
 from certline.workers.keys import key_pair
 from certline.workers.keys.chain import read_certificates
-from tests.faults.aftermath import Check, World
-from tests.faults.intents import (
+from tests.faults.invariants.per_order import (
     each_reissue_is_one_replacement,
     every_intent_is_final_or_due,
     orders_at_scm,
 )
-from tests.faults.moves import every_move_was_legal
+from tests.faults.invariants.recorded_moves import every_move_was_legal
+from tests.faults.invariants.types import Check, World
 
 
 def faults_of(db: Session, world: World, vault: Vault) -> list[str]:

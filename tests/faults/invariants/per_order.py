@@ -12,7 +12,7 @@ from certline.models.commands.command import ENDED
 from certline.models.commands.command import OPEN as OPEN_COMMANDS
 from certline.models.states import OrderKind
 from certline.models.vault import Vault
-from tests.faults.aftermath import Expected, World
+from tests.faults.invariants.types import Expected, World
 
 FINAL = frozenset({OrderStatus.STORED, OrderStatus.REJECTED, OrderStatus.CANCELLED})
 # UNSENT: SCM surely has no record of the order. UNCLEAR: it may have one. Other statuses: it surely has one.

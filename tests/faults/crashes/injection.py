@@ -1,10 +1,10 @@
 """Patches that make a process of certline die at a named point, by SIGKILL to its whole group.
 
-    python -m tests.faults.crashing 'workers.sending:_call call enroll after' run worker
+    python -m tests.faults.crashes.injection 'workers.ordering.submission:_call call enroll after' run worker
 
 Only the lowest functions are patched, before the CLI starts: the database's transaction, the one function that
-calls SCM, and pika's and Dramatiq's operations on messages. `effects.py` finds which place in our sources such a
-call comes from.
+calls SCM, and pika's and Dramatiq's operations on messages. `effect_scan.py` finds which place in our sources
+such a call comes from.
 """
 
 import json
@@ -33,7 +33,7 @@ from certline.workers.runtime import step
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.scm.transport.caller import Caller
 from certline.workers.webhooks import receiver
-from tests.faults.effects import CALL, MESSAGE, TRANSACTION, Effect, effect_at
+from tests.faults.crashes.effect_scan import CALL, MESSAGE, TRANSACTION, Effect, effect_at
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from certline.models.vault import Vault
 from certline.workers.ordering import submission
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.scm import Enrolled, Enrolment, ScmClient
-from tests.faults.scm_model import ModelScm
+from tests.faults.model.scm import ModelScm
 
 
 class ModelLine(WorkerContext):

@@ -15,8 +15,8 @@ from certline.models import Account, Command, CommandStatus, Database, Order, Or
 from certline.models.commands.payloads import OrderCommand, SyncCommand
 from certline.models.vault import Vault
 from certline.producers.requests.orders import request_order, request_sync
-from tests.nursery import nursery
 from tests.servers import Process, until
+from tests.support.forkserver import nursery
 
 CERTLINE = [sys.executable, "-P", "-m", "certline"]
 

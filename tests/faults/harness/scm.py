@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from certline.models import Account
 from certline.simulator.server import Simulator
-from tests.plant import Plant
+from tests.support.deployment import Plant
 
 
 class SimulatedScm:

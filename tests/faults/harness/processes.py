@@ -6,10 +6,10 @@ from functools import partial
 
 import requests
 
-from tests.faults.crashing import Death
-from tests.nursery import Nursery, Part
-from tests.plant import Plant
-from tests.servers import run, until
+from tests.faults.crashes.injection import Death
+from tests.servers import session, until
+from tests.support.deployment import Plant
+from tests.support.forkserver import Nursery, Part
 
 
 class Troupe:
@@ -27,7 +27,7 @@ class Troupe:
         environment: Mapping[str, str] | None = None,
     ) -> Part:
         """Start a process (`worker`, `relay` …); without `dies` it has to be healthy at the end."""
-        port = run.free_port()
+        port = session.free_port()
         variables = {**self.plant.environment, "CERTLINE_METRICS_PORT": str(port)}
         if words[0] == "up":  # all in one process, without RabbitMQ
             del variables["CERTLINE_RABBITMQ_URL"]

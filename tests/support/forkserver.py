@@ -1,7 +1,8 @@
 """Fast start of CLI commands: each is forked from one process that has already imported everything.
 
 The fork runs the CLI itself (`certline run worker`, `certline order list` …) in a process group of its own, so a
-test can start, kill and freeze hundreds of them. `python -m tests.nursery SOCKET` is the process that forks.
+test can start, kill and freeze hundreds of them. The process that forks is
+`python -m tests.support.forkserver SOCKET`.
 """
 
 import atexit
@@ -23,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.servers import Process, run, until
+from tests.servers import Process, session, until
 
 _numbers = count(1)
 
@@ -104,11 +105,11 @@ class Nursery:
     """The process that forks parts, with the socket to it."""
 
     def __init__(self) -> None:
-        path = run.folder() / f"nursery-{next(_numbers)}"
+        path = session.folder() / f"nursery-{next(_numbers)}"
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))
             listener.listen(1)
-            self.process = Process([sys.executable, "-m", "tests.nursery", path])
+            self.process = Process([sys.executable, "-m", "tests.support.forkserver", path])
             listener.settimeout(60)
             self._socket, _ = listener.accept()
         self._answers = self._socket.makefile("r")
@@ -136,9 +137,9 @@ class Nursery:
         environment: Mapping[str, str],
         deaths: Sequence[dict[str, Any]] = (),
     ) -> Part:
-        """Run `certline` with these arguments; `deaths` are the fields of `crashing.Death`."""
+        """Run `certline` with these arguments; `deaths` are the fields of `injection.Death`."""
         number = next(_numbers)
-        log, record = (run.folder() / f"part-{number}.{kind}" for kind in ("log", "deaths"))
+        log, record = (session.folder() / f"part-{number}.{kind}" for kind in ("log", "deaths"))
         pid = self.ask(
             do="start",
             words=list(words),
@@ -160,7 +161,7 @@ class Nursery:
         """
         number = next(_numbers)
         files = {
-            kind: run.folder() / f"typed-{number}.{kind}"
+            kind: session.folder() / f"typed-{number}.{kind}"
             for kind in ("given", "log", "errors", "deaths")
         }
         files["given"].write_text(given)
@@ -211,8 +212,8 @@ def main(path: str) -> None:
 
     from certline.cli.main import PLACES  # noqa: PLC0415
     from certline.models.database import migrate  # noqa: PLC0415
-    from tests.faults import crashing  # noqa: F401, PLC0415
-    from tests.faults.effects import effects  # noqa: PLC0415
+    from tests.faults.crashes import injection  # noqa: F401, PLC0415
+    from tests.faults.crashes.effect_scan import effects  # noqa: PLC0415
 
     for module, _ in PLACES.values():
         importlib.import_module(module)
@@ -260,7 +261,7 @@ def _fork(request: dict[str, Any]) -> int:
 
 def _live(request: dict[str, Any]) -> int:
     from certline.cli.main import main as certline  # noqa: PLC0415
-    from tests.faults.crashing import Death, install  # noqa: PLC0415
+    from tests.faults.crashes.injection import Death, install  # noqa: PLC0415
 
     with suppress(OSError):
         os.setpgid(0, 0)

@@ -14,7 +14,7 @@ from types import FrameType
 
 from certline.workers.scm import ScmClient
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ROOMS = ("workers", "producers")
 # Left out: SCM's client counts as one effect where it is called, and the key code has none.
 INSIDE = ("workers/scm/", "workers/keys/")

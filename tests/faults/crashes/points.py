@@ -1,21 +1,21 @@
 """Registry of every effect of certline, with the story that kills a process right before and after it.
 
-A new transaction, call, publish or ack has to be added here or, if it changes nothing, in `harmless.py`;
+A new transaction, call, publish or ack has to be added here or, if it changes nothing, in `exempt.py`;
 `test_points.py` fails until then.
 """
 
 from collections.abc import Callable, Sequence
 
-from tests.faults.stage import Stage
+from tests.faults.harness.scenario import Stage
 from tests.faults.stories import (
+    cancel_delete,
     deploying,
-    doors,
-    ending,
+    import_,
     lifecycle,
     orders,
     parts,
-    taking_in,
-    unknown,
+    requests,
+    unknown_outcomes,
     webhooks,
 )
 
@@ -63,20 +63,22 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "workers.steps.sync:sync store _done",
     ),
     orders.a_poll_of_all: ("workers.steps.poll:poll transaction",),
-    unknown.lost_before_scm: (
+    unknown_outcomes.lost_before_scm: (
         "workers.steps.reconcile:reconcile transaction",
         "workers.ordering.lookup:look call certificates",
         "workers.ordering.lookup:_reported call ssl_report",
         "workers.ordering.lookup:_witness call certificates",
         "workers.steps.reconcile:reconcile store _write 2",
     ),
-    unknown.lost_after_scm: ("workers.ordering.lookup:_read call details",),
-    unknown.lost_without_a_reference: ("workers.ordering.lookup:_by_key call collect",),
-    unknown.a_list_that_scm_refuses: ("workers.steps.reconcile:reconcile store _write",),
-    unknown.adopted_by_a_person: ("producers.requests.order_review:adopt transaction",),
-    unknown.sent_again_by_a_person: ("producers.requests.order_review:send_again transaction",),
-    unknown.given_up_by_a_person: ("producers.requests.order_review:reject transaction",),
-    unknown.an_scm_that_was_out_of_order: (
+    unknown_outcomes.lost_after_scm: ("workers.ordering.lookup:_read call details",),
+    unknown_outcomes.lost_without_a_reference: ("workers.ordering.lookup:_by_key call collect",),
+    unknown_outcomes.a_list_that_scm_refuses: ("workers.steps.reconcile:reconcile store _write",),
+    unknown_outcomes.adopted_by_a_person: ("producers.requests.order_review:adopt transaction",),
+    unknown_outcomes.sent_again_by_a_person: (
+        "producers.requests.order_review:send_again transaction",
+    ),
+    unknown_outcomes.given_up_by_a_person: ("producers.requests.order_review:reject transaction",),
+    unknown_outcomes.an_scm_that_was_out_of_order: (
         "workers.runtime.context:WorkerContext._open_door.probe call organizations",
     ),
     lifecycle.a_renewal: (
@@ -107,25 +109,29 @@ STORIES: dict[Story, tuple[str, ...]] = {
     lifecycle.a_revocation_that_scm_never_answers: (
         "workers.steps.revoke:revoke store _call_a_person",
     ),
-    ending.a_cancelling: (
+    cancel_delete.a_cancelling: (
         "workers.steps.cancel:cancel transaction",
         "workers.steps.cancel:ask call decline",
         "workers.steps.cancel:cancel store _store",
     ),
-    ending.a_cancelling_that_scm_refuses: ("workers.steps.cancel:ask call details",),
-    ending.a_cancelling_of_what_scm_has_issued: ("workers.steps.cancel:cancel store ask_now",),
-    ending.a_cancelled_reissue: ("workers.steps.cancel:came_after_all call collect",),
-    ending.a_deletion: ("workers.steps.delete:delete transaction",),
-    ending.a_cancelling_is_typed: (
+    cancel_delete.a_cancelling_that_scm_refuses: ("workers.steps.cancel:ask call details",),
+    cancel_delete.a_cancelling_of_what_scm_has_issued: (
+        "workers.steps.cancel:cancel store ask_now",
+    ),
+    cancel_delete.a_cancelled_reissue: ("workers.steps.cancel:came_after_all call collect",),
+    cancel_delete.a_deletion: ("workers.steps.delete:delete transaction",),
+    cancel_delete.a_cancelling_is_typed: (
         "producers.requests.certificates:request_cancelling transaction",
     ),
-    ending.a_deletion_is_typed: ("producers.requests.certificates:request_deletion transaction",),
+    cancel_delete.a_deletion_is_typed: (
+        "producers.requests.certificates:request_deletion transaction",
+    ),
     deploying.a_hook: (
         "workers.steps.hook:hook transaction",
         "workers.steps.hook:_carry_out transaction",
         "workers.steps.hook:hook store _note",
     ),
-    taking_in.an_import: (
+    import_.an_import: (
         "workers.steps.import_orders:import_orders transaction",
         "workers.steps.import_orders:_so_far transaction",
         "workers.importing.scm_lists:ListReader._page call certificate_page",
@@ -138,33 +144,33 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "workers.steps.import_batch:import_batch transaction 2",
         "workers.steps.import_batch:_keep store _store",
     ),
-    taking_in.an_import_of_named_orders: (
+    import_.an_import_of_named_orders: (
         "workers.steps.import_orders:import_orders store note_records",
     ),
-    taking_in.an_import_is_typed: ("producers.requests.imports:request_import transaction",),
-    doors.a_renewal_is_typed: (
+    import_.an_import_is_typed: ("producers.requests.imports:request_import transaction",),
+    requests.a_renewal_is_typed: (
         "producers.requests.certificates:request_successor transaction",
         "producers.requests.certificates:request_successor transaction 2",
     ),
-    doors.a_batch_is_typed: ("producers.renewals.batches:request_batch transaction",),
-    doors.a_batch_is_paused: ("producers.renewals.batches:pause transaction",),
-    doors.a_batch_is_cancelled: ("producers.renewals.batches:cancel transaction",),
-    doors.a_batch_is_resumed: ("producers.renewals.batches:resume transaction",),
-    doors.a_revocation_is_typed: (
+    requests.a_batch_is_typed: ("producers.renewals.batches:request_batch transaction",),
+    requests.a_batch_is_paused: ("producers.renewals.batches:pause transaction",),
+    requests.a_batch_is_cancelled: ("producers.renewals.batches:cancel transaction",),
+    requests.a_batch_is_resumed: ("producers.renewals.batches:resume transaction",),
+    requests.a_revocation_is_typed: (
         "producers.requests.certificates:request_revocation transaction",
     ),
-    doors.a_letter_is_replayed: ("producers.requests.dead_letters:replay transaction",),
-    doors.a_letter_is_dropped: ("producers.requests.dead_letters:drop transaction",),
-    doors.an_order_is_typed: (
+    requests.a_letter_is_replayed: ("producers.requests.dead_letters:replay transaction",),
+    requests.a_letter_is_dropped: ("producers.requests.dead_letters:drop transaction",),
+    requests.an_order_is_typed: (
         "producers.requests.orders:request_order transaction",
         "producers.requests.orders:request_order transaction 2",
     ),
-    doors.a_sync_is_typed: ("producers.requests.orders:request_sync transaction",),
-    doors.a_poll_is_typed: ("producers.requests.orders:request_polls transaction",),
-    doors.a_retry_is_typed: ("producers.requests.orders:retry transaction",),
-    doors.keys_are_rotated: ("producers.requests.secret_keys:Rotation._look_at transaction",),
-    doors.a_licence_is_set: ("producers.requests.orders:set_license transaction",),
-    doors.a_schedule_is_run: ("producers.schedule:run_now transaction",),
+    requests.a_sync_is_typed: ("producers.requests.orders:request_sync transaction",),
+    requests.a_poll_is_typed: ("producers.requests.orders:request_polls transaction",),
+    requests.a_retry_is_typed: ("producers.requests.orders:retry transaction",),
+    requests.keys_are_rotated: ("producers.requests.secret_keys:Rotation._look_at transaction",),
+    requests.a_licence_is_set: ("producers.requests.orders:set_license transaction",),
+    requests.a_schedule_is_run: ("producers.schedule:run_now transaction",),
     webhooks.an_event_to_a_webhook: (
         "workers.steps.webhook:deliver transaction",
         "workers.steps.webhook:_post call post",

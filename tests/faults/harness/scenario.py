@@ -30,16 +30,16 @@ from certline.workers.app import STEPS
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import run as run_step
 from certline.workers.scm import ScmClient
-from tests.faults.aftermath import Expected, World
-from tests.faults.ageing import Ageing
-from tests.faults.ear import Ear
-from tests.faults.intents import FINAL, every_intent_is_final_or_due
-from tests.faults.moves import watch
-from tests.faults.simulated import SimulatedScm
-from tests.faults.world import faults_of
-from tests.nursery import Nursery
-from tests.plant import Plant
+from tests.faults.harness.scm import SimulatedScm
+from tests.faults.harness.subscriber import Ear
+from tests.faults.harness.time_travel import Ageing
+from tests.faults.invariants.check import faults_of
+from tests.faults.invariants.per_order import FINAL, every_intent_is_final_or_due
+from tests.faults.invariants.recorded_moves import watch
+from tests.faults.invariants.types import Expected, World
 from tests.servers import until
+from tests.support.deployment import Plant
+from tests.support.forkserver import Nursery
 
 # Seconds that steps run by the test itself wait for SCM; the processes wait as long as in production.
 SECONDS_TO_ANSWER = 1.0

@@ -12,9 +12,9 @@ from certline.models.commands.dead_letter import keep
 from certline.models.events.outbox import COMMANDS
 from certline.models.vault import Vault
 from certline.producers.renewals.batches import judge_many, request_batch
-from tests.faults.crashing import Death
-from tests.faults.outsider import order_event
-from tests.faults.stage import Stage
+from tests.faults.crashes.injection import Death
+from tests.faults.harness.external_client import order_event
+from tests.faults.harness.scenario import Stage
 from tests.faults.stories.orders import DETAILS
 
 

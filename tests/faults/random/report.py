@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.faults.random_kills import Run
+from tests.faults.random.kills import Run
 
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
 START, END = "<!-- faults: written by `make faults` -->\n", "<!-- /faults -->\n"
 PACKAGES = ("dramatiq", "pika", "SQLAlchemy", "psycopg")
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from certline.models import OrderStatus
 from certline.models.states import MOVES
 from certline.models.vault import Vault
-from tests.faults.aftermath import World
+from tests.faults.invariants.types import World
 
 
 def every_move_was_legal(db: Session, _world: World, _vault: Vault) -> Iterator[str]:

@@ -31,7 +31,7 @@ def stepping(
 ) -> Iterator["subprocess.Popen[str]"]:
     """Start the process and yield it once it is ready; it is killed at the end of the block."""
     given = json.dumps([database_url, secret_key, kind.value, threads, list(commands)])
-    words = [sys.executable, "-m", "tests.stepping", given]
+    words = [sys.executable, "-m", "tests.support.step_process", given]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as process:
         try:

@@ -6,7 +6,7 @@ from certline.models import Command, CommandStatus, Order, Outbox, Schedule
 from certline.models.accounts.breaker import Breaker
 from certline.models.accounts.rate_limit import RateLimit
 from certline.models.commands.command import OPEN
-from tests.faults.troupe import Troupe
+from tests.faults.harness.processes import Troupe
 
 AN_HOUR = text("interval '1 hour'")
 

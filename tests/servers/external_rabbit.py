@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote, unquote, urlsplit
 
-from tests.servers import run
+from tests.servers import session
 from tests.servers.rabbit_server import RabbitServer, can_connect, rabbitmqctl
 
 MANAGEMENT_PORT = 15672
@@ -69,7 +69,7 @@ class GivenRabbit(RabbitServer):
 
     def _works(self, way: object) -> bool:
         """Return True if a client can log in to a vhost created in this way."""
-        name = run.name()
+        name = session.name()
         try:
             way("add", name)  # type: ignore[operator]
             worked = can_connect(self.url_of(name))

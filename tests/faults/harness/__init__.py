@@ -1,0 +1,1 @@
+"""Scenario of a fault test: certline's processes, an external client, a subscriber, and SCM."""

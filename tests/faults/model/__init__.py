@@ -1,0 +1,1 @@
+"""A model of SCM and of certline's calls, with generated histories."""

@@ -1,0 +1,1 @@
+"""Random kills by seed, and the report of their runs."""
