@@ -1,6 +1,6 @@
 """Queries of the list commands, paged by key instead of by offset, so that every page costs the same.
 
-The indexes that they need are at the end; tests/integration/models/test_lists.py checks that Postgres uses them.
+The indexes that they need are at the end; tests/integration/models/test_listing.py checks that Postgres uses them.
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ from tests.support.factories import (
     an_offer,
     an_organization,
 )
-from tests.unit.models.checking import TODAY, checked, problems_of
+from tests.unit.models.orders.checking import TODAY, checked, problems_of
 
 
 def test_an_order_that_keeps_every_rule_passes_without_a_word() -> None:

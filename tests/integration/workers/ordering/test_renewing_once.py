@@ -11,6 +11,7 @@ from certline.producers.requests.certificates import check_successor, request_su
 from certline.workers.ordering.placement import make_key
 from certline.workers.ordering.succession import place_successor, plan
 from tests.integration.workers.conftest import Bench
+from tests.integration.workers.ordering.test_ordering import answered, taken_for_dead
 from tests.integration.workers.succession import (
     RENEW,
     all_certificates,
@@ -22,7 +23,6 @@ from tests.integration.workers.succession import (
     renewal,
     stored,
 )
-from tests.integration.workers.test_ordering import answered, taken_for_dead
 
 
 def test_a_second_renewal_names_the_one_that_is_open(bench: Bench) -> None:

@@ -95,7 +95,7 @@ def test_every_command_has_a_queue_and_every_queue_is_ours() -> None:
 
 
 def test_the_page_names_the_queue_of_every_command_that_others_may_send() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "commands-in.md").read_text()
+    page = (Path(__file__).parents[4] / "docs" / "commands-in.md").read_text()
     _, _, below = page.partition("to a work queue instead: ")
     named = {
         name: queue

@@ -14,7 +14,14 @@ from certline.models.events.outbox import Queue
 from certline.workers.keys import public_key_sha256, read_certificates
 from certline.workers.steps import hook as step
 from tests.integration.workers.conftest import EVENTS, Bench
-from tests.integration.workers.deploying import NAME, run, runs, script, serial_shown, shown
+from tests.integration.workers.deploying.certificates import (
+    NAME,
+    run,
+    runs,
+    script,
+    serial_shown,
+    shown,
+)
 from tests.integration.workers.succession import (
     certificate_of,
     events_of,

@@ -13,7 +13,7 @@ from certline.models.events.outbox import Outbox, caused_by, emit_event
 from tests.support.documented_events import some
 from tools.asyncapi.examples import events
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 # The contract's list; what certline does not tell yet is named here.
 CONTRACT = {
     *("order.placed", "order.pending", "order.issued", "order.held", "order.rejected"),

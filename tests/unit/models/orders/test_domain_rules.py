@@ -7,7 +7,7 @@ import pytest
 
 from certline.models.orders.checks import judge_name
 from tests.support.factories import NOON, a_domain, an_organization
-from tests.unit.models.checking import TODAY, checked, problems_of
+from tests.unit.models.orders.checking import TODAY, checked, problems_of
 
 
 @pytest.mark.parametrize(

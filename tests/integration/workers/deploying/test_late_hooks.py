@@ -14,7 +14,12 @@ from certline.models.lifecycle.succession import mark_revoked
 from certline.workers.deploying.folder import locked_folder
 from certline.workers.steps import hook as step
 from tests.integration.workers.conftest import Bench
-from tests.integration.workers.deploying import NAME, runs, serial_shown, stored_but_not_deployed
+from tests.integration.workers.deploying.certificates import (
+    NAME,
+    runs,
+    serial_shown,
+    stored_but_not_deployed,
+)
 from tests.integration.workers.succession import (
     certificate_of,
     events_of,

@@ -13,7 +13,13 @@ from certline.models.certificates.deploy_hook import runs_that_matter
 from certline.models.metrics import figures
 from certline.workers.steps import hook as step
 from tests.integration.workers.conftest import Bench
-from tests.integration.workers.deploying import NAME, run, runs, script, stored_but_not_deployed
+from tests.integration.workers.deploying.certificates import (
+    NAME,
+    run,
+    runs,
+    script,
+    stored_but_not_deployed,
+)
 from tests.integration.workers.succession import events_of, stored
 
 

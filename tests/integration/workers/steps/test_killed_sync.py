@@ -7,7 +7,7 @@ from certline.models import CommandStatus, CommandType, Database, Domain
 from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests.orders import request_sync
 from tests.integration.workers.conftest import Bench
-from tests.integration.workers.test_syncing import at_scm
+from tests.integration.workers.steps.test_syncing import at_scm
 from tests.servers import until
 from tests.support.step_process import begin, stepping
 

@@ -1,0 +1,1 @@
+"""Auto-renewal, batches, and expiry events."""

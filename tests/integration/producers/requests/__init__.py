@@ -1,0 +1,1 @@
+"""Requests of operators, users and other systems."""

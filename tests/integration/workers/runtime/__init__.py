@@ -1,0 +1,1 @@
+"""The step runner: attempts, rate limits, outages of SCM."""

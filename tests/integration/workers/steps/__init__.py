@@ -1,0 +1,1 @@
+"""Steps, each with what may happen to its order meanwhile."""

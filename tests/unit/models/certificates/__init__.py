@@ -1,0 +1,1 @@
+"""Certificates: lineage, deploy hooks, back-off, and the licence forecast."""

@@ -1,0 +1,1 @@
+"""Commands: their envelope and their payloads."""

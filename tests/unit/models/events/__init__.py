@@ -1,0 +1,1 @@
+"""Events: CloudEvents and the outbox."""

@@ -1,0 +1,1 @@
+"""Orders: their checks, and the reconciliation of unknown outcomes."""

@@ -1,0 +1,1 @@
+"""Renewals: timing, pace, forecast and expiry events."""

@@ -1,0 +1,1 @@
+"""The simulated API, one module for each of its subjects."""
