@@ -13,7 +13,7 @@ from tests.faults.random import kills
 
 ROOT = Path(__file__).parents[2]
 ROLES = "cli|producers|workers|models|simulator"
-FOLDERS = (*ROLES.split("|"), "tests", "benchmarks")
+FOLDERS = (*ROLES.split("|"), "tests", "benchmarks", "tools")
 # `certline.workers.app:worker_app`, `certline.cli.main`; an effect has no package in front:
 # `workers.sending:_call call enroll`.
 DOTTED = re.compile(rf"((?:certline\.)?(?:{ROLES})(?:\.\w+)+)(?::([\w.]+))?(?: [\w ]+)?")
@@ -21,12 +21,18 @@ DOTTED = re.compile(rf"((?:certline\.)?(?:{ROLES})(?:\.\w+)+)(?::([\w.]+))?(?: [
 EXAMPLES = {"workers.settling"}
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    """Return the syntax tree of a file, parsed once for all tests."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def dotted_strings() -> Iterator[tuple[str, str, str | None]]:
     """Every string of our Python that names a module of ours: where it stands, module, qualified name."""
     for file in (file for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))):
         if file == Path(__file__):
             continue
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(file)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 match = DOTTED.fullmatch(node.value)
                 if match and match[1] not in EXAMPLES and not node.value.endswith(".md"):
@@ -70,7 +76,7 @@ def definitions(dotted: str) -> frozenset[str]:
         file = path / "__init__.py"
     if not file.is_file():
         return frozenset()
-    return frozenset(_names(ast.parse(file.read_text(encoding="utf-8")), ""))
+    return frozenset(_names(parsed(file), ""))
 
 
 def _names(node: ast.AST, outer: str) -> Iterator[str]:
@@ -144,7 +150,7 @@ def test_each_effect_that_a_test_names_exists() -> None:
     named = {
         node.value
         for file in (ROOT / "tests").rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         if (match := DOTTED.fullmatch(node.value)) and match[1] not in EXAMPLES
         if match[2] and " " in node.value
@@ -178,11 +184,13 @@ def test_each_path_and_module_in_the_build_files_exists(file: str) -> None:
     "page",
     [
         *(each.relative_to(ROOT).as_posix() for each in sorted((ROOT / "docs").rglob("*.md"))),
-        *("README.md", "CONTRIBUTING.md"),
+        *("README.md", "CONTRIBUTING.md", "SECURITY.md", ".github/PULL_REQUEST_TEMPLATE.md"),
     ],
 )
 def test_each_file_that_a_page_names_exists(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    paths = re.findall(rf"`((?:{ROLES}|tests|benchmarks|deploy|examples)/[\w/.]*)`", text)
+    paths = re.findall(
+        rf"`((?:{ROLES}|tests|tools|benchmarks|deploy|docs|examples)/[\w/.]*)`", text
+    )
 
     assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -44,6 +44,11 @@ def test_no_room_holds_too_many_modules() -> None:
     assert crowded(modules()) == []
 
 
+@pytest.mark.parametrize("kind", ["unit", "integration"])
+def test_no_room_of_tests_holds_too_many(kind: str) -> None:
+    assert crowded(list((ROOT / "tests" / kind).rglob("test_*.py"))) == []
+
+
 def test_no_module_is_named_by_a_participle() -> None:
     assert participles(modules()) == []
 
