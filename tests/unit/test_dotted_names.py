@@ -103,6 +103,19 @@ def test_each_name_that_is_imported_has_the_package_in_front() -> None:
     assert bare == []
 
 
+def test_no_module_name_is_put_together_from_pieces() -> None:
+    pieces = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for folder in ROLES.split("|")
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant)
+        if re.fullmatch(rf"(certline\.)?({ROLES})\.[\w.]*", str(node.values[0].value))
+    ]
+
+    assert pieces == []
+
+
 def test_the_scan_finds_names() -> None:
     assert len(list(dotted_strings())) > 200
 
