@@ -23,7 +23,7 @@ CERTLINE = [sys.executable, "-P", "-m", "certline"]
 # A step of the real demo goes wrong; its servers are left out, for the step asks none of them.
 WRONG_STEP = """
 from contextlib import nullcontext
-from certline.cli import demo
+from certline.cli.demo import story as demo
 demo._postgres = demo._simulator = lambda stage: nullcontext()
 demo._story = lambda stage: stage.ask("order", "create", "--colour", "blue")
 raise SystemExit(demo.play())

@@ -81,7 +81,7 @@ def test_what_cannot_work_is_refused_with_each_reason_and_nothing_is_added(typis
     assert "not a public address; --allow-private allows it" in private
     assert "http:// needs --allow-private" in plain
     assert "2 problems:" in both
-    assert "'order.hold' is no type of events" in both
+    assert "'order.hold' is not an event type" in both
     assert typist.json("webhook", "list") == []
 
 
