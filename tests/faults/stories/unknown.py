@@ -1,4 +1,4 @@
-"""Stories of orders that were sent and not answered: they are looked up, and a person may decide."""
+"""Stories of orders with an unknown outcome: they are reconciled, and an operator may decide."""
 
 from collections.abc import Sequence
 
@@ -9,29 +9,29 @@ from tests.faults.killing import kill, kill_workers
 from tests.faults.stage import Stage
 from tests.faults.stories.orders import ENROLL, NOT_ALLOWED
 
-# Together with our reference it wouldn't fit SCM's 1,024 characters, so the reference is left out.
+# Together with our reference it would exceed SCM's 1,024 characters, so the reference is left out.
 LONG = "x" * 1010
 LIST = "/ssl/v1$"
 
 
 def lost_before_scm(stage: Stage, points: Sequence[str]) -> None:
-    """SCM has never seen it, and its list proves that: it is sent again."""
+    """Lose the request: SCM's list proves that it has no such order, and the order is sent again."""
     orders = lost(stage, len(points), "drop_before")
     kill_workers(stage, points, orders)
 
 
 def lost_after_scm(stage: Stage, points: Sequence[str]) -> None:
-    """SCM has it: it is adopted."""
+    """Lose the response: SCM has the order, and it is adopted."""
     kill_workers(stage, points, lost(stage, len(points), "drop_after"))
 
 
 def lost_without_a_reference(stage: Stage, points: Sequence[str]) -> None:
-    """SCM has it, and only the certificate's public key tells that it is ours."""
+    """Lose the response where only the certificate's public key shows that the order is ours."""
     kill_workers(stage, points, lost(stage, len(points), "drop_after", comments=LONG))
 
 
 def a_list_that_scm_refuses(stage: Stage, points: Sequence[str]) -> None:
-    """SCM can't be asked whether it has it: a person decides."""
+    """Refuse the list, so that it stays unknown whether SCM has the order: an operator decides."""
     orders = lost(stage, len(points), "drop_before")
     with stage.failing("GET", LIST, "status", status=400, body=NOT_ALLOWED):
         kill_workers(stage, points, orders)
