@@ -1,4 +1,4 @@
-"""What a run of the auto-renewal doesn't renew has its reason."""
+"""Tests of the reasons why a run of auto-renewal does not renew a certificate."""
 
 from typing import Any
 
