@@ -36,7 +36,7 @@ from tests.servers import PostgresServer
 
 ROWS = 60_000
 LIMIT = 100
-# A tenth of the estate's minutes back.
+# The estate has a row per minute: its newest tenth.
 AGES_AGO = datetime.now(UTC) - timedelta(minutes=ROWS / 10)
 QUESTIONS: dict[type[Base], Any] = {
     Order: orders_listed,

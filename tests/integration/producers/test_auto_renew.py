@@ -1,4 +1,4 @@
-"""Tests of a run of auto-renewal: due certificates are renewed once, whoever crashes, and decisions recorded."""
+"""Tests of a run of auto-renewal: due certificates are renewed once despite crashes, and decisions recorded."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
