@@ -1,4 +1,4 @@
-"""A person adds webhooks, looks at their deliveries, and removes them."""
+"""CLI tests of webhooks: adding, listing their deliveries, and removing them."""
 
 from typing import Any
 
@@ -23,13 +23,13 @@ KEYS = {
 
 
 def add(typist: Typist, *events: str) -> Any:
-    """A webhook of this machine."""
+    """Add a webhook on this machine."""
     words = [word for each in events or ("order.*",) for word in ("--events", each)]
     return typist.json("webhook", "add", URL, "--allow-private", *words)
 
 
 def park_one(typist: Typist) -> str:
-    """An event could not be delivered; the delivery's id."""
+    """Park a delivery that failed. Returns its id."""
     broker = make_broker(settings())
     declare(broker, WorkerContext(typist.database, typist.vault, settings()))
     with typist.database.transaction() as db:

@@ -1,4 +1,4 @@
-"""An order is taken back as far as SCM allows it; what SCM issues all the same is put before a person."""
+"""Tests of cancelling an order as far as SCM allows; if SCM issues it anyway, an operator decides."""
 
 from typing import Any
 
@@ -24,13 +24,13 @@ DECLINE = "POST /ssl/v1/decline/{id}"
 
 
 def cancelling(bench: Bench, order: Command) -> Command:
-    """An order's cancelling, asked for."""
+    """Request the cancellation of an order."""
     wanted = CancelCommand(order=bench.order(order).id, comments="not needed")
     return request_cancelling(bench.database, wanted, requested_by="ida").command
 
 
 def pending(bench: Bench, **wanted: Any) -> Command:
-    """An order that waits at SCM for its approval."""
+    """Place an order that waits at SCM for its approval."""
     bench.settings(auto_approve=False)
     command = bench.place(**wanted)
     bench.run_due()
@@ -39,7 +39,7 @@ def pending(bench: Bench, **wanted: Any) -> Command:
 
 
 def polled(bench: Bench, order: Command) -> Command:
-    """The order's one poll, after it was due."""
+    """Run the order's one poll once it is due."""
     with bench.database.transaction() as db:
         query = select(Command.id).where(
             Command.type == CommandType.POLL, Command.subject == bench.order(order).id

@@ -1,4 +1,4 @@
-"""A signing request that the requester brings: it is for what was ordered, with a key that is allowed."""
+"""Tests of a CSR supplied by the requester: it must match the order, with a key that is allowed."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec

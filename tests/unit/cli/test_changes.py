@@ -1,4 +1,4 @@
-"""What a sync has changed reads as a sentence for each resource."""
+"""Tests of the sentences that report what a sync changed."""
 
 from certline.cli.waiting.changes import changes
 

@@ -1,4 +1,4 @@
-"""What `certline doctor` says of the settings alone."""
+"""Tests of `certline doctor` on settings alone."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What sounds like a secret in somebody else's message is not shown."""
+"""Tests of masking: anything that looks like a secret in a foreign message is hidden."""
 
 import json
 

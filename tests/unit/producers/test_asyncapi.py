@@ -1,4 +1,4 @@
-"""The AsyncAPI document: sound, up to date, and with examples that are what it says."""
+"""Tests of the AsyncAPI document: valid, up to date, and with examples that match its schemas."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which errors say that SCM itself is out of order."""
+"""Tests of the errors that count as an outage of SCM."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One POST to a receiver that is as odd as it likes."""
+"""Tests of one POST to a receiver that misbehaves."""
 
 import socket
 import ssl
@@ -18,17 +18,17 @@ TAKEN = http("204 No Content")
 
 
 def at(url: str, *, allow_private: bool = True) -> ReceiverResponse:
-    """Post something there."""
+    """Post to a URL."""
     return post(url, {"webhook-id": "01"}, b"{}", allow_private=allow_private)
 
 
 def addresses(monkeypatch: pytest.MonkeyPatch, *found: str) -> list[str]:
-    """Every name means these addresses; answers the names that were looked up."""
+    """Make every name resolve to these addresses. Returns the list of the names looked up."""
     asked: list[str] = []
     really = socket.getaddrinfo
 
     def look_up(host: str, port: int, *more: Any, **named: Any) -> list[Any]:
-        if host in found:  # a number needs no answer of anybody
+        if host in found:  # a numeric address needs no lookup
             return really(host, port, *more, **named)
         asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in found]
@@ -150,7 +150,7 @@ def test_proxies_of_the_environment_do_not_count(monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def host(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
-    """The TLS of `localhost`, and the root that vouches for it."""
+    """Return the TLS context of `localhost`, and the root that issued its certificate."""
     root = Authority.root("a root")
     leaf = root.issue("localhost")
     both, roots = tmp_path / "host.pem", tmp_path / "roots.pem"

@@ -1,4 +1,4 @@
-"""Turns that are taken together: few at a usual rate, and none that has grown old."""
+"""Tests of calls reserved together: few at a usual rate, and none that is outdated."""
 
 from datetime import timedelta
 
