@@ -180,6 +180,24 @@ def test_over_tls_the_certificate_has_to_be_that_of_the_name(
     assert server.seen[0].headers["host"] == f"localhost:{port}"
 
 
+def test_a_receiver_that_drips_over_tls_is_cut_off_too(
+    host: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, roots = host
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+    monkeypatch.setattr(posting, "WHOLE", 0.5)
+    posting._context.cache_clear()
+    # Whole after some seconds: a receiver that isn't cut off has answered.
+    whole = Drip(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: " + b"a" * 10 + b"\r\n\r\n")
+    with OddServer([whole], tls=context) as server:
+        addresses(monkeypatch, "127.0.0.1")
+
+        with pytest.raises(NotPostedError, match="did not answer within"):
+            at(server.url)
+
+    posting._context.cache_clear()
+
+
 def test_a_certificate_that_nobody_vouches_for_is_not_trusted(
     host: tuple[ssl.SSLContext, Path],
 ) -> None:
