@@ -15,6 +15,7 @@ from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.listing import SCREENFUL, days, place_options, places
 from certline.cli.ui.lookup import find_certificate
+from certline.cli.ui.options import PaceType
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.waiting.batch import answer_batch, said_of_time, wait_for_batch
 from certline.cli.waiting.wait import wait_options
@@ -22,26 +23,12 @@ from certline.models import Certificate, CertificateStatus, Narrowing
 from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.commands.payloads import RenewCommand
 from certline.models.listing import certificates_listed
-from certline.models.renewals.batch_pace import per_hour
 from certline.models.validation import BadCommandError
 from certline.producers.renewals.batches import BatchVerdict, judge_many, request_batch
-from certline.producers.requests import certificates as managing
+from certline.producers.requests.certificates import request_successor
 
 # The options that select stored certificates by their properties.
 FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "name")
-
-
-class PaceType(click.ParamType[int]):
-    """An option type: a number of renewals per hour."""
-
-    name = "pace"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the renewals per hour. Fails with a usage error if the text is not a pace."""
-        try:
-            return per_hour(str(value))
-        except ValueError as wrong:
-            self.fail(str(wrong), param, ctx)
 
 
 @click.command(cls=CliCommand)
@@ -115,7 +102,7 @@ def renew(
         _answer_verdicts(verdicts, pace, is_batch=is_batch)
     if not is_batch:
         accepted = [
-            managing.request_successor(
+            request_successor(
                 context.database(),
                 context.vault(),
                 RenewCommand(certificate=each.id, reuse_key=reuse_key, again=again),

@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
@@ -151,6 +151,14 @@ def places(
                 hint=f"To list them: certline {noun} list",
             )
     return found
+
+
+def with_account(columns: list[Column[Any]], names: Mapping[int, str]) -> list[Column[Any]]:
+    """Return a list's columns, with the account as the third one if there are several accounts."""
+    if len(names) < 2:
+        return columns
+    account = Column[Any]("account", lambda row: names[row.account_id], rank=1, may_be_cut=True)
+    return [*columns[:2], account, *columns[2:]]
 
 
 def days(option: str, text: str) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ Polls the database rather than the broker, because only the database keeps the o
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +19,6 @@ from certline.cli import context
 from certline.cli.errors import DONE, FAILED, TIMED_OUT, WAITS
 from certline.cli.ui.documents import command_document
 from certline.cli.ui.output import answer, console, leave, say, whisper
-from certline.cli.waiting.changes import changes
 from certline.cli.waiting.state import WaitView, describe, judge, look
 from certline.models import Command, CommandStatus, CommandType, Database
 
@@ -31,6 +30,14 @@ NOBODY_AFTER = 5.0
 COUNTS_EVERY = 10.0
 # Seconds for which Postgres may be away, enough for a restart.
 AWAY_AFTER = 60.0
+# What a sync reads, and its name in texts.
+RESOURCES = {
+    "organizations": "organisations",
+    "domains": "domains",
+    "profiles": "profiles",
+    "custom_fields": "custom fields",
+}
+CHANGES = ("added", "changed", "gone")
 
 
 def wait_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,6 +84,24 @@ def _tell(commands: list[Command], *, waited: bool) -> None:
     if not waited:
         ids = commands[0].id if len(commands) == 1 else "ID"
         say(f"It runs in the background; wait for it: certline command wait {ids}")
+
+
+def changes(result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each resource: how many there are, and what was added, changed or is gone."""
+    for resource, noun in RESOURCES.items():
+        counts = result.get(resource)
+        if counts is None:
+            continue
+        told = [_change(counts, what) for what in CHANGES if counts[what]]
+        yield f"{counts['total']} {noun}: {'; '.join(told) or 'nothing has changed'}"
+
+
+def _change(counts: Mapping[str, Any], what: str) -> str:
+    names = counts.get("names", {}).get(what, [])
+    if not names:
+        return f"{counts[what]} {what}"
+    rest = counts[what] - len(names)
+    return f"{counts[what]} {what} ({', '.join(names)}{f' and {rest} more' if rest else ''})"
 
 
 def wait_for(database: Database, ids: list[str], timeout: float | None) -> int:
