@@ -6,7 +6,7 @@ from typing import Any
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.ui.documents import certificate_document, minute
+from certline.cli.ui.documents import CertificateDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, style_of, style_of_end
 from certline.cli.ui.listing import (
@@ -20,27 +20,32 @@ from certline.cli.ui.listing import (
     with_account,
 )
 from certline.cli.ui.lookup import find_certificate
-from certline.models import Certificate, CertificateStatus, Narrowing
+from certline.cli.ui.projection import minute
+from certline.models import CertificateStatus, Narrowing
 from certline.models.accounts.account import accounts
 from certline.models.listing import certificates_listed
 
 
-def _key(row: Certificate) -> str:
-    return f"{row.key_algorithm} {row.key_size}{'' if row.key_id else ', no key'}"
+def _key(row: CertificateDocument) -> str:
+    return f"{row.key_algorithm} {row.key_size}{'' if row.has_private_key else ', no key'}"
 
 
-def _expiry_style(row: Certificate) -> str:
+def _expiry_style(row: CertificateDocument) -> str:
     return style_of_end(row.not_after) if row.status is CertificateStatus.ACTIVE else "dim"
 
 
 CERTIFICATES = [
-    Column[Certificate]("certificate", lambda row: row.id),
-    Column[Certificate]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
-    Column[Certificate]("common name", lambda row: row.common_name, may_be_cut=True),
-    Column[Certificate]("key", _key, rank=1),
-    Column[Certificate]("sslId", lambda row: row.scm_id, rank=2),
-    Column[Certificate]("expires (UTC)", lambda row: minute(row.not_after), style=_expiry_style),
-    Column[Certificate]("renews", lambda row: minute(row.renews_at), rank=3),
+    Column[CertificateDocument]("certificate", lambda row: row.id),
+    Column[CertificateDocument](
+        "status", lambda row: row.status, style=lambda row: style_of(row.status)
+    ),
+    Column[CertificateDocument]("common name", lambda row: row.common_name, may_be_cut=True),
+    Column[CertificateDocument]("key", _key, rank=1),
+    Column[CertificateDocument]("sslId", lambda row: row.scm_id, rank=2),
+    Column[CertificateDocument](
+        "expires (UTC)", lambda row: minute(row.not_after), style=_expiry_style
+    ),
+    Column[CertificateDocument]("renews", lambda row: minute(row.renews_at), rank=3),
 ]
 
 
@@ -67,7 +72,7 @@ def certificates(
         certificates_listed(wanted),
         view,
         find=find_certificate,
-        document=certificate_document,
+        document=CertificateDocument.of,
         columns=with_account(CERTIFICATES, names),
         empty="No certificate is stored yet. To list the orders: certline order list"
         if wanted == Narrowing()

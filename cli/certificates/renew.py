@@ -10,13 +10,13 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.certificates.reissue_revoke import answer_placed, certificates_named
 from certline.cli.errors import DONE, NOTHING, WRONG_USE, Fault
-from certline.cli.ui.documents import instant, minute
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.listing import SCREENFUL, days, place_options, places
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.options import PaceType
 from certline.cli.ui.output import answer, leave, say, whisper
+from certline.cli.ui.projection import instant, minute
 from certline.cli.waiting.batch import answer_batch, said_of_time, wait_for_batch
 from certline.cli.waiting.wait import wait_options
 from certline.models import Certificate, CertificateStatus, Narrowing

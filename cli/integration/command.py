@@ -5,14 +5,15 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import Fault
 from certline.cli.ui import detail
-from certline.cli.ui.documents import command_document, minute
+from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_command
 from certline.cli.ui.output import answer
+from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
-from certline.models import Command, CommandStatus, CommandType, Narrowing
+from certline.models import CommandStatus, CommandType, Narrowing
 from certline.models.imports.record import failed_records
 from certline.models.listing import commands_listed
 from certline.models.validation import BadCommandError
@@ -29,9 +30,9 @@ def command() -> None:
 def show(command_id: str) -> None:
     """Show one command with its result or its error."""
     with context.database().transaction() as db:
-        found = find_command(db, command_id)
+        found = CommandDocument.of(find_command(db, command_id))
         failed = failed_records(db, found.id)
-    answer(command_document(found), lambda: detail.command(found, failed))
+    answer(found, lambda: detail.command(found, failed))
 
 
 @command.command()
@@ -64,13 +65,15 @@ def wait(command_id: str, timeout: float | None) -> None:
 
 
 COMMANDS = [
-    Column[Command]("command", lambda row: row.id),
-    Column[Command]("type", lambda row: row.type),
-    Column[Command]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
-    Column[Command]("subject", lambda row: row.subject, rank=1),
-    Column[Command]("requested (UTC)", lambda row: minute(row.created_at), rank=2),
-    Column[Command]("by", lambda row: row.requested_by, rank=3, may_be_cut=True),
-    Column[Command]("error", lambda row: row.error, rank=4, may_be_cut=True),
+    Column[CommandDocument]("command", lambda row: row.id),
+    Column[CommandDocument]("type", lambda row: row.type),
+    Column[CommandDocument](
+        "status", lambda row: row.status, style=lambda row: style_of(row.status)
+    ),
+    Column[CommandDocument]("subject", lambda row: row.subject, rank=1),
+    Column[CommandDocument]("requested (UTC)", lambda row: minute(row.created_at), rank=2),
+    Column[CommandDocument]("by", lambda row: row.requested_by, rank=3, may_be_cut=True),
+    Column[CommandDocument]("error", lambda row: row.error, rank=4, may_be_cut=True),
 ]
 
 
@@ -94,7 +97,7 @@ def list_(
         commands_listed(wanted),
         view,
         find=find_command,
-        document=command_document,
+        document=CommandDocument.of,
         columns=COMMANDS,
         empty="There are no commands yet. Start with: certline sync --wait"
         if wanted == Narrowing()

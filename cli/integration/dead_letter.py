@@ -8,13 +8,14 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, NOTHING
 from certline.cli.ui import detail
-from certline.cli.ui.documents import dead_letter_document, minute
+from certline.cli.ui.documents import DeadLetterDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, view_options
 from certline.cli.ui.lookup import find_dead_letter
 from certline.cli.ui.output import answer, leave, whisper
-from certline.models import DeadLetter, DeadLetterStatus, Narrowing
+from certline.cli.ui.projection import minute
+from certline.models import DeadLetterStatus, Narrowing
 from certline.models.listing import dead_letters_listed
 from certline.producers.requests.dead_letters import (
     AlreadyDecidedError,
@@ -45,9 +46,10 @@ def show(letter_id: str) -> None:
     with context.database().transaction() as db:
         found = find_dead_letter(db, letter_id)
     body = masked(context.vault().open(found.body_sealed))
+    letter = DeadLetterDocument.of(found)
     answer(
-        dead_letter_document(found) | {"properties": found.properties, "body": body},
-        lambda: detail.dead_letter(found, body),
+        letter.as_dict() | {"properties": letter.properties, "body": body},
+        lambda: detail.dead_letter(letter, body),
     )
 
 
@@ -97,18 +99,21 @@ def _decide(names: Sequence[str], decide: Callable[[str], str], done: str) -> No
         whisper(f"{letter} {error or said}")
         codes.append(code)
         with context.database().transaction() as db:
-            documents.append(dead_letter_document(find_dead_letter(db, letter)) | {"error": error})
+            decided = DeadLetterDocument.of(find_dead_letter(db, letter))
+        documents.append(decided.as_dict() | {"error": error})
     answer(documents, lambda: None)
     # 0 if at least one letter was decided now, 4 if none was.
     leave(FAILED if FAILED in codes else min(codes))
 
 
 LETTERS = [
-    Column[DeadLetter]("letter", lambda row: row.id),
-    Column[DeadLetter]("from", lambda row: row.source, rank=2, may_be_cut=True),
-    Column[DeadLetter]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
-    Column[DeadLetter]("received (UTC)", lambda row: minute(row.received_at), rank=1),
-    Column[DeadLetter]("why", lambda row: row.reason[:200], may_be_cut=True),
+    Column[DeadLetterDocument]("letter", lambda row: row.id),
+    Column[DeadLetterDocument]("from", lambda row: row.source, rank=2, may_be_cut=True),
+    Column[DeadLetterDocument](
+        "status", lambda row: row.status, style=lambda row: style_of(row.status)
+    ),
+    Column[DeadLetterDocument]("received (UTC)", lambda row: minute(row.received_at), rank=1),
+    Column[DeadLetterDocument]("why", lambda row: row.reason[:200], may_be_cut=True),
 ]
 
 
@@ -122,7 +127,7 @@ def list_(*, every: bool, view: ListView) -> None:
         dead_letters_listed(Narrowing(statuses=states)),
         view,
         find=find_dead_letter,
-        document=dead_letter_document,
+        document=DeadLetterDocument.of,
         columns=LETTERS,
         empty="There are no dead letters." if every else "No dead letter waits for a decision.",
     )

@@ -7,10 +7,11 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.ui.documents import command_document, minute
+from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate, find_order
 from certline.cli.ui.output import answer, say, whisper
+from certline.cli.ui.projection import minute
 from certline.models.commands.payloads import DeleteCommand, read_payload
 from certline.models.lifecycle.deletion import StillOpenError
 from certline.producers.requests import certificates
@@ -68,7 +69,7 @@ def _delete(data: dict[str, Any]) -> None:
     except StillOpenError as still_open:
         raise Fault(str(still_open), hint="To delete it anyway: --yes") from None
     command = accepted.command
-    answer(command_document(command), lambda: _tell(command.result or {}))
+    answer(CommandDocument.of(command), lambda: _tell(command.result or {}))
 
 
 def _tell(gone: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.ui.documents import minute, order_document
+from certline.cli.ui.documents import OrderDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import (
@@ -18,20 +18,21 @@ from certline.cli.ui.listing import (
     with_account,
 )
 from certline.cli.ui.lookup import find_order
-from certline.models import Narrowing, Order, OrderStatus
+from certline.cli.ui.projection import minute
+from certline.models import Narrowing, OrderStatus
 from certline.models.accounts.account import accounts
 from certline.models.listing import orders_listed
 from certline.models.states import OPEN
 
 ORDERS = [
-    Column[Order]("order", lambda row: row.id),
-    Column[Order]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
-    Column[Order]("sslId", lambda row: row.scm_id, rank=2),
-    Column[Order]("common name", lambda row: row.common_name, may_be_cut=True),
-    Column[Order]("organization", lambda row: row.organization_name, rank=4, may_be_cut=True),
-    Column[Order]("profile", lambda row: row.profile_name, rank=5, may_be_cut=True),
-    Column[Order]("kind", lambda row: row.kind, rank=3),
-    Column[Order]("changed (UTC)", lambda row: minute(row.updated_at), rank=1),
+    Column[OrderDocument]("order", lambda row: row.id),
+    Column[OrderDocument]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
+    Column[OrderDocument]("sslId", lambda row: row.scm_id, rank=2),
+    Column[OrderDocument]("common name", lambda row: row.common_name, may_be_cut=True),
+    Column[OrderDocument]("organization", lambda row: row.organization, rank=4, may_be_cut=True),
+    Column[OrderDocument]("profile", lambda row: row.profile, rank=5, may_be_cut=True),
+    Column[OrderDocument]("kind", lambda row: row.kind, rank=3),
+    Column[OrderDocument]("changed (UTC)", lambda row: minute(row.updated_at), rank=1),
 ]
 
 
@@ -54,7 +55,7 @@ def orders(
         orders_listed(wanted),
         view,
         find=find_order,
-        document=order_document,
+        document=OrderDocument.of,
         columns=with_account(ORDERS, names),
         empty="There are no orders yet. To place one: certline order create --help"
         if wanted == Narrowing()

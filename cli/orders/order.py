@@ -12,7 +12,7 @@ from certline.cli.orders.cancel import cancel
 from certline.cli.orders.delete import delete_order
 from certline.cli.orders.resolve import resolve
 from certline.cli.ui import detail
-from certline.cli.ui.documents import command_document, order_document
+from certline.cli.ui.documents import CommandDocument, EventDocument, OrderDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_order
 from certline.cli.ui.options import first_line, pairs, uuid_text, whole
@@ -155,7 +155,7 @@ def _already(command: Command, open_one: Order, *, wait: bool, timeout: float | 
             command = db.get_one(Command, open_one.command_id)
         started([command], wait=True, timeout=timeout)
         return
-    answer(command_document(command), lambda: None)
+    answer(CommandDocument.of(command), lambda: None)
     leave(NOTHING)
 
 
@@ -212,9 +212,9 @@ def _check_only(wanted: OrderCommand) -> None:
 def show(order_name: str) -> None:
     """Show everything about one order, with its history."""
     with context.database().transaction() as db:
-        found = find_order(db, order_name)
-        events = history(db, found.id)
-    answer(order_document(found), lambda: detail.order(found, events))
+        found = OrderDocument.of(find_order(db, order_name))
+        events = [EventDocument.of(event) for event in history(db, found.id)]
+    answer(found, lambda: detail.order(found, events))
 
 
 @order.command()

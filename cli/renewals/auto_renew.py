@@ -11,10 +11,10 @@ from certline.cli.errors import NOTHING, WAITS, Fault
 from certline.cli.renewals.audit import audit, run_document
 from certline.cli.renewals.plan import plan
 from certline.cli.renewals.select import deselect, rule_document, select
-from certline.cli.ui.documents import instant, minute
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
+from certline.cli.ui.projection import instant, minute
 from certline.models import Account
 from certline.models.accounts.account import accounts
 from certline.models.renewals.plan import selected_of

@@ -9,9 +9,9 @@ import rich_click as click
 from sqlalchemy.orm import Session
 
 from certline.cli import context
-from certline.cli.ui.documents import instant
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, say, table, whisper
+from certline.cli.ui.projection import instant
 from certline.models.accounts.account import Account
 from certline.models.renewals.forecast import Forecast, forecast, peaks
 from certline.models.renewals.plan import RenewalOutlook, Selected

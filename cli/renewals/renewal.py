@@ -4,10 +4,10 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.ui.documents import minute
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.options import PaceType
 from certline.cli.ui.output import answer, leave, table
+from certline.cli.ui.projection import minute
 from certline.cli.waiting.batch import (
     answer_batch,
     batch_document,

@@ -9,16 +9,12 @@ import rich_click as click
 from sqlalchemy.orm import Session
 
 from certline.cli import context
-from certline.cli.ui.documents import (
-    domain_document,
-    minute,
-    organization_document,
-    profile_document,
-)
+from certline.cli.ui.documents import DomainDocument, OrganizationDocument, ProfileDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of, style_of_end
 from certline.cli.ui.listing import ListView, days, places, show_rows, view_options
 from certline.cli.ui.lookup import find_account
+from certline.cli.ui.projection import minute
 from certline.models import Domain, Organization, Profile
 from certline.models.accounts import catalogue
 from certline.models.accounts.account import accounts
@@ -61,25 +57,25 @@ def list_organizations(
         "id": lambda row: row.scm_id,
     }
     columns = [
-        Column[Organization]("id", lambda row: row.scm_id),
-        Column[Organization](
+        Column[OrganizationDocument]("id", lambda row: row.id),
+        Column[OrganizationDocument](
             "organization",
             lambda row: f"· {row.name}" if row.parent_id else row.name,
             may_be_cut=True,
         ),
-        Column[Organization]("orders", _orders, style=lambda row: style_of(_orders(row))),
+        Column[OrganizationDocument]("orders", _orders, style=lambda row: style_of(_orders(row))),
         *_seen(names),
     ]
     show_rows(
         iter(_sorted(kept, view, sorts)),
         view,
-        document=lambda row: organization_document(row, names[row.account_id]),
+        document=lambda row: OrganizationDocument.of(row, names),
         columns=columns,
         empty=NONE.format("organisation") if found else NEVER,
     )
 
 
-def _orders(row: Organization) -> str | None:
+def _orders(row: Organization | OrganizationDocument) -> str | None:
     return row.orders if row.gone_at is None else "gone"
 
 
@@ -131,21 +127,23 @@ def list_domains(
         "id": lambda row: row.scm_id,
     }
     columns = [
-        Column[Domain]("id", lambda row: row.scm_id),
-        Column[Domain]("domain", lambda row: row.name, may_be_cut=True),
-        Column[Domain]("state", lambda row: row.state, style=lambda row: style_of(row.state)),
-        Column[Domain](
+        Column[DomainDocument]("id", lambda row: row.id),
+        Column[DomainDocument]("domain", lambda row: row.name, may_be_cut=True),
+        Column[DomainDocument](
+            "state", lambda row: row.state, style=lambda row: style_of(row.state)
+        ),
+        Column[DomainDocument](
             "delegation",
             lambda row: row.delegation_status,
             rank=2,
             style=lambda row: style_of(row.delegation_status),
         ),
-        Column[Domain](
+        Column[DomainDocument](
             "validation",
             lambda row: row.validation_status,
             style=lambda row: style_of(row.validation_status),
         ),
-        Column[Domain](
+        Column[DomainDocument](
             "expires",
             lambda row: minute(row.validation_expires),
             style=lambda row: style_of_end(row.validation_expires),
@@ -155,7 +153,7 @@ def list_domains(
     show_rows(
         iter(_sorted(kept, view, sorts)),
         view,
-        document=lambda row: domain_document(row, names[row.account_id]),
+        document=lambda row: DomainDocument.of(row, names),
         columns=columns,
         empty=NONE.format("domain") if found else NEVER,
     )
@@ -183,16 +181,16 @@ def list_profiles(*, account: str | None, name: str | None, view: ListView) -> N
     kept = [row for row in found if _is_called(row, name)]
     sorts: dict[str, Callable[[Profile], Any]] = {"id": lambda row: row.scm_id}
     columns = [
-        Column[Profile]("id", lambda row: row.scm_id),
-        Column[Profile]("profile", lambda row: row.name, may_be_cut=True),
-        Column[Profile]("terms", lambda row: row.terms),
-        Column[Profile]("keys", lambda row: _keys(row.key_types), may_be_cut=True),
+        Column[ProfileDocument]("id", lambda row: row.id),
+        Column[ProfileDocument]("profile", lambda row: row.name, may_be_cut=True),
+        Column[ProfileDocument]("terms", lambda row: row.terms),
+        Column[ProfileDocument]("keys", lambda row: _keys(row.key_types), may_be_cut=True),
         *_seen(names),
     ]
     show_rows(
         iter(_sorted(kept, view, sorts)),
         view,
-        document=lambda row: profile_document(row, names[row.account_id]),
+        document=lambda row: ProfileDocument.of(row, names),
         columns=columns,
         empty=NONE.format("profile") if found else NEVER,
     )
@@ -232,7 +230,7 @@ def _seen(names: dict[int, str]) -> list[Column[Any]]:
         rank=3,
         style=lambda row: "" if row.gone_at is None else "dim",
     )
-    whose = Column[Any]("account", lambda row: names[row.account_id], rank=1, may_be_cut=True)
+    whose = Column[Any]("account", lambda row: row.account, rank=1, may_be_cut=True)
     return [whose, seen] if len(names) > 1 else [seen]
 
 

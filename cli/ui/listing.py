@@ -20,19 +20,19 @@ from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.lookup import close_names, find_account
 from certline.cli.ui.output import as_json, say, whisper
+from certline.cli.ui.projection import Document
 from certline.models import Organization, Profile
 from certline.models.database.base import Base
 from certline.models.listing import SORTINGS, ids_named, page
 
 Row = TypeVar("Row")
 Kept = TypeVar("Kept", bound=Base)
+Shown = TypeVar("Shown", bound=Document)
 
 # Rows in a table without --limit. JSON and CSV have all rows.
 SCREENFUL = 100
 # Rows of one query, at most.
 PIECE = 1_000
-
-Document = Callable[[Any], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,8 @@ def show_pages(
     view: ListView,
     *,
     find: Callable[[Session, str], Kept],
-    document: Document,
-    columns: Sequence[Column[Kept]],
+    document: Callable[[Kept], Shown],
+    columns: Sequence[Column[Shown]],
     empty: str,
 ) -> None:
     """Print a list that is read page by page.
@@ -206,20 +206,23 @@ def show_rows(
     rows: Iterator[Row],
     view: ListView,
     *,
-    document: Callable[[Row], dict[str, Any]],
-    columns: Sequence[Column[Row]],
+    document: Callable[[Row], Shown],
+    columns: Sequence[Column[Shown]],
     empty: str,
 ) -> None:
-    """Print a list whose rows arrive one by one: JSON and CSV as they arrive, a table at the end."""
+    """Print a list whose rows arrive one by one: JSON and CSV as they arrive, a table at the end.
+
+    `document` makes the projection of a row; its values are those of the columns.
+    """
     wanted = _wanted(view)
-    counted = rows if wanted is None else islice(rows, wanted)
+    counted = map(document, rows if wanted is None else islice(rows, wanted))
     if view.as_csv:
-        last = _write_csv(map(document, counted))
+        last = _write_csv(each.as_dict() for each in counted)
     elif as_json():
-        last = _write_json(map(document, counted))
+        last = _write_json(each.as_dict() for each in counted)
     else:
         found = list(counted)
-        last = document(found[-1]) if found else None
+        last = found[-1].as_dict() if found else None
         if found:
             print_grid(columns, found)
         else:

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WAITS, Fault
-from certline.cli.ui.documents import instant, minute
 from certline.cli.ui.output import answer, facts, say, table
+from certline.cli.ui.projection import instant, minute
 from certline.cli.waiting.watch import Watch
 from certline.models import BatchStatus, Database, RenewalBatch
 from certline.models.database.session import clock

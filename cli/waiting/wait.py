@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WAITS
-from certline.cli.ui.documents import command_document
+from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.output import answer, leave, say
 from certline.cli.waiting.state import WaitView, describe, judge, look
 from certline.cli.waiting.watch import Watch
@@ -61,7 +61,7 @@ def started(
             # any order.
             by_id = {command.id: command for command in db.scalars(query)}
         commands = [by_id[command.id] for command in commands]
-    documents = [command_document(command) for command in commands]
+    documents = [CommandDocument.of(command) for command in commands]
     alone = len(documents) == 1 and not as_list
     answer(documents[0] if alone else documents, partial(_tell, commands, waited=wait))
     leave(code)
