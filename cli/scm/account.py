@@ -26,11 +26,12 @@ from certline.cli.ui.output import answer, say, table, whisper
 from certline.cli.ui.projection import minute
 from certline.models import Account, AccountStatus
 from certline.models.accounts.account import account_named, accounts
-from certline.models.audit.log import record
-from certline.models.database.session import clock
 from certline.producers.requests.accounts import (
     OpenOrdersError,
     Removed,
+    add_account,
+    change_secret,
+    record_verified,
     remove_account,
     require_same_customer,
 )
@@ -95,16 +96,8 @@ def add(name: str, *, no_verify: bool, **options: Any) -> None:
         except ScmError as error:
             raise _told(error, given, "Nothing was saved.") from None
     with context.database().transaction() as db:
-        fresh = account_named(db, name, removed=True) or Account(name=name)
-        for column, value in kept.items():
-            setattr(fresh, column, value)
-        fresh.secret_sealed = vault.seal(secret_of(given))
-        fresh.status, fresh.status_reason = AccountStatus.ACTIVE, None
-        fresh.verified_at = None if no_verify else clock(db)
-        db.add(fresh)
-        db.flush()
-        db.refresh(fresh)
-        record(db, "account.added", name, who=context.person(), url=fresh.url, login=fresh.login)
+        secret = vault.seal(secret_of(given))
+        fresh = add_account(db, name, kept, secret, verified=not no_verify, who=context.person())
     answer(AccountDocument.of(fresh).as_dict() | _seen(examined), lambda: _added(fresh, examined))
 
 
@@ -230,11 +223,10 @@ def verify(
         raise _told(error, login, outcome) from None
     with context.database().transaction() as db:
         row = _locked(db, name)
-        row.verified_at = clock(db)
+        record_verified(db, row)
         if other:
-            row.secret_sealed = vault.seal(secret_of(login))
-            row.client_certificate = kept_as(login)["client_certificate"]
-            record(db, "account.password_changed", name, who=context.person())
+            secret, certificate = vault.seal(secret_of(login)), kept_as(login)["client_certificate"]
+            change_secret(db, row, secret, certificate, who=context.person())
         woken = None
         if row.status is AccountStatus.SUSPENDED:
             woken = lift_suspension(db, row, who=context.person())
