@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import rich_click as click
 
@@ -100,32 +100,19 @@ def renew(
         _require_all(verdicts)
     if dry_run:
         _answer_verdicts(verdicts, pace, is_batch=is_batch)
-    if not is_batch:
-        accepted = [
-            request_successor(
-                context.database(),
-                context.vault(),
-                RenewCommand(certificate=each.id, reuse_key=reuse_key, again=again),
-                requested_by=context.person(),
-            )
-            for each in certificates
-        ]
-        answer_placed(accepted, wait=wait, timeout=timeout)
-        return
-    batch = request_batch(
-        context.database(),
-        verdicts,
-        selection=_in_words(names, listed, filters),
-        pace=pace,
-        reuse_key=reuse_key,
-        requested_by=context.person(),
-    )
-    code = DONE if any(not each.problems for each in verdicts) else NOTHING
-    if code == DONE and (wait or timeout is not None):
-        whisper(f"batch {batch.id}")
-        code = wait_for_batch(context.database(), batch.id, timeout)
-    answer_batch(batch.id, started=True)
-    leave(code)
+    if is_batch:
+        selection = _in_words(names, listed, filters)
+        _start_batch(verdicts, selection, pace, reuse_key=reuse_key, wait=wait, timeout=timeout)
+    accepted = [
+        request_successor(
+            context.database(),
+            context.vault(),
+            RenewCommand(certificate=each.id, reuse_key=reuse_key, again=again),
+            requested_by=context.person(),
+        )
+        for each in certificates
+    ]
+    answer_placed(accepted, wait=wait, timeout=timeout)
 
 
 def _chosen(
@@ -175,6 +162,32 @@ def _of_list(listed: IO[str]) -> list[Certificate]:
     if not found:
         raise Fault("the file names no certificate", code=NOTHING)
     return list(found.values())
+
+
+def _start_batch(
+    verdicts: Sequence[BatchVerdict],
+    selection: str,
+    pace: int | None,
+    *,
+    reuse_key: bool,
+    wait: bool,
+    timeout: float | None,
+) -> NoReturn:
+    """Start a batch of those that can be renewed, print it, and exit."""
+    batch = request_batch(
+        context.database(),
+        verdicts,
+        selection=selection,
+        pace=pace,
+        reuse_key=reuse_key,
+        requested_by=context.person(),
+    )
+    code = DONE if any(not each.problems for each in verdicts) else NOTHING
+    if code == DONE and (wait or timeout is not None):
+        whisper(f"batch {batch.id}")
+        code = wait_for_batch(context.database(), batch.id, timeout)
+    answer_batch(batch.id, started=True)
+    leave(code)
 
 
 def _in_words(names: Sequence[str], listed: IO[str] | None, filters: dict[str, Any]) -> str:

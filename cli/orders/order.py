@@ -179,6 +179,7 @@ def _wanted(
             raise click.UsageError("--csr has its own key: omit --key-algorithm and --key-size")
         data["csr"] = whole(csr, "--csr")
     else:
+        # Only the command line takes the default from the profile; a message without a key gets RSA 2048.
         data["key_algorithm"], data["key_size"] = key_of(
             context.database(),
             account=data.get("account"),

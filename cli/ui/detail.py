@@ -51,6 +51,14 @@ def order(found: OrderDocument, events: Sequence[EventDocument]) -> None:
             "changed": minute(found.updated_at),
         }
     )
+    _explain_status(found)
+    say("")
+    rows = [(minute(event.at), event.what, event.who, event.why) for event in events]
+    table(["when (UTC)", "what", "who", "why"], rows, empty="Nothing has happened yet.")
+
+
+def _explain_status(found: OrderDocument) -> None:
+    """Print what the status means, and what can be done, if the word alone does not say it."""
     if found.status is OrderStatus.SENDING and found.error:
         say(
             "\nThe outcome is unknown: the order was sent, and SCM gave no clear response. SCM may or may "
@@ -68,9 +76,6 @@ def order(found: OrderDocument, events: Sequence[EventDocument]) -> None:
         )
     elif found.status is OrderStatus.HELD:
         say("\nIt waits for a free line. To raise the capacity: certline license set N")
-    say("")
-    rows = [(minute(event.at), event.what, event.who, event.why) for event in events]
-    table(["when (UTC)", "what", "who", "why"], rows, empty="Nothing has happened yet.")
 
 
 def side_by_side(found: Order) -> None:
