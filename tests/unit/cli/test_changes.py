@@ -1,6 +1,6 @@
 """Tests of the sentences that report what a sync changed."""
 
-from certline.cli.waiting.changes import changes
+from certline.cli.waiting.wait import changes
 
 QUIET = {"total": 4, "added": 0, "changed": 0, "gone": 0, "names": {}}
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from certline.cli.integration.masking import masked
+from certline.cli.integration.dead_letter import masked
 
 
 @pytest.mark.parametrize(
