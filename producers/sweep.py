@@ -24,7 +24,7 @@ from certline.models.audit.log import record
 from certline.models.commands.command import OPEN, hasten
 from certline.models.lifecycle.moves import follow_with, note, release_held
 from certline.models.metrics import outbox_backlog
-from certline.models.renewals.expiry_events import tell_expiring
+from certline.models.renewals.expiry_events import emit_expiring
 from certline.models.webhook import forget_delivered
 
 # A due command that no worker has started for this long: its message was lost, or the queue is very long.
@@ -49,7 +49,7 @@ def sweep(db: Session, settle: timedelta) -> dict[str, int]:
         "followed": follow_up(db),
         "unknown": look_up_silent(db, settle),
         "released": len(release_held(db, why="sweep")),
-        "expiring": tell_expiring(
+        "expiring": emit_expiring(
             db
         ),  # before `expire`: after a long downtime the event is published all the same
         "expired": expire(db),

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base
 from certline.models.database.session import WAKE, clock
+from certline.models.events.base import EventData, as_json
 from certline.models.events.envelope import SOURCE, problems_of_event, schema_of
 
 log = structlog.get_logger()
@@ -153,21 +154,22 @@ def caused_by(command_id: str) -> Iterator[None]:
 
 
 def emit_event(
-    db: Session, kind: str, data: dict[str, Any], *, subject: str | None, correlation_id: str | None
+    db: Session, data: EventData, *, subject: str | None, correlation_id: str | None
 ) -> None:
     """Store an event for other systems: a CloudEvent 1.0 for the exchange `certline.events`."""
-    db.add(Outbox(**told(kind, data, subject=subject, correlation_id=correlation_id)))
+    db.add(Outbox(**event_row(data, subject=subject, correlation_id=correlation_id)))
     db.info[WAKE] = True
 
 
-def told(
-    kind: str, data: dict[str, Any], *, subject: str | None, correlation_id: str | None
+def event_row(
+    data: EventData, *, subject: str | None, correlation_id: str | None
 ) -> dict[str, Any]:
     """Return the outbox row of an event.
 
     An event that violates its documented schema is our bug. It is logged and published all the same: raising
     would roll back the change that the event reports.
     """
+    kind = data.event_type
     event_id = str(uuid.uuid4())
     event: dict[str, Any] = {
         "specversion": "1.0",
@@ -177,7 +179,7 @@ def told(
         "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "datacontenttype": "application/json",
         "dataschema": schema_of(kind),
-        "data": data,
+        "data": as_json(data),
     }
     if subject is not None:
         event["subject"] = subject

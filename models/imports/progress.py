@@ -19,6 +19,7 @@ from certline.models.commands.command import (
     accept,
     finish,
 )
+from certline.models.events.data import ImportCompleted
 from certline.models.events.outbox import emit_event
 from certline.models.imports.record import ImportRecord, News, Outcome, RecordStatus, waiting_in
 from certline.models.orders.order import Order
@@ -167,8 +168,7 @@ def end_if_done(db: Session, command: Command) -> bool:
     )
     emit_event(
         db,
-        "import.completed",
-        counts,
+        ImportCompleted(**counts),  # from JSON: checked when the event is stored, not by mypy
         subject=result["account"],
         correlation_id=command.correlation_id,
     )

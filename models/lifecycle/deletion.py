@@ -16,6 +16,8 @@ from certline.models.certificates.line import Line
 from certline.models.commands.command import OPEN as OPEN_COMMANDS
 from certline.models.commands.command import Command, CommandStatus, CommandType, finish
 from certline.models.database.session import clock
+from certline.models.events.base import as_json
+from certline.models.events.data import CertificateDeleted
 from certline.models.events.outbox import emit_event
 from certline.models.lifecycle.moves import release_held
 from certline.models.orders.order import Order
@@ -103,23 +105,17 @@ def delete_line(
     db.execute(DELETE_LINE, {"line": line_id, "orders": [order.id for order in orders]})
     _destroy(db, keys)
     for version in versions:
-        facts = {
-            "certificate_id": version.id,
-            "line_id": line_id,
-            "scm_id": version.scm_id,
-            "common_name": version.common_name,
-            "serial_number": version.serial_number,
-            "sha256_fingerprint": version.sha256_fingerprint,
-            "status": version.status.value,
-        }
-        _record(db, "certificate.deleted", version.id, command, facts)
-        emit_event(
-            db,
-            "certificate.deleted",
-            facts,
-            subject=version.id,
-            correlation_id=command.correlation_id,
+        event = CertificateDeleted(
+            certificate_id=version.id,
+            line_id=line_id,
+            scm_id=version.scm_id,
+            common_name=version.common_name,
+            serial_number=version.serial_number,
+            sha256_fingerprint=version.sha256_fingerprint,
+            status=version.status,
         )
+        _record(db, "certificate.deleted", version.id, command, as_json(event))
+        emit_event(db, event, subject=version.id, correlation_id=command.correlation_id)
     for order in orders:
         facts = {"order_id": order.id, "scm_id": order.scm_id, "common_name": order.common_name}
         _record(db, "order.deleted", order.id, command, facts)

@@ -45,7 +45,7 @@ class Post:
         """Something happens, and the relay sends it."""
         with self.database.transaction() as db:
             given: dict[str, Any] = {"subject": "01J", "correlation_id": None}
-            emit_event(db, kind, some(kind), **given | attributes)
+            emit_event(db, some(kind), **given | attributes)
         self.relay.pump()
 
     def deliveries(self) -> list[Command]:
