@@ -36,11 +36,11 @@ class StillOpenError(BadCommandError):
     """Error for orders that SCM may still issue; they are deleted only with `insist`."""
 
     def __init__(self, orders: Sequence[Order]) -> None:
-        told = ", ".join(f"{order.id} ({order.status})" for order in orders)
+        named = ", ".join(f"{order.id} ({order.status})" for order in orders)
         super().__init__(
             [
                 (
-                    f"open: {told}. SCM may still issue a certificate, and its key would be lost; "
+                    f"open: {named}. SCM may still issue a certificate, and its key would be lost; "
                     "to cancel an order at SCM: certline order cancel"
                 )
             ]
