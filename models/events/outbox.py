@@ -113,7 +113,10 @@ class Outbox(Base):
 def emit_wake_up(
     db: Session, command_type: str, command_id: str, *, after: timedelta = timedelta(0)
 ) -> None:
-    """Store the message that has a worker run a command, due now or after `after`."""
+    """Store the message that has a worker run a command, due now or after `after`.
+
+    A message that is due now sets WAKE, so that the commit wakes the relay (`Database.transaction`).
+    """
     # A SQL expression among the values would keep SQLAlchemy from inserting several rows in one
     # statement; without `not_before` the column's default makes the row due now.
     later = {"not_before": func.now() + after} if after else {}
@@ -156,7 +159,10 @@ def caused_by(command_id: str) -> Iterator[None]:
 def emit_event(
     db: Session, data: EventData, *, subject: str | None, correlation_id: str | None
 ) -> None:
-    """Store an event for other systems: a CloudEvent 1.0 for the exchange `certline.events`."""
+    """Store an event for other systems: a CloudEvent 1.0 for the exchange `certline.events`.
+
+    Sets WAKE, so that the commit wakes the relay (`Database.transaction`).
+    """
     db.add(Outbox(**event_row(data, subject=subject, correlation_id=correlation_id)))
     db.info[WAKE] = True
 
@@ -201,6 +207,7 @@ def event_row(
 def send_last_event_again(db: Session, command_id: str) -> str | None:
     """Publish the last event about a command again, under the event's own id. Returns the event's type.
 
+    Sets WAKE, so that the commit wakes the relay (`Database.transaction`).
     Returns None if there was no event yet, or the sweep has deleted it. An earlier rejection of the same id
     says nothing about this command.
     """
