@@ -95,8 +95,11 @@ def supersede(db: Session, order: Order, successor: Certificate, *, is_news: boo
             command_id=order.command_id,
             by=successor.id,
         )
-    if not is_news:
-        return
+    if is_news:
+        _emit_succeeded(db, order, successor)
+
+
+def _emit_succeeded(db: Session, order: Order, successor: Certificate) -> None:
     kind = CertificateReissued if order.kind is OrderKind.REISSUE else CertificateRenewed
     event = kind(
         **order_facts(order),

@@ -68,18 +68,8 @@ def emit_expiring(db: Session) -> int:
     entries, messages = [], []
     for certificate, days in fresh:
         note = notes[certificate.id]
-        event = CertificateExpiring(
-            certificate_id=certificate.id,
-            account=names[certificate.account_id],
-            scm_id=certificate.scm_id,
-            common_name=certificate.common_name,
-            sans=certificate.sans,
-            serial_number=certificate.serial_number,
-            not_after=certificate.not_after,
-            days=days,
-            days_left=(certificate.not_after - now) // timedelta(days=1),
-            **note,
-        )
+        account, left = names[certificate.account_id], certificate.not_after - now
+        event = _event(certificate, account, days=days, left=left, note=note)
         entries.append(
             entry(
                 "certificate.expiring",
@@ -95,6 +85,28 @@ def emit_expiring(db: Session) -> int:
     add_rows(db, AuditEntry, entries)
     send_out(db, messages)
     return len(fresh)
+
+
+def _event(
+    certificate: Certificate,
+    account: str,
+    *,
+    days: ExpiryThreshold,
+    left: timedelta,
+    note: RenewalNote,
+) -> CertificateExpiring:
+    return CertificateExpiring(
+        certificate_id=certificate.id,
+        account=account,
+        scm_id=certificate.scm_id,
+        common_name=certificate.common_name,
+        sans=certificate.sans,
+        serial_number=certificate.serial_number,
+        not_after=certificate.not_after,
+        days=days,
+        days_left=left // timedelta(days=1),
+        **note,
+    )
 
 
 def _renewal_notes(db: Session, expiring: Sequence[Certificate]) -> dict[str, RenewalNote]:
