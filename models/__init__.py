@@ -16,7 +16,7 @@ from certline.models.database.base import Base
 from certline.models.database.session import Database
 from certline.models.events.outbox import Outbox, Queue
 from certline.models.imports.record import ImportRecord
-from certline.models.listing import Narrowing  # its module has indexes that belong to the tables
+from certline.models.listing import Narrowing
 from certline.models.orders.order import Order
 from certline.models.orders.private_key import PrivateKey
 from certline.models.renewals.batch import BatchStatus, RenewalBatch, RenewalMember

@@ -25,6 +25,7 @@ from certline.models.commands.envelope import (
     read_command,
 )
 from certline.models.database.session import blames_the_data
+from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import (
     COMMANDS,
     INGRESS,
@@ -146,12 +147,10 @@ def refuse(db: Session, vault: Vault, delivery: Delivery, problems: list[str]) -
     )
     if new or not delivery.redelivered:
         log.warning("ingress.refused", letter=letter, command=command_id, problems=problems)
-        facts = {
-            "dead_letter": letter,
-            "message_id": delivery.message_id or None,
-            "problems": problems,
-        }
-        emit_event(db, "command.rejected", facts, subject=letter, correlation_id=command_id)
+        event = CommandRejected(
+            dead_letter=letter, message_id=delivery.message_id or None, problems=problems
+        )
+        emit_event(db, event, subject=letter, correlation_id=command_id)
     return letter
 
 

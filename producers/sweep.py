@@ -35,7 +35,7 @@ from certline.models.audit.log import record
 from certline.models.commands.command import OPEN, hasten
 from certline.models.lifecycle.moves import follow_with, note, release_held
 from certline.models.metrics import outbox_backlog
-from certline.models.renewals.expiry_events import tell_expiring
+from certline.models.renewals.expiry_events import emit_expiring
 from certline.models.webhook import forget_delivered
 
 # A due command that no worker has started for this long: its message was lost, or the queue is very long.
@@ -61,7 +61,7 @@ def sweep(db: Session, settle: timedelta) -> dict[str, int]:
         "unknown": look_up_silent(db, settle),
         "released": len(release_held(db, why="sweep")),
         # Before `expire`: after a long downtime the event is published all the same.
-        "expiring": tell_expiring(db),
+        "expiring": emit_expiring(db),
         "expired": expire(db),
         "forgotten": forget_sent(db) + forget_delivered(db),
     }

@@ -85,6 +85,7 @@ def take_probe(db: Session, url: str) -> bool:
         )
         .values(probing_until=_CLOCK + PROBE_LEASE)
         .returning(Breaker.url)
+        # Safe: whoever loads a breaker to change it does so with populate_existing.
         .execution_options(synchronize_session=False)
     )
     return taken.one_or_none() is not None

@@ -28,6 +28,16 @@ class Certificate(Base):
         UniqueConstraint("account_id", "scm_id", "serial_number"),
         Index("certificate_serial", "serial_number"),
         Index("certificate_auto_renewed", "account_id", postgresql_where=text("auto_renew")),
+        # All certificates of a line: succession, deletion, imports.
+        Index("certificate_by_line", "line_id"),
+        # `certline certificate list` (`models.listing`): the filter's column, then the sort keys, so that one
+        # index scan both filters and sorts.
+        Index("certificate_by_expiry", "not_after", "id"),
+        Index("certificate_by_status", "status", "not_after", "id"),
+        Index("certificate_by_organization", "organization_id", "not_after", "id"),
+        Index("certificate_by_profile", "profile_id", "not_after", "id"),
+        Index("certificate_by_name", "common_name", "id"),
+        Index("certificate_by_name_end", text("reverse(common_name)"), "id"),  # see `patterns.like`
         CheckConstraint("not_after > not_before", name="lives_forwards"),
         CheckConstraint(
             "(status = 'revoked') = (revoked_at IS NOT NULL)", name="revoked_at_some_time"

@@ -78,7 +78,10 @@ def accept_many(
 def send_out(
     db: Session, rows: Sequence[Mapping[str, Any]], *, after: timedelta = timedelta(0)
 ) -> None:
-    """Have many messages go out (`models.events.outbox.wake_up`, `told`), at once or after a while."""
+    """Have many messages go out (`models.events.outbox.wake_up`, `event_row`), at once or after a while.
+
+    Messages that go out at once set WAKE, so that the commit wakes the relay (`Database.transaction`).
+    """
     if not rows:
         return
     later = {"not_before": clock(db, after)} if after else {}

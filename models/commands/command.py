@@ -80,6 +80,11 @@ class Command(Base):
             ),
         ),
         Index("command_status_due", "status", "not_before"),
+        # `certline command list` (`models.listing`): the filter's column, then the sort keys.
+        Index("command_by_time", "created_at", "id"),
+        Index("command_by_status", "status", "created_at", "id"),
+        Index("command_by_type", "type", "created_at", "id"),
+        Index("command_by_subject", "subject", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(UUID(as_uuid=False), primary_key=True)

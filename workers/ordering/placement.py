@@ -14,6 +14,7 @@ from certline.models import (
     CommandStatus,
     Order,
     OrderKind,
+    OrderStatus,
     PrivateKey,
 )
 from certline.models.accounts.account import account_named, accounts
@@ -23,7 +24,8 @@ from certline.models.commands.command import finish
 from certline.models.commands.payloads import OrderCommand
 from certline.models.database.base import new_id
 from certline.models.database.session import clock
-from certline.models.lifecycle.moves import tell
+from certline.models.events.data import OrderPlaced
+from certline.models.lifecycle.moves import emit_order_event, order_facts
 from certline.models.orders.checks import CheckedOrder, Offer, check_order, key_problem
 from certline.models.orders.order import open_twin
 from certline.models.validation import BadCommandError
@@ -233,7 +235,8 @@ def place(
     command.result = {"order_id": order.id, "order_status": order.status.value}
     why = "; ".join(checked.warnings) or None
     record(db, "order.placed", order.id, who=command.requested_by, why=why, command_id=command.id)
-    tell(db, "order.placed", order)
+    event = OrderPlaced(**order_facts(order), status=OrderStatus.PLACED, certificate_id=None)
+    emit_order_event(db, order, event)
     return order
 
 

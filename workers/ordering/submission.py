@@ -151,6 +151,7 @@ def claim_to_send(db: Session, order_id: str) -> Claim | None:
             error=None,
         )
         .returning(Order.fence)
+        # Safe: the order is loaded again below, with populate_existing.
         .execution_options(synchronize_session=False)
     )
     if fence is None:

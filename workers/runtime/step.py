@@ -25,6 +25,7 @@ from certline.models.commands.command import (
     finish,
     postpone,
 )
+from certline.models.events.data import AccountSuspended, CommandFailed
 from certline.models.events.outbox import QUEUE_OF, Queue, caused_by, emit_event
 from certline.models.imports.progress import give_up_batch
 from certline.models.lifecycle.moves import send_to_review
@@ -139,8 +140,7 @@ def _fail(db: Session, command: Command, why: str) -> None:
         note_refusal(db, command, why)
     emit_event(
         db,
-        "command.failed",
-        {"command_id": command.id, "type": command.type.value, "error": why},
+        CommandFailed(command_id=command.id, type=command.type.value, error=why),
         subject=command.subject,
         correlation_id=command.correlation_id,
     )
@@ -169,8 +169,8 @@ def suspend(db: Session, account: Account, why: str) -> None:
     account.status = AccountStatus.SUSPENDED
     account.status_reason = why
     record(db, "account.suspended", account.name, who="certline", why=why)
-    facts = {"account": account.name, "reason": why}
-    emit_event(db, "account.suspended", facts, subject=account.name, correlation_id=None)
+    event = AccountSuspended(account=account.name, reason=why)
+    emit_event(db, event, subject=account.name, correlation_id=None)
 
 
 def suspended_text(account: Account) -> str:

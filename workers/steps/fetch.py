@@ -11,8 +11,14 @@ from sqlalchemy.orm import Session
 from certline.models import Certificate, Command, CommandType, Order, OrderKind, OrderStatus
 from certline.models.certificates.license import license_use, take_line
 from certline.models.database.session import clock
+from certline.models.events.data import CertificateStored, LicenseExhausted
 from certline.models.events.outbox import emit_event
-from certline.models.lifecycle.moves import move, send_to_review, tell
+from certline.models.lifecycle.moves import (
+    emit_order_event,
+    move,
+    order_facts,
+    send_to_review,
+)
 from certline.models.lifecycle.succession import revoke_old_later, supersede, take_its_place
 from certline.models.orders.order import locked
 from certline.workers.keys import chain as chains
@@ -117,24 +123,23 @@ def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> dict[str, Any]:
         why = f"no licence is left ({use.used} of {use.capacity} lines in use)"
         move(db, order, OrderStatus.HELD, why=why)
         # `use` was read before the move, so it does not count this order.
-        facts = {"capacity": use.capacity, "used": use.used, "held": use.held + 1}
-        emit_event(
-            db, "license.exhausted", facts, subject=order.id, correlation_id=order.command_id
-        )
+        event = LicenseExhausted(capacity=use.capacity, used=use.used, held=use.held + 1)
+        emit_event(db, event, subject=order.id, correlation_id=order.command_id)
         return _seen(order)
     certificate = _certificate(order, leaf)
     db.add(certificate)
     db.flush()
     order.certificate_id = certificate.id
     move(db, order, OrderStatus.STORED)
-    tell(
-        db,
-        "certificate.stored",
-        order,
+    stored = CertificateStored(
+        **order_facts(order),
+        status=OrderStatus.STORED,
+        certificate_id=certificate.id,
         serial_number=certificate.serial_number,
         sha256_fingerprint=certificate.sha256_fingerprint,
-        not_after=certificate.not_after.isoformat(),
+        not_after=certificate.not_after,
     )
+    emit_order_event(db, order, stored)
     if order.predecessor_id is not None:
         supersede(db, order, certificate)
         revoke_old_later(db, order)

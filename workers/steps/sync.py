@@ -23,6 +23,7 @@ from certline.models import (
 from certline.models.accounts.catalogue import SyncedRow
 from certline.models.commands.payloads import SyncCommand
 from certline.models.database.session import clock
+from certline.models.events.data import SyncCompleted
 from certline.models.events.outbox import emit_event
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.placement import account_for
@@ -195,8 +196,7 @@ def _done(
         db.get_one(Account, account_id).synced_at = clock(db)
     emit_event(
         db,
-        "sync.completed",
-        result,
+        SyncCompleted(**result),  # from JSON: checked when the event is stored, not by mypy
         subject=result["account"],
         correlation_id=command.correlation_id,
     )

@@ -33,7 +33,7 @@ def park_one(typist: Typist) -> str:
     broker = make_broker(settings())
     declare(broker, WorkerContext(typist.database, typist.vault, settings()))
     with typist.database.transaction() as db:
-        emit_event(db, "order.held", some("order.held"), subject="01J", correlation_id=None)
+        emit_event(db, some("order.held"), subject="01J", correlation_id=None)
     Relay(typist.database, wire_of(broker)).pump()
     [row] = typist.json("webhook", "deliveries")
     with typist.database.transaction() as db:

@@ -278,9 +278,7 @@ def test_one_transaction_wakes_the_relay_once(database: Database) -> None:
         with database.transaction() as db:
             for number in range(5):
                 asked(db, payload={"n": number})
-                emit_event(
-                    db, "order.issued", some("order.issued"), subject=None, correlation_id=None
-                )
+                emit_event(db, some("order.issued"), subject=None, correlation_id=None)
 
         # Notifications arrive in commit order: after this one there are no more.
         listener.execute(f"NOTIFY {WAKE_CHANNEL}, 'end'".encode())

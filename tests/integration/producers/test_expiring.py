@@ -17,7 +17,7 @@ from certline.models import (
 )
 from certline.models.certificates.backoff import renewal_failed
 from certline.models.database.session import clock
-from certline.models.renewals.expiry_events import tell_expiring
+from certline.models.renewals.expiry_events import emit_expiring
 from certline.models.renewals.selection import AutoRenewRule
 from certline.producers.renewals.settings import add_rule, enable
 from certline.producers.sweep import sweep
@@ -84,8 +84,8 @@ def test_it_says_what_the_line_is_doing_about_it(database: Database) -> None:
         renewal_failed(db, lines[2], permanent=True, reason="SCM: -36")
         db.expire_all()
 
-        assert tell_expiring(db) == 4
-        assert tell_expiring(db) == 0
+        assert emit_expiring(db) == 4
+        assert emit_expiring(db) == 0
 
         said = {each["common_name"].partition(".")[0]: each for each in told(db)}
         assert {name: each["renewal"] for name, each in said.items()} == {

@@ -101,11 +101,9 @@ def test_the_same_command_again_has_its_last_event_sent_again_under_the_events_o
     until(lambda: commands(database), 30)
     with database.transaction() as db:
         for kind in ("order.placed", "order.pending", "command.rejected"):
-            emit_event(db, kind, some(kind), subject=None, correlation_id=event["id"])
-        emit_event(
-            db, "order.placed", some("order.placed"), subject=None, correlation_id=str(uuid4())
-        )
-        emit_event(db, "sync.completed", some("sync.completed"), subject=None, correlation_id=None)
+            emit_event(db, some(kind), subject=None, correlation_id=event["id"])
+        emit_event(db, some("order.placed"), subject=None, correlation_id=str(uuid4()))
+        emit_event(db, some("sync.completed"), subject=None, correlation_id=None)
     with database.transaction() as db:
         sent = db.execute(
             update(Outbox).values(sent_at=Outbox.created_at).returning(Outbox.event_id)

@@ -59,7 +59,7 @@ def test_a_deleted_exchange_for_events_is_declared_again_and_the_event_goes_out(
         with channel_to(vhost) as channel:
             channel.exchange_delete(EVENTS)
         with database.transaction() as db:
-            emit_event(db, "order.issued", some("order.issued"), subject=None, correlation_id=None)
+            emit_event(db, some("order.issued"), subject=None, correlation_id=None)
         relay = Relay(database, wire)
 
         assert relay.pump() == 0

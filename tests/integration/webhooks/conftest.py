@@ -45,7 +45,7 @@ class Post:
         """Emit an event, and have the relay send it."""
         with self.database.transaction() as db:
             given: dict[str, Any] = {"subject": "01J", "correlation_id": None}
-            emit_event(db, kind, some(kind), **given | attributes)
+            emit_event(db, some(kind), **given | attributes)
         self.relay.pump()
 
     def deliveries(self) -> list[Command]:
