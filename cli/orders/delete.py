@@ -36,8 +36,7 @@ def cancel(order_name: str, *, comments: str, wait: bool, timeout: float | None)
     """
     with context.database().transaction() as db:
         found = find_order(db, order_name)
-    wanted = read_payload("cancel", {"order": found.id, "comments": comments})
-    assert isinstance(wanted, CancelCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(CancelCommand, {"order": found.id, "comments": comments})
     accepted = certificates.request_cancelling(
         context.database(), wanted, requested_by=context.person()
     )
@@ -83,8 +82,7 @@ def delete_certificate(name: str, *, comments: str | None, yes: bool) -> None:
 
 
 def _delete(data: dict[str, Any]) -> None:
-    wanted = read_payload("delete", data)
-    assert isinstance(wanted, DeleteCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(DeleteCommand, data)
     try:
         accepted = certificates.request_deletion(
             context.database(), wanted, requested_by=context.person()

@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from certline.models.commands.command import Command, CommandType, digest_of
+from certline.models.commands.command import Command, digest_of
+from certline.models.commands.kinds import CommandType
+from certline.models.commands.wake_up import wake_up
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import WAKE, clock
-from certline.models.events.outbox import Outbox, wake_up
+from certline.models.events.outbox import Outbox
 
 
 def begin_steps(
@@ -78,7 +80,7 @@ def accept_many(
 def send_out(
     db: Session, rows: Sequence[Mapping[str, Any]], *, after: timedelta = timedelta(0)
 ) -> None:
-    """Have many messages go out (`models.events.outbox.wake_up`, `told`), at once or after a while."""
+    """Have many messages go out (made by `wake_up` or `told`), at once or after a while."""
     if not rows:
         return
     later = {"not_before": clock(db, after)} if after else {}

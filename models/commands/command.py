@@ -3,6 +3,7 @@
 import hashlib
 import json
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -11,35 +12,11 @@ from sqlalchemy import Index, case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import UUID, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.commands.kinds import ONE_AT_A_TIME, CommandType
+from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.base import Base, stored_by_value
 from certline.models.database.session import clock
-from certline.models.events.outbox import emit_wake_up
 from certline.models.validation import BadCommandError
-
-
-class CommandType(StrEnum):
-    """Kind of command. FETCH, RECONCILE, IMPORT_BATCH, HOOK and WEBHOOK are certline's own; they cannot be
-    sent by other systems.
-    """
-
-    SYNC = "sync"
-    ORDER = "order"
-    POLL = "poll"
-    FETCH = "fetch"
-    RECONCILE = "reconcile"
-    RENEW = "renew"
-    REISSUE = "reissue"
-    REVOKE = "revoke"
-    IMPORT = "import"
-    IMPORT_BATCH = "import_batch"
-    CANCEL = "cancel"
-    DELETE = "delete"
-    HOOK = "hook"
-    WEBHOOK = "webhook"
-
-
-# Kinds of which an order has at most one open command, however often the sweep or a user requests it.
-ONE_AT_A_TIME = frozenset({CommandType.POLL, CommandType.FETCH, CommandType.RECONCILE})
 
 
 class CommandStatus(StrEnum):
@@ -64,6 +41,11 @@ class OtherCommandError(Exception):
     """Error for a command id that was already used with another type or payload."""
 
 
+def _quoted(words: Iterable[str]) -> str:
+    """Return words as a list of SQL literals."""
+    return ", ".join(f"'{word}'" for word in words)
+
+
 class Command(Base):
     """Accepted command; its id is the idempotency key."""
 
@@ -76,7 +58,7 @@ class Command(Base):
             "subject",
             unique=True,
             postgresql_where=text(
-                "type IN ('poll', 'fetch', 'reconcile') AND status IN ('queued', 'running')"
+                f"type IN ({_quoted(ONE_AT_A_TIME)}) AND status IN ({_quoted(OPEN)})"
             ),
         ),
         Index("command_status_due", "status", "not_before"),
