@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderKind, OrderStatus
-from certline.models.commands.payloads import CancelCommand
+from certline.models.commands.payloads import CancelCommand, read_payload
 from certline.models.database.session import clock
 from certline.models.lifecycle.moves import ask_now, move
 from certline.models.orders.order import locked, order_known_as
@@ -45,7 +45,7 @@ def cancel(context: WorkerContext, command: Command) -> dict[str, Any] | None:
 
     Raises GiveUp if the order cannot be cancelled, TryLater, AccountSuspendedError.
     """
-    wanted = CancelCommand.model_validate(command.payload)
+    wanted = read_payload(CancelCommand, command.payload)
     try:
         with context.database.transaction() as db:
             order = order_to_cancel(db, wanted)

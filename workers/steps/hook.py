@@ -26,7 +26,7 @@ from certline.models import (
     PrivateKey,
 )
 from certline.models.audit.log import record
-from certline.models.commands.payloads import HookCommand
+from certline.models.commands.payloads import HookCommand, read_payload
 from certline.models.vault import WrongSecretKeyError
 from certline.workers.deploying.files import Secrets, facts_of, files_of, places_of
 from certline.workers.deploying.folder import (
@@ -81,7 +81,7 @@ def hook(context: WorkerContext, command: Command) -> dict[str, Any]:
 
     Raises TryLater after a failed try or while the folder is locked, and GiveUp after MOST_TRIES.
     """
-    wanted = HookCommand.model_validate(command.payload)
+    wanted = read_payload(HookCommand, command.payload)
     try:
         with context.database.transaction() as db:
             task = read_task(db, wanted)
@@ -139,7 +139,7 @@ def _carry_out(context: WorkerContext, command: Command, task: HookTask) -> Ran 
         with context.database.transaction() as db:
             # Checked again under the folder's lock: if a newer certificate was stored in the meantime, its own
             # run has written the folder or is waiting for it.
-            read_task(db, HookCommand.model_validate(command.payload))
+            read_task(db, read_payload(HookCommand, command.payload))
             secrets = _read_secrets(db, context, command, task)
         files = files_of(certificate, secrets)
         try:
@@ -198,7 +198,7 @@ def ending_of(ran: Ran | None, timeout: int) -> HookResult:
 def _note(db: Session, command_id: str, ended: HookResult) -> dict[str, Any]:
     """Record a try's ending in the command's result and, without the output, in the audit log."""
     command = db.get_one(Command, command_id, with_for_update=True)
-    wanted = HookCommand.model_validate(command.payload)
+    wanted = read_payload(HookCommand, command.payload)
     command.result = {
         "hook": wanted.name,
         "certificate_id": wanted.certificate,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderStatus
 from certline.models.audit.log import record
-from certline.models.commands.payloads import PollCommand
+from certline.models.commands.payloads import PollCommand, read_payload
 from certline.models.database.session import clock
 from certline.models.lifecycle.moves import ask_now, follow_with, move, send_to_review
 from certline.models.orders.order import locked, order_known_as
@@ -36,7 +36,7 @@ def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """
     if command.subject is None:
         with context.database.transaction() as db:
-            return _have_asked(db, PollCommand.model_validate(command.payload))
+            return _have_asked(db, read_payload(PollCommand, command.payload))
 
     with context.database.transaction() as db:
         order = db.get_one(Order, command.subject)

@@ -18,7 +18,7 @@ from certline.models import (
 )
 from certline.models.certificates.certificate import certificate_meant
 from certline.models.commands.command import finish
-from certline.models.commands.payloads import RevokeCommand
+from certline.models.commands.payloads import RevokeCommand, read_payload
 from certline.models.lifecycle.succession import mark_revoked
 from certline.models.orders.order import order_known_as
 from certline.models.validation import BadCommandError
@@ -96,7 +96,7 @@ def read_task(db: Session, command: Command) -> RevocationTask:
 
     Raises GiveUp if the certificate is unknown or ambiguous.
     """
-    wanted = RevokeCommand.model_validate(command.payload)
+    wanted = read_payload(RevokeCommand, command.payload)
     try:
         certificate = certificate_to_revoke(db, wanted)
     except BadCommandError as bad:
