@@ -90,6 +90,29 @@ class Command(Base):
         return f"Command({self.type!s}, {self.id}, {self.status!s})"
 
 
+def command_row(
+    identity: str,
+    kind: CommandType,
+    payload: dict[str, Any],
+    *,
+    requested_by: str,
+    source: str,
+    subject: str | None,
+    correlation_id: str,
+) -> dict[str, Any]:
+    """Return the columns of a new command, due now unless `not_before` is added."""
+    return {
+        "id": identity,
+        "type": kind,
+        "subject": subject,
+        "payload": payload,
+        "payload_sha256": digest_of(payload),
+        "requested_by": requested_by,
+        "source": source,
+        "correlation_id": correlation_id,
+    }
+
+
 def accept(
     db: Session,
     kind: CommandType,
@@ -109,19 +132,18 @@ def accept(
     with another type or payload, and BadCommandError if the id is not a UUID.
     """
     identity = known_id(command_id or str(uuid.uuid4()))
+    row = command_row(
+        identity,
+        kind,
+        payload,
+        requested_by=requested_by,
+        source=source,
+        subject=subject,
+        correlation_id=correlation_id or identity,
+    )
     added = db.scalar(
         insert(Command)
-        .values(
-            id=identity,
-            type=kind,
-            subject=subject,
-            payload=payload,
-            payload_sha256=digest_of(payload),
-            requested_by=requested_by,
-            source=source,
-            correlation_id=correlation_id or identity,
-            not_before=func.now() + after,
-        )
+        .values(**row, not_before=func.now() + after)
         # Without a target: either the id or the index `command_open_step` may conflict.
         .on_conflict_do_nothing()
         .returning(Command.id)
