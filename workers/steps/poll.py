@@ -1,5 +1,6 @@
 """Step 2 of an order: read its status at SCM, and move the order accordingly."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
+from certline.workers.runtime.results import OrderResult
 from certline.workers.runtime.step import Step, require_active
 from certline.workers.scm import Details, ScmStatus
 from certline.workers.steps.cancel import came_after_all, look_after
@@ -26,6 +28,18 @@ log = structlog.get_logger()
 LONGEST_WAIT = timedelta(hours=1)
 # SCM may issue a cancelled order nevertheless, so it is polled until its record at SCM is final.
 ASKED_FOR = (OrderStatus.PENDING, OrderStatus.CANCELLED)
+
+
+@dataclass(frozen=True)
+class PollResult(OrderResult):
+    """Result of a poll."""
+
+    scm_status: str | None
+
+    @classmethod
+    def of(cls, order: Order) -> "PollResult":
+        """Return the result for an order in its present state."""
+        return cls(order.id, order.status.value, order.scm_status)
 
 
 def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
@@ -41,7 +55,7 @@ def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     with context.database.transaction() as db:
         order = db.get_one(Order, command.subject)
         if order.status not in ASKED_FOR or order.scm_id is None:
-            return _seen(order)
+            return PollResult.of(order).document()
         require_active(order.account)
         cancelled = order.status is OrderStatus.CANCELLED
 
@@ -59,7 +73,7 @@ def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     order, wait = context.store(lambda db: _record(db, order.id, details, first, came=came))
     if wait is not None:
         raise TryLater(f"SCM says {details.status or 'nothing'}", after=wait, afresh=True)
-    return _seen(order)
+    return PollResult.of(order).document()
 
 
 def wait_after(polls: int, first: timedelta) -> timedelta:
@@ -85,7 +99,7 @@ def _have_asked(db: Session, wanted: PollCommand) -> dict[str, Any]:
     if order is None:
         raise GiveUp(f"order: {wanted.order!r} is not known")
     waits = order.status is OrderStatus.PENDING
-    return {"orders": len(ask_now(db, [order] if waits else [])), **_seen(order)}
+    return {"orders": len(ask_now(db, [order] if waits else [])), **PollResult.of(order).document()}
 
 
 def _record(
@@ -118,14 +132,6 @@ def _record(
     wait = wait_after(order.polls, first)
     order.next_poll_at = clock(db, wait)
     return order, wait
-
-
-def _seen(order: Order) -> dict[str, Any]:
-    return {
-        "order_id": order.id,
-        "order_status": order.status.value,
-        "scm_status": order.scm_status,
-    }
 
 
 STEP = Step(CommandType.POLL, poll)
