@@ -190,7 +190,7 @@ def test_what_dramatiq_itself_writes_is_taken_once_and_calls_nobody_else(
         ("order", {"data": ORDER | {"colour": "blue"}}, "data.colour: there is no such field"),
         ("order", {"data": ORDER | {"term": "\0"}}, "contains the character NUL"),
         ("order", {"data": ORDER | {"keystore_password_sealed": "hunter2"}}, "is not sealed with"),
-        ("order", {"type": "certline.command.fetch.v1"}, "certline.command.fetch.v1' is no com"),
+        ("order", {"type": "certline.command.fetch.v1"}, "certline.command.fetch.v1' is not a "),
         ("poll", {}, "type: order is not done by the actor poll"),
     ],
     ids=["unknown field", "NUL", "password", "not for others", "another step"],
