@@ -17,7 +17,7 @@ from certline.models.lifecycle.moves import move, send_to_review, tell
 from certline.models.lifecycle.succession import revoke_old_later, supersede, take_its_place
 from certline.models.orders.order import locked
 from certline.workers.keys import chain as chains
-from certline.workers.keys import key_pair
+from certline.workers.keys.leaf import leaf_columns
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.results import OrderResult
@@ -166,27 +166,6 @@ def _stored_as(db: Session, order: Order, serial: str) -> Certificate | None:
         Certificate.serial_number == serial,
     )
     return db.scalars(query).first()
-
-
-def leaf_columns(chain: chains.Chain) -> dict[str, Any]:
-    """Return the Certificate columns that come from the leaf and its chain.
-
-    Raises ValueError if the key is neither RSA nor EC.
-    """
-    leaf = chain.leaf
-    algorithm, size = key_pair.describe(leaf.public_key())
-    return {
-        "sans": list(chains.dns_names(leaf)),
-        "serial_number": chains.serial_hex(leaf),
-        "sha256_fingerprint": chains.fingerprint_sha256(leaf),
-        "issuer": leaf.issuer.rfc4514_string(),
-        "not_before": leaf.not_valid_before_utc,
-        "not_after": leaf.not_valid_after_utc,
-        "key_algorithm": algorithm,
-        "key_size": size,
-        "leaf": chains.pem(leaf),
-        "issuers": [chains.pem(issuer) for issuer in chain.issuers],
-    }
 
 
 def _certificate(order: Order, leaf: dict[str, Any]) -> Certificate:

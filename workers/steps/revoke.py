@@ -1,6 +1,5 @@
 """Step that revokes a certificate at SCM. It costs nothing and may be repeated, so it is simply retried."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -33,6 +32,7 @@ from certline.workers.scm import (
     RevocationReason,
     ScmStatus,
 )
+from certline.workers.scm.inputs import reason_word
 
 # Stored in the command's result while SCM's response to a revocation is missing.
 UNCLEAR = "unclear"
@@ -162,12 +162,6 @@ def require_revoked(task: RevocationTask, record: Details, answer: str) -> None:
         f"{answer}; SCM's record of {record.ssl_id} ({record.status}) is no longer about {task.serial}: "
         "the CA's revocation list (CRL) shows whether that is revoked"
     )
-
-
-def reason_word(code: str) -> str:
-    """Return SCM's revocation reason, a number or a word, in the spelling of our commands and events."""
-    names = {str(reason.value): reason.name for reason in RevocationReason}
-    return "-".join(re.split(r"[\s_-]+", names.get(code, code or "unspecified").strip().lower()))
 
 
 def _store(

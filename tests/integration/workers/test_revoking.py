@@ -19,7 +19,7 @@ from certline.models.events.outbox import Queue
 from certline.models.validation import BadCommandError
 from certline.producers.requests.orders import lift_suspension, retry
 from certline.workers.runtime.outcomes import MOST_TRIES
-from certline.workers.steps.revoke import reason_word
+from certline.workers.scm.inputs import reason_word
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,
