@@ -141,30 +141,20 @@ def accept(
         subject=subject,
         correlation_id=correlation_id or identity,
     )
-    added = db.scalar(
-        insert(Command)
-        .values(**row, not_before=func.now() + after)
-        # Without a target: either the id or the index `command_open_step` may conflict.
-        .on_conflict_do_nothing()
-        .returning(Command.id)
-    )
-    if added is not None:
-        command = db.get_one(Command, added)
-        emit_wake_up(db, command.type, command.id, after=after)
-        return command, True
-    first = db.get(Command, identity) or open_step(db, kind, subject)
-    if first is None:  # it ended between the insert and the lookup: try again
-        return accept(
-            db,
-            kind,
-            payload,
-            requested_by=requested_by,
-            source=source,
-            command_id=command_id,
-            subject=subject,
-            correlation_id=correlation_id,
-            after=after,
+    first = None
+    while first is None:  # again if the first command ended between the insert and the lookup
+        added = db.scalar(
+            insert(Command)
+            .values(**row, not_before=func.now() + after)
+            # Without a target: either the id or the index `command_open_step` may conflict.
+            .on_conflict_do_nothing()
+            .returning(Command.id)
         )
+        if added is not None:
+            command = db.get_one(Command, added)
+            emit_wake_up(db, command.type, command.id, after=after)
+            return command, True
+        first = db.get(Command, identity) or open_step(db, kind, subject)
     if first.id == identity:
         require_same(first, kind, payload)
     return first, False
