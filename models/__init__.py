@@ -10,8 +10,9 @@ from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.deploy_hook import Hook
 from certline.models.certificates.license import License
 from certline.models.certificates.line import AutoRenewChoice, Line
-from certline.models.commands.command import Command, CommandStatus, CommandType
+from certline.models.commands.command import Command, CommandStatus
 from certline.models.commands.dead_letter import DeadLetter, DeadLetterStatus
+from certline.models.commands.kinds import CommandType
 from certline.models.database.base import Base
 from certline.models.database.session import Database
 from certline.models.events.outbox import Outbox, Queue

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session, defer
 from certline.models.accounts.catalogue import Organization, Profile
 from certline.models.audit.log import AuditEntry
 from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
-from certline.models.commands.command import Command, CommandType
+from certline.models.commands.command import Command
 from certline.models.commands.dead_letter import DeadLetter
+from certline.models.commands.kinds import CommandType
 from certline.models.database.base import Base
 from certline.models.database.patterns import escaped, like, matches
 from certline.models.orders.order import Order

@@ -87,8 +87,7 @@ def reissue(
     (found,) = certificates_named((name,))
     # None keeps the present names, while an empty list would ask for a certificate without them.
     data |= {"certificate": found.id, "sans": list(given["sans"]) or None}
-    wanted = read_payload("reissue", data)
-    assert isinstance(wanted, ReissueCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(ReissueCommand, data)
     accepted = certificates.request_successor(
         context.database(), context.vault(), wanted, requested_by=context.person()
     )
@@ -126,8 +125,7 @@ def revoke(
     """
     found = _to_revoke(name)
     data = {"certificate": found.id, "comments": comments, "reason_code": reason_code}
-    wanted = read_payload("revoke", data)
-    assert isinstance(wanted, RevokeCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(RevokeCommand, data)
     if not yes and sys.stdin.isatty() and not _is_meant(found):
         raise Fault("nothing was revoked", code=NOTHING)
     accepted = certificates.request_revocation(

@@ -25,8 +25,7 @@ def cancel(order_name: str, *, comments: str, wait: bool, timeout: float | None)
     """
     with context.database().transaction() as db:
         found = find_order(db, order_name)
-    wanted = read_payload("cancel", {"order": found.id, "comments": comments})
-    assert isinstance(wanted, CancelCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(CancelCommand, {"order": found.id, "comments": comments})
     accepted = certificates.request_cancelling(
         context.database(), wanted, requested_by=context.person()
     )

@@ -60,8 +60,7 @@ def delete_certificate(name: str, *, comments: str | None, yes: bool) -> None:
 
 
 def _delete(data: dict[str, Any]) -> None:
-    wanted = read_payload("delete", data)
-    assert isinstance(wanted, DeleteCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(DeleteCommand, data)
     try:
         accepted = certificates.request_deletion(
             context.database(), wanted, requested_by=context.person()

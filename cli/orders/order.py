@@ -191,9 +191,7 @@ def _wanted(
         password = first_line(keystore_password_file, "--keystore-password-file")
         # The payload is stored with the command, so the password enters it encrypted.
         data["keystore_password_sealed"] = context.vault().seal(password.encode()).decode()
-    wanted = read_payload("order", data)
-    assert isinstance(wanted, OrderCommand)  # noqa: S101  # for mypy: the name says so
-    return wanted
+    return read_payload(OrderCommand, data)
 
 
 def _check_only(wanted: OrderCommand) -> None:

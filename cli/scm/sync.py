@@ -33,8 +33,7 @@ def sync(
     data: dict[str, object] = {"account": account}
     if resources:
         data["resources"] = list(dict.fromkeys(resources))
-    wanted = read_payload("sync", data)
-    assert isinstance(wanted, SyncCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(SyncCommand, data)
     commands = request_sync(context.database(), wanted, requested_by=context.person())
     if account is None:
         with context.database().transaction() as db:

@@ -17,7 +17,8 @@ from pydantic import (
 )
 from pydantic import StringConstraints as Text
 
-from certline.models.commands.payloads import PUBLIC, Payload, read_payload
+from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
+from certline.models.commands.payloads import Payload, read_payload
 from certline.models.validation import BadCommandError, problems_of
 
 # Bytes: 256 kB, many times the longest CSR with a thousand names.
@@ -140,7 +141,7 @@ def read_command(document: dict[str, Any]) -> IncomingCommand:
         raise BadCommandError(problems)
     name = envelope.type.split(".")[2]
     try:
-        payload = read_payload(name, envelope.data)
+        payload = read_payload(KINDS[CommandType(name)].payload, envelope.data)
     except BadCommandError as bad:
         fields = [f"data.{problem}" for problem in bad.problems]
         # A problem of the data as a whole has no field: `data.the command: …` becomes `data: …`.

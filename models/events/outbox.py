@@ -44,24 +44,6 @@ class Queue(StrEnum):
     WEBHOOK = "certline.webhook"
 
 
-QUEUE_OF = {
-    "order": Queue.ORDER,
-    "renew": Queue.ORDER,
-    "reissue": Queue.ORDER,
-    "revoke": Queue.MANAGE,
-    "cancel": Queue.MANAGE,
-    "delete": Queue.MANAGE,
-    "poll": Queue.POLL,
-    "fetch": Queue.POLL,
-    "reconcile": Queue.POLL,
-    "sync": Queue.BULK,
-    "import": Queue.BULK,
-    "import_batch": Queue.BULK,
-    "hook": Queue.HOOK,
-    "webhook": Queue.WEBHOOK,
-}
-
-
 class Outbox(Base):
     """A message to be published at `not_before` or later. Sent rows are kept for a week as a replay log."""
 
@@ -108,42 +90,6 @@ class Outbox(Base):
     def payload(self) -> bytes:
         """The body as compact JSON, as it is published."""
         return json.dumps(self.body, separators=(",", ":")).encode()
-
-
-def emit_wake_up(
-    db: Session, command_type: str, command_id: str, *, after: timedelta = timedelta(0)
-) -> None:
-    """Store the message that has a worker run a command, due now or after `after`.
-
-    A message that is due now sets WAKE, so that the commit wakes the relay (`Database.transaction`).
-    """
-    # A SQL expression among the values would keep SQLAlchemy from inserting several rows in one
-    # statement; without `not_before` the column's default makes the row due now.
-    later = {"not_before": func.now() + after} if after else {}
-    db.add(Outbox(**wake_up(command_type, command_id), **later))
-    if not after:
-        db.info[WAKE] = True
-
-
-def wake_up(command_type: str, command_id: str) -> dict[str, Any]:
-    """Return the outbox row of a command's message: in Dramatiq's format, with the command id only."""
-    message_id = str(uuid.uuid4())
-    queue = QUEUE_OF[command_type]
-    return {
-        "event_id": message_id,
-        "exchange": "",
-        "routing_key": queue,
-        "body": {
-            "queue_name": queue,
-            "actor_name": command_type,
-            "args": [],
-            "kwargs": {"command_id": command_id},
-            "options": {},
-            "message_id": message_id,
-            "message_timestamp": int(datetime.now(UTC).timestamp() * 1000),
-        },
-        "mandatory": True,
-    }
 
 
 @contextmanager

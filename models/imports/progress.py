@@ -15,10 +15,10 @@ from certline.models.commands.command import (
     OPEN,
     Command,
     CommandStatus,
-    CommandType,
     accept,
     finish,
 )
+from certline.models.commands.kinds import CommandType
 from certline.models.events.data import ImportCompleted
 from certline.models.events.outbox import emit_event
 from certline.models.imports.record import ImportRecord, News, Outcome, RecordStatus, waiting_in

@@ -14,7 +14,8 @@ from certline.models.audit.log import record
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import Line
 from certline.models.commands.command import OPEN as OPEN_COMMANDS
-from certline.models.commands.command import Command, CommandStatus, CommandType, finish
+from certline.models.commands.command import Command, CommandStatus, finish
+from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
 from certline.models.events.base import as_json
 from certline.models.events.data import CertificateDeleted

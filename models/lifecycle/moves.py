@@ -14,11 +14,11 @@ from certline.models.certificates.license import orders_to_release
 from certline.models.commands.command import (
     Command,
     CommandStatus,
-    CommandType,
     accept,
     finish,
     hasten,
 )
+from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
 from certline.models.events.base import EventData
 from certline.models.events.data import (

@@ -14,7 +14,8 @@ from certline.models.audit.log import record
 from certline.models.certificates.backoff import renewal_worked
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import Line
-from certline.models.commands.command import Command, CommandType, accept
+from certline.models.commands.command import Command, accept
+from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
 from certline.models.events.data import (
     CertificateReissued,

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session, aliased
 
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import AutoRenewChoice, Line
-from certline.models.commands.command import Command, CommandStatus, CommandType
+from certline.models.commands.command import Command, CommandStatus
+from certline.models.commands.kinds import CommandType
 from certline.models.database.bulk import set_in_rows
 from certline.models.database.session import clock
 from certline.models.orders.order import Order

@@ -13,7 +13,7 @@ from certline.models.renewals.failures import begin_anew
 from certline.models.vault import Vault
 from certline.producers.requests.orders import Accepted, refuse_suspended
 from certline.workers.ordering.succession import material_for, place_successor, plan
-from certline.workers.steps.cancel import cancel_unsent, order_to_cancel, seen
+from certline.workers.steps.cancel import CancelResult, cancel_unsent, order_to_cancel
 from certline.workers.steps.delete import deleted
 from certline.workers.steps.revoke import certificate_to_revoke
 
@@ -112,7 +112,8 @@ def request_cancelling(
             return Accepted(command, False, [])
         # An order that was never sent can be cancelled although its account is suspended.
         if cancel_unsent(db, command, order.id, wanted.comments):
-            finish(db, command, CommandStatus.DONE, result=seen(order, declined=False))
+            result = CancelResult.of(order, declined=False)
+            finish(db, command, CommandStatus.DONE, result=result.document())
         else:
             refuse_suspended(order.account)
         return Accepted(command, True, [])

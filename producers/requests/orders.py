@@ -22,7 +22,6 @@ from certline.models.accounts.catalogue import profiles
 from certline.models.audit.log import record
 from certline.models.certificates.license import LicenseUse, license_use, set_capacity
 from certline.models.commands.command import (
-    ONE_AT_A_TIME,
     OPEN,
     accept,
     hasten,
@@ -30,6 +29,7 @@ from certline.models.commands.command import (
     open_step,
     require_same,
 )
+from certline.models.commands.kinds import ONE_AT_A_TIME
 from certline.models.commands.payloads import OrderCommand, SyncCommand
 from certline.models.lifecycle.moves import ask_now, release_held
 from certline.models.orders.checks import find_offered, usual_key

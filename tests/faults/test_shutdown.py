@@ -21,8 +21,8 @@ from certline.models import (
     ScheduleRun,
 )
 from certline.models.commands.payloads import SyncCommand
+from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.session import clock
-from certline.models.events.outbox import emit_wake_up
 from certline.producers.requests.orders import request_sync
 from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls, orders_at_scm

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from certline.models.commands.envelope import Envelope
-from certline.models.commands.payloads import PAYLOADS, PUBLIC
+from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
 from certline.models.events.envelope import EVENT_DATA, EventEnvelope, schema_of
 from certline.models.events.outbox import COMMANDS, EVENTS
 from tools.asyncapi import examples
@@ -96,7 +96,7 @@ def _taking(name: str) -> Json:
     return {
         "action": "receive",
         "channel": {"$ref": f"#/channels/commands.{name}"},
-        "summary": _summary(PAYLOADS[name]),
+        "summary": _summary(KINDS[CommandType(name)].payload),
         # Only a rejection is a direct reply; the result of a command is published as separate events.
         "reply": {"channel": {"$ref": "#/channels/events.command.rejected"}},
         "bindings": {
@@ -115,7 +115,7 @@ def _telling(kind: str) -> Json:
 
 
 def _command(name: str, schemas: Json) -> Json:
-    payload = PAYLOADS[name]
+    payload = KINDS[CommandType(name)].payload
     envelope = _schema(Envelope, {})
     own = {
         "id": {"type": "string", "format": "uuid", "description": "the command's id"},

@@ -15,6 +15,7 @@ from certline.models import (
     Certificate,
     CertificateStatus,
     Command,
+    CommandType,
     Order,
     OrderKind,
     PrivateKey,
@@ -126,8 +127,7 @@ def planned_successor(
     data = as_before(predecessor, origin, profile)
     if isinstance(asked, ReissueCommand):
         data |= changes(predecessor, asked)
-    wanted = read_payload("order", data)
-    assert isinstance(wanted, OrderCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(OrderCommand, data)
     checked = check_order(wanted.model_copy(update={"custom_fields": {}}), offer, today)
     return Plan(
         account=account,
@@ -216,8 +216,11 @@ def placed(context: WorkerContext, command: Command) -> str | None:
             present = order_of_command(db, command.id)
             if present is not None:
                 return present.id
-            asked = read_payload(command.type, command.payload)
-            assert isinstance(asked, RenewCommand | ReissueCommand)  # noqa: S101  # for mypy
+            asked: RenewCommand | ReissueCommand
+            if command.type is CommandType.RENEW:
+                asked = read_payload(RenewCommand, command.payload)
+            else:
+                asked = read_payload(ReissueCommand, command.payload)
             if _ends_with_what_is_stored(db, command, asked):
                 return None
             planned = plan(db, asked)

@@ -20,13 +20,13 @@ from certline.models import (
 from certline.models.audit.log import record
 from certline.models.commands.command import (
     MOST_RESTARTS,
-    ONE_AT_A_TIME,
     claim,
     finish,
     postpone,
 )
+from certline.models.commands.kinds import KINDS, ONE_AT_A_TIME
 from certline.models.events.data import AccountSuspended, CommandFailed
-from certline.models.events.outbox import QUEUE_OF, Queue, caused_by, emit_event
+from certline.models.events.outbox import Queue, caused_by, emit_event
 from certline.models.imports.progress import give_up_batch
 from certline.models.lifecycle.moves import send_to_review
 from certline.models.orders.order import order_of_command
@@ -54,7 +54,7 @@ class Step:
     @property
     def queue(self) -> Queue:
         """Queue in which the step's messages wait."""
-        return QUEUE_OF[self.type]
+        return KINDS[self.type].queue
 
 
 def run(context: WorkerContext, step: Step, command_id: str) -> None:

@@ -19,7 +19,7 @@ from certline.models import Account, Command, CommandType, Order, OrderKind
 from certline.models.accounts.catalogue import organizations
 from certline.models.certificates.license import room_left
 from certline.models.commands.command import OPEN
-from certline.models.commands.payloads import ImportBatchCommand, ImportCommand
+from certline.models.commands.payloads import ImportBatchCommand, ImportCommand, read_payload
 from certline.models.database.session import blames_the_data
 from certline.models.imports.progress import settle_records
 from certline.models.imports.record import Outcome, RecordStatus, count_tries, waiting_in
@@ -46,7 +46,7 @@ def import_batch(context: WorkerContext, command: Command) -> dict[str, Any]:
 
     Raises TryLater when its time slice is over or SCM cannot return some records, AccountSuspendedError.
     """
-    wanted = ImportBatchCommand.model_validate(command.payload)
+    wanted = read_payload(ImportBatchCommand, command.payload)
     began = time.monotonic()
     with context.database.transaction() as db:
         whole = db.get(Command, wanted.import_id)
@@ -81,7 +81,7 @@ def import_batch(context: WorkerContext, command: Command) -> dict[str, Any]:
 
 
 def _intake(db: Session, whole: Command, account: Account) -> Intake:
-    wanted = ImportCommand.model_validate(whole.payload)
+    wanted = read_payload(ImportCommand, whole.payload)
     return Intake(
         command_id=whole.id,
         account_id=account.id,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Account, Command, CommandType, Order
 from certline.models.accounts.catalogue import organizations, profiles
-from certline.models.commands.payloads import ImportCommand
+from certline.models.commands.payloads import ImportCommand, read_payload
 from certline.models.imports.progress import (
     empty_result,
     end_if_done,
@@ -56,7 +56,7 @@ def import_orders(context: WorkerContext, command: Command) -> dict[str, Any] | 
 
     Returns None for an import, which ends with its last batch. Raises GiveUp, TryLater, AccountSuspendedError.
     """
-    wanted = ImportCommand.model_validate(command.payload)
+    wanted = read_payload(ImportCommand, command.payload)
     with context.database.transaction() as db:
         account, chosen = _begin(db, command, wanted)
     if wanted.dry_run:

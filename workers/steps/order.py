@@ -3,7 +3,7 @@
 from typing import Any
 
 from certline.models import Command, CommandType
-from certline.models.commands.payloads import OrderCommand
+from certline.models.commands.payloads import OrderCommand, read_payload
 from certline.models.orders.order import order_of_command
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.placement import account_for, check, make_key, place
@@ -35,7 +35,7 @@ def _placed(context: WorkerContext, command: Command) -> str | None:
         if present is not None:
             return present.id
         try:
-            wanted = OrderCommand.model_validate(command.payload)
+            wanted = read_payload(OrderCommand, command.payload)
             account = account_for(db, wanted.account)
             checked = check(db, account, wanted)
         except BadCommandError as bad:

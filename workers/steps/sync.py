@@ -21,7 +21,7 @@ from certline.models import (
     Profile,
 )
 from certline.models.accounts.catalogue import SyncedRow
-from certline.models.commands.payloads import SyncCommand
+from certline.models.commands.payloads import SyncCommand, read_payload
 from certline.models.database.session import clock
 from certline.models.events.data import SyncCompleted
 from certline.models.events.outbox import emit_event
@@ -47,7 +47,7 @@ def sync(context: WorkerContext, command: Command) -> dict[str, Any]:
 
     Raises TryLater, AccountSuspendedError, and GiveUp if the account is unknown or SCM refuses.
     """
-    wanted = SyncCommand.model_validate(command.payload)
+    wanted = read_payload(SyncCommand, command.payload)
     with context.database.transaction() as db:
         try:
             account = account_for(db, wanted.account)

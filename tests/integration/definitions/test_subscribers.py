@@ -9,7 +9,9 @@ from uuid import uuid4
 from pika.adapters.blocking_connection import BlockingChannel
 
 from certline.models import Database
-from certline.models.events.outbox import EVENTS, INGRESS, Queue, emit_event, emit_wake_up
+from certline.models.commands.kinds import CommandType
+from certline.models.commands.wake_up import emit_wake_up
+from certline.models.events.outbox import EVENTS, INGRESS, Queue, emit_event
 from certline.producers.relay import Relay
 from tests.integration.definitions.conftest import definitions
 from tests.integration.producers.rabbit import ids, rows
@@ -114,8 +116,8 @@ def test_a_subscriber_whose_queue_refuses_events_harms_itself_alone(
     channel.queue_bind("shop.full", EVENTS, "#")
     [event] = tell(database, 1)
     with database.transaction() as db:
-        emit_wake_up(db, "poll", str(uuid4()))
-    ids(broker.url, Queue.POLL)  # left by other tests
+        emit_wake_up(db, CommandType.POLL, str(uuid4()))
+    ids(broker.url, Queue.POLL)  # what other tests have left
 
     assert relay.pump() == 1
 

@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from certline.models import Database
-from certline.models.events.outbox import COMMANDS, Outbox, emit_wake_up
+from certline.models.commands.kinds import CommandType
+from certline.models.commands.wake_up import emit_wake_up
+from certline.models.events.outbox import COMMANDS, Outbox
 from tests.integration.producers.rabbit import rows
 
 
@@ -12,7 +14,7 @@ def emit(database: Database, count: int = 1, kind: str = "poll", seconds: float 
     before = len(rows(database))
     with database.transaction() as db:
         for number in range(count):
-            emit_wake_up(db, kind, str(number), after=timedelta(seconds=seconds))
+            emit_wake_up(db, CommandType(kind), str(number), after=timedelta(seconds=seconds))
     return [row.event_id for row in rows(database)[before:]]
 
 

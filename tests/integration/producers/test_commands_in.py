@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from certline.models import CommandType, Database
-from certline.models.commands.payloads import PUBLIC
+from certline.models.commands.kinds import PUBLIC
 from tests.integration.producers.senders import a_command, empty, letters, taking
 
 PAGE = Path(__file__).parents[3] / "docs" / "commands-in.md"

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from certline.models import Command, CommandStatus, CommandType, Database, Queue
 from certline.models.commands.command import accept
-from certline.models.events.outbox import QUEUE_OF
+from certline.models.commands.kinds import KINDS
 from certline.models.settings import Settings
 from certline.producers.messaging.dead_work import keep_dead
 from certline.producers.messaging.delivery import Delivery
@@ -55,7 +55,7 @@ def worker(database: Database, vhost: str, sender: Sender) -> Iterator[None]:
 def a_message(actor: str = "poll", **fields: Any) -> dict[str, Any]:
     """Return a message in Dramatiq's format, changed by the given fields."""
     usual = {
-        "queue_name": QUEUE_OF.get(actor, Queue.POLL),
+        "queue_name": KINDS[CommandType(actor)].queue if actor in KINDS else Queue.POLL,
         "actor_name": actor,
         "args": [],
         "kwargs": {"command_id": UNKNOWN},

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import select, update
 
 from certline.models import CommandStatus, CommandType, Database, Outbox
-from certline.models.commands.payloads import PUBLIC, SyncCommand
+from certline.models.commands.kinds import PUBLIC
+from certline.models.commands.payloads import SyncCommand
 from certline.models.events.outbox import EVENTS, INGRESS, emit_event
 from certline.producers.requests.orders import request_sync
 from tests.factories import an_account

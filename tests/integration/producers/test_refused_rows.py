@@ -5,7 +5,9 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from certline.models import Database, Outbox
-from certline.models.events.outbox import EVENTS, emit_event, emit_wake_up
+from certline.models.commands.kinds import CommandType
+from certline.models.commands.wake_up import emit_wake_up
+from certline.models.events.outbox import EVENTS, emit_event
 from certline.producers.relay import Relay
 from tests.integration.producers.outgoing import sent
 from tests.integration.producers.rabbit import channel_to, ids, open_wire, rows
@@ -21,7 +23,7 @@ def write(database: Database, **named: object) -> None:
     with database.transaction() as db:
         db.add(Outbox(**{"event_id": str(uuid4()), "body": {}, "exchange": ""} | named))
         db.flush()
-        emit_wake_up(db, "poll", "0190")
+        emit_wake_up(db, CommandType.POLL, "0190")
 
 
 def test_a_row_for_an_exchange_that_is_not_there_holds_nobody_up(

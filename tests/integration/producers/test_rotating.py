@@ -10,7 +10,7 @@ from sqlalchemy import LargeBinary, func, select, text
 
 from certline.models import Account, AuditEntry, Certificate, Command, CommandType, Database
 from certline.models.commands.command import accept
-from certline.models.commands.payloads import PAYLOADS
+from certline.models.commands.kinds import KINDS
 from certline.models.database.base import Base
 from certline.models.key_rotation import SEALED, places
 from certline.models.vault import Vault
@@ -204,8 +204,8 @@ def test_each_place_with_secrets_is_known_to_the_rotation() -> None:
     }
     fields = {
         f"command.payload.{name}"
-        for payload in PAYLOADS.values()
-        for name in payload.model_fields
+        for kind in KINDS.values()
+        for name in kind.payload.model_fields
         if name.endswith(SEALED)
     }
 

@@ -14,11 +14,12 @@ from certline.models import (
     CommandStatus,
     Outbox,
 )
-from certline.models.events.outbox import QUEUE_OF, Queue
+from certline.models.commands.kinds import KINDS
+from certline.models.events.outbox import Queue
 from certline.models.validation import BadCommandError
 from certline.producers.requests.orders import lift_suspension, retry
 from certline.workers.runtime.outcomes import MOST_TRIES
-from certline.workers.steps.revoke import reason_word
+from certline.workers.scm.inputs import reason_word
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,
@@ -75,7 +76,7 @@ def test_others_hear_of_a_revocation(bench: Bench) -> None:
 
 
 def test_a_revocation_has_a_queue_that_no_bulk_work_shares() -> None:
-    managed = [kind for kind, queue in QUEUE_OF.items() if queue is Queue.MANAGE]
+    managed = [name for name, kind in KINDS.items() if kind.queue is Queue.MANAGE]
     assert managed == ["revoke", "cancel", "delete"]
 
 

@@ -14,7 +14,8 @@ from certline.models.commands.envelope import (
     read_body,
     read_command,
 )
-from certline.models.commands.payloads import PUBLIC, OrderCommand
+from certline.models.commands.kinds import PUBLIC
+from certline.models.commands.payloads import OrderCommand
 from certline.models.validation import BadCommandError
 
 ID = "0190aaaa-0000-7000-8000-000000000000"

@@ -8,7 +8,7 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
 from certline.models.commands.envelope import read_command
-from certline.models.commands.payloads import PAYLOADS, PUBLIC
+from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
 from certline.models.events.envelope import EVENT_DATA, problems_of_event
 from tests.told import asyncapi, faults
 from tools.asyncapi.document import document, texts
@@ -69,7 +69,7 @@ def test_every_command_has_an_example_and_every_field_is_in_one_but_for_the_seal
     rare |= {"reuse_key"}
     for name in PUBLIC:
         shown = set().union(*COMMANDS[name])
-        missing = set(PAYLOADS[name].model_fields) - shown - rare - {"account"}
+        missing = set(KINDS[CommandType(name)].payload.model_fields) - shown - rare - {"account"}
         assert missing <= {"keystore_type", "profile", "common_name"}, name
 
 
