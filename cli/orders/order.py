@@ -22,7 +22,7 @@ from certline.models.audit.log import history
 from certline.models.commands.payloads import OrderCommand, read_payload
 from certline.models.orders.order import orders
 from certline.producers.requests import orders as requests
-from certline.workers.ordering.placement import make_key
+from certline.workers.ordering.key_material import make_key
 
 
 @click.group(cls=Group)

@@ -25,6 +25,7 @@ from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, say, table, whisper
 from certline.models import Account, AccountStatus
 from certline.models.accounts.account import account_named, accounts
+from certline.models.accounts.suspension import suspend
 from certline.models.audit.log import record
 from certline.models.database.session import clock
 from certline.producers.requests.accounts import (
@@ -36,7 +37,6 @@ from certline.producers.requests.accounts import (
 from certline.producers.requests.orders import lift_suspension
 from certline.workers.account_check import Examined, examine
 from certline.workers.runtime.context import login_of, scm_client
-from certline.workers.runtime.step import suspend
 from certline.workers.scm import (
     AnyLogin,
     LoginRefused,

@@ -17,7 +17,7 @@ from certline.models import (
     Order,
     OrderStatus,
 )
-from certline.workers.ordering.placement import sent_comment
+from certline.workers.ordering.reference import sent_comment
 
 # Characters of a dead letter's message that are printed.
 SCREENFUL = 4_000

@@ -4,10 +4,10 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from certline.models import Account, AccountStatus, Command, CommandType, Database, Order
+from certline.models.accounts.account import account_for
 from certline.models.commands.command import OPEN, accept, known_id, require_same
 from certline.models.commands.payloads import ImportCommand
 from certline.producers.requests.orders import Accepted, refuse_suspended
-from certline.workers.ordering.placement import account_for
 from certline.workers.steps.import_orders import filter_of
 
 

@@ -17,8 +17,9 @@ from certline.models import (
     Database,
     Order,
 )
-from certline.models.accounts.account import accounts
+from certline.models.accounts.account import account_for, accounts
 from certline.models.accounts.catalogue import profiles
+from certline.models.accounts.suspension import suspended_text
 from certline.models.audit.log import record
 from certline.models.certificates.license import LicenseUse, license_use, set_capacity
 from certline.models.commands.command import (
@@ -36,8 +37,8 @@ from certline.models.orders.checks import find_offered, usual_key
 from certline.models.states import OrderStatus
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
-from certline.workers.ordering.placement import account_for, check, make_key, place
-from certline.workers.runtime.step import suspended_text
+from certline.workers.ordering.key_material import make_key
+from certline.workers.ordering.placement import check, place
 
 
 class SuspendedError(Exception):

@@ -36,14 +36,8 @@ from certline.models.orders.order import order_of_command
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.workers.ordering.inheritance import as_before, changes
-from certline.workers.ordering.placement import (
-    KeyMaterial,
-    Succession,
-    end_as_twin,
-    make_key,
-    place,
-    use_key_again,
-)
+from certline.workers.ordering.key_material import KeyMaterial, make_key, use_key_again
+from certline.workers.ordering.placement import Succession, end_as_twin, place
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp
 

@@ -17,7 +17,7 @@ from certline.models import (
     CommandType,
     OrderStatus,
 )
-from certline.models.audit.log import record
+from certline.models.accounts.suspension import suspend, suspended_text
 from certline.models.commands.command import (
     MOST_RESTARTS,
     ONE_AT_A_TIME,
@@ -30,14 +30,12 @@ from certline.models.imports.progress import give_up_batch
 from certline.models.lifecycle.moves import send_to_review
 from certline.models.orders.order import order_of_command
 from certline.models.renewals.failures import note_refusal, rest_of_command
+from certline.workers.runtime.account_gate import SUSPENDED_PAUSE
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import require_its_own
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
 
 log = structlog.get_logger()
-
-# Time after which commands of a suspended account run again; `account verify` makes them due at once.
-SUSPENDED_PAUSE = timedelta(hours=1)
 
 # The function of a step. It returns the command's result, or None if the command's order ends it later.
 Work = Callable[[WorkerContext, Command], dict[str, Any] | None]
@@ -160,35 +158,3 @@ def _suspend(db: Session, command: Command, suspended: AccountSuspendedError) ->
         _fail(db, command, why)
     else:
         postpone(db, command, after=SUSPENDED_PAUSE, why=why, costs_attempt=False)
-
-
-def suspend(db: Session, account: Account, why: str) -> None:
-    """Suspend an active account, which stops all its calls: SCM counts failed logins and would lock it."""
-    if account.status is not AccountStatus.ACTIVE:
-        return
-    account.status = AccountStatus.SUSPENDED
-    account.status_reason = why
-    record(db, "account.suspended", account.name, who="certline", why=why)
-    facts = {"account": account.name, "reason": why}
-    emit_event(db, "account.suspended", facts, subject=account.name, correlation_id=None)
-
-
-def suspended_text(account: Account) -> str:
-    """Return the text shown to users for a suspended or removed account, with the command that helps."""
-    if account.status is AccountStatus.REMOVED:
-        return f"account {account.name!r} was removed; to use it again: certline account add --help"
-    return (
-        f"account {account.name!r} is suspended ({account.status_reason}); when its login works "
-        f"again: certline account verify {account.name}"
-    )
-
-
-def require_active(account: Account) -> None:
-    """Check before a call to SCM that the account is active.
-
-    Raises TryLater if it is suspended, and GiveUp if it was removed.
-    """
-    if account.status is AccountStatus.REMOVED:
-        raise GiveUp(suspended_text(account))
-    if account.status is AccountStatus.SUSPENDED:
-        raise TryLater(suspended_text(account), after=SUSPENDED_PAUSE)

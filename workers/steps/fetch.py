@@ -17,9 +17,10 @@ from certline.models.lifecycle.succession import revoke_old_later, supersede, ta
 from certline.models.orders.order import locked
 from certline.workers.keys import chain as chains
 from certline.workers.keys import key_pair
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.step import Step
 from certline.workers.scm import NotReady
 
 # SCM may report `Issued` shortly before the certificate can be collected (scm-api, 3.1).

@@ -29,9 +29,10 @@ from certline.workers.importing.known import ids_here
 from certline.workers.importing.line_assignment import Intake, predecessors_to_ask
 from certline.workers.importing.record_mapping import Met
 from certline.workers.importing.record_reader import ReadResult, RecordReader
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import TryLater, back_off
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.step import Step
 
 log = structlog.get_logger()
 

@@ -3,10 +3,12 @@
 from typing import Any
 
 from certline.models import Command, CommandType
+from certline.models.accounts.account import account_for
 from certline.models.commands.payloads import OrderCommand
 from certline.models.orders.order import order_of_command
 from certline.models.validation import BadCommandError
-from certline.workers.ordering.placement import account_for, check, make_key, place
+from certline.workers.ordering.key_material import make_key
+from certline.workers.ordering.placement import check, place
 from certline.workers.ordering.submission import send
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp

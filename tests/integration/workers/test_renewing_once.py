@@ -8,7 +8,7 @@ from certline.models import CommandStatus, OrderStatus
 from certline.models.commands.payloads import RenewCommand
 from certline.models.validation import BadCommandError
 from certline.producers.requests.certificates import check_successor, request_successor
-from certline.workers.ordering.placement import make_key
+from certline.workers.ordering.key_material import make_key
 from certline.workers.ordering.succession import place_successor, plan
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
