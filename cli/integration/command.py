@@ -13,7 +13,7 @@ from certline.cli.ui.output import answer
 from certline.cli.waiting.wait import started, wait_options
 from certline.models.imports.record import failed_records
 from certline.models.validation import BadCommandError
-from certline.producers.requests import orders
+from certline.producers.requests.commands import retry as run_again
 
 
 @click.group(cls=Group)
@@ -39,7 +39,7 @@ def retry(command_id: str, *, wait: bool, timeout: float | None) -> None:
     with context.database().transaction() as db:
         found = find_command(db, command_id)
     try:
-        again = orders.retry(context.database(), found, requested_by=context.person())
+        again = run_again(context.database(), found, requested_by=context.person())
     except BadCommandError as refusal:
         raise Fault(str(refusal)) from None
     started([again], wait=wait, timeout=timeout)

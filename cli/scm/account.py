@@ -31,10 +31,10 @@ from certline.models.database.session import clock
 from certline.producers.requests.accounts import (
     OpenOrdersError,
     Removed,
+    lift_suspension,
     remove_account,
     require_same_customer,
 )
-from certline.producers.requests.orders import lift_suspension
 from certline.workers.account_check import Examined, examine
 from certline.workers.runtime.context import login_of, scm_client
 from certline.workers.scm import (

@@ -11,7 +11,7 @@ from certline.models import AccountStatus
 from certline.models.accounts.account import accounts
 from certline.models.accounts.suspension import suspended_text
 from certline.models.commands.payloads import SyncCommand, read_payload
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 
 
 @click.command(cls=CliCommand)

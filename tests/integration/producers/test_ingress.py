@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from certline.models import CommandStatus, CommandType, Database, Outbox
 from certline.models.commands.payloads import PUBLIC, SyncCommand
 from certline.models.events.outbox import EVENTS, INGRESS, emit_event
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from tests.factories import an_account
 from tests.integration.producers.senders import (
     ORDER,
