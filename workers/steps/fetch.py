@@ -20,7 +20,7 @@ from certline.workers.keys import key_pair
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import Step, review_subject
 from certline.workers.scm import NotReady
 
 # SCM may report `Issued` shortly before the certificate can be collected (scm-api, 3.1).
@@ -199,4 +199,4 @@ def _seen(order: Order) -> dict[str, Any]:
     }
 
 
-STEP = Step(CommandType.FETCH, fetch)
+STEP = Step(CommandType.FETCH, fetch, on_abandoned=review_subject)

@@ -18,7 +18,7 @@ from certline.models.validation import BadCommandError
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import Step, review_subject
 from certline.workers.scm import Details, ScmStatus
 from certline.workers.steps.cancel import came_after_all, look_after
 
@@ -129,4 +129,4 @@ def _seen(order: Order) -> dict[str, Any]:
     }
 
 
-STEP = Step(CommandType.POLL, poll)
+STEP = Step(CommandType.POLL, poll, on_abandoned=review_subject)

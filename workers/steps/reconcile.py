@@ -20,7 +20,7 @@ from certline.workers.ordering.submission import predecessor_at_scm, take_over
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import Step, review_subject
 from certline.workers.scm import Enrolled
 
 log = structlog.get_logger()
@@ -138,4 +138,4 @@ def _seen(order: Order) -> dict[str, Any]:
     }
 
 
-STEP = Step(CommandType.RECONCILE, reconcile)
+STEP = Step(CommandType.RECONCILE, reconcile, on_abandoned=review_subject)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from certline.models import Command, CommandType
+from certline.models.renewals.failures import note_refusal, rest_of_command
 from certline.workers.ordering.precheck import Before, Objection, may_be_sent
 from certline.workers.ordering.submission import send
 from certline.workers.ordering.succession import successor_to_send
@@ -43,4 +44,5 @@ def objection(record: Details, before: Before) -> Objection | None:
     return None
 
 
-STEP = Step(CommandType.RENEW, renew)
+# Failed renewals are counted for their line, whose wait may be longer than that of an attempt.
+STEP = Step(CommandType.RENEW, renew, on_failed=note_refusal, rest=rest_of_command)

@@ -215,4 +215,5 @@ NAMES: dict[type[SyncedRow], str] = {
     CustomField: "custom_fields",
 }
 
-STEP = Step(CommandType.SYNC, sync)
+# Failing loses nothing: the next sync reads the same data.
+STEP = Step(CommandType.SYNC, sync, fails_if_suspended=True)

@@ -7,6 +7,7 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 
 from certline.models import CommandType, Database
+from certline.models.commands.command import ONE_AT_A_TIME
 from certline.models.commands.payloads import PAYLOADS
 from certline.models.events.outbox import QUEUE_OF
 from certline.models.settings import Settings
@@ -15,7 +16,7 @@ from certline.workers.app import STEPS, declare
 from certline.workers.process.middleware import middleware
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import RefusedMessageError
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import Step, review_subject
 
 steps = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.type.value)
 
@@ -56,6 +57,10 @@ def test_a_steps_actor_listens_on_its_queue_and_refuses_what_names_no_command(st
     assert actor.fn.__doc__ == step.work.__doc__
     with pytest.raises(RefusedMessageError):
         actor.fn(command_id="seven")
+
+
+def test_a_step_of_which_an_order_has_one_at_a_time_does_not_leave_the_order_behind() -> None:
+    assert {step.type for step in STEPS if step.on_abandoned is review_subject} == ONE_AT_A_TIME
 
 
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS.keys())
