@@ -19,7 +19,7 @@ from certline.models import Certificate, Command
 from certline.models.commands.payloads import ReissueCommand, RevokeCommand, read_payload
 from certline.models.orders.order import order_known_as
 from certline.producers.requests import certificates
-from certline.producers.requests.orders import Accepted
+from certline.producers.requests.acceptance import Accepted
 
 
 @click.command(cls=CliCommand)

@@ -17,7 +17,7 @@ from certline.models import CommandStatus, CommandType, Narrowing
 from certline.models.imports.record import failed_records
 from certline.models.listing import commands_listed
 from certline.models.validation import BadCommandError
-from certline.producers.requests import orders
+from certline.producers.requests.commands import retry as run_again
 
 
 @click.group(cls=Group)
@@ -43,7 +43,7 @@ def retry(command_id: str, *, wait: bool, timeout: float | None) -> None:
     with context.database().transaction() as db:
         found = find_command(db, command_id)
     try:
-        again = orders.retry(context.database(), found, requested_by=context.person())
+        again = run_again(context.database(), found, requested_by=context.person())
     except BadCommandError as refusal:
         raise Fault(str(refusal)) from None
     started([again], wait=wait, timeout=timeout)

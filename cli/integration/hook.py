@@ -29,7 +29,7 @@ from certline.models.certificates.deploy_hook import (
     runs_that_matter,
 )
 from certline.models.validation import BadCommandError
-from certline.producers.requests import orders
+from certline.producers.requests.commands import retry as run_again
 
 
 @click.group(cls=Group)
@@ -194,9 +194,7 @@ def retry(run_ids: tuple[str, ...], *, every: bool, wait: bool, timeout: float |
         answer([], lambda: say("No run has failed."))
         leave(NOTHING)
     try:
-        again = [
-            orders.retry(context.database(), row, requested_by=context.person()) for row in found
-        ]
+        again = [run_again(context.database(), row, requested_by=context.person()) for row in found]
     except BadCommandError as refusal:
         raise Fault(str(refusal), hint="To run it anyway: certline hook run NAME CERT") from None
     started(again, wait=wait, timeout=timeout, as_list=True)

@@ -8,7 +8,7 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, facts, say
 from certline.cli.ui.projection import minute
 from certline.models.certificates.license_forecast import RATE_DAYS, outlook
-from certline.producers.requests.orders import set_license
+from certline.producers.requests.license import set_license
 
 
 @click.group(cls=Group)

@@ -28,7 +28,7 @@ from certline.producers.requests.orders import (
     request_order,
     request_polls,
 )
-from certline.workers.ordering.placement import make_key
+from certline.workers.ordering.key_material import make_key
 
 
 @click.group(cls=Group)

@@ -26,19 +26,19 @@ from certline.cli.ui.output import answer, say, table, whisper
 from certline.cli.ui.projection import minute
 from certline.models import Account, AccountStatus
 from certline.models.accounts.account import account_named, accounts
+from certline.models.accounts.suspension import suspend
 from certline.producers.requests.accounts import (
     OpenOrdersError,
     Removed,
     add_account,
     change_secret,
+    lift_suspension,
     record_verified,
     remove_account,
     require_same_customer,
 )
-from certline.producers.requests.orders import lift_suspension
 from certline.workers.account_check import Examined, examine
 from certline.workers.runtime.context import login_of, scm_client
-from certline.workers.runtime.step import suspend
 from certline.workers.scm import (
     AnyLogin,
     LoginRefused,

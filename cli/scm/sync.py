@@ -9,9 +9,9 @@ from certline.cli.ui.output import whisper
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import AccountStatus
 from certline.models.accounts.account import accounts
+from certline.models.accounts.suspension import suspended_text
 from certline.models.commands.payloads import SyncCommand, read_payload
-from certline.producers.requests.orders import request_sync
-from certline.workers.runtime.step import suspended_text
+from certline.producers.requests.catalogue import request_sync
 
 
 @click.command(cls=CliCommand)

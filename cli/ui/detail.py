@@ -14,7 +14,7 @@ from certline.cli.ui.import_progress import import_progress
 from certline.cli.ui.output import facts, say, table
 from certline.cli.ui.projection import minute
 from certline.models import CommandType, DeadLetterStatus, ImportRecord, Order, OrderStatus
-from certline.workers.ordering.placement import sent_comment
+from certline.workers.ordering.reference import sent_comment
 
 # Characters of a dead letter's message that are printed.
 SCREENFUL = 4_000

@@ -52,11 +52,6 @@ class BreakerState:
     wait: timedelta = NONE
     reason: str | None = None
 
-    @property
-    def half_open(self) -> bool:
-        """Half open: the pause is over and a probe may be made."""
-        return not self.closed and not self.wait
-
 
 CLOSED = BreakerState(closed=True)
 

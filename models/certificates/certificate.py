@@ -1,6 +1,6 @@
 """Certificates and their lines: a line is a certificate with all its renewals and reissues."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import (
     CheckConstraint,
@@ -97,26 +97,6 @@ class SeveralCertificatesError(Exception):
     def __init__(self, name: str, candidates: list[str]) -> None:
         super().__init__(f"{name} matches {len(candidates)} active certificates")
         self.candidates = candidates
-
-
-def certificates(
-    db: Session,
-    statuses: list[CertificateStatus] | None = None,
-    expires_within: timedelta | None = None,
-) -> list[Certificate]:
-    """Return certificates, the earliest expiry first.
-
-    `expires_within`: only active ones that expire within that time, or have expired already.
-    """
-    query = select(Certificate).order_by(Certificate.not_after, Certificate.id)
-    if statuses:
-        query = query.where(Certificate.status.in_(statuses))
-    if expires_within is not None:
-        query = query.where(
-            Certificate.not_after <= func.now() + expires_within,
-            Certificate.status == CertificateStatus.ACTIVE,
-        )
-    return list(db.scalars(query))
 
 
 def certificate_known_as(db: Session, name: str, account: str | None = None) -> Certificate | None:

@@ -1,16 +1,22 @@
-"""Changes to accounts: adding one, a new secret, and removal, after which its orders stay readable."""
+"""Requests about accounts: adding, a new secret, removal, reactivation, and refusal for suspended ones.
+
+After a removal SCM is no longer called; orders and certificates stay readable.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from certline.models import (
     Account,
     AccountStatus,
     Certificate,
+    Command,
+    CommandStatus,
+    CommandType,
     CustomField,
     Domain,
     Line,
@@ -19,7 +25,9 @@ from certline.models import (
     Profile,
 )
 from certline.models.accounts.account import account_named
+from certline.models.accounts.suspension import suspended_text
 from certline.models.audit.log import record
+from certline.models.commands.command import hasten
 from certline.models.database.session import clock
 from certline.models.lifecycle.moves import move
 from certline.models.states import OPEN, OrderStatus
@@ -36,6 +44,10 @@ class Removed:
     cancelled: list[str] = field(default_factory=list)
     in_review: list[str] = field(default_factory=list)
     certificates: int = 0
+
+
+class SuspendedError(Exception):
+    """The account is suspended; the text says what to do."""
 
 
 class OpenOrdersError(Exception):
@@ -81,6 +93,41 @@ def remove_account(db: Session, account: Account, *, who: str, force: bool) -> R
         orders_in_review=removed.in_review,
     )
     return removed
+
+
+def refuse_suspended(account: Account) -> None:
+    """Raise SuspendedError if the account is not active, since SCM can't be called with its login."""
+    if account.status is not AccountStatus.ACTIVE:
+        raise SuspendedError(suspended_text(account))
+
+
+def lift_suspension(db: Session, account: Account, *, who: str) -> int:
+    """Reactivate an account whose login works again, and make its waiting commands due. Returns how many."""
+    account.status = AccountStatus.ACTIVE
+    account.status_reason = None
+    record(db, "account.verified", account.name, who=who)
+    orders = select(Order.id).where(Order.account_id == account.id)
+    certificates = select(Certificate.id).where(Certificate.account_id == account.id)
+    # The subject of these is neither an order nor a certificate, but their payload names the account.
+    of_an_import = and_(
+        Command.type.in_((CommandType.IMPORT, CommandType.IMPORT_BATCH)),
+        Command.payload["account"].as_string() == account.name,
+    )
+    waiting = db.scalars(
+        select(Command).where(
+            or_(Command.subject.in_(orders.union(certificates)), of_an_import),
+            Command.status == CommandStatus.QUEUED,
+            # A revocation scheduled for later waits for its time, not for this account.
+            or_(
+                Command.type != CommandType.REVOKE,
+                Command.started_at.is_not(None),
+                Command.not_before <= func.now(),
+            ),
+        )
+    ).all()
+    for command in waiting:
+        hasten(db, command)
+    return len(waiting)
 
 
 def require_same_customer(gone: Account, url: str, customer_uri: str | None) -> None:

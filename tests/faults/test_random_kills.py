@@ -6,7 +6,7 @@ from sqlalchemy import update
 from certline.models import Command, CommandStatus, OrderStatus
 from certline.models.commands.command import MOST_RESTARTS
 from certline.models.commands.payloads import SyncCommand
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from tests.faults import random_kills
 from tests.faults.stage import Stage
 

@@ -8,7 +8,7 @@ import pytest
 
 from certline.models import Command, CommandType
 from certline.models.commands.payloads import SyncCommand
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from tests.faults.extent import at_length
 from tests.faults.stage import SECONDS_TO_ANSWER, Stage
 from tests.faults.stories import lifecycle, unknown

@@ -23,7 +23,7 @@ from certline.models import (
 from certline.models.commands.payloads import SyncCommand
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.session import clock
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls, orders_at_scm
 from tests.gate import Gate

@@ -18,10 +18,11 @@ from certline.models.lifecycle.moves import ask_now, move
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.keys import chain as chains
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.runtime.results import OrderResult
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.step import Step
 from certline.workers.scm import Details, NotReady, Refused, ScmClient, ScmStatus, TryAgain
 
 # How long a cancelled reissue is polled once SCM's record is no longer pending. A reissue shares the record

@@ -24,10 +24,11 @@ from certline.models.lifecycle.succession import revoke_old_later, supersede, ta
 from certline.models.orders.order import locked
 from certline.workers.keys import chain as chains
 from certline.workers.keys.leaf import leaf_columns
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.results import OrderResult
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.step import Step, review_subject
 from certline.workers.scm import NotReady
 
 # SCM may report `Issued` shortly before the certificate can be collected (scm-api, 3.1).
@@ -189,4 +190,4 @@ def _certificate(order: Order, leaf: dict[str, Any]) -> Certificate:
     )
 
 
-STEP = Step(CommandType.FETCH, fetch)
+STEP = Step(CommandType.FETCH, fetch, on_abandoned=review_subject)

@@ -16,10 +16,11 @@ from certline.models.database.session import clock
 from certline.models.lifecycle.moves import ask_now, follow_with, move, send_to_review
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.results import OrderResult
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.step import Step, review_subject
 from certline.workers.scm import Details, ScmStatus
 from certline.workers.steps.cancel import came_after_all, look_after
 
@@ -134,4 +135,4 @@ def _record(
     return order, wait
 
 
-STEP = Step(CommandType.POLL, poll)
+STEP = Step(CommandType.POLL, poll, on_abandoned=review_subject)

@@ -21,10 +21,11 @@ from certline.models.commands.payloads import RevokeCommand, read_payload
 from certline.models.lifecycle.succession import mark_revoked
 from certline.models.orders.order import order_known_as
 from certline.models.validation import BadCommandError
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.runtime.results import StepResult
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.step import Step
 from certline.workers.scm import (
     AlreadyDone,
     Details,

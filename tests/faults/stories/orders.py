@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from certline.models import CommandType
 from certline.models.commands.payloads import SyncCommand
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from tests.faults.crashing import Death
 from tests.faults.killing import kill, kill_workers
 from tests.faults.outsider import order_event, send_to_workers

@@ -7,7 +7,7 @@ import pytest
 from certline.models import CertificateStatus, CommandType, OrderKind, OrderStatus
 from certline.models.commands.payloads import ReissueCommand
 from certline.producers.requests.certificates import request_successor
-from certline.producers.requests.orders import set_license
+from certline.producers.requests.license import set_license
 from certline.producers.schedule import poll_open
 from tests.integration.imports.conftest import FLEET, Estate
 

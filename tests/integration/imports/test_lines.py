@@ -6,7 +6,7 @@ import pytest
 
 from certline.models import CertificateStatus, OrderStatus
 from certline.models.certificates.license import license_use
-from certline.producers.requests.orders import set_license
+from certline.producers.requests.license import set_license
 from tests.integration.imports.conftest import Estate
 
 

@@ -8,7 +8,7 @@ import requests
 
 from certline.models import AccountStatus, Command, CommandStatus, CommandType, OrderStatus
 from certline.models.commands.command import MOST_RESTARTS
-from certline.producers.requests.orders import lift_suspension
+from certline.producers.requests.accounts import lift_suspension
 from certline.producers.sweep import sweep
 from certline.workers.importing import intake, record_reader
 from certline.workers.importing.intake import take_in

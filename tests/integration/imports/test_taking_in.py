@@ -11,7 +11,7 @@ from certline.models.certificates.license import license_use
 from certline.models.commands.payloads import RenewCommand
 from certline.models.validation import BadCommandError
 from certline.producers.requests.certificates import request_successor
-from certline.producers.requests.orders import set_license
+from certline.producers.requests.license import set_license
 from tests.integration.imports.conftest import FLEET, Estate
 
 # Our status for each status at SCM.

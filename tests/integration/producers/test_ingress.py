@@ -10,7 +10,7 @@ from certline.models import CommandStatus, CommandType, Database, Outbox
 from certline.models.commands.kinds import PUBLIC
 from certline.models.commands.payloads import SyncCommand
 from certline.models.events.outbox import EVENTS, INGRESS, emit_event
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from tests.factories import an_account
 from tests.integration.producers.senders import (
     ORDER,

@@ -27,10 +27,12 @@ from certline.producers.requests import order_review
 from certline.producers.requests.accounts import (
     OpenOrdersError,
     Removed,
+    SuspendedError,
+    refuse_suspended,
     remove_account,
     require_same_customer,
 )
-from certline.producers.requests.orders import SuspendedError, refuse_suspended, request_sync
+from certline.producers.requests.catalogue import request_sync
 from certline.producers.sweep import sweep
 from certline.simulator.server import Simulator
 from certline.workers.runtime.context import login_of

@@ -17,7 +17,8 @@ from certline.models import (
 )
 from certline.models.commands.command import accept, claim, finish
 from certline.models.validation import BadCommandError
-from certline.producers.requests.orders import request_polls, retry
+from certline.producers.requests.commands import retry
+from certline.producers.requests.orders import request_polls
 from certline.workers.steps.poll import poll_all
 from tests.factories import an_order
 

@@ -16,7 +16,8 @@ from certline.models.commands.payloads import OrderCommand, SyncCommand
 from certline.models.orders.order import order_of_command
 from certline.models.settings import Settings
 from certline.models.vault import Vault
-from certline.producers.requests.orders import request_order, request_sync
+from certline.producers.requests.catalogue import request_sync
+from certline.producers.requests.orders import request_order
 from certline.simulator.server import Simulator
 from certline.workers.app import STEPS
 from certline.workers.runtime.context import WorkerContext

@@ -8,7 +8,6 @@ from sqlalchemy import select, update
 
 from certline.models import Certificate, Command, CommandStatus, CommandType, Order, OrderStatus
 from certline.models.audit.log import AuditEntry, history
-from certline.models.certificates.certificate import certificates
 from certline.models.commands.command import accept
 from certline.models.commands.payloads import ReissueCommand, RenewCommand, RevokeCommand
 from certline.producers.requests.certificates import request_revocation, request_successor
@@ -114,7 +113,7 @@ def now(bench: Bench, certificate: Certificate) -> Certificate:
 def all_certificates(bench: Bench) -> list[Certificate]:
     """Load every stored certificate."""
     with bench.database.transaction() as db:
-        return certificates(db)
+        return list(db.scalars(select(Certificate).order_by(Certificate.not_after, Certificate.id)))
 
 
 def events_of(bench: Bench, subject: str) -> list[AuditEntry]:

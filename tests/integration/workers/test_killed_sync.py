@@ -5,7 +5,7 @@ from sqlalchemy import select, text
 
 from certline.models import CommandStatus, CommandType, Database, Domain
 from certline.models.commands.payloads import SyncCommand
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_syncing import at_scm
 from tests.servers import until

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from certline.models import Command, CommandType, Line, Order, OrderStatus
 from certline.models.certificates.license import set_capacity
 from certline.models.database.session import clock
-from certline.producers.requests.orders import set_license
+from certline.producers.requests.license import set_license
 from certline.producers.sweep import sweep
 from tests.integration.workers.conftest import Bench
 from tests.stepping import begin, stepping

@@ -19,7 +19,7 @@ from certline.models import (
     OrderStatus,
     RateLimit,
 )
-from certline.producers.requests.orders import lift_suspension
+from certline.producers.requests.accounts import lift_suspension
 from certline.simulator.server import Simulator
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import AccountSuspendedError, TryLater

@@ -23,7 +23,7 @@ from certline.models import (
 from certline.models.accounts.breaker import MOST_FAILURES, open_breakers
 from certline.models.commands.payloads import SyncCommand
 from certline.models.metrics import figures
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import TryLater
 from certline.workers.scm import TooSoon

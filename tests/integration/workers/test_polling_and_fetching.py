@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from certline.models import Certificate, Command, CommandStatus, OrderStatus, PrivateKey
 from certline.models.audit.log import history
-from certline.producers.requests.orders import set_license
+from certline.producers.requests.license import set_license
 from certline.workers.keys import key_pair
 from certline.workers.keys.chain import Chain
 from certline.workers.keys.keystore import pkcs12 as make_pkcs12

@@ -17,7 +17,8 @@ from certline.models import (
 from certline.models.commands.kinds import KINDS
 from certline.models.events.outbox import Queue
 from certline.models.validation import BadCommandError
-from certline.producers.requests.orders import lift_suspension, retry
+from certline.producers.requests.accounts import lift_suspension
+from certline.producers.requests.commands import retry
 from certline.workers.runtime.outcomes import MOST_TRIES
 from certline.workers.scm.inputs import reason_word
 from tests.integration.workers.conftest import Bench

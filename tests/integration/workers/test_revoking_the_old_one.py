@@ -8,7 +8,7 @@ from sqlalchemy import select
 from certline.models import CertificateStatus, Command, CommandStatus, CommandType, OrderStatus
 from certline.models.commands.payloads import ReissueCommand, read_payload
 from certline.models.validation import BadCommandError
-from certline.producers.requests.orders import lift_suspension
+from certline.producers.requests.accounts import lift_suspension
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     certificate_of,

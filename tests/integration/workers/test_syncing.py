@@ -17,7 +17,7 @@ from certline.models import (
     Profile,
 )
 from certline.models.commands.payloads import SyncCommand
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from certline.simulator.server import Simulator
 from tests.integration.workers.conftest import Bench
 from tests.servers import until

@@ -7,14 +7,14 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 
 from certline.models import CommandType, Database
-from certline.models.commands.kinds import KINDS, CommandKind
+from certline.models.commands.kinds import KINDS, ONE_AT_A_TIME, CommandKind
 from certline.models.settings import Settings
 from certline.models.vault import Vault
 from certline.workers.app import STEPS, declare
 from certline.workers.process.middleware import middleware
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import RefusedMessageError
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import Step, review_subject
 
 steps = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.type.value)
 
@@ -70,3 +70,9 @@ def test_a_steps_actor_listens_on_its_queue_and_refuses_what_names_no_command(st
 def test_a_payload_refuses_what_it_does_not_know_and_says_what_it_is(kind: CommandKind) -> None:
     assert kind.payload.__doc__
     assert kind.payload.model_config["extra"] == "forbid"
+
+
+def test_a_step_of_which_an_order_has_one_at_a_time_does_not_leave_the_order_behind() -> None:
+    assert {step.type for step in STEPS if step.on_abandoned is review_subject} == set(
+        ONE_AT_A_TIME
+    )
