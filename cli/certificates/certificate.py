@@ -4,6 +4,7 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.certificates import listing
+from certline.cli.certificates.delete import delete_certificate
 from certline.cli.certificates.export import (
     BINARY,
     ENDINGS,
@@ -16,7 +17,6 @@ from certline.cli.certificates.export import (
 from certline.cli.certificates.reissue_revoke import reissue, revoke
 from certline.cli.certificates.renew import renew
 from certline.cli.errors import Fault
-from certline.cli.orders.delete import delete_certificate
 from certline.cli.ui import detail
 from certline.cli.ui.documents import CertificateDocument
 from certline.cli.ui.grammar import Group
