@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from certline.models import Database
 from certline.models.audit.log import record
 from certline.models.database.migrate import upgrade
+from certline.models.events.data import OrderPending
 from certline.models.events.outbox import emit_event
 from tests.servers import open_postgres
 from tools.asyncapi.examples import EVENTS
@@ -84,7 +85,8 @@ def measure(database: Database, threads: int, transactions: int) -> float:
 
 def _step(db: Session, *, subject: str) -> None:
     record(db, "order.pending", subject, who="certline", scm_id=7)
-    emit_event(db, "order.pending", EVENTS["order.pending"], subject=subject, correlation_id=None)
+    event = OrderPending.model_validate(EVENTS["order.pending"])
+    emit_event(db, event, subject=subject, correlation_id=None)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from certline.models.settings import settings, without_password
 from certline.models.validation import BadCommandError
 from certline.models.vault import NoSecretKeyError, WrongSecretKeyError
 from certline.producers.processes import NeedsRabbitError, ServerDownError
-from certline.producers.requests.orders import SuspendedError
+from certline.producers.requests.accounts import SuspendedError
 
 # Fields whose option is not simply `--` and the field's name.
 OPTIONS = {

@@ -10,13 +10,14 @@ from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.deploy_hook import Hook
 from certline.models.certificates.license import License
 from certline.models.certificates.line import AutoRenewChoice, Line
-from certline.models.commands.command import Command, CommandStatus, CommandType
+from certline.models.commands.command import Command, CommandStatus
 from certline.models.commands.dead_letter import DeadLetter, DeadLetterStatus
+from certline.models.commands.kinds import CommandType
 from certline.models.database.base import Base
 from certline.models.database.session import Database
 from certline.models.events.outbox import Outbox, Queue
 from certline.models.imports.record import ImportRecord
-from certline.models.listing import Narrowing  # its module has indexes that belong to the tables
+from certline.models.listing import Narrowing
 from certline.models.orders.order import Order
 from certline.models.orders.private_key import PrivateKey
 from certline.models.renewals.batch import BatchStatus, RenewalBatch, RenewalMember

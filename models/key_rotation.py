@@ -17,7 +17,7 @@ from sqlalchemy.types import Text
 from certline.models.audit.log import record
 from certline.models.commands.command import Command
 from certline.models.commands.dead_letter import DeadLetter
-from certline.models.commands.payloads import PAYLOADS
+from certline.models.commands.kinds import KINDS
 from certline.models.database.base import Base
 from certline.models.vault import Vault, WrongSecretKeyError
 
@@ -76,7 +76,7 @@ def places() -> list[SecretColumn]:
         for column in table.columns
         if column.name.endswith(SEALED)
     ]
-    fields = {name for payload in PAYLOADS.values() for name in payload.model_fields}
+    fields = {name for kind in KINDS.values() for name in kind.payload.model_fields}
     payload = Base.metadata.tables[Command.__tablename__].columns["payload"]
     return columns + [
         SecretColumn(payload, name) for name in sorted(fields) if name.endswith(SEALED)

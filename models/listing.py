@@ -1,6 +1,6 @@
 """Queries of the list commands, paged by key instead of by offset, so that every page costs the same.
 
-The indexes that they need are at the end; tests/integration/models/test_listing.py checks that Postgres uses them.
+Each table's module declares the indexes; tests/integration/models/test_listing.py checks that Postgres uses them.
 """
 
 from collections.abc import Sequence
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Index, Select, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session, defer
 
 from certline.models.accounts.catalogue import Organization, Profile
 from certline.models.audit.log import AuditEntry
 from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
-from certline.models.commands.command import Command, CommandType
+from certline.models.commands.command import Command
 from certline.models.commands.dead_letter import DeadLetter
+from certline.models.commands.kinds import CommandType
 from certline.models.database.base import Base
 from certline.models.database.patterns import escaped, like, matches
 from certline.models.orders.order import Order
@@ -208,37 +209,3 @@ def _typed(kind: str) -> ColumnElement[bool]:
 def _part(text: str) -> str:
     """What a text has to be like to have a part like this, in SQL's spelling."""
     return f"%{escaped(text)}%"
-
-
-# Equality columns come first, then the sort keys: one index scan both filters and sorts.
-Index("order_by_status", Order.status, Order.id)
-Index("order_by_change", Order.updated_at, Order.id)
-Index("order_by_organization", Order.organization_id, Order.id)
-Index("order_by_profile", Order.profile_id, Order.id)
-Index("order_by_scm_id", Order.scm_id)
-Index("order_by_name", Order.common_name, Order.id)
-Index("order_by_name_end", func.reverse(Order.common_name), Order.id)  # see `like`
-
-Index("certificate_by_expiry", Certificate.not_after, Certificate.id)
-Index("certificate_by_status", Certificate.status, Certificate.not_after, Certificate.id)
-Index(
-    "certificate_by_organization",
-    Certificate.organization_id,
-    Certificate.not_after,
-    Certificate.id,
-)
-Index("certificate_by_profile", Certificate.profile_id, Certificate.not_after, Certificate.id)
-Index("certificate_by_line", Certificate.line_id)
-Index("certificate_by_name", Certificate.common_name, Certificate.id)
-Index("certificate_by_name_end", func.reverse(Certificate.common_name), Certificate.id)
-
-Index("command_by_time", Command.created_at, Command.id)
-Index("command_by_status", Command.status, Command.created_at, Command.id)
-Index("command_by_type", Command.type, Command.created_at, Command.id)
-Index("command_by_subject", Command.subject, Command.created_at, Command.id)
-
-Index("dead_letter_by_status", DeadLetter.status, DeadLetter.id)
-
-Index("event_by_time", AuditEntry.at, AuditEntry.id)
-Index("event_by_who", AuditEntry.who, AuditEntry.at, AuditEntry.id)
-Index("event_by_type", AuditEntry.type, AuditEntry.at, AuditEntry.id)

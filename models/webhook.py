@@ -13,11 +13,11 @@ from certline.models.audit.log import record
 from certline.models.commands.command import (
     Command,
     CommandStatus,
-    CommandType,
     accept,
     finish,
     hasten,
 )
+from certline.models.commands.kinds import CommandType
 from certline.models.database.base import Base, new_id, stored_by_value
 from certline.models.database.session import clock
 from certline.models.events.envelope import EVENT_DATA

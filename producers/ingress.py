@@ -18,13 +18,13 @@ from certline.models.commands.admission import admit
 from certline.models.commands.command import OtherCommandError, known_id
 from certline.models.commands.dead_letter import keep
 from certline.models.commands.envelope import (
-    IncomingCommand,
     id_in,
     in_brief,
+    incoming_command,
     read_body,
-    read_command,
 )
 from certline.models.database.session import blames_the_data
+from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import (
     COMMANDS,
     INGRESS,
@@ -114,17 +114,6 @@ def take(database: Database, vault: Vault, delivery: Delivery) -> None:
         refuse(db, vault, delivery, problems)
 
 
-def asked_in(body: bytes, exchange: str, routing_key: str) -> IncomingCommand:
-    """Return the command in a message body. Raises BadCommandError if type and routing key differ."""
-    asked = read_command(read_body(body))
-    # A message published straight to the queue has no routing key that names a command.
-    if exchange == COMMANDS and routing_key != asked.name:
-        raise BadCommandError(
-            [f"type: {asked.name!r} arrived with the routing key {routing_key!r}; they must match"]
-        )
-    return asked
-
-
 def refuse(db: Session, vault: Vault, delivery: Delivery, problems: list[str]) -> str:
     """Store a message as a dead letter and publish `command.rejected`. Returns the dead letter's id.
 
@@ -146,12 +135,10 @@ def refuse(db: Session, vault: Vault, delivery: Delivery, problems: list[str]) -
     )
     if new or not delivery.redelivered:
         log.warning("ingress.refused", letter=letter, command=command_id, problems=problems)
-        facts = {
-            "dead_letter": letter,
-            "message_id": delivery.message_id or None,
-            "problems": problems,
-        }
-        emit_event(db, "command.rejected", facts, subject=letter, correlation_id=command_id)
+        event = CommandRejected(
+            dead_letter=letter, message_id=delivery.message_id or None, problems=problems
+        )
+        emit_event(db, event, subject=letter, correlation_id=command_id)
     return letter
 
 
@@ -170,7 +157,7 @@ def id_of(delivery: Delivery) -> str | None:
 
 
 def _admit(db: Session, vault: Vault, delivery: Delivery) -> None:
-    asked = asked_in(
+    asked = incoming_command(
         delivery.body, delivery.properties["exchange"], delivery.properties["routing_key"]
     )
     command, new = admit(db, vault, asked, requested_by=delivery.user_id)

@@ -20,8 +20,8 @@ from certline.models.database.session import clock
 from certline.models.schedule import due_schedules, fire, take_due
 from certline.producers.renewals.auto_renew import go_on_for, start_run
 from certline.producers.renewals.batches import release_due
+from certline.producers.requests.catalogue import sync_account
 from certline.producers.requests.imports import look_for_drift
-from certline.producers.requests.orders import sync_account
 from certline.producers.sweep import sweep
 from certline.workers.steps.poll import poll_all
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import dramatiq
 
-from certline.models import Database, Queue
+from certline.models import Database
+from certline.models.commands.kinds import KINDS
 from certline.models.database.embedded_postgres import database_url
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
@@ -40,10 +41,6 @@ from certline.workers.steps import (
     webhook,
 )
 
-# Order in which threads take the messages that the process has prefetched; Dramatiq takes the lowest number
-# first. Revocations go before everything else, imports and webhooks after it (see also KeepAThread).
-PRIORITY = {Queue.MANAGE: -10, Queue.HOOK: 5, Queue.BULK: 10, Queue.WEBHOOK: 10}
-
 STEPS: tuple[Step, ...] = (
     sync.STEP,
     order.STEP,
@@ -72,7 +69,7 @@ def declare(broker: dramatiq.Broker, context: WorkerContext) -> None:
         decorate = dramatiq.actor(
             actor_name=step.type.value,
             queue_name=step.queue.value,
-            priority=PRIORITY.get(step.queue, 0),
+            priority=KINDS[step.type].priority,
             broker=broker,
             throws=RefusedMessageError,  # not retried: the message becomes a dead letter at once
         )

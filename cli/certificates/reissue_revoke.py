@@ -8,17 +8,18 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.ui.documents import command_document, minute
+from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.options import first_line
 from certline.cli.ui.output import answer, leave, say, whisper
+from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Certificate, Command
 from certline.models.commands.payloads import ReissueCommand, RevokeCommand, read_payload
 from certline.models.orders.order import order_known_as
 from certline.producers.requests import certificates
-from certline.producers.requests.orders import Accepted
+from certline.producers.requests.acceptance import Accepted
 
 
 @click.command(cls=CliCommand)
@@ -86,8 +87,7 @@ def reissue(
     (found,) = certificates_named((name,))
     # None keeps the present names, while an empty list would ask for a certificate without them.
     data |= {"certificate": found.id, "sans": list(given["sans"]) or None}
-    wanted = read_payload("reissue", data)
-    assert isinstance(wanted, ReissueCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(ReissueCommand, data)
     accepted = certificates.request_successor(
         context.database(), context.vault(), wanted, requested_by=context.person()
     )
@@ -125,8 +125,7 @@ def revoke(
     """
     found = _to_revoke(name)
     data = {"certificate": found.id, "comments": comments, "reason_code": reason_code}
-    wanted = read_payload("revoke", data)
-    assert isinstance(wanted, RevokeCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(RevokeCommand, data)
     if not yes and sys.stdin.isatty() and not _is_meant(found):
         raise Fault("nothing was revoked", code=NOTHING)
     accepted = certificates.request_revocation(
@@ -180,7 +179,7 @@ def answer_placed(accepted: list[Accepted], *, wait: bool, timeout: float | None
         # This call exits, so the rest runs only without --wait.
         started([_awaited(each) for each in accepted], wait=True, timeout=timeout)
     if all(each.already is not None for each in accepted):
-        documents = [command_document(command) for command in commands]
+        documents = [CommandDocument.of(command) for command in commands]
         answer(documents[0] if len(documents) == 1 else documents, lambda: None)
         leave(NOTHING)
     started(commands, wait=False, timeout=None)

@@ -1,47 +1,11 @@
-"""`certline order cancel`, `order delete` and `certificate delete`: withdrawal and deletion."""
-
-import sys
-from typing import Any
+"""`certline order delete`: deletion of an order from certline's database."""
 
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.errors import NOTHING, Fault
-from certline.cli.ui.documents import command_document, minute
+from certline.cli.ui.deletion import delete
 from certline.cli.ui.grammar import CliCommand
-from certline.cli.ui.lookup import find_certificate, find_order
-from certline.cli.ui.output import answer, say, whisper
-from certline.cli.waiting.wait import started, wait_options
-from certline.models.commands.payloads import CancelCommand, DeleteCommand, read_payload
-from certline.models.lifecycle.deletion import StillOpenError
-from certline.producers.requests import certificates
-
-HERE_ONLY = (
-    "Only certline's copy: SCM keeps its record, and `certline import` restores it without its key."
-)
-
-
-@click.command(cls=CliCommand)
-@click.argument("order_name", metavar="ORDER")
-@click.option(
-    "--comments", required=True, metavar="TEXT", help="The reason, for SCM; at most 512 characters."
-)
-@wait_options
-def cancel(order_name: str, *, comments: str, wait: bool, timeout: float | None) -> None:
-    """Cancel an order that SCM has not issued.
-
-    An order that was not sent is cancelled at once. For any other, SCM is asked to decline the request; if
-    SCM refuses, the certificate is never fetched, and the order goes to review if SCM issues it all the
-    same.
-    """
-    with context.database().transaction() as db:
-        found = find_order(db, order_name)
-    wanted = read_payload("cancel", {"order": found.id, "comments": comments})
-    assert isinstance(wanted, CancelCommand)  # noqa: S101  # for mypy: the name says so
-    accepted = certificates.request_cancelling(
-        context.database(), wanted, requested_by=context.person()
-    )
-    started([accepted.command], wait=wait, timeout=timeout)
+from certline.cli.ui.lookup import find_order
 
 
 @click.command("delete", cls=CliCommand)
@@ -55,51 +19,4 @@ def delete_order(order_name: str, *, comments: str | None, yes: bool) -> None:
     """
     with context.database().transaction() as db:
         found = find_order(db, order_name)
-    _delete({"order": found.id, "comments": comments, "yes": yes})
-
-
-@click.command("delete", cls=CliCommand)
-@click.argument("name", metavar="CERT")
-@click.option("--comments", metavar="TEXT", help="The reason, for the audit log.")
-@click.option(
-    "--yes", is_flag=True, help="Delete it even if an order of it is open, without asking."
-)
-def delete_certificate(name: str, *, comments: str | None, yes: bool) -> None:
-    """Delete a certificate with its renewals and reissues, and destroy their private keys.
-
-    Only in certline's database: nothing changes at SCM, and the certificate stays valid unless it was
-    revoked. Its line becomes free, and the oldest held order goes on. On a terminal it asks first.
-    """
-    with context.database().transaction() as db:
-        found = find_certificate(db, name)
-    if not yes and sys.stdin.isatty():
-        whisper(
-            f"{found.common_name}, serial number {found.serial_number}, valid until "
-            f"{minute(found.not_after)} UTC, {found.status}. {HERE_ONLY}"
-        )
-        if not click.confirm("Delete it with all its versions and private keys?", err=True):
-            raise Fault("nothing was deleted", code=NOTHING)
-    _delete({"certificate": found.id, "comments": comments, "yes": yes})
-
-
-def _delete(data: dict[str, Any]) -> None:
-    wanted = read_payload("delete", data)
-    assert isinstance(wanted, DeleteCommand)  # noqa: S101  # for mypy: the name says so
-    try:
-        accepted = certificates.request_deletion(
-            context.database(), wanted, requested_by=context.person()
-        )
-    except StillOpenError as still_open:
-        raise Fault(str(still_open), hint="To delete it anyway: --yes") from None
-    command = accepted.command
-    answer(command_document(command), lambda: _tell(command.result or {}))
-
-
-def _tell(gone: dict[str, Any]) -> None:
-    keys = gone["keys_destroyed"]
-    count = len(gone.get("certificates", []))
-    what = f"{count} of its certificates and" if count else "the order and"
-    say(
-        f"Deleted from certline: {gone['common_name']}, {what} {keys} private key{'' if keys == 1 else 's'}."
-    )
-    whisper(HERE_ONLY)
+    delete({"order": found.id, "comments": comments, "yes": yes})

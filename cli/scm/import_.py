@@ -54,8 +54,7 @@ def import_(*, wait: bool, timeout: float | None, **given: Any) -> None:
     data = {name: value for name, value in given.items() if value}
     if given["order"]:
         data["order"] = list(given["order"])
-    wanted = read_payload("import", data)
-    assert isinstance(wanted, ImportCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(ImportCommand, data)
     accepted = request_import(context.database(), wanted, requested_by=context.person())
     if wanted.dry_run:
         _report(accepted.command, timeout)

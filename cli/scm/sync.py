@@ -9,9 +9,9 @@ from certline.cli.ui.output import whisper
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import AccountStatus
 from certline.models.accounts.account import accounts
+from certline.models.accounts.suspension import suspended_text
 from certline.models.commands.payloads import SyncCommand, read_payload
-from certline.producers.requests.orders import request_sync
-from certline.workers.runtime.step import suspended_text
+from certline.producers.requests.catalogue import request_sync
 
 
 @click.command(cls=CliCommand)
@@ -33,8 +33,7 @@ def sync(
     data: dict[str, object] = {"account": account}
     if resources:
         data["resources"] = list(dict.fromkeys(resources))
-    wanted = read_payload("sync", data)
-    assert isinstance(wanted, SyncCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(SyncCommand, data)
     commands = request_sync(context.database(), wanted, requested_by=context.person())
     if account is None:
         with context.database().transaction() as db:

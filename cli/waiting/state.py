@@ -19,8 +19,8 @@ from certline.models import (
     OrderStatus,
 )
 from certline.models.accounts.account import account_named
+from certline.models.accounts.suspension import suspended_text
 from certline.models.orders.order import order_of_command
-from certline.workers.runtime.step import suspended_text
 
 # After this many polls with SCM's status still `requested`, the order is not merely slow but waits for
 # an approval.

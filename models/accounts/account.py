@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base, stored_by_value
+from certline.models.validation import BadCommandError
 
 
 class AccountStatus(StrEnum):
@@ -78,3 +79,23 @@ def account_named(db: Session, name: str, *, removed: bool = False) -> Account |
     """Return the account of that name, or None; a removed one only if `removed` is set."""
     query = select(Account).where(Account.name == name)
     return db.scalar(query if removed else query.where(Account.status != AccountStatus.REMOVED))
+
+
+def account_for(db: Session, name: str | None) -> Account:
+    """Return the account of that name or, without a name, the only account.
+
+    Raises BadCommandError if the name is unknown, if there is no account, or if there are several.
+    """
+    present = accounts(db)
+    if name is not None:
+        account = account_named(db, name)
+        if account is None:
+            known = ", ".join(account.name for account in present) or "none yet"
+            raise BadCommandError([f"account: {name!r} is not known; there are: {known}"])
+        return account
+    if not present:
+        raise BadCommandError(["account: there is none yet: run `certline account add` first"])
+    if len(present) > 1:
+        known = ", ".join(account.name for account in present)
+        raise BadCommandError([f"account: there are several ({known}); say which one"])
+    return present[0]

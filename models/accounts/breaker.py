@@ -52,11 +52,6 @@ class BreakerState:
     wait: timedelta = NONE
     reason: str | None = None
 
-    @property
-    def half_open(self) -> bool:
-        """Half open: the pause is over and a probe may be made."""
-        return not self.closed and not self.wait
-
 
 CLOSED = BreakerState(closed=True)
 
@@ -85,6 +80,7 @@ def take_probe(db: Session, url: str) -> bool:
         )
         .values(probing_until=_CLOCK + PROBE_LEASE)
         .returning(Breaker.url)
+        # Safe: whoever loads a breaker to change it does so with populate_existing.
         .execution_options(synchronize_session=False)
     )
     return taken.one_or_none() is not None

@@ -101,11 +101,11 @@ def breaks_in(db: Session, kept: Head | None = None) -> Iterator[Break]:
                 yield Break("removed", f"entry {seq} (event {event_id}) was removed", seq, event_id)
             # After a gap the preceding hash is unknown: only the gap is reported.
             elif whole and digest != hash_of(last.hash, entry):
-                told = (
+                problem = (
                     f"entry {seq} (event {event_id}, {name}) does not match its hash: "
                     "the entry, its hash or the preceding hash was changed"
                 )
-                yield Break("changed", told, seq, event_id)
+                yield Break("changed", problem, seq, event_id)
             # Go on from the stored hash, so that one changed entry is not reported for all that follow.
             last = Head(seq, digest)
             met = met or last == kept
@@ -113,8 +113,8 @@ def breaks_in(db: Session, kept: Head | None = None) -> Iterator[Break]:
     yield from _at_the_end(last, None if end is None else Head(end.seq, end.hash))
     yield from _past_the_chain(db)
     if kept is not None and not (met or kept == Head(0, BEGINNING)):
-        told = f"the log does not contain the given head: {kept.seq} entries, hash {kept.hash}"
-        yield Break("rewritten", told, kept.seq)
+        problem = f"the log does not contain the given head: {kept.seq} entries, hash {kept.hash}"
+        yield Break("rewritten", problem, kept.seq)
 
 
 def hash_of(before: str, entry: str) -> str:
@@ -147,8 +147,8 @@ def _past_the_chain(db: Session) -> Iterator[Break]:
         .order_by(AuditEntry.id)
     )
     for event_id, kind, subject in db.execute(query):
-        told = f"event {event_id} ({kind} {subject}) is not in the chain: inserted past it, or its link removed"
-        yield Break("inserted", told, None, event_id)
+        problem = f"event {event_id} ({kind} {subject}) is not in the chain: inserted past it, or its link removed"
+        yield Break("inserted", problem, None, event_id)
 
 
 def _entries(first: int, last: int) -> str:

@@ -14,7 +14,13 @@ class AuditEntry(Base):
     """Audit entry: who changed what, when and why. Append-only: a trigger refuses updates and deletions."""
 
     __tablename__ = "event"
-    __table_args__ = (Index("event_subject", "subject", "id"),)
+    __table_args__ = (
+        Index("event_subject", "subject", "id"),
+        # `certline audit list` (`models.listing`): the filter's column, then the sort keys.
+        Index("event_by_time", "at", "id"),
+        Index("event_by_who", "who", "at", "id"),
+        Index("event_by_type", "type", "at", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -109,6 +109,7 @@ def renewal_failed(db: Session, line_id: str, *, permanent: bool, reason: str) -
         insert(LineBackoff)
         .values(line_id=line_id, **found)
         .on_conflict_do_update(index_elements=[LineBackoff.line_id], set_=found)
+        # `held` is stale now and not used again; each query for a backoff has populate_existing.
         .execution_options(synchronize_session=False)
     )
     return Backoff(failures, next_try_at, waits, reason)
@@ -126,5 +127,6 @@ def reset_backoff(db: Session, line_id: str) -> bool:
 
 def _forget(db: Session, line_id: str) -> bool:
     gone = delete(LineBackoff).where(LineBackoff.line_id == line_id)
+    # A stale object may stay in the session: each read of a backoff is a query, which no longer returns it.
     gone = gone.execution_options(synchronize_session=False)
     return db.scalar(gone.returning(LineBackoff.line_id)) is not None

@@ -1,6 +1,6 @@
 """Certificates and their lines: a line is a certificate with all its renewals and reissues."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import (
     CheckConstraint,
@@ -28,6 +28,16 @@ class Certificate(Base):
         UniqueConstraint("account_id", "scm_id", "serial_number"),
         Index("certificate_serial", "serial_number"),
         Index("certificate_auto_renewed", "account_id", postgresql_where=text("auto_renew")),
+        # All certificates of a line: succession, deletion, imports.
+        Index("certificate_by_line", "line_id"),
+        # `certline certificate list` (`models.listing`): the filter's column, then the sort keys, so that one
+        # index scan both filters and sorts.
+        Index("certificate_by_expiry", "not_after", "id"),
+        Index("certificate_by_status", "status", "not_after", "id"),
+        Index("certificate_by_organization", "organization_id", "not_after", "id"),
+        Index("certificate_by_profile", "profile_id", "not_after", "id"),
+        Index("certificate_by_name", "common_name", "id"),
+        Index("certificate_by_name_end", text("reverse(common_name)"), "id"),  # see `patterns.like`
         CheckConstraint("not_after > not_before", name="lives_forwards"),
         CheckConstraint(
             "(status = 'revoked') = (revoked_at IS NOT NULL)", name="revoked_at_some_time"
@@ -87,26 +97,6 @@ class SeveralCertificatesError(Exception):
     def __init__(self, name: str, candidates: list[str]) -> None:
         super().__init__(f"{name} matches {len(candidates)} active certificates")
         self.candidates = candidates
-
-
-def certificates(
-    db: Session,
-    statuses: list[CertificateStatus] | None = None,
-    expires_within: timedelta | None = None,
-) -> list[Certificate]:
-    """Return certificates, the earliest expiry first.
-
-    `expires_within`: only active ones that expire within that time, or have expired already.
-    """
-    query = select(Certificate).order_by(Certificate.not_after, Certificate.id)
-    if statuses:
-        query = query.where(Certificate.status.in_(statuses))
-    if expires_within is not None:
-        query = query.where(
-            Certificate.not_after <= func.now() + expires_within,
-            Certificate.status == CertificateStatus.ACTIVE,
-        )
-    return list(db.scalars(query))
 
 
 def certificate_known_as(db: Session, name: str, account: str | None = None) -> Certificate | None:

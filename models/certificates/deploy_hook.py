@@ -13,7 +13,8 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from certline.models.accounts.account import Account
 from certline.models.audit.log import record
 from certline.models.certificates.certificate import Certificate
-from certline.models.commands.command import Command, CommandStatus, CommandType, accept
+from certline.models.commands.command import Command, CommandStatus, accept
+from certline.models.commands.kinds import CommandType
 from certline.models.commands.payloads import HookCommand
 from certline.models.database.base import Base, new_id
 from certline.models.states import CertificateStatus

@@ -101,6 +101,8 @@ def join_lines(db: Session, run: Sequence[Kin]) -> str | None:
     The other lines are marked as deleted, which frees their licences.
     """
     lines = list(dict.fromkeys(each.line_id for each in run if each.line_id is not None))
+    # synchronize_session=False: objects that the session holds keep the old line. `workers.importing.drift`
+    # reloads those that it goes on with; an import reads the line only of objects that it loads afterwards.
     # An alias, because the UPDATE below also reads the table that it changes.
     kept = aliased(AutoRenewChoice)
     for spare in lines[1:]:

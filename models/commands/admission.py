@@ -4,8 +4,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from certline.models.commands.command import Command, CommandType, accept, require_same
+from certline.models.commands.command import Command, accept, require_same
 from certline.models.commands.envelope import IncomingCommand
+from certline.models.commands.kinds import CommandType
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WrongSecretKeyError
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from certline.models.commands.command import Command, CommandType, digest_of
+from certline.models.commands.command import Command, command_row
+from certline.models.commands.kinds import CommandType
+from certline.models.commands.wake_up import wake_up
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import WAKE, clock
-from certline.models.events.outbox import Outbox, wake_up
+from certline.models.events.outbox import Outbox
 
 
 def begin_steps(
@@ -28,17 +30,16 @@ def begin_steps(
     """
     due = clock(db, after) if orders else None
     rows = [
-        {
-            "id": str(uuid.uuid4()),
-            "type": kind,
-            "subject": order,
-            "payload": {"order": order},
-            "payload_sha256": digest_of({"order": order}),
-            "requested_by": requested_by,
-            "source": "certline",
-            "correlation_id": correlation_id,
-            "not_before": due,
-        }
+        command_row(
+            str(uuid.uuid4()),
+            kind,
+            {"order": order},
+            requested_by=requested_by,
+            source="certline",
+            subject=order,
+            correlation_id=correlation_id,
+        )
+        | {"not_before": due}
         for order in orders
     ]
     add_rows(db, Command, rows)
@@ -59,16 +60,15 @@ def accept_many(
     Unlike `models.commands.command.accept` it doesn't check for an id that is in use: the caller rules that out.
     """
     rows = [
-        {
-            "id": own_id,
-            "type": kind,
-            "subject": subject,
-            "payload": payload,
-            "payload_sha256": digest_of(payload),
-            "requested_by": requested_by,
-            "source": source,
-            "correlation_id": correlation_id,
-        }
+        command_row(
+            own_id,
+            kind,
+            payload,
+            requested_by=requested_by,
+            source=source,
+            subject=subject,
+            correlation_id=correlation_id,
+        )
         for own_id, (subject, payload) in asked.items()
     ]
     add_rows(db, Command, rows)
@@ -78,7 +78,10 @@ def accept_many(
 def send_out(
     db: Session, rows: Sequence[Mapping[str, Any]], *, after: timedelta = timedelta(0)
 ) -> None:
-    """Have many messages go out (`models.events.outbox.wake_up`, `told`), at once or after a while."""
+    """Have many messages go out (made by `wake_up` or `event_row`), at once or after a while.
+
+    Messages that go out at once set WAKE, so that the commit wakes the relay (`Database.transaction`).
+    """
     if not rows:
         return
     later = {"not_before": clock(db, after)} if after else {}

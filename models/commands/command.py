@@ -3,6 +3,7 @@
 import hashlib
 import json
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -11,35 +12,11 @@ from sqlalchemy import Index, case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import UUID, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.commands.kinds import ONE_AT_A_TIME, CommandType
+from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.base import Base, stored_by_value
 from certline.models.database.session import clock
-from certline.models.events.outbox import emit_wake_up
 from certline.models.validation import BadCommandError
-
-
-class CommandType(StrEnum):
-    """Kind of command. FETCH, RECONCILE, IMPORT_BATCH, HOOK and WEBHOOK are certline's own; they cannot be
-    sent by other systems.
-    """
-
-    SYNC = "sync"
-    ORDER = "order"
-    POLL = "poll"
-    FETCH = "fetch"
-    RECONCILE = "reconcile"
-    RENEW = "renew"
-    REISSUE = "reissue"
-    REVOKE = "revoke"
-    IMPORT = "import"
-    IMPORT_BATCH = "import_batch"
-    CANCEL = "cancel"
-    DELETE = "delete"
-    HOOK = "hook"
-    WEBHOOK = "webhook"
-
-
-# Kinds of which an order has at most one open command, however often the sweep or a user requests it.
-ONE_AT_A_TIME = frozenset({CommandType.POLL, CommandType.FETCH, CommandType.RECONCILE})
 
 
 class CommandStatus(StrEnum):
@@ -64,6 +41,11 @@ class OtherCommandError(Exception):
     """Error for a command id that was already used with another type or payload."""
 
 
+def _quoted(words: Iterable[str]) -> str:
+    """Return words as a list of SQL literals."""
+    return ", ".join(f"'{word}'" for word in words)
+
+
 class Command(Base):
     """Accepted command; its id is the idempotency key."""
 
@@ -76,10 +58,15 @@ class Command(Base):
             "subject",
             unique=True,
             postgresql_where=text(
-                "type IN ('poll', 'fetch', 'reconcile') AND status IN ('queued', 'running')"
+                f"type IN ({_quoted(ONE_AT_A_TIME)}) AND status IN ({_quoted(OPEN)})"
             ),
         ),
         Index("command_status_due", "status", "not_before"),
+        # `certline command list` (`models.listing`): the filter's column, then the sort keys.
+        Index("command_by_time", "created_at", "id"),
+        Index("command_by_status", "status", "created_at", "id"),
+        Index("command_by_type", "type", "created_at", "id"),
+        Index("command_by_subject", "subject", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(UUID(as_uuid=False), primary_key=True)
@@ -108,6 +95,29 @@ class Command(Base):
         return f"Command({self.type!s}, {self.id}, {self.status!s})"
 
 
+def command_row(
+    identity: str,
+    kind: CommandType,
+    payload: dict[str, Any],
+    *,
+    requested_by: str,
+    source: str,
+    subject: str | None,
+    correlation_id: str,
+) -> dict[str, Any]:
+    """Return the columns of a new command, due now unless `not_before` is added."""
+    return {
+        "id": identity,
+        "type": kind,
+        "subject": subject,
+        "payload": payload,
+        "payload_sha256": digest_of(payload),
+        "requested_by": requested_by,
+        "source": source,
+        "correlation_id": correlation_id,
+    }
+
+
 def accept(
     db: Session,
     kind: CommandType,
@@ -127,40 +137,29 @@ def accept(
     with another type or payload, and BadCommandError if the id is not a UUID.
     """
     identity = known_id(command_id or str(uuid.uuid4()))
-    added = db.scalar(
-        insert(Command)
-        .values(
-            id=identity,
-            type=kind,
-            subject=subject,
-            payload=payload,
-            payload_sha256=digest_of(payload),
-            requested_by=requested_by,
-            source=source,
-            correlation_id=correlation_id or identity,
-            not_before=func.now() + after,
-        )
-        # Without a target: either the id or the index `command_open_step` may conflict.
-        .on_conflict_do_nothing()
-        .returning(Command.id)
+    row = command_row(
+        identity,
+        kind,
+        payload,
+        requested_by=requested_by,
+        source=source,
+        subject=subject,
+        correlation_id=correlation_id or identity,
     )
-    if added is not None:
-        command = db.get_one(Command, added)
-        emit_wake_up(db, command.type, command.id, after=after)
-        return command, True
-    first = db.get(Command, identity) or open_step(db, kind, subject)
-    if first is None:  # it ended between the insert and the lookup: try again
-        return accept(
-            db,
-            kind,
-            payload,
-            requested_by=requested_by,
-            source=source,
-            command_id=command_id,
-            subject=subject,
-            correlation_id=correlation_id,
-            after=after,
+    first = None
+    while first is None:  # again if the first command ended between the insert and the lookup
+        added = db.scalar(
+            insert(Command)
+            .values(**row, not_before=func.now() + after)
+            # Without a target: either the id or the index `command_open_step` may conflict.
+            .on_conflict_do_nothing()
+            .returning(Command.id)
         )
+        if added is not None:
+            command = db.get_one(Command, added)
+            emit_wake_up(db, command.type, command.id, after=after)
+            return command, True
+        first = db.get(Command, identity) or open_step(db, kind, subject)
     if first.id == identity:
         require_same(first, kind, payload)
     return first, False

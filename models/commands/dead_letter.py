@@ -41,6 +41,8 @@ class DeadLetter(Base):
             unique=True,
             postgresql_where=text("status = 'waiting'"),
         ),
+        # `certline dead-letter list` (`models.listing`): the filter's column, then the sort key.
+        Index("dead_letter_by_status", "status", "id"),
         CheckConstraint("(status = 'waiting') = (decided_at IS NULL)", name="decided_once"),
     )
 

@@ -17,7 +17,9 @@ from pydantic import (
 )
 from pydantic import StringConstraints as Text
 
-from certline.models.commands.payloads import PUBLIC, Payload, read_payload
+from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
+from certline.models.commands.payloads import Payload, read_payload
+from certline.models.events.outbox import COMMANDS
 from certline.models.validation import BadCommandError, problems_of
 
 # Bytes: 256 kB, many times the longest CSR with a thousand names.
@@ -140,7 +142,7 @@ def read_command(document: dict[str, Any]) -> IncomingCommand:
         raise BadCommandError(problems)
     name = envelope.type.split(".")[2]
     try:
-        payload = read_payload(name, envelope.data)
+        payload = read_payload(KINDS[CommandType(name)].payload, envelope.data)
     except BadCommandError as bad:
         fields = [f"data.{problem}" for problem in bad.problems]
         # A problem of the data as a whole has no field: `data.the command: …` becomes `data: …`.
@@ -229,3 +231,14 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def incoming_command(body: bytes, exchange: str, routing_key: str) -> IncomingCommand:
+    """Return the command in a message body. Raises BadCommandError if type and routing key differ."""
+    asked = read_command(read_body(body))
+    # A message published straight to the queue has no routing key that names a command.
+    if exchange == COMMANDS and routing_key != asked.name:
+        raise BadCommandError(
+            [f"type: {asked.name!r} arrived with the routing key {routing_key!r}; they must match"]
+        )
+    return asked

@@ -1,7 +1,7 @@
 """Typed payloads of the commands, the same for the CLI and for other systems."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic import StringConstraints as Text
@@ -38,6 +38,9 @@ class Payload(BaseModel):
         if any("\0" in text for text in _texts(value)):
             raise ValueError("contains the character NUL")
         return value
+
+
+AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
 
 class SyncCommand(Payload):
@@ -207,33 +210,10 @@ class WebhookCommand(Payload):
     event: dict[str, Any]
 
 
-PAYLOADS: dict[str, type[Payload]] = {
-    "sync": SyncCommand,
-    "order": OrderCommand,
-    "poll": PollCommand,
-    "renew": RenewCommand,
-    "reissue": ReissueCommand,
-    "revoke": RevokeCommand,
-    "cancel": CancelCommand,
-    "delete": DeleteCommand,
-    "import": ImportCommand,
-    "fetch": FetchCommand,
-    "reconcile": ReconcileCommand,
-    "import_batch": ImportBatchCommand,
-    "hook": HookCommand,
-    "webhook": WebhookCommand,
-}
-
-# Internal commands: accepted only from certline itself.
-OWN = frozenset({"fetch", "reconcile", "import_batch", "hook", "webhook"})
-# Names of the commands that other systems may send (contract: commands in).
-PUBLIC = tuple(name for name in PAYLOADS if name not in OWN)
-
-
-def read_payload(kind: str, data: dict[str, Any]) -> Payload:
+def read_payload(payload: type[AnyPayload], data: dict[str, Any]) -> AnyPayload:
     """Return a command's data as its typed payload. Raises BadCommandError, naming every invalid field."""
     try:
-        return PAYLOADS[kind].model_validate(data)
+        return payload.model_validate(data)
     except ValidationError as error:
         raise BadCommandError(problems_of(error)) from None
 

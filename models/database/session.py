@@ -14,9 +14,11 @@ T = TypeVar("T")
 
 # NOTIFY channel on which a transaction wakes the relay.
 WAKE_CHANNEL = "certline_outbox"
-# In `Session.info`: this transaction wrote outbox rows that are due.
+# `Session.info` holds what belongs to a transaction, under these two keys.
+# WAKE: the transaction wrote outbox rows that are due. Set by whatever writes such rows (`models.events.outbox`,
+# `models.commands.bulk.send_out`), read by `Database.transaction`.
 WAKE = "wake"
-# In `Session.info`: the transaction's time (see `clock`).
+# NOW: the transaction's time. Set and read by `clock`.
 NOW = "now"
 
 # A dead client must not keep its locks: the server notices a lost connection within 25 s, and ends a
@@ -51,8 +53,8 @@ class Database:
     def transaction(self) -> Iterator[Session]:
         """Run a block in a session that commits at its end, or rolls back if an exception leaves the block.
 
-        If the block has stored due outbox rows, one NOTIFY wakes the relay: one for the transaction, not one for
-        each row, because a commit with NOTIFY takes a cluster-wide lock in Postgres.
+        If the block has stored due outbox rows (WAKE in `Session.info`), one NOTIFY wakes the relay: one for the
+        transaction, not one for each row, because a commit with NOTIFY takes a cluster-wide lock in Postgres.
         """
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session

@@ -1,9 +1,10 @@
 """Data of events, by type: ids and public facts, never a secret. Receivers rely on each field."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
+from certline.models.events.base import EventData, EventPart
 from certline.models.states import CertificateStatus, OrderStatus
 
 OrderId = Annotated[str, Field(description="certline's id of the order")]
@@ -14,11 +15,10 @@ Fingerprint = Annotated[str, Field(description="SHA-256 of the certificate (DER)
 NotAfter = Annotated[AwareDatetime, Field(description="when the certificate expires")]
 Counted = Annotated[int, Field(ge=0)]
 
-
-class EventData(BaseModel):
-    """Base class of all event data: only documented fields, of the documented types."""
-
-    model_config = ConfigDict(extra="forbid")
+# Days before expiry at which `certificate.expiring` is published.
+ExpiryThreshold: TypeAlias = Literal[30, 14, 7, 3, 1]
+# What certline does about an expiring certificate.
+RenewalState: TypeAlias = Literal["planned", "open", "waits_for_person", "nothing"]
 
 
 class _AboutAnOrder(EventData):
@@ -34,52 +34,62 @@ class _AboutAnOrder(EventData):
 class OrderPlaced(_AboutAnOrder):
     """An order is stored with its key and CSR; it has not been sent to SCM yet."""
 
+    event_type = "order.placed"
     status: Literal[OrderStatus.PLACED]
 
 
-class _Moved(_AboutAnOrder):
+class OrderMoved(_AboutAnOrder):
+    """An order has a new status; base class of the events below."""
+
     reason: str | None = Field(description="the reason for the new status, if there is one")
 
 
-class OrderPending(_Moved):
+class OrderPending(OrderMoved):
     """SCM has accepted the order and has not issued the certificate yet."""
 
+    event_type = "order.pending"
     status: Literal[OrderStatus.PENDING]
 
 
-class OrderIssued(_Moved):
+class OrderIssued(OrderMoved):
     """SCM has issued the certificate, which is fetched next. Also published when a held order continues."""
 
+    event_type = "order.issued"
     status: Literal[OrderStatus.ISSUED]
 
 
-class OrderHeld(_Moved):
+class OrderHeld(OrderMoved):
     """SCM has issued the certificate, but no licence is free: the order is held and continues automatically."""
 
+    event_type = "order.held"
     status: Literal[OrderStatus.HELD]
 
 
-class OrderRejected(_Moved):
+class OrderRejected(OrderMoved):
     """SCM has refused the order; the reason is SCM's."""
 
+    event_type = "order.rejected"
     status: Literal[OrderStatus.REJECTED]
 
 
-class OrderCancelled(_Moved):
+class OrderCancelled(OrderMoved):
     """The order was cancelled, or its certificate is no longer valid."""
 
+    event_type = "order.cancelled"
     status: Literal[OrderStatus.CANCELLED]
 
 
-class OrderReview(_Moved):
+class OrderReview(OrderMoved):
     """The outcome of the order is unclear: an operator has to decide (`certline order resolve`)."""
 
+    event_type = "order.review"
     status: Literal[OrderStatus.REVIEW]
 
 
 class CertificateStored(_AboutAnOrder):
     """A certificate was fetched, checked and stored. It can be exported and deployed now."""
 
+    event_type = "certificate.stored"
     status: Literal[OrderStatus.STORED]
     certificate_id: CertificateId
     serial_number: SerialNumber
@@ -87,17 +97,23 @@ class CertificateStored(_AboutAnOrder):
     not_after: NotAfter
 
 
-class _Succeeded(CertificateStored):
+class CertificateSucceeded(CertificateStored):
+    """A successor has superseded its predecessor; base class of the two events below."""
+
     supersedes: str | None = Field(description="certline's id of the certificate it supersedes")
     reason: str | None = Field(description="the reason given for it, if any")
 
 
-class CertificateRenewed(_Succeeded):
+class CertificateRenewed(CertificateSucceeded):
     """A renewal has superseded its predecessor. `certificate.stored` is published for it as well."""
 
+    event_type = "certificate.renewed"
 
-class CertificateReissued(_Succeeded):
+
+class CertificateReissued(CertificateSucceeded):
     """A reissue has superseded its predecessor. `certificate.stored` is published for it as well."""
+
+    event_type = "certificate.reissued"
 
 
 class _AboutACertificate(EventData):
@@ -112,6 +128,7 @@ class _AboutACertificate(EventData):
 class CertificateRevoked(_AboutACertificate):
     """A certificate was revoked at SCM."""
 
+    event_type = "certificate.revoked"
     reason_code: str = Field(description="the reason, in the words of `revoke` or in SCM's")
     revoked_at: AwareDatetime
 
@@ -119,6 +136,7 @@ class CertificateRevoked(_AboutACertificate):
 class CertificateDeleted(EventData):
     """A certificate was deleted from certline, with its key; nothing has changed at SCM."""
 
+    event_type = "certificate.deleted"
     certificate_id: CertificateId
     line_id: str = Field(description="the line (all renewals and reissues) that it belonged to")
     scm_id: int
@@ -131,12 +149,11 @@ class CertificateDeleted(EventData):
 class CertificateExpiring(_AboutACertificate):
     """An active certificate expires soon: published once each at 30, 14, 7, 3 and 1 days before its expiry."""
 
+    event_type = "certificate.expiring"
     not_after: NotAfter
-    days: Literal[30, 14, 7, 3, 1] = Field(description="the threshold, in days before expiry")
+    days: ExpiryThreshold = Field(description="the threshold, in days before expiry")
     days_left: int = Field(description="whole days until it expires, rounded down")
-    renewal: Literal["planned", "open", "waits_for_person", "nothing"] = Field(
-        description="what certline is doing about it"
-    )
+    renewal: RenewalState = Field(description="what certline is doing about it")
     renews_at: AwareDatetime | None = Field(description="the day of its auto-renewal (planned)")
     order_id: str | None = Field(description="certline's id of the successor's order (open)")
     reason: str | None = Field(description="an explanation, if there is more to say")
@@ -145,6 +162,7 @@ class CertificateExpiring(_AboutACertificate):
 class LicenseExhausted(EventData):
     """An issued certificate is held, because no licence is free."""
 
+    event_type = "license.exhausted"
     capacity: Counted
     used: Counted
     held: Counted = Field(description="orders that wait for a free licence")
@@ -153,6 +171,7 @@ class LicenseExhausted(EventData):
 class LicenseReleased(EventData):
     """Licences are free again: held orders continue."""
 
+    event_type = "license.released"
     orders: list[str] = Field(description="certline's ids of these orders, the oldest first")
     reason: str = Field(description="what freed the licences")
 
@@ -160,19 +179,20 @@ class LicenseReleased(EventData):
 class AccountSuspended(EventData):
     """SCM refuses the login: no calls are made with the account until an operator has repaired it."""
 
+    event_type = "account.suspended"
     account: AccountName
     reason: str
 
 
-class Names(EventData):
+class Names(EventPart):
     """Names of what was added, changed and gone: the first of each kind; empty kinds are left out."""
 
-    added: list[str] = []
-    changed: list[str] = []
-    gone: list[str] = []
+    added: list[str] = Field(default=[])
+    changed: list[str] = Field(default=[])
+    gone: list[str] = Field(default=[])
 
 
-class Synced(EventData):
+class Synced(EventPart):
     """Result of a sync for one kind of object."""
 
     total: Counted
@@ -185,6 +205,7 @@ class Synced(EventData):
 class SyncCompleted(EventData):
     """A sync has read the requested kinds of objects from SCM; kinds that were not requested are left out."""
 
+    event_type = "sync.completed"
     account: AccountName
     organizations: Synced | None = None
     domains: Synced | None = None
@@ -192,14 +213,14 @@ class SyncCompleted(EventData):
     custom_fields: Synced | None = None
 
 
-class ImportFailure(EventData):
+class ImportFailure(EventPart):
     """A record at SCM that could not be imported."""
 
     scm_id: int
     reason: str | None
 
 
-class ImportNews(EventData):
+class ImportNews(EventPart):
     """Counts of changes that were made at SCM and not by certline."""
 
     new: Counted
@@ -212,6 +233,7 @@ class ImportNews(EventData):
 class ImportCompleted(EventData):
     """An import has processed every record that SCM listed."""
 
+    event_type = "import.completed"
     account: AccountName
     total: Counted | None = Field(description="the number of records at SCM, if SCM reports it")
     listed: Counted
@@ -228,7 +250,7 @@ class ImportCompleted(EventData):
     failures: list[ImportFailure] = Field(description="the first hundred")
 
 
-class RenewalRefusal(EventData):
+class RenewalRefusal(EventPart):
     """A certificate that was due for renewal and needs an operator."""
 
     certificate_id: CertificateId
@@ -239,6 +261,7 @@ class RenewalRefusal(EventData):
 class AutoRenewCompleted(EventData):
     """A run of auto-renewal has decided about every certificate that was due."""
 
+    event_type = "auto_renew.completed"
     run_id: str
     started_at: AwareDatetime
     ended_at: AwareDatetime
@@ -255,6 +278,7 @@ class AutoRenewCompleted(EventData):
 class CommandRejected(EventData):
     """A command was not accepted, and nothing was done. Its sender may correct it and send it again."""
 
+    event_type = "command.rejected"
     dead_letter: str = Field(description="id of the stored message (`certline dead-letter show`)")
     message_id: str | None = Field(description="the AMQP property `message_id`, if it was set")
     problems: list[str] = Field(description="what is wrong; each begins with the field's name")
@@ -263,6 +287,7 @@ class CommandRejected(EventData):
 class CommandFailed(EventData):
     """A command was accepted, but could not be carried out."""
 
+    event_type = "command.failed"
     command_id: str
     type: str = Field(description="the command's name, such as `order`")
     error: str

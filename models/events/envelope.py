@@ -9,33 +9,37 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic import StringConstraints as Text
 
 from certline.models.events import data
+from certline.models.events.base import EventData
 from certline.models.validation import problems_of
 
 SOURCE = "certline"
 
-# Every type that is published, with the model of its data (contract: events out).
-EVENT_DATA: dict[str, type[data.EventData]] = {
-    "order.placed": data.OrderPlaced,
-    "order.pending": data.OrderPending,
-    "order.issued": data.OrderIssued,
-    "order.held": data.OrderHeld,
-    "order.rejected": data.OrderRejected,
-    "order.cancelled": data.OrderCancelled,
-    "order.review": data.OrderReview,
-    "certificate.stored": data.CertificateStored,
-    "certificate.renewed": data.CertificateRenewed,
-    "certificate.reissued": data.CertificateReissued,
-    "certificate.revoked": data.CertificateRevoked,
-    "certificate.deleted": data.CertificateDeleted,
-    "certificate.expiring": data.CertificateExpiring,
-    "license.exhausted": data.LicenseExhausted,
-    "license.released": data.LicenseReleased,
-    "account.suspended": data.AccountSuspended,
-    "sync.completed": data.SyncCompleted,
-    "import.completed": data.ImportCompleted,
-    "auto_renew.completed": data.AutoRenewCompleted,
-    "command.rejected": data.CommandRejected,
-    "command.failed": data.CommandFailed,
+# Every type that is published, with the class of its data (contract: events out).
+EVENT_DATA: dict[str, type[EventData]] = {
+    each.event_type: each
+    for each in (
+        data.OrderPlaced,
+        data.OrderPending,
+        data.OrderIssued,
+        data.OrderHeld,
+        data.OrderRejected,
+        data.OrderCancelled,
+        data.OrderReview,
+        data.CertificateStored,
+        data.CertificateRenewed,
+        data.CertificateReissued,
+        data.CertificateRevoked,
+        data.CertificateDeleted,
+        data.CertificateExpiring,
+        data.LicenseExhausted,
+        data.LicenseReleased,
+        data.AccountSuspended,
+        data.SyncCompleted,
+        data.ImportCompleted,
+        data.AutoRenewCompleted,
+        data.CommandRejected,
+        data.CommandFailed,
+    )
 }
 
 Id = Annotated[str, Text(min_length=1)]

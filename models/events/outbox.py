@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base
 from certline.models.database.session import WAKE, clock
+from certline.models.events.base import EventData, as_json
 from certline.models.events.envelope import SOURCE, problems_of_event, schema_of
 
 log = structlog.get_logger()
@@ -41,24 +42,6 @@ class Queue(StrEnum):
     BULK = "certline.bulk"
     HOOK = "certline.hook"
     WEBHOOK = "certline.webhook"
-
-
-QUEUE_OF = {
-    "order": Queue.ORDER,
-    "renew": Queue.ORDER,
-    "reissue": Queue.ORDER,
-    "revoke": Queue.MANAGE,
-    "cancel": Queue.MANAGE,
-    "delete": Queue.MANAGE,
-    "poll": Queue.POLL,
-    "fetch": Queue.POLL,
-    "reconcile": Queue.POLL,
-    "sync": Queue.BULK,
-    "import": Queue.BULK,
-    "import_batch": Queue.BULK,
-    "hook": Queue.HOOK,
-    "webhook": Queue.WEBHOOK,
-}
 
 
 class Outbox(Base):
@@ -109,39 +92,6 @@ class Outbox(Base):
         return json.dumps(self.body, separators=(",", ":")).encode()
 
 
-def emit_wake_up(
-    db: Session, command_type: str, command_id: str, *, after: timedelta = timedelta(0)
-) -> None:
-    """Store the message that has a worker run a command, due now or after `after`."""
-    # A SQL expression among the values would keep SQLAlchemy from inserting several rows in one
-    # statement; without `not_before` the column's default makes the row due now.
-    later = {"not_before": func.now() + after} if after else {}
-    db.add(Outbox(**wake_up(command_type, command_id), **later))
-    if not after:
-        db.info[WAKE] = True
-
-
-def wake_up(command_type: str, command_id: str) -> dict[str, Any]:
-    """Return the outbox row of a command's message: in Dramatiq's format, with the command id only."""
-    message_id = str(uuid.uuid4())
-    queue = QUEUE_OF[command_type]
-    return {
-        "event_id": message_id,
-        "exchange": "",
-        "routing_key": queue,
-        "body": {
-            "queue_name": queue,
-            "actor_name": command_type,
-            "args": [],
-            "kwargs": {"command_id": command_id},
-            "options": {},
-            "message_id": message_id,
-            "message_timestamp": int(datetime.now(UTC).timestamp() * 1000),
-        },
-        "mandatory": True,
-    }
-
-
 @contextmanager
 def caused_by(command_id: str) -> Iterator[None]:
     """Mark events that are emitted in this block as caused by the command (`causationid`)."""
@@ -153,21 +103,25 @@ def caused_by(command_id: str) -> Iterator[None]:
 
 
 def emit_event(
-    db: Session, kind: str, data: dict[str, Any], *, subject: str | None, correlation_id: str | None
+    db: Session, data: EventData, *, subject: str | None, correlation_id: str | None
 ) -> None:
-    """Store an event for other systems: a CloudEvent 1.0 for the exchange `certline.events`."""
-    db.add(Outbox(**told(kind, data, subject=subject, correlation_id=correlation_id)))
+    """Store an event for other systems: a CloudEvent 1.0 for the exchange `certline.events`.
+
+    Sets WAKE, so that the commit wakes the relay (`Database.transaction`).
+    """
+    db.add(Outbox(**event_row(data, subject=subject, correlation_id=correlation_id)))
     db.info[WAKE] = True
 
 
-def told(
-    kind: str, data: dict[str, Any], *, subject: str | None, correlation_id: str | None
+def event_row(
+    data: EventData, *, subject: str | None, correlation_id: str | None
 ) -> dict[str, Any]:
     """Return the outbox row of an event.
 
     An event that violates its documented schema is our bug. It is logged and published all the same: raising
     would roll back the change that the event reports.
     """
+    kind = data.event_type
     event_id = str(uuid.uuid4())
     event: dict[str, Any] = {
         "specversion": "1.0",
@@ -177,7 +131,7 @@ def told(
         "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "datacontenttype": "application/json",
         "dataschema": schema_of(kind),
-        "data": data,
+        "data": as_json(data),
     }
     if subject is not None:
         event["subject"] = subject
@@ -199,6 +153,7 @@ def told(
 def send_last_event_again(db: Session, command_id: str) -> str | None:
     """Publish the last event about a command again, under the event's own id. Returns the event's type.
 
+    Sets WAKE, so that the commit wakes the relay (`Database.transaction`).
     Returns None if there was no event yet, or the sweep has deleted it. An earlier rejection of the same id
     says nothing about this command.
     """

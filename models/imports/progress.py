@@ -15,10 +15,11 @@ from certline.models.commands.command import (
     OPEN,
     Command,
     CommandStatus,
-    CommandType,
     accept,
     finish,
 )
+from certline.models.commands.kinds import CommandType
+from certline.models.events.data import ImportCompleted
 from certline.models.events.outbox import emit_event
 from certline.models.imports.record import ImportRecord, News, Outcome, RecordStatus, waiting_in
 from certline.models.orders.order import Order
@@ -134,6 +135,7 @@ def forget_auto_renewals(db: Session, command_id: str, account_id: int) -> None:
     ended = update(Order).where(
         Order.account_id == account_id, Order.scm_auto_renew, Order.scm_id.in_(listed)
     )
+    # Safe without synchronising: the transaction uses none of these orders afterwards.
     db.execute(ended.values(scm_auto_renew=False).execution_options(synchronize_session=False))
 
 
@@ -167,8 +169,7 @@ def end_if_done(db: Session, command: Command) -> bool:
     )
     emit_event(
         db,
-        "import.completed",
-        counts,
+        ImportCompleted(**counts),  # from JSON: checked when the event is stored, not by mypy
         subject=result["account"],
         correlation_id=command.correlation_id,
     )
@@ -280,4 +281,5 @@ def _settled(db: Session, command_id: str, outcomes: Sequence[Outcome]) -> set[i
         .values(status=became.c.status, reason=became.c.reason)
         .returning(ImportRecord.scm_id)
     )
+    # Safe without synchronising: steps load columns of these records, never objects.
     return set(db.scalars(change.execution_options(synchronize_session=False)))

@@ -14,8 +14,11 @@ from certline.models.audit.log import record
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import Line
 from certline.models.commands.command import OPEN as OPEN_COMMANDS
-from certline.models.commands.command import Command, CommandStatus, CommandType, finish
+from certline.models.commands.command import Command, CommandStatus, finish
+from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
+from certline.models.events.base import as_json
+from certline.models.events.data import CertificateDeleted
 from certline.models.events.outbox import emit_event
 from certline.models.lifecycle.moves import release_held
 from certline.models.orders.order import Order
@@ -34,11 +37,11 @@ class StillOpenError(BadCommandError):
     """Error for orders that SCM may still issue; they are deleted only with `insist`."""
 
     def __init__(self, orders: Sequence[Order]) -> None:
-        told = ", ".join(f"{order.id} ({order.status})" for order in orders)
+        named = ", ".join(f"{order.id} ({order.status})" for order in orders)
         super().__init__(
             [
                 (
-                    f"open: {told}. SCM may still issue a certificate, and its key would be lost; "
+                    f"open: {named}. SCM may still issue a certificate, and its key would be lost; "
                     "to cancel an order at SCM: certline order cancel"
                 )
             ]
@@ -84,16 +87,7 @@ def delete_line(
     order is being sent or a revocation is open, and StillOpenError if an order is open and `insist` is not set.
     """
     line_id = certificate.line_id
-    own = select(Certificate.order_id).where(Certificate.line_id == line_id)
-    of_line = or_(Order.line_id == line_id, Order.id.in_(own))
-    # Before the line, so that a step that works on one of the orders ends first.
-    _locked(db, of_line)
-    # With the line locked, no successor can be placed; the orders are read again to see one placed before.
-    db.execute(select(Line.id).where(Line.id == line_id).with_for_update(key_share=True))
-    orders = _locked(db, of_line)
-    versions = db.scalars(
-        select(Certificate).where(Certificate.line_id == line_id).with_for_update()
-    ).all()
+    orders, versions = _locked_line(db, line_id)
     _require_deletable(orders, insist=insist)
     _require_no_revocation(db, versions)
     keys = {order.key_id for order in orders} | {version.key_id for version in versions}
@@ -103,23 +97,7 @@ def delete_line(
     db.execute(DELETE_LINE, {"line": line_id, "orders": [order.id for order in orders]})
     _destroy(db, keys)
     for version in versions:
-        facts = {
-            "certificate_id": version.id,
-            "line_id": line_id,
-            "scm_id": version.scm_id,
-            "common_name": version.common_name,
-            "serial_number": version.serial_number,
-            "sha256_fingerprint": version.sha256_fingerprint,
-            "status": version.status.value,
-        }
-        _record(db, "certificate.deleted", version.id, command, facts)
-        emit_event(
-            db,
-            "certificate.deleted",
-            facts,
-            subject=version.id,
-            correlation_id=command.correlation_id,
-        )
+        _emit_deleted(db, version, line_id, command)
     for order in orders:
         facts = {"order_id": order.id, "scm_id": order.scm_id, "common_name": order.common_name}
         _record(db, "order.deleted", order.id, command, facts)
@@ -131,6 +109,19 @@ def delete_line(
         "orders": [order.id for order in orders],
         "keys_destroyed": len(keys),
     }
+
+
+def _locked_line(db: Session, line_id: str) -> tuple[Sequence[Order], Sequence[Certificate]]:
+    """Lock a line with its orders and certificates, and return these."""
+    own = select(Certificate.order_id).where(Certificate.line_id == line_id)
+    of_line = or_(Order.line_id == line_id, Order.id.in_(own))
+    # Before the line, so that a step that works on one of the orders ends first.
+    _locked(db, of_line)
+    # With the line locked, no successor can be placed; the orders are read again to see one placed before.
+    db.execute(select(Line.id).where(Line.id == line_id).with_for_update(key_share=True))
+    orders = _locked(db, of_line)
+    versions = select(Certificate).where(Certificate.line_id == line_id).with_for_update()
+    return orders, db.scalars(versions).all()
 
 
 def _locked(db: Session, which: Any) -> Sequence[Order]:
@@ -196,6 +187,21 @@ def _destroy(db: Session, keys: set[str | None]) -> None:
             ~exists().where(Certificate.key_id == PrivateKey.id),
         )
     )
+
+
+def _emit_deleted(db: Session, version: Certificate, line_id: str, command: Command) -> None:
+    """Write the audit entry and the event of a deleted certificate."""
+    event = CertificateDeleted(
+        certificate_id=version.id,
+        line_id=line_id,
+        scm_id=version.scm_id,
+        common_name=version.common_name,
+        serial_number=version.serial_number,
+        sha256_fingerprint=version.sha256_fingerprint,
+        status=version.status,
+    )
+    _record(db, "certificate.deleted", version.id, command, as_json(event))
+    emit_event(db, event, subject=version.id, correlation_id=command.correlation_id)
 
 
 def _record(db: Session, kind: str, subject: str, command: Command, facts: dict[str, Any]) -> None:

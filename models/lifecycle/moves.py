@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import TypedDict
 
 from sqlalchemy.orm import Session
 
@@ -14,24 +14,35 @@ from certline.models.certificates.license import orders_to_release
 from certline.models.commands.command import (
     Command,
     CommandStatus,
-    CommandType,
     accept,
     finish,
     hasten,
 )
+from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
+from certline.models.events.base import EventData
+from certline.models.events.data import (
+    LicenseReleased,
+    OrderCancelled,
+    OrderHeld,
+    OrderIssued,
+    OrderMoved,
+    OrderPending,
+    OrderRejected,
+    OrderReview,
+)
 from certline.models.events.outbox import emit_event
 from certline.models.orders.order import Order, locked
 from certline.models.states import OrderStatus
 
-# Statuses that are published when an order enters them, and the types of the events (contract: events out).
-TOLD = {
-    OrderStatus.PENDING: "order.pending",
-    OrderStatus.ISSUED: "order.issued",
-    OrderStatus.HELD: "order.held",
-    OrderStatus.REJECTED: "order.rejected",
-    OrderStatus.CANCELLED: "order.cancelled",
-    OrderStatus.REVIEW: "order.review",
+# Statuses that are published when an order enters them, and their events (contract: events out).
+STATUS_EVENTS: dict[OrderStatus, type[OrderMoved]] = {
+    OrderStatus.PENDING: OrderPending,
+    OrderStatus.ISSUED: OrderIssued,
+    OrderStatus.HELD: OrderHeld,
+    OrderStatus.REJECTED: OrderRejected,
+    OrderStatus.CANCELLED: OrderCancelled,
+    OrderStatus.REVIEW: OrderReview,
 }
 
 # Statuses in which certline moves the order on automatically.
@@ -80,8 +91,11 @@ def move(
         before=before,
         scm_id=order.scm_id,
     )
-    if status in TOLD:
-        tell(db, TOLD[status], order, reason=why)
+    if status in STATUS_EVENTS:
+        event = STATUS_EVENTS[status](
+            **order_facts(order), status=status, certificate_id=order.certificate_id, reason=why
+        )
+        emit_order_event(db, order, event)
     _follow(db, order)
     if status in REFUSED and order.renewed_line is not None:
         reason = why or f"order {order.id} is {status}"
@@ -101,23 +115,34 @@ def note(db: Session, order: Order, why: str) -> None:
     _follow(db, order)
 
 
-def tell(db: Session, kind: str, order: Order, **more: Any) -> None:
-    """Publish an event about an order (ids and public facts only), and start the deploy hooks for it."""
-    facts = {
+class OrderFacts(TypedDict):
+    """Facts about an order that each of its events has: ids and public facts only."""
+
+    order_id: str
+    account: str
+    scm_id: int | None
+    common_name: str
+    sans: list[str]
+
+
+def order_facts(order: Order) -> OrderFacts:
+    """Return the facts that each event about an order has."""
+    return {
         "order_id": order.id,
         "account": order.account.name,
         "scm_id": order.scm_id,
         "common_name": order.common_name,
         "sans": order.sans,
-        "status": order.status.value,
-        "certificate_id": order.certificate_id,
-        **more,
     }
-    emit_event(db, kind, facts, subject=order.id, correlation_id=order.command_id)
-    if kind in HOOK_EVENTS.values() and order.certificate_id is not None:
+
+
+def emit_order_event(db: Session, order: Order, event: EventData) -> None:
+    """Store an event about an order, and start the deploy hooks that wait for it."""
+    emit_event(db, event, subject=order.id, correlation_id=order.command_id)
+    if event.event_type in HOOK_EVENTS.values() and order.certificate_id is not None:
         start_hooks(
             db,
-            kind,
+            event.event_type,
             db.get_one(Certificate, order.certificate_id),
             requested_by=order.requested_by,
             correlation_id=order.command_id,
@@ -164,13 +189,7 @@ def release_held(db: Session, *, why: str) -> list[Order]:
         follow_with(db, order, CommandType.FETCH)
     if released:
         ids = [order.id for order in released]
-        emit_event(
-            db,
-            "license.released",
-            {"orders": ids, "reason": why},
-            subject=None,
-            correlation_id=None,
-        )
+        emit_event(db, LicenseReleased(orders=ids, reason=why), subject=None, correlation_id=None)
     return released
 
 

@@ -14,12 +14,18 @@ from certline.models.audit.log import record
 from certline.models.certificates.backoff import renewal_worked
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import Line
-from certline.models.commands.command import Command, CommandType, accept
+from certline.models.commands.command import Command, accept
+from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
+from certline.models.events.data import (
+    CertificateReissued,
+    CertificateRenewed,
+    CertificateRevoked,
+)
 from certline.models.events.outbox import emit_event
-from certline.models.lifecycle.moves import tell
+from certline.models.lifecycle.moves import emit_order_event, order_facts
 from certline.models.orders.order import Order
-from certline.models.states import OPEN, CertificateStatus, OrderKind
+from certline.models.states import OPEN, CertificateStatus, OrderKind, OrderStatus
 
 
 def open_succession(db: Session, line_id: str) -> Order | None:
@@ -90,19 +96,23 @@ def supersede(db: Session, order: Order, successor: Certificate, *, is_news: boo
             command_id=order.command_id,
             by=successor.id,
         )
-    if not is_news:
-        return
-    told = "certificate.reissued" if order.kind is OrderKind.REISSUE else "certificate.renewed"
-    tell(
-        db,
-        told,
-        order,
+    if is_news:
+        _emit_succeeded(db, order, successor)
+
+
+def _emit_succeeded(db: Session, order: Order, successor: Certificate) -> None:
+    kind = CertificateReissued if order.kind is OrderKind.REISSUE else CertificateRenewed
+    event = kind(
+        **order_facts(order),
+        status=OrderStatus.STORED,
+        certificate_id=successor.id,
         serial_number=successor.serial_number,
         sha256_fingerprint=successor.sha256_fingerprint,
-        not_after=successor.not_after.isoformat(),
+        not_after=successor.not_after,
         supersedes=order.predecessor_id,
         reason=order.reason,
     )
+    emit_order_event(db, order, event)
 
 
 def take_its_place(
@@ -210,16 +220,16 @@ def mark_revoked(
     certificate.status = CertificateStatus.REVOKED
     certificate.revoked_at, certificate.revocation_reason = when, reason
     certificate.auto_renew, certificate.renews_at = False, None
-    facts = {
-        "certificate_id": certificate.id,
-        "account": account.name,
-        "scm_id": certificate.scm_id,
-        "common_name": certificate.common_name,
-        "sans": certificate.sans,
-        "serial_number": certificate.serial_number,
-        "reason_code": reason,
-        "revoked_at": when.isoformat(),
-    }
+    event = CertificateRevoked(
+        certificate_id=certificate.id,
+        account=account.name,
+        scm_id=certificate.scm_id,
+        common_name=certificate.common_name,
+        sans=certificate.sans,
+        serial_number=certificate.serial_number,
+        reason_code=reason,
+        revoked_at=when,
+    )
     record(
         db,
         "certificate.revoked",
@@ -229,10 +239,4 @@ def mark_revoked(
         command_id=command.id,
         reason_code=reason,
     )
-    emit_event(
-        db,
-        "certificate.revoked",
-        facts,
-        subject=certificate.id,
-        correlation_id=command.correlation_id,
-    )
+    emit_event(db, event, subject=certificate.id, correlation_id=command.correlation_id)

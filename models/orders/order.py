@@ -39,6 +39,16 @@ class Order(Base):
             postgresql_where=text("kind <> 'reissue' AND scm_id IS NOT NULL"),
         ),
         Index("order_common_name", "account_id", "common_name"),
+        # `certline order list` (`models.listing`): the filter's column, then the sort keys, so that one index
+        # scan both filters and sorts.
+        Index("order_by_status", "status", "id"),
+        Index("order_by_change", "updated_at", "id"),
+        Index("order_by_organization", "organization_id", "id"),
+        Index("order_by_profile", "profile_id", "id"),
+        Index("order_by_name", "common_name", "id"),
+        Index("order_by_name_end", text("reverse(common_name)"), "id"),  # see `patterns.like`
+        # Orders named by SCM's id (`scm:4711`), whatever their account.
+        Index("order_by_scm_id", "scm_id"),
         CheckConstraint("char_length(comments) <= 1024", name="comments_fit_scm"),
         CheckConstraint("term IS NULL OR term > 0", name="term_is_days"),
         CheckConstraint("fence >= 0 AND attempts >= 0", name="counts_count_up"),

@@ -32,8 +32,8 @@ class Candidate:
 
     def document(self) -> dict[str, Any]:
         """Return the candidate as JSON, for the order's row and the audit entry."""
-        told = {"scm_id": self.ssl_id, "match": self.match.value, "why": self.why}
-        return told | {"source": self.source} | self.facts
+        verdict = {"scm_id": self.ssl_id, "match": self.match.value, "why": self.why}
+        return verdict | {"source": self.source} | self.facts
 
 
 @dataclass(frozen=True)

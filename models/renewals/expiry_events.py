@@ -6,7 +6,7 @@ certificate's lifetime is ignored.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypedDict, get_args
 
 from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
@@ -18,19 +18,29 @@ from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
 from certline.models.commands.bulk import send_out
 from certline.models.database.bulk import add_rows, set_in_rows
 from certline.models.database.session import clock
-from certline.models.events.outbox import told
+from certline.models.events.data import CertificateExpiring, ExpiryThreshold, RenewalState
+from certline.models.events.outbox import event_row
 from certline.models.renewals.plan import Going, successions
 from certline.models.renewals.runs import AutoRenewDecision, Decision, last_decisions
 from certline.models.renewals.selection import auto_renew_settings
 from certline.models.states import CertificateStatus
 
-# Thresholds: days before expiry (issue: renewal).
-DAYS = (30, 14, 7, 3, 1)
 # Certificates processed in one transaction.
 PIECE = 500
+# Thresholds: days before expiry (issue: renewal).
+DAYS: tuple[ExpiryThreshold, ...] = get_args(ExpiryThreshold)
 
 
-def day_reached(begins: datetime, ends: datetime, now: datetime) -> int | None:
+class RenewalNote(TypedDict):
+    """What is being done about an expiring certificate, as fields of its event."""
+
+    renewal: RenewalState
+    renews_at: datetime | None
+    order_id: str | None
+    reason: str | None
+
+
+def day_reached(begins: datetime, ends: datetime, now: datetime) -> ExpiryThreshold | None:
     """Return the lowest of DAYS that a certificate has reached, or None."""
     reached = [
         days
@@ -40,7 +50,7 @@ def day_reached(begins: datetime, ends: datetime, now: datetime) -> int | None:
     return min(reached, default=None)
 
 
-def tell_expiring(db: Session) -> int:
+def emit_expiring(db: Session) -> int:
     """Publish `certificate.expiring` for active certificates that have reached a new threshold.
 
     Returns how many; at most PIECE per call.
@@ -53,79 +63,102 @@ def tell_expiring(db: Session) -> int:
     ]
     if not fresh:
         return 0
-    those = [certificate for certificate, _ in fresh]
-    going = successions(db, {each.id: each.line_id for each in those})
-    decided = last_decisions(db, [each.id for each in those])
-    backoff = backoff_of(db, [each.line_id for each in those])
-    on = {setting.account_id for setting in auto_renew_settings(db, enabled=True)}
     names = {row[0]: row[1] for row in db.execute(select(Account.id, Account.name))}
+    notes = _renewal_notes(db, [certificate for certificate, _ in fresh])
     entries, messages = [], []
     for certificate, days in fresh:
-        doing = what_is_done(
-            certificate,
-            enabled=certificate.account_id in on,
-            going=going.get(certificate.id),
-            decided=decided.get(certificate.id),
-            backoff=backoff[certificate.line_id],
-        )
-        left = (certificate.not_after - now) // timedelta(days=1)
-        facts = {
-            "certificate_id": certificate.id,
-            "account": names[certificate.account_id],
-            "scm_id": certificate.scm_id,
-            "common_name": certificate.common_name,
-            "sans": certificate.sans,
-            "serial_number": certificate.serial_number,
-            "not_after": certificate.not_after.isoformat(),
-            "days": days,
-            "days_left": left,
-            **doing,
-        }
+        note = notes[certificate.id]
+        account, left = names[certificate.account_id], certificate.not_after - now
+        event = _event(certificate, account, days=days, left=left, note=note)
         entries.append(
             entry(
                 "certificate.expiring",
                 certificate.id,
                 who="certline",
-                why=doing["reason"],
+                why=note["reason"],
                 days=days,
-                renewal=doing["renewal"],
+                renewal=note["renewal"],
             )
         )
-        messages.append(
-            told("certificate.expiring", facts, subject=certificate.id, correlation_id=None)
-        )
+        messages.append(event_row(event, subject=certificate.id, correlation_id=None))
     set_in_rows(db, Certificate, "expiring_told", {each.id: days for each, days in fresh})
     add_rows(db, AuditEntry, entries)
     send_out(db, messages)
     return len(fresh)
 
 
-def what_is_done(
+def _event(
+    certificate: Certificate,
+    account: str,
+    *,
+    days: ExpiryThreshold,
+    left: timedelta,
+    note: RenewalNote,
+) -> CertificateExpiring:
+    return CertificateExpiring(
+        certificate_id=certificate.id,
+        account=account,
+        scm_id=certificate.scm_id,
+        common_name=certificate.common_name,
+        sans=certificate.sans,
+        serial_number=certificate.serial_number,
+        not_after=certificate.not_after,
+        days=days,
+        days_left=left // timedelta(days=1),
+        **note,
+    )
+
+
+def _renewal_notes(db: Session, expiring: Sequence[Certificate]) -> dict[str, RenewalNote]:
+    """Return what is being done about each of these certificates, by certificate id."""
+    going = successions(db, {each.id: each.line_id for each in expiring})
+    decided = last_decisions(db, [each.id for each in expiring])
+    backoff = backoff_of(db, [each.line_id for each in expiring])
+    on = {setting.account_id for setting in auto_renew_settings(db, enabled=True)}
+    return {
+        certificate.id: renewal_note(
+            certificate,
+            enabled=certificate.account_id in on,
+            going=going.get(certificate.id),
+            decided=decided.get(certificate.id),
+            backoff=backoff[certificate.line_id],
+        )
+        for certificate in expiring
+    }
+
+
+def renewal_note(
     certificate: Certificate,
     *,
     enabled: bool,
     going: Going | None,
     decided: AutoRenewDecision | None,
     backoff: Backoff,
-) -> dict[str, Any]:
-    """Return what is being done about an expiring certificate: `renewal` and the event fields that explain it."""
-    found: dict[str, Any] = {"renews_at": None, "order_id": None, "reason": None}
-    by_itself = enabled and certificate.auto_renew
+) -> RenewalNote:
+    """Return what is being done about an expiring certificate, and the facts that explain it."""
+    is_automatic = enabled and certificate.auto_renew
     if going is not None:
-        word = "waits_for_person" if going.waits_for_person else "open"
-        return found | {"renewal": word, "order_id": going.order_id, "reason": going.text}
+        state: RenewalState = "waits_for_person" if going.waits_for_person else "open"
+        return _note(state, order_id=going.order_id, reason=going.text)
     if backoff.waits_for_person:
-        return found | {"renewal": "waits_for_person", "reason": backoff.reason}
-    if by_itself and decided is not None and decided.decision is Decision.REFUSED:
-        return found | {"renewal": "waits_for_person", "reason": decided.reason}
-    if by_itself:
-        renews_at = certificate.renews_at
-        day = None if renews_at is None else renews_at.isoformat()
-        return found | {"renewal": "planned", "renews_at": day}
-    why = "it is not selected for auto-renewal"
+        return _note("waits_for_person", reason=backoff.reason)
+    if is_automatic and decided is not None and decided.decision is Decision.REFUSED:
+        return _note("waits_for_person", reason=decided.reason)
+    if is_automatic:
+        return _note("planned", renews_at=certificate.renews_at)
     if certificate.auto_renew:
-        why = "auto-renewal is switched off"
-    return found | {"renewal": "nothing", "reason": why}
+        return _note("nothing", reason="auto-renewal is switched off")
+    return _note("nothing", reason="it is not selected for auto-renewal")
+
+
+def _note(
+    renewal: RenewalState,
+    *,
+    renews_at: datetime | None = None,
+    order_id: str | None = None,
+    reason: str | None = None,
+) -> RenewalNote:
+    return {"renewal": renewal, "renews_at": renews_at, "order_id": order_id, "reason": reason}
 
 
 def _nearer(db: Session) -> Sequence[Certificate]:

@@ -3,14 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import AutoRenewChoice, Line
-from certline.models.commands.command import Command, CommandStatus, CommandType
+from certline.models.commands.command import Command, CommandStatus
+from certline.models.commands.kinds import CommandType
 from certline.models.database.bulk import set_in_rows
 from certline.models.database.session import clock
 from certline.models.orders.order import Order
@@ -92,26 +93,7 @@ def selected_of(db: Session, setting: AutoRenewSetting) -> list[Selected]:
     """
     rules = auto_renew_rules(db)
     makers = {rule.id: rule.created_by for rule in rules}
-    rule, is_selected = _selection(rules)
-    query = (
-        select(
-            Certificate.id,
-            Certificate.line_id,
-            Certificate.order_id,
-            Certificate.common_name,
-            Certificate.not_before,
-            Certificate.not_after,
-            Certificate.auto_renew,
-            Certificate.renews_at,
-            AutoRenewChoice.chosen_by,
-            AutoRenewChoice.days,
-            rule,
-        )
-        .join(Line, Line.id == Certificate.line_id)
-        .outerjoin(AutoRenewChoice, AutoRenewChoice.line_id == Certificate.line_id)
-        .where(Certificate.account_id == setting.account_id, Line.deleted_at.is_(None), is_selected)
-        .order_by(Certificate.not_after, Certificate.id)
-    )
+    query = _selected_rows(setting.account_id, rules)
     found = []
     account_id, usual_days = setting.account_id, setting.days
     db.flush()
@@ -133,6 +115,32 @@ def selected_of(db: Session, setting: AutoRenewSetting) -> list[Selected]:
             )
         )
     return found
+
+
+def _selected_rows(account_id: int, rules: Sequence[AutoRenewRule]) -> Select[Any]:
+    """Return the query for the columns of `Selected`, in the sequence in which `selected_of` reads them."""
+    rule, is_selected = _selection(rules)
+    columns: tuple[Any, ...] = (
+        Certificate.id,
+        Certificate.line_id,
+        Certificate.order_id,
+        Certificate.common_name,
+        Certificate.not_before,
+        Certificate.not_after,
+        Certificate.auto_renew,
+        Certificate.renews_at,
+        AutoRenewChoice.chosen_by,
+        AutoRenewChoice.days,
+        rule,
+    )
+    return (
+        select(*columns)
+        .select_from(Certificate)
+        .join(Line, Line.id == Certificate.line_id)
+        .outerjoin(AutoRenewChoice, AutoRenewChoice.line_id == Certificate.line_id)
+        .where(Certificate.account_id == account_id, Line.deleted_at.is_(None), is_selected)
+        .order_by(Certificate.not_after, Certificate.id)
+    )
 
 
 def lines_of(selected: Collection[Selected]) -> dict[str, str]:

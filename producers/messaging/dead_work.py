@@ -18,6 +18,7 @@ from certline.models.commands.command import OtherCommandError
 from certline.models.commands.dead_letter import keep
 from certline.models.commands.envelope import IncomingCommand, id_in, in_brief
 from certline.models.database.session import blames_the_data
+from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import emit_event
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
@@ -73,14 +74,10 @@ def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
         if new:
             log.warning("dead_letter.kept", letter=letter, source=queue, problems=found.problems)
         if new and found.brought and found.command_id is not None:
-            facts = {
-                "dead_letter": letter,
-                "message_id": found.message_id,
-                "problems": found.problems,
-            }
-            emit_event(
-                db, "command.rejected", facts, subject=letter, correlation_id=found.command_id
+            event = CommandRejected(
+                dead_letter=letter, message_id=found.message_id, problems=found.problems
             )
+            emit_event(db, event, subject=letter, correlation_id=found.command_id)
 
 
 def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:

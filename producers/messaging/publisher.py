@@ -15,7 +15,7 @@ from pika.exceptions import (
     UnroutableError,
 )
 
-from certline.models.commands.payloads import PUBLIC
+from certline.models.commands.kinds import PUBLIC
 from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS, Outbox, Queue
 from certline.workers.process.broker import HardenedBroker
 

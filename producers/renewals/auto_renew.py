@@ -27,6 +27,7 @@ from certline.models.commands.payloads import RenewCommand
 from certline.models.database.base import new_id
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import clock
+from certline.models.events.data import AutoRenewCompleted, RenewalRefusal
 from certline.models.events.outbox import emit_event
 from certline.models.renewals.plan import (
     Going,
@@ -154,7 +155,7 @@ def finish_run(db: Session, run: AutoRenewRun) -> None:
     """End a run: set its end, write its audit entry and publish `auto_renew.completed`."""
     run.ended_at = clock(db)
     counts = counts_of(db, [run.id])[run.id]
-    told: dict[str, Any] = {
+    totals: dict[str, Any] = {
         "looked_at": run.looked_at,
         "due": counts.total(),
         **{decision.value: counts[decision] for decision in Decision},
@@ -162,23 +163,29 @@ def finish_run(db: Session, run: AutoRenewRun) -> None:
     refused = []
     if counts[Decision.REFUSED]:
         refused = decisions_of(db, [run.id], decisions=[Decision.REFUSED])
-    facts = {
-        "run_id": run.id,
-        "started_at": run.started_at.isoformat(),
-        "ended_at": run.ended_at.isoformat(),
-        **told,
-        "refusals": [
-            {
-                "certificate_id": each.row.certificate_id,
-                "common_name": each.row.common_name,
-                "reason": each.reason,
-            }
+    event = AutoRenewCompleted(
+        run_id=run.id,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        looked_at=run.looked_at,
+        due=counts.total(),
+        renewed=counts[Decision.RENEWED],
+        skipped=counts[Decision.SKIPPED],
+        held=counts[Decision.HELD],
+        refused=counts[Decision.REFUSED],
+        failed=counts[Decision.FAILED],
+        refusals=[
+            RenewalRefusal(
+                certificate_id=each.row.certificate_id,
+                common_name=each.row.common_name,
+                reason=each.reason,
+            )
             for each in refused[:NAMED]
         ],
-    }
-    record(db, "auto_renew.completed", run.id, who=run.requested_by, **told)
-    emit_event(db, "auto_renew.completed", facts, subject=run.id, correlation_id=run.id)
-    log.info("auto_renew.completed", run=run.id, **told)
+    )
+    record(db, "auto_renew.completed", run.id, who=run.requested_by, **totals)
+    emit_event(db, event, subject=run.id, correlation_id=run.id)
+    log.info("auto_renew.completed", run=run.id, **totals)
 
 
 def _due(db: Session, setting: AutoRenewSetting, done: set[str]) -> tuple[int, list[Due]]:

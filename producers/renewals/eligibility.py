@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Account, AccountStatus, Certificate, Order, Profile
 from certline.models.accounts.catalogue import domains, organizations, profiles
+from certline.models.accounts.suspension import suspended_text
 from certline.models.certificates.backoff import Backoff, backoff_of, may_renew_automatically
 from certline.models.certificates.certificate import WITHOUT_PEM
 from certline.models.commands.payloads import RenewCommand
@@ -21,7 +22,6 @@ from certline.models.renewals.plan import Going, Selected, renewed_by_us, replac
 from certline.models.renewals.runs import Decision
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.succession import planned_successor
-from certline.workers.runtime.step import suspended_text
 
 
 @dataclass(frozen=True)

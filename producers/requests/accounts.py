@@ -1,15 +1,22 @@
-"""Removal of an account: its login is deleted and SCM no longer called; orders and certificates stay readable."""
+"""Requests about accounts: adding, a new secret, removal, reactivation, and refusal for suspended ones.
+
+After a removal SCM is no longer called; orders and certificates stay readable.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from certline.models import (
     Account,
     AccountStatus,
     Certificate,
+    Command,
+    CommandStatus,
+    CommandType,
     CustomField,
     Domain,
     Line,
@@ -17,7 +24,11 @@ from certline.models import (
     Organization,
     Profile,
 )
+from certline.models.accounts.account import account_named
+from certline.models.accounts.suspension import suspended_text
 from certline.models.audit.log import record
+from certline.models.commands.command import hasten
+from certline.models.database.session import clock
 from certline.models.lifecycle.moves import move
 from certline.models.states import OPEN, OrderStatus
 from certline.models.validation import BadCommandError
@@ -33,6 +44,10 @@ class Removed:
     cancelled: list[str] = field(default_factory=list)
     in_review: list[str] = field(default_factory=list)
     certificates: int = 0
+
+
+class SuspendedError(Exception):
+    """The account is suspended; the text says what to do."""
 
 
 class OpenOrdersError(Exception):
@@ -80,6 +95,41 @@ def remove_account(db: Session, account: Account, *, who: str, force: bool) -> R
     return removed
 
 
+def refuse_suspended(account: Account) -> None:
+    """Raise SuspendedError if the account is not active, since SCM can't be called with its login."""
+    if account.status is not AccountStatus.ACTIVE:
+        raise SuspendedError(suspended_text(account))
+
+
+def lift_suspension(db: Session, account: Account, *, who: str) -> int:
+    """Reactivate an account whose login works again, and make its waiting commands due. Returns how many."""
+    account.status = AccountStatus.ACTIVE
+    account.status_reason = None
+    record(db, "account.verified", account.name, who=who)
+    orders = select(Order.id).where(Order.account_id == account.id)
+    certificates = select(Certificate.id).where(Certificate.account_id == account.id)
+    # The subject of these is neither an order nor a certificate, but their payload names the account.
+    of_an_import = and_(
+        Command.type.in_((CommandType.IMPORT, CommandType.IMPORT_BATCH)),
+        Command.payload["account"].as_string() == account.name,
+    )
+    waiting = db.scalars(
+        select(Command).where(
+            or_(Command.subject.in_(orders.union(certificates)), of_an_import),
+            Command.status == CommandStatus.QUEUED,
+            # A revocation scheduled for later waits for its time, not for this account.
+            or_(
+                Command.type != CommandType.REVOKE,
+                Command.started_at.is_not(None),
+                Command.not_before <= func.now(),
+            ),
+        )
+    ).all()
+    for command in waiting:
+        hasten(db, command)
+    return len(waiting)
+
+
 def require_same_customer(gone: Account, url: str, customer_uri: str | None) -> None:
     """Raise BadCommandError if a removed account's name would be used for another customer or URL.
 
@@ -121,3 +171,37 @@ def _count(
 ) -> int:
     query = select(func.count()).select_from(table).where(table.account_id == account.id)
     return db.scalar(query) or 0
+
+
+def add_account(
+    db: Session, name: str, login: dict[str, Any], secret: bytes, *, verified: bool, who: str
+) -> Account:
+    """Store an account, or restore the removed one of that name, and return it.
+
+    `login`: the columns that store the login; `secret`: its secret, encrypted; `verified`: SCM has accepted it.
+    """
+    account = account_named(db, name, removed=True) or Account(name=name)
+    for column, value in login.items():
+        setattr(account, column, value)
+    account.secret_sealed = secret
+    account.status, account.status_reason = AccountStatus.ACTIVE, None
+    account.verified_at = clock(db) if verified else None
+    db.add(account)
+    db.flush()
+    db.refresh(account)
+    record(db, "account.added", name, who=who, url=account.url, login=account.login)
+    return account
+
+
+def record_verified(db: Session, account: Account) -> None:
+    """Store that SCM has accepted the account's login now."""
+    account.verified_at = clock(db)
+
+
+def change_secret(
+    db: Session, account: Account, secret: bytes, certificate: str | None, *, who: str
+) -> None:
+    """Store a new secret (encrypted) of an account, and the client certificate that belongs to it, if any."""
+    account.secret_sealed = secret
+    account.client_certificate = certificate
+    record(db, "account.password_changed", account.name, who=who)

@@ -1,7 +1,9 @@
 """Requests about stored orders and certificates: renew, reissue, revoke, cancel, delete."""
 
-from certline.models import Account, Command, CommandStatus, CommandType, Database, Order
-from certline.models.commands.command import accept, finish, known_id, require_same
+from sqlalchemy.orm import Session
+
+from certline.models import Account, CommandStatus, CommandType, Database
+from certline.models.commands.command import finish
 from certline.models.commands.payloads import (
     CancelCommand,
     DeleteCommand,
@@ -11,17 +13,12 @@ from certline.models.commands.payloads import (
 )
 from certline.models.renewals.failures import begin_anew
 from certline.models.vault import Vault
-from certline.producers.requests.orders import Accepted, refuse_suspended
-from certline.workers.ordering.succession import material_for, place_successor, plan
-from certline.workers.steps.cancel import cancel_unsent, order_to_cancel, seen
+from certline.producers.requests.acceptance import Accepted, UserRequest
+from certline.producers.requests.accounts import refuse_suspended
+from certline.workers.ordering.succession import Plan, plan
+from certline.workers.steps.cancel import CancelResult, cancel_unsent, order_to_cancel
 from certline.workers.steps.delete import deleted
 from certline.workers.steps.revoke import certificate_to_revoke
-
-
-def check_successor(database: Database, wanted: RenewCommand | ReissueCommand) -> list[str]:
-    """Check a renewal or reissue without placing it. Returns the warnings. Raises BadCommandError."""
-    with database.transaction() as db:
-        return plan(db, wanted).checked.warnings
 
 
 def request_successor(
@@ -39,29 +36,19 @@ def request_successor(
     suspended, OtherCommandError if the id was used for something else.
     """
     kind = CommandType.RENEW if isinstance(wanted, RenewCommand) else CommandType.REISSUE
-    payload = wanted.model_dump(mode="json", exclude_defaults=True)
-    command_id = None if command_id is None else known_id(command_id)
-    with database.transaction() as db:
-        first = None if command_id is None else db.get(Command, command_id)
-        if first is not None:
-            require_same(first, kind, payload)
-            return Accepted(first, False, [])
+    request = UserRequest(kind, wanted, requested_by, command_id)
+
+    def draft(db: Session) -> Plan:
         planned = plan(db, wanted)
         refuse_suspended(planned.account)
-    # Generating a key takes time: outside of the transactions, so that no lock is held meanwhile.
-    material = material_for(planned, vault)
-    with database.transaction() as db:
+        return planned
+
+    def begin(db: Session, planned: Plan) -> None:
         if kind is CommandType.RENEW:
             # A renewal by hand resets the back-off of earlier failures.
             begin_anew(db, [planned.predecessor.line_id])
-        command, new = accept(
-            db, kind, payload, requested_by=requested_by, source="cli", command_id=command_id
-        )
-        if not new:  # accepted by a concurrent request meanwhile: the new key is discarded
-            return Accepted(command, False, [])
-        placed = place_successor(db, command, planned, material, vault)
-        already = db.get(Order, command.subject) if placed is None else None
-    return Accepted(command, True, planned.checked.warnings, already)
+
+    return request.place(database, vault, draft, begin)
 
 
 def request_revocation(
@@ -72,20 +59,11 @@ def request_revocation(
     Raises BadCommandError if it can't be revoked, SuspendedError if the account is suspended, OtherCommandError if
     the id was used for something else.
     """
-    payload = wanted.model_dump(mode="json", exclude_defaults=True)
+    request = UserRequest(CommandType.REVOKE, wanted, requested_by, command_id)
     with database.transaction() as db:
         certificate = certificate_to_revoke(db, wanted)
         refuse_suspended(db.get_one(Account, certificate.account_id))
-        command, new = accept(
-            db,
-            CommandType.REVOKE,
-            payload,
-            requested_by=requested_by,
-            source="cli",
-            command_id=command_id,
-            subject=certificate.id,
-        )
-        return Accepted(command, new, [])
+        return request.accept(db, subject=certificate.id)
 
 
 def request_cancelling(
@@ -96,26 +74,19 @@ def request_cancelling(
     Raises BadCommandError if it can't be cancelled, SuspendedError if it takes a call to SCM and the account is
     suspended, OtherCommandError if the id was used for something else.
     """
-    payload = wanted.model_dump(mode="json", exclude_defaults=True)
+    request = UserRequest(CommandType.CANCEL, wanted, requested_by, command_id)
     with database.transaction() as db:
         order = order_to_cancel(db, wanted)
-        command, new = accept(
-            db,
-            CommandType.CANCEL,
-            payload,
-            requested_by=requested_by,
-            source="cli",
-            command_id=command_id,
-            subject=order.id,
-        )
-        if not new:
-            return Accepted(command, False, [])
+        accepted = request.accept(db, subject=order.id)
+        if not accepted.new:
+            return accepted
         # An order that was never sent can be cancelled although its account is suspended.
-        if cancel_unsent(db, command, order.id, wanted.comments):
-            finish(db, command, CommandStatus.DONE, result=seen(order, declined=False))
+        if cancel_unsent(db, accepted.command, order.id, wanted.comments):
+            result = CancelResult.of(order, declined=False)
+            finish(db, accepted.command, CommandStatus.DONE, result=result.document())
         else:
             refuse_suspended(order.account)
-        return Accepted(command, True, [])
+        return accepted
 
 
 def request_deletion(
@@ -126,16 +97,10 @@ def request_deletion(
     Raises BadCommandError if it is not known, StillOpenError if orders are open and the command doesn't say
     `yes`, OtherCommandError if the id was used for something else.
     """
-    payload = wanted.model_dump(mode="json", exclude_defaults=True)
+    request = UserRequest(CommandType.DELETE, wanted, requested_by, command_id)
     with database.transaction() as db:
-        command, new = accept(
-            db,
-            CommandType.DELETE,
-            payload,
-            requested_by=requested_by,
-            source="cli",
-            command_id=command_id,
-        )
-        if new:
+        accepted = request.accept(db)
+        if accepted.new:
+            command = accepted.command
             finish(db, command, CommandStatus.DONE, result=deleted(db, command))
-        return Accepted(command, new, [])
+        return accepted

@@ -10,11 +10,10 @@ from certline.models import Command, CommandType, Database, DeadLetter, DeadLett
 from certline.models.commands.admission import admit
 from certline.models.commands.command import OPEN, OtherCommandError, hasten
 from certline.models.commands.dead_letter import decide
-from certline.models.commands.envelope import IncomingCommand, in_brief
+from certline.models.commands.envelope import IncomingCommand, in_brief, incoming_command
 from certline.models.events.outbox import COMMANDS
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
-from certline.producers.ingress import asked_in
 from certline.workers.process.broker import cleanse
 from certline.workers.runtime.messages import RefusedMessageError, named_in, require_its_own
 
@@ -73,7 +72,7 @@ def _waiting(db: Session, letter_id: str) -> DeadLetter:
 
 def _admit(db: Session, vault: Vault, letter: DeadLetter, body: bytes) -> Command:
     sent = letter.properties
-    asked = asked_in(body, sent["exchange"], sent["routing_key"])
+    asked = incoming_command(body, sent["exchange"], sent["routing_key"])
     command, _ = admit(db, vault, asked, requested_by=sent.get("user_id"))
     return command
 

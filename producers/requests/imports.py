@@ -4,10 +4,11 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from certline.models import Account, AccountStatus, Command, CommandType, Database, Order
-from certline.models.commands.command import OPEN, accept, known_id, require_same
+from certline.models.accounts.account import account_for
+from certline.models.commands.command import OPEN, accept, known_id
 from certline.models.commands.payloads import ImportCommand
-from certline.producers.requests.orders import Accepted, refuse_suspended
-from certline.workers.ordering.placement import account_for
+from certline.producers.requests.acceptance import Accepted, UserRequest
+from certline.producers.requests.accounts import refuse_suspended
 from certline.workers.steps.import_orders import filter_of
 
 
@@ -24,22 +25,12 @@ def request_import(
         account = account_for(db, wanted.account)
         filter_of(db, account, wanted)  # only to reject a bad filter now, not in the step
         named = wanted.model_copy(update={"account": account.name})
-        payload = named.model_dump(mode="json", exclude_defaults=True)
-        first = None if command_id is None else db.get(Command, command_id)
+        request = UserRequest(CommandType.IMPORT, named, requested_by, command_id)
+        first = request.earlier(db)
         if first is not None:
-            require_same(first, CommandType.IMPORT, payload)
             return Accepted(first, False, [])
         refuse_suspended(account)
-        command, new = accept(
-            db,
-            CommandType.IMPORT,
-            payload,
-            requested_by=requested_by,
-            source="cli",
-            command_id=command_id,
-            subject=account.name,
-        )
-        return Accepted(command, new, [])
+        return request.accept(db, subject=account.name)
 
 
 def look_for_drift(db: Session) -> int:

@@ -6,12 +6,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models import AccountStatus, Database, Order, OrderKind, OrderStatus
+from certline.models.accounts.suspension import suspended_text
 from certline.models.audit.log import record
 from certline.models.lifecycle.moves import move
 from certline.models.orders.order import locked
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.submission import take_over
-from certline.workers.runtime.step import suspended_text
 from certline.workers.scm import Enrolled
 from certline.workers.steps.reconcile import resend
 

@@ -1,4 +1,4 @@
-"""The short form of `make faults`: every part is killed at random moments while mixed commands come."""
+"""The short form of `make faults`: every process is killed at random moments while mixed commands arrive."""
 
 import pytest
 from sqlalchemy import update
@@ -6,7 +6,7 @@ from sqlalchemy import update
 from certline.models import Command, CommandStatus, OrderStatus
 from certline.models.commands.command import MOST_RESTARTS
 from certline.models.commands.payloads import SyncCommand
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from tests.faults.harness.scenario import Stage
 from tests.faults.random import kills
 

@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from certline.models import Account, Command, CommandStatus, Database, Order, OrderStatus
 from certline.models.commands.payloads import OrderCommand, SyncCommand
 from certline.models.vault import Vault
-from certline.producers.requests.orders import request_order, request_sync
+from certline.producers.requests.catalogue import request_sync
+from certline.producers.requests.orders import request_order
 from tests.servers import Process, until
 from tests.support.forkserver import nursery
 

@@ -8,7 +8,8 @@ import psycopg
 import yaml
 from jsonschema import Draft7Validator
 
-from certline.models.events.envelope import problems_of_event
+from certline.models.events.base import EventData
+from certline.models.events.envelope import EVENT_DATA, problems_of_event
 from certline.models.events.outbox import EVENTS
 from tools.asyncapi.examples import EVENTS as EXAMPLES
 
@@ -61,6 +62,6 @@ def wrong_in(url: str) -> list[str]:
     ]
 
 
-def some(kind: str) -> dict[str, Any]:
+def some(kind: str) -> EventData:
     """Return example data of an event of this type, for tests that don't depend on its content."""
-    return EXAMPLES[kind]
+    return EVENT_DATA[kind].model_validate(EXAMPLES[kind])

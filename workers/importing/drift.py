@@ -28,7 +28,7 @@ from certline.models.orders.order import open_twin
 from certline.models.states import OPEN
 from certline.workers.importing.record_mapping import auto_renews, status_of
 from certline.workers.scm import Details, ScmStatus
-from certline.workers.steps.revoke import reason_word
+from certline.workers.scm.inputs import reason_word
 
 
 def note_facts(order: Order, details: Details) -> bool:

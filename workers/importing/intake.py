@@ -27,6 +27,7 @@ from certline.models.commands.bulk import begin_steps
 from certline.models.database.base import new_id
 from certline.models.database.bulk import add_rows, set_in_rows
 from certline.models.database.session import clock
+from certline.models.events.data import LicenseExhausted
 from certline.models.events.outbox import emit_event
 from certline.models.imports.record import News, Outcome, RecordStatus
 from certline.models.lifecycle.succession import take_its_place
@@ -136,7 +137,7 @@ def _store(db: Session, intake: Intake, entries: Sequence[Entry], now: datetime)
             after=after,
         )
     if any(entry.status is OrderStatus.HELD for entry in entries):
-        _tell_exhausted(db, intake)
+        _emit_exhausted(db, intake)
 
 
 def _put_in_place(db: Session, intake: Intake, stored: Mapping[str, Entry]) -> None:
@@ -235,18 +236,16 @@ def _certificate(entry: Entry, own_id: str) -> dict[str, Any]:
     }
 
 
-def _tell_exhausted(db: Session, intake: Intake) -> None:
+def _emit_exhausted(db: Session, intake: Intake) -> None:
     """Publish `license.exhausted`, once per import; `import.completed` counts all that is held."""
-    told = db.scalar(
+    published = db.scalar(
         select(Command.result["held"].as_integer() > 0).where(Command.id == intake.command_id)
     )
-    if not told:
+    if not published:
         use = license_use(db)
-        facts = {"capacity": use.capacity, "used": use.used, "held": use.held}
         emit_event(
             db,
-            "license.exhausted",
-            facts,
+            LicenseExhausted(capacity=use.capacity, used=use.used, held=use.held),
             subject=intake.account,
             correlation_id=intake.correlation_id,
         )

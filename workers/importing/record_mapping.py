@@ -9,7 +9,7 @@ from typing import Any
 from certline.models import OrderKind, OrderStatus
 from certline.models.certificates.lineage import Family, family_of
 from certline.models.database.base import new_id
-from certline.workers.ordering.placement import LONGEST_COMMENT
+from certline.workers.ordering.reference import LONGEST_COMMENT
 from certline.workers.scm import Details, ScmStatus
 
 # Id and name stored if SCM gives no organisation or profile, as for certificates that it only discovered.

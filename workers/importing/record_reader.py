@@ -9,6 +9,7 @@ from certline.models import Account, OrderStatus
 from certline.models.imports.record import Outcome, RecordStatus
 from certline.workers.importing.record_mapping import Met, status_of
 from certline.workers.keys import chain as chains
+from certline.workers.keys.leaf import leaf_columns
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import AccountSuspendedError, TryLater, pause_after
 from certline.workers.scm import (
@@ -22,7 +23,6 @@ from certline.workers.scm import (
     Throttled,
     TryAgain,
 )
-from certline.workers.steps.fetch import leaf_columns
 
 # Limits of a group, in records and in seconds. A group that was read but not stored is read again after a
 # kill, hence it is small.

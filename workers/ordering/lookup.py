@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from certline.models import Order, OrderKind
 from certline.models.orders.reconciliation import Candidate, Match, Sighting
 from certline.workers.keys import chain as chains
-from certline.workers.ordering.placement import reference_in_comment, sent_comment
+from certline.workers.ordering.reference import reference_in_comment, sent_comment
 from certline.workers.scm import (
     CertificateFilter,
     Details,
@@ -27,7 +27,7 @@ from certline.workers.scm import (
 
 # Tolerance when comparing days: SCM documents no time zone for its dates (SCM document: dates).
 DAY = timedelta(days=1)
-# Our reference in a comment, of whichever order; see `placing.reference_in_comment`.
+# Our reference in a comment, of whichever order; see `reference_in_comment`.
 ANY_REFERENCE = re.compile(r"\[certline:\w+\]")
 
 

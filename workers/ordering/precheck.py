@@ -15,9 +15,9 @@ from certline.models.lifecycle.moves import move
 from certline.models.lifecycle.succession import siblings
 from certline.models.orders.order import locked
 from certline.workers.ordering.submission import predecessor_at_scm
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
-from certline.workers.runtime.step import require_active
 from certline.workers.scm import Details
 
 

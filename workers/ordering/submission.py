@@ -26,7 +26,8 @@ from certline.models.lifecycle.moves import follow_with, move, note
 from certline.models.orders.order import locked
 from certline.models.renewals.failures import rest_after
 from certline.models.settings import Settings
-from certline.workers.ordering.placement import sent_comment
+from certline.workers.ordering.reference import sent_comment
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import (
     AccountSuspendedError,
@@ -34,7 +35,6 @@ from certline.workers.runtime.outcomes import (
     costs_attempt,
     pause_after,
 )
-from certline.workers.runtime.step import require_active
 from certline.workers.scm import (
     Enrolled,
     Enrolment,
@@ -151,6 +151,7 @@ def claim_to_send(db: Session, order_id: str) -> Claim | None:
             error=None,
         )
         .returning(Order.fence)
+        # Safe: the order is loaded again below, with populate_existing.
         .execution_options(synchronize_session=False)
     )
     if fence is None:

@@ -23,6 +23,7 @@ from certline.models import (
 from certline.models.accounts.catalogue import domains, organizations, profiles
 from certline.models.certificates.certificate import certificate_meant
 from certline.models.certificates.line import Line
+from certline.models.commands.kinds import CommandType
 from certline.models.commands.payloads import (
     OrderCommand,
     ReissueCommand,
@@ -32,20 +33,13 @@ from certline.models.commands.payloads import (
 from certline.models.database.session import clock
 from certline.models.lifecycle.succession import open_succession
 from certline.models.orders.checks import CheckedOrder, Offer, check_order
-from certline.models.orders.order import order_of_command
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.workers.ordering.inheritance import as_before, changes
-from certline.workers.ordering.placement import (
-    KeyMaterial,
-    Succession,
-    end_as_twin,
-    make_key,
-    place,
-    use_key_again,
-)
+from certline.workers.ordering.key_material import KeyMaterial, make_key, use_key_again
+from certline.workers.ordering.placement import Placed, earlier_order, order_to_send
+from certline.workers.ordering.rows import Succession, end_as_twin, place
 from certline.workers.runtime.context import WorkerContext
-from certline.workers.runtime.outcomes import GiveUp
 
 
 @dataclass(frozen=True)
@@ -70,6 +64,49 @@ class Plan:
     def intent(self) -> str:
         """Business key of the successor's order: the same for every renewal (or reissue) of one line."""
         return _intent(self.kind, self.predecessor)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings of the check."""
+        return self.checked.warnings
+
+    def make_key(self, vault: Vault) -> KeyMaterial:
+        """Create the successor's CSR, with a new key or the stored one.
+
+        Raises WrongSecretKeyError if the vault can't decrypt the stored key.
+        """
+        if self.key is not None:
+            return use_key_again(self.wanted, self.key, vault)
+        return make_key(self.wanted, vault)
+
+    def place(
+        self, db: Session, command: Command, material: KeyMaterial, vault: Vault
+    ) -> Order | None:
+        """Store the successor's order.
+
+        Returns None if an order for the same successor is open: the command then ends with that order as its
+        result. Raises BadCommandError if another successor is on order, or the certificate can't have one now.
+        """
+        # Checked again, since the plan was made in an earlier transaction; this locks the line until commit.
+        going = _on_its_way(db, self.predecessor, self.intent)
+        if going is not None and not self.again:
+            end_as_twin(db, command, going)
+            return None
+        # A successor may have been stored since the plan was made, so reload the certificate.
+        predecessor = db.get_one(Certificate, self.predecessor.id, populate_existing=True)
+        require_succession(db, predecessor, self.kind)
+        return place(
+            db,
+            command,
+            db.get_one(Account, self.account.id),
+            # With the command's id, an intended second successor is another intent than the open one.
+            intent=f"{self.intent} {command.id}" if self.again else self.intent,
+            wanted=self.wanted,
+            checked=self.checked,
+            material=material,
+            vault=vault,
+            succession=Succession(self.kind, predecessor, self.reason),
+        )
 
 
 def plan(
@@ -126,8 +163,7 @@ def planned_successor(
     data = as_before(predecessor, origin, profile)
     if isinstance(asked, ReissueCommand):
         data |= changes(predecessor, asked)
-    wanted = read_payload("order", data)
-    assert isinstance(wanted, OrderCommand)  # noqa: S101  # for mypy: the name says so
+    wanted = read_payload(OrderCommand, data)
     checked = check_order(wanted.model_copy(update={"custom_fields": {}}), offer, today)
     return Plan(
         account=account,
@@ -138,17 +174,6 @@ def planned_successor(
         reason=asked.reason if isinstance(asked, ReissueCommand) else None,
         again=isinstance(asked, RenewCommand) and asked.again,
     )
-
-
-def material_for(planned: Plan, vault: Vault) -> KeyMaterial:
-    """Create the successor's CSR, with a new key or the stored one.
-
-    Slow for RSA: call it with no transaction open. Raises WrongSecretKeyError if the vault can't decrypt the
-    stored key.
-    """
-    if planned.key is not None:
-        return use_key_again(planned.wanted, planned.key, vault)
-    return make_key(planned.wanted, vault)
 
 
 def require_succession(db: Session, certificate: Certificate, kind: OrderKind) -> None:
@@ -175,64 +200,26 @@ def require_succession(db: Session, certificate: Certificate, kind: OrderKind) -
             raise BadCommandError([f"{name} is revoked: order a new one"])
 
 
-def place_successor(
-    db: Session, command: Command, planned: Plan, material: KeyMaterial, vault: Vault
-) -> Order | None:
-    """Store the successor's order.
-
-    Returns None if an order for the same successor is open: the command then ends with that order as its
-    result. Raises BadCommandError if another successor is on order, or the certificate can't have one now.
-    """
-    # Checked again, since the plan was made in an earlier transaction; this locks the line until commit.
-    going = _on_its_way(db, planned.predecessor, planned.intent)
-    if going is not None and not planned.again:
-        end_as_twin(db, command, going)
-        return None
-    # A successor may have been stored since the plan was made, so reload the certificate.
-    predecessor = db.get_one(Certificate, planned.predecessor.id, populate_existing=True)
-    require_succession(db, predecessor, planned.kind)
-    # With the command's id, an intended second successor is another intent than the open one.
-    intent = f"{planned.intent} {command.id}" if planned.again else planned.intent
-    return place(
-        db,
-        command,
-        db.get_one(Account, planned.account.id),
-        wanted=planned.wanted,
-        checked=planned.checked,
-        material=material,
-        vault=vault,
-        succession=Succession(planned.kind, predecessor, intent, planned.reason),
-    )
-
-
-def placed(context: WorkerContext, command: Command) -> str | None:
+def successor_to_send(context: WorkerContext, command: Command) -> str | None:
     """Return the id of the command's order; place the order if the command, of another system, has none yet.
 
     Returns None if an order for the same successor is open, or the successor was stored after the command was
     accepted: the command has then ended. Raises GiveUp if the successor can't be ordered.
     """
-    try:
-        with context.database.transaction() as db:
-            present = order_of_command(db, command.id)
-            if present is not None:
-                return present.id
-            asked = read_payload(command.type, command.payload)
-            assert isinstance(asked, RenewCommand | ReissueCommand)  # noqa: S101  # for mypy
-            if _ends_with_what_is_stored(db, command, asked):
-                return None
-            planned = plan(db, asked)
-        material = material_for(planned, context.vault)
-        with context.database.transaction() as db:
-            # The key was generated outside a transaction. A parallel run of this command may have placed
-            # the order meanwhile, so lock the command and check again.
-            mine = db.get_one(Command, command.id, with_for_update=True)
-            present = order_of_command(db, command.id)
-            if present is None and _ends_with_what_is_stored(db, mine, asked):
-                return None
-            order = present or place_successor(db, mine, planned, material, context.vault)
-            return None if order is None else order.id
-    except BadCommandError as bad:
-        raise GiveUp(str(bad)) from None
+
+    def earlier(db: Session, command: Command) -> Placed | None:
+        present = earlier_order(db, command)
+        if present is None and _ends_with_what_is_stored(db, command, _asked(command)):
+            return Placed(command)
+        return present
+
+    return order_to_send(context, command, lambda db: plan(db, _asked(command)), earlier)
+
+
+def _asked(command: Command) -> RenewCommand | ReissueCommand:
+    if command.type is CommandType.RENEW:
+        return read_payload(RenewCommand, command.payload)
+    return read_payload(ReissueCommand, command.payload)
 
 
 def _ends_with_what_is_stored(

@@ -17,43 +17,51 @@ from certline.models import (
     CommandType,
     OrderStatus,
 )
-from certline.models.audit.log import record
+from certline.models.accounts.suspension import suspend, suspended_text
 from certline.models.commands.command import (
     MOST_RESTARTS,
-    ONE_AT_A_TIME,
     claim,
     finish,
     postpone,
 )
-from certline.models.events.outbox import QUEUE_OF, Queue, caused_by, emit_event
-from certline.models.imports.progress import give_up_batch
+from certline.models.commands.kinds import KINDS
+from certline.models.events.data import CommandFailed
+from certline.models.events.outbox import Queue, caused_by, emit_event
 from certline.models.lifecycle.moves import send_to_review
 from certline.models.orders.order import order_of_command
-from certline.models.renewals.failures import note_refusal, rest_of_command
+from certline.workers.runtime.account_gate import SUSPENDED_PAUSE
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import require_its_own
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
 
 log = structlog.get_logger()
 
-# Time after which commands of a suspended account run again; `account verify` makes them due at once.
-SUSPENDED_PAUSE = timedelta(hours=1)
-
 # The function of a step. It returns the command's result, or None if the command's order ends it later.
 Work = Callable[[WorkerContext, Command], dict[str, Any] | None]
+# A hook of a step: it is given the command, in the transaction that stores how the run ended, and why it did.
+EndHook = Callable[[Session, Command, str], None]
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step: the function `work` carries out commands of one type, in the actor of that name."""
+    """A step: the function `work` carries out commands of one type, in the actor of that name.
+
+    `on_abandoned`: hook for a command that kept crashing its worker. `on_failed`: hook for one that failed.
+    `rest`: returns the least wait after a failed attempt. `fails_if_suspended`: a suspended account ends the
+    command instead of delaying it.
+    """
 
     type: CommandType
     work: Work
+    on_abandoned: EndHook | None = None
+    on_failed: EndHook | None = None
+    rest: Callable[[Session, Command, str], timedelta] | None = None
+    fails_if_suspended: bool = False
 
     @property
     def queue(self) -> Queue:
         """Queue in which the step's messages wait."""
-        return QUEUE_OF[self.type]
+        return KINDS[self.type].queue
 
 
 def run(context: WorkerContext, step: Step, command_id: str) -> None:
@@ -66,7 +74,7 @@ def run(context: WorkerContext, step: Step, command_id: str) -> None:
         require_its_own(db, step.type, command_id)
         command = claim(db, command_id)
         if command is not None and command.restarts > MOST_RESTARTS:
-            _stop(db, command)
+            _stop(step, db, command)
             command = None
     if command is None:  # ended, not due yet, or just stopped: the message is done
         return
@@ -79,27 +87,31 @@ def run(context: WorkerContext, step: Step, command_id: str) -> None:
             result = step.work(context, command)
         except TryLater as later:
             log.info("step.later", why=str(later), seconds=round(later.after.total_seconds(), 1))
-            _end(context, command, partial(_postpone, later=later))
+            _end(context, command, partial(_postpone, step, later=later))
         except AccountSuspendedError as suspended:
             log.warning("step.suspended", why=str(suspended))
-            _end(context, command, partial(_suspend, suspended=suspended))
+            _end(context, command, partial(_suspend, step, suspended=suspended))
         except GiveUp as over:
             log.warning("step.failed", why=str(over))
-            _end(context, command, partial(_fail, why=str(over)))
+            _end(context, command, partial(_fail, step, why=str(over)))
         else:
             log.info("step.done")
             if result is not None:
                 _end(context, command, partial(finish, status=CommandStatus.DONE, result=result))
 
 
-def _stop(db: Session, command: Command) -> None:
+def review_subject(db: Session, command: Command, why: str) -> None:
+    """Set the order that an abandoned command is about to `review`: the hook of polls, fetches and lookups."""
+    if command.subject is not None:
+        send_to_review(db, command.subject, why)
+
+
+def _stop(step: Step, db: Session, command: Command) -> None:
     """Stop a command that keeps crashing its worker: set it, and its order, to `review`."""
     reason = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
     finish(db, command, CommandStatus.REVIEW, error=reason)
-    if command.type in ONE_AT_A_TIME and command.subject is not None:
-        send_to_review(db, command.subject, reason)
-    if command.type is CommandType.IMPORT_BATCH:
-        give_up_batch(db, command, reason)
+    if step.on_abandoned is not None:
+        step.on_abandoned(db, command, reason)
     order = order_of_command(db, command.id)
     # An order in `sending` is left to reconciling, which needs no command of the order's own.
     if order is not None and order.status is OrderStatus.PLACED:
@@ -118,11 +130,10 @@ def _end(
     context.store(work)
 
 
-def _postpone(db: Session, command: Command, later: TryLater) -> None:
+def _postpone(step: Step, db: Session, command: Command, later: TryLater) -> None:
     after = later.after
-    # Failed renewals are counted for their line, whose wait may be longer than that of this attempt.
-    if command.type is CommandType.RENEW and later.costs_attempt:
-        after = max(after, rest_of_command(db, command, str(later)))
+    if step.rest is not None and later.costs_attempt:
+        after = max(after, step.rest(db, command, str(later)))
     postpone(
         db,
         command,
@@ -133,20 +144,19 @@ def _postpone(db: Session, command: Command, later: TryLater) -> None:
     )
 
 
-def _fail(db: Session, command: Command, why: str) -> None:
+def _fail(step: Step, db: Session, command: Command, why: str) -> None:
     finish(db, command, CommandStatus.FAILED, error=why)
-    if command.type is CommandType.RENEW:
-        note_refusal(db, command, why)
+    if step.on_failed is not None:
+        step.on_failed(db, command, why)
     emit_event(
         db,
-        "command.failed",
-        {"command_id": command.id, "type": command.type.value, "error": why},
+        CommandFailed(command_id=command.id, type=command.type.value, error=why),
         subject=command.subject,
         correlation_id=command.correlation_id,
     )
 
 
-def _suspend(db: Session, command: Command, suspended: AccountSuspendedError) -> None:
+def _suspend(step: Step, db: Session, command: Command, suspended: AccountSuspendedError) -> None:
     account = db.get_one(Account, suspended.account_id, with_for_update=True)
     # Without a new refusal, the account's status decides: it may have been verified since the check.
     if suspended.is_news:
@@ -156,39 +166,7 @@ def _suspend(db: Session, command: Command, suspended: AccountSuspendedError) ->
         postpone(db, command, after=timedelta(0), why=why, costs_attempt=False)
         return
     why = suspended_text(account)
-    if command.type is CommandType.SYNC:  # failing loses nothing: the next sync reads the same data
-        _fail(db, command, why)
+    if step.fails_if_suspended:
+        _fail(step, db, command, why)
     else:
         postpone(db, command, after=SUSPENDED_PAUSE, why=why, costs_attempt=False)
-
-
-def suspend(db: Session, account: Account, why: str) -> None:
-    """Suspend an active account, which stops all its calls: SCM counts failed logins and would lock it."""
-    if account.status is not AccountStatus.ACTIVE:
-        return
-    account.status = AccountStatus.SUSPENDED
-    account.status_reason = why
-    record(db, "account.suspended", account.name, who="certline", why=why)
-    facts = {"account": account.name, "reason": why}
-    emit_event(db, "account.suspended", facts, subject=account.name, correlation_id=None)
-
-
-def suspended_text(account: Account) -> str:
-    """Return the text shown to users for a suspended or removed account, with the command that helps."""
-    if account.status is AccountStatus.REMOVED:
-        return f"account {account.name!r} was removed; to use it again: certline account add --help"
-    return (
-        f"account {account.name!r} is suspended ({account.status_reason}); when its login works "
-        f"again: certline account verify {account.name}"
-    )
-
-
-def require_active(account: Account) -> None:
-    """Check before a call to SCM that the account is active.
-
-    Raises TryLater if it is suspended, and GiveUp if it was removed.
-    """
-    if account.status is AccountStatus.REMOVED:
-        raise GiveUp(suspended_text(account))
-    if account.status is AccountStatus.SUSPENDED:
-        raise TryLater(suspended_text(account), after=SUSPENDED_PAUSE)

@@ -1,5 +1,6 @@
 """Values that are sent to SCM: orders, filters and report queries."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
@@ -32,6 +33,12 @@ class RevocationReason(IntEnum):
     AFFILIATION_CHANGED = 3
     SUPERSEDED = 4
     CESSATION_OF_OPERATION = 5
+
+
+def reason_word(code: str) -> str:
+    """Return SCM's revocation reason, a number or a word, in the spelling of our commands and events."""
+    names = {str(reason.value): reason.name for reason in RevocationReason}
+    return "-".join(re.split(r"[\s_-]+", names.get(code, code or "unspecified").strip().lower()))
 
 
 @dataclass(frozen=True)

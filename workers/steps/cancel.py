@@ -12,15 +12,17 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderKind, OrderStatus
-from certline.models.commands.payloads import CancelCommand
+from certline.models.commands.payloads import CancelCommand, read_payload
 from certline.models.database.session import clock
 from certline.models.lifecycle.moves import ask_now, move
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.keys import chain as chains
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.results import OrderResult
+from certline.workers.runtime.step import Step
 from certline.workers.scm import Details, NotReady, Refused, ScmClient, ScmStatus, TryAgain
 
 # How long a cancelled reissue is polled once SCM's record is no longer pending. A reissue shares the record
@@ -40,18 +42,41 @@ class CancelAnswer:
     refusal: str = ""
 
 
+@dataclass(frozen=True)
+class CancelResult(OrderResult):
+    """Result of the step. `declined`: SCM has declined the order; `said`: why the order is cancelled."""
+
+    scm_id: int | None
+    scm_status: str | None
+    declined: bool
+    said: str | None
+
+    @classmethod
+    def of(cls, order: Order, *, declined: bool) -> "CancelResult":
+        """Return the result for an order in its present state."""
+        return cls(
+            order_id=order.id,
+            order_status=order.status.value,
+            scm_id=order.scm_id,
+            scm_status=order.scm_status,
+            declined=declined,
+            said=order.error,
+        )
+
+
 def cancel(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Cancel the command's order: only in our database if SCM never had it, otherwise at SCM if SCM allows it.
 
     Raises GiveUp if the order cannot be cancelled, TryLater, AccountSuspendedError.
     """
-    wanted = CancelCommand.model_validate(command.payload)
+    wanted = read_payload(CancelCommand, command.payload)
     try:
         with context.database.transaction() as db:
             order = order_to_cancel(db, wanted)
             db.get_one(Command, command.id).subject = order.id
             if cancel_unsent(db, command, order.id, wanted.comments):
-                return seen(db.get_one(Order, order.id), declined=False)
+                fresh = db.get_one(Order, order.id)
+                return CancelResult.of(fresh, declined=False).document()
             require_active(order.account)
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None
@@ -63,7 +88,8 @@ def cancel(context: WorkerContext, command: Command) -> dict[str, Any] | None:
         raise GiveUp(
             f"SCM has already issued {order.scm_id}: once it is stored, certline certificate revoke"
         )
-    return context.store(partial(_store, command=command, order_id=order.id, answer=answer))
+    result = context.store(partial(_store, command=command, order_id=order.id, answer=answer))
+    return result.document()
 
 
 def order_to_cancel(db: Session, wanted: CancelCommand) -> Order:
@@ -181,7 +207,7 @@ def look_after(
     return wait
 
 
-def _store(db: Session, command: Command, order_id: str, answer: CancelAnswer) -> dict[str, Any]:
+def _store(db: Session, command: Command, order_id: str, answer: CancelAnswer) -> CancelResult:
     order = locked(db, order_id)
     if order.status not in (OrderStatus.PENDING, OrderStatus.CANCELLED):
         raise GiveUp(f"order {order.id} has become {order.status} in the meantime")
@@ -191,7 +217,7 @@ def _store(db: Session, command: Command, order_id: str, answer: CancelAnswer) -
         move(db, order, OrderStatus.CANCELLED, why=why, who=command.requested_by)
         # Poll until SCM's record is final: SCM may still issue an order that only we have cancelled.
         ask_now(db, [order])
-    return seen(order, declined=answer.declined)
+    return CancelResult.of(order, declined=answer.declined)
 
 
 def _why(order: Order, command: Command, answer: CancelAnswer) -> str:
@@ -205,18 +231,6 @@ def _why(order: Order, command: Command, answer: CancelAnswer) -> str:
         f"cancelled in certline only: {comments}. SCM still has {order.scm_id} ({order.scm_status}): "
         f"{answer.refusal}. It will not be fetched; if SCM issues it, the order goes to review"
     )
-
-
-def seen(order: Order, *, declined: bool) -> dict[str, Any]:
-    """Return the order's state in the form of a command's result."""
-    return {
-        "order_id": order.id,
-        "order_status": order.status.value,
-        "scm_id": order.scm_id,
-        "scm_status": order.scm_status,
-        "declined": declined,
-        "said": order.error,
-    }
 
 
 STEP = Step(CommandType.CANCEL, cancel)

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Certificate, Command, CommandType, Order
 from certline.models.certificates.certificate import certificate_meant
-from certline.models.commands.payloads import DeleteCommand
+from certline.models.commands.payloads import DeleteCommand, read_payload
 from certline.models.lifecycle.deletion import delete_line, delete_order
 from certline.models.orders.order import order_known_as
 from certline.models.validation import BadCommandError
@@ -33,7 +33,7 @@ def deleted(db: Session, command: Command) -> dict[str, Any]:
     # no longer find the row, and the command would fail.
     if command.result is not None:
         return command.result
-    wanted = DeleteCommand.model_validate(command.payload)
+    wanted = read_payload(DeleteCommand, command.payload)
     found = to_delete(db, wanted)
     command.subject = found.id
     if isinstance(found, Certificate):

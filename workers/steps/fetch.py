@@ -1,5 +1,6 @@
 """The step `fetch`: collect an issued certificate, and store it if a licence line is free."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -11,15 +12,23 @@ from sqlalchemy.orm import Session
 from certline.models import Certificate, Command, CommandType, Order, OrderKind, OrderStatus
 from certline.models.certificates.license import license_use, take_line
 from certline.models.database.session import clock
+from certline.models.events.data import CertificateStored, LicenseExhausted
 from certline.models.events.outbox import emit_event
-from certline.models.lifecycle.moves import move, send_to_review, tell
+from certline.models.lifecycle.moves import (
+    emit_order_event,
+    move,
+    order_facts,
+    send_to_review,
+)
 from certline.models.lifecycle.succession import revoke_old_later, supersede, take_its_place
 from certline.models.orders.order import locked
 from certline.workers.keys import chain as chains
-from certline.workers.keys import key_pair
+from certline.workers.keys.leaf import leaf_columns
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.results import OrderResult
+from certline.workers.runtime.step import Step, review_subject
 from certline.workers.scm import NotReady
 
 # SCM may report `Issued` shortly before the certificate can be collected (scm-api, 3.1).
@@ -30,6 +39,18 @@ LONGEST_WAIT = timedelta(hours=1)
 STILL_THE_OLD_ONE = timedelta(days=1)
 
 
+@dataclass(frozen=True)
+class FetchResult(OrderResult):
+    """Result of a fetch; `certificate_id` is None unless the certificate was stored."""
+
+    certificate_id: str | None
+
+    @classmethod
+    def of(cls, order: Order) -> "FetchResult":
+        """Return the result for an order in its present state."""
+        return cls(order.id, order.status.value, order.certificate_id)
+
+
 def fetch(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Collect the order's certificate, check that it is for our key, and store it.
 
@@ -38,7 +59,7 @@ def fetch(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     with context.database.transaction() as db:
         order = db.get_one(Order, command.subject)
         if order.status is not OrderStatus.ISSUED or order.scm_id is None:
-            return _seen(order)
+            return FetchResult.of(order).document()
         require_active(order.account)
         waited = clock(db) - (order.issued_at or order.updated_at)
 
@@ -56,7 +77,8 @@ def fetch(context: WorkerContext, command: Command) -> dict[str, Any] | None:
         context.store(partial(send_to_review, order_id=order.id, why=why))
         raise GiveUp(str(fault)) from None
 
-    return context.store(lambda db: _store(db, order.id, leaf))
+    result = context.store(lambda db: _store(db, order.id, leaf))
+    return result.document()
 
 
 def _chain_for(
@@ -99,48 +121,47 @@ def is_too_early(order: Order, found: list[x509.Certificate], waited: timedelta)
     return order.scm_serial not in {chains.serial_hex(cert) for cert in found}
 
 
-def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> dict[str, Any]:
+def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> FetchResult:
     # The order is locked before the licence (in take_line). `orders_to_release` locks the licence first, but
     # takes orders with SKIP LOCKED, so the two cannot deadlock.
     order = locked(db, order_id)
     if order.status is not OrderStatus.ISSUED:
-        return _seen(order)
+        return FetchResult.of(order)
     serial = leaf["serial_number"]
     order.scm_serial = serial
     present = _stored_as(db, order, serial)
     if present is not None:
         why = f"certificate {serial} of {order.scm_id} is already stored as {present.id}"
         move(db, order, OrderStatus.REVIEW, why=why)
-        return _seen(order)
+        return FetchResult.of(order)
     if not take_line(db, order):
         use = license_use(db)
         why = f"no licence is left ({use.used} of {use.capacity} lines in use)"
         move(db, order, OrderStatus.HELD, why=why)
         # `use` was read before the move, so it does not count this order.
-        facts = {"capacity": use.capacity, "used": use.used, "held": use.held + 1}
-        emit_event(
-            db, "license.exhausted", facts, subject=order.id, correlation_id=order.command_id
-        )
-        return _seen(order)
+        event = LicenseExhausted(capacity=use.capacity, used=use.used, held=use.held + 1)
+        emit_event(db, event, subject=order.id, correlation_id=order.command_id)
+        return FetchResult.of(order)
     certificate = _certificate(order, leaf)
     db.add(certificate)
     db.flush()
     order.certificate_id = certificate.id
     move(db, order, OrderStatus.STORED)
-    tell(
-        db,
-        "certificate.stored",
-        order,
+    stored = CertificateStored(
+        **order_facts(order),
+        status=OrderStatus.STORED,
+        certificate_id=certificate.id,
         serial_number=certificate.serial_number,
         sha256_fingerprint=certificate.sha256_fingerprint,
-        not_after=certificate.not_after.isoformat(),
+        not_after=certificate.not_after,
     )
+    emit_order_event(db, order, stored)
     if order.predecessor_id is not None:
         supersede(db, order, certificate)
         revoke_old_later(db, order)
     elif order.kind is OrderKind.IMPORT:
         take_its_place(db, order, certificate)
-    return _seen(order)
+    return FetchResult.of(order)
 
 
 def _stored_as(db: Session, order: Order, serial: str) -> Certificate | None:
@@ -151,27 +172,6 @@ def _stored_as(db: Session, order: Order, serial: str) -> Certificate | None:
         Certificate.serial_number == serial,
     )
     return db.scalars(query).first()
-
-
-def leaf_columns(chain: chains.Chain) -> dict[str, Any]:
-    """Return the Certificate columns that come from the leaf and its chain.
-
-    Raises ValueError if the key is neither RSA nor EC.
-    """
-    leaf = chain.leaf
-    algorithm, size = key_pair.describe(leaf.public_key())
-    return {
-        "sans": list(chains.dns_names(leaf)),
-        "serial_number": chains.serial_hex(leaf),
-        "sha256_fingerprint": chains.fingerprint_sha256(leaf),
-        "issuer": leaf.issuer.rfc4514_string(),
-        "not_before": leaf.not_valid_before_utc,
-        "not_after": leaf.not_valid_after_utc,
-        "key_algorithm": algorithm,
-        "key_size": size,
-        "leaf": chains.pem(leaf),
-        "issuers": [chains.pem(issuer) for issuer in chain.issuers],
-    }
 
 
 def _certificate(order: Order, leaf: dict[str, Any]) -> Certificate:
@@ -190,12 +190,4 @@ def _certificate(order: Order, leaf: dict[str, Any]) -> Certificate:
     )
 
 
-def _seen(order: Order) -> dict[str, Any]:
-    return {
-        "order_id": order.id,
-        "order_status": order.status.value,
-        "certificate_id": order.certificate_id,
-    }
-
-
-STEP = Step(CommandType.FETCH, fetch)
+STEP = Step(CommandType.FETCH, fetch, on_abandoned=review_subject)

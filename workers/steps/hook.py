@@ -26,7 +26,7 @@ from certline.models import (
     PrivateKey,
 )
 from certline.models.audit.log import record
-from certline.models.commands.payloads import HookCommand
+from certline.models.commands.payloads import HookCommand, read_payload
 from certline.models.vault import WrongSecretKeyError
 from certline.workers.deploying.files import Secrets, facts_of, files_of, places_of
 from certline.workers.deploying.folder import (
@@ -40,6 +40,7 @@ from certline.workers.deploying.folder import (
 from certline.workers.deploying.program import Ran, run_program
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater, back_off
+from certline.workers.runtime.results import StepResult
 from certline.workers.runtime.step import Step
 
 # Tries before the command fails, with pauses (in seconds) of 1, 2, 4 … minutes, then an hour: 4 hours in all.
@@ -65,8 +66,8 @@ class HookTask:
 
 
 @dataclass(frozen=True)
-class HookResult:
-    """Result of a try. `word`: `done`, `failed` or `skipped`; `output`: the command's output, which may hold
+class HookEnding:
+    """Ending of a try. `word`: `done`, `failed` or `skipped`; `output`: the command's output, which may hold
     secrets.
     """
 
@@ -76,26 +77,38 @@ class HookResult:
     output: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True)
+class HookResult(StepResult):
+    """Result of a deploy hook, stored after each try; see HookEnding. `said`: outcome and reason for display."""
+
+    hook: str
+    certificate_id: str
+    outcome: str
+    exit_code: int | None
+    output: str | None = field(repr=False)
+    said: str
+
+
 def hook(context: WorkerContext, command: Command) -> dict[str, Any]:
     """Write a certificate's files and run the hook's command. Returns the command's result.
 
     Raises TryLater after a failed try or while the folder is locked, and GiveUp after MOST_TRIES.
     """
-    wanted = HookCommand.model_validate(command.payload)
+    wanted = read_payload(HookCommand, command.payload)
     try:
         with context.database.transaction() as db:
             task = read_task(db, wanted)
         ended = ending_of(_carry_out(context, command, task), task.hook.timeout)
     except StaleError as stale:
-        ended = HookResult("skipped", str(stale))
+        ended = HookEnding("skipped", str(stale))
     except FolderBusyError:
         raise TryLater(
             f"another run of hook {wanted.name!r} for {wanted.common_name} is under way", after=BUSY
         ) from None
     except OSError as error:
-        ended = HookResult("failed", f"{error.strerror or error}: {error.filename or 'its files'}")
+        ended = HookEnding("failed", f"{error.strerror or error}: {error.filename or 'its files'}")
     except (NotOurFolderError, WrongSecretKeyError, ValueError) as error:
-        ended = HookResult("failed", str(error))
+        ended = HookEnding("failed", str(error))
 
     result = context.store(partial(_note, command_id=command.id, ended=ended))
     if ended.word != "failed":
@@ -139,7 +152,7 @@ def _carry_out(context: WorkerContext, command: Command, task: HookTask) -> Ran 
         with context.database.transaction() as db:
             # Checked again under the folder's lock: if a newer certificate was stored in the meantime, its own
             # run has written the folder or is waiting for it.
-            read_task(db, HookCommand.model_validate(command.payload))
+            read_task(db, read_payload(HookCommand, command.payload))
             secrets = _read_secrets(db, context, command, task)
         files = files_of(certificate, secrets)
         try:
@@ -179,34 +192,34 @@ def _read_secrets(db: Session, context: WorkerContext, command: Command, task: H
     return Secrets(context.vault.open(sealed), password)
 
 
-def ending_of(ran: Ran | None, timeout: int) -> HookResult:
+def ending_of(ran: Ran | None, timeout: int) -> HookEnding:
     """Return the ending of a try, given how its command ended; a hook without a command is done."""
     if ran is None:
-        return HookResult("done")
+        return HookEnding("done")
     match ran.exit_code:
         case 0:
-            return HookResult("done", None, 0, ran.output)
+            return HookEnding("done", None, 0, ran.output)
         case None:
             why = f"its command did not finish within {timeout} s and was terminated"
         case code if code < 0:
             why = f"its command was killed by signal {-code}"
         case code:
             why = f"its command ended with exit code {code}"
-    return HookResult("failed", why, ran.exit_code, ran.output)
+    return HookEnding("failed", why, ran.exit_code, ran.output)
 
 
-def _note(db: Session, command_id: str, ended: HookResult) -> dict[str, Any]:
+def _note(db: Session, command_id: str, ended: HookEnding) -> dict[str, Any]:
     """Record a try's ending in the command's result and, without the output, in the audit log."""
     command = db.get_one(Command, command_id, with_for_update=True)
-    wanted = HookCommand.model_validate(command.payload)
-    command.result = {
-        "hook": wanted.name,
-        "certificate_id": wanted.certificate,
-        "outcome": ended.word,
-        "exit_code": ended.exit_code,
-        "output": ended.output,
-        "said": ended.word if ended.why is None else f"{ended.word}: {ended.why}",
-    }
+    wanted = read_payload(HookCommand, command.payload)
+    command.result = HookResult(
+        hook=wanted.name,
+        certificate_id=wanted.certificate,
+        outcome=ended.word,
+        exit_code=ended.exit_code,
+        output=ended.output,
+        said=ended.word if ended.why is None else f"{ended.word}: {ended.why}",
+    ).document()
     record(
         db,
         f"hook.{ended.word}",

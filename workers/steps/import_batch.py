@@ -19,9 +19,9 @@ from certline.models import Account, Command, CommandType, Order, OrderKind
 from certline.models.accounts.catalogue import organizations
 from certline.models.certificates.license import room_left
 from certline.models.commands.command import OPEN
-from certline.models.commands.payloads import ImportBatchCommand, ImportCommand
+from certline.models.commands.payloads import ImportBatchCommand, ImportCommand, read_payload
 from certline.models.database.session import blames_the_data
-from certline.models.imports.progress import settle_records
+from certline.models.imports.progress import give_up_batch, settle_records
 from certline.models.imports.record import Outcome, RecordStatus, count_tries, waiting_in
 from certline.workers.importing.drift import catch_up, note_facts
 from certline.workers.importing.intake import orders_in_doubt, take_in, take_turns
@@ -29,9 +29,10 @@ from certline.workers.importing.known import ids_here
 from certline.workers.importing.line_assignment import Intake, predecessors_to_ask
 from certline.workers.importing.record_mapping import Met
 from certline.workers.importing.record_reader import ReadResult, RecordReader
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import TryLater, back_off
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.step import Step
 
 log = structlog.get_logger()
 
@@ -46,7 +47,7 @@ def import_batch(context: WorkerContext, command: Command) -> dict[str, Any]:
 
     Raises TryLater when its time slice is over or SCM cannot return some records, AccountSuspendedError.
     """
-    wanted = ImportBatchCommand.model_validate(command.payload)
+    wanted = read_payload(ImportBatchCommand, command.payload)
     began = time.monotonic()
     with context.database.transaction() as db:
         whole = db.get(Command, wanted.import_id)
@@ -81,7 +82,7 @@ def import_batch(context: WorkerContext, command: Command) -> dict[str, Any]:
 
 
 def _intake(db: Session, whole: Command, account: Account) -> Intake:
-    wanted = ImportCommand.model_validate(whole.payload)
+    wanted = read_payload(ImportCommand, whole.payload)
     return Intake(
         command_id=whole.id,
         account_id=account.id,
@@ -175,4 +176,4 @@ def _locked(db: Session, account_id: int, ids: Sequence[int]) -> dict[int, Order
     return {order.scm_id: order for order in db.scalars(query) if order.scm_id is not None}
 
 
-STEP = Step(CommandType.IMPORT_BATCH, import_batch)
+STEP = Step(CommandType.IMPORT_BATCH, import_batch, on_abandoned=give_up_batch)

@@ -15,8 +15,9 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from certline.models import Account, Command, CommandType, Order
+from certline.models.accounts.account import account_for
 from certline.models.accounts.catalogue import organizations, profiles
-from certline.models.commands.payloads import ImportCommand
+from certline.models.commands.payloads import ImportCommand, read_payload
 from certline.models.imports.progress import (
     empty_result,
     end_if_done,
@@ -38,10 +39,10 @@ from certline.workers.importing.scm_lists import (
     Recent,
     fitting,
 )
-from certline.workers.ordering.placement import account_for
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.step import Step
 from certline.workers.scm import CertificateFilter, CertificatePage
 from certline.workers.scm.api.pagination import Walk
 
@@ -56,7 +57,7 @@ def import_orders(context: WorkerContext, command: Command) -> dict[str, Any] | 
 
     Returns None for an import, which ends with its last batch. Raises GiveUp, TryLater, AccountSuspendedError.
     """
-    wanted = ImportCommand.model_validate(command.payload)
+    wanted = read_payload(ImportCommand, command.payload)
     with context.database.transaction() as db:
         account, chosen = _begin(db, command, wanted)
     if wanted.dry_run:

@@ -1,5 +1,6 @@
 """Step 2 of an order: read its status at SCM, and move the order accordingly."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -10,14 +11,16 @@ from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderStatus
 from certline.models.audit.log import record
-from certline.models.commands.payloads import PollCommand
+from certline.models.commands.payloads import PollCommand, read_payload
 from certline.models.database.session import clock
 from certline.models.lifecycle.moves import ask_now, follow_with, move, send_to_review
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.results import OrderResult
+from certline.workers.runtime.step import Step, review_subject
 from certline.workers.scm import Details, ScmStatus
 from certline.workers.steps.cancel import came_after_all, look_after
 
@@ -28,6 +31,18 @@ LONGEST_WAIT = timedelta(hours=1)
 ASKED_FOR = (OrderStatus.PENDING, OrderStatus.CANCELLED)
 
 
+@dataclass(frozen=True)
+class PollResult(OrderResult):
+    """Result of a poll."""
+
+    scm_status: str | None
+
+    @classmethod
+    def of(cls, order: Order) -> "PollResult":
+        """Return the result for an order in its present state."""
+        return cls(order.id, order.status.value, order.scm_status)
+
+
 def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Poll one order at SCM; a poll command of another system makes the polls of its order, or of all, due now.
 
@@ -36,12 +51,12 @@ def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """
     if command.subject is None:
         with context.database.transaction() as db:
-            return _have_asked(db, PollCommand.model_validate(command.payload))
+            return _have_asked(db, read_payload(PollCommand, command.payload))
 
     with context.database.transaction() as db:
         order = db.get_one(Order, command.subject)
         if order.status not in ASKED_FOR or order.scm_id is None:
-            return _seen(order)
+            return PollResult.of(order).document()
         require_active(order.account)
         cancelled = order.status is OrderStatus.CANCELLED
 
@@ -59,7 +74,7 @@ def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     order, wait = context.store(lambda db: _record(db, order.id, details, first, came=came))
     if wait is not None:
         raise TryLater(f"SCM says {details.status or 'nothing'}", after=wait, afresh=True)
-    return _seen(order)
+    return PollResult.of(order).document()
 
 
 def wait_after(polls: int, first: timedelta) -> timedelta:
@@ -85,7 +100,7 @@ def _have_asked(db: Session, wanted: PollCommand) -> dict[str, Any]:
     if order is None:
         raise GiveUp(f"order: {wanted.order!r} is not known")
     waits = order.status is OrderStatus.PENDING
-    return {"orders": len(ask_now(db, [order] if waits else [])), **_seen(order)}
+    return {"orders": len(ask_now(db, [order] if waits else [])), **PollResult.of(order).document()}
 
 
 def _record(
@@ -120,12 +135,4 @@ def _record(
     return order, wait
 
 
-def _seen(order: Order) -> dict[str, Any]:
-    return {
-        "order_id": order.id,
-        "order_status": order.status.value,
-        "scm_status": order.scm_status,
-    }
-
-
-STEP = Step(CommandType.POLL, poll)
+STEP = Step(CommandType.POLL, poll, on_abandoned=review_subject)

@@ -1,5 +1,6 @@
 """Find out at SCM what became of an order with an unknown outcome; it is never sent again without proof."""
 
+from dataclasses import dataclass
 from datetime import UTC, timedelta
 from functools import partial
 from typing import Any
@@ -17,15 +18,29 @@ from certline.models.orders.order import locked, newer_orders, rivals
 from certline.models.orders.reconciliation import Choice, ReconcileVerdict, Sighting, judge
 from certline.workers.ordering.lookup import Lost, look
 from certline.workers.ordering.submission import predecessor_at_scm, take_over
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.results import OrderResult
+from certline.workers.runtime.step import Step, review_subject
 from certline.workers.scm import Enrolled
 
 log = structlog.get_logger()
 
 # Upper limit of the wait between two lookups of an order.
 LONGEST_REST = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class ReconcileResult(OrderResult):
+    """Result of reconciling; `scm_id` is SCM's id of the order, if it is known."""
+
+    scm_id: int | None
+
+    @classmethod
+    def of(cls, order: Order) -> "ReconcileResult":
+        """Return the result for an order in its present state."""
+        return cls(order.id, order.status.value, order.scm_id)
 
 
 def reconcile(context: WorkerContext, command: Command) -> dict[str, Any]:
@@ -38,7 +53,7 @@ def reconcile(context: WorkerContext, command: Command) -> dict[str, Any]:
     with context.database.transaction() as db:
         order = db.get_one(Order, command.subject)
         if order.status is not OrderStatus.SENDING or order.sent_at is None:
-            return _seen(order)
+            return ReconcileResult.of(order).document()
         rest = order.sent_at + settle - clock(db)
         if rest > timedelta(0):  # it was sent again after this command was created
             raise TryLater("the settle time of its unknown outcome is not over yet", after=rest)
@@ -74,7 +89,7 @@ def reconcile(context: WorkerContext, command: Command) -> dict[str, Any]:
     )
     if verdict.choice is Choice.LOOK_AGAIN:
         raise TryLater(verdict.why, after=rest_after(order.looks, settle), afresh=True)
-    return _seen(order)
+    return ReconcileResult.of(order).document()
 
 
 def rest_after(looks: int, settle: timedelta) -> timedelta:
@@ -129,12 +144,4 @@ def resend(db: Session, order: Order, *, why: str, who: str = "certline") -> Non
         postpone(db, command, after=timedelta(0), why=why, costs_attempt=False)
 
 
-def _seen(order: Order) -> dict[str, Any]:
-    return {
-        "order_id": order.id,
-        "order_status": order.status.value,
-        "scm_id": order.scm_id,
-    }
-
-
-STEP = Step(CommandType.RECONCILE, reconcile)
+STEP = Step(CommandType.RECONCILE, reconcile, on_abandoned=review_subject)

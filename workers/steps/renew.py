@@ -3,9 +3,10 @@
 from typing import Any
 
 from certline.models import Command, CommandType
+from certline.models.renewals.failures import note_refusal, rest_of_command
 from certline.workers.ordering.precheck import Before, Objection, may_be_sent
 from certline.workers.ordering.submission import send
-from certline.workers.ordering.succession import placed
+from certline.workers.ordering.succession import successor_to_send
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import Step
 from certline.workers.scm import Details, ScmStatus
@@ -17,7 +18,7 @@ def renew(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     Returns None: the order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp if
     the renewal is invalid.
     """
-    order_id = placed(context, command)
+    order_id = successor_to_send(context, command)
     if order_id is not None and may_be_sent(context, command, order_id, objection):
         send(context, order_id)
     return None
@@ -43,4 +44,5 @@ def objection(record: Details, before: Before) -> Objection | None:
     return None
 
 
-STEP = Step(CommandType.RENEW, renew)
+# Failed renewals are counted for their line, whose wait may be longer than that of an attempt.
+STEP = Step(CommandType.RENEW, renew, on_failed=note_refusal, rest=rest_of_command)

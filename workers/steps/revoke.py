@@ -1,6 +1,5 @@
 """Step that revokes a certificate at SCM. It costs nothing and may be repeated, so it is simply retried."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,13 +17,15 @@ from certline.models import (
 )
 from certline.models.certificates.certificate import certificate_meant
 from certline.models.commands.command import finish
-from certline.models.commands.payloads import RevokeCommand
+from certline.models.commands.payloads import RevokeCommand, read_payload
 from certline.models.lifecycle.succession import mark_revoked
 from certline.models.orders.order import order_known_as
 from certline.models.validation import BadCommandError
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.results import StepResult
+from certline.workers.runtime.step import Step
 from certline.workers.scm import (
     AlreadyDone,
     Details,
@@ -32,6 +33,7 @@ from certline.workers.scm import (
     RevocationReason,
     ScmStatus,
 )
+from certline.workers.scm.inputs import reason_word
 
 # Stored in the command's result while SCM's response to a revocation is missing.
 UNCLEAR = "unclear"
@@ -57,6 +59,26 @@ class RevocationTask:
         return RevocationReason[self.wanted.reason_code.replace("-", "_").upper()]
 
 
+@dataclass(frozen=True)
+class RevokeResult(StepResult):
+    """Result of a revocation. `already_revoked`: by others, before the command ran."""
+
+    certificate_id: str
+    serial_number: str
+    certificate_status: str
+    already_revoked: bool
+
+    @classmethod
+    def of(cls, certificate: Certificate, *, already: bool) -> "RevokeResult":
+        """Return the result for a certificate in its present state."""
+        return cls(
+            certificate_id=certificate.id,
+            serial_number=certificate.serial_number,
+            certificate_status=certificate.status.value,
+            already_revoked=already,
+        )
+
+
 def revoke(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Revoke the command's certificate by its serial number, and store when and why.
 
@@ -66,7 +88,7 @@ def revoke(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     with context.database.transaction() as db:
         task = read_task(db, command)
         if task.certificate.status is CertificateStatus.REVOKED:
-            return _seen(task.certificate, already=True)
+            return RevokeResult.of(task.certificate, already=True).document()
         require_active(task.account)
 
     record: Details | None = None
@@ -88,7 +110,8 @@ def revoke(context: WorkerContext, command: Command) -> dict[str, Any] | None:
             raise
         return context.store(partial(_call_a_person, command_id=command.id, why=str(over)))
 
-    return context.store(partial(_store, command_id=command.id, task=task, record=record))
+    result = context.store(partial(_store, command_id=command.id, task=task, record=record))
+    return result.document()
 
 
 def read_task(db: Session, command: Command) -> RevocationTask:
@@ -96,7 +119,7 @@ def read_task(db: Session, command: Command) -> RevocationTask:
 
     Raises GiveUp if the certificate is unknown or ambiguous.
     """
-    wanted = RevokeCommand.model_validate(command.payload)
+    wanted = read_payload(RevokeCommand, command.payload)
     try:
         certificate = certificate_to_revoke(db, wanted)
     except BadCommandError as bad:
@@ -142,19 +165,13 @@ def require_revoked(task: RevocationTask, record: Details, answer: str) -> None:
     )
 
 
-def reason_word(code: str) -> str:
-    """Return SCM's revocation reason, a number or a word, in the spelling of our commands and events."""
-    names = {str(reason.value): reason.name for reason in RevocationReason}
-    return "-".join(re.split(r"[\s_-]+", names.get(code, code or "unspecified").strip().lower()))
-
-
 def _store(
     db: Session, command_id: str, task: RevocationTask, record: Details | None
-) -> dict[str, Any]:
+) -> RevokeResult:
     command = db.get_one(Command, command_id)
     certificate = db.get_one(Certificate, task.certificate.id, with_for_update=True)
     if certificate.status is CertificateStatus.REVOKED:
-        return _seen(certificate, already=True)
+        return RevokeResult.of(certificate, already=True)
     reason: str = task.wanted.reason_code
     comments, at = task.wanted.comments, None
     # The certificate was revoked by others, unless an earlier attempt of ours may have done it.
@@ -165,7 +182,7 @@ def _store(
         day = record.revoked
         at = None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
     mark_revoked(db, certificate, command, reason=reason, comments=comments, at=at)
-    return _seen(certificate, already=already)
+    return RevokeResult.of(certificate, already=already)
 
 
 def _note_unclear(db: Session, command_id: str) -> None:
@@ -175,15 +192,6 @@ def _note_unclear(db: Session, command_id: str) -> None:
 def _call_a_person(db: Session, command_id: str, why: str) -> None:
     command = db.get_one(Command, command_id, with_for_update=True)
     finish(db, command, CommandStatus.REVIEW, error=why)
-
-
-def _seen(certificate: Certificate, *, already: bool) -> dict[str, Any]:
-    return {
-        "certificate_id": certificate.id,
-        "serial_number": certificate.serial_number,
-        "certificate_status": certificate.status.value,
-        "already_revoked": already,
-    }
 
 
 STEP = Step(CommandType.REVOKE, revoke)

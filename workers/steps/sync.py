@@ -20,15 +20,17 @@ from certline.models import (
     Organization,
     Profile,
 )
+from certline.models.accounts.account import account_for
 from certline.models.accounts.catalogue import SyncedRow
-from certline.models.commands.payloads import SyncCommand
+from certline.models.commands.payloads import SyncCommand, read_payload
 from certline.models.database.session import clock
+from certline.models.events.data import SyncCompleted
 from certline.models.events.outbox import emit_event
 from certline.models.validation import BadCommandError
-from certline.workers.ordering.placement import account_for
+from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, reading_scm
-from certline.workers.runtime.step import Step, require_active
+from certline.workers.runtime.step import Step
 from certline.workers.scm import NeedsPerson, NotFound, ScmClient, ScmDomain
 
 Row = TypeVar("Row", bound=SyncedRow)
@@ -46,7 +48,7 @@ def sync(context: WorkerContext, command: Command) -> dict[str, Any]:
 
     Raises TryLater, AccountSuspendedError, and GiveUp if the account is unknown or SCM refuses.
     """
-    wanted = SyncCommand.model_validate(command.payload)
+    wanted = read_payload(SyncCommand, command.payload)
     with context.database.transaction() as db:
         try:
             account = account_for(db, wanted.account)
@@ -195,8 +197,7 @@ def _done(
         db.get_one(Account, account_id).synced_at = clock(db)
     emit_event(
         db,
-        "sync.completed",
-        result,
+        SyncCompleted(**result),  # from JSON: checked when the event is stored, not by mypy
         subject=result["account"],
         correlation_id=command.correlation_id,
     )
@@ -214,4 +215,5 @@ NAMES: dict[type[SyncedRow], str] = {
     CustomField: "custom_fields",
 }
 
-STEP = Step(CommandType.SYNC, sync)
+# Failing loses nothing: the next sync reads the same data.
+STEP = Step(CommandType.SYNC, sync, fails_if_suspended=True)

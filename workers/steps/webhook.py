@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandStatus, CommandType, Webhook, WebhookStatus
-from certline.models.commands.payloads import WebhookCommand
+from certline.models.commands.payloads import WebhookCommand, read_payload
 from certline.models.webhook import disable, note_failure, note_success, park, take_turn
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import TryLater
@@ -50,7 +50,7 @@ def deliver(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     A 2xx response completes the delivery. If that response is lost the event is posted again, so receivers
     have to recognise it by its id. After MOST_TRIES failed tries the delivery is parked in review.
     """
-    wanted = WebhookCommand.model_validate(command.payload)
+    wanted = read_payload(WebhookCommand, command.payload)
     with context.database.transaction() as db:
         hook, rest = take_turn(db, wanted.webhook)
     if hook is None:

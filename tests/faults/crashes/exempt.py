@@ -6,7 +6,6 @@ HARMLESS = {
     "workers.process.health:_metrics transaction": "it reads figures for a monitor",
     "producers.requests.orders:check_order transaction": "it reads what was synced (--dry-run)",
     "producers.requests.orders:key_of transaction": "it reads what was synced",
-    "producers.requests.certificates:check_successor transaction": "it reads what was synced (--dry-run)",
     "producers.requests.secret_keys:key_uses transaction": "it counts what each key is needed for",
     "producers.renewals.batches:judge_many transaction": "it reads what was synced",
     "producers.ingress:Ingress.run run execute": "it asks whether Postgres answers",

@@ -24,7 +24,7 @@ Story = Callable[[Stage, Sequence[str]], None]
 STORIES: dict[Story, tuple[str, ...]] = {
     orders.an_order: (
         "workers.runtime.step:run transaction",
-        "workers.steps.order:_placed transaction",
+        "workers.ordering.placement:place_once transaction",
         "workers.ordering.submission:send transaction",
         "workers.runtime.pacing:AccountPacing._asking transaction",
         "workers.runtime.pacing:AccountPacing.after transaction",
@@ -46,7 +46,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
     orders.a_lost_answer: ("workers.ordering.submission:send store _leave_unknown",),
     orders.a_poll_that_scm_refuses: ("workers.steps.poll:poll store send_to_review",),
     orders.a_fetch_that_scm_refuses: ("workers.steps.fetch:fetch store send_to_review",),
-    orders.an_order_of_another_system: ("workers.steps.order:_placed transaction 2",),
+    orders.an_order_of_another_system: ("workers.ordering.placement:place_once transaction 2",),
     orders.a_whole_command: ("workers.runtime.messages:command_of transaction",),
     orders.a_fault_of_ours: (
         "workers.process.middleware.retries:SafeRetries.after_process_message after_process_message",
@@ -82,8 +82,8 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "workers.runtime.context:WorkerContext._open_door.probe call organizations",
     ),
     lifecycle.a_renewal: (
-        "workers.ordering.succession:placed transaction",
-        "workers.ordering.succession:placed transaction 2",
+        "workers.ordering.placement:place_once transaction",
+        "workers.ordering.placement:place_once transaction 2",
         "workers.ordering.precheck:may_be_sent transaction",
         "workers.ordering.precheck:may_be_sent call details",
         "workers.ordering.submission:_call call renew",
@@ -149,8 +149,8 @@ STORIES: dict[Story, tuple[str, ...]] = {
     ),
     import_.an_import_is_typed: ("producers.requests.imports:request_import transaction",),
     requests.a_renewal_is_typed: (
-        "producers.requests.certificates:request_successor transaction",
-        "producers.requests.certificates:request_successor transaction 2",
+        "workers.ordering.placement:place_once transaction",
+        "workers.ordering.placement:place_once transaction 2",
     ),
     requests.a_batch_is_typed: ("producers.renewals.batches:request_batch transaction",),
     requests.a_batch_is_paused: ("producers.renewals.batches:pause transaction",),
@@ -162,14 +162,14 @@ STORIES: dict[Story, tuple[str, ...]] = {
     requests.a_letter_is_replayed: ("producers.requests.dead_letters:replay transaction",),
     requests.a_letter_is_dropped: ("producers.requests.dead_letters:drop transaction",),
     requests.an_order_is_typed: (
-        "producers.requests.orders:request_order transaction",
-        "producers.requests.orders:request_order transaction 2",
+        "workers.ordering.placement:place_once transaction",
+        "workers.ordering.placement:place_once transaction 2",
     ),
-    requests.a_sync_is_typed: ("producers.requests.orders:request_sync transaction",),
+    requests.a_sync_is_typed: ("producers.requests.catalogue:request_sync transaction",),
     requests.a_poll_is_typed: ("producers.requests.orders:request_polls transaction",),
-    requests.a_retry_is_typed: ("producers.requests.orders:retry transaction",),
+    requests.a_retry_is_typed: ("producers.requests.commands:retry transaction",),
     requests.keys_are_rotated: ("producers.requests.secret_keys:Rotation._look_at transaction",),
-    requests.a_licence_is_set: ("producers.requests.orders:set_license transaction",),
+    requests.a_licence_is_set: ("producers.requests.license:set_license transaction",),
     requests.a_schedule_is_run: ("producers.schedule:run_now transaction",),
     webhooks.an_event_to_a_webhook: (
         "workers.steps.webhook:deliver transaction",

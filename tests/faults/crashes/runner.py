@@ -20,21 +20,18 @@ COSTLY = ("enroll", "renew", "replace", "revoke", "revoke_by_serial", "post")
 
 # Transactions that only read.
 READING = {
-    "workers.steps.order:_placed transaction",
+    "workers.ordering.placement:place_once transaction",
     "workers.ordering.submission:send transaction",
     "workers.steps.poll:poll transaction 2",
     "workers.steps.fetch:fetch transaction",
     "workers.steps.hook:hook transaction",
     "workers.steps.sync:sync transaction",
     "workers.steps.reconcile:reconcile transaction",
-    "workers.ordering.succession:placed transaction",
     "workers.ordering.precheck:may_be_sent transaction",
     "workers.steps.import_orders:_so_far transaction",
     "workers.steps.import_orders:_listed transaction",
     "workers.steps.import_batch:import_batch transaction",
     "workers.steps.import_batch:import_batch transaction 2",
-    "producers.requests.orders:request_order transaction",
-    "producers.requests.certificates:request_successor transaction",
 }
 
 

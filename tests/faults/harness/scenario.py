@@ -24,7 +24,7 @@ from certline.models.commands.command import OPEN, accept, open_step
 from certline.models.commands.payloads import SyncCommand
 from certline.models.orders.order import orders
 from certline.models.settings import Settings
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from certline.simulator.server import Simulator
 from certline.workers.app import STEPS
 from certline.workers.runtime.context import WorkerContext

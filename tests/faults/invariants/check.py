@@ -14,7 +14,7 @@ from certline.models.audit.chain import breaks_in
 from certline.models.certificates.license import license_use
 from certline.models.commands.dead_letter import dead_letters_waiting
 from certline.models.events.outbox import EVENTS
-from certline.models.lifecycle.moves import TOLD
+from certline.models.lifecycle.moves import STATUS_EVENTS
 from certline.models.orders.private_key import PrivateKey
 from certline.models.states import OrderKind
 from certline.models.vault import Vault
@@ -64,7 +64,7 @@ def events_are_told_once(db: Session, world: World, _vault: Vault) -> Iterator[s
     logged = Counter((row.subject, row.type) for row in db.scalars(select(AuditEntry)))
     events = db.scalars(select(Outbox).where(Outbox.exchange == EVENTS)).all()
     told = Counter((row.body.get("subject"), row.routing_key) for row in events)
-    kinds = {f"order.{status}": told_as for status, told_as in TOLD.items()}
+    kinds = {f"order.{status}": event.event_type for status, event in STATUS_EVENTS.items()}
     kinds |= {"order.placed": "order.placed", "order.stored": "certificate.stored"}
     for order_id in db.scalars(select(Order.id)):
         for in_log, in_event in kinds.items():

@@ -23,7 +23,7 @@ from certline.models import (
 from certline.models.commands.command import MOST_RESTARTS
 from certline.models.commands.payloads import SyncCommand
 from certline.models.orders.order import order_of_command
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from tests.faults.crashes.injection import Death
 from tests.faults.harness.external_client import order_event, send_to_exchange
 from tests.faults.harness.scenario import Stage

@@ -1,4 +1,4 @@
-"""The breaker: one row a SCM; it opens for everybody, and one probe at a time closes it."""
+"""Tests of the breaker: one row per SCM; it opens for all workers, and one probe at a time closes it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -98,7 +98,7 @@ def test_half_open_it_lets_one_probe_pass_at_a_time(database: Database) -> None:
     pass_time(database, PROBE_LEASE)
     after_the_probes_death = probes(database)
 
-    assert now(database).half_open
+    assert (now(database).closed, now(database).wait) == (False, timedelta(0))
     assert (while_open, first, second, after_the_probes_death) == (0, 1, 0, 1)
 
 

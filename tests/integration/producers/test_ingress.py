@@ -1,4 +1,4 @@
-"""What other systems send becomes a command, once."""
+"""Tests of the ingress: a message of another system becomes a command, once."""
 
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import select, update
 
 from certline.models import CommandStatus, CommandType, Database, Outbox
-from certline.models.commands.payloads import PUBLIC, SyncCommand
+from certline.models.commands.kinds import PUBLIC
+from certline.models.commands.payloads import SyncCommand
 from certline.models.events.outbox import EVENTS, INGRESS, emit_event
-from certline.producers.requests.orders import request_sync
+from certline.producers.requests.catalogue import request_sync
 from tests.integration.producers.senders import (
     ORDER,
     SHOP,
@@ -72,7 +73,7 @@ def test_every_public_name_is_a_routing_key_before_any_ingress_has_run(
 ) -> None:
     assert commands(database) == []
 
-    sender.send(an_event(name))  # else RabbitMQ gives it back, and this raises
+    sender.send(an_event(name))  # otherwise RabbitMQ returns it, and this raises
 
     assert left(vhost) == 1
 
@@ -101,11 +102,9 @@ def test_the_same_command_again_has_its_last_event_sent_again_under_the_events_o
     until(lambda: commands(database), 30)
     with database.transaction() as db:
         for kind in ("order.placed", "order.pending", "command.rejected"):
-            emit_event(db, kind, some(kind), subject=None, correlation_id=event["id"])
-        emit_event(
-            db, "order.placed", some("order.placed"), subject=None, correlation_id=str(uuid4())
-        )
-        emit_event(db, "sync.completed", some("sync.completed"), subject=None, correlation_id=None)
+            emit_event(db, some(kind), subject=None, correlation_id=event["id"])
+        emit_event(db, some("order.placed"), subject=None, correlation_id=str(uuid4()))
+        emit_event(db, some("sync.completed"), subject=None, correlation_id=None)
     with database.transaction() as db:
         sent = db.execute(
             update(Outbox).values(sent_at=Outbox.created_at).returning(Outbox.event_id)
@@ -120,7 +119,7 @@ def test_the_same_command_again_has_its_last_event_sent_again_under_the_events_o
 
 
 def unsent(database: Database) -> list[Outbox]:
-    """Events that are to go out."""
+    """Return the events that are not sent yet."""
     with database.transaction() as db:
         query = select(Outbox).where(Outbox.exchange == EVENTS, Outbox.sent_at.is_(None))
         return list(db.scalars(query))

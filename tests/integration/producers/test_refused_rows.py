@@ -1,4 +1,4 @@
-"""A row that RabbitMQ answers with the end of the channel waits by itself, and holds nobody up."""
+"""Tests of a row for which RabbitMQ closes the channel: it waits alone and delays no other row."""
 
 from uuid import uuid4
 
@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from certline.models import Database, Outbox
-from certline.models.events.outbox import EVENTS, emit_event, emit_wake_up
+from certline.models.commands.kinds import CommandType
+from certline.models.commands.wake_up import emit_wake_up
+from certline.models.events.outbox import EVENTS, emit_event
 from certline.producers.relay import Relay
 from tests.integration.producers.outgoing import sent
 from tests.integration.producers.rabbit import channel_to, ids, open_wire, rows
@@ -15,7 +17,7 @@ from tests.support.documented_events import some
 
 pytestmark = pytest.mark.slow
 
-# Bytes of a message; much more than a wake-up has.
+# Bytes of a message; far more than a wake-up has.
 LARGEST = 2_000
 
 
@@ -24,7 +26,7 @@ def write(database: Database, **named: object) -> None:
     with database.transaction() as db:
         db.add(Outbox(**{"event_id": str(uuid4()), "body": {}, "exchange": ""} | named))
         db.flush()
-        emit_wake_up(db, "poll", "0190")
+        emit_wake_up(db, CommandType.POLL, "0190")
 
 
 def test_a_row_for_an_exchange_that_is_not_there_holds_nobody_up(
@@ -62,7 +64,7 @@ def test_a_deleted_exchange_for_events_is_declared_again_and_the_event_goes_out(
         with channel_to(vhost) as channel:
             channel.exchange_delete(EVENTS)
         with database.transaction() as db:
-            emit_event(db, "order.issued", some("order.issued"), subject=None, correlation_id=None)
+            emit_event(db, some("order.issued"), subject=None, correlation_id=None)
         relay = Relay(database, wire)
 
         assert relay.pump() == 0

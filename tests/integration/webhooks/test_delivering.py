@@ -1,4 +1,4 @@
-"""An event goes to each webhook that wants it: signed, once where all goes well, and never lost."""
+"""Tests of deliveries: each event goes to every webhook subscribed to it, signed, normally once, never lost."""
 
 import json
 import time
@@ -60,7 +60,7 @@ def test_each_webhook_gets_what_it_wants_and_nothing_else(line: Post) -> None:
 
 def test_a_webhook_hears_of_what_happens_after_it_was_added(line: Post) -> None:
     with line.database.transaction() as db:
-        emit_event(db, "order.held", some("order.held"), subject="01J", correlation_id=None)
+        emit_event(db, some("order.held"), subject="01J", correlation_id=None)
     line.add("http://127.0.0.1:1/")
 
     line.relay.pump()

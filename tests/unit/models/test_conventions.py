@@ -1,4 +1,4 @@
-"""What every step keeps to, checked over the registry."""
+"""Tests of conventions for every step, checked over the registry."""
 
 import inspect
 
@@ -7,21 +7,20 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 
 from certline.models import CommandType, Database
-from certline.models.commands.payloads import PAYLOADS
-from certline.models.events.outbox import QUEUE_OF
+from certline.models.commands.kinds import KINDS, ONE_AT_A_TIME, CommandKind
 from certline.models.settings import Settings
 from certline.models.vault import Vault
 from certline.workers.app import STEPS, declare
 from certline.workers.process.middleware import middleware
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import RefusedMessageError
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import Step, review_subject
 
 steps = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.type.value)
 
 
 def actors() -> dict[str, dramatiq.Actor[..., object]]:
-    """The actors, as a worker process declares them."""
+    """Return the actors, as a worker process declares them."""
     broker = StubBroker(middleware=middleware())
     line = WorkerContext(
         Database("postgresql://nowhere.invalid"), Vault("A" * 43 + "="), Settings(database_url=None)
@@ -30,14 +29,22 @@ def actors() -> dict[str, dramatiq.Actor[..., object]]:
     return dict(broker.actors)
 
 
-def test_every_type_of_command_has_exactly_one_step() -> None:
-    assert sorted(step.type for step in STEPS) == sorted(CommandType)
+def test_every_type_of_command_is_in_the_registry() -> None:
+    assert set(KINDS) == set(CommandType)
 
 
-@steps
-def test_a_step_has_the_queue_of_its_class_and_a_typed_payload(step: Step) -> None:
-    assert step.queue is QUEUE_OF[step.type]
-    assert step.type in PAYLOADS
+def test_every_kind_of_command_has_exactly_one_step() -> None:
+    assert sorted(step.type for step in STEPS) == sorted(KINDS)
+
+
+def test_every_kind_of_command_has_a_payload_of_its_own() -> None:
+    assert len({kind.payload for kind in KINDS.values()}) == len(KINDS)
+
+
+def test_kinds_that_share_a_queue_have_the_same_priority() -> None:
+    pairs = {(kind.queue, kind.priority) for kind in KINDS.values()}
+
+    assert len(pairs) == len({kind.queue for kind in KINDS.values()})
 
 
 @steps
@@ -52,13 +59,20 @@ def test_a_step_says_in_a_sentence_what_it_does(step: Step) -> None:
 def test_a_steps_actor_listens_on_its_queue_and_refuses_what_names_no_command(step: Step) -> None:
     actor = actors()[step.type.value]
 
-    assert actor.queue_name == step.queue
+    assert actor.queue_name == step.queue == KINDS[step.type].queue
+    assert actor.priority == KINDS[step.type].priority
     assert actor.fn.__doc__ == step.work.__doc__
     with pytest.raises(RefusedMessageError):
         actor.fn(command_id="seven")
 
 
-@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS.keys())
-def test_a_payload_refuses_what_it_does_not_know_and_says_what_it_is(payload: type) -> None:
-    assert payload.__doc__
-    assert payload.model_config["extra"] == "forbid"  # type: ignore[attr-defined]
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+def test_a_payload_refuses_what_it_does_not_know_and_says_what_it_is(kind: CommandKind) -> None:
+    assert kind.payload.__doc__
+    assert kind.payload.model_config["extra"] == "forbid"
+
+
+def test_a_step_of_which_an_order_has_one_at_a_time_does_not_leave_the_order_behind() -> None:
+    assert {step.type for step in STEPS if step.on_abandoned is review_subject} == set(
+        ONE_AT_A_TIME
+    )

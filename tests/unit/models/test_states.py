@@ -1,4 +1,4 @@
-"""Orders move as the table says, and in no other way."""
+"""Tests that orders change their status only as the table allows."""
 
 from itertools import pairwise
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certline.models import CommandStatus, Order, OrderStatus
-from certline.models.lifecycle.moves import MEANS, TOLD
+from certline.models.lifecycle.moves import MEANS, STATUS_EVENTS
 from certline.models.orders.order import IllegalMoveError
 from certline.models.states import MOVES, OPEN
 
@@ -84,4 +84,6 @@ def test_an_open_order_has_an_open_command(status: OrderStatus) -> None:
 
 
 def test_an_event_of_a_move_is_named_after_it() -> None:
-    assert set(TOLD.values()) == {f"order.{status}" for status in TOLD}
+    kinds = {status: event.event_type for status, event in STATUS_EVENTS.items()}
+
+    assert kinds == {status: f"order.{status}" for status in STATUS_EVENTS}

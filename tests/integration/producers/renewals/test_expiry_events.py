@@ -1,4 +1,4 @@
-"""Others are told that a certificate ends: once at each day, with what the line is doing about it."""
+"""Tests of `certificate.expiring`: published once per threshold, with what certline is doing about it."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from certline.models import (
 )
 from certline.models.certificates.backoff import renewal_failed
 from certline.models.database.session import clock
-from certline.models.renewals.expiry_events import tell_expiring
+from certline.models.renewals.expiry_events import emit_expiring
 from certline.models.renewals.selection import AutoRenewRule
 from certline.producers.renewals.settings import add_rule, enable
 from certline.producers.sweep import sweep
@@ -28,13 +28,13 @@ SETTLE = timedelta(minutes=15)
 
 
 def told(db: Session) -> list[dict[str, Any]]:
-    """What was said of ends, in order."""
+    """Return the data of expiry events, in order."""
     query = select(Outbox.body).where(Outbox.routing_key == "certificate.expiring")
     return [body["data"] for body in db.scalars(query.order_by(Outbox.id))]
 
 
 def ends_in(db: Session, own_id: str, days: float) -> None:
-    """So many days are left of a certificate."""
+    """Make a certificate end in that many days."""
     change = update(Certificate).where(Certificate.id == own_id)
     db.execute(change.values(not_after=clock(db, days * DAY)))
 
@@ -84,8 +84,8 @@ def test_it_says_what_the_line_is_doing_about_it(database: Database) -> None:
         renewal_failed(db, lines[2], permanent=True, reason="SCM: -36")
         db.expire_all()
 
-        assert tell_expiring(db) == 4
-        assert tell_expiring(db) == 0
+        assert emit_expiring(db) == 4
+        assert emit_expiring(db) == 0
 
         said = {each["common_name"].partition(".")[0]: each for each in told(db)}
         assert {name: each["renewal"] for name, each in said.items()} == {

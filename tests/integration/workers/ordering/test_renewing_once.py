@@ -1,4 +1,4 @@
-"""A renewal is asked for as often as one likes and sent once; what may not be renewed is not sent at all."""
+"""Tests that a renewal may be requested repeatedly and is sent once; a forbidden one is not sent at all."""
 
 import threading
 
@@ -7,9 +7,8 @@ import pytest
 from certline.models import CommandStatus, OrderStatus
 from certline.models.commands.payloads import RenewCommand
 from certline.models.validation import BadCommandError
-from certline.producers.requests.certificates import check_successor, request_successor
-from certline.workers.ordering.placement import make_key
-from certline.workers.ordering.succession import place_successor, plan
+from certline.producers.requests.certificates import request_successor
+from certline.workers.ordering.succession import plan
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.ordering.test_ordering import answered, taken_for_dead
 from tests.integration.workers.succession import (
@@ -62,24 +61,30 @@ def test_a_certificate_that_was_renewed_is_not_renewed_again(bench: Bench) -> No
     go_on(bench)
     newest = certificate_of(bench, first).id
 
-    with pytest.raises(BadCommandError, match=f"the newest of its line is {newest}"):
-        check_successor(bench.database, wanted)
-    # Nor by somebody who had begun before the first one was stored.
-    late = asked_from_outside(bench, "renew", {"certificate": old.id})
-    material = make_key(planned.wanted, bench.line.vault)
     with (
         bench.database.transaction() as db,
         pytest.raises(BadCommandError, match=f"the newest of its line is {newest}"),
     ):
-        place_successor(db, late, planned, material, bench.line.vault)
+        plan(db, wanted)
+    # Nor by somebody who had begun before the first one was stored.
+    late = asked_from_outside(bench, "renew", {"certificate": old.id})
+    material = planned.make_key(bench.line.vault)
+    with (
+        bench.database.transaction() as db,
+        pytest.raises(BadCommandError, match=f"the newest of its line is {newest}"),
+    ):
+        planned.place(db, late, material, bench.line.vault)
 
 
 def test_a_line_is_not_renewed_while_it_is_reissued(bench: Bench) -> None:
     old = stored(bench)
     going = reissue(bench, old)
 
-    with pytest.raises(BadCommandError, match=f"order {going.subject} .reissue, placed"):
-        check_successor(bench.database, RenewCommand(certificate=old.id))
+    with (
+        bench.database.transaction() as db,
+        pytest.raises(BadCommandError, match=f"order {going.subject} .reissue, placed"),
+    ):
+        plan(db, RenewCommand(certificate=old.id))
 
 
 def test_what_somebody_else_has_renewed_is_not_renewed_unasked(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""A renewal's certificate takes the old one's place, with a key of its own and all that was said of the line."""
+"""Tests of renewals: the new certificate supersedes the old one, with its own key and the line's settings."""
 
 from sqlalchemy import select
 
@@ -13,10 +13,10 @@ from certline.models import (
 )
 from certline.models.certificates.license import license_use
 from certline.models.commands.payloads import RenewCommand
-from certline.producers.requests.certificates import check_successor
-from certline.producers.requests.orders import set_license
+from certline.producers.requests.license import set_license
 from certline.workers.keys import key_pair
 from certline.workers.keys.csr import sign_request
+from certline.workers.ordering.succession import plan
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     RENEW,
@@ -149,7 +149,8 @@ def test_a_key_that_is_kept_elsewhere_is_followed_by_one_that_is_kept_here(bench
     old = stored(bench, csr=csr)
     assert old.key_id is None
 
-    warned = check_successor(bench.database, RenewCommand(certificate=old.id))
+    with bench.database.transaction() as db:
+        warned = plan(db, RenewCommand(certificate=old.id)).warnings
     command = renewal(bench, old)
     go_on(bench)
 

@@ -1,4 +1,4 @@
-"""A revocation reaches the one certificate that is meant, and is believed only where it is true."""
+"""Tests of revocation: it reaches the intended certificate only, and is recorded only where SCM confirms it."""
 
 import json
 from typing import Any
@@ -14,11 +14,13 @@ from certline.models import (
     CommandStatus,
     Outbox,
 )
-from certline.models.events.outbox import QUEUE_OF, Queue
+from certline.models.commands.kinds import KINDS
+from certline.models.events.outbox import Queue
 from certline.models.validation import BadCommandError
-from certline.producers.requests.orders import lift_suspension, retry
+from certline.producers.requests.accounts import lift_suspension
+from certline.producers.requests.commands import retry
 from certline.workers.runtime.outcomes import MOST_TRIES
-from certline.workers.steps.revoke import reason_word
+from certline.workers.scm.inputs import reason_word
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,
@@ -75,7 +77,7 @@ def test_others_hear_of_a_revocation(bench: Bench) -> None:
 
 
 def test_a_revocation_has_a_queue_that_no_bulk_work_shares() -> None:
-    managed = [kind for kind, queue in QUEUE_OF.items() if queue is Queue.MANAGE]
+    managed = [name for name, kind in KINDS.items() if kind.queue is Queue.MANAGE]
     assert managed == ["revoke", "cancel", "delete"]
 
 
@@ -287,7 +289,7 @@ def test_a_certificate_of_another_account_is_not_revoked(bench: Bench) -> None:
 
 
 def reissued(bench: Bench) -> tuple[Certificate, Certificate]:
-    """An old version and the new one, under one sslId."""
+    """Return an old version and the new one, under one sslId."""
     old = stored(bench)
     command = reissue(bench, old)
     go_on(bench)
@@ -295,12 +297,12 @@ def reissued(bench: Bench) -> tuple[Certificate, Certificate]:
 
 
 def by_serial(bench: Bench, certificate: Certificate) -> None:
-    """The CA revokes one certificate, and nobody tells us."""
+    """Revoke one certificate at the CA, without notice to us."""
     serial = certificate.serial_number
     done_by_a_stranger(bench, f"/ssl/v1/revoke/serial/{serial}", {"reasonCode": 0, "reason": "x"})
 
 
 def status_at_scm(bench: Bench, certificate: Certificate) -> str:
-    """What SCM's record says now."""
+    """Return the status in SCM's record."""
     records = {record["sslId"]: record["status"] for record in bench.orders_at_scm()}
     return str(records[certificate.scm_id])

@@ -1,4 +1,4 @@
-"""A reissue may have the certificate before it revoked later; never before the new one is here."""
+"""Tests of a reissue that revokes the previous certificate later, never before the new one is stored."""
 
 from datetime import timedelta
 
@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import CertificateStatus, Command, CommandStatus, CommandType, OrderStatus
-from certline.models.commands.payloads import read_payload
+from certline.models.commands.payloads import ReissueCommand, read_payload
 from certline.models.validation import BadCommandError
-from certline.producers.requests.orders import lift_suspension
+from certline.producers.requests.accounts import lift_suspension
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     certificate_of,
@@ -28,7 +28,7 @@ def revocations(bench: Bench) -> list[Command]:
 
 
 def reissued_and_nothing_else(bench: Bench, command: Command) -> None:
-    """The reissue goes on until it is stored, while what is due later isn't due."""
+    """Run the reissue until it is stored, without making the revocation due."""
 
     def is_stored() -> bool:
         with bench.database.transaction() as db:
@@ -98,11 +98,11 @@ def test_an_account_that_is_verified_does_not_bring_it_forward(bench: Bench) -> 
 )
 def test_a_duration_has_a_unit_or_is_in_seconds(given: object, seconds: int) -> None:
     data = {"certificate": "x", "reason": "y", "revoke_old_after": given}
-    assert read_payload("reissue", data).model_dump()["revoke_old_after"] == seconds
+    assert read_payload(ReissueCommand, data).model_dump()["revoke_old_after"] == seconds
 
 
 @pytest.mark.parametrize("given", ["", "soon", "-1d", "7 d ays", "399d", True, 1.5])
 def test_what_is_no_duration_is_refused(given: object) -> None:
     data = {"certificate": "x", "reason": "y", "revoke_old_after": given}
     with pytest.raises(BadCommandError, match="revoke_old_after"):
-        read_payload("reissue", data)
+        read_payload(ReissueCommand, data)

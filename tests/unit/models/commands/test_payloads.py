@@ -1,4 +1,4 @@
-"""What a command may say, and the sentence that answers a bad one."""
+"""Tests of command payloads, and of the errors for invalid ones."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from certline.models.commands.fields import dns_name
-from certline.models.commands.payloads import PAYLOADS, OrderCommand, PollCommand, read_payload
+from certline.models.commands.kinds import KINDS, CommandType
+from certline.models.commands.payloads import ImportCommand, OrderCommand, PollCommand, read_payload
 from certline.models.validation import BadCommandError
 
 ORDER: dict[str, Any] = {
@@ -19,21 +20,21 @@ ORDER: dict[str, Any] = {
 
 
 def problems_of(kind: str = "order", /, **named: Any) -> list[str]:
-    """What is wrong with a command."""
+    """Return the problems of a command."""
     data = {**(ORDER if kind == "order" else {}), **named}
     with pytest.raises(BadCommandError) as refusal:
-        read_payload(kind, data)
+        read_payload(KINDS[CommandType(kind)].payload, data)
     return refusal.value.problems
 
 
-@pytest.mark.parametrize("kind", PAYLOADS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_unknown_field_is_refused_by_name(kind: str) -> None:
     assert "colour: there is no such field" in problems_of(kind, colour="blue")
 
 
 def test_every_missing_field_is_named() -> None:
     with pytest.raises(BadCommandError) as refusal:
-        read_payload("order", {})
+        read_payload(OrderCommand, {})
 
     assert refusal.value.problems == [
         f"{field}: is missing" for field in ("common_name", "organization", "profile", "term")
@@ -93,9 +94,8 @@ def test_a_comment_that_is_too_long_says_its_length_and_the_limit() -> None:
 
 
 def test_a_comment_of_exactly_the_limit_is_taken() -> None:
-    wanted = read_payload("order", ORDER | {"comments": "ä" * 1024})
+    wanted = read_payload(OrderCommand, ORDER | {"comments": "ä" * 1024})
 
-    assert isinstance(wanted, OrderCommand)
     assert len(wanted.comments) == 1024
 
 
@@ -179,16 +179,14 @@ def test_what_is_no_mail_address_is_refused(address: str) -> None:
 
 
 def test_an_organisation_may_be_named_by_its_number() -> None:
-    wanted = read_payload("order", ORDER | {"organization": 9102})
+    wanted = read_payload(OrderCommand, ORDER | {"organization": 9102})
 
-    assert isinstance(wanted, OrderCommand)
     assert wanted.organization == "9102"
 
 
 def test_a_poll_without_an_order_is_meant_for_all() -> None:
-    poll = read_payload("poll", {})
+    poll = read_payload(PollCommand, {})
 
-    assert isinstance(poll, PollCommand)
     assert poll.order is None
 
 
@@ -211,7 +209,7 @@ def test_what_scm_is_told_as_a_reason_has_1_to_512_characters(
     [problem] = problems_of(kind, certificate="abc", **{field: text})
 
     assert problem.startswith(f"{field}: ")
-    assert read_payload(kind, {"certificate": "abc", field: "x" * 512})
+    assert read_payload(KINDS[CommandType(kind)].payload, {"certificate": "abc", field: "x" * 512})
 
 
 def test_a_reason_code_is_one_of_the_contracts_words() -> None:
@@ -231,7 +229,7 @@ def test_a_certificate_has_a_name(kind: str, name: str) -> None:
 
 
 def test_orders_of_an_import_are_numbers_or_texts() -> None:
-    assert read_payload("import", {"order": [4711, "scm:4712"]}).model_dump()["order"] == [
+    assert read_payload(ImportCommand, {"order": [4711, "scm:4712"]}).model_dump()["order"] == [
         4711,
         4712,
     ]

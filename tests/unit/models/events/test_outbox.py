@@ -1,4 +1,4 @@
-"""What goes over the wire: Dramatiq's message for a worker, a CloudEvent for everybody else."""
+"""Tests of outbox rows: Dramatiq's message for a worker, a CloudEvent for other systems."""
 
 import json
 import re
@@ -11,18 +11,18 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from certline.models.commands.payloads import PAYLOADS, PUBLIC
+from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
+from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.session import WAKE
 from certline.models.events.outbox import (
     EVENTS,
     MOST_TRIES,
-    QUEUE_OF,
     Outbox,
     Queue,
     emit_event,
-    emit_wake_up,
 )
 from tests.support.documented_events import some
+from tools.asyncapi.examples import EVENTS as EXAMPLES
 
 DRAMATIQS_KEYS = {
     "queue_name",
@@ -37,40 +37,42 @@ DRAMATIQS_KEYS = {
 
 @pytest.fixture
 def db() -> Session:
-    """A session that never meets a database."""
+    """Return a session that never connects to its database."""
     return Session(create_engine("postgresql+psycopg://nowhere.invalid"), autoflush=False)
 
 
 def written(db: Session) -> Outbox:
-    """The one row that was written."""
+    """Return the one row that was written."""
     [row] = db.new
     assert isinstance(row, Outbox)
     return row
 
 
-@pytest.mark.parametrize("kind", QUEUE_OF)
-def test_a_wake_up_is_dramatiqs_message_and_carries_the_id_only(db: Session, kind: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wake_up_is_dramatiqs_message_and_carries_the_id_only(
+    db: Session, kind: CommandType
+) -> None:
     emit_wake_up(db, kind, "0190")
 
     row = written(db)
     assert set(row.body) == DRAMATIQS_KEYS
     assert (row.body["kwargs"], row.body["args"]) == ({"command_id": "0190"}, [])
-    assert (row.exchange, row.routing_key) == ("", QUEUE_OF[kind])
+    assert (row.exchange, row.routing_key) == ("", KINDS[kind].queue)
     message: dramatiq.Message[None] = dramatiq.Message.decode(row.payload)
-    assert (message.actor_name, message.queue_name) == (kind, QUEUE_OF[kind])
+    assert (message.actor_name, message.queue_name) == (kind, KINDS[kind].queue)
     assert message.message_id == row.event_id
 
 
 def test_a_wake_up_that_is_due_wakes_the_relay_and_a_later_one_does_not(db: Session) -> None:
-    emit_wake_up(db, "poll", "0190", after=timedelta(minutes=1))
+    emit_wake_up(db, CommandType.POLL, "0190", after=timedelta(minutes=1))
     assert WAKE not in db.info
 
-    emit_wake_up(db, "poll", "0190")
+    emit_wake_up(db, CommandType.POLL, "0190")
     assert db.info[WAKE] is True
 
 
 def test_an_event_is_a_cloud_event(db: Session) -> None:
-    emit_event(db, "order.issued", some("order.issued"), subject="01J", correlation_id="0190")
+    emit_event(db, some("order.issued"), subject="01J", correlation_id="0190")
 
     row = written(db)
     event = json.loads(row.payload)
@@ -79,18 +81,18 @@ def test_an_event_is_a_cloud_event(db: Session) -> None:
     assert event["id"] == row.event_id == str(uuid.UUID(event["id"]))
     assert (event["type"], event["source"]) == ("order.issued", "certline")
     assert (event["subject"], event["correlationid"]) == ("01J", "0190")
-    assert event["data"] == some("order.issued")
+    assert event["data"] == EXAMPLES["order.issued"]
     assert datetime.now(UTC) - datetime.fromisoformat(event["time"]) < timedelta(minutes=1)
 
 
 def test_an_event_about_nothing_in_particular_has_no_empty_attributes(db: Session) -> None:
-    emit_event(db, "license.released", some("license.released"), subject=None, correlation_id=None)
+    emit_event(db, some("license.released"), subject=None, correlation_id=None)
 
     assert {"subject", "correlationid"}.isdisjoint(written(db).body)
 
 
-def test_every_command_has_a_queue_and_every_queue_is_ours() -> None:
-    assert set(QUEUE_OF) == set(PAYLOADS)
+def test_every_queue_has_a_kind_of_command_and_is_ours() -> None:
+    assert {kind.queue for kind in KINDS.values()} == set(Queue)
     assert all(queue.value.startswith("certline.") for queue in Queue)
 
 
@@ -104,7 +106,7 @@ def test_the_page_names_the_queue_of_every_command_that_others_may_send() -> Non
         for name in names
     }
 
-    assert named == {name: QUEUE_OF[name].value for name in PUBLIC}
+    assert named == {name: KINDS[CommandType(name)].queue.value for name in PUBLIC}
 
 
 def test_a_row_that_is_refused_for_good_parks_within_days() -> None:

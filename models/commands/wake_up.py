@@ -1,0 +1,45 @@
+"""Wake-ups: the messages that have a worker run a command."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from certline.models.commands.kinds import KINDS, CommandType
+from certline.models.database.session import WAKE
+from certline.models.events.outbox import Outbox
+
+
+def emit_wake_up(
+    db: Session, kind: CommandType, command_id: str, *, after: timedelta = timedelta(0)
+) -> None:
+    """Store the message that has a worker run a command, due now or after `after`."""
+    # A SQL expression among the values would keep SQLAlchemy from inserting several rows in one
+    # statement; without `not_before` the column's default makes the row due now.
+    later = {"not_before": func.now() + after} if after else {}
+    db.add(Outbox(**wake_up(kind, command_id), **later))
+    if not after:
+        db.info[WAKE] = True
+
+
+def wake_up(kind: CommandType, command_id: str) -> dict[str, Any]:
+    """Return the outbox row of a command's message: in Dramatiq's format, with the command id only."""
+    message_id = str(uuid.uuid4())
+    queue = KINDS[kind].queue
+    return {
+        "event_id": message_id,
+        "exchange": "",
+        "routing_key": queue,
+        "body": {
+            "queue_name": queue,
+            "actor_name": kind,
+            "args": [],
+            "kwargs": {"command_id": command_id},
+            "options": {},
+            "message_id": message_id,
+            "message_timestamp": int(datetime.now(UTC).timestamp() * 1000),
+        },
+        "mandatory": True,
+    }

@@ -1,0 +1,74 @@
+"""Orders of new certificates: their check against the data last synced from SCM, and their intent."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC
+
+from sqlalchemy.orm import Session
+
+from certline.models import Account, Command, Order
+from certline.models.accounts.catalogue import custom_fields, domains, organizations, profiles
+from certline.models.commands.payloads import OrderCommand
+from certline.models.database.session import clock
+from certline.models.orders.checks import CheckedOrder, Offer, check_order
+from certline.models.vault import Vault
+from certline.workers.ordering.key_material import KeyMaterial, make_key
+from certline.workers.ordering.rows import place
+
+
+@dataclass(frozen=True)
+class NewOrder:
+    """Draft of an order that succeeds no certificate."""
+
+    account: Account
+    wanted: OrderCommand
+    checked: CheckedOrder
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings of the check."""
+        return self.checked.warnings
+
+    def make_key(self, vault: Vault) -> KeyMaterial:
+        """Generate the key and CSR, or read the CSR of the requester. Raises BadCommandError."""
+        return make_key(self.wanted, vault)
+
+    def place(
+        self, db: Session, command: Command, material: KeyMaterial, vault: Vault
+    ) -> Order | None:
+        """Store the order (`place`)."""
+        return place(
+            db,
+            command,
+            self.account,
+            intent=business_key(self.account, self.checked, self.wanted, command.id),
+            wanted=self.wanted,
+            checked=self.checked,
+            material=material,
+            vault=vault,
+        )
+
+
+def check(db: Session, account: Account, wanted: OrderCommand) -> CheckedOrder:
+    """Check an order against the data last synced from SCM. Raises BadCommandError listing every problem."""
+    offer = Offer(
+        organizations=organizations(db, account.id),
+        domains=domains(db, account.id),
+        profiles=profiles(db, account.id),
+        custom_fields=custom_fields(db, account.id),
+    )
+    return check_order(wanted, offer, clock(db).astimezone(UTC).date())
+
+
+def business_key(
+    account: Account, checked: CheckedOrder, wanted: OrderCommand, command_id: str
+) -> str:
+    """Return the hash that identifies the intent of an order; of one intent only one order is open at a time.
+
+    It covers account, organisation, profile and names; with `again` also the command's id, so that an
+    intended second order is a different intent.
+    """
+    names = sorted({wanted.common_name, *wanted.sans})
+    own = command_id if wanted.again else ""
+    parts = [account.id, checked.organization.scm_id, checked.profile.scm_id, *names, own]
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()

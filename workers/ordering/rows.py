@@ -1,0 +1,198 @@
+"""Rows of an order that is placed: the order itself, its key, its audit entry and its event."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from certline.models import (
+    Account,
+    AccountStatus,
+    Certificate,
+    Command,
+    CommandStatus,
+    Order,
+    OrderKind,
+    PrivateKey,
+)
+from certline.models.audit.log import record
+from certline.models.commands.command import finish
+from certline.models.commands.payloads import OrderCommand
+from certline.models.database.base import new_id
+from certline.models.events.data import OrderPlaced
+from certline.models.lifecycle.moves import emit_order_event, order_facts
+from certline.models.orders.checks import CheckedOrder, key_problem
+from certline.models.orders.order import open_twin
+from certline.models.states import OrderStatus
+from certline.models.validation import BadCommandError
+from certline.models.vault import Vault, WrongSecretKeyError
+from certline.workers.keys.keystore import generate_password
+from certline.workers.ordering.key_material import KeyMaterial
+
+
+@dataclass(frozen=True)
+class Succession:
+    """The certificate that an order renews or reissues.
+
+    `reason`: the reason given to SCM for a reissue.
+    """
+
+    kind: OrderKind
+    predecessor: Certificate
+    reason: str | None = None
+
+
+def place(
+    db: Session,
+    command: Command,
+    account: Account,
+    *,
+    intent: str,
+    wanted: OrderCommand,
+    checked: CheckedOrder,
+    material: KeyMaterial,
+    vault: Vault,
+    succession: Succession | None = None,
+) -> Order | None:
+    """Store the order with its key, CSR and reference; once the caller has committed, nothing can be lost.
+
+    `intent`: the order's business key. Returns None if an order with the same intent is open: the command then
+    ends with that order as its result. Raises BadCommandError if the account was removed meanwhile, or the
+    profile doesn't allow the requester's key.
+    """
+    account = _account_kept(db, account)
+    if material.pem_sealed is None:  # the requester's key: its type is known only from the CSR
+        problem = key_problem(checked.profile, material.algorithm, material.size)
+        if problem is not None:
+            raise BadCommandError([f"csr: {problem}"])
+    # This locks the intent until commit, so two commands at once can't both place an order for it.
+    twin = open_twin(db, intent)
+    if twin is not None:
+        end_as_twin(db, command, twin)
+        return None
+    order = _order_row(
+        command,
+        account,
+        intent,
+        wanted=wanted,
+        checked=checked,
+        material=material,
+        key_id=_stored_key(db, material),
+        password=_keystore_password(wanted, vault),
+        succession=succession,
+    )
+    db.add(order)
+    db.flush()
+    command.subject = order.id
+    command.result = {"order_id": order.id, "order_status": order.status.value}
+    why = "; ".join(checked.warnings) or None
+    record(db, "order.placed", order.id, who=command.requested_by, why=why, command_id=command.id)
+    event = OrderPlaced(**order_facts(order), status=OrderStatus.PLACED, certificate_id=None)
+    emit_order_event(db, order, event)
+    return order
+
+
+def _account_kept(db: Session, account: Account) -> Account:
+    """Reload an account, locked against removal until commit. Raises BadCommandError if it was removed."""
+    # FOR KEY SHARE: many orders may hold it at once, but it conflicts with the FOR UPDATE of a removal. Either
+    # the removal waits for this order, or this order sees the account as removed.
+    share = {"read": True, "key_share": True}
+    account = db.get_one(Account, account.id, with_for_update=share, populate_existing=True)
+    if account.status is AccountStatus.REMOVED:
+        raise BadCommandError([f"account: {account.name!r} was removed"])
+    return account
+
+
+def _stored_key(db: Session, material: KeyMaterial) -> str | None:
+    """Store a new key. Returns its id, that of the key used again, or None if the requester keeps the key."""
+    if material.pem_sealed is None:
+        return material.key_id
+    key = PrivateKey(
+        pem_sealed=material.pem_sealed,
+        algorithm=material.algorithm,
+        size=material.size,
+        public_key_sha256=material.public_key_sha256,
+    )
+    db.add(key)
+    db.flush()
+    return key.id
+
+
+def _order_row(
+    command: Command,
+    account: Account,
+    intent: str,
+    *,
+    wanted: OrderCommand,
+    checked: CheckedOrder,
+    material: KeyMaterial,
+    key_id: str | None,
+    password: bytes,
+    succession: Succession | None,
+) -> Order:
+    return Order(
+        id=new_id(),
+        account=account,
+        command_id=command.id,
+        kind=succession.kind if succession else OrderKind.NEW,
+        business_key=intent,
+        reference=new_id(),
+        common_name=wanted.common_name,
+        sans=[name for name in dict.fromkeys(wanted.sans) if name != wanted.common_name],
+        organization_id=checked.organization.scm_id,
+        organization_name=checked.organization.name,
+        profile_id=checked.profile.scm_id,
+        profile_name=checked.profile.name,
+        term=wanted.term,
+        key_algorithm=material.algorithm,
+        key_size=material.size,
+        key_id=key_id,
+        csr=material.csr,
+        public_key_sha256=material.public_key_sha256,
+        keystore_type=wanted.keystore_type,
+        keystore_password_sealed=password,
+        comments=wanted.comments,
+        external_requesters=list(wanted.external_requesters),
+        custom_fields=dict(wanted.custom_fields),
+        # A successor belongs to its predecessor's line, and needs no licence of its own.
+        line_id=succession.predecessor.line_id if succession else None,
+        predecessor_id=succession.predecessor.id if succession else None,
+        reason=succession.reason if succession else None,
+        requested_by=command.requested_by,
+    )
+
+
+def _keystore_password(wanted: OrderCommand, vault: Vault) -> bytes:
+    """Return the encrypted keystore password: the requester's, or a generated one."""
+    given = wanted.keystore_password_sealed
+    return _renewed(vault, given.encode()) if given else vault.seal(generate_password().encode())
+
+
+def _renewed(vault: Vault, sealed: bytes) -> bytes:
+    """Re-encrypt a password with the newest secret key, unless it can't be decrypted: then return it unchanged.
+
+    The command may have been read before a rotation of secret keys that has ended since.
+    """
+    try:
+        return vault.renew(sealed)
+    except WrongSecretKeyError:
+        return sealed
+
+
+def end_as_twin(db: Session, command: Command, twin: Order) -> None:
+    """End a command whose intent already has an open order, with that order as its result."""
+    command.subject = twin.id
+    result = {
+        "order_id": twin.id,
+        "scm_id": twin.scm_id,
+        "order_status": twin.status.value,
+        "already_ordered": True,
+    }
+    finish(db, command, CommandStatus.DONE, result=result)
+    record(
+        db,
+        "order.already_placed",
+        twin.id,
+        who=command.requested_by,
+        why="the same order was requested again",
+        command_id=command.id,
+    )
