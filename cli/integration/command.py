@@ -12,6 +12,7 @@ from certline.cli.ui.lookup import find_command
 from certline.cli.ui.output import answer
 from certline.cli.waiting.wait import started, wait_options
 from certline.models.imports.record import failed_records
+from certline.models.imports.run import show_progress
 from certline.models.validation import BadCommandError
 from certline.producers.requests import orders
 
@@ -27,6 +28,7 @@ def show(command_id: str) -> None:
     """Show one command with its result or its error."""
     with context.database().transaction() as db:
         found = find_command(db, command_id)
+        show_progress(db, [found])
         failed = failed_records(db, found.id)
     answer(command_document(found), lambda: detail.command(found, failed))
 

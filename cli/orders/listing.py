@@ -39,6 +39,7 @@ from certline.models import (
     OrderStatus,
 )
 from certline.models.accounts.account import accounts
+from certline.models.imports.run import show_progress
 from certline.models.listing import (
     certificates_listed,
     commands_listed,
@@ -176,6 +177,7 @@ def commands(
         commands_listed(wanted),
         view,
         find=find_command,
+        fill=show_progress,
         document=command_document,
         columns=COMMANDS,
         empty="There are no commands yet. Start with: certline sync --wait"

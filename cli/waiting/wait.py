@@ -22,6 +22,7 @@ from certline.cli.ui.output import answer, console, leave, say, whisper
 from certline.cli.waiting.changes import changes
 from certline.cli.waiting.state import WaitView, describe, judge, look
 from certline.models import Command, CommandStatus, CommandType, Database
+from certline.models.imports.run import show_progress
 
 # Seconds between two polls of the database.
 LOOK_EVERY = 0.2
@@ -62,6 +63,8 @@ def started(
             # any order.
             by_id = {command.id: command for command in db.scalars(query)}
         commands = [by_id[command.id] for command in commands]
+    with context.database().transaction() as db:
+        show_progress(db, commands)
     documents = [command_document(command) for command in commands]
     alone = len(documents) == 1 and not as_list
     answer(documents[0] if alone else documents, partial(_tell, commands, waited=wait))

@@ -15,8 +15,8 @@ from certline.models import (
     AuditEntry,
     Certificate,
     CertificateStatus,
-    Command,
     CommandType,
+    ImportRun,
     Order,
     OrderKind,
     OrderStatus,
@@ -237,9 +237,7 @@ def _certificate(entry: Entry, own_id: str) -> dict[str, Any]:
 
 def _tell_exhausted(db: Session, intake: Intake) -> None:
     """Publish `license.exhausted`, once per import; `import.completed` counts all that is held."""
-    told = db.scalar(
-        select(Command.result["held"].as_integer() > 0).where(Command.id == intake.command_id)
-    )
+    told = db.scalar(select(ImportRun.held > 0).where(ImportRun.command_id == intake.command_id))
     if not told:
         use = license_use(db)
         facts = {"capacity": use.capacity, "used": use.used, "held": use.held}
