@@ -5,7 +5,18 @@ It repairs what a lost message or a dead worker leaves behind; every step it wak
 
 from datetime import timedelta
 
-from sqlalchemy import Text, and_, cast, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, aliased
 
 from certline.models import (
@@ -49,9 +60,8 @@ def sweep(db: Session, settle: timedelta) -> dict[str, int]:
         "followed": follow_up(db),
         "unknown": look_up_silent(db, settle),
         "released": len(release_held(db, why="sweep")),
-        "expiring": tell_expiring(
-            db
-        ),  # before `expire`: after a long downtime the event is published all the same
+        # Before `expire`: after a long downtime the event is published all the same.
+        "expiring": tell_expiring(db),
         "expired": expire(db),
         "forgotten": forget_sent(db) + forget_delivered(db),
     }
@@ -62,6 +72,15 @@ def wake(db: Session, *, lost: timedelta, dead: timedelta) -> int:
 
     Returns how many were woken. Locked rows are skipped: a worker has just taken them.
     """
+    stuck = db.scalars(
+        select(Command).where(_is_stuck(lost, dead)).with_for_update(skip_locked=True)
+    ).all()
+    for command in stuck:
+        hasten(db, command)
+    return len(stuck)
+
+
+def _is_stuck(lost: timedelta, dead: timedelta) -> ColumnElement[bool]:
     now = func.now()
     sent = and_(
         Command.type.in_((CommandType.ORDER, CommandType.RENEW, CommandType.REISSUE)),
@@ -76,30 +95,21 @@ def wake(db: Session, *, lost: timedelta, dead: timedelta) -> int:
             batch.status.in_(OPEN),
         ),
     )
-    stuck = db.scalars(
-        select(Command)
-        .where(
-            or_(
-                and_(
-                    Command.status == CommandStatus.QUEUED,
-                    Command.not_before <= now - lost,
-                    Command.touched_at <= now - lost,
-                ),
-                and_(
-                    Command.status == CommandStatus.RUNNING,
-                    Command.touched_at <= now - dead,
-                    # No worker is needed for the command of an order that was sent (poll and fetch
-                    # follow), nor for an import whose batches are open.
-                    ~sent,
-                    ~imported,
-                ),
-            )
-        )
-        .with_for_update(skip_locked=True)
-    ).all()
-    for command in stuck:
-        hasten(db, command)
-    return len(stuck)
+    return or_(
+        and_(
+            Command.status == CommandStatus.QUEUED,
+            Command.not_before <= now - lost,
+            Command.touched_at <= now - lost,
+        ),
+        and_(
+            Command.status == CommandStatus.RUNNING,
+            Command.touched_at <= now - dead,
+            # No worker is needed for the command of an order that was sent (poll and fetch follow),
+            # nor for an import whose batches are open.
+            ~sent,
+            ~imported,
+        ),
+    )
 
 
 def follow_up(db: Session) -> int:

@@ -3,6 +3,7 @@
 import rich_click as click
 
 from certline.cli import context
+from certline.cli.certificates import listing
 from certline.cli.certificates.export import (
     BINARY,
     ENDINGS,
@@ -15,10 +16,9 @@ from certline.cli.certificates.export import (
 from certline.cli.certificates.reissue_revoke import reissue, revoke
 from certline.cli.certificates.renew import renew
 from certline.cli.errors import Fault
-from certline.cli.orders import listing
 from certline.cli.orders.delete import delete_certificate
 from certline.cli.ui import detail
-from certline.cli.ui.documents import certificate_document
+from certline.cli.ui.documents import CertificateDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.output import answer, as_json, say, whisper
@@ -41,7 +41,8 @@ def show(name: str) -> None:
     with context.database().transaction() as db:
         found = find_certificate(db, name)
     file = f"{found.common_name.removeprefix('*.')}.{ENDINGS[preferred(found)]}"
-    answer(certificate_document(found), lambda: detail.certificate(found, file))
+    document = CertificateDocument.of(found)
+    answer(document, lambda: detail.certificate(document, file))
 
 
 @certificate.command()

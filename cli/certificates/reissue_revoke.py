@@ -8,11 +8,12 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.ui.documents import command_document, minute
+from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.options import first_line
 from certline.cli.ui.output import answer, leave, say, whisper
+from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Certificate, Command
 from certline.models.commands.payloads import ReissueCommand, RevokeCommand, read_payload
@@ -180,7 +181,7 @@ def answer_placed(accepted: list[Accepted], *, wait: bool, timeout: float | None
         # This call exits, so the rest runs only without --wait.
         started([_awaited(each) for each in accepted], wait=True, timeout=timeout)
     if all(each.already is not None for each in accepted):
-        documents = [command_document(command) for command in commands]
+        documents = [CommandDocument.of(command) for command in commands]
         answer(documents[0] if len(documents) == 1 else documents, lambda: None)
         leave(NOTHING)
     started(commands, wait=False, timeout=None)

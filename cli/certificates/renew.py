@@ -3,45 +3,32 @@
 import shlex
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import rich_click as click
 
 from certline.cli import context
 from certline.cli.certificates.reissue_revoke import answer_placed, certificates_named
 from certline.cli.errors import DONE, NOTHING, WRONG_USE, Fault
-from certline.cli.ui.documents import instant, minute
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.listing import SCREENFUL, days, place_options, places
 from certline.cli.ui.lookup import find_certificate
+from certline.cli.ui.options import PaceType
 from certline.cli.ui.output import answer, leave, say, whisper
+from certline.cli.ui.projection import instant, minute
 from certline.cli.waiting.batch import answer_batch, said_of_time, wait_for_batch
 from certline.cli.waiting.wait import wait_options
 from certline.models import Certificate, CertificateStatus, Narrowing
 from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.commands.payloads import RenewCommand
 from certline.models.listing import certificates_listed
-from certline.models.renewals.batch_pace import per_hour
 from certline.models.validation import BadCommandError
 from certline.producers.renewals.batches import BatchVerdict, judge_many, request_batch
-from certline.producers.requests import certificates as managing
+from certline.producers.requests.certificates import request_successor
 
 # The options that select stored certificates by their properties.
 FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "name")
-
-
-class PaceType(click.ParamType[int]):
-    """An option type: a number of renewals per hour."""
-
-    name = "pace"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the renewals per hour. Fails with a usage error if the text is not a pace."""
-        try:
-            return per_hour(str(value))
-        except ValueError as wrong:
-            self.fail(str(wrong), param, ctx)
 
 
 @click.command(cls=CliCommand)
@@ -113,32 +100,19 @@ def renew(
         _require_all(verdicts)
     if dry_run:
         _answer_verdicts(verdicts, pace, is_batch=is_batch)
-    if not is_batch:
-        accepted = [
-            managing.request_successor(
-                context.database(),
-                context.vault(),
-                RenewCommand(certificate=each.id, reuse_key=reuse_key, again=again),
-                requested_by=context.person(),
-            )
-            for each in certificates
-        ]
-        answer_placed(accepted, wait=wait, timeout=timeout)
-        return
-    batch = request_batch(
-        context.database(),
-        verdicts,
-        selection=_in_words(names, listed, filters),
-        pace=pace,
-        reuse_key=reuse_key,
-        requested_by=context.person(),
-    )
-    code = DONE if any(not each.problems for each in verdicts) else NOTHING
-    if code == DONE and (wait or timeout is not None):
-        whisper(f"batch {batch.id}")
-        code = wait_for_batch(context.database(), batch.id, timeout)
-    answer_batch(batch.id, started=True)
-    leave(code)
+    if is_batch:
+        selection = _in_words(names, listed, filters)
+        _start_batch(verdicts, selection, pace, reuse_key=reuse_key, wait=wait, timeout=timeout)
+    accepted = [
+        request_successor(
+            context.database(),
+            context.vault(),
+            RenewCommand(certificate=each.id, reuse_key=reuse_key, again=again),
+            requested_by=context.person(),
+        )
+        for each in certificates
+    ]
+    answer_placed(accepted, wait=wait, timeout=timeout)
 
 
 def _chosen(
@@ -188,6 +162,32 @@ def _of_list(listed: IO[str]) -> list[Certificate]:
     if not found:
         raise Fault("the file names no certificate", code=NOTHING)
     return list(found.values())
+
+
+def _start_batch(
+    verdicts: Sequence[BatchVerdict],
+    selection: str,
+    pace: int | None,
+    *,
+    reuse_key: bool,
+    wait: bool,
+    timeout: float | None,
+) -> NoReturn:
+    """Start a batch of those that can be renewed, print it, and exit."""
+    batch = request_batch(
+        context.database(),
+        verdicts,
+        selection=selection,
+        pace=pace,
+        reuse_key=reuse_key,
+        requested_by=context.person(),
+    )
+    code = DONE if any(not each.problems for each in verdicts) else NOTHING
+    if code == DONE and (wait or timeout is not None):
+        whisper(f"batch {batch.id}")
+        code = wait_for_batch(context.database(), batch.id, timeout)
+    answer_batch(batch.id, started=True)
+    leave(code)
 
 
 def _in_words(names: Sequence[str], listed: IO[str] | None, filters: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ import requests
 from rich.console import Console
 from rich.markup import escape
 
-from certline.cli import main as certline
+from certline.cli import main
 
 CERTLINE = [sys.executable, "-P", "-m", "certline"]
 # Seconds for one step; a step that takes longer counts as failed.
@@ -96,7 +96,7 @@ def _command(words: list[str], given: str, answer: Path, messages: int) -> None:
     os.dup2(messages, 2)
     os.dup2(os.open(answer, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
     sys.stdin = io.StringIO(given)
-    certline.main(words)
+    main.main(words)
 
 
 @contextmanager

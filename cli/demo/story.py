@@ -25,6 +25,7 @@ from certline.cli.demo.stage import (
     running,
     until_answers,
 )
+from certline.cli.main import PLACES
 
 
 def play() -> int:
@@ -177,7 +178,7 @@ def _postgres(stage: Stage) -> Iterator[None]:
     stage.tell("starting", "Postgres, from its wheel")
     _database_url(stage)
     for noun in ("account", "certificate", "command", "init", "license", "order", "sync"):
-        import_module(f"cli.{noun}")
+        import_module(PLACES[noun][0])
     yield
 
 

@@ -4,15 +4,19 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import Fault
-from certline.cli.orders import listing
 from certline.cli.ui import detail
-from certline.cli.ui.documents import command_document
+from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import Group
+from certline.cli.ui.grid import Column, style_of
+from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_command
 from certline.cli.ui.output import answer
+from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
+from certline.models import CommandStatus, CommandType, Narrowing
 from certline.models.imports.record import failed_records
 from certline.models.imports.run import show_progress
+from certline.models.listing import commands_listed
 from certline.models.validation import BadCommandError
 from certline.producers.requests import orders
 
@@ -29,8 +33,9 @@ def show(command_id: str) -> None:
     with context.database().transaction() as db:
         found = find_command(db, command_id)
         show_progress(db, [found])
+        document = CommandDocument.of(found)
         failed = failed_records(db, found.id)
-    answer(command_document(found), lambda: detail.command(found, failed))
+    answer(document, lambda: detail.command(document, failed))
 
 
 @command.command()
@@ -62,4 +67,43 @@ def wait(command_id: str, timeout: float | None) -> None:
     started([found], wait=True, timeout=timeout)
 
 
-command.add_command(listing.commands)
+COMMANDS = [
+    Column[CommandDocument]("command", lambda row: row.id),
+    Column[CommandDocument]("type", lambda row: row.type),
+    Column[CommandDocument](
+        "status", lambda row: row.status, style=lambda row: style_of(row.status)
+    ),
+    Column[CommandDocument]("subject", lambda row: row.subject, rank=1),
+    Column[CommandDocument]("requested (UTC)", lambda row: minute(row.created_at), rank=2),
+    Column[CommandDocument]("by", lambda row: row.requested_by, rank=3, may_be_cut=True),
+    Column[CommandDocument]("error", lambda row: row.error, rank=4, may_be_cut=True),
+]
+
+
+@command.command("list")
+@status_option(status.value for status in CommandStatus)
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    type=click.Choice([kind.value for kind in CommandType]),
+    help="Only commands of this type; repeatable.",
+)
+@click.option("--subject", metavar="ID", help="Only commands about this order or certificate.")
+@view_options("created")
+def list_(
+    *, statuses: tuple[str, ...], types: tuple[str, ...], subject: str | None, view: ListView
+) -> None:
+    """List commands, the newest first."""
+    wanted = Narrowing(statuses=statuses, types=types, subject=subject)
+    show_pages(
+        commands_listed(wanted),
+        view,
+        find=find_command,
+        fill=show_progress,
+        document=CommandDocument.of,
+        columns=COMMANDS,
+        empty="There are no commands yet. Start with: certline sync --wait"
+        if wanted == Narrowing()
+        else "There is no such command.",
+    )

@@ -1,23 +1,36 @@
 """`certline dead-letter`: messages that could not be accepted, and decisions about them."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, NOTHING
-from certline.cli.integration.masking import masked
-from certline.cli.orders import listing
 from certline.cli.ui import detail
-from certline.cli.ui.documents import dead_letter_document
+from certline.cli.ui.documents import DeadLetterDocument
 from certline.cli.ui.grammar import Group
+from certline.cli.ui.grid import Column, style_of
+from certline.cli.ui.listing import ListView, show_pages, view_options
 from certline.cli.ui.lookup import find_dead_letter
 from certline.cli.ui.output import answer, leave, whisper
+from certline.cli.ui.projection import minute
+from certline.models import DeadLetterStatus, Narrowing
+from certline.models.listing import dead_letters_listed
 from certline.producers.requests.dead_letters import (
     AlreadyDecidedError,
     CannotReplayError,
     drop,
     replay,
+)
+
+# A quoted field name (either kind of quotes) that suggests a secret, and its value. Works on text, not on
+# parsed JSON, because the message may be malformed; closing quotes and brackets are optional, because it may
+# have been cut off inside a value. `{0,200}` bounds the backtracking.
+SECRET = re.compile(
+    r"""(["'][^"']{0,200}(?:passw|secret|token|credential)[^"']{0,200}["']\s*:\s*)"""
+    r"""("(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|\{[^}]*\}?|[^,}\]]*)""",
+    re.IGNORECASE,
 )
 
 
@@ -33,9 +46,10 @@ def show(letter_id: str) -> None:
     with context.database().transaction() as db:
         found = find_dead_letter(db, letter_id)
     body = masked(context.vault().open(found.body_sealed))
+    letter = DeadLetterDocument.of(found)
     answer(
-        dead_letter_document(found) | {"properties": found.properties, "body": body},
-        lambda: detail.dead_letter(found, body),
+        letter.as_dict() | {"properties": letter.properties, "body": body},
+        lambda: detail.dead_letter(letter, body),
     )
 
 
@@ -85,10 +99,40 @@ def _decide(names: Sequence[str], decide: Callable[[str], str], done: str) -> No
         whisper(f"{letter} {error or said}")
         codes.append(code)
         with context.database().transaction() as db:
-            documents.append(dead_letter_document(find_dead_letter(db, letter)) | {"error": error})
+            decided = DeadLetterDocument.of(find_dead_letter(db, letter))
+        documents.append(decided.as_dict() | {"error": error})
     answer(documents, lambda: None)
     # 0 if at least one letter was decided now, 4 if none was.
     leave(FAILED if FAILED in codes else min(codes))
 
 
-dead_letter.add_command(listing.dead_letters)
+LETTERS = [
+    Column[DeadLetterDocument]("letter", lambda row: row.id),
+    Column[DeadLetterDocument]("from", lambda row: row.source, rank=2, may_be_cut=True),
+    Column[DeadLetterDocument](
+        "status", lambda row: row.status, style=lambda row: style_of(row.status)
+    ),
+    Column[DeadLetterDocument]("received (UTC)", lambda row: minute(row.received_at), rank=1),
+    Column[DeadLetterDocument]("why", lambda row: row.reason[:200], may_be_cut=True),
+]
+
+
+@dead_letter.command("list")
+@click.option("--all", "every", is_flag=True, help="Also those that were replayed or dropped.")
+@view_options("came")
+def list_(*, every: bool, view: ListView) -> None:
+    """List dead letters that wait for a decision, the newest first."""
+    states = () if every else (DeadLetterStatus.WAITING.value,)
+    show_pages(
+        dead_letters_listed(Narrowing(statuses=states)),
+        view,
+        find=find_dead_letter,
+        document=DeadLetterDocument.of,
+        columns=LETTERS,
+        empty="There are no dead letters." if every else "No dead letter waits for a decision.",
+    )
+
+
+def masked(body: bytes) -> str:
+    """Return a message as text, with `***` for the values of fields whose names suggest a secret."""
+    return SECRET.sub(r'\1"***"', body.decode("utf-8", "backslashreplace"))

@@ -7,14 +7,15 @@ from sqlalchemy.orm import Session
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.ui.documents import hook_document, minute, run_document
+from certline.cli.ui.documents import HookDocument, HookRunDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_account, find_certificate, find_command, find_hook
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
+from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
-from certline.models import Command, CommandStatus, CommandType, Hook
+from certline.models import Command, CommandStatus, CommandType
 from certline.models.accounts.account import accounts
 from certline.models.certificates.deploy_hook import (
     HOOK_EVENTS,
@@ -86,7 +87,7 @@ def add(name: str, *, account_name: str | None, **given: Any) -> None:
         account = None if account_name is None else find_account(db, account_name)
         added = add_hook(db, name, who=context.person(), account=account, **given)
         named = {} if account is None else {account.id: account.name}
-    answer(hook_document(added, named), lambda: say(f"hook {name} is added"))
+    answer(HookDocument.of(added, named), lambda: say(f"hook {name} is added"))
     whisper(f"For a certificate that is already stored: certline hook run {name} CERT")
 
 
@@ -94,13 +95,14 @@ def add(name: str, *, account_name: str | None, **given: Any) -> None:
 def list_() -> None:
     """List hooks by name."""
     with context.database().transaction() as db:
-        found, named = hooks(db), _account_names(db)
+        named = _account_names(db)
+        found = [HookDocument.of(row, named) for row in hooks(db)]
     rows = [
         (row.name, _words(row), row.common_name, row.command, row.directory, f"{row.timeout} s")
         for row in found
     ]
     answer(
-        [hook_document(row, named) for row in found],
+        found,
         lambda: table(
             ["hook", "on", "names", "command", "directory", "timeout"],
             rows,
@@ -115,7 +117,7 @@ def show(name: str) -> None:
     """Show one hook."""
     with context.database().transaction() as db:
         found, named = find_hook(db, name), _account_names(db)
-    document = hook_document(found, named)
+    document = HookDocument.of(found, named).as_dict()
     answer(document, lambda: facts({key.replace("_", " "): document[key] for key in document}))
 
 
@@ -144,13 +146,15 @@ def run(name: str, certificate_name: str, *, wait: bool, timeout: float | None) 
 
 
 RUNS = [
-    Column[Command]("run", lambda row: row.id),
-    Column[Command]("hook", lambda row: row.payload["name"]),
-    Column[Command]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
-    Column[Command]("common name", lambda row: row.payload["common_name"], 1, may_be_cut=True),
-    Column[Command]("tries", lambda row: row.attempts, rank=2),
-    Column[Command]("started (UTC)", lambda row: minute(row.started_at), rank=4),
-    Column[Command]("error", lambda row: row.error, rank=3, may_be_cut=True),
+    Column[HookRunDocument]("run", lambda row: row.id),
+    Column[HookRunDocument]("hook", lambda row: row.hook),
+    Column[HookRunDocument](
+        "status", lambda row: row.status, style=lambda row: style_of(row.status)
+    ),
+    Column[HookRunDocument]("common name", lambda row: row.common_name, 1, may_be_cut=True),
+    Column[HookRunDocument]("tries", lambda row: row.attempts, rank=2),
+    Column[HookRunDocument]("started (UTC)", lambda row: minute(row.started_at), rank=4),
+    Column[HookRunDocument]("error", lambda row: row.error, rank=3, may_be_cut=True),
 ]
 
 
@@ -165,7 +169,7 @@ def runs(*, name: str | None, failed: bool, statuses: tuple[str, ...], view: Lis
         runs_listed(name=name, statuses=statuses, failed=failed),
         view,
         find=find_command,
-        document=run_document,
+        document=HookRunDocument.of,
         columns=RUNS,
         empty="There is no such run.",
     )
@@ -209,5 +213,5 @@ def _account_names(db: Session) -> dict[int, str]:
     return {row.id: row.name for row in accounts(db, removed=True)}
 
 
-def _words(row: Hook) -> list[str]:
+def _words(row: HookDocument) -> list[str]:
     return [event.removeprefix("certificate.") for event in row.events]

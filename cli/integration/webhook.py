@@ -7,14 +7,14 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.integration.webhook_documents import delivery_document, webhook_document
-from certline.cli.ui.documents import minute
+from certline.cli.integration.webhook_documents import DeliveryDocument, WebhookDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_command, find_webhook
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
-from certline.models import Command, CommandStatus, Webhook
+from certline.cli.ui.projection import minute
+from certline.models import CommandStatus
 from certline.models.webhook import deliveries_listed, webhooks
 from certline.producers.requests.webhooks import (
     Added,
@@ -71,19 +71,22 @@ def add(url: str, events: tuple[str, ...], *, allow_private: bool) -> None:
         raise Fault(str(there), code=NOTHING, hint=hint) from None
     for warning in added.warnings:
         whisper(f"warning: {warning}")
-    answer(webhook_document(added.webhook) | {"secret": added.secret}, lambda: _added(added))
+    answer(
+        WebhookDocument.of(added.webhook).as_dict() | {"secret": added.secret},
+        lambda: _added(added),
+    )
 
 
 @webhook.command("list")
 def list_() -> None:
     """List webhooks, the oldest first."""
     with context.database().transaction() as db:
-        found = webhooks(db)
+        found = [WebhookDocument.of(hook) for hook in webhooks(db)]
     rows = [
         (hook.id, hook.status, hook.url, ", ".join(hook.events), hook.failures) for hook in found
     ]
     answer(
-        [webhook_document(hook) for hook in found],
+        found,
         lambda: table(
             ["webhook", "status", "url", "events", "failures"],
             rows,
@@ -97,9 +100,9 @@ def list_() -> None:
 def show(name: str) -> None:
     """Show one webhook, without its secret, and the status of its deliveries."""
     with context.database().transaction() as db:
-        found = find_webhook(db, name)
+        found = WebhookDocument.of(find_webhook(db, name))
         counts = deliveries_by_status(db, found.id)
-    answer(webhook_document(found) | {"deliveries": counts}, lambda: _show(found, counts))
+    answer(found.as_dict() | {"deliveries": counts}, lambda: _show(found, counts))
 
 
 @webhook.command()
@@ -110,7 +113,7 @@ def remove(name: str) -> None:
         found = find_webhook(db, name)
     count = _known(lambda: remove_webhook(context.database(), found.id, who=context.person()))
     answer(
-        webhook_document(found) | {"given_up": count},
+        WebhookDocument.of(found).as_dict() | {"given_up": count},
         lambda: say(f"{found.id} is removed; {count} deliveries are given up"),
     )
 
@@ -128,21 +131,23 @@ def enable(name: str) -> None:
     with context.database().transaction() as db:
         found = find_webhook(db, found.id)
     answer(
-        webhook_document(found),
+        WebhookDocument.of(found),
         lambda: say(f"{found.id} is {'enabled' if changed else 'already active'}"),
     )
     leave(0 if changed else NOTHING)
 
 
 DELIVERIES = [
-    Column[Command]("delivery", lambda row: row.id),
-    Column[Command]("status", lambda row: row.status, style=lambda row: style_of(row.status)),
-    Column[Command]("event", lambda row: row.payload["event"]["type"]),
-    Column[Command]("about", lambda row: row.payload["event"].get("subject"), rank=3),
-    Column[Command]("webhook", lambda row: row.subject, rank=4),
-    Column[Command]("tries", lambda row: row.attempts, rank=2),
-    Column[Command]("since (UTC)", lambda row: minute(row.created_at), rank=5),
-    Column[Command]("why", lambda row: row.error, rank=1, may_be_cut=True),
+    Column[DeliveryDocument]("delivery", lambda row: row.id),
+    Column[DeliveryDocument](
+        "status", lambda row: row.status, style=lambda row: style_of(row.status)
+    ),
+    Column[DeliveryDocument]("event", lambda row: row.event_type),
+    Column[DeliveryDocument]("about", lambda row: row.event_subject, rank=3),
+    Column[DeliveryDocument]("webhook", lambda row: row.webhook_id, rank=4),
+    Column[DeliveryDocument]("tries", lambda row: row.attempts, rank=2),
+    Column[DeliveryDocument]("since (UTC)", lambda row: minute(row.created_at), rank=5),
+    Column[DeliveryDocument]("why", lambda row: row.error, rank=1, may_be_cut=True),
 ]
 
 
@@ -163,7 +168,7 @@ def deliveries(*, name: str | None, statuses: tuple[str, ...], view: ListView) -
         deliveries_listed(statuses, hook_id),
         view,
         find=find_command,
-        document=delivery_document,
+        document=DeliveryDocument.of,
         columns=DELIVERIES,
         empty="There is no such delivery.",
     )
@@ -191,7 +196,7 @@ def _added(added: Added) -> None:
     whisper("The secret is shown only once. The receiver needs it to verify signatures.")
 
 
-def _show(hook: Webhook, counts: dict[str, int]) -> None:
+def _show(hook: WebhookDocument, counts: dict[str, int]) -> None:
     facts(
         {
             "webhook": hook.id,

@@ -1,42 +1,45 @@
-"""JSON documents of webhooks and deliveries; none contains a secret."""
+"""Documents of webhooks and deliveries; none contains a secret."""
 
-from typing import Any
+from pydantic import AliasPath, Field, ValidationInfo, field_validator
 
-from certline.cli.ui.documents import instant
-from certline.models import Command, CommandStatus, Webhook
-
-
-def webhook_document(hook: Webhook) -> dict[str, Any]:
-    """Return a webhook, without its secret."""
-    return {
-        "id": hook.id,
-        "url": hook.url,
-        "events": hook.events,
-        "allow_private": hook.allow_private,
-        "status": hook.status.value,
-        "status_reason": hook.status_reason,
-        "failures": hook.failures,
-        "resting_until": instant(hook.resting_until),
-        "created_by": hook.created_by,
-        "created_at": instant(hook.created_at),
-    }
+from certline.cli.ui.projection import Document, Instant
+from certline.models import CommandStatus, WebhookStatus
 
 
-def delivery_document(delivery: Command) -> dict[str, Any]:
-    """Return a delivery of an event to a webhook; its id is that of its command."""
-    event = delivery.payload["event"]
-    return {
-        "id": delivery.id,
-        "webhook_id": delivery.subject,
-        "event_id": event["id"],
-        "event_type": event["type"],
-        "event_subject": event.get("subject"),
-        "status": delivery.status.value,
-        "attempts": delivery.attempts,
-        "created_at": instant(delivery.created_at),
-        "next_try_at": instant(delivery.not_before)
-        if delivery.status is CommandStatus.QUEUED
-        else None,
-        "finished_at": instant(delivery.finished_at),
-        "error": delivery.error,
-    }
+class WebhookDocument(Document):
+    """A webhook, without its secret."""
+
+    id: str
+    url: str
+    events: list[str]
+    allow_private: bool
+    status: WebhookStatus
+    status_reason: str | None
+    failures: int
+    resting_until: Instant | None
+    created_by: str
+    created_at: Instant
+
+
+class DeliveryDocument(Document):
+    """A delivery of an event to a webhook; its id is that of its command."""
+
+    id: str
+    webhook_id: str | None = Field(validation_alias="subject")
+    event_id: str = Field(validation_alias=AliasPath("payload", "event", "id"))
+    event_type: str = Field(validation_alias=AliasPath("payload", "event", "type"))
+    event_subject: str | None = Field(
+        None, validation_alias=AliasPath("payload", "event", "subject")
+    )
+    status: CommandStatus
+    attempts: int
+    created_at: Instant
+    next_try_at: Instant | None = Field(validation_alias="not_before")
+    finished_at: Instant | None
+    error: str | None
+
+    @field_validator("next_try_at")
+    @classmethod
+    def only_of_the_queued(cls, not_before: Instant | None, info: ValidationInfo) -> Instant | None:
+        """Return the time of the next try, or None if there will be none."""
+        return not_before if info.data["status"] is CommandStatus.QUEUED else None

@@ -8,14 +8,14 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WRONG_USE, Fault
-from certline.cli.ui.documents import break_document, event_document, minute
+from certline.cli.ui.documents import BreakDocument, EventDocument
 from certline.cli.ui.grammar import CliCommand, Group
 from certline.cli.ui.grid import Column
 from certline.cli.ui.listing import ListView, show_pages, view_options
 from certline.cli.ui.lookup import find_event
 from certline.cli.ui.options import moment
 from certline.cli.ui.output import answer, leave, say, whisper
-from certline.models import AuditEntry
+from certline.cli.ui.projection import minute
 from certline.models.audit.chain import (
     BadHeadError,
     Break,
@@ -37,12 +37,12 @@ def audit() -> None:
 
 
 ENTRIES = [
-    Column[AuditEntry]("entry", lambda row: row.id),
-    Column[AuditEntry]("when (UTC)", lambda row: minute(row.at)),
-    Column[AuditEntry]("who", lambda row: row.who, may_be_cut=True),
-    Column[AuditEntry]("what", lambda row: row.type),
-    Column[AuditEntry]("subject", lambda row: row.subject, may_be_cut=True),
-    Column[AuditEntry]("why", lambda row: row.why, rank=1, may_be_cut=True),
+    Column[EventDocument]("entry", lambda row: row.id),
+    Column[EventDocument]("when (UTC)", lambda row: minute(row.at)),
+    Column[EventDocument]("who", lambda row: row.who, may_be_cut=True),
+    Column[EventDocument]("what", lambda row: row.what),
+    Column[EventDocument]("subject", lambda row: row.subject, may_be_cut=True),
+    Column[EventDocument]("why", lambda row: row.why, rank=1, may_be_cut=True),
 ]
 
 
@@ -78,7 +78,7 @@ def list_(
         events_listed(since=since, until=until, who=who, types=types, subject=subject),
         view,
         find=find_event,
-        document=event_document,
+        document=EventDocument.of,
         columns=ENTRIES,
         empty="There is no such entry." if narrowed else "The audit log is empty.",
     )
@@ -107,7 +107,7 @@ def verify(kept: str | None) -> None:
         "whole": not found,
         "entries": entries,
         "head": str(head),
-        "breaks": [break_document(each) for each in found[:MOST_BREAKS]],
+        "breaks": [BreakDocument.of(each) for each in found[:MOST_BREAKS]],
     }
     answer(document, lambda: _tell(found, entries, head))
     leave(FAILED if found else DONE)

@@ -3,7 +3,7 @@
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.ui.documents import license_document
+from certline.cli.ui.documents import LicenseDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, facts, say, whisper
 from certline.models.certificates.license import license_use
@@ -28,7 +28,7 @@ def init() -> None:
         "embedded": settings.embedded,
         "migrated": migrated,
         "secret_key": key,
-        "license": license_document(use),
+        "license": LicenseDocument.of(use),
     }
     people = {
         "database": where,

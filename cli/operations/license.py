@@ -3,11 +3,11 @@
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.ui.documents import license_document, minute, outlook_document
+from certline.cli.ui.documents import LicenseDocument, OutlookDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, facts, say
-from certline.models.certificates.license import LicenseUse
-from certline.models.certificates.license_forecast import RATE_DAYS, LicenseForecast, outlook
+from certline.cli.ui.projection import minute
+from certline.models.certificates.license_forecast import RATE_DAYS, outlook
 from certline.producers.requests.orders import set_license
 
 
@@ -23,8 +23,8 @@ def show() -> None:
     The estimate uses the new orders of the last 30 days; renewals and reissues need no further line.
     """
     with context.database().transaction() as db:
-        ahead = outlook(db)
-    answer(outlook_document(ahead), lambda: _show(ahead))
+        ahead = OutlookDocument.of(outlook(db))
+    answer(ahead, lambda: _show(ahead))
 
 
 # So that `-1` is reported as a number out of range, not as an unknown option.
@@ -32,11 +32,12 @@ def show() -> None:
 @click.argument("capacity", metavar="N", type=click.IntRange(min=0, max=2_000_000_000))
 def set_(capacity: int) -> None:
     """Set the capacity. Held orders go on automatically, the oldest first, while lines are free."""
-    use, released = set_license(context.database(), capacity, requested_by=context.person())
-    answer(license_document(use), lambda: _set(use, released))
+    now, released = set_license(context.database(), capacity, requested_by=context.person())
+    use = LicenseDocument.of(now)
+    answer(use, lambda: _set(use, released))
 
 
-def _facts(use: LicenseUse) -> dict[str, object]:
+def _facts(use: LicenseDocument | OutlookDocument) -> dict[str, object]:
     return {
         "capacity": use.capacity,
         "used": use.used,
@@ -45,13 +46,13 @@ def _facts(use: LicenseUse) -> dict[str, object]:
     }
 
 
-def _show(ahead: LicenseForecast) -> None:
-    full = ahead.use.available <= ahead.use.held + ahead.in_flight
+def _show(ahead: OutlookDocument) -> None:
+    full = ahead.available <= ahead.held + ahead.in_flight
     facts(
-        _facts(ahead.use)
+        _facts(ahead)
         | {
             "in flight": ahead.in_flight,
-            "new orders": f"{ahead.per_day:.1f} per day (over the last {RATE_DAYS} days)",
+            "new orders": f"{ahead.new_orders_per_day:.1f} per day (over the last {RATE_DAYS} days)",
             "runs out": "now: held and in-flight orders need all free lines"
             if full
             else (minute(ahead.runs_out_at) or "never at this rate"),
@@ -59,7 +60,7 @@ def _show(ahead: LicenseForecast) -> None:
     )
 
 
-def _set(use: LicenseUse, released: int) -> None:
+def _set(use: LicenseDocument, released: int) -> None:
     facts(_facts(use))
     if released:
         say(f"\n{released} held orders go on.")

@@ -8,7 +8,15 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import leave
 from certline.models import Queue
 from certline.models.database.migrate import behind
-from certline.producers import processes as parts
+from certline.producers.processes import (
+    end_with_run_all,
+    reach_rabbit,
+    run_all,
+    run_ingress,
+    run_producer,
+    run_relay,
+    run_worker,
+)
 
 PREFIX = "certline."
 QUEUES = [queue.value.removeprefix(PREFIX) for queue in Queue]
@@ -51,7 +59,7 @@ def run() -> None:
 
     SIGTERM or Ctrl-C stops them after their current work.
     """
-    parts.end_with_run_all()
+    end_with_run_all()
 
 
 @run.command()
@@ -68,9 +76,7 @@ def worker(queues: list[str], processes: int, threads: int) -> None:
     """Run workers, which carry out commands and call SCM."""
     require_servers()
     leave(
-        parts.run_worker(
-            context.settings(), queues=queues or None, processes=processes, threads=threads
-        )
+        run_worker(context.settings(), queues=queues or None, processes=processes, threads=threads)
     )
 
 
@@ -78,21 +84,21 @@ def worker(queues: list[str], processes: int, threads: int) -> None:
 def relay() -> None:
     """Run a relay, which publishes the outbox to RabbitMQ."""
     require_servers()
-    leave(parts.run_relay(context.settings()))
+    leave(run_relay(context.settings()))
 
 
 @run.command()
 def ingress() -> None:
     """Run an ingress, which accepts commands of other systems and collects dead letters from RabbitMQ."""
     require_servers()
-    leave(parts.run_ingress(context.settings()))
+    leave(run_ingress(context.settings()))
 
 
 @run.command()
 def producer() -> None:
     """Run the periodic producer: schedules, and the sweep for work whose follow-up was lost."""
     require_tables()
-    leave(parts.run_producer(context.settings()))
+    leave(run_producer(context.settings()))
 
 
 @run.command("all")
@@ -101,14 +107,14 @@ def producer() -> None:
 def all_(processes: int, threads: int) -> None:
     """Run worker, relay, ingress and producer together, each as a process of its own."""
     require_servers()
-    leave(parts.run_all(context.settings(), processes=processes, threads=threads))
+    leave(run_all(context.settings(), processes=processes, threads=threads))
 
 
 def require_servers() -> None:
     """Check at start-up that the database and RabbitMQ are ready. Raises Fault, ServerDownError."""
     require_tables()
     # Checked before the part starts logging, so that the user reads one line and not pika's twenty.
-    parts.reach_rabbit(context.settings())
+    reach_rabbit(context.settings())
 
 
 def require_tables() -> None:

@@ -4,9 +4,10 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import Fault
-from certline.cli.ui.documents import minute, schedule_document
+from certline.cli.ui.documents import ScheduleDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, say, table
+from certline.cli.ui.projection import minute
 from certline.models.schedule import last_fired, schedules
 from certline.producers.schedule import run_now
 
@@ -20,13 +21,17 @@ def schedule() -> None:
 def list_() -> None:
     """List schedules by name, with the next and the last run."""
     with context.database().transaction() as db:
-        found, last = schedules(db), last_fired(db)
+        last = last_fired(db)
+        found = [
+            ScheduleDocument.of(row).model_copy(update={"last_fired_at": last.get(row.name)})
+            for row in schedules(db)
+        ]
     rows = [
-        (row.name, row.cron, row.tz, row.enabled, minute(row.next_due), minute(last.get(row.name)))
+        (row.name, row.cron, row.tz, row.enabled, minute(row.next_due), minute(row.last_fired_at))
         for row in found
     ]
     answer(
-        [schedule_document(row, last.get(row.name)) for row in found],
+        found,
         lambda: table(
             ["schedule", "cron", "zone", "on", "next (UTC)", "last (UTC)"],
             rows,

@@ -1,4 +1,4 @@
-"""`certline order cancel`, `order delete` and `certificate delete`: withdrawal and deletion."""
+"""`certline order delete` and `certificate delete`: deletion from certline's database."""
 
 import sys
 from typing import Any
@@ -7,41 +7,18 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.ui.documents import command_document, minute
+from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate, find_order
 from certline.cli.ui.output import answer, say, whisper
-from certline.cli.waiting.wait import started, wait_options
-from certline.models.commands.payloads import CancelCommand, DeleteCommand, read_payload
+from certline.cli.ui.projection import minute
+from certline.models.commands.payloads import DeleteCommand, read_payload
 from certline.models.lifecycle.deletion import StillOpenError
 from certline.producers.requests import certificates
 
 HERE_ONLY = (
     "Only certline's copy: SCM keeps its record, and `certline import` restores it without its key."
 )
-
-
-@click.command(cls=CliCommand)
-@click.argument("order_name", metavar="ORDER")
-@click.option(
-    "--comments", required=True, metavar="TEXT", help="The reason, for SCM; at most 512 characters."
-)
-@wait_options
-def cancel(order_name: str, *, comments: str, wait: bool, timeout: float | None) -> None:
-    """Cancel an order that SCM has not issued.
-
-    An order that was not sent is cancelled at once. For any other, SCM is asked to decline the request; if
-    SCM refuses, the certificate is never fetched, and the order goes to review if SCM issues it all the
-    same.
-    """
-    with context.database().transaction() as db:
-        found = find_order(db, order_name)
-    wanted = read_payload("cancel", {"order": found.id, "comments": comments})
-    assert isinstance(wanted, CancelCommand)  # noqa: S101  # for mypy: the name says so
-    accepted = certificates.request_cancelling(
-        context.database(), wanted, requested_by=context.person()
-    )
-    started([accepted.command], wait=wait, timeout=timeout)
 
 
 @click.command("delete", cls=CliCommand)
@@ -92,7 +69,7 @@ def _delete(data: dict[str, Any]) -> None:
     except StillOpenError as still_open:
         raise Fault(str(still_open), hint="To delete it anyway: --yes") from None
     command = accepted.command
-    answer(command_document(command), lambda: _tell(command.result or {}))
+    answer(CommandDocument.of(command), lambda: _tell(command.result or {}))
 
 
 def _tell(gone: dict[str, Any]) -> None:

@@ -8,10 +8,11 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import NOTHING
 from certline.cli.orders import listing
-from certline.cli.orders.delete import cancel, delete_order
+from certline.cli.orders.cancel import cancel
+from certline.cli.orders.delete import delete_order
 from certline.cli.orders.resolve import resolve
 from certline.cli.ui import detail
-from certline.cli.ui.documents import command_document, order_document
+from certline.cli.ui.documents import CommandDocument, EventDocument, OrderDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_order
 from certline.cli.ui.options import first_line, pairs, uuid_text, whole
@@ -21,7 +22,12 @@ from certline.models import Command, Order, OrderStatus
 from certline.models.audit.log import history
 from certline.models.commands.payloads import OrderCommand, read_payload
 from certline.models.orders.order import orders
-from certline.producers.requests import orders as requests
+from certline.producers.requests.orders import (
+    check_order,
+    key_of,
+    request_order,
+    request_polls,
+)
 from certline.workers.ordering.placement import make_key
 
 
@@ -119,7 +125,7 @@ def create(
     if dry_run:
         _check_only(wanted)
         return
-    accepted = requests.request_order(
+    accepted = request_order(
         context.database(),
         context.vault(),
         wanted,
@@ -149,7 +155,7 @@ def _already(command: Command, open_one: Order, *, wait: bool, timeout: float | 
             command = db.get_one(Command, open_one.command_id)
         started([command], wait=True, timeout=timeout)
         return
-    answer(command_document(command), lambda: None)
+    answer(CommandDocument.of(command), lambda: None)
     leave(NOTHING)
 
 
@@ -173,7 +179,8 @@ def _wanted(
             raise click.UsageError("--csr has its own key: omit --key-algorithm and --key-size")
         data["csr"] = whole(csr, "--csr")
     else:
-        data["key_algorithm"], data["key_size"] = requests.key_of(
+        # Only the command line takes the default from the profile; a message without a key gets RSA 2048.
+        data["key_algorithm"], data["key_size"] = key_of(
             context.database(),
             account=data.get("account"),
             profile=data["profile"],
@@ -190,7 +197,7 @@ def _wanted(
 
 
 def _check_only(wanted: OrderCommand) -> None:
-    warnings = requests.check_order(context.database(), wanted)
+    warnings = check_order(context.database(), wanted)
     if wanted.csr is not None:
         make_key(wanted, context.vault())  # validates the CSR; generates nothing
     for warning in warnings:
@@ -206,9 +213,9 @@ def _check_only(wanted: OrderCommand) -> None:
 def show(order_name: str) -> None:
     """Show everything about one order, with its history."""
     with context.database().transaction() as db:
-        found = find_order(db, order_name)
-        events = history(db, found.id)
-    answer(order_document(found), lambda: detail.order(found, events))
+        found = OrderDocument.of(find_order(db, order_name))
+        events = [EventDocument.of(event) for event in history(db, found.id)]
+    answer(found, lambda: detail.order(found, events))
 
 
 @order.command()
@@ -228,7 +235,7 @@ def poll(order_names: tuple[str, ...], *, every: bool, wait: bool, timeout: floa
     for row in named:
         if row.status is not OrderStatus.PENDING:
             whisper(f"order {row.id} is {row.status}: there is nothing to poll")
-    polls = requests.request_polls(context.database(), [row.id for row in named])
+    polls = request_polls(context.database(), [row.id for row in named])
     if not polls:
         answer([], lambda: say("No order is pending."))
         leave(NOTHING)

@@ -7,7 +7,7 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import WAITS
 from certline.cli.ui import detail
-from certline.cli.ui.documents import order_document
+from certline.cli.ui.documents import OrderDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_order
 from certline.cli.ui.output import answer, leave, say
@@ -50,7 +50,7 @@ def resolve(
     with context.database().transaction() as db:
         found = find_order(db, order_name)
     if not chosen and found.status is OrderStatus.REVIEW:
-        document = order_document(found) | {"found": found.found}
+        document = OrderDocument.of(found).as_dict() | {"found": found.found}
         answer(document, lambda: detail.side_by_side(found))
         leave(WAITS)
     if resend:
@@ -63,7 +63,7 @@ def resolve(
     else:  # --reject; or no option, and an order not in review, which this call refuses
         decided = order_review.reject(database, found.id, who=who, why=comments)
     answer(
-        order_document(decided),
+        OrderDocument.of(decided),
         lambda: say(f"order {decided.id} for {decided.common_name} is {decided.status}"),
     )
 

@@ -11,10 +11,10 @@ from certline.cli.errors import NOTHING, WAITS, Fault
 from certline.cli.renewals.audit import audit, run_document
 from certline.cli.renewals.plan import plan
 from certline.cli.renewals.select import deselect, rule_document, select
-from certline.cli.ui.documents import instant, minute
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
+from certline.cli.ui.projection import instant, minute
 from certline.models import Account
 from certline.models.accounts.account import accounts
 from certline.models.renewals.plan import selected_of
@@ -33,7 +33,7 @@ from certline.models.renewals.selection import (
 )
 from certline.models.renewals.timing import even_load, usual_cap
 from certline.models.schedule import Schedule
-from certline.producers.renewals import settings as renewal_settings
+from certline.producers.renewals import settings
 from certline.producers.renewals.auto_renew import go_on
 
 # Seconds between two checks of a run that a producer is working on.
@@ -53,7 +53,7 @@ def show() -> None:
     """Show the accounts for which it is on, the selection, and the result of the last run."""
     with context.database().transaction() as db:
         names = {account.id: account.name for account in accounts(db, removed=True)}
-        settings = [
+        switched = [
             _setting_document(db, setting, names[setting.account_id])
             for setting in settings_of_all(db)
         ]
@@ -63,7 +63,7 @@ def show() -> None:
         seconds = seconds_since_good_run(db)
         schedule = db.get(Schedule, "auto-renew")
     document = {
-        "accounts": settings,
+        "accounts": switched,
         "rules": rules,
         "next_run_at": None if schedule is None else instant(schedule.next_due),
         "last_run": None if last is None else run_document(last, counts[last.id]),
@@ -91,7 +91,7 @@ def enable(*, days: int, cap: int | None, account: str | None) -> None:
     """Switch automatic renewal on, or change its days. To select certificates: auto-renew select."""
     with context.database().transaction() as db:
         chosen = _accounts(db, account)
-        renewal_settings.enable(db, chosen, days=days, cap=cap, who=context.person())
+        settings.enable(db, chosen, days=days, cap=cap, who=context.person())
         names = {each.id: each.name for each in chosen}
         documents = [
             _setting_document(db, setting, names[setting.account_id])
@@ -116,7 +116,7 @@ def disable(*, account: str | None) -> None:
     """Switch automatic renewal off. The selection is kept, and renewals already requested go on."""
     with context.database().transaction() as db:
         chosen = _accounts(db, account)
-        off = renewal_settings.disable(db, chosen, who=context.person())
+        off = settings.disable(db, chosen, who=context.person())
         names = {each.id: each.name for each in chosen}
         documents = [_setting_document(db, each, names[each.account_id]) for each in off]
     answer(documents, lambda: _tell_settings(documents, empty="Auto-renewal was not on."))

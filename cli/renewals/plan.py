@@ -9,9 +9,9 @@ import rich_click as click
 from sqlalchemy.orm import Session
 
 from certline.cli import context
-from certline.cli.ui.documents import instant
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, say, table, whisper
+from certline.cli.ui.projection import instant
 from certline.models.accounts.account import Account
 from certline.models.renewals.forecast import Forecast, forecast, peaks
 from certline.models.renewals.plan import RenewalOutlook, Selected
@@ -32,6 +32,55 @@ class Planned(NamedTuple):
     account: str
     selected: Selected
     objection: str | None
+
+
+class DaysAhead(NamedTuple):
+    """The renewals of the days ahead. `counts`: renewals by day; `near`: each of them; `high`: the peaks."""
+
+    today: date
+    days: int
+    outlooks: list[RenewalOutlook]
+    near: list[Planned]
+    counts: Counter[date]
+    high: list[date]
+    what_if: list[Forecast]
+
+    @property
+    def late(self) -> int:
+        """Number of certificates that the cap makes later than wanted."""
+        return sum(len(outlook.late) for outlook in self.outlooks)
+
+    @property
+    def going(self) -> int:
+        """Number of renewals already in progress."""
+        return sum(len(outlook.going) for outlook in self.outlooks)
+
+    @property
+    def refused(self) -> list[Planned]:
+        """The renewals that would be refused, as far as is known today."""
+        return [row for row in self.near if row.objection is not None]
+
+    def document(self) -> dict[str, Any]:
+        """Return the plan as a document."""
+        return {
+            "from": self.today.isoformat(),
+            "days": self.days,
+            "selected": sum(len(outlook.selected) for outlook in self.outlooks),
+            "renewals": sum(self.counts.values()),
+            "being_renewed": self.going,
+            "late": self.late,
+            "would_be_refused": len(self.refused),
+            "peaks": [{"date": day.isoformat(), "renewals": self.counts[day]} for day in self.high],
+            "plan": [
+                {
+                    "date": day.isoformat(),
+                    "renewals": self.counts[day],
+                    "certificates": [_document(row) for row in self.near if row.day == day],
+                }
+                for day in sorted(self.counts)
+            ],
+            "what_if": [_forecast_document(each) for each in self.what_if],
+        }
 
 
 @click.command(cls=CliCommand)
@@ -66,7 +115,6 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
     # need all days.
     counts = Counter({today + timedelta(days=number): 0 for number in range(days)})
     counts.update(row.day for row in near)
-    high = peaks(counts)
     what_if = [
         forecast(
             [each.span for ahead in found for each in ahead.selected],
@@ -78,30 +126,11 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
         )
         for lifetime in lifetimes
     ]
-    late = [each for ahead in found for each in ahead.late]
-    document = {
-        "from": today.isoformat(),
-        "days": days,
-        "selected": sum(len(ahead.selected) for ahead in found),
-        "renewals": sum(counts.values()),
-        "being_renewed": sum(len(ahead.going) for ahead in found),
-        "late": len(late),
-        "would_be_refused": sum(row.objection is not None for row in near),
-        "peaks": [{"date": day.isoformat(), "renewals": counts[day]} for day in high],
-        "plan": [
-            {
-                "date": day.isoformat(),
-                "renewals": counts[day],
-                "certificates": [_document(row) for row in near if row.day == day],
-            }
-            for day in sorted(counts)
-        ],
-        "what_if": [_forecast_document(each) for each in what_if],
-    }
-    answer(document, lambda: _people(counts, near, high, what_if, found))
-    if late:
+    ahead = DaysAhead(today, days, found, near, counts, peaks(counts), what_if)
+    answer(ahead.document(), lambda: _people(ahead))
+    if ahead.late:
         whisper(
-            f"warning: the cap is too small for {len(late)} certificates: they will be renewed later "
+            f"warning: the cap is too small for {ahead.late} certificates: they will be renewed later "
             "than wanted. To raise it: certline auto-renew enable --cap N"
         )
     if not is_on:
@@ -141,66 +170,64 @@ def _forecast_document(each: Forecast) -> dict[str, Any]:
     }
 
 
-def _people(
-    counts: Counter[date],
-    near: list[Planned],
-    high: list[date],
-    what_if: list[Forecast],
-    found: list[RenewalOutlook],
-) -> None:
-    if not any(ahead.selected for ahead in found):
+def _people(ahead: DaysAhead) -> None:
+    if not any(outlook.selected for outlook in ahead.outlooks):
         say("Nothing is selected: certline auto-renew select --all")
         return
+    counts = ahead.counts
     highest = max(counts.values())
     names: dict[date, list[str]] = {}
-    for row in near:
+    for row in ahead.near:
         names.setdefault(row.day, []).append(row.selected.common_name)
     rows = [
         (
             f"{day:%a %Y-%m-%d}",
             str(counts[day]),
-            _bar(counts[day], highest) + (" peak" if day in high else ""),
+            _bar(counts[day], highest) + (" peak" if day in ahead.high else ""),
             _few(names.get(day, [])),
         )
         for day in sorted(counts)
     ]
     table(["day", "renewals", "", "names"], rows, empty="")
-    if high:
-        say("\nPeaks: " + ", ".join(f"{day} ({counts[day]})" for day in high))
-    going = sum(len(ahead.going) for ahead in found)
-    say(f"\nRenewals in {len(counts)} days: {sum(counts.values())}; already in progress: {going}.")
-    refused = [row for row in near if row.objection is not None]
-    if refused:
-        say(f"\nWould be refused, as far as is known today: {len(refused)}")
-        _refusals(refused)
-    if what_if:
+    if ahead.high:
+        say("\nPeaks: " + ", ".join(f"{day} ({counts[day]})" for day in ahead.high))
+    total = sum(counts.values())
+    say(f"\nRenewals in {len(counts)} days: {total}; already in progress: {ahead.going}.")
+    if ahead.refused:
+        say(f"\nWould be refused, as far as is known today: {len(ahead.refused)}")
+        _refusals(ahead.refused)
+    if ahead.what_if:
         say("\nForecast for a year, by the lifetime of new certificates in days:")
-        table(
-            [
-                "lifetime",
-                "orders per day",
-                "peak",
-                "orders at peak",
-                "licence units",
-                "SCM calls in the busiest hour",
-                "limit",
-                "minutes for the peak",
-            ],
-            [
-                (
-                    each.lifetime,
-                    f"{each.orders_per_day:.1f}",
-                    each.peak,
-                    each.peak_orders,
-                    each.license_units,
-                    each.calls_per_hour,
-                    each.rate_limit_per_hour,
-                    each.peak_minutes,
-                )
-                for each in what_if
-            ],
-            empty="",
-        )
+        _forecasts(ahead.what_if)
+
+
+def _forecasts(what_if: list[Forecast]) -> None:
+    table(
+        [
+            "lifetime",
+            "orders per day",
+            "peak",
+            "orders at peak",
+            "licence units",
+            "SCM calls in the busiest hour",
+            "limit",
+            "minutes for the peak",
+        ],
+        [
+            (
+                each.lifetime,
+                f"{each.orders_per_day:.1f}",
+                each.peak,
+                each.peak_orders,
+                each.license_units,
+                each.calls_per_hour,
+                each.rate_limit_per_hour,
+                each.peak_minutes,
+            )
+            for each in what_if
+        ],
+        empty="",
+    )
 
 
 def _refusals(refused: list[Planned]) -> None:

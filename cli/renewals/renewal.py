@@ -3,11 +3,11 @@
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.certificates.renew import PaceType
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.ui.documents import minute
 from certline.cli.ui.grammar import Group
+from certline.cli.ui.options import PaceType
 from certline.cli.ui.output import answer, leave, table
+from certline.cli.ui.projection import minute
 from certline.cli.waiting.batch import (
     answer_batch,
     batch_document,
@@ -16,8 +16,8 @@ from certline.cli.waiting.batch import (
     standing_of,
     wait_for_batch,
 )
-from certline.models.renewals.batch import batches
-from certline.producers.renewals import batches as renewing_many
+from certline.models.renewals import batch
+from certline.producers.renewals import batches
 
 
 @click.group(cls=Group)
@@ -32,7 +32,7 @@ def renewal() -> None:
 def list_() -> None:
     """List batches, the newest first."""
     with context.database().transaction() as db:
-        found = [standing_of(db, batch) for batch in batches(db)]
+        found = [standing_of(db, each) for each in batch.batches(db)]
     rows = [
         (now.batch.id, now.batch.status, minute(now.batch.created_at), progress(now))
         for now in found
@@ -62,7 +62,7 @@ def pause(name: str) -> None:
     """Pause a batch: nothing more is sent until it is resumed. Renewals already released go on."""
     with context.database().transaction() as db:
         found = find_batch(db, name)
-    if not renewing_many.pause(context.database(), found.id, who=context.person()):
+    if not batches.pause(context.database(), found.id, who=context.person()):
         raise Fault(f"batch {found.id} has nothing that could be paused", code=NOTHING)
     answer_batch(found.id)
 
@@ -76,7 +76,7 @@ def resume(name: str, *, pace: int | None) -> None:
     """Resume a paused batch. With --pace, change the pace; this also works for a running batch."""
     with context.database().transaction() as db:
         found = find_batch(db, name)
-    if not renewing_many.resume(context.database(), found.id, pace=pace, who=context.person()):
+    if not batches.resume(context.database(), found.id, pace=pace, who=context.person()):
         raise Fault(f"batch {found.id} is {found.status}: nothing to resume", code=NOTHING)
     answer_batch(found.id)
 
@@ -87,7 +87,7 @@ def cancel(name: str) -> None:
     """Cancel the renewals of a batch that wait for their turn. Those already released go on."""
     with context.database().transaction() as db:
         found = find_batch(db, name)
-    if not renewing_many.cancel(context.database(), found.id, who=context.person()):
+    if not batches.cancel(context.database(), found.id, who=context.person()):
         raise Fault(
             f"batch {found.id} has nothing left that waits for its turn",
             hint="To cancel an order that was already placed: certline order cancel --help",

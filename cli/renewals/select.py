@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from certline.cli import context
 from certline.cli.errors import NOTHING
-from certline.cli.ui.documents import instant
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.listing import places
 from certline.cli.ui.lookup import find_account, find_certificate
 from certline.cli.ui.output import answer, leave, say
+from certline.cli.ui.projection import instant
 from certline.models import Certificate
 from certline.models.accounts.account import accounts
 from certline.models.renewals.selection import AutoRenewRule

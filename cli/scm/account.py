@@ -19,17 +19,19 @@ from certline.cli.scm.login_options import (
     secret_of,
 )
 from certline.cli.ui import detail
-from certline.cli.ui.documents import account_document, minute
+from certline.cli.ui.documents import AccountDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, say, table, whisper
+from certline.cli.ui.projection import minute
 from certline.models import Account, AccountStatus
 from certline.models.accounts.account import account_named, accounts
-from certline.models.audit.log import record
-from certline.models.database.session import clock
 from certline.producers.requests.accounts import (
     OpenOrdersError,
     Removed,
+    add_account,
+    change_secret,
+    record_verified,
     remove_account,
     require_same_customer,
 )
@@ -94,17 +96,9 @@ def add(name: str, *, no_verify: bool, **options: Any) -> None:
         except ScmError as error:
             raise _told(error, given, "Nothing was saved.") from None
     with context.database().transaction() as db:
-        fresh = account_named(db, name, removed=True) or Account(name=name)
-        for column, value in kept.items():
-            setattr(fresh, column, value)
-        fresh.secret_sealed = vault.seal(secret_of(given))
-        fresh.status, fresh.status_reason = AccountStatus.ACTIVE, None
-        fresh.verified_at = None if no_verify else clock(db)
-        db.add(fresh)
-        db.flush()
-        db.refresh(fresh)
-        record(db, "account.added", name, who=context.person(), url=fresh.url, login=fresh.login)
-    answer(account_document(fresh) | _seen(examined), lambda: _added(fresh, examined))
+        secret = vault.seal(secret_of(given))
+        fresh = add_account(db, name, kept, secret, verified=not no_verify, who=context.person())
+    answer(AccountDocument.of(fresh).as_dict() | _seen(examined), lambda: _added(fresh, examined))
 
 
 def _added(fresh: Account, examined: Examined) -> None:
@@ -166,10 +160,10 @@ def _who(login: AnyLogin) -> str:
 def list_(*, every: bool) -> None:
     """List accounts by name."""
     with context.database().transaction() as db:
-        found = accounts(db, removed=every)
+        found = [AccountDocument.of(row) for row in accounts(db, removed=every)]
     rows = [(row.name, row.status, row.login, row.url, minute(row.synced_at)) for row in found]
     answer(
-        [account_document(row) for row in found],
+        found,
         lambda: table(
             ["account", "status", "login", "SCM", "synced (UTC)"],
             rows,
@@ -183,8 +177,8 @@ def list_(*, every: bool) -> None:
 def show(name: str) -> None:
     """Show one account, without its secret."""
     with context.database().transaction() as db:
-        found = find_account(db, name, removed=True)
-    answer(account_document(found), lambda: detail.account(found))
+        found = AccountDocument.of(find_account(db, name, removed=True))
+    answer(found, lambda: detail.account(found))
 
 
 @account.command()
@@ -229,15 +223,16 @@ def verify(
         raise _told(error, login, outcome) from None
     with context.database().transaction() as db:
         row = _locked(db, name)
-        row.verified_at = clock(db)
+        record_verified(db, row)
         if other:
-            row.secret_sealed = vault.seal(secret_of(login))
-            row.client_certificate = kept_as(login)["client_certificate"]
-            record(db, "account.password_changed", name, who=context.person())
+            secret, certificate = vault.seal(secret_of(login)), kept_as(login)["client_certificate"]
+            change_secret(db, row, secret, certificate, who=context.person())
         woken = None
         if row.status is AccountStatus.SUSPENDED:
             woken = lift_suspension(db, row, who=context.person())
-    answer(account_document(row) | _seen(examined), lambda: _verified(row, examined, woken))
+    answer(
+        AccountDocument.of(row).as_dict() | _seen(examined), lambda: _verified(row, examined, woken)
+    )
 
 
 def _verified(row: Account, examined: Examined, woken: int | None) -> None:
@@ -270,7 +265,7 @@ def remove(name: str, *, force: bool) -> None:
                 "certline stops polling SCM for them.",
             ) from None
     _warn(removed)
-    document = account_document(row) | {
+    document = AccountDocument.of(row).as_dict() | {
         "orders_cancelled": removed.cancelled,
         "orders_in_review": removed.in_review,
         "certificates": removed.certificates,

@@ -9,16 +9,12 @@ import rich_click as click
 from sqlalchemy.orm import Session
 
 from certline.cli import context
-from certline.cli.ui.documents import (
-    domain_document,
-    minute,
-    organization_document,
-    profile_document,
-)
+from certline.cli.ui.documents import DomainDocument, OrganizationDocument, ProfileDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of, style_of_end
 from certline.cli.ui.listing import ListView, days, places, show_rows, view_options
 from certline.cli.ui.lookup import find_account
+from certline.cli.ui.projection import minute
 from certline.models import Domain, Organization, Profile
 from certline.models.accounts import catalogue
 from certline.models.accounts.account import accounts
@@ -41,6 +37,21 @@ def organization() -> None:
     """Organisations and departments, as last synced."""
 
 
+def _orders(row: Organization | OrganizationDocument) -> str | None:
+    return row.orders if row.gone_at is None else "gone"
+
+
+ORGANIZATIONS = [
+    Column[OrganizationDocument]("id", lambda row: row.id),
+    Column[OrganizationDocument](
+        "organization",
+        lambda row: f"· {row.name}" if row.parent_id else row.name,
+        may_be_cut=True,
+    ),
+    Column[OrganizationDocument]("orders", _orders, style=lambda row: style_of(_orders(row))),
+]
+
+
 @organization.command("list")
 @account_option
 @name_option
@@ -60,32 +71,41 @@ def list_organizations(
         "name": lambda row: (row.name, row.scm_id),
         "id": lambda row: row.scm_id,
     }
-    columns = [
-        Column[Organization]("id", lambda row: row.scm_id),
-        Column[Organization](
-            "organization",
-            lambda row: f"· {row.name}" if row.parent_id else row.name,
-            may_be_cut=True,
-        ),
-        Column[Organization]("orders", _orders, style=lambda row: style_of(_orders(row))),
-        *_seen(names),
-    ]
     show_rows(
         iter(_sorted(kept, view, sorts)),
         view,
-        document=lambda row: organization_document(row, names[row.account_id]),
-        columns=columns,
+        document=lambda row: OrganizationDocument.of(row, names),
+        columns=[*ORGANIZATIONS, *_seen(names)],
         empty=NONE.format("organisation") if found else NEVER,
     )
-
-
-def _orders(row: Organization) -> str | None:
-    return row.orders if row.gone_at is None else "gone"
 
 
 @click.group(cls=Group)
 def domain() -> None:
     """Domains and their validation, as last synced."""
+
+
+DOMAINS = [
+    Column[DomainDocument]("id", lambda row: row.id),
+    Column[DomainDocument]("domain", lambda row: row.name, may_be_cut=True),
+    Column[DomainDocument]("state", lambda row: row.state, style=lambda row: style_of(row.state)),
+    Column[DomainDocument](
+        "delegation",
+        lambda row: row.delegation_status,
+        rank=2,
+        style=lambda row: style_of(row.delegation_status),
+    ),
+    Column[DomainDocument](
+        "validation",
+        lambda row: row.validation_status,
+        style=lambda row: style_of(row.validation_status),
+    ),
+    Column[DomainDocument](
+        "expires",
+        lambda row: minute(row.validation_expires),
+        style=lambda row: style_of_end(row.validation_expires),
+    ),
+]
 
 
 @domain.command("list")
@@ -130,33 +150,11 @@ def list_domains(
         "expires": lambda row: (row.validation_expires or NEVER_ENDS, row.name),
         "id": lambda row: row.scm_id,
     }
-    columns = [
-        Column[Domain]("id", lambda row: row.scm_id),
-        Column[Domain]("domain", lambda row: row.name, may_be_cut=True),
-        Column[Domain]("state", lambda row: row.state, style=lambda row: style_of(row.state)),
-        Column[Domain](
-            "delegation",
-            lambda row: row.delegation_status,
-            rank=2,
-            style=lambda row: style_of(row.delegation_status),
-        ),
-        Column[Domain](
-            "validation",
-            lambda row: row.validation_status,
-            style=lambda row: style_of(row.validation_status),
-        ),
-        Column[Domain](
-            "expires",
-            lambda row: minute(row.validation_expires),
-            style=lambda row: style_of_end(row.validation_expires),
-        ),
-        *_seen(names),
-    ]
     show_rows(
         iter(_sorted(kept, view, sorts)),
         view,
-        document=lambda row: domain_document(row, names[row.account_id]),
-        columns=columns,
+        document=lambda row: DomainDocument.of(row, names),
+        columns=[*DOMAINS, *_seen(names)],
         empty=NONE.format("domain") if found else NEVER,
     )
 
@@ -173,6 +171,14 @@ def profile() -> None:
     """Certificate profiles with their terms and key types, as last synced."""
 
 
+PROFILES = [
+    Column[ProfileDocument]("id", lambda row: row.id),
+    Column[ProfileDocument]("profile", lambda row: row.name, may_be_cut=True),
+    Column[ProfileDocument]("terms", lambda row: row.terms),
+    Column[ProfileDocument]("keys", lambda row: _keys(row.key_types), may_be_cut=True),
+]
+
+
 @profile.command("list")
 @account_option
 @name_option
@@ -182,18 +188,11 @@ def list_profiles(*, account: str | None, name: str | None, view: ListView) -> N
     found, names = _read(catalogue.profiles, account)
     kept = [row for row in found if _is_called(row, name)]
     sorts: dict[str, Callable[[Profile], Any]] = {"id": lambda row: row.scm_id}
-    columns = [
-        Column[Profile]("id", lambda row: row.scm_id),
-        Column[Profile]("profile", lambda row: row.name, may_be_cut=True),
-        Column[Profile]("terms", lambda row: row.terms),
-        Column[Profile]("keys", lambda row: _keys(row.key_types), may_be_cut=True),
-        *_seen(names),
-    ]
     show_rows(
         iter(_sorted(kept, view, sorts)),
         view,
-        document=lambda row: profile_document(row, names[row.account_id]),
-        columns=columns,
+        document=lambda row: ProfileDocument.of(row, names),
+        columns=[*PROFILES, *_seen(names)],
         empty=NONE.format("profile") if found else NEVER,
     )
 
@@ -232,7 +231,7 @@ def _seen(names: dict[int, str]) -> list[Column[Any]]:
         rank=3,
         style=lambda row: "" if row.gone_at is None else "dim",
     )
-    whose = Column[Any]("account", lambda row: names[row.account_id], rank=1, may_be_cut=True)
+    whose = Column[Any]("account", lambda row: row.account, rank=1, may_be_cut=True)
     return [whose, seen] if len(names) > 1 else [seen]
 
 

@@ -2,28 +2,25 @@
 
 from collections.abc import Sequence
 
-from certline.cli.ui.documents import minute
+from certline.cli.ui.documents import (
+    AccountDocument,
+    CertificateDocument,
+    CommandDocument,
+    DeadLetterDocument,
+    EventDocument,
+    OrderDocument,
+)
 from certline.cli.ui.import_progress import import_progress
 from certline.cli.ui.output import facts, say, table
-from certline.models import (
-    Account,
-    AuditEntry,
-    Certificate,
-    Command,
-    CommandType,
-    DeadLetter,
-    DeadLetterStatus,
-    ImportRecord,
-    Order,
-    OrderStatus,
-)
+from certline.cli.ui.projection import minute
+from certline.models import CommandType, DeadLetterStatus, ImportRecord, Order, OrderStatus
 from certline.workers.ordering.placement import sent_comment
 
 # Characters of a dead letter's message that are printed.
 SCREENFUL = 4_000
 
 
-def order(found: Order, events: list[AuditEntry]) -> None:
+def order(found: OrderDocument, events: Sequence[EventDocument]) -> None:
     """Print an order, what its status means, and its history."""
     facts(
         {
@@ -33,11 +30,11 @@ def order(found: Order, events: list[AuditEntry]) -> None:
             "error": found.error,
             "common name": found.common_name,
             "further names": found.sans,
-            "account": found.account.name,
+            "account": found.account,
             "sslId at SCM": found.scm_id,
             "status at SCM": found.scm_status,
-            "organisation": f"{found.organization_name} ({found.organization_id})",
-            "profile": f"{found.profile_name} ({found.profile_id})",
+            "organisation": f"{found.organization} ({found.organization_id})",
+            "profile": f"{found.profile} ({found.profile_id})",
             "term": None if found.term is None else f"{found.term} days",
             "key": _key(found.key_algorithm, found.key_size, here=found.key_id is not None),
             "keystore": found.keystore_type,
@@ -54,6 +51,14 @@ def order(found: Order, events: list[AuditEntry]) -> None:
             "changed": minute(found.updated_at),
         }
     )
+    _explain_status(found)
+    say("")
+    rows = [(minute(event.at), event.what, event.who, event.why) for event in events]
+    table(["when (UTC)", "what", "who", "why"], rows, empty="Nothing has happened yet.")
+
+
+def _explain_status(found: OrderDocument) -> None:
+    """Print what the status means, and what can be done, if the word alone does not say it."""
     if found.status is OrderStatus.SENDING and found.error:
         say(
             "\nThe outcome is unknown: the order was sent, and SCM gave no clear response. SCM may or may "
@@ -71,9 +76,6 @@ def order(found: Order, events: list[AuditEntry]) -> None:
         )
     elif found.status is OrderStatus.HELD:
         say("\nIt waits for a free line. To raise the capacity: certline license set N")
-    say("")
-    rows = [(minute(event.at), event.type, event.who, event.why) for event in events]
-    table(["when (UTC)", "what", "who", "why"], rows, empty="Nothing has happened yet.")
 
 
 def side_by_side(found: Order) -> None:
@@ -110,7 +112,7 @@ def side_by_side(found: Order) -> None:
     say(f"It is not wanted:        {resolve} --reject")
 
 
-def certificate(found: Certificate, format_hint: str) -> None:
+def certificate(found: CertificateDocument, format_hint: str) -> None:
     """Print a certificate; `format_hint` is the file name suggested for an export."""
     facts(
         {
@@ -123,14 +125,14 @@ def certificate(found: Certificate, format_hint: str) -> None:
             "issuer": found.issuer,
             "valid from": minute(found.not_before),
             "valid until": minute(found.not_after),
-            "key": _key(found.key_algorithm, found.key_size, here=found.key_id is not None),
+            "key": _key(found.key_algorithm, found.key_size, here=found.has_private_key),
             "keystore": found.keystore_type,
             "sslId at SCM": found.scm_id,
             "order": found.order_id,
             "line": found.line_id,
             "auto-renewed": found.auto_renew,
             "renews": minute(found.renews_at),
-            "supersedes": found.supersedes_id,
+            "supersedes": found.supersedes,
             "revoked": minute(found.revoked_at),
             "reason": found.revocation_reason,
         }
@@ -138,7 +140,7 @@ def certificate(found: Certificate, format_hint: str) -> None:
     say(f"\nTo export it: certline certificate export {found.id} --output {format_hint}")
 
 
-def command(found: Command, failed: Sequence[ImportRecord] = ()) -> None:
+def command(found: CommandDocument, failed: Sequence[ImportRecord] = ()) -> None:
     """Print a command; for an import also the records that could not be imported."""
     result = dict(found.result or {})
     if found.type is CommandType.IMPORT:
@@ -170,7 +172,7 @@ def command(found: Command, failed: Sequence[ImportRecord] = ()) -> None:
         table(["sslId", "why it was not imported"], rows, empty="")
 
 
-def dead_letter(found: DeadLetter, body: str) -> None:
+def dead_letter(found: DeadLetterDocument, body: str) -> None:
     """Print a dead letter, with the first SCREENFUL characters of its message."""
     facts(
         {
@@ -196,7 +198,7 @@ def dead_letter(found: DeadLetter, body: str) -> None:
         )
 
 
-def account(found: Account) -> None:
+def account(found: AccountDocument) -> None:
     """Print an account."""
     facts(
         {

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from certline.cli.ui.documents import CommandDocument
 from certline.models import Command
 from certline.models.imports.record import RecordStatus
 
@@ -14,7 +15,7 @@ TAKEN = (
 )
 
 
-def import_progress(command: Command, now: datetime | None = None) -> str:
+def import_progress(command: Command | CommandDocument, now: datetime | None = None) -> str:
     """Return the progress, such as `4,200 of 10,000, 310 held, 2 failed; 180 a second, 32 s left`."""
     result = command.result or {}
     if "waiting" not in result:
@@ -48,7 +49,7 @@ def import_ending(result: Mapping[str, Any]) -> str:
     return ", ".join(counts) or "SCM has no such order"
 
 
-def _seconds(command: Command, now: datetime) -> float:
+def _seconds(command: Command | CommandDocument, now: datetime) -> float:
     return 0.0 if command.started_at is None else (now - command.started_at).total_seconds()
 
 

@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
@@ -20,19 +20,19 @@ from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.lookup import close_names, find_account
 from certline.cli.ui.output import as_json, say, whisper
+from certline.cli.ui.projection import Document
 from certline.models import Organization, Profile
 from certline.models.database.base import Base
 from certline.models.listing import SORTINGS, ids_named, page
 
 Row = TypeVar("Row")
 Kept = TypeVar("Kept", bound=Base)
+Shown = TypeVar("Shown", bound=Document)
 
 # Rows in a table without --limit. JSON and CSV have all rows.
 SCREENFUL = 100
 # Rows of one query, at most.
 PIECE = 1_000
-
-Document = Callable[[Any], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,14 @@ def places(
     return found
 
 
+def with_account(columns: list[Column[Any]], names: Mapping[int, str]) -> list[Column[Any]]:
+    """Return a list's columns, with the account as the third one if there are several accounts."""
+    if len(names) < 2:
+        return columns
+    account = Column[Any]("account", lambda row: names[row.account_id], rank=1, may_be_cut=True)
+    return [*columns[:2], account, *columns[2:]]
+
+
 def days(option: str, text: str) -> Callable[..., Any]:
     """Return an option that takes a number of days; the command receives a timedelta."""
 
@@ -168,8 +176,8 @@ def show_pages(
     view: ListView,
     *,
     find: Callable[[Session, str], Kept],
-    document: Document,
-    columns: Sequence[Column[Kept]],
+    document: Callable[[Kept], Shown],
+    columns: Sequence[Column[Shown]],
     empty: str,
     fill: Callable[[Session, Sequence[Kept]], None] | None = None,
 ) -> None:
@@ -203,20 +211,23 @@ def show_rows(
     rows: Iterator[Row],
     view: ListView,
     *,
-    document: Callable[[Row], dict[str, Any]],
-    columns: Sequence[Column[Row]],
+    document: Callable[[Row], Shown],
+    columns: Sequence[Column[Shown]],
     empty: str,
 ) -> None:
-    """Print a list whose rows arrive one by one: JSON and CSV as they arrive, a table at the end."""
+    """Print a list whose rows arrive one by one: JSON and CSV as they arrive, a table at the end.
+
+    `document` makes the projection of a row; its values are those of the columns.
+    """
     wanted = _wanted(view)
-    counted = rows if wanted is None else islice(rows, wanted)
+    counted = map(document, rows if wanted is None else islice(rows, wanted))
     if view.as_csv:
-        last = _write_csv(map(document, counted))
+        last = _write_csv(each.as_dict() for each in counted)
     elif as_json():
-        last = _write_json(map(document, counted))
+        last = _write_json(each.as_dict() for each in counted)
     else:
         found = list(counted)
-        last = document(found[-1]) if found else None
+        last = found[-1].as_dict() if found else None
         if found:
             print_grid(columns, found)
         else:

@@ -4,11 +4,25 @@ import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
 from certline.cli.errors import WRONG_USE, Fault
+from certline.models.renewals.batch_pace import per_hour
+
+
+class PaceType(click.ParamType[int]):
+    """An option type: a number of renewals per hour."""
+
+    name = "pace"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the renewals per hour. Fails with a usage error if the text is not a pace."""
+        try:
+            return per_hour(str(value))
+        except ValueError as wrong:
+            self.fail(str(wrong), param, ctx)
 
 
 def pairs(

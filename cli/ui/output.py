@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from certline.cli.ui.grammar import JSON
+from certline.cli.ui.projection import Document
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,9 +26,16 @@ def as_json() -> bool:
 def answer(document: object, people: Callable[[], object]) -> None:
     """Print a command's result: `document` as JSON, or whatever `people` prints."""
     if as_json():
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
     else:
         people()
+
+
+def _plain(value: object) -> dict[str, Any]:
+    """Return the JSON of a document, wherever in the result it is."""
+    if isinstance(value, Document):
+        return value.as_dict()
+    raise TypeError(f"{type(value).__name__} is not a document")
 
 
 def say(text: str) -> None:

@@ -1,22 +1,16 @@
 """Batches of renewals: their documents, their texts, and waiting for them."""
 
-import sys
-import time
-from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from certline.cli import context
-from certline.cli.errors import DONE, FAILED, TIMED_OUT, WAITS, Fault
-from certline.cli.ui.documents import instant, minute
-from certline.cli.ui.output import answer, console, facts, say, table, whisper
-from certline.cli.waiting.wait import AWAY_AFTER, COUNTS_EVERY
+from certline.cli.errors import DONE, FAILED, WAITS, Fault
+from certline.cli.ui.output import answer, facts, say, table
+from certline.cli.ui.projection import instant, minute
+from certline.cli.waiting.watch import Watch
 from certline.models import BatchStatus, Database, RenewalBatch
 from certline.models.database.session import clock
 from certline.models.renewals.batch import (
@@ -29,8 +23,6 @@ from certline.models.renewals.batch import (
 )
 from certline.models.renewals.batch_pace import MEASURED, ends_at
 
-# Seconds between two polls of the database.
-LOOK_EVERY = 1.0
 # The states that need an operator's attention.
 TROUBLE = (State.FAILED, State.REVIEW, State.REFUSED)
 
@@ -110,7 +102,7 @@ def answer_batch(batch_id: str, *, started: bool = False) -> None:
         now = standing_of(db, db.get_one(RenewalBatch, batch_id))
         members = members_of(db, batch_id)
     document = batch_document(now) | {"members": [member_document(each) for each in members]}
-    answer(document, lambda: _tell(now, members, started=started))
+    answer(document, lambda: _show(now, members, started=started))
 
 
 def progress(now: BatchState) -> str:
@@ -155,30 +147,7 @@ def wait_for_batch(database: Database, batch_id: str, timeout: float | None) -> 
 
     `timeout` is in seconds. Raises OperationalError if Postgres is away for longer than AWAY_AFTER.
     """
-    screen, live = console(err=True), sys.stderr.isatty()
-    # While rich shows a status line, all other output has to go through rich too.
-    tell = partial(screen.print, soft_wrap=True) if live else whisper
-    watch = _Watch(database, batch_id, tell)
-    try:
-        with screen.status("…") if live else nullcontext() as status:
-            while True:
-                now = watch.look()
-                if status is not None and now is not None:
-                    status.update(progress(now))
-                elif now is not None:
-                    watch.tell_now_and_then(progress(now))
-                if now is not None and _is_over(now):
-                    watch.tell_end(progress(now))
-                    # A paused batch waits for an operator, whatever its counts are.
-                    done = now.batch.status is BatchStatus.DONE
-                    return exit_code(now.counts) if done else WAITS
-                if timeout is not None and watch.seconds() >= timeout:
-                    watch.tell(f"not ended after {watch.seconds():.0f} s; {watch.goes_on()}")
-                    return TIMED_OUT
-                time.sleep(LOOK_EVERY)
-    except KeyboardInterrupt:
-        whisper("\n" + watch.goes_on())
-        raise
+    return BatchWatch(database, batch_id).wait(timeout)
 
 
 def _is_over(now: BatchState) -> bool:
@@ -186,57 +155,69 @@ def _is_over(now: BatchState) -> bool:
     return paused or now.batch.status is BatchStatus.DONE
 
 
-class _Watch:
+class BatchWatch(Watch[tuple[BatchState, list[Member]]]):
     """A batch that is waited for, and what was reported about it."""
 
-    def __init__(self, database: Database, batch_id: str, tell: Callable[[str], object]) -> None:
-        self._database = database
+    look_every = 1.0
+
+    def __init__(self, database: Database, batch_id: str) -> None:
+        super().__init__(database)
         self._batch_id = batch_id
-        self._print = tell
-        self._start = self._seen = time.monotonic()
-        self._told = -COUNTS_EVERY
+        self._code: int | None = None
+        self._progress = "…"
         self._last = ""
         self._said: set[str] = set()
 
-    def look(self) -> BatchState | None:
-        """Return the progress now, and report each new failure once; None while Postgres is away."""
-        try:
-            with self._database.transaction() as db:
-                now = standing_of(db, db.get_one(RenewalBatch, self._batch_id))
-                trouble = members_of(db, self._batch_id, TROUBLE)
-        except OperationalError:
-            if time.monotonic() - self._seen > AWAY_AFTER:
-                raise
-            return None
-        self._seen = time.monotonic()
+    @property
+    def code(self) -> int | None:
+        """The exit code if the batch has ended or is paused with nothing in progress, otherwise None."""
+        return self._code
+
+    def load(self, db: Session) -> tuple[BatchState, list[Member]]:
+        """Load the progress, and the certificates that need an operator's attention."""
+        now = standing_of(db, db.get_one(RenewalBatch, self._batch_id))
+        return now, members_of(db, self._batch_id, TROUBLE)
+
+    def report(self, now: tuple[BatchState, list[Member]]) -> None:
+        """Report each new failure once; the progress now and then, and at the end."""
+        state, trouble = now
         for member in trouble:
             if member.certificate_id not in self._said:
                 self._said.add(member.certificate_id)
-                self.tell(f"{member.common_name}: {member.state}: {member.reason}")
-        return now
+                self._tell(f"{member.common_name}: {member.state}: {member.reason}")
+        self._progress = progress(state)
+        # A live status line shows every progress.
+        if not self.is_live and self.counts_are_due():
+            self._tell_progress()
+        if _is_over(state):
+            # Unless it was just reported.
+            if self._progress != self._last:
+                self._tell_progress()
+            # A paused batch waits for an operator, whatever its counts are.
+            done = state.batch.status is BatchStatus.DONE
+            self._code = exit_code(state.counts) if done else WAITS
 
-    def seconds(self) -> float:
-        return time.monotonic() - self._start
+    def line(self) -> str:
+        """Return the text of the status line."""
+        return self._progress
 
-    def tell(self, text: str) -> None:
-        self._print(f"[{self.seconds():5.1f} s] {text}")
-
-    def tell_now_and_then(self, text: str) -> None:
-        if self.seconds() - self._told >= COUNTS_EVERY:
-            self._told = self.seconds()
-            self._last = text
-            self.tell(text)
-
-    def tell_end(self, text: str) -> None:
-        """Report the final progress, unless it was just reported."""
-        if text != self._last:
-            self.tell(text)
+    def give_up(self) -> None:
+        """Report that the timeout has passed."""
+        self._tell(f"not ended after {self.seconds():.0f} s; {self.goes_on()}")
 
     def goes_on(self) -> str:
+        """Return the sentence that says how to go on waiting."""
         return f"the batch goes on: certline renewal wait {self._batch_id}"
 
+    def _tell_progress(self) -> None:
+        self._last = self._progress
+        self._tell(self._progress)
 
-def _tell(now: BatchState, members: list[Member], *, started: bool) -> None:
+    def _tell(self, text: str) -> None:
+        self.tell(f"[{self.seconds():5.1f} s] {text}")
+
+
+def _show(now: BatchState, members: list[Member], *, started: bool) -> None:
     batch = now.batch
     facts(
         {

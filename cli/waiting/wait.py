@@ -3,35 +3,34 @@
 Polls the database rather than the broker, because only the database keeps the outcome.
 """
 
-import sys
-import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import rich_click as click
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from certline.cli import context
-from certline.cli.errors import DONE, FAILED, TIMED_OUT, WAITS
-from certline.cli.ui.documents import command_document
-from certline.cli.ui.output import answer, console, leave, say, whisper
-from certline.cli.waiting.changes import changes
+from certline.cli.errors import DONE, FAILED, WAITS
+from certline.cli.ui.documents import CommandDocument
+from certline.cli.ui.output import answer, leave, say
 from certline.cli.waiting.state import WaitView, describe, judge, look
+from certline.cli.waiting.watch import Watch
 from certline.models import Command, CommandStatus, CommandType, Database
 from certline.models.imports.run import show_progress
 
-# Seconds between two polls of the database.
-LOOK_EVERY = 0.2
 # Seconds before the user is warned that no worker has taken the command.
 NOBODY_AFTER = 5.0
-# Seconds between two lines with counts; the status line shows every count.
-COUNTS_EVERY = 10.0
-# Seconds for which Postgres may be away, enough for a restart.
-AWAY_AFTER = 60.0
+# What a sync reads, and its name in texts.
+RESOURCES = {
+    "organizations": "organisations",
+    "domains": "domains",
+    "profiles": "profiles",
+    "custom_fields": "custom fields",
+}
+CHANGES = ("added", "changed", "gone")
 
 
 def wait_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,7 +64,7 @@ def started(
         commands = [by_id[command.id] for command in commands]
     with context.database().transaction() as db:
         show_progress(db, commands)
-    documents = [command_document(command) for command in commands]
+    documents = [CommandDocument.of(command) for command in commands]
     alone = len(documents) == 1 and not as_list
     answer(documents[0] if alone else documents, partial(_tell, commands, waited=wait))
     leave(code)
@@ -82,63 +81,59 @@ def _tell(commands: list[Command], *, waited: bool) -> None:
         say(f"It runs in the background; wait for it: certline command wait {ids}")
 
 
+def changes(result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each resource: how many there are, and what was added, changed or is gone."""
+    for resource, noun in RESOURCES.items():
+        counts = result.get(resource)
+        if counts is None:
+            continue
+        told = [_change(counts, what) for what in CHANGES if counts[what]]
+        yield f"{counts['total']} {noun}: {'; '.join(told) or 'nothing has changed'}"
+
+
+def _change(counts: Mapping[str, Any], what: str) -> str:
+    names = counts.get("names", {}).get(what, [])
+    if not names:
+        return f"{counts[what]} {what}"
+    rest = counts[what] - len(names)
+    return f"{counts[what]} {what} ({', '.join(names)}{f' and {rest} more' if rest else ''})"
+
+
 def wait_for(database: Database, ids: list[str], timeout: float | None) -> int:
     """Wait until every command has ended or cannot go on without an operator, and return the exit code.
 
     `timeout` is in seconds. Raises OperationalError if Postgres is away for longer than AWAY_AFTER.
     """
-    screen = console(err=True)
-    live = sys.stderr.isatty()
-    # While rich shows a status line, all other output has to go through rich too.
-    watch = Watch(database, ids, partial(screen.print, soft_wrap=True) if live else whisper)
-    try:
-        with screen.status("…") if live else nullcontext() as status:
-            while watch.open:
-                watch.look()
-                if status is not None:
-                    status.update(watch.now())
-                if timeout is not None and watch.seconds() >= timeout and watch.open:
-                    return watch.give_up()
-                if watch.open:
-                    time.sleep(LOOK_EVERY)
-    except KeyboardInterrupt:
-        whisper("\n" + watch.goes_on())
-        raise
-    # The worst exit code wins: failed before waiting before done.
-    return max(watch.codes, key=(DONE, WAITS, FAILED).index, default=DONE)
+    return CommandWatch(database, ids).wait(timeout)
 
 
-class Watch:
+class CommandWatch(Watch[list[WaitView]]):
     """The commands being waited for, and what was reported about them."""
 
-    def __init__(self, database: Database, ids: list[str], tell: Callable[[str], object]) -> None:
-        self._tell = tell
-        self.open = list(dict.fromkeys(ids))
-        self.codes: list[int] = []
-        self._database = database
-        self._several = len(self.open) > 1
+    look_every = 0.2
+
+    def __init__(self, database: Database, ids: list[str]) -> None:
+        super().__init__(database)
+        self._open = list(dict.fromkeys(ids))
+        self._codes: list[int] = []
+        self._several = len(self._open) > 1
         self._said: dict[str, str] = {}
-        self._start = time.monotonic()
-        self._seen = self._start
         self._told_nobody = False
-        self._counted = -COUNTS_EVERY
 
-    def seconds(self) -> float:
-        """Return the seconds waited so far."""
-        return time.monotonic() - self._start
+    @property
+    def code(self) -> int | None:
+        """The worst exit code once every command has ended: failed before waiting before done."""
+        if self._open:
+            return None
+        return max(self._codes, key=(DONE, WAITS, FAILED).index, default=DONE)
 
-    def look(self) -> None:
-        """Poll the database and report changes. Raises OperationalError if it is away too long."""
-        try:
-            with self._database.transaction() as db:
-                views = [look(db, command_id) for command_id in self.open]
-        except OperationalError:
-            if time.monotonic() - self._seen > AWAY_AFTER:
-                raise
-            self._say("", "Postgres does not answer; trying again")
-            return
-        self._seen = time.monotonic()
-        for view in views:
+    def load(self, db: Session) -> list[WaitView]:
+        """Load the commands that have not ended."""
+        return [look(db, command_id) for command_id in self._open]
+
+    def report(self, now: list[WaitView]) -> None:
+        """Report changes, and strike off the commands that have ended."""
+        for view in now:
             ending = judge(view)
             text = ending.text if ending else describe(view)
             if ending is None and view.command.type is CommandType.IMPORT:
@@ -146,25 +141,25 @@ class Watch:
             else:
                 self._say(view.command.id, text, view=view)
             if ending is not None:
-                self.open.remove(view.command.id)
-                self.codes.append(ending.code)
-        self._hint([view.command for view in views])
+                self._open.remove(view.command.id)
+                self._codes.append(ending.code)
+        self._hint([view.command for view in now])
 
-    def now(self) -> str:
+    def line(self) -> str:
         """Return the text of the status line."""
         if self._several:
-            return f"{len(self.codes)} of {len(self.open) + len(self.codes)} ended, {self.seconds():.0f} s"
+            total = len(self._open) + len(self._codes)
+            return f"{len(self._codes)} of {total} ended, {self.seconds():.0f} s"
         return f"{next(iter(self._said.values()), '…')}, {self.seconds():.0f} s"
 
-    def give_up(self) -> int:
-        """Report that the timeout has passed, and return the exit code."""
-        self._tell(f"not ended after {self.seconds():.0f} s; " + self.goes_on())
-        return TIMED_OUT
+    def away(self) -> None:
+        """Report once that Postgres does not answer."""
+        self._say("", "Postgres does not answer; trying again")
 
     def goes_on(self) -> str:
         """Return the sentence that says how to go on waiting."""
-        if len(self.open) == 1:
-            return f"the command goes on: certline command wait {self.open[0]}"
+        if len(self._open) == 1:
+            return f"the command goes on: certline command wait {self._open[0]}"
         return "the commands go on: certline command list"
 
     def _say(self, command_id: str, text: str, *, view: WaitView | None = None) -> None:
@@ -174,12 +169,11 @@ class Watch:
         name = ""
         if self._several and view is not None:
             name = f"{view.command.type} {view.command.subject or view.command.id}: "
-        self._tell(f"[{self.seconds():5.1f} s] {name}{text}")
+        self.tell(f"[{self.seconds():5.1f} s] {name}{text}")
 
     def _count(self, command_id: str, text: str) -> None:
         """Report changing counts only every COUNTS_EVERY seconds; the status line shows each."""
-        if self.seconds() - self._counted >= COUNTS_EVERY:
-            self._counted = self.seconds()
+        if self.counts_are_due():
             self._say(command_id, text)
         else:
             self._said[command_id] = text
@@ -198,8 +192,8 @@ class Watch:
             return
         self._told_nobody = True
         if context.settings().rabbitmq_url is None:
-            self._tell("no worker is running: start `certline up` in another terminal")
+            self.tell("no worker is running: start `certline up` in another terminal")
         else:
-            self._tell(
+            self.tell(
                 "no worker has taken it yet: are relay and worker running? See `certline doctor`"
             )

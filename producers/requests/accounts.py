@@ -1,7 +1,8 @@
-"""Removal of an account: its login is deleted and SCM no longer called; orders and certificates stay readable."""
+"""Changes to accounts: adding one, a new secret, and removal, after which its orders stay readable."""
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -17,7 +18,9 @@ from certline.models import (
     Organization,
     Profile,
 )
+from certline.models.accounts.account import account_named
 from certline.models.audit.log import record
+from certline.models.database.session import clock
 from certline.models.lifecycle.moves import move
 from certline.models.states import OPEN, OrderStatus
 from certline.models.validation import BadCommandError
@@ -121,3 +124,37 @@ def _count(
 ) -> int:
     query = select(func.count()).select_from(table).where(table.account_id == account.id)
     return db.scalar(query) or 0
+
+
+def add_account(
+    db: Session, name: str, login: dict[str, Any], secret: bytes, *, verified: bool, who: str
+) -> Account:
+    """Store an account, or restore the removed one of that name, and return it.
+
+    `login`: the columns that store the login; `secret`: its secret, encrypted; `verified`: SCM has accepted it.
+    """
+    account = account_named(db, name, removed=True) or Account(name=name)
+    for column, value in login.items():
+        setattr(account, column, value)
+    account.secret_sealed = secret
+    account.status, account.status_reason = AccountStatus.ACTIVE, None
+    account.verified_at = clock(db) if verified else None
+    db.add(account)
+    db.flush()
+    db.refresh(account)
+    record(db, "account.added", name, who=who, url=account.url, login=account.login)
+    return account
+
+
+def record_verified(db: Session, account: Account) -> None:
+    """Store that SCM has accepted the account's login now."""
+    account.verified_at = clock(db)
+
+
+def change_secret(
+    db: Session, account: Account, secret: bytes, certificate: str | None, *, who: str
+) -> None:
+    """Store a new secret (encrypted) of an account, and the client certificate that belongs to it, if any."""
+    account.secret_sealed = secret
+    account.client_certificate = certificate
+    record(db, "account.password_changed", account.name, who=who)

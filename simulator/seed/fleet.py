@@ -3,11 +3,11 @@
 import random
 from dataclasses import dataclass, field
 
-from certline.simulator.seed import estate
 from certline.simulator.seed.history import give
 from certline.simulator.state import records as status
 from certline.simulator.state.csr import Key
-from certline.simulator.state.customer_parts import SimProfile
+from certline.simulator.state.customer import UNIVERSITY, domain
+from certline.simulator.state.customer_parts import SimDepartment, SimOrganization, SimProfile
 from certline.simulator.state.records import Record
 from certline.simulator.state.scm import ALPHABET, DAY, Scm
 from certline.simulator.wire.dates import now
@@ -32,6 +32,15 @@ OF_FIFTY = {
 IMPORTED_EVERY = 25
 ACME_EVERY = 17
 WILDCARD_EVERY = 40
+
+OBSERVATORY = SimOrganization(
+    9401,
+    "Suedmole Observatory",
+    "Suedmole",
+    (SimDepartment(9402, "Night Sky"), SimDepartment(9403, "Radio Telescopes")),
+)
+# Its switch for the API is off: it has certificates, but may not order any over the API.
+STUDENTS = SimOrganization(9501, "Nordhafen Student Services", "Nordhafen", api=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ def seed(scm: Scm, count: int, number: int) -> None:
     """Add `count` orders, generated from the seed `number`; their certificates are signed when first read."""
     if not count:
         return
-    estate.furnish(scm)
+    _furnish(scm)
     places = _places(scm)
     dice = Dice(random.Random(number))  # noqa: S311  # has to be reproducible, not secret
     for at in range(1, count + 1):
@@ -75,6 +84,21 @@ def seed(scm: Scm, count: int, number: int) -> None:
         if record.renewed_at and record.renewed_at + record.term * DAY > now() + DAY:
             dice.renewed.append(record)
         scm.keep(record)
+
+
+def _furnish(scm: Scm) -> None:
+    """Add further organisations, and domains in every state, to the customer."""
+    scm.customer.organizations += [OBSERVATORY, STUDENTS]
+    scm.customer.domains += [
+        domain(40301, "observatory.example", OBSERVATORY.ids),
+        domain(40302, "*.observatory.example", OBSERVATORY.ids),
+        domain(40303, "telescope.example", (9401, 9403), days_ago=190),  # expires soon
+        domain(40304, "comet.example", (9401, 9402), days_ago=240),
+        domain(40305, "eclipse.example", (9401,), days_ago=None, status="REQUESTED"),
+        domain(40311, "students.example", STUDENTS.ids),
+        domain(40312, "canteen.example", STUDENTS.ids, state="SUSPENDED"),
+        domain(40313, "summer-school.example", UNIVERSITY.ids, days_ago=None, status="REQUESTED"),
+    ]
 
 
 def _places(scm: Scm) -> list[FleetPlace]:

@@ -1,4 +1,4 @@
-"""Every acceptance test is watched: nothing that is secret in it may be seen by anybody."""
+"""Fixtures of the acceptance tests. Each test is checked for leaks of the secrets it uses."""
 
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +16,8 @@ from tests.servers import Process
 
 @pytest.fixture(autouse=True)
 def watch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
-    """What is printed, logged, sent and stored in this test has no secret of it."""
-    # Asked for first, so that it is looked at when everything that works with it has ended.
+    """Fail the test if a secret shows in its output, logs, messages or tables."""
+    # Requested first, so that this fixture is torn down last, after everything that uses the database has ended.
     wants = "database_url" in request.fixturenames
     url = request.getfixturevalue("database_url") if wants else None
     watch = Watch()
@@ -52,6 +52,6 @@ def watch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture(name="simulator")
 def simulator_with_a_password(simulator: Simulator) -> Simulator:
-    """The simulator, with a password that nothing else says."""
+    """Return the simulator with a password that occurs nowhere else."""
     requests.post(f"{simulator.door}/settings", json={"password": PASSWORD}, timeout=30)
     return simulator

@@ -1,4 +1,4 @@
-"""What is secret in a test, and everything that the test made anybody see: neither is in the other."""
+"""Search of everything that a test made visible for the secrets it used."""
 
 import base64
 import json
@@ -19,18 +19,18 @@ from certline.models.key_rotation import TOKEN
 from certline.models.vault import NoSecretKeyError, Vault, WrongSecretKeyError
 from tests.servers import run
 
-# SCM's password in every acceptance test: a word that nothing else says.
+# SCM's password in every acceptance test: a word that occurs nowhere else.
 PASSWORD = "Tiefwasserkai-7301"
 # Passwords that tests give, or send where they don't belong.
 PLANTED = ("Nordmole-4410-gegeben", "Suedmole-4411-gegeben", "Ostmole-4412-im-Klartext")
-# What a private key begins with, in any of its forms.
+# Text that marks a private key, in any PEM form.
 MARKS = ("PRIVATE KEY",)
-# So many bytes of a key's secret number in a row are nowhere else.
+# Length in bytes of a run of a key's secret number that occurs nowhere else by chance.
 PIECE = 12
 
 
 class Watch:
-    """One test: it hears of every process that is started, and looks at logs and tables at its end."""
+    """Collector of one test's secrets and of the output of its processes, its logs and tables."""
 
     def __init__(self) -> None:
         self.said: dict[str, str] = {}
@@ -39,21 +39,21 @@ class Watch:
         self._sizes = {path: path.stat().st_size for path in _logs()}
 
     def hear(self, words: list[str], done: "subprocess.CompletedProcess[Any]") -> None:
-        """What a process has said; not where it is asked for a secret."""
+        """Record a process's output, unless the command is meant to print a secret."""
         if not _asks_for_a_secret(words):
             name = f"{len(self.said)} {' '.join(words[-8:])}"
             self.said[name] = f"{_text(done.stdout)}\n{_text(done.stderr)}"
 
     def learn(self, variables: Mapping[str, str]) -> None:
-        """The secret keys of a process."""
+        """Record the secret keys of a process."""
         self._keys |= {key for key in variables.get("CERTLINE_SECRET_KEY", "").split(",") if key}
 
     def add(self, secret: str, what: str) -> None:
-        """Something that must not be seen."""
+        """Record a text that must not be visible."""
         self.secrets[secret] = what
 
     def leaks(self, database_url: str | None) -> list[str]:
-        """Every secret that somebody may see, and where."""
+        """Return every secret that is visible, and where."""
         columns = {} if database_url is None else dict(_columns(database_url))
         for sealed in columns.values():
             self._open(sealed)
@@ -68,7 +68,7 @@ class Watch:
         ]
 
     def _open(self, values: list[Any]) -> None:
-        """Learn the secrets of a column, with every key that any process had."""
+        """Record the secrets sealed in a column, tried with every key that any process had."""
         for value in values:
             for token in TOKEN.findall(_raw(value)):
                 for key in self._keys:
@@ -80,11 +80,11 @@ class Watch:
         if "PRIVATE KEY" in text:
             for piece in _pieces_of_a_key(secret):
                 self.add(piece, "a private key")
-        elif len(text) >= 8 and not text.startswith("{"):  # a message is no secret in itself
+        elif len(text) >= 8 and not text.startswith("{"):  # a stored message is not a secret itself
             self.add(text, "a password")
 
     def _logged(self) -> dict[str, str]:
-        """What processes and servers have written since the test began."""
+        """Return what processes and servers have logged since the test began."""
         found = {}
         for path in _logs():
             with path.open("rb") as file:
@@ -94,7 +94,7 @@ class Watch:
 
 
 def hearing(watch: Watch, run_it: Callable[..., Any]) -> Callable[..., Any]:
-    """`subprocess.run`, of which the watch hears."""
+    """Return `subprocess.run` wrapped so that the watch records its output."""
 
     def heard(words: Any, **options: Any) -> Any:
         watch.learn(options.get("env") or os.environ)
@@ -106,8 +106,8 @@ def hearing(watch: Watch, run_it: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _pieces_of_a_key(pem: bytes) -> Iterator[str]:
-    """What gives a key away: its secret numbers in hex, and each line that has a piece of one. The rest of
-    the file is its public key, which anybody may see.
+    """Yield texts that give a key away: its secret numbers in hex, and each PEM line holding a piece of one. The
+    rest of the file is the public key, which may be seen.
     """
     numbers = load_pem_private_key(pem, None).private_numbers()  # type: ignore[union-attr]  # RSA or EC
     secrets = [
@@ -137,7 +137,7 @@ def _logs() -> list[Path]:
 
 
 def _columns(url: str) -> Iterator[tuple[str, list[Any]]]:
-    """Every column of every table with its values."""
+    """Yield every column of every table with its values."""
     with psycopg.connect(url, row_factory=tuple_row) as connection:
         tables = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
@@ -150,7 +150,7 @@ def _columns(url: str) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _seen(values: list[Any]) -> str:
-    """What somebody sees who reads the column: bytes as they are and as Postgres writes them."""
+    """Return a column's values as text: bytes both decoded and as Postgres writes them."""
     raw = [value if isinstance(value, bytes) else None for value in values]
     shown = [each.decode("utf-8", "replace") + each.hex() for each in raw if each is not None]
     texts = [value for value in values if isinstance(value, str)]

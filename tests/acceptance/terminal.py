@@ -1,4 +1,4 @@
-"""A terminal for tests: `certline` as a process of its own, as a person or a script types it."""
+"""A terminal for tests: `certline` run as a separate process, as a user or a script types it."""
 
 import json
 import os
@@ -13,12 +13,12 @@ PATIENCE = 60
 
 
 class Terminal:
-    """The environment of one person, and what they type in it."""
+    """The environment of one user, and the commands typed in it."""
 
     def __init__(self, database_url: str, **variables: str) -> None:
-        """`variables` are further `CERTLINE_*` ones, without their prefix."""
+        """Set the environment. `variables` are further `CERTLINE_*` settings, named without the prefix."""
         self.secret_key = Fernet.generate_key().decode()
-        # SCM is a simulator here, which may be asked as often as one likes.
+        # The simulator needs no rate limit.
         rates = {"rate_read": "1000", "rate_order": "1000"}
         ours = {"database_url": database_url, "secret_key": self.secret_key, **rates, **variables}
         self.environment = os.environ | {
@@ -28,12 +28,12 @@ class Terminal:
     def people(
         self, *words: str, given: str = "", code: int = 0
     ) -> "subprocess.CompletedProcess[str]":
-        """Type a command and read what people read; it must end with that exit code."""
+        """Run a command and return its human-readable output; fail unless it ends with the exit code."""
         done = nursery().type(words, self.environment, given=given, timeout=PATIENCE)
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
 
     def json(self, *words: str, given: str = "", code: int = 0) -> Any:
-        """Type a command and read the one document that it answers with."""
+        """Run a command with `--json` and return the document it prints."""
         return json.loads(self.people(*words, "--json", given=given, code=code).stdout)

@@ -1,4 +1,4 @@
-"""Accounts as a person makes, checks and removes them, against the simulator."""
+"""Acceptance tests of accounts: added, verified and removed by a user, against the simulator."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.servers.run import free_port
 
 @pytest.fixture
 def terminal(database_url: str) -> Terminal:
-    """A terminal without any account yet."""
+    """Return a terminal without any account yet."""
     return Terminal(database_url)
 
 

@@ -1,4 +1,4 @@
-"""Renewing, reissuing and revoking as a person does it."""
+"""Acceptance tests of renewing, reissuing and revoking."""
 
 import os
 import pty
@@ -49,7 +49,7 @@ def test_a_certificate_through_renewal_reissue_and_revocation(
 
 
 def in_succession(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Certificates, each after the one that it supersedes."""
+    """Sort certificates so that each follows the one it supersedes."""
     chain: list[dict[str, Any]] = []
     for _ in found:
         before = chain[-1]["id"] if chain else None
@@ -58,7 +58,7 @@ def in_succession(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def answering(word: str, terminal: Terminal, certificate: str) -> str:
-    """Revoke at a real terminal, which asks; what it says."""
+    """Revoke at a pseudo-terminal, reply to the prompt with `word`, and return the output."""
     ours, theirs = pty.openpty()
     words = ["certificate", "revoke", certificate, "--comments", "key leaked", *WAIT]
     process = subprocess.Popen(

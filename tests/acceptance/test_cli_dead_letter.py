@@ -1,4 +1,4 @@
-"""A command that comes with a mistake, from the exchange to a person's decision, as processes."""
+"""Acceptance test of a faulty command, from the exchange to an operator's decision, with real processes."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.servers import until
 
 @pytest.fixture
 def exchange(vhost: str) -> Iterator[BlockingChannel]:
-    """Another system's channel."""
+    """Yield another system's channel."""
     with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
@@ -54,6 +54,6 @@ def test_a_person_drops_what_could_not_be_taken_and_the_mended_command_is_done(
 
 
 def is_there(plant: Plant, command_id: str) -> bool:
-    """Whether the command has been recorded."""
+    """Check whether the command has been recorded."""
     with plant.database.transaction() as db:
         return db.get(Command, command_id) is not None

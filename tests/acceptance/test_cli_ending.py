@@ -1,4 +1,4 @@
-"""Cancelling and deleting as a person does it."""
+"""Acceptance tests of cancelling and deleting."""
 
 from typing import Any
 

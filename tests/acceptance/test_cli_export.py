@@ -1,4 +1,4 @@
-"""A certificate leaves in every form that a server loads, for its owner only."""
+"""Acceptance tests of exporting a certificate in every form, readable by its owner only."""
 
 import shutil
 import subprocess
@@ -85,7 +85,7 @@ def test_openssl_finds_the_old_ciphers_in_a_legacy_keystore(
 
 
 def keytool(*words: str) -> str:
-    """What a JRE's keytool says."""
+    """Run a JRE's keytool and return its output."""
     program = shutil.which("keytool")
     assert program, "there is no keytool: install a JRE (on Debian: default-jre-headless)"
     return subprocess.run([program, *words], capture_output=True, text=True, check=True).stdout

@@ -1,4 +1,4 @@
-"""What a person is told when a server, the tables or the secret key are not as they should be."""
+"""Acceptance tests of error messages when a server, the tables or the secret key are not in order."""
 
 from cryptography.fernet import Fernet
 from sqlalchemy import text

@@ -1,4 +1,4 @@
-"""What SCM holds already is taken in from the terminal; a worker that is killed meanwhile costs only time."""
+"""Acceptance tests of importing what SCM already holds, with a worker killed in between."""
 
 from collections.abc import Iterator
 
@@ -19,14 +19,14 @@ DETAILS = "GET /ssl/v1/{sslId}"
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Simulator]:
-    """An SCM that held a fleet before us."""
+    """Yield a simulator that already holds a fleet of certificates."""
     with running(seed_orders=FLEET, issue_after_ms=0, password=PASSWORD) as server:
         yield server
 
 
 @pytest.fixture
 def plant(database_url: str, vhost: str, fleet: Simulator) -> Iterator[Plant]:
-    """Relay and producer run, the account is synced; the test starts the worker."""
+    """Yield a plant with relay, producer and a synced account; the test starts the worker."""
     requests.post(f"{fleet.door}/reset", timeout=30).raise_for_status()
     with Plant(database_url, vhost) as plant:
         plant.start("relay")

@@ -1,4 +1,4 @@
-"""An API key or a client certificate in place of a password, as a person gives them."""
+"""Acceptance tests of accounts with an API key or a client certificate instead of a password."""
 
 import sys
 from pathlib import Path
@@ -26,13 +26,13 @@ OTHER = "swordfish-2"
 
 @pytest.fixture
 def terminal(database_url: str) -> Terminal:
-    """A terminal without any account yet."""
+    """Return a terminal without any account yet."""
     return Terminal(database_url)
 
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
-    """The file with the API key's secret, as an editor leaves it."""
+    """Return a file with the API key's secret, ending in a newline as an editor leaves it, and a second line."""
     file = tmp_path / "secret"
     file.write_text(f"{SECRET}\nnot this line\n")
     return file
@@ -40,7 +40,7 @@ def secret(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def identity(tmp_path: Path) -> tuple[str, str]:
-    """A client certificate and its key, as the files certificate.pem and key.pem."""
+    """Return a client certificate and its key, also written to certificate.pem and key.pem."""
     authority = Authority.root("svc-pipeline")
     certificate = authority.cert.public_bytes(Encoding.PEM).decode()
     key = key_pair.to_pem(authority.key).decode()
@@ -69,7 +69,7 @@ def add_pair(
 
 
 def stored(terminal: Terminal) -> tuple[Account, Vault]:
-    """The account as it is in the database, and what reads its secret."""
+    """Return the stored account and the vault that opens its secret."""
     database = Database(terminal.environment["CERTLINE_DATABASE_URL"], pool_size=1)
     with database.transaction() as db:
         account = account_named(db, "hafen")
@@ -79,7 +79,7 @@ def stored(terminal: Terminal) -> tuple[Account, Vault]:
 
 
 def secret_of(account: Account) -> bytes:
-    """The secret as it is in the database."""
+    """Return the sealed secret as stored in the database."""
     assert account.secret_sealed is not None
     return account.secret_sealed
 

@@ -1,4 +1,4 @@
-"""Ordering as a person does it: checked, placed, waited for, exported."""
+"""Acceptance tests of ordering: validated, placed, waited for, exported."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ from tests.acceptance.secrecy import PASSWORD
 from tests.acceptance.terminal import Terminal
 from tests.servers import Process, until
 
-# The contract's keys, in its order.
+# Keys of the documented JSON contract, in its order.
 ORDER_KEYS = """
     id account scm_id kind status scm_status common_name sans organization profile term
     key_algorithm key_size keystore_type comments external_requesters certificate_id requested_by
@@ -34,14 +34,14 @@ COMMAND_KEYS = """
 
 @pytest.fixture
 def terminal(database_url: str, simulator: Any) -> Iterator[Terminal]:
-    """A terminal beside `certline up` in another one, with an account that is synced."""
+    """Yield a terminal beside `certline up` in another terminal, with a synced account."""
     with beside_a_line(database_url, simulator) as terminal:
         yield terminal
 
 
 @pytest.fixture
 def hasty_terminal(database_url: str, simulator: Any) -> Iterator[Terminal]:
-    """The same where an unknown outcome rests for a second only."""
+    """Yield the same as `terminal`, with a settle time of one second."""
     with beside_a_line(database_url, simulator, settle_seconds="1") as terminal:
         yield terminal
 
@@ -62,7 +62,7 @@ def set_up(simulator: Any, **settings: object) -> None:
 
 
 def wanted(**changes: str) -> list[str]:
-    """The words of an order that SCM would take, but for the changes."""
+    """Return the words of an order that SCM would accept, apart from the changes."""
     options = {
         "common-name": "www.nordhafen.example",
         "organization": "Nordhafen University",
@@ -147,7 +147,7 @@ def test_a_person_decides_what_no_rule_can(hasty_terminal: Terminal, simulator: 
     set_up(simulator, auto_approve=False)
     fault = {"method": "POST", "path": ".*/enroll", "times": 1, "kind": "drop_after"}
     requests.post(f"{simulator.door}/faults", json=[fault], timeout=30).raise_for_status()
-    # So long a comment leaves no room for our reference.
+    # A comment of this length leaves no room for our reference.
     command = terminal.json(*wanted(comments="x" * 1010), "--wait", "--timeout", "50", code=3)
     order = command["subject"]
     (record,) = requests.get(f"{simulator.door}/orders", timeout=30).json()

@@ -1,4 +1,4 @@
-"""`certline demo` plays to its end, or says what went wrong."""
+"""Acceptance tests of `certline demo`: it runs to its end or reports what failed."""
 
 import json
 import os
@@ -20,10 +20,10 @@ from certline.models.database.embedded_postgres import NoDatabaseError
 from tests.servers import until
 
 CERTLINE = [sys.executable, "-P", "-m", "certline"]
-# A step of the real demo goes wrong; its servers are left out, for the step asks none of them.
+# Makes a step of the real demo fail, without starting its servers: the step needs none of them.
 WRONG_STEP = """
 from contextlib import nullcontext
-from certline.cli import demo
+from certline.cli.demo import story as demo
 demo._postgres = demo._simulator = lambda stage: nullcontext()
 demo._story = lambda stage: stage.ask("order", "create", "--colour", "blue")
 raise SystemExit(demo.play())
@@ -31,7 +31,7 @@ raise SystemExit(demo.play())
 
 
 def typed(*words: str, home: str | None = None) -> "subprocess.CompletedProcess[str]":
-    """A process in the environment of somebody who has set nothing but perhaps the home."""
+    """Run a process without `CERTLINE_*` variables, except perhaps CERTLINE_HOME."""
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith("CERTLINE_")
     }
@@ -43,7 +43,7 @@ def typed(*words: str, home: str | None = None) -> "subprocess.CompletedProcess[
 
 
 def home_in(text: str) -> Path:
-    """The demo's folder, as it says itself."""
+    """Return the demo's folder, as printed."""
     named = re.search(r"Everything is in (/\S+) and", text)
     assert named is not None, text
     return Path(named[1])
@@ -51,12 +51,12 @@ def home_in(text: str) -> Path:
 
 @pytest.fixture
 def no_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A demo within this process, without Postgres and simulator, in the test's folder."""
+    """Run the demo in this process, without Postgres and simulator, in the test's folder."""
 
     def nothing(_stage: Stage) -> AbstractContextManager[None]:
         return nullcontext()
 
-    # The demo takes its environment for itself: what it removes and sets is put back.
+    # The demo changes this process's environment; setting each variable here makes pytest restore it.
     for name, value in os.environ.items():
         if name.startswith("CERTLINE_"):
             monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""The examples, run against the whole line with an outside system's rights and no more."""
+"""Acceptance tests of the examples, run against an installation with only an outside system's rights."""
 
 import json
 import os
@@ -30,7 +30,7 @@ languages = pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda each: each.l
 
 @pytest.fixture(scope="module")
 def line(postgres: PostgresServer, template_database: str) -> Iterator[tuple[Plant, str]]:
-    """A line with a synced account, and its RabbitMQ's address for an outside system."""
+    """Yield a plant with a synced account, and the RabbitMQ address for an outside system."""
     with (
         running() as simulator,
         open_rabbitmq(private=True) as rabbitmq,
@@ -51,7 +51,7 @@ def line(postgres: PostgresServer, template_database: str) -> Iterator[tuple[Pla
 
 @contextmanager
 def started(runtime: Runtime, url: str, name: str) -> "Iterator[subprocess.Popen[str]]":
-    """An example that orders a certificate of that name; killed at the end if it has not ended."""
+    """Run an example that orders a certificate of that name; kill it afterwards if it has not ended."""
     words = [sys.executable if word == "python" else word for word in runtime.words]
     with subprocess.Popen(
         [*words, name],

@@ -1,4 +1,4 @@
-"""The main job as in production: worker, relay and producer as processes, RabbitMQ, SCM over HTTP."""
+"""Acceptance tests of the main path with worker, relay and producer as processes, RabbitMQ, and SCM over HTTP."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from tests.servers import RabbitServer, until
 
 @pytest.fixture
 def plant(database_url: str, vhost: str, simulator: Simulator) -> Iterator[Plant]:
-    """The whole line with a synced account."""
+    """Yield a plant with every process running and a synced account."""
     requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 200}, timeout=30)
     with Plant(database_url, vhost) as plant:
         plant.start_all()
@@ -60,7 +60,7 @@ def test_other_systems_hear_of_each_step(plant: Plant, vhost: str) -> None:
         for method, _, body in channel.consume(queue, inactivity_timeout=30):
             assert method is not None, f"only {heard} were heard"
             assert b"PRIVATE" not in body
-            if command["id"].encode() in body:  # the producer has begun a sync of its own
+            if command["id"].encode() in body:  # the producer has started a sync of its own
                 heard.append(method.routing_key)
             if heard[-1:] == ["certificate.stored"]:
                 break
@@ -79,7 +79,7 @@ def test_a_worker_takes_as_many_messages_of_a_queue_as_it_has_threads(
         consumers = json.loads(rabbitmq.ctl(*words, "queue_name", "prefetch_count"))
         return {each["queue_name"]: each["prefetch_count"] for each in consumers}
 
-    until(lambda: taken().keys() >= set(Queue), 60)  # one queue after the other
+    until(lambda: taken().keys() >= set(Queue), 60)  # consumers start one queue after another
     assert {taken()[queue] for queue in Queue} == {4}
     assert plant
 

@@ -1,5 +1,5 @@
-"""A whole life with every secret that there is, and nobody sees one of them: tests/acceptance/secrecy.py
-looks at what is printed, logged, sent and stored; here, at what comes to other systems, too.
+"""Acceptance test that no secret leaks in a certificate's whole life: tests/acceptance/secrecy.py checks what is
+printed, logged, sent and stored; this module also checks what other systems receive.
 """
 
 import json
@@ -31,14 +31,14 @@ TOKENS = "/auth/realms/apiclients/protocol/openid-connect/token"
 
 @pytest.fixture
 def scm() -> Iterator[Simulator]:
-    """An SCM that held some certificates before us."""
+    """Yield a simulator that already holds a few certificates."""
     with running(seed_orders=3, issue_after_ms=100, password=PASSWORD) as server:
         yield server
 
 
 @pytest.fixture
 def channel(vhost: str) -> Iterator[BlockingChannel]:
-    """Another system's channel, on which it hears every event."""
+    """Yield another system's channel, bound to every event."""
     with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
         channel = connection.channel()
         channel.exchange_declare("certline.events", exchange_type="topic", durable=True)
@@ -54,7 +54,7 @@ def a_file(folder: Path, name: str, text: str) -> str:
 
 @pytest.fixture
 def plant(database_url: str, vhost: str) -> Iterator[Plant]:
-    """A line that does not run yet."""
+    """Yield a plant whose processes are not started yet."""
     with Plant(database_url, vhost) as plant:
         yield plant
 
@@ -69,7 +69,7 @@ def test_a_whole_life_shows_nobody_a_secret(
 
     a_certificate_lives(plant, tmp_path)
     other_systems_send(plant, channel)
-    # Whatever fails: a login, and a worker that cannot read a secret.
+    # Failures must not leak either: a login, and a worker that cannot read a secret.
     wrong = ("--url", scm.url, "--customer-uri", "demo", "--login", "admin")
     plant.certline("account", "add", "wrong", *wrong, given=f"{CLEAR}\n", expect=1)
     a_worker_fails(plant, line)
@@ -85,7 +85,7 @@ def test_a_whole_life_shows_nobody_a_secret(
 
 
 def a_certificate_lives(plant: Plant, folder: Path) -> None:
-    """An order, its renewal, reissue and revocation, every export, and an import of what is there."""
+    """Order, renew, reissue and revoke a certificate, export it in every form, and import what SCM holds."""
     name, given, anew = NAME, a_file(folder, "given", GIVEN), a_file(folder, "anew", ANEW)
     plant.order(name, "--keystore-password-file", given, "--account", "demo", *WAIT)
     plant.certline("certificate", "renew", name, *WAIT)
@@ -100,7 +100,7 @@ def a_certificate_lives(plant: Plant, folder: Path) -> None:
 
 
 def other_systems_send(plant: Plant, channel: BlockingChannel) -> None:
-    """A sealed password, which is taken, and two in the clear, which end as dead letters."""
+    """Send a sealed password, which is accepted, and two in clear text, which end as dead letters."""
     sealed = plant.json("seal", given=f"{GIVEN}\n")["sealed"]
     taken = publish(channel, plant, keystore_password_sealed=sealed)
     publish(channel, plant, keystore_password=CLEAR)
@@ -114,7 +114,7 @@ def other_systems_send(plant: Plant, channel: BlockingChannel) -> None:
 
 
 def other_logins(plant: Plant, scm: Simulator, folder: Path, watch: Watch) -> None:
-    """Accounts with an API key, which gets tokens, and with a client certificate and its key."""
+    """Add accounts with an API key, which fetches tokens, and with a client certificate and its key."""
     secret = a_file(folder, "secret", PASSWORD)
     tokens = scm.url.removesuffix("/api") + TOKENS
     words = ("--url", scm.url, "--token-url", tokens, "--client-id", "admin")
@@ -130,11 +130,11 @@ def other_logins(plant: Plant, scm: Simulator, folder: Path, watch: Watch) -> No
     named = ("--client-certificate", files[0], "--client-key", files[1])
     away = ("--url", "https://scm.invalid/api", "--customer-uri", "demo", "--login", "admin")
     plant.certline("account", "add", "cert", *away, "--no-verify", *named)
-    plant.certline("sync", "organizations", "--account", "cert")  # which nobody answers
+    plant.certline("sync", "organizations", "--account", "cert")  # scm.invalid never responds
 
 
 def publish(channel: BlockingChannel, plant: Plant, **changes: str) -> str:
-    """An order as another system sends it; answers the command's id."""
+    """Publish an order as another system sends it. Returns the command's id."""
     wanted = plant.wanted(MESSAGE, account="demo")
     event = {
         "specversion": "1.0",
@@ -148,7 +148,7 @@ def publish(channel: BlockingChannel, plant: Plant, **changes: str) -> str:
 
 
 def a_worker_fails(plant: Plant, line: Process) -> None:
-    """A fault in the middle of a step, with its traceback in the log."""
+    """Make a step fail with a traceback in the log."""
     with plant.database.transaction() as db:
         account = db.scalars(select(Account).where(Account.name == "key")).one()
         account.secret_sealed = b"torn"
@@ -158,9 +158,9 @@ def a_worker_fails(plant: Plant, line: Process) -> None:
 
 
 def the_secret_key_is_rotated(plant: Plant, folder: Path) -> None:
-    """A new key is put before the old one, everything comes under it, and the old one is removed."""
+    """Put a new key before the old one, rotate everything to it, and remove the old one."""
     old, new = plant.environment["CERTLINE_SECRET_KEY"], Fernet.generate_key().decode()
-    with plant.database.transaction() as db:  # nobody can read what is torn
+    with plant.database.transaction() as db:  # the torn secret could not be re-encrypted
         account = db.scalars(select(Account).where(Account.name == "key")).one()
         account.secret_sealed = plant.vault.seal(PASSWORD.encode())
     plant.environment["CERTLINE_SECRET_KEY"] = f"{new},{old}"
@@ -176,7 +176,7 @@ def the_secret_key_is_rotated(plant: Plant, folder: Path) -> None:
 
 
 def heard(channel: BlockingChannel) -> Iterator[bytes]:
-    """Every event that has been told."""
+    """Yield the body of every event received."""
     while True:
         method, _, body = channel.basic_get("ear", auto_ack=True)
         if method is None:

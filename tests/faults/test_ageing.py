@@ -1,4 +1,4 @@
-"""Time on the stage passes for a step and its message together, whatever the line does meanwhile."""
+"""Tests that time on the stage passes for a step and its message together, whatever certline does meanwhile."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -45,7 +45,7 @@ def test_a_step_that_is_written_meanwhile_is_never_due_after_its_message(
 
 @contextmanager
 def after_each_statement(database: Database, happens: Callable[[], None]) -> Iterator[None]:
-    """Have something happen between the statements of whoever uses this database."""
+    """Call a function after each statement executed on this database."""
 
     def listen(*_: Any) -> None:
         happens()

@@ -1,4 +1,4 @@
-"""A revocation never waits behind bulk work: shown by the order of events, over RabbitMQ."""
+"""Fault test that a revocation never waits behind bulk work, shown by the order of events over RabbitMQ."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ from certline.producers.requests.certificates import request_revocation
 from tests.plant import Plant
 from tests.servers import until
 
-# Orders that are taken in, in as many commands as one may name (1,000 each). SCM hangs at the first of
-# them for as long as the test lasts, in a worker's thread; the rest waits.
+# Orders to be imported, in as many commands as needed (1,000 may be named in each). SCM hangs at the first
+# of them for as long as the test lasts, in a worker's thread; the rest waits.
 MANY, NAMED = 10_000, 1_000
-FIRST = 50_000_000  # sslIds that nobody has
+FIRST = 50_000_000  # sslIds that don't exist
 HANGS = 60_000  # milliseconds
 
 
 @pytest.fixture
 def plant(database_url: str, vhost: str, simulator: Any) -> Any:
-    """A line of one worker process with two threads."""
+    """Yield a plant of one worker process with two threads."""
     requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 0}, timeout=30)
     with Plant(database_url, vhost) as plant:
         plant.start("worker", "--threads", "2")
@@ -55,7 +55,7 @@ def test_a_revocation_is_done_while_an_import_of_ten_thousand_is_under_way(
 
     until(lambda: done(plant, asked), 50)
     assert revoked_at_scm(simulator)
-    # Not one record has been looked at meanwhile, well or badly.
+    # No record has been read meanwhile, successfully or not.
     with plant.database.transaction() as db:
         settled = ImportRecord.status != RecordStatus.WAITING
         assert db.scalar(select(func.count()).select_from(ImportRecord).where(settled)) == 0

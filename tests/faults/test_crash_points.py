@@ -1,4 +1,6 @@
-"""A process is killed with -9 right before and right after each of its effects; then the world is checked."""
+"""Fault tests that kill a process with -9 right before and right after each of its effects, and check the end
+state.
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The network between each pair of parts and servers fails in each way; whatever was accepted ends well."""
+"""Fault tests of the network between each process and each server, cut in each way; accepted commands end well."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,16 +14,16 @@ from tests.faults.stage import Stage
 from tests.gate import Break, Proxy
 from tests.servers import until
 
-# How it is cut, and how many bytes still pass: at once, within the first words, and somewhere later.
+# (kind of break, bytes that still pass): at once, within the first words, and somewhere later.
 LONG = [(how, after) for how in Break for after in (1, 700, 5_000)]
 DROP, RESET, HANG = ((how, 700) for how in Break)
 
-# What a part is told by, and how it notices that nothing comes any more: seconds, as short as they go.
+# Setting that holds a server's address, and the shortest settings in seconds to notice a dead connection.
 VARIABLES = {"rabbitmq": "CERTLINE_RABBITMQ_URL", "postgres": "CERTLINE_DATABASE_URL"}
 NOTICING = {"CERTLINE_SCM_READ_SECONDS": "1", "CERTLINE_SETTLE_SECONDS": "900"}
 HEARTBEAT = "?heartbeat=1&blocked_connection_timeout=2&socket_timeout=2"
 
-# A part, its server, and what the short form tries.
+# A process, its server, and the breaks that the short form tries.
 PAIRS = [
     ("worker", "scm", [DROP, RESET, HANG]),
     ("worker", "rabbitmq", [HANG]),
@@ -37,7 +37,7 @@ PAIRS = [
 
 @contextmanager
 def cut_between(stage: Stage, part: str, server: str) -> Iterator[Proxy]:
-    """A proxy between a part, which runs, and a server; the other parts reach it as ever."""
+    """Put a proxy between a process, which runs, and a server; the other processes reach the server directly."""
     known = stage.plant.environment
     url = stage.simulator.url if server == "scm" else known[VARIABLES[server]]
     with Proxy(url) as proxy:
@@ -56,7 +56,7 @@ def cut_between(stage: Stage, part: str, server: str) -> Iterator[Proxy]:
 
 
 def ask(stage: Stage, part: str) -> str:
-    """Ask for a certificate, by the door that the part minds; answers the command's id."""
+    """Request a certificate through the process under test. Returns the command's id."""
     if part != "ingress":
         return stage.place().id
     event = order_event(stage.plant.wanted(stage.new_name()))
@@ -65,7 +65,7 @@ def ask(stage: Stage, part: str) -> str:
 
 
 def all_ended(stage: Stage, commands: list[str]) -> bool:
-    """Whether these are stored, or rest because an answer was lost."""
+    """Check whether these orders are stored, or in `sending` because a response was lost."""
     with stage.plant.database.transaction() as db:
         query = select(Order.status).where(Order.command_id.in_(commands))
         found = list(db.scalars(query))
@@ -78,14 +78,14 @@ def test_the_network_is_cut_between(
 ) -> None:
     with cut_between(stage, part, server) as proxy:
         for how, after in at_length(LONG, short=short):
-            if server == "scm":  # else the breaker may be open, and nobody calls
+            if server == "scm":  # otherwise the breaker may be open, and nothing calls SCM
                 stage.let_scm_recover()
             proxy.break_off(how, after=after)
             commands = [ask(stage, part) for _ in range(2)]
             until(proxy.broken.is_set, 60)
             asked = proxy.attempts
-            # Somebody has noticed, where anybody can and has to: Postgres' client waits for as long as
-            # it takes, and an order that was cut off rests without another call.
+            # The process has noticed, where it can and must: Postgres' client waits without a limit,
+            # and an order that was cut off rests without another call.
             if server != "scm" and (server != "postgres" or how is not Break.HANG):
                 until(lambda asked=asked: proxy.attempts > asked, 60)  # type: ignore[misc]
             proxy.mend()

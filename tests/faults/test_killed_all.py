@@ -1,4 +1,4 @@
-"""`certline run all` is killed with -9: its parts don't outlive it, and nothing is lost."""
+"""Fault test of `certline run all` killed with -9: its child processes end too, and nothing is lost."""
 
 import psutil  # type: ignore[import-untyped, unused-ignore]  # it has no types
 
@@ -18,11 +18,11 @@ def test_the_parts_end_with_it_and_the_next_one_goes_on(
         command = plant.place("all.nordhafen.example")
         until(lambda: calls(simulator, ENROLL) == 1, 60)
         parts = psutil.Process(line.popen.pid).children(recursive=True)
-        line.popen.kill()  # it alone, and not its group
+        line.popen.kill()  # this process only, not its group
 
-        gate.open()  # its worker finishes the call that is under way
+        gate.open()  # its worker finishes the call in progress
         until(lambda: not any(map(lives, parts)), 60)
-    assert len(parts) >= 5  # worker, its process, relay, ingress, producer
+    assert len(parts) >= 5  # worker, its fork, relay, ingress, producer
 
     with Process([*CERTLINE, "run", "all"], plant.environment):
         plant.until(command, OrderStatus.STORED)
@@ -30,7 +30,7 @@ def test_the_parts_end_with_it_and_the_next_one_goes_on(
 
 
 def lives(part: psutil.Process) -> bool:
-    """Whether a process goes on; one that nobody has buried yet doesn't."""
+    """Check whether a process is running; a zombie is not."""
     try:
         return part.is_running() and bool(part.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

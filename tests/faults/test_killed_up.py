@@ -1,4 +1,4 @@
-"""The line in one process, with its broker in memory, is killed with -9: nothing is lost."""
+"""Fault test of `certline up`, with its broker in memory, killed with -9: nothing is lost."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from tests.servers import Process, until
 
 @pytest.fixture
 def plant(database_url: str, simulator: Simulator) -> Iterator[Plant]:
-    """A synced account and no RabbitMQ; the test starts `certline up`."""
+    """Yield a plant with a synced account and no RabbitMQ; the test starts `certline up`."""
     requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 100}, timeout=30)
     with Plant(database_url, "") as plant:
         del plant.environment["CERTLINE_RABBITMQ_URL"]

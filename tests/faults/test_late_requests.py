@@ -1,4 +1,4 @@
-"""A request that SCM carries out after its sender has given up: SETTLE has to be longer than that."""
+"""Fault tests of a request that SCM carries out after its sender has given up: the settle time must be longer."""
 
 from certline.models import OrderStatus
 from certline.simulator.server import Simulator
@@ -7,7 +7,7 @@ from tests.faults.stage import Stage
 from tests.faults.stories.orders import ENROLL
 from tests.servers import until
 
-# Seconds: how long SCM takes, how long a worker waits for it, and how long an outcome rests.
+# Seconds: time SCM takes, a worker's timeout, and the settle time.
 SCM_TAKES, PATIENCE, SETTLE = 2, 1, 6
 
 
@@ -23,7 +23,7 @@ def test_an_order_that_scm_makes_late_is_found_and_not_sent_again(
     stage.start("worker", "--threads", "1")
     order = stage.place()
     until(lambda: stage.order(order).status is OrderStatus.SENDING, 60)
-    stage.place()  # newer: it proves SCM's list current, though the late one isn't there yet
+    stage.place()  # newer: it proves SCM's list current, though the late one isn't listed yet
 
     def stored() -> bool:
         stage.hasten()

@@ -1,6 +1,7 @@
-"""Every order of deliveries, duplicates, crashes, late answers, looks and decisions ends in one order.
+"""Model tests: every sequence of deliveries, duplicates, crashes, late responses, checks and decisions ends in one
+order.
 
-The steps are the line's own, on a real Postgres; SCM is a model, so that thousands of histories fit.
+The steps are certline's own, on a real Postgres; SCM is a model, so that thousands of histories fit.
 """
 
 import os
@@ -17,7 +18,7 @@ from tests.faults.histories import Histories
 
 @pytest.fixture
 def machine(database_url: str) -> Iterator[Callable[[], Histories]]:
-    """A history on a database that all of them share."""
+    """Yield a factory of histories, which share one database."""
     database = Database(database_url, pool_size=2)
     yield lambda: Histories(database)
     database.close()

@@ -1,4 +1,4 @@
-"""The registry of points is whole: an effect without a story, or a story without its effect, is red."""
+"""Tests of the registry of points: every effect has a story, and every story its effects."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Postgres fails in each way that it can, and orders go on: what was accepted ends, and is sent once."""
+"""Fault tests of Postgres failing in each way: accepted orders are finished, and sent once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -23,7 +23,7 @@ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND applicatio
 
 
 class Mortal:
-    """A stage on a Postgres of its own, with a gate before SCM."""
+    """A stage on a Postgres of its own, with a gate in front of SCM."""
 
     def __init__(self, stage: Stage, server: PostgresServer, gate: Gate) -> None:
         self.stage = stage
@@ -32,12 +32,12 @@ class Mortal:
 
 
 def is_restarted(mortal: Mortal) -> None:
-    """It crashes and recovers."""
+    """Crash Postgres and let it recover."""
     mortal.server.restart(immediate=True)
 
 
 def is_away_when_scm_answers(mortal: Mortal) -> None:
-    """SCM's answer to an order comes while nothing can be stored."""
+    """Stop Postgres while SCM's response to an order arrives."""
     mortal.gate.close(answers=True)
     mortal.stage.place()
     assert mortal.gate.arrived.wait(60)
@@ -47,7 +47,7 @@ def is_away_when_scm_answers(mortal: Mortal) -> None:
 
 
 def ends_all_sessions(mortal: Mortal) -> None:
-    """An administrator, or a failover, throws everybody out, three times."""
+    """End all sessions three times, as an administrator or a failover does."""
     for _ in range(3):
         with psycopg.connect(mortal.server.url, autocommit=True) as administrator:
 
@@ -55,12 +55,12 @@ def ends_all_sessions(mortal: Mortal) -> None:
                 count = end.execute(END_OTHERS, [APPLICATION]).fetchone()
                 return 0 if count is None else int(count[0])
 
-            until(ended, 60)  # those of the time before may still be on their way back
-        mortal.stage.plant.database.close()  # the test's own have gone, too
+            until(ended, 60)  # earlier sessions may still be reconnecting
+        mortal.stage.plant.database.close()  # the test's own sessions have ended, too
 
 
 def has_no_room(mortal: Mortal) -> None:
-    """Others take every connection that there is, those of the line too."""
+    """Let other clients take every connection, those of certline too."""
     with ExitStack() as others:
         administrator = others.enter_context(psycopg.connect(mortal.server.url, autocommit=True))
         take_all(mortal.server.url, others)
@@ -71,7 +71,7 @@ def has_no_room(mortal: Mortal) -> None:
 
 
 def take_all(url: str, stack: ExitStack) -> None:
-    """Open connections until there are no more."""
+    """Open connections until Postgres refuses."""
     with suppress(psycopg.OperationalError):
         while True:
             stack.enter_context(psycopg.connect(url, application_name=APPLICATION))
@@ -83,7 +83,7 @@ TROUBLES: list[Trouble] = [is_restarted, is_away_when_scm_answers, ends_all_sess
 
 @pytest.fixture
 def mortal(vhost: str, simulator: Simulator, gate: Gate) -> Iterator[Mortal]:
-    """All parts on a Postgres that may die."""
+    """Yield a stage with all processes on a Postgres that may die."""
     requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
     with ExitStack() as stack:
         server = stack.enter_context(open_postgres(private=True))
@@ -115,7 +115,7 @@ def test_orders_go_on_whatever_happens_to_postgres(mortal: Mortal) -> None:
 
 
 def until_ended(stage: Stage, orders: list[Command]) -> None:
-    """Wait until these orders are stored, or rest because an answer was lost."""
+    """Wait until these orders are stored, or in `sending` because a response was lost."""
     ended = {OrderStatus.STORED, OrderStatus.SENDING}
 
     def there() -> bool:

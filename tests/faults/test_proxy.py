@@ -1,4 +1,4 @@
-"""The proxy before a server fails as it is told: else the tests behind it would prove nothing."""
+"""Tests of the proxy itself: unless it fails as set, the tests that use it prove nothing."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ PIECE = b"x" * 100
 
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
-    """Before a server that says everything again."""
+    """Yield a proxy in front of an echo server."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def echo(client: socket.socket) -> None:
@@ -38,12 +38,12 @@ def proxy() -> Iterator[Proxy]:
 
 
 def connect(proxy: Proxy) -> socket.socket:
-    """A client's connection."""
+    """Return a client's connection."""
     return socket.create_connection(("127.0.0.1", urlsplit(proxy.url).port or 0), timeout=5)
 
 
 def say(client: socket.socket) -> bytes:
-    """Send a piece; answers what comes back."""
+    """Send a piece. Returns the bytes received."""
     client.sendall(PIECE)
     return client.recv(1000)
 

@@ -1,4 +1,4 @@
-"""RabbitMQ fails in each way that it can, and orders go on: what was accepted ends, and is sent once."""
+"""Fault tests of RabbitMQ failing in each way: accepted orders are finished, and sent once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -33,7 +33,7 @@ class Mortal:
         self.server.ctl(words[0], "-p", self.vhost, *words[1:])
 
     def until_relay_says(self, text: str) -> None:
-        """Wait until the relay has noticed, since it was last waited for."""
+        """Wait until the relay logs the text, after what earlier calls have seen."""
 
         def fresh() -> str:
             return self.stage.output_of("relay")[self.heard :]
@@ -46,12 +46,12 @@ class Mortal:
 
 
 def is_killed(mortal: Mortal) -> None:
-    """It dies and is started again; what is durable is still there."""
+    """Kill RabbitMQ and start it again; what is durable is still there."""
     mortal.server.restart(immediate=True)
 
 
 def is_away_for_a_while(mortal: Mortal) -> None:
-    """Orders are placed while it is away."""
+    """Place an order while RabbitMQ is down."""
     mortal.server.kill()
     mortal.stage.place()
     mortal.until_relay_says("relay.waits")
@@ -59,13 +59,13 @@ def is_away_for_a_while(mortal: Mortal) -> None:
 
 
 def closes_all_connections(mortal: Mortal) -> None:
-    """An administrator, or a failover, throws everybody out."""
+    """Close all connections, as an administrator or a failover does."""
     mortal.server.ctl("close_all_connections", "--global", "for a test")
     mortal.until_relay_says("relay.waits")
 
 
 def raises_an_alarm(mortal: Mortal) -> None:
-    """Its disk is full, so that it takes nothing until somebody makes room."""
+    """Raise the disk alarm, so that RabbitMQ accepts nothing until there is room."""
     mortal.server.ctl("set_disk_free_limit", "1000000GB")
     mortal.stage.place()
     mortal.until_relay_says("relay.waits")
@@ -73,7 +73,7 @@ def raises_an_alarm(mortal: Mortal) -> None:
 
 
 def loses_its_queues(mortal: Mortal) -> None:
-    """Somebody deletes the queues; what they held is woken again by the sweep."""
+    """Delete the queues; the sweep wakes the commands whose messages were lost."""
     with pika.BlockingConnection(pika.URLParameters(mortal.stage.vhost)) as connection:
         for queue in (Queue.ORDER, Queue.POLL):
             connection.channel().queue_delete(queue)
@@ -81,7 +81,7 @@ def loses_its_queues(mortal: Mortal) -> None:
 
 
 def withdraws_permissions(mortal: Mortal) -> None:
-    """Nobody may do anything, until the permissions are given back."""
+    """Withdraw all permissions, and give them back."""
     user = mortal.server.user
     mortal.ctl("set_permissions", user, "", "", "")
     mortal.server.ctl("close_all_connections", "--global", "for a test")
@@ -91,8 +91,8 @@ def withdraws_permissions(mortal: Mortal) -> None:
 
 
 def is_wiped(mortal: Mortal) -> None:
-    """It comes back without any of its data. An administrator makes the vhost anew, and has the events
-    sent again that listeners may have lost; the sweep wakes the commands.
+    """Remove all of RabbitMQ's data. An administrator creates the vhost again, and resends events that listeners
+    may have lost; the sweep wakes the commands.
     """
     mortal.stage.place()
     for word in ("stop_app", "reset", "start_app"):
@@ -125,7 +125,7 @@ SHORT: list[Trouble] = [
 
 @pytest.fixture
 def mortal(database_url: str, simulator: Simulator) -> Iterator[Mortal]:
-    """All parts on a RabbitMQ that may die; they notice within seconds that it is gone or blocked."""
+    """Yield a stage on a RabbitMQ that may die; its processes notice within seconds that it is gone or blocked."""
     requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
     with ExitStack() as stack:
         server = stack.enter_context(open_rabbitmq(private=True))
@@ -154,7 +154,7 @@ def test_orders_go_on_whatever_happens_to_rabbitmq(mortal: Mortal) -> None:
 
 
 def until_stored(stage: Stage, orders: list[Command]) -> None:
-    """Wait until these orders have come to their end; the sweep looks after what was lost."""
+    """Wait until these orders are stored, running the sweep for what was lost."""
 
     def stored() -> bool:
         stage.type("schedule", "run", "sweep")

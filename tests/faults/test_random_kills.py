@@ -1,4 +1,4 @@
-"""The short form of `make faults`: every part is killed at random moments while mixed commands come."""
+"""The short form of `make faults`: every process is killed at random moments while mixed commands arrive."""
 
 import pytest
 from sqlalchemy import update

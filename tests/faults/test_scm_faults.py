@@ -1,4 +1,4 @@
-"""SCM fails in every way that the simulator knows, at every call of an order's life; each intent ends well."""
+"""Fault tests of SCM failing in every way the simulator offers, at every call of an order's life."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tests.faults.stories import lifecycle, unknown
 from tests.faults.stories.orders import COLLECT, DETAILS, ENROLL
 from tests.servers import until
 
-# Longer than we wait for an answer: SCM does it all the same, after we have gone.
+# Longer than our timeout: SCM carries out the request after we have given up.
 LATE = {"delay_ms": int((SECONDS_TO_ANSWER + 0.3) * 1000)}
 EVERY: list[dict[str, Any]] = [
     {"kind": "status", "status": 503},
@@ -29,13 +29,13 @@ EVERY: list[dict[str, Any]] = [
 ]
 
 
-# What the short form tries where a call only reads, so that it may be made again.
+# Faults that the short form tries where a call only reads, so that it may be repeated.
 FOR_READING = [{"kind": "drop_after"}, {"kind": "garbage"}]
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call to SCM, and the command that makes it next. `orders`: it costs money."""
+    """A call to SCM, and the command that makes it next. `orders`: the call costs money."""
 
     method: str
     path: str
@@ -44,17 +44,17 @@ class Call:
 
 
 def a_sync(stage: Stage) -> Command:
-    """A sync that nobody has begun."""
+    """Request a sync that has not started."""
     return request_sync(stage.plant.database, SyncCommand(), requested_by="test")[0]
 
 
 def a_poll(stage: Stage) -> Command:
-    """The first look at an order that SCM has."""
+    """Return the first poll of an order that SCM has accepted."""
     return _after(stage, stage.place(), CommandType.POLL)
 
 
 def a_fetch(stage: Stage) -> Command:
-    """The fetch of an issued certificate."""
+    """Return the fetch of an issued certificate."""
     order = stage.place()
     poll = _after(stage, order, CommandType.POLL)
     until(lambda: stage.is_done(poll), 30, every=0.05)
@@ -62,12 +62,12 @@ def a_fetch(stage: Stage) -> Command:
 
 
 def a_lookup(stage: Stage) -> Command:
-    """The first look for an order whose answer was lost."""
+    """Return the first reconcile of an order that SCM does not have."""
     return stage.step_of(unknown.lost(stage, 1, "drop_before")[0], CommandType.RECONCILE)
 
 
 def a_lookup_of_what_scm_has(stage: Stage) -> Command:
-    """The same, where SCM has it."""
+    """Return the first reconcile of an order that SCM has."""
     return stage.step_of(unknown.lost(stage, 1, "drop_after")[0], CommandType.RECONCILE)
 
 
@@ -128,5 +128,5 @@ def fail_at(stage: Stage, call: Call, fault: dict[str, Any]) -> None:
 
 
 def done_at_scm(stage: Stage) -> int:
-    """How many orders, renewals and replacements SCM has carried out."""
+    """Return how many orders, renewals and replacements SCM has carried out."""
     return sum(1 + record.get("replacements", 0) for record in stage.simulate("GET", "orders"))

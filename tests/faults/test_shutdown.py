@@ -1,4 +1,4 @@
-"""SIGTERM: what is under way ends well, the rest is left to others; a second one at once is safe."""
+"""Fault tests of SIGTERM: work in progress ends well, other workers do the rest, a second signal is safe."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,19 +31,19 @@ from tests.integration.producers.rabbit import channel_to
 from tests.plant import Plant
 from tests.servers import Process, until
 
-# What a worker says when it takes no new message any more.
+# Logged by a worker once it takes no new message.
 STOPPING = "worker.stopping"
 
 
 def ready(plant: Plant, queue: Queue) -> int:
-    """Messages that no worker holds."""
+    """Count the queue's messages that no worker holds."""
     with channel_to(plant.environment["CERTLINE_RABBITMQ_URL"]) as channel:
         return int(channel.queue_declare(queue.value, passive=True).method.message_count)
 
 
 def held_in_its_call(plant: Plant, gate: Gate, names: list[str]) -> tuple[Process, list[Command]]:
-    """A worker of one thread whose POST has reached SCM; the answer is held, and the other orders are
-    left to whoever has a thread for them.
+    """Start a worker of one thread whose POST has reached SCM. The response is held, and the other orders are left
+    to any worker with a free thread.
     """
     gate.close(answers=True)
     worker = plant.start("worker", "--threads", "1")
@@ -61,7 +61,7 @@ def test_a_call_under_way_ends_and_its_answer_is_stored_and_others_do_the_rest(
 
     worker.popen.terminate()
     worker.wait_for(STOPPING, 60)
-    with pytest.raises(TimeoutError):  # it does wait for its call
+    with pytest.raises(TimeoutError):  # it waits for its call
         worker.wait(5)
     gate.open()
     code = worker.wait(60)
@@ -102,7 +102,7 @@ def test_a_sync_begins_no_further_call_and_another_worker_does_it(
     def asked() -> int:
         return sum(requests.get(f"{simulator.door}/calls", timeout=30).json().values())
 
-    whole, before = asked(), asked()  # the plant has synced once, and asked for nothing else
+    whole, before = asked(), asked()  # the plant has synced once, and requested nothing else
     requests.post(f"{simulator.door}/settings", json={"latency_ms": 500}, timeout=30)
     worker = plant.start("worker")
     (sync,) = request_sync(plant.database, SyncCommand(), requested_by="test")
@@ -129,7 +129,7 @@ def status_of(plant: Plant, command: Command) -> CommandStatus:
 
 @contextmanager
 def table_locked(database: Database, table: str, mode: str) -> Iterator[None]:
-    """Whoever writes to that table waits until the end of the block."""
+    """Make writes to that table wait until the end of the block."""
     with database.transaction() as db:
         db.execute(text(f"LOCK TABLE {table} IN {mode} MODE"))
         yield
@@ -143,7 +143,7 @@ def somebody_waits_for_a_lock(database: Database) -> bool:
 
 @pytest.fixture
 def line(database_url: str, vhost: str) -> Iterator[Plant]:
-    """A plant of which nothing runs yet."""
+    """Yield a plant whose processes are not started yet."""
     with Plant(database_url, vhost) as plant:
         yield plant
 
@@ -152,7 +152,7 @@ def test_the_relay_ends_after_the_batch_in_hand(line: Plant) -> None:
     with line.database.transaction() as db:
         for number in range(150):
             emit_wake_up(db, CommandType.FETCH, f"00000000-0000-4000-8000-{number:012}")
-    with table_locked(line.database, "outbox", "SHARE"):  # it may publish, and not mark
+    with table_locked(line.database, "outbox", "SHARE"):  # it may publish, but not mark
         relay = line.start("relay")
         until(lambda: somebody_waits_for_a_lock(line.database), 60)
         relay.popen.terminate()

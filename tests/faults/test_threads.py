@@ -1,4 +1,4 @@
-"""What `--threads` promises: so many calls to SCM at once, whatever queue they come from."""
+"""Tests that `--threads` allows that many calls to SCM at once, whatever queue they come from."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_a_workers_threads_all_have_an_order_of_the_same_queue_at_scm(
     plant.start("worker", "--threads", str(threads))
     commands = [plant.place(f"t{number}.nordhafen.example") for number in range(threads + 1)]
 
-    until(lambda: calls(simulator, ENROLL) == threads, 60)  # nobody of them has its answer
+    until(lambda: calls(simulator, ENROLL) == threads, 60)  # none of them has its response
 
     gate.open()
     for command in commands:

@@ -1,4 +1,4 @@
-"""The check of the world sees what is wrong: each of its sentences, brought about on purpose."""
+"""Tests of the check of the end state: each of its faults, brought about on purpose."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ from tests.faults.world import faults_of
 
 @pytest.fixture
 def world(stage: Stage) -> World:
-    """Two stored certificates, and everything in order."""
+    """Return a world with two stored certificates and no fault."""
     stage.store()
     stage.store()
     stage.start("worker")
@@ -64,7 +64,7 @@ def a_row_has_not_gone_out(db: Session) -> None:
 
 
 def a_command_goes_on(db: Session) -> None:
-    # Orders' own: of polls one order may have had several, of which one at a time may go on.
+    # Order commands only: an order may have had several polls, of which one may be open.
     orders = update(Command).where(Command.type == CommandType.ORDER)
     db.execute(orders.values(status=CommandStatus.RUNNING))
 
@@ -129,7 +129,7 @@ def sees_what_is_wrong_elsewhere(stage: Stage, world: World) -> None:
 
 
 def spoiled(stage: Stage, world: World, spoil: Callable[[Session], None]) -> list[str]:
-    """What is wrong once something was spoiled; it is taken back afterwards."""
+    """Return the faults found after `spoil`, whose changes are rolled back."""
     with Session(stage.plant.database.engine) as db:
         spoil(db)
         db.flush()

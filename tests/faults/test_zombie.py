@@ -1,5 +1,5 @@
-"""A worker is frozen in the middle of an order, for longer than RabbitMQ's heartbeat and than an outcome
-rests; others finish the order; then it wakes up and goes on where it was.
+"""Fault tests of a worker frozen in the middle of an order for longer than RabbitMQ's heartbeat and the settle
+time; others finish the order, then it wakes up and continues.
 """
 
 import signal
@@ -21,14 +21,14 @@ CALL = "workers.ordering.submission:_call call enroll"
 
 @pytest.fixture
 def heartbeats(stage: Stage) -> dict[str, str]:
-    """RabbitMQ takes a worker for dead after two seconds, and nothing is sent a second after its claim."""
+    """Return settings by which RabbitMQ drops a worker after two seconds, and outcomes settle after three."""
     url = stage.plant.environment["CERTLINE_RABBITMQ_URL"]
     return {"CERTLINE_RABBITMQ_URL": f"{url}?heartbeat=1", "CERTLINE_SETTLE_SECONDS": "3"}
 
 
 @pytest.fixture
 def held(stage: Stage, gate: Gate) -> Iterator[Gate]:
-    """The account is behind a gate that keeps SCM's answers."""
+    """Put the account behind a gate that holds SCM's responses."""
     stage.move_account(gate.url)
     gate.close(answers=True)
     yield gate
@@ -36,7 +36,7 @@ def held(stage: Stage, gate: Gate) -> Iterator[Gate]:
 
 
 def frozen_at(stage: Stage, point: str, heartbeats: dict[str, str]) -> tuple[Part, Command]:
-    """A worker that freezes at a point in its work for an order."""
+    """Start a worker that freezes at a point in its work for an order."""
     order = stage.place()
     frozen = Death(point, intent=order.correlation_id, signal=signal.SIGSTOP)
     worker = stage.start("worker", "--threads", "1", dies=[frozen], environment=heartbeats)
@@ -45,7 +45,7 @@ def frozen_at(stage: Stage, point: str, heartbeats: dict[str, str]) -> tuple[Par
 
 
 def others_finish(stage: Stage, order: Command) -> None:
-    """RabbitMQ gives its message to others, an hour passes, and the order comes to its end."""
+    """Wait until RabbitMQ requeues its message, let an hour pass, and have other workers finish the order."""
     until(lambda: stage.ear.waiting()[Queue.ORDER] == 1, 60)
     stage.age()
     stage.place()

@@ -1,4 +1,4 @@
-"""A database of the test's own; folders whose tests need more connections, or fewer, have theirs."""
+"""Fixture `database`; folders whose tests need more connections, or fewer, define their own."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from certline.models import Database
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """The test's database."""
+    """Yield the test's database."""
     database = Database(database_url)
     yield database
     database.close()

@@ -1,4 +1,4 @@
-"""What users of RabbitMQ try, and may not."""
+"""Actions that users of RabbitMQ may attempt, and must be refused."""
 
 from collections.abc import Callable
 

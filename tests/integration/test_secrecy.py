@@ -1,4 +1,4 @@
-"""The watch over the acceptance tests sees a leak, wherever it is."""
+"""Tests of the secrecy watch over the acceptance tests: it finds a leak, wherever it is."""
 
 import base64
 import subprocess
@@ -26,7 +26,7 @@ ENVIRONMENT = {"CERTLINE_SECRET_KEY": SECRET_KEY}
 
 @pytest.fixture
 def watch(database_url: str) -> Watch:
-    """A watch over a line that has a key and a password, sealed as they should be."""
+    """Return a watch over a database with a key and a password, sealed as they should be."""
     watch, vault = Watch(), Vault(SECRET_KEY)
     watch.learn(ENVIRONMENT)
     database = Database(database_url, pool_size=1)
@@ -39,7 +39,7 @@ def watch(database_url: str) -> Watch:
 
 
 def store(url: str, value: object) -> None:
-    """Put something where it doesn't belong."""
+    """Store a value where it doesn't belong."""
     with psycopg.connect(url) as connection:
         connection.execute(
             "INSERT INTO event (type, subject, who, data) VALUES ('a', 'b', 'c', %s)",

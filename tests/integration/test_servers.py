@@ -1,4 +1,4 @@
-"""The servers of the tests: they keep what is durable when they are killed, and leave nothing behind."""
+"""Tests of the test servers: they keep durable data when they are killed, and leave nothing behind."""
 
 from pathlib import Path
 
@@ -87,12 +87,12 @@ def test_nothing_is_left_of_private_servers() -> None:
 
 
 def folders() -> set[Path]:
-    """The folders of servers that run now."""
+    """Return the folders of running servers."""
     return {path for path in run.folder().iterdir() if path.is_dir()}
 
 
 def execute(url: str, statement: str) -> list[tuple[object, ...]]:
-    """Run one statement; answers its rows."""
+    """Run one statement. Returns its rows."""
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []

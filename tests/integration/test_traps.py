@@ -1,4 +1,4 @@
-"""No process of certline imports from the folder that it is started in."""
+"""Tests that no process of certline imports from its current directory."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def traps(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def plant(database_url: str, vhost: str) -> Plant:
-    """Return the environment of an installation, of which nothing runs yet."""
+    """Return a plant whose processes are not started yet."""
     return Plant(database_url, vhost)
 
 

@@ -1,1 +1,1 @@
-"""What several kinds of tests use: builders, processes, stand-ins."""
+"""Helpers of several kinds of tests: builders, processes, stand-ins."""

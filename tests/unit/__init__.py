@@ -1,1 +1,1 @@
-"""Unit tests: they need nothing."""
+"""Unit tests, which need no server."""

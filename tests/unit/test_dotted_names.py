@@ -1,4 +1,4 @@
-"""Names of modules and functions that are written as strings exist: mypy sees none of them."""
+"""Tests that modules and functions named in strings exist, as mypy checks none of them."""
 
 import ast
 import re
@@ -16,12 +16,12 @@ FOLDERS = (*ROLES.split("|"), "tests", "benchmarks")
 # `certline.workers.app:worker_app`, `certline.cli.main`; an effect has no package in front:
 # `workers.sending:_call call enroll`.
 DOTTED = re.compile(rf"((?:certline\.)?(?:{ROLES})(?:\.\w+)+)(?::([\w.]+))?(?: [\w ]+)?")
-# Names of examples, in tests of scans themselves.
+# Names of examples, in tests of the scans themselves.
 EXAMPLES = {"workers.settling"}
 
 
 def dotted_strings() -> Iterator[tuple[str, str, str | None]]:
-    """Every string of our Python that names a module of ours: where it stands, module, qualified name."""
+    """Yield every string of our Python that names a module of ours: (location, module, qualified name)."""
     for file in (file for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))):
         if file == Path(__file__):
             continue
@@ -37,7 +37,7 @@ def dotted_strings() -> Iterator[tuple[str, str, str | None]]:
 
 
 def exists(dotted: str, qualified: str | None) -> bool:
-    """Whether a module has that function or class, or a dotted name is one or an attribute of one."""
+    """Check whether a module has that function or class, or a dotted name is one or an attribute of one."""
     if qualified is not None:
         return qualified in definitions(dotted)
     head, _, last = dotted.rpartition(".")
@@ -49,20 +49,20 @@ def exists(dotted: str, qualified: str | None) -> bool:
 
 
 def exists_in_attribute(dotted: str) -> bool:
-    """Whether it names something that a module imports, such as `workers.webhooks.targets.socket`."""
+    """Check whether it names something that a module imports, such as `workers.webhooks.targets.socket`."""
     module, _, attribute = dotted.rpartition(".")
     return attribute in definitions(module)
 
 
 def is_module(dotted: str) -> bool:
-    """Whether a file or a folder has that name."""
+    """Check whether a file or a folder has that name."""
     path = ROOT.joinpath(*dotted.removeprefix("certline.").split("."))
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 @cache
 def definitions(dotted: str) -> frozenset[str]:
-    """Everything that a module defines or imports, nested names as `outer.inner`; empty if there is none."""
+    """Return every name that a module defines or imports, nested ones as `outer.inner`; empty without a module."""
     path = ROOT.joinpath(*dotted.removeprefix("certline.").split("."))
     file = path.with_suffix(".py")
     if not file.is_file():
@@ -101,6 +101,19 @@ def test_each_name_that_is_imported_has_the_package_in_front() -> None:
     ]
 
     assert bare == []
+
+
+def test_no_module_name_is_put_together_from_pieces() -> None:
+    pieces = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for folder in ROLES.split("|")
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant)
+        if re.fullmatch(rf"(certline\.)?({ROLES})\.[\w.]*", str(node.values[0].value))
+    ]
+
+    assert pieces == []
 
 
 def test_the_scan_finds_names() -> None:

@@ -1,4 +1,4 @@
-"""The hardened broker hangs on private hooks of Dramatiq 2.2: a release that moves one fails here."""
+"""Tests of the private hooks of Dramatiq 2.2 that our broker overrides: a release that moves one fails them."""
 
 import inspect
 import json
@@ -22,7 +22,7 @@ HOOKS = ["_build_queue_arguments", "_declare_dq_queue", "_declare_xq_queue"]
 
 
 def a_message(**named: Any) -> dramatiq.Message[None]:
-    """A message as it comes off the wire."""
+    """Return a message as read from the wire."""
     usual = {
         "queue_name": QUEUE,
         "actor_name": "order",

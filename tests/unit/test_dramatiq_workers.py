@@ -1,4 +1,4 @@
-"""What our middleware, health and processes take for granted of Dramatiq's workers; see also
+"""Tests of what our middleware, health checks and processes assume about Dramatiq's workers; see also
 test_dramatiq_hooks.py.
 """
 

@@ -1,4 +1,4 @@
-"""Python knows certline by one name; the folders of the top level have none of their own."""
+"""Tests that certline is one package for Python, and the top-level folders are not packages of their own."""
 
 import subprocess
 import sys

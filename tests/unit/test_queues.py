@@ -1,4 +1,4 @@
-"""Every queue has somebody who listens, and users who may."""
+"""Tests that every queue has a consumer, and users with permissions."""
 
 import json
 import re

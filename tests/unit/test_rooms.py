@@ -1,4 +1,4 @@
-"""The house's rules: small rooms, names of the field, and one owner for each class name."""
+"""Tests of the layout: small packages, module names of the field, and one owner for each class name."""
 
 import ast
 from collections import defaultdict
@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROLES = ("cli", "models", "producers", "simulator", "workers")
 MOST_MODULES = 15
-# Words of the field that are nouns, although they end like participles.
+# Nouns of the field, although they end like participles.
 NOUNS = {"listing", "pacing", "timing"}
 
 
@@ -24,7 +24,7 @@ def modules() -> list[Path]:
 
 
 def crowded(files: list[Path]) -> list[str]:
-    """Return the rooms that hold more modules than a reader can take in, with their number."""
+    """Return the packages with more modules than allowed, with their number."""
     rooms: dict[Path, int] = defaultdict(int)
     for file in files:
         rooms[file.parent] += file.name != "__init__.py"

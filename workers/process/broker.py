@@ -7,18 +7,20 @@ tests/unit/test_dramatiq_hooks.py fails if one of them is renamed.
 import json
 import logging
 import math
+import struct
 from typing import Any
 
 import dramatiq
+import pika.data
 from dramatiq.broker import MessageProxy
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import dq_name, xq_name
 from dramatiq.encoder import JSONEncoder
 from dramatiq.errors import ConnectionClosed, DecodeError
+from pika.exceptions import AMQPError
 
 from certline.models.settings import Settings
-from certline.workers.process.headers import survive_odd_headers
 from certline.workers.process.middleware import middleware
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,18 @@ WIRE_OPTIONS: dict[str, tuple[type, ...]] = {
     "retries": (int,),
     "requeue_timestamp": (int, float),
 }
+
+# Exceptions that decoding invalid bytes into dates, decimals, structs or deeply nested tables can raise.
+UNREADABLE = (
+    ValueError,
+    ArithmeticError,
+    OSError,
+    LookupError,
+    RecursionError,
+    struct.error,
+    AMQPError,
+)
+_read_table = pika.data.decode_table
 
 
 def make_broker(settings: Settings) -> dramatiq.Broker:
@@ -54,6 +68,26 @@ def connection_url(url: str) -> str:
     named = {part.partition("=")[0] for part in own.split("&")}
     ours = [part for part in CONNECTION.split("&") if part.partition("=")[0] not in named]
     return f"{address}?{'&'.join([*filter(None, [own]), *ours])}"
+
+
+def survive_odd_headers() -> None:
+    """Patch pika, for the whole process, to decode a header table that it cannot read as an empty one.
+
+    Otherwise such headers end pika's connection: a timestamp in milliseconds, where AMQP has seconds (year
+    57868), or tables nested a thousand deep. RabbitMQ would deliver the message again after each reconnect,
+    and the queue would be blocked.
+    """
+    pika.data.decode_table = _decode_table
+
+
+def _decode_table(encoded: bytes, offset: int) -> tuple[dict[str, Any], int]:
+    try:
+        table: tuple[dict[str, Any], int] = _read_table(encoded, offset)
+    except UNREADABLE:
+        # A table begins with its length in bytes (AMQP 0-9-1, 4.2.5.5), so the rest of it can be skipped.
+        (length,) = struct.unpack_from(">I", encoded, offset)
+        return {}, offset + 4 + length
+    return table
 
 
 class DiscreetEncoder(JSONEncoder):

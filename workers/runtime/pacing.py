@@ -7,7 +7,8 @@ Postgres is unreachable, SCM is not called.
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -21,7 +22,6 @@ from sqlalchemy.orm import Session
 from certline.models import Account, AccountStatus, CallKind, Database
 from certline.models.accounts.breaker import end_probe, failed, standing, succeeded, take_probe
 from certline.models.accounts.rate_limit import BURST, NONE, held_off, hold_off, take
-from certline.workers.runtime.turns import AHEAD, Turns, turns_together
 from certline.workers.scm import (
     Garbled,
     LoginRefused,
@@ -45,6 +45,13 @@ MOST_WAIT = timedelta(seconds=2)
 HOLD_OFF, LONGEST_HOLD_OFF = timedelta(seconds=5), timedelta(hours=1)
 # Pause while another worker probes SCM, or Postgres is unreachable.
 SOON = timedelta(seconds=5)
+# Seconds' worth of turns taken in advance, and their maximum number. A refused login or a 429 that another
+# process met is noticed here with that much delay.
+AHEAD = 0.1
+MOST_AHEAD = 8
+# Seconds after its due time until which a turn may be used. Older ones are dropped, or they would add up to a
+# burst above the rate.
+STALE = 0.2
 
 
 def is_out_of_order(error: ScmError) -> bool:
@@ -55,6 +62,43 @@ def is_out_of_order(error: ScmError) -> bool:
     if isinstance(error, OutcomeUnknown) and error.code is not None:
         return isinstance(error, Unavailable)
     return isinstance(error, NotSent | OutcomeUnknown | Garbled)
+
+
+def turns_together(per_second: float) -> int:
+    """Return the number of turns to take at once: a tenth of a second's worth of calls, but at least one."""
+    return max(1, min(MOST_AHEAD, int(per_second * AHEAD)))
+
+
+class Turns:
+    """Turns under the rate limit, taken in advance to save a Postgres transaction for each call.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self) -> None:
+        self._due: deque[float] = deque()  # monotonic seconds
+        self._lock = threading.Lock()
+
+    def put(self, waits: Iterable[timedelta]) -> None:
+        """Add turns that are due after these waits, given in ascending order."""
+        now = time.monotonic()
+        with self._lock:
+            self._due.extend(now + wait.total_seconds() for wait in waits)
+
+    def take(self) -> float | None:
+        """Take the next turn. Returns the seconds until it is due, or None if no turn is left."""
+        now = time.monotonic()
+        with self._lock:
+            while self._due:
+                due = self._due.popleft()
+                if due > now - STALE:
+                    return max(0.0, due - now)
+        return None
+
+    def drop(self) -> None:
+        """Drop all turns after an error, so that the next call checks account and breaker again."""
+        with self._lock:
+            self._due.clear()
 
 
 class AccountPacing:

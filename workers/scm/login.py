@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from certline.workers.scm.transport.client_certificate import check_pair
+from certline.workers.scm.client_certificate import check_pair
 
 # Sectigo's token endpoint for SCM at admin.enterprise.sectigo.com and admin.hard.sectigo.com.
 TOKEN_URL = "https://auth.sso.sectigo.com/auth/realms/apiclients/protocol/openid-connect/token"  # noqa: S105

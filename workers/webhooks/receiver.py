@@ -7,8 +7,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPException
@@ -54,20 +54,13 @@ def post(
     except OSError as error:
         raise NotPostedError(f"{target.place} cannot be reached: {_words(error)}") from None
     end = time.monotonic() + WHOLE
-    # A socket's time-out applies to each read, so a response in small pieces could take for ever. The timer
-    # shuts the connection down after the whole time.
-    cut = threading.Timer(WHOLE, _cut, [connected])
-    cut.daemon = True
-    cut.start()
     try:
-        with connected:
-            return _exchange(connected, target, headers, body)
+        with connected, _secured(connected, target) as secured, _cut_off(secured):
+            return _exchange(secured, target, headers, body)
     except (OSError, HTTPException, ValueError) as error:
         late = time.monotonic() >= end or isinstance(error, TimeoutError)
         why = f"did not answer within {WHOLE:.0f} s" if late else f"broke off: {_words(error)}"
         raise NotPostedError(f"{target.place} {why}") from None
-    finally:
-        cut.cancel()
 
 
 class _Connection(HTTPConnection):
@@ -93,13 +86,39 @@ def _connect(addresses: list[str], port: int) -> socket.socket:
     raise trouble
 
 
+def _secured(connected: socket.socket, target: Target) -> socket.socket:
+    """Return the connection with its time-out, and for https with TLS that has yet to shake hands."""
+    connected.settimeout(WHOLE)
+    if target.scheme != "https":
+        return connected
+    # The connection goes to an address, but the certificate has to be valid for the host's name.
+    # Wrapping takes the connection away from `connected`, so the timer has to hold the wrapped socket; and it
+    # has to hold that one before the handshake, which a receiver may draw out too.
+    return _context().wrap_socket(
+        connected, server_hostname=target.host, do_handshake_on_connect=False
+    )
+
+
+@contextmanager
+def _cut_off(connected: socket.socket) -> Iterator[None]:
+    """Shut the connection down if the block lasts longer than WHOLE.
+
+    A socket's time-out applies to each read, so a response in small pieces could take for ever.
+    """
+    cut = threading.Timer(WHOLE, _cut, [connected])
+    cut.daemon = True
+    cut.start()
+    try:
+        yield
+    finally:
+        cut.cancel()
+
+
 def _exchange(
     connected: socket.socket, target: Target, headers: Mapping[str, str], body: bytes
 ) -> ReceiverResponse:
-    connected.settimeout(WHOLE)
-    # The connection goes to an address, but the certificate has to be valid for the host's name.
-    if target.scheme == "https":
-        connected = _context().wrap_socket(connected, server_hostname=target.host)
+    if isinstance(connected, ssl.SSLSocket):
+        connected.do_handshake()
     connection = _Connection(target, connected)
     try:
         connection.request("POST", target.path, body, {**headers, "Connection": "close"})

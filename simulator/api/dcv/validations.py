@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from certline.simulator.api.domains import domains
-from certline.simulator.api.domains.wording import spoken
+from certline.simulator.api.domains.domains import spoken
 from certline.simulator.http.call import SimRequest
 from certline.simulator.http.pages import page, window
 from certline.simulator.state.customer_parts import SUBMITTED, SimDomain

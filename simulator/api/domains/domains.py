@@ -2,9 +2,9 @@
 
 from starlette.responses import Response
 
-from certline.simulator.api.domains.wording import spoken
 from certline.simulator.http.call import SimRequest
 from certline.simulator.http.pages import page, window
+from certline.simulator.settings import SimSettings
 from certline.simulator.state.customer_parts import METHODS, SimDelegation, SimDomain
 from certline.simulator.wire.answers import Json, Refusal, answer, without_gaps
 from certline.simulator.wire.fields import invalid, path_id
@@ -75,6 +75,16 @@ def details(asked: SimRequest) -> Response:
         ],
     }
     return answer(without_gaps(body))
+
+
+def spoken(constant: str | None, settings: SimSettings) -> str | None:
+    """Return the state in the spelling selected by the switch `spoken_states`.
+
+    SCM's documents have two: `NOT_VALIDATED` and "Not validated".
+    """
+    if constant is None or not settings.spoken_states:
+        return constant
+    return constant.replace("_", " ").capitalize()
 
 
 def _one_of(words: dict[str, str], name: str, sent: str) -> str:

@@ -35,7 +35,15 @@ DCV_MODES = {"AUTO", "CNAME", "EMAIL", "HTTP", "HTTPS", "TXT"}
 def enroll(asked: SimRequest) -> Response:
     """Accept a new order. Not idempotent, like SCM: sending the same order again creates another one."""
     asked.need("sslRequest")
-    body = asked.body()
+    record = _record(asked, asked.body())
+    # Assigned after the last check, so that a refused order uses up no id.
+    record.ssl_id = asked.scm.next_id()
+    asked.scm.add(record, asked.account)
+    return answer({"sslId": record.ssl_id, "renewId": record.renew_id})
+
+
+def _record(asked: SimRequest, body: Json) -> Record:
+    """Return the record of an order, still without an id. Raises Refusal for an order that SCM would refuse."""
     scm = asked.scm
     org_id = organization(asked, required_number(body, "orgId"))
     profile = profile_for(scm, required_number(body, "certType"), org_id)
@@ -69,10 +77,7 @@ def enroll(asked: SimRequest) -> Response:
     # Its value isn't used; an invalid one is refused.
     number(body, "numberServers")
     name_check.check(scm, record.names, org_id)
-    # Assigned after the last check, so that a refused order uses up no id.
-    record.ssl_id = scm.next_id()
-    scm.add(record, asked.account)
-    return answer({"sslId": record.ssl_id, "renewId": record.renew_id})
+    return record
 
 
 def organization(asked: SimRequest, org_id: int) -> int:

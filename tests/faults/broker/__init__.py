@@ -1,1 +1,1 @@
-"""What stock Dramatiq does to messages over a real RabbitMQ, and what our broker does instead."""
+"""Fault tests of the broker over a real RabbitMQ: stock Dramatiq compared with ours."""

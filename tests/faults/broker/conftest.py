@@ -1,4 +1,4 @@
-"""A stage for each test, and a Dramatiq that comes back sooner than in real life."""
+"""Fixtures of the broker tests: a stage per test, and a short restart delay for Dramatiq's consumers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,13 +15,13 @@ from tests.servers import RabbitServer, open_rabbitmq
 
 @pytest.fixture(autouse=True)
 def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A consumer that has failed is back in a moment, not after three seconds."""
+    """Restart a failed consumer after 0.05 seconds instead of three."""
     monkeypatch.setattr(worker, "CONSUMER_RESTART_DELAY_SECS", 0.05)
 
 
 @pytest.fixture
 def stage_of(vhost: str) -> Iterator[Callable[[Kind], Stage]]:
-    """Makes a stage of a kind; its connections are closed after."""
+    """Yield a factory of stages by kind of broker, whose connections are closed afterwards."""
     with ExitStack() as after:
 
         def make(kind: Kind) -> Stage:
@@ -34,21 +34,21 @@ def stage_of(vhost: str) -> Iterator[Callable[[Kind], Stage]]:
 
 @pytest.fixture(scope="module")
 def own_rabbitmq() -> Iterator[RabbitServer]:
-    """A RabbitMQ of the module's own, which its tests may bring into trouble."""
+    """Yield a RabbitMQ of the module's own, which its tests may disturb."""
     with open_rabbitmq(private=True) as server:
         yield server
 
 
 @pytest.fixture
 def own_vhost(own_rabbitmq: RabbitServer) -> Iterator[str]:
-    """A vhost on it, of the test's own."""
+    """Yield the URL of the test's own vhost on it."""
     with own_rabbitmq.vhost() as url:
         yield url
 
 
 @pytest.fixture
 def bench(database_url: str, simulator: Simulator) -> Iterator[Bench]:
-    """A line with one account that is synced, and no broker yet."""
+    """Yield a bench with one synced account, and no broker yet."""
     database = Database(database_url, pool_size=8)
     bench = Bench(database, simulator)
     bench.settings(issue_after_ms=0)

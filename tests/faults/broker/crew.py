@@ -1,4 +1,4 @@
-"""Workers of the real line, in this process: they take what the relay publishes."""
+"""Workers with certline's actors in this process, which take what the relay publishes."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,7 +17,7 @@ from tests.faults.broker.stage import channel_to
 def working(
     context: WorkerContext, url: str, *, threads: int = 1, quorum: bool = False
 ) -> Iterator[dramatiq.Worker]:
-    """A worker for orders; what it has begun is finished at the end."""
+    """Run a worker for the order queue; it finishes started messages at the end of the block."""
     with closing(HardenedBroker(url=[connection_url(url)], quorum=quorum)) as broker:
         declare(broker, context)
         worker = dramatiq.Worker(
@@ -31,12 +31,12 @@ def working(
 
 
 def only_the_order_is_to_be_sent(database: Database) -> None:
-    """Leave one outbox row: the order's."""
+    """Delete every outbox row but the order's."""
     with database.transaction() as db:
         db.execute(delete(Outbox).where(Outbox.routing_key != Queue.ORDER.value))
 
 
 def waiting(url: str, queue: Queue = Queue.ORDER) -> int:
-    """Messages in a queue that no worker holds."""
+    """Count the queue's messages that no worker holds."""
     with channel_to(url) as channel:
         return int(channel.queue_declare(queue.value, passive=True).method.message_count)

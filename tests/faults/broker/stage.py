@@ -1,4 +1,4 @@
-"""One broker, stock or ours, with a queue of its own, and a stranger who publishes to it."""
+"""One broker, stock or ours, with its own queue, and an outside publisher for it."""
 
 import json
 import re
@@ -19,21 +19,21 @@ from pika.adapters.blocking_connection import BlockingChannel
 from certline.workers.process.broker import HardenedBroker, connection_url
 from tests.servers import until
 
-# Longer than a connection and a delivery ever take on a busy machine, in seconds.
+# Longer than a connection or a delivery ever takes on a busy machine, in seconds.
 PATIENCE = 20
 
 _numbers = count(1)
 
 
 class Kind(StrEnum):
-    """Whose broker it is."""
+    """The broker under test."""
 
     STOCK = "stock"
     OURS = "ours"
 
 
 class StockOnQuorum(RabbitmqBroker):
-    """The stock broker on quorum queues, with a limit that people like to set."""
+    """The stock broker on quorum queues, with a delivery limit as is often configured."""
 
     def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
         arguments: dict[str, Any] = super()._build_queue_arguments(queue_name)  # type: ignore[no-untyped-call]
@@ -41,7 +41,7 @@ class StockOnQuorum(RabbitmqBroker):
 
 
 def broker_of(kind: Kind, url: str, *, quorum: bool = False) -> RabbitmqBroker:
-    """A broker; the stock one with confirms, so that what it loses isn't lost for want of them."""
+    """Return a broker; the stock one with publisher confirms, lest missing confirms explain its losses."""
     if kind is Kind.OURS:
         return HardenedBroker(url=[connection_url(url)], quorum=quorum)
     make = StockOnQuorum if quorum else RabbitmqBroker
@@ -50,7 +50,7 @@ def broker_of(kind: Kind, url: str, *, quorum: bool = False) -> RabbitmqBroker:
 
 @dataclass
 class Left:
-    """The ids of the messages that a queue, its delays and its dead letters still hold."""
+    """Ids of the messages still in a queue, its delay queue and its dead-letter queue."""
 
     waiting: list[str] = field(default_factory=list)
     delayed: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Left:
 
 
 class Stage:
-    """A broker with one actor, `note`, that writes down the messages it is run for."""
+    """A broker with one actor, `note`, that records the messages it is run for."""
 
     def __init__(self, broker: RabbitmqBroker, url: str) -> None:
         self.broker = broker
@@ -70,7 +70,7 @@ class Stage:
         self.ran: list[str] = []
         self.act: Callable[[str], None] = lambda _name: None
         self._left = Left()
-        # Retried only long after the test has ended. Milliseconds.
+        # Milliseconds: retried only long after the test has ended.
         declare = dramatiq.actor(
             actor_name="note", queue_name=self.queue, min_backoff=600_000, broker=broker
         )
@@ -82,7 +82,7 @@ class Stage:
         self.act(name)
 
     def publish(self, name: str, **fields: Any) -> None:
-        """Publish a message of that id for `note`, well-formed but for the fields given."""
+        """Publish a message with that id for `note`, well-formed apart from the fields given."""
         body = {
             "queue_name": self.queue,
             "actor_name": "note",
@@ -97,13 +97,13 @@ class Stage:
             channel.basic_publish("", self.queue, json.dumps(body | fields).encode())
 
     def consume(self) -> Consumer:
-        """A consumer of the queue that takes one message at a time."""
+        """Return a consumer of the queue that takes one message at a time."""
         consumer: Consumer = self.broker.consume(self.queue, prefetch=1, timeout=50)
         return consumer
 
     @contextmanager
     def working(self) -> Iterator[dramatiq.Worker]:
-        """A worker with one thread; what it has begun is finished at the end."""
+        """Run a worker with one thread; it finishes started messages at the end of the block."""
         worker = dramatiq.Worker(
             self.broker, queues={self.queue}, worker_timeout=50, worker_threads=1
         )
@@ -118,7 +118,7 @@ class Stage:
         until(lambda: set(names) <= set(self.ran), PATIENCE)
 
     def left(self, at_least: int = 0) -> Left:
-        """All that is left, taken out; waits for so many, for dead letters travel by themselves."""
+        """Take out and return all that is left, once it is `at_least` so many: dead-lettering is asynchronous."""
 
         def found() -> bool:
             self._left.waiting += ids(self.url, self.queue)
@@ -132,20 +132,20 @@ class Stage:
 
 @contextmanager
 def channel_to(url: str) -> Iterator[BlockingChannel]:
-    """A channel of the test's own."""
+    """Yield a channel on a connection of the test's own."""
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         yield connection.channel()
 
 
 def version_of(url: str) -> tuple[int, ...]:
-    """RabbitMQ's version, as it tells its clients."""
+    """Return RabbitMQ's version (major, minor), as it reports it to clients."""
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         told = connection._impl.server_properties["version"]
     return tuple(int(part) for part in re.findall(r"\d+", told)[:2])
 
 
 def ids(url: str, queue: str) -> list[str]:
-    """The ids of the messages that wait in a queue, taken out of it."""
+    """Take all waiting messages out of a queue and return their ids."""
     found = []
     with channel_to(url) as channel:
         while (message := channel.basic_get(queue, auto_ack=True))[0] is not None:
@@ -154,7 +154,7 @@ def ids(url: str, queue: str) -> list[str]:
 
 
 def delivered(consumer: Consumer) -> MessageProxy:
-    """The next message that RabbitMQ delivers."""
+    """Return the next message that RabbitMQ delivers."""
     message = until(lambda: next(consumer), PATIENCE)
     assert message is not None
     return message

@@ -1,4 +1,4 @@
-"""RabbitMQ is short of disk: it takes publishes from the socket only once the alarm is over."""
+"""Fault tests of a disk alarm: RabbitMQ reads publishes from the socket only once the alarm is over."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -15,7 +15,7 @@ from tests.faults.broker.stage import PATIENCE, Kind, Stage, broker_of
 from tests.integration.workers.conftest import Bench
 from tests.servers import RabbitServer, until
 
-# Whether RabbitMQ still reads what a connection had written before it gave up is a race.
+# It is a race whether RabbitMQ still reads what a connection wrote before giving up; hence several rounds.
 ROUNDS = "ABCDE"
 SOON = 5.0
 ENROLL = "POST /ssl/v1/enroll"
@@ -23,7 +23,7 @@ ENROLL = "POST /ssl/v1/enroll"
 
 @contextmanager
 def disk_alarm(server: RabbitServer) -> Iterator[None]:
-    """The disk is taken for full, for the length of the block."""
+    """Raise RabbitMQ's disk alarm for the length of the block."""
 
     def is_on() -> bool:
         return "disk" in server.ctl("eval", "rabbit_alarm:get_alarms().")
@@ -38,7 +38,7 @@ def disk_alarm(server: RabbitServer) -> Iterator[None]:
 
 
 def impatient(vhost: str) -> str:
-    """An address whose connections give up after a second of being blocked."""
+    """Return a URL whose connections give up after being blocked for a second."""
     return f"{vhost}?blocked_connection_timeout=1"
 
 

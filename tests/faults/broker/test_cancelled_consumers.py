@@ -1,4 +1,4 @@
-"""RabbitMQ ends a consumer and leaves its connection open."""
+"""Fault tests of consumers that RabbitMQ cancels while leaving their connection open."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -78,12 +78,12 @@ def test_a_connection_whose_channel_rabbitmq_has_closed_stays_open_on_stock_and_
 
 
 def has_one(consumer: object) -> bool:
-    """Whether RabbitMQ has delivered a message to this consumer."""
+    """Check whether RabbitMQ has delivered a message to this consumer."""
     return len(getattr(consumer, "known_tags", ())) == 1
 
 
 def cancel(consumer: _RabbitmqConsumer) -> None:
-    """Let pika see a `basic.cancel`, as a consumer time-out of RabbitMQ 4.3 sends it."""
+    """Make pika see a `basic.cancel`, as sent by a consumer timeout of RabbitMQ 4.3."""
     channel = consumer.channel
     (tag,) = channel.consumer_tags
     frame = pika.frame.Method(channel.channel_number, pika.spec.Basic.Cancel(tag))

@@ -1,6 +1,7 @@
-"""A task takes longer than RabbitMQ waits for its ack (30 minutes; here a second).
+"""Fault tests of a task that outlasts RabbitMQ's consumer timeout (30 minutes by default, a second in these
+tests).
 
-On quorum queues: since RabbitMQ 4.3 the others know no such time-out.
+On quorum queues: since RabbitMQ 4.3 classic queues have no such timeout.
 """
 
 import gc
@@ -22,20 +23,20 @@ from tests.integration.workers.conftest import Bench
 from tests.servers import RabbitServer, until
 
 ENROLL = "POST /ssl/v1/enroll"
-# RabbitMQ looks at its time-outs by a clock of its own, and starts another consumer after.
+# Seconds: RabbitMQ checks its timeouts by its own clock, and starts another consumer afterwards.
 LONG = 60
 
 
 @pytest.fixture
 def hasty(own_rabbitmq: RabbitServer) -> Iterator[str]:
-    """A vhost of a RabbitMQ that waits a second for an ack, and looks five times a second."""
+    """Yield a vhost of a RabbitMQ that waits a second for an ack, and checks five times a second."""
     own_rabbitmq.ctl("eval", "application:set_env(rabbit, consumer_timeout, 1000).")
     own_rabbitmq.ctl("eval", "application:set_env(rabbit, channel_tick_interval, 200).")
     with own_rabbitmq.vhost() as url:
         yield url
 
 
-# Stock leaves the connection open whose channel RabbitMQ has closed.
+# Stock Dramatiq leaves the connection open whose channel RabbitMQ has closed.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_on_stock_a_long_task_runs_in_two_workers_at_once(hasty: str) -> None:
     running = threading.Semaphore(0)

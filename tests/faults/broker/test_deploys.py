@@ -1,4 +1,4 @@
-"""Workers are stopped in good order and started again, as each deploy does; the queues are quorum ones."""
+"""Fault tests of workers that are stopped cleanly and restarted, as each deploy does, on quorum queues."""
 
 import threading
 from contextlib import closing
@@ -15,14 +15,14 @@ NAMES = [f"m{number}" for number in range(12)]
 
 
 @pytest.mark.parametrize(
-    # With eight threads stock takes two messages a thread, and ours one; here one thread is free.
+    # With eight threads stock prefetches two messages per thread and ours one; one thread is free in this test.
     ("kind", "prefetch"),
     [(Kind.STOCK, 16), (Kind.OURS, 8)],
 )
 def test_deploys_make_dead_letters_of_messages_that_never_ran_on_stock_and_none_on_ours(
     vhost: str, monkeypatch: pytest.MonkeyPatch, kind: Kind, prefetch: int
 ) -> None:
-    # Since 4.3 a message that comes back isn't counted (RabbitMQ's discussion 18226).
+    # Since RabbitMQ 4.3 a requeued message isn't counted (RabbitMQ's discussion 18226).
     loses = kind is Kind.STOCK and version_of(vhost) < (4, 3)
     monkeypatch.setattr(dramatiq_worker, "QUEUE_PREFETCH", prefetch)
     with closing(broker_of(kind, vhost, quorum=True)) as broker:
@@ -39,7 +39,7 @@ def test_deploys_make_dead_letters_of_messages_that_never_ran_on_stock_and_none_
 
 
 def deploy(stage: Stage, prefetch: int) -> None:
-    """A worker begins one message, takes more in beforehand, and is told to stop."""
+    """Run a worker that starts one message, prefetches more, and is stopped."""
     begun, go_on = threading.Event(), threading.Event()
 
     def work(_: str) -> None:
@@ -63,10 +63,10 @@ def deploy(stage: Stage, prefetch: int) -> None:
 
 
 def dead(stage: Stage) -> int:
-    """How many dead letters there are."""
+    """Return the number of dead letters."""
     return int(stage.broker.get_queue_message_counts(stage.queue)[2])
 
 
 def tags(worker: dramatiq.Worker, queue: str) -> set[int]:
-    """The deliveries that a worker holds."""
+    """Return the tags of the deliveries that a worker holds."""
     return set(getattr(worker.consumers[queue].consumer, "known_tags", ()))

@@ -1,4 +1,4 @@
-"""An actor fails, and RabbitMQ refuses the message that would run it again."""
+"""Fault tests of a failed actor whose retry RabbitMQ refuses to accept."""
 
 from collections.abc import Callable
 
@@ -39,12 +39,12 @@ def test_a_failure_whose_retry_is_taken_is_delayed_by_both(
 
 
 def fail(name: str) -> None:
-    """What the actor does."""
+    """Raise, as the body of the actor."""
     raise RuntimeError(name)
 
 
 def refuse_delays(stage: Stage) -> None:
-    """Put a queue that takes nothing into the place of that of the delays; the broker looks no more."""
+    """Replace the delay queue by one that rejects every publish; the broker doesn't declare it again."""
     delays = dq_name(stage.queue)
     with channel_to(stage.url) as channel:
         channel.queue_delete(delays)

@@ -1,4 +1,4 @@
-"""A stranger publishes something odd, and a good message waits behind it."""
+"""Fault tests of a malformed message from outside, with a good message waiting behind it."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from tests.faults.broker.stage import PATIENCE, Kind, Left, Stage
 from tests.servers import until
 
-# A consumer that has taken the same message so often takes nothing else.
+# A consumer that has taken the same message this often is in an endless loop.
 FOR_EVER = 4
 
 STALLING = [{"options": None}, {"actor_name": ["note"]}]
@@ -64,7 +64,7 @@ def test_a_message_that_names_another_queue_kills_a_stock_thread(
         until(lambda: not worker.workers[0].is_alive(), PATIENCE)
         assert worker.consumers[
             stage.queue
-        ].is_alive()  # it looks well, and goes on taking messages
+        ].is_alive()  # it looks healthy, and goes on taking messages
 
     assert [thread.exc_type for thread in killed] == [KeyError]
     assert stage.ran == ["bad"]

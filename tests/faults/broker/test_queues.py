@@ -1,4 +1,4 @@
-"""The queues themselves: what they are declared with, and what becomes of one that is gone."""
+"""Fault tests of the queues: their declaration, and the deletion of one in use."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -61,7 +61,7 @@ def test_quorum_queues_are_taken_by_rabbitmq_and_carry_messages_and_dead_letters
 
 
 def declared_otherwise(url: str, queue: str) -> str:
-    """What RabbitMQ has against this queue being declared as a plain classic one; nothing if it is."""
+    """Return RabbitMQ's refusal to declare this queue as a plain classic one; "" if it accepts."""
     with channel_to(url) as channel:
         try:
             channel.queue_declare(queue, durable=True, arguments={})

@@ -1,4 +1,4 @@
-"""A message outlives the connection that brought it: its delivery tag now means another message."""
+"""Fault tests of a message that outlives its connection, so that its delivery tag means another message."""
 
 import threading
 from collections.abc import Callable
@@ -69,10 +69,10 @@ def test_a_message_that_waited_in_the_worker_when_rabbitmq_dropped_it_runs_twice
 
 
 def has_both(consumer: object) -> bool:
-    """Whether RabbitMQ has delivered A and B to this consumer."""
+    """Check whether RabbitMQ has delivered A and B to this consumer."""
     return getattr(consumer, "known_tags", None) == {1, 2}
 
 
 def assert_that(truth: bool) -> None:
-    """An assertion where only an expression may stand."""
+    """Assert where only an expression is allowed."""
     assert truth

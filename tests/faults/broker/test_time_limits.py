@@ -1,4 +1,4 @@
-"""SCM answers late, and the worker has a limit on its time."""
+"""Fault tests of a slow response from SCM, with a time limit on the worker."""
 
 from collections.abc import Callable
 
@@ -41,15 +41,15 @@ def test_a_late_answer_is_thrown_away_on_stock_and_asked_for_again_and_kept_on_o
 
 
 def shorten_limits(broker: dramatiq.Broker) -> None:
-    """A second, where there is a limit; stock has ten minutes, which is too long for a test."""
+    """Set a time limit, where there is one, to a second; stock's ten minutes are too long for a test."""
     for middleware in broker.middleware:
         if isinstance(middleware, TimeLimit):
             middleware.time_limit = 1000
             middleware.manager.interval = 0.1  # type: ignore[union-attr]  # no gevent here
-    broker.emit_after("process_boot")  # as Dramatiq's own program does; it starts the clock
+    broker.emit_after("process_boot")  # as Dramatiq's CLI does; it starts the timer thread
 
 
 def asked(simulator: Simulator) -> int:
-    """How many orders SCM has received."""
+    """Return how many orders SCM has received."""
     counts: dict[str, int] = requests.get(f"{simulator.door}/calls", timeout=30).json()
     return counts.get(ENROLL, 0)

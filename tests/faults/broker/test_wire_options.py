@@ -1,4 +1,4 @@
-"""A stranger's message says more than which actor is to run."""
+"""Fault tests of messages from outside that carry more options than the actor to run."""
 
 import threading
 from collections.abc import Callable
@@ -57,13 +57,13 @@ def test_an_option_of_the_wrong_type_loses_a_failure_on_stock_and_it_is_tried_ag
         stage.has_run("A")
 
     assert stage.left(at_least=len(left)) == left
-    assert len(killed) == (kind is Kind.STOCK and "throws" in options)  # it takes its thread along
+    assert len(killed) == (kind is Kind.STOCK and "throws" in options)  # it kills its thread
 
 
 def ignore(*_: Any) -> None:
-    """What the other actor does."""
+    """Do nothing, as the other actor."""
 
 
 def fail(name: str) -> None:
-    """What the actor does."""
+    """Raise, as the body of the actor."""
     raise RuntimeError(name)

@@ -1,4 +1,4 @@
-"""How each effect is reached, and killed: a story asks for something, and kills at its points.
+"""Stories: each reaches some of the effects by requesting something, and kills a process at their points.
 
-A story leaves the line so that it can come to rest by itself: what hinders it is taken away again.
+A story ends with every obstacle removed, so that the remaining work can finish automatically.
 """

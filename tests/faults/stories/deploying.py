@@ -1,4 +1,4 @@
-"""Stories of what is done with certificates that are stored."""
+"""Stories of deploy hooks on stored certificates."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from tests.faults.stage import Stage
 
 
 def a_hook(stage: Stage, points: Sequence[str]) -> None:
-    """A certificate's files are written and a command is run, which may happen twice."""
+    """Write a certificate's files and run a command, which may happen twice."""
     certificates = [stage.store() for _ in points]
     with stage.plant.database.transaction() as db:
-        # It is for names that no other story has.
+        # The hook matches no name used by other stories.
         hook = add_hook(
             db, "web", ["certificate.stored"], who="ida", command="true", common_name="none"
         )

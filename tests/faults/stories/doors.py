@@ -1,4 +1,4 @@
-"""Stories of a person's commands: the process that asks for something dies, and it is typed again."""
+"""Stories of typed commands: the process that requests something dies, and the user types the command again."""
 
 import json
 import uuid
@@ -19,7 +19,7 @@ from tests.faults.stories.orders import DETAILS
 
 
 def an_order_is_typed(stage: Stage, points: Sequence[str]) -> None:
-    """`order create` with an id of its own dies, and is typed again with the same."""
+    """Kill `order create` with a given command id, and type it again with the same id."""
     for point in points:
         words = (
             *("order", "create", "--common-name", stage.new_name(), "--term", "90"),
@@ -30,20 +30,20 @@ def an_order_is_typed(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_sync_is_typed(stage: Stage, points: Sequence[str]) -> None:
-    """`sync` dies."""
+    """Kill `sync`."""
     for point in points:
         type_twice(stage, point, "sync", "organizations")
 
 
 def a_poll_is_typed(stage: Stage, points: Sequence[str]) -> None:
-    """`order poll` dies."""
+    """Kill `order poll`."""
     stage.run(stage.place())
     for point in points:
         type_twice(stage, point, "order", "poll", "--all")
 
 
 def a_retry_is_typed(stage: Stage, points: Sequence[str]) -> None:
-    """`command retry` of what failed dies."""
+    """Kill `command retry` of a failed command."""
     for point in points:
         command = stage.place()
         stage.run(command)
@@ -55,26 +55,26 @@ def a_retry_is_typed(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_renewal_is_typed(stage: Stage, points: Sequence[str]) -> None:
-    """`certificate renew` dies, and what is typed again is the same renewal."""
+    """Kill `certificate renew`; typed again, it yields the same renewal."""
     for point in points:
         type_twice(stage, point, "certificate", "renew", stage.store().id)
 
 
 def a_batch_is_typed(stage: Stage, points: Sequence[str]) -> None:
-    """`certificate renew` with a pace dies: the whole batch is there, or nothing of it."""
+    """Kill `certificate renew` with a pace: the batch is stored completely or not at all."""
     for point in points:
         names = [stage.store().id for _ in range(2)]
         type_twice(stage, point, "certificate", "renew", *names, "--pace", "9/min")
 
 
 def a_batch_is_paused(stage: Stage, points: Sequence[str]) -> None:
-    """`renewal pause` dies."""
+    """Kill `renewal pause`."""
     for point in points:
         type_twice(stage, point, "renewal", "pause", a_batch(stage))
 
 
 def a_batch_is_resumed(stage: Stage, points: Sequence[str]) -> None:
-    """`renewal resume` dies."""
+    """Kill `renewal resume`."""
     for point in points:
         batch = a_batch(stage)
         stage.type("renewal", "pause", batch)
@@ -82,13 +82,13 @@ def a_batch_is_resumed(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_batch_is_cancelled(stage: Stage, points: Sequence[str]) -> None:
-    """`renewal cancel` dies."""
+    """Kill `renewal cancel`."""
     for point in points:
         type_twice(stage, point, "renewal", "cancel", a_batch(stage))
 
 
 def a_batch(stage: Stage) -> str:
-    """Two renewals, of which the second has its turn in an hour; the batch's id."""
+    """Request two renewals, the second due in an hour. Returns the batch's id."""
     certificates = [stage.store() for _ in range(2)]
     batch = request_batch(
         stage.plant.database,
@@ -102,27 +102,27 @@ def a_batch(stage: Stage) -> str:
 
 
 def a_revocation_is_typed(stage: Stage, points: Sequence[str]) -> None:
-    """`certificate revoke` dies."""
+    """Kill `certificate revoke`."""
     for point in points:
         words = ("certificate", "revoke", stage.store().id, "--comments", "key was copied", "--yes")
         type_twice(stage, point, *words)
 
 
 def a_letter_is_replayed(stage: Stage, points: Sequence[str]) -> None:
-    """`dead-letter replay` dies."""
+    """Kill `dead-letter replay`."""
     for point in points:
         type_twice(stage, point, "dead-letter", "replay", a_letter(stage))
 
 
 def a_letter_is_dropped(stage: Stage, points: Sequence[str]) -> None:
-    """`dead-letter drop` dies."""
+    """Kill `dead-letter drop`."""
     for point in points:
         type_twice(stage, point, "dead-letter", "drop", a_letter(stage), "--reason", "a test")
-        stage.names.pop()  # nobody gets that certificate
+        stage.names.pop()  # no certificate comes of the dropped letter
 
 
 def a_letter(stage: Stage) -> str:
-    """A command that was not taken, because its account was not known then."""
+    """Store a dead letter: a command whose account was unknown when it arrived. Returns its id."""
     event = order_event(stage.plant.wanted(stage.new_name()))
     body = json.dumps(event).encode()
     with stage.plant.database.transaction() as db:
@@ -141,19 +141,19 @@ def a_letter(stage: Stage) -> str:
 
 
 def a_licence_is_set(stage: Stage, points: Sequence[str]) -> None:
-    """`license set` dies."""
+    """Kill `license set`."""
     for point in points:
         type_twice(stage, point, "license", "set", "900")
 
 
 def a_schedule_is_run(stage: Stage, points: Sequence[str]) -> None:
-    """`schedule run` dies."""
+    """Kill `schedule run`."""
     for point in points:
         type_twice(stage, point, "schedule", "run", "sweep")
 
 
 def keys_are_rotated(stage: Stage, points: Sequence[str]) -> None:
-    """`keys rotate` dies, and the next one does the rest: the login at SCM is readable again."""
+    """Kill `keys rotate`; the next run finishes the rotation, and the login at SCM is readable again."""
     older, present = Fernet.generate_key().decode(), stage.plant.environment["CERTLINE_SECRET_KEY"]
     for point in points:
         with stage.plant.database.transaction() as db:
@@ -168,7 +168,7 @@ def keys_are_rotated(stage: Stage, points: Sequence[str]) -> None:
 def type_twice(
     stage: Stage, point: str, *words: str, environment: Mapping[str, str] | None = None
 ) -> None:
-    """Type it once with a death on its way, and once more."""
+    """Run a command that dies at the point, and run it again."""
     died = stage.type(*words, dies=[Death(point)], environment=environment)
     assert died.met, f"{words} never came to {point}:\n{died.output}"
     stage.type(*words, environment=environment)

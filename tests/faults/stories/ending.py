@@ -1,4 +1,4 @@
-"""Stories of what is not wanted any more: cancelled and deleted."""
+"""Stories of orders that are cancelled and deleted."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ USUAL = {"auto_approve": True, "issue_after_ms": 50}
 
 
 def a_cancelling(stage: Stage, points: Sequence[str]) -> None:
-    """An order that waits for its approval is declined."""
+    """Decline an order that waits for its approval."""
     kill_workers(stage, points, [cancelling(stage, waiting(stage)) for _ in points])
 
 
 def a_cancelling_that_scm_refuses(stage: Stage, points: Sequence[str]) -> None:
-    """SCM is at it and would not decline it; in the end it is rejected there."""
+    """Cancel an order that SCM is processing and does not decline; it is rejected there in the end."""
     orders = [waiting(stage, auto_approve=True) for _ in points]
     stage.simulate("POST", "settings", {"issue_after_ms": HOUR})
     kill_workers(stage, points, [cancelling(stage, order) for order in orders])
@@ -30,7 +30,7 @@ def a_cancelling_that_scm_refuses(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_cancelling_of_what_scm_has_issued(stage: Stage, points: Sequence[str]) -> None:
-    """It is too late: the order goes on."""
+    """Cancel too late: the order goes on."""
     orders = [waiting(stage) for _ in points]
     for order in orders:
         for what in ("approve", "issue"):
@@ -39,7 +39,7 @@ def a_cancelling_of_what_scm_has_issued(stage: Stage, points: Sequence[str]) -> 
 
 
 def a_cancelled_reissue(stage: Stage, points: Sequence[str]) -> None:
-    """SCM makes it anew all the same: a person takes it."""
+    """Cancel a reissue that SCM carries out nevertheless: an operator accepts it."""
     orders = [reissue(stage) for _ in points]
     stage.simulate("POST", "settings", {"issue_after_ms": HOUR})
     commands = []
@@ -48,13 +48,13 @@ def a_cancelled_reissue(stage: Stage, points: Sequence[str]) -> None:
         commands.append(cancelling(stage, order))
     kill_workers(stage, points, commands)
     stage.simulate("POST", "settings", USUAL)
-    ends = (OrderStatus.REVIEW, OrderStatus.STORED)  # where it came before it could be cancelled
+    ends = (OrderStatus.REVIEW, OrderStatus.STORED)  # where it got to before it could be cancelled
     stage.work_until(lambda: all(stage.order(each).status in ends for each in orders))
     stage.decide()
 
 
 def a_deletion(stage: Stage, points: Sequence[str]) -> None:
-    """An order that SCM never heard of is deleted, by another system's command."""
+    """Delete an order that was never sent to SCM, by another system's command."""
     kill_workers(
         stage,
         points,
@@ -63,20 +63,20 @@ def a_deletion(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_deletion_is_typed(stage: Stage, points: Sequence[str]) -> None:
-    """`order delete` dies: the order is there whole, or gone whole."""
+    """Kill `order delete`: the order is still complete, or deleted completely."""
     for point in points:
         type_twice(stage, point, "order", "delete", never_sent(stage))
 
 
 def a_cancelling_is_typed(stage: Stage, points: Sequence[str]) -> None:
-    """`order cancel` dies."""
+    """Kill `order cancel`."""
     for point in points:
         order = stage.order(waiting(stage)).id
         type_twice(stage, point, "order", "cancel", order, "--comments", "not needed")
 
 
 def waiting(stage: Stage, *, auto_approve: bool = False) -> Command:
-    """An order that SCM has, and has not issued."""
+    """Place an order that SCM has accepted and not issued."""
     switches = {"auto_approve": auto_approve, "issue_after_ms": HOUR}
     stage.simulate("POST", "settings", switches)
     command = stage.place()
@@ -86,7 +86,7 @@ def waiting(stage: Stage, *, auto_approve: bool = False) -> Command:
 
 
 def never_sent(stage: Stage) -> str:
-    """An order that was cancelled before SCM heard of it; nobody gets that certificate."""
+    """Cancel an order before it is sent to SCM. Returns its id; no certificate comes of it."""
     order = stage.order(stage.place()).id
     stage.names.pop()
     wanted = CancelCommand(order=order, comments="not needed")
@@ -95,6 +95,6 @@ def never_sent(stage: Stage) -> str:
 
 
 def cancelling(stage: Stage, order: Command) -> Command:
-    """An order that is to be cancelled, by another system's command."""
+    """Request the cancellation of an order by another system's command."""
     payload = {"order": stage.order(order).id, "comments": "not needed"}
     return stage.accept(CommandType.CANCEL, payload)

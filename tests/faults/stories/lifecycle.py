@@ -1,4 +1,4 @@
-"""Stories of stored certificates: renewed, reissued, revoked; each may be lost on its way, too."""
+"""Stories of stored certificates: renewed, reissued, revoked, also with lost requests and responses."""
 
 from collections.abc import Sequence
 
@@ -17,17 +17,17 @@ REVOKE = "/ssl/v1/revoke/"
 
 
 def a_renewal(stage: Stage, points: Sequence[str]) -> None:
-    """A certificate gets a successor."""
+    """Renew a certificate."""
     kill_workers(stage, points, [renewal(stage) for _ in points])
 
 
 def a_reissue(stage: Stage, points: Sequence[str]) -> None:
-    """A certificate is made anew under its id."""
+    """Reissue a certificate, which keeps its SCM id."""
     kill_workers(stage, points, [reissue(stage) for _ in points])
 
 
 def a_renewal_that_needs_a_new_order(stage: Stage, points: Sequence[str]) -> None:
-    """The profile allows no renewal, so a new order takes its place."""
+    """Renew where the profile allows no renewal, so that a new order replaces it."""
     commands = [renewal(stage) for _ in points]
     refusal = '{"code": -180, "description": "The certificate profile does not allow renewal."}'
     with stage.failing("POST", RENEW, "status", status=400, body=refusal):
@@ -36,7 +36,7 @@ def a_renewal_that_needs_a_new_order(stage: Stage, points: Sequence[str]) -> Non
 
 
 def a_renewal_that_is_turned_away(stage: Stage, points: Sequence[str]) -> None:
-    """SCM shows nobody the certificate that is to be renewed: a person decides."""
+    """Renew a certificate that SCM does not let us read: an operator decides."""
     commands = [renewal(stage) for _ in points]
     with stage.failing("GET", DETAILS, "status", status=400, body=NOT_ALLOWED):
         kill_workers(stage, points, commands)
@@ -45,22 +45,22 @@ def a_renewal_that_is_turned_away(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_lost_renewal(stage: Stage, points: Sequence[str]) -> None:
-    """SCM has made the successor, and its answer is lost."""
+    """Renew where SCM creates the successor and the response is lost."""
     kill_workers(stage, points, [lost(stage, renewal(stage), RENEW) for _ in points])
 
 
 def a_lost_reissue(stage: Stage, points: Sequence[str]) -> None:
-    """SCM has made it anew, and its answer is lost."""
+    """Reissue where SCM carries it out and the response is lost."""
     kill_workers(stage, points, [lost(stage, reissue(stage), REPLACE) for _ in points])
 
 
 def a_revocation(stage: Stage, points: Sequence[str]) -> None:
-    """A certificate is revoked."""
+    """Revoke a certificate."""
     kill_workers(stage, points, [revocation(stage) for _ in points])
 
 
 def a_revocation_of_what_is_revoked(stage: Stage, points: Sequence[str]) -> None:
-    """SCM says that it is revoked already."""
+    """Revoke a certificate that SCM reports as revoked already."""
     commands = []
     for _ in points:
         certificate = stage.store()
@@ -76,14 +76,14 @@ def a_revocation_of_what_is_revoked(stage: Stage, points: Sequence[str]) -> None
 
 
 def a_revocation_whose_answer_is_lost(stage: Stage, points: Sequence[str]) -> None:
-    """SCM revokes, and its answer is lost."""
+    """Revoke where SCM revokes and the response is lost."""
     commands = [revocation(stage) for _ in points]
     with stage.failing("POST", REVOKE, "drop_after"):
         kill_workers(stage, points, commands)
 
 
 def a_revocation_that_scm_never_answers(stage: Stage, points: Sequence[str]) -> None:
-    """SCM was asked for hours: a person has it tried again."""
+    """Revoke where SCM has failed for hours: an operator retries it."""
     commands = [revocation(stage) for _ in points]
     with stage.plant.database.transaction() as db:
         ids = [command.id for command in commands]
@@ -97,24 +97,24 @@ def a_revocation_that_scm_never_answers(stage: Stage, points: Sequence[str]) -> 
 
 
 def renewal(stage: Stage) -> Command:
-    """A certificate that is to be renewed, by another system's command."""
+    """Request the renewal of a stored certificate by another system's command."""
     return stage.accept(CommandType.RENEW, {"certificate": stage.store().id})
 
 
 def reissue(stage: Stage) -> Command:
-    """A certificate that is to be made anew, by another system's command."""
+    """Request the reissue of a stored certificate by another system's command."""
     payload = {"certificate": stage.store().id, "reason": "the key may have been copied"}
     return stage.accept(CommandType.REISSUE, payload)
 
 
 def revocation(stage: Stage) -> Command:
-    """A certificate that is to be revoked, by another system's command."""
+    """Request the revocation of a stored certificate by another system's command."""
     payload = {"certificate": stage.store().id, "comments": "key was copied"}
     return stage.accept(CommandType.REVOKE, payload)
 
 
 def lost(stage: Stage, command: Command, path: str) -> Command:
-    """The command's order rests in `sending`, though SCM has done it; an hour has passed since."""
+    """Leave the command's order in `sending`, though SCM has done it, and let an hour pass."""
     with stage.failing("POST", path, "drop_after"):
         stage.run(command)
     stage.age()

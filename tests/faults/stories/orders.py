@@ -1,4 +1,4 @@
-"""Stories of orders: from a command to a stored certificate, and what SCM may answer on the way."""
+"""Stories of orders: from a command to a stored certificate, with the responses SCM may give on the way."""
 
 from collections.abc import Sequence
 
@@ -19,24 +19,24 @@ NOT_ALLOWED = '{"code": -3, "description": "Not authorized"}'
 
 
 def an_order(stage: Stage, points: Sequence[str]) -> None:
-    """An order goes all its way, and its worker dies once on it."""
+    """Place orders, each of which kills its worker once."""
     kill_workers(stage, points, [stage.place() for _ in points])
 
 
 def a_refused_order(stage: Stage, points: Sequence[str]) -> None:
-    """SCM says no to it, for good."""
+    """Place an order that SCM refuses permanently."""
     with stage.failing("POST", ENROLL, "status", status=400, body=REFUSED):
         kill_workers(stage, points, [stage.place() for _ in points])
 
 
 def a_busy_scm(stage: Stage, points: Sequence[str]) -> None:
-    """SCM says: later."""
+    """Place an order while SCM reports that it is busy."""
     with stage.failing("POST", ENROLL, "status", status=400, body=BUSY):
         kill_workers(stage, points, [stage.place() for _ in points])
 
 
 def a_refused_login(stage: Stage, points: Sequence[str]) -> None:
-    """SCM refuses the login, so that the account is suspended until somebody verifies it."""
+    """Place an order while SCM refuses the login, so that the account is suspended until it is verified."""
     for point in points:
         with stage.failing("POST", ENROLL, "status", status=401):
             kill_workers(stage, [point], [stage.place()])
@@ -44,23 +44,23 @@ def a_refused_login(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_lost_answer(stage: Stage, points: Sequence[str]) -> None:
-    """SCM takes the order, and its answer is lost."""
+    """Place an order that SCM accepts, and lose the response."""
     with stage.failing("POST", ENROLL, "drop_after"):
         kill_workers(stage, points, [stage.place() for _ in points])
 
 
 def a_poll_that_scm_refuses(stage: Stage, points: Sequence[str]) -> None:
-    """SCM has the order and shows it to nobody: a person has it asked for again."""
+    """Place an order that SCM accepts and does not let us read: an operator has it polled again."""
     _refused_when_read(stage, points, DETAILS)
 
 
 def a_fetch_that_scm_refuses(stage: Stage, points: Sequence[str]) -> None:
-    """SCM has issued and hands nothing out: a person has it asked for again."""
+    """Place an order that SCM issues and does not let us collect: an operator has it polled again."""
     _refused_when_read(stage, points, COLLECT)
 
 
 def an_order_of_another_system(stage: Stage, points: Sequence[str]) -> None:
-    """A command that came without an order: the worker places it."""
+    """Accept a command that came without an order, for which the worker places one."""
     commands = []
     for _ in points:
         wanted = stage.plant.wanted(stage.new_name())
@@ -70,14 +70,14 @@ def an_order_of_another_system(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_whole_command(stage: Stage, points: Sequence[str]) -> None:
-    """A system that speaks Dramatiq's format sends a command to the workers themselves."""
+    """Send a command in Dramatiq's format directly to the workers' queue."""
     for point in points:
         send_to_workers(stage.vhost, order_event(stage.plant.wanted(stage.new_name())))
         kill(stage, [Death(point)], "worker", "--threads", "1")
 
 
 def a_fault_of_ours(stage: Stage, points: Sequence[str]) -> None:
-    """A step fails in a way that it has no word for: here, a password that cannot be read."""
+    """Make a step fail with an unexpected error: a password that cannot be read."""
     for point in points:
         with stage.unreadable_password():
             stage.place()
@@ -85,7 +85,7 @@ def a_fault_of_ours(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_sync(stage: Stage, points: Sequence[str]) -> None:
-    """What SCM offers is read, and its reader dies."""
+    """Kill the worker that reads SCM's organisations, domains and profiles."""
     syncs = [
         request_sync(stage.plant.database, SyncCommand(account="demo"), requested_by="test")[0]
         for _ in points
@@ -94,7 +94,7 @@ def a_sync(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_poll_of_all(stage: Stage, points: Sequence[str]) -> None:
-    """Every open order is asked for."""
+    """Poll every open order."""
     kill_workers(stage, points, [stage.accept(CommandType.POLL, {}) for _ in points])
 
 

@@ -1,4 +1,4 @@
-"""Stories of the parts that are no workers: the relay, the producer, the ingress, and all in one."""
+"""Stories of the processes other than workers: the relay, the producer, the ingress, and all in one."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from tests.servers import until
 
 
 def the_relay(stage: Stage, points: Sequence[str]) -> None:
-    """Rows go out, and who sends them dies."""
+    """Kill the relay while it publishes rows."""
     stage.stop("relay")
     for point in points:
         stage.place()
@@ -30,7 +30,7 @@ def the_relay(stage: Stage, points: Sequence[str]) -> None:
 
 
 def the_producer(stage: Stage, points: Sequence[str]) -> None:
-    """Schedules fire, and who fires them dies."""
+    """Kill the producer while its schedules fire."""
     stage.stop("producer")
     for point in points:
         stage.make_schedules_due()
@@ -40,7 +40,7 @@ def the_producer(stage: Stage, points: Sequence[str]) -> None:
 
 
 def the_producer_renews_many(stage: Stage, points: Sequence[str]) -> None:
-    """A batch has its next turn, and who releases it dies."""
+    """Kill the producer while it releases the next renewals of a batch."""
     stage.stop("producer")
     for point in points:
         batch = a_batch(stage)
@@ -51,7 +51,7 @@ def the_producer_renews_many(stage: Stage, points: Sequence[str]) -> None:
 
 
 def an_auto_renewal(stage: Stage, points: Sequence[str]) -> None:
-    """What is due is renewed by itself, once, and who asks for it dies."""
+    """Kill the producer while it renews due certificates automatically; each is renewed once."""
     stage.stop("producer")
     due = []
     for point in points:
@@ -65,7 +65,7 @@ def an_auto_renewal(stage: Stage, points: Sequence[str]) -> None:
 
 
 def select_what_is_due(stage: Stage, certificate_id: str) -> None:
-    """A certificate has three days left, and is selected."""
+    """Give a certificate three days left, and select it for automatic renewal."""
     with stage.plant.database.transaction() as db:
         found = db.get_one(Certificate, certificate_id)
         found.not_before, found.not_after = clock(db, timedelta(-87)), clock(db, timedelta(3))
@@ -74,7 +74,7 @@ def select_what_is_due(stage: Stage, certificate_id: str) -> None:
 
 
 def all_are_asked_for(stage: Stage, due: Sequence[str]) -> bool:
-    """Whether each has its renewal; none may have two."""
+    """Check whether each certificate has its renewal; none may have two."""
     with stage.plant.database.transaction() as db:
         query = select(AutoRenewDecision.certificate_id).where(
             AutoRenewDecision.decision == Decision.RENEWED
@@ -85,14 +85,14 @@ def all_are_asked_for(stage: Stage, due: Sequence[str]) -> bool:
 
 
 def everything_in_one_process(stage: Stage, points: Sequence[str]) -> None:
-    """`certline up` takes the place of all parts, and dies as it begins."""
+    """Start `certline up` in place of all processes, and kill it as it starts."""
     for point in points:
         stage.place()
         kill(stage, [Death(point)], "up")
 
 
 def a_command_from_outside(stage: Stage, points: Sequence[str]) -> None:
-    """Another system sends a command to the exchange, and the ingress dies over it."""
+    """Kill the ingress while it accepts another system's command."""
     stage.stop("ingress")
     for point in points:
         send_to_exchange(stage.vhost, order_event(stage.plant.wanted(stage.new_name())))
@@ -101,7 +101,7 @@ def a_command_from_outside(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_refused_command_from_outside(stage: Stage, points: Sequence[str]) -> None:
-    """Another system sends what nobody understands; it is kept for a person, once."""
+    """Kill the ingress while it keeps an invalid command of another system as a dead letter, once."""
     stage.stop("ingress")
     for point in points:
         event = order_event(stage.plant.wanted("nobody.nordhafen.example")) | {"specversion": "9"}
@@ -112,7 +112,7 @@ def a_refused_command_from_outside(stage: Stage, points: Sequence[str]) -> None:
 
 
 def nonsense_for_the_workers(stage: Stage, points: Sequence[str]) -> None:
-    """What is no message is refused by a worker, which dies over it."""
+    """Kill the worker while it rejects something that is not a message."""
     for point in points:
         send_nonsense_to_workers(stage.vhost)
         stage.letters += 1
@@ -120,7 +120,7 @@ def nonsense_for_the_workers(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_dead_letter(stage: Stage, points: Sequence[str]) -> None:
-    """What a worker has refused is put aside for a person, once, and the ingress dies over it."""
+    """Kill the ingress while it stores what a worker has rejected as a dead letter, once."""
     stage.stop("ingress")
     for point in points:
         send_nonsense_to_workers(stage.vhost)

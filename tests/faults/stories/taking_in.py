@@ -1,4 +1,4 @@
-"""Stories of imports: what SCM holds already is taken in, and who takes it in dies."""
+"""Stories of imports: the process that imports what SCM already holds dies."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,26 +16,26 @@ from tests.servers import until
 
 
 def an_import(stage: Stage, points: Sequence[str]) -> None:
-    """Everything that SCM lists is taken in, beside what is here."""
+    """Import everything that SCM lists, beside what we already store."""
     stage.store()
-    for point in points:  # one after another: each has records that no other has taken in
+    for point in points:  # one by one: each point needs records that no import has seen
         kill_workers(stage, [point], [_import(stage)])
 
 
 def an_import_of_named_orders(stage: Stage, points: Sequence[str]) -> None:
-    """The orders that a person names are taken in."""
+    """Import orders that a user names."""
     kill_workers(stage, points, [_import(stage, named=True) for _ in points])
 
 
 def an_import_is_typed(stage: Stage, points: Sequence[str]) -> None:
-    """`import` dies."""
+    """Kill `import`."""
     for point in points:
         strangers(stage)
         type_twice(stage, point, "import")
 
 
 def strangers(stage: Stage) -> list[int]:
-    """Two certificates that somebody else has ordered at SCM; answers their ids."""
+    """Create two certificates at SCM that others have ordered. Returns their ids."""
     with stage.plant.database.transaction() as db:
         named = Organization.name == "Nordhafen University"
         organization = db.scalars(select(Organization).where(named)).one()

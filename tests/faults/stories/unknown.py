@@ -1,4 +1,4 @@
-"""Stories of orders that were sent and not answered: they are looked up, and a person may decide."""
+"""Stories of orders with an unknown outcome: they are reconciled, and an operator may decide."""
 
 from collections.abc import Sequence
 
@@ -9,29 +9,29 @@ from tests.faults.killing import kill, kill_workers
 from tests.faults.stage import Stage
 from tests.faults.stories.orders import ENROLL, NOT_ALLOWED
 
-# Together with our reference it wouldn't fit SCM's 1,024 characters, so the reference is left out.
+# Together with our reference it would exceed SCM's 1,024 characters, so the reference is left out.
 LONG = "x" * 1010
 LIST = "/ssl/v1$"
 
 
 def lost_before_scm(stage: Stage, points: Sequence[str]) -> None:
-    """SCM has never seen it, and its list proves that: it is sent again."""
+    """Lose the request: SCM's list proves that it has no such order, and the order is sent again."""
     orders = lost(stage, len(points), "drop_before")
     kill_workers(stage, points, orders)
 
 
 def lost_after_scm(stage: Stage, points: Sequence[str]) -> None:
-    """SCM has it: it is adopted."""
+    """Lose the response: SCM has the order, and it is adopted."""
     kill_workers(stage, points, lost(stage, len(points), "drop_after"))
 
 
 def lost_without_a_reference(stage: Stage, points: Sequence[str]) -> None:
-    """SCM has it, and only the certificate's public key tells that it is ours."""
+    """Lose the response where only the certificate's public key shows that the order is ours."""
     kill_workers(stage, points, lost(stage, len(points), "drop_after", comments=LONG))
 
 
 def a_list_that_scm_refuses(stage: Stage, points: Sequence[str]) -> None:
-    """SCM can't be asked whether it has it: a person decides."""
+    """Refuse the list, so that it stays unknown whether SCM has the order: an operator decides."""
     orders = lost(stage, len(points), "drop_before")
     with stage.failing("GET", LIST, "status", status=400, body=NOT_ALLOWED):
         kill_workers(stage, points, orders)
@@ -40,18 +40,18 @@ def a_list_that_scm_refuses(stage: Stage, points: Sequence[str]) -> None:
 
 
 def an_scm_that_was_out_of_order(stage: Stage, points: Sequence[str]) -> None:
-    """It is left alone after some failures, and then tried out with one read."""
+    """Fail until the breaker opens, then let one probe read from SCM."""
     with stage.failing("POST", ENROLL, "drop_before"):
         for _ in range(MOST_FAILURES):
             stage.run(stage.place())
     stage.age()
     stage.place()
-    # Whoever asks first has to try SCM out.
+    # The first call to SCM is the breaker's probe.
     kill(stage, [Death(point) for point in points], "worker", "--threads", "1")
 
 
 def adopted_by_a_person(stage: Stage, points: Sequence[str]) -> None:
-    """A person says which of SCM's records it is, and the command dies."""
+    """Name the record at SCM that is the order's, with a command that dies."""
     for point in points:
         order = in_review(stage, "drop_after")
         (record,) = [
@@ -63,32 +63,32 @@ def adopted_by_a_person(stage: Stage, points: Sequence[str]) -> None:
 
 
 def sent_again_by_a_person(stage: Stage, points: Sequence[str]) -> None:
-    """A person knows that SCM has not got it, and the command dies."""
+    """Resend an order that SCM does not have, with a command that dies."""
     for point in points:
         decide(stage, point, in_review(stage, "drop_before"), "--resend", "--yes")
 
 
 def given_up_by_a_person(stage: Stage, points: Sequence[str]) -> None:
-    """A person gives it up, and the command dies."""
+    """Reject an order, with a command that dies."""
     for point in points:
         decide(stage, point, in_review(stage, "drop_before"), "--reject")
 
 
 def lost(stage: Stage, count: int, kind: str, **changes: str) -> list[Command]:
-    """Orders that rest in `sending`, and a newer one that SCM shows; an hour has passed since."""
+    """Leave orders in `sending`, place a newer one that SCM lists, and let an hour pass."""
     orders = []
     with stage.failing("POST", ENROLL, kind):
         for _ in range(count):
             orders.append(stage.place(**changes))
             stage.run(orders[-1])
-            stage.age()  # else the breaker opens
+            stage.age()  # otherwise the breaker opens
     stage.run(stage.place())
     stage.age()
     return orders
 
 
 def in_review(stage: Stage, kind: str) -> Order:
-    """An order that a person has to decide."""
+    """Return an order that is in `review`."""
     (command,) = lost(stage, 1, kind)
     with stage.failing("GET", LIST, "status", status=400, body=NOT_ALLOWED):
         stage.run(stage.step_of(command, CommandType.RECONCILE))
@@ -96,7 +96,7 @@ def in_review(stage: Stage, kind: str) -> Order:
 
 
 def decide(stage: Stage, point: str, order: Order, *words: str) -> None:
-    """Have it decided by a command that dies, and then by one that doesn't: it may be decided already."""
+    """Decide by a command that dies, and by one that doesn't, which may find the order decided."""
     died = stage.type("order", "resolve", order.id, *words, dies=[Death(point)])
     assert died.met, died.output
     stage.type("order", "resolve", order.id, *words)

@@ -1,4 +1,4 @@
-"""Stories of webhooks: who posts an event dies over it, and so does who manages them."""
+"""Stories of webhooks: the process that posts an event dies, or the one that manages webhooks."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,12 +15,12 @@ from tests.faults.stage import Stage
 from tests.faults.stories.doors import type_twice
 from tests.unit.scm.odd_server import OddServer, Seen, http
 
-# What no story of the same group tells, so that nothing else is posted.
+# An event that no story of the same group publishes, so that nothing else is posted.
 QUIET = "import.completed"
 
 
 class Receiver:
-    """A receiver that answers with `status` until the story says otherwise, at any path."""
+    """A receiver that responds with `status` at any path until the story changes it."""
 
     def __init__(self, stage: Stage, status: str) -> None:
         self.stage = stage
@@ -32,7 +32,7 @@ class Receiver:
         return http(self.status)
 
     def deliver(self) -> Command:
-        """An event on its way, to a webhook of its own: none waits for another's rest."""
+        """Queue an event for a webhook of its own, so that no delivery waits for another's rest."""
         url = f"{self.server.url}/{new_id()}"
         database, vault = self.stage.plant.database, self.stage.plant.vault
         hook = add_webhook(database, vault, url, [QUIET], allow_private=True, who="test").webhook
@@ -50,7 +50,7 @@ class Receiver:
         return command
 
     def take_all(self) -> None:
-        """From now on it takes what comes; each event that was to come has come."""
+        """Accept everything from now on, retry parked deliveries, and check that every event has arrived."""
         self.status = "204 No Content"
         with self.stage.plant.database.transaction() as db:
             db.execute(update(Webhook).values(status=WebhookStatus.ACTIVE, resting_until=None))
@@ -68,7 +68,7 @@ class Receiver:
 
 @contextmanager
 def receiving(stage: Stage, status: str = "204 No Content") -> Iterator[Receiver]:
-    """A receiver, which has everything in the end."""
+    """Yield a receiver that has received every event at the end."""
     receiver = Receiver(stage, status)
     with receiver.server:
         yield receiver
@@ -76,25 +76,25 @@ def receiving(stage: Stage, status: str = "204 No Content") -> Iterator[Receiver
 
 
 def an_event_to_a_webhook(stage: Stage, points: Sequence[str]) -> None:
-    """An event is posted; where its worker dies, it comes again under its id."""
+    """Post an event; if its worker dies, it is posted again under the same id."""
     with receiving(stage) as receiver:
         kill_workers(stage, points, [receiver.deliver() for _ in points])
 
 
 def a_receiver_in_trouble(stage: Stage, points: Sequence[str]) -> None:
-    """The receiver does not take it now."""
+    """Post to a receiver that is temporarily unavailable."""
     with receiving(stage, "503 Service Unavailable") as receiver:
         kill_workers(stage, points, [receiver.deliver() for _ in points])
 
 
 def a_receiver_that_is_gone(stage: Stage, points: Sequence[str]) -> None:
-    """The receiver wants nothing more: what is on its way is parked."""
+    """Post to a receiver that responds 410: its deliveries are parked."""
     with receiving(stage, "410 Gone") as receiver:
         kill_workers(stage, points, [receiver.deliver() for _ in points])
 
 
 def a_webhook_is_added(stage: Stage, points: Sequence[str]) -> None:
-    """`webhook add` dies; typed again, it is there once."""
+    """Kill `webhook add`; typed again, the webhook exists once."""
     for point in points:
         url = f"https://127.0.0.1:1/{new_id()}"
         words = ("webhook", "add", url, "--events", QUIET, "--allow-private")
@@ -105,7 +105,7 @@ def a_webhook_is_added(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_webhook_is_removed(stage: Stage, points: Sequence[str]) -> None:
-    """`webhook remove` dies."""
+    """Kill `webhook remove`."""
     for point in points:
         url = f"https://127.0.0.1:1/{new_id()}"
         stage.type("webhook", "add", url, "--events", QUIET, "--allow-private")
@@ -115,7 +115,7 @@ def a_webhook_is_removed(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_webhook_is_enabled(stage: Stage, points: Sequence[str]) -> None:
-    """`webhook enable` dies."""
+    """Kill `webhook enable`."""
     with receiving(stage) as receiver:
         for point in points:
             hook_id = str(receiver.deliver().subject)
@@ -125,7 +125,7 @@ def a_webhook_is_enabled(stage: Stage, points: Sequence[str]) -> None:
 
 
 def deliveries_are_retried(stage: Stage, points: Sequence[str]) -> None:
-    """`webhook retry` dies."""
+    """Kill `webhook retry`."""
     with receiving(stage) as receiver:
         for point in points:
             delivery = receiver.deliver()

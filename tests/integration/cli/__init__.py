@@ -1,1 +1,1 @@
-"""Commands against a real Postgres, in the tests' own process: what a person reads, and the exit code."""
+"""Integration tests of commands against a real Postgres, run in this process: output and exit codes."""

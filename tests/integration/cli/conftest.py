@@ -1,4 +1,4 @@
-"""What a person types, run in this process: a tenth of the time that a process of its own takes."""
+"""Fixture to run commands in this process, in a tenth of the time that a separate process takes."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from certline.models.vault import Vault
 
 
 class Typist:
-    """One person; `out` and `err` are what the last command printed."""
+    """A user at a terminal; `out` and `err` hold the last command's output."""
 
     def __init__(
         self, database: Database, vault: Vault, capsys: pytest.CaptureFixture[str]
@@ -26,7 +26,7 @@ class Typist:
         self._capsys = capsys
 
     def types(self, *words: str, code: int = 0) -> str:
-        """Type a command; it must end with that exit code. Answers what people read."""
+        """Run a command that must end with the exit code. Returns stdout and stderr."""
         self._capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             main(list(words))
@@ -35,7 +35,7 @@ class Typist:
         return self.out + self.err
 
     def json(self, *words: str, code: int = 0) -> Any:
-        """Type a command and read the one document that it answers with."""
+        """Run a command with `--json` and return the document it prints."""
         self.types(*words, "--json", code=code)
         return json.loads(self.out)
 
@@ -44,7 +44,7 @@ class Typist:
 def typist(
     database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Typist]:
-    """A person with a database and a secret key."""
+    """Yield a user with a database and a secret key."""
     key = Fernet.generate_key().decode()
     monkeypatch.setenv("CERTLINE_DATABASE_URL", database_url)
     monkeypatch.setenv("CERTLINE_SECRET_KEY", key)
@@ -53,4 +53,4 @@ def typist(
     yield Typist(database, Vault(key), capsys)
     database.close()
     settings.cache_clear()
-    structlog.reset_defaults()  # it would write on to this test's standard error
+    structlog.reset_defaults()  # its logging would go on writing to this test's standard error

@@ -1,4 +1,4 @@
-"""What lists show: their ids, their pages for people, and four orders to be found."""
+"""Helpers for lists: their ids, their human-readable pages, and four orders to be found."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,18 +13,18 @@ NAMES = ("shop.nordhafen.example", "mail.see.example", "www.nordhafen.example", 
 
 
 def ids(typist: Typist, *words: str) -> list[Any]:
-    """The ids of a list."""
+    """Return the ids of a list."""
     return [row["id"] for row in typist.json(*words)]
 
 
 def people(typist: Typist, *words: str, code: int = 0) -> Typist:
-    """What is printed for people."""
+    """Run a command for its human-readable output."""
     typist.types(*words, code=code)
     return typist
 
 
 def orders(db: Session) -> dict[str, str]:
-    """Four orders of two accounts, organisations and profiles, by name, in this order."""
+    """Insert four orders of two accounts, organisations and profiles, as in NAMES. Returns ids by name."""
     accounts = [an_account(db, name=name) for name in ("hafen", "see")]
     found = {}
     for number, name in enumerate(NAMES):

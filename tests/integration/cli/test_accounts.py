@@ -1,4 +1,4 @@
-"""Accounts at the terminal: what a login lacks is said, and one that was removed comes back."""
+"""CLI tests of accounts: errors of a login, and adding a removed account again."""
 
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ from tests.integration.cli.conftest import Typist
 
 @pytest.fixture
 def password(tmp_path: Path) -> Path:
-    """The simulator's password, as a person gives it."""
+    """Return a file with the simulator's password."""
     file = tmp_path / "password"
     file.write_text("secret\n")
     return file
 
 
 def words(simulator: Simulator, password: Path, **changes: str) -> list[str]:
-    """An account to be added."""
+    """Return the words that add an account."""
     given = {"url": simulator.url, "customer-uri": "demo", "login": "admin"} | changes
     options = [f"--{name}={value}" for name, value in given.items()]
     return ["account", "add", "hafen", *options, f"--password-file={password}"]

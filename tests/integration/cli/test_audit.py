@@ -1,4 +1,4 @@
-"""A person looks at the log, and proves that nobody rewrote it."""
+"""CLI tests of the audit log: listing it, and verifying that it was not altered."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ KEYS = ["id", "at", "who", "what", "subject", "why", "command_id", "data"]
 
 @pytest.fixture
 def log(typist: Typist) -> Typist:
-    """Four entries, each an hour after the one before; the last is of now."""
+    """Insert four entries an hour apart; the last is current."""
     now = datetime.now(UTC)
     told = [
         ("order.placed", "01J", "ida"),

@@ -1,4 +1,4 @@
-"""`certline auto-renew` as people and programs use it."""
+"""CLI tests of `certline auto-renew`: human-readable output and JSON."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ LIFETIME = timedelta(days=47)
 
 
 def some_certificates(db: Session) -> list[str]:
-    """Six of them, of which one is due; another account has none."""
+    """Insert six certificates, of which one is due, and another account without any."""
     account = an_estate(db)
     an_estate(db, "see")
     begins = [clock(db, -days * DAY) for days in (40, 20, 10, 5, 2, 1)]
@@ -23,7 +23,7 @@ def some_certificates(db: Session) -> list[str]:
 
 
 def of(account: str, documents: list[dict[str, Any]]) -> dict[str, Any]:
-    """The one of that account."""
+    """Return the document of that account."""
     [found] = [each for each in documents if each["account"] == account]
     return found
 
@@ -107,7 +107,7 @@ def test_the_plan_says_what_would_be_refused_on_its_day(typist: Typist) -> None:
     ]
     told = typist.types("auto-renew", "plan", "--days", "60")
     assert f"Would be refused, as far as is known today: {len(refused)}" in told
-    assert told.count("the validation of nordhafen.example") == 1  # a reason, not one for each
+    assert told.count("the validation of nordhafen.example") == 1  # one reason, not one each
     near = typist.types("auto-renew", "plan", "--days", "5")
     assert "Would be refused" not in near
 

@@ -1,4 +1,4 @@
-"""A person looks at dead letters, replays them and drops them."""
+"""CLI tests of dead letters: listing, replaying and dropping them."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ KEYS = {
 
 
 def come(typist: Typist, **changes: Any) -> None:
-    """A command of another system comes; a bad one is kept as a letter."""
+    """Deliver another system's command; an invalid one is kept as a dead letter."""
     event = {
         "specversion": "1.0",
         "id": ID,
@@ -33,7 +33,7 @@ def come(typist: Typist, **changes: Any) -> None:
 
 
 def a_letter(typist: Typist) -> Any:
-    """A letter of a command with a password in the clear."""
+    """Store the dead letter of a command with a password in clear text."""
     come(typist, data={"keystore_password": "hunter2"})
     [letter] = typist.json("dead-letter", "list")
     return letter
@@ -104,7 +104,7 @@ def test_several_letters_are_decided_on_each_by_itself(typist: Typist) -> None:
 
 
 def test_a_replayed_command_is_found_under_its_own_id(typist: Typist) -> None:
-    # Its id stood for another command, of which nothing is left: a restored database.
+    # The id belonged to another command, of which nothing is left after a database was restored.
     come(typist)
     come(typist, data={"order": "scm:17"})
     [letter] = typist.json("dead-letter", "list")

@@ -1,6 +1,4 @@
-"""docs/first-hour.md works: its commands are run as they stand there, against the simulator, but with
-fewer licences.
-"""
+"""Test of docs/first-hour.md: its commands are run as written, against the simulator, but with fewer licences."""
 
 import os
 import re
@@ -25,14 +23,14 @@ ORDERS, LICENCES = 60, 20
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """A customer with a fleet."""
+    """Yield a simulator that already holds a fleet."""
     with running(seed_orders=ORDERS) as server:
         yield server
 
 
 @pytest.fixture
 def password(tmp_path: Path) -> Path:
-    """What a person would type."""
+    """Return a file with the password a user would type."""
     file = tmp_path / "password"
     file.write_text("secret\n")
     return file
@@ -60,7 +58,7 @@ def test_every_command_of_the_page_works_in_its_turn(
     with Process([sys.executable, "-P", "-m", "certline", "up"]):
         typed(typist, lines[2], password, code=1)  # there is no account yet
         for line in lines[3:]:
-            waits = line == "certline import --wait"  # for more licences
+            waits = line == "certline import --wait"  # it waits for more licences
             said[line] = typed(typist, line, password, code=3 if waits else 0)
             if line == "certline license set 1000":
                 until(lambda: not held(typist), 60)
@@ -73,7 +71,7 @@ def test_every_command_of_the_page_works_in_its_turn(
 
 
 def typed(typist: Typist, line: str, password: Path, *, code: int = 0) -> str:
-    """A line as the shell would run it; its password comes from a file."""
+    """Run a line as the shell would; the password comes from a file."""
     words = shlex.split(os.path.expandvars(line.replace(" set 500", f" set {LICENCES}")))
     if ">" in words:
         words = words[: words.index(">")]

@@ -1,4 +1,4 @@
-"""Deploy hooks as a person adds them, looks at them, and mends what has failed."""
+"""CLI tests of deploy hooks: adding them, listing their runs, and repairing what failed."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ ADD = ("hook", "add", "web", "--on", "certificate.stored,renewed", "--command", 
 
 @pytest.fixture
 def certificate(typist: Typist) -> Certificate:
-    """A certificate that is stored."""
+    """Insert a stored certificate."""
     with typist.database.transaction() as db:
         return a_certificate(db)
 
 
 def a_failed_run(typist: Typist, certificate: Certificate) -> str:
-    """A run that was tried in vain until it was given up; its id."""
+    """Insert a run that failed until it was given up. Returns its id."""
     with typist.database.transaction() as db:
         hook = db.scalars(select(Hook)).one()
         found = db.get_one(Certificate, certificate.id)
@@ -133,5 +133,5 @@ def test_the_doctor_says_where_nobody_runs_hooks(typist: Typist, certificate: Ce
 
 
 def checks(typist: Typist) -> dict[str, dict[str, Any]]:
-    """What the doctor has found, by name; the accounts of these tests are no good anyhow."""
+    """Return the doctor's checks by name; it exits 1, as these tests' accounts cannot log in."""
     return {check["name"]: check for check in typist.json("doctor", code=1)["checks"]}

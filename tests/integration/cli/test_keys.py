@@ -1,4 +1,4 @@
-"""A person changes the secret key, and seals a password for a message."""
+"""CLI tests of rotating the secret key and sealing a password for a message."""
 
 import io
 from pathlib import Path
@@ -22,8 +22,8 @@ def add_account(typist: Typist, secret: bytes) -> None:
 
 
 def with_key(typist: Typist, monkeypatch: pytest.MonkeyPatch, *keys: str) -> Vault:
-    """The environment has these keys now."""
-    assert typist.vault  # the one before
+    """Set these keys in the environment. Returns their vault."""
+    assert typist.vault  # the earlier vault
     monkeypatch.setenv("CERTLINE_SECRET_KEY", ",".join(keys))
     settings.cache_clear()
     return Vault(",".join(keys))

@@ -1,4 +1,4 @@
-"""Lists as people and programs use them: narrowed, sorted, page after page, in JSON, CSV or a table."""
+"""CLI tests of lists: filtered, sorted, page by page, in JSON, CSV or a table."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What each kind of list is narrowed by, and what it says of its rows."""
+"""CLI tests of each kind of list: its filters and its columns."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Renewing many as it is typed: what is chosen, what is refused and why, and what becomes of a batch."""
+"""CLI tests of batch renewal: selection, refusals with their reasons, and the batch's progress."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +25,9 @@ ISSUERS = ("CN=Hafen CA R36,O=Hafen", "CN=Hafen CA E36,O=Hafen")
 
 @pytest.fixture
 def certificates(typist: Typist) -> dict[str, str]:
-    """Four active certificates that end in 10, 20, 30 and 40 days, by the first part of their name."""
+    """Insert four active certificates that end in 10, 20, 30 and 40 days. Returns ids by the first part of the
+    name.
+    """
     found = {}
     with typist.database.transaction() as db:
         account = an_account(db, name="hafen")
@@ -52,20 +54,20 @@ def certificates(typist: Typist) -> dict[str, str]:
 
 
 def revoke(typist: Typist, certificate_id: str) -> None:
-    """It is revoked."""
+    """Mark the certificate as revoked."""
     with typist.database.transaction() as db:
         row = db.get_one(Certificate, certificate_id)
         row.status, row.revoked_at = CertificateStatus.REVOKED, clock(db)
 
 
 def commands(typist: Typist) -> list[Command]:
-    """What was asked for."""
+    """Return all commands."""
     with typist.database.transaction() as db:
         return list(db.scalars(select(Command)))
 
 
 def names(members: list[dict[str, Any]]) -> list[str]:
-    """The first parts of their names, in their order."""
+    """Return the first part of each name, in order."""
     return [member["common_name"].partition(".")[0] for member in members]
 
 

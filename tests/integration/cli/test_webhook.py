@@ -1,4 +1,4 @@
-"""A person adds webhooks, looks at their deliveries, and removes them."""
+"""CLI tests of webhooks: adding, listing their deliveries, and removing them."""
 
 from typing import Any
 
@@ -23,13 +23,13 @@ KEYS = {
 
 
 def add(typist: Typist, *events: str) -> Any:
-    """A webhook of this machine."""
+    """Add a webhook on this machine."""
     words = [word for each in events or ("order.*",) for word in ("--events", each)]
     return typist.json("webhook", "add", URL, "--allow-private", *words)
 
 
 def park_one(typist: Typist) -> str:
-    """An event could not be delivered; the delivery's id."""
+    """Park a delivery that failed. Returns its id."""
     broker = make_broker(settings())
     declare(broker, WorkerContext(typist.database, typist.vault, settings()))
     with typist.database.transaction() as db:
@@ -78,10 +78,10 @@ def test_what_cannot_work_is_refused_with_each_reason_and_nothing_is_added(typis
     plain = typist.types("webhook", "add", "http://hooks.example/", "--events", "*", code=2)
     both = typist.types("webhook", "add", "ftp://x", "--events", "order.hold", code=2)
 
-    assert "no public address; --allow-private allows it" in private
+    assert "not a public address; --allow-private allows it" in private
     assert "http:// needs --allow-private" in plain
     assert "2 problems:" in both
-    assert "'order.hold' is no type of events" in both
+    assert "'order.hold' is not an event type" in both
     assert typist.json("webhook", "list") == []
 
 
@@ -113,7 +113,7 @@ def test_parked_deliveries_are_listed_and_tried_anew(typist: Typist) -> None:
     typist.types("webhook", "retry", delivery, hook["id"], code=4)
     [row] = typist.json("webhook", "deliveries")
     assert (row["status"], row["attempts"], row["error"]) == ("queued", 0, None)
-    assert "no webhook and no delivery" in typist.types("webhook", "retry", "01", code=1)
+    assert "neither a webhook nor a delivery" in typist.types("webhook", "retry", "01", code=1)
 
 
 def test_deliveries_are_no_commands_that_somebody_asked_for(typist: Typist) -> None:

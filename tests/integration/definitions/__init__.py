@@ -1,1 +1,3 @@
-"""deploy/rabbitmq/definitions.json on a RabbitMQ: each part does its work and no more, others neither."""
+"""Tests of deploy/rabbitmq/definitions.json on a RabbitMQ: each process and outside system has just its
+permissions.
+"""

@@ -1,4 +1,4 @@
-"""A RabbitMQ with the definitions, a relay under its own user, and an outside system."""
+"""Fixtures: a RabbitMQ with the definitions, a relay under its own user, and an outside system."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -22,12 +22,12 @@ PASSWORD = "only for this test"
 
 
 def definitions() -> dict[str, Any]:
-    """The file."""
+    """Return the parsed definitions."""
     return dict(json.loads(DEFINITIONS.read_text("utf-8")))
 
 
 def url_of(server: RabbitServer, user: str) -> str:
-    """The server's address for a user."""
+    """Return the server's URL for a user."""
     parts = urlsplit(server.url)
     place = f"{user}:{PASSWORD.replace(' ', '%20')}@{parts.hostname}:{parts.port}"
     return parts._replace(netloc=place).geturl()
@@ -35,8 +35,8 @@ def url_of(server: RabbitServer, user: str) -> str:
 
 @pytest.fixture(scope="package")
 def defined() -> Iterator[tuple[RabbitServer, list[str]]]:
-    """A RabbitMQ of its own with the definitions, then with passwords as operators give them; and who
-    could log in before that.
+    """Yield a RabbitMQ with the definitions and with passwords set as operators do, and the users that could log
+    in before the passwords were set.
     """
     with open_rabbitmq(private=True) as server:
         server.define(DEFINITIONS)
@@ -45,7 +45,7 @@ def defined() -> Iterator[tuple[RabbitServer, list[str]]]:
         for user in users:
             server.ctl("change_password", user, PASSWORD)
         wire = a_wire("postgresql://nowhere", url_of(server, "certline-relay"))
-        wire.open()  # every queue is there then
+        wire.open()  # every queue is declared then
         wire.close()
         with pika.BlockingConnection(pika.URLParameters(server.url)) as operator:
             operator.channel().queue_declare("bank.events", durable=True)  # another system's
@@ -54,13 +54,13 @@ def defined() -> Iterator[tuple[RabbitServer, list[str]]]:
 
 @pytest.fixture
 def broker(defined: tuple[RabbitServer, list[str]]) -> RabbitServer:
-    """The RabbitMQ as it is after that."""
+    """Return the RabbitMQ with definitions and passwords."""
     return defined[0]
 
 
 @pytest.fixture
 def relay(database: Database, broker: RabbitServer) -> Iterator[Relay]:
-    """A relay under its own user, connected."""
+    """Yield a connected relay under its own user."""
     wire = a_wire(database.url, url_of(broker, "certline-relay"))
     wire.open()
     yield Relay(database, wire)
@@ -69,7 +69,7 @@ def relay(database: Database, broker: RabbitServer) -> Iterator[Relay]:
 
 @pytest.fixture
 def shop(broker: RabbitServer) -> Iterator[Callable[[], BlockingChannel]]:
-    """Makes a channel of an outside system; its queue is gone after."""
+    """Yield a factory of channels of an outside system, whose queue is deleted afterwards."""
     opened = []
 
     def channel() -> BlockingChannel:

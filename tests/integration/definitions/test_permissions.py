@@ -1,4 +1,4 @@
-"""Nobody gets in without a password; each part and each outside system may do its own work alone."""
+"""Tests of RabbitMQ permissions: no login without a password; each user may do only its own work."""
 
 import json
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def test_an_outside_system_orders_and_hears_of_its_certificate_with_each_part_as
         channel.basic_publish(
             "certline.commands", "order", json.dumps(command), properties, mandatory=True
         )
-        channel.connection.close()  # it is away while all happens
+        channel.connection.close()  # it is disconnected while everything happens
 
         plant.certline("command", "wait", str(command["id"]), "--timeout", "60")
 
@@ -84,7 +84,7 @@ def test_an_outside_system_orders_and_hears_of_its_certificate_with_each_part_as
         "order.issued",
         "certificate.stored",
     ]
-    # The order's own step placed it; a step of the line's own has stored it.
+    # The order's own step placed it; a follow-up emitted by certline stored it.
     assert heard[0]["causationid"] == command["id"] != heard[-1]["causationid"]
 
 
@@ -96,7 +96,7 @@ def test_an_outside_system_may_not(deed: str, shop: Callable[[], BlockingChannel
     with pytest.raises(ChannelClosedByBroker) as refusal:
         REFUSED_TO_THE_SHOP[deed](channel)
 
-    # 403: not allowed. 406 is for a user_id that is not one's own.
+    # 403: access refused. 406 is for a user_id other than one's own.
     assert refusal.value.reply_code == (406 if "user_id" in refusal.value.reply_text else 403)
 
 

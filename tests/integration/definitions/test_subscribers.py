@@ -1,4 +1,4 @@
-"""Subscribers have their events kept, within limits, and harm nobody but themselves."""
+"""Tests of subscribers: their events are kept, within limits, and they harm only themselves."""
 
 import json
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from tests.told import some
 
 
 def subscribed(channel: BlockingChannel, topic: str) -> BlockingChannel:
-    """The channel, once a lasting queue of its own gets the events of that topic."""
+    """Declare a durable queue for the events of that topic. Returns the channel."""
     channel.queue_declare("shop.events", durable=True)
     channel.queue_bind("shop.events", EVENTS, topic)
     return channel
 
 
 def told(channel: BlockingChannel, queue: str = "shop.events") -> list[dict[str, Any]]:
-    """The events that wait in a queue."""
+    """Take the waiting events out of a queue."""
     heard = []
     while (body := channel.basic_get(queue, auto_ack=True)[2]) is not None:
         heard.append(json.loads(body))
@@ -33,7 +33,7 @@ def told(channel: BlockingChannel, queue: str = "shop.events") -> list[dict[str,
 
 
 def tell(database: Database, count: int) -> list[str]:
-    """Have so many events go out; answers their ids."""
+    """Emit that many events. Returns their ids."""
     with database.transaction() as db:
         for _ in range(count):
             emit_event(db, "order.held", some("order.held"), subject="01J", correlation_id=None)
@@ -115,7 +115,7 @@ def test_a_subscriber_whose_queue_refuses_events_harms_itself_alone(
     [event] = tell(database, 1)
     with database.transaction() as db:
         emit_wake_up(db, "poll", str(uuid4()))
-    ids(broker.url, Queue.POLL)  # what other tests have left
+    ids(broker.url, Queue.POLL)  # left by other tests
 
     assert relay.pump() == 1
 

@@ -1,1 +1,1 @@
-"""What SCM holds already comes in, and what is done there by others is noticed."""
+"""Integration tests of imports, and of drift that others cause at SCM."""

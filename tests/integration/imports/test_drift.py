@@ -1,4 +1,4 @@
-"""What was done in SCM's own portal: an import notices it, and the daily look too."""
+"""Tests of drift: changes made in SCM's own portal are noticed by an import and by the daily check."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.integration.imports.conftest import FLEET, Estate
 
 @pytest.fixture
 def taken(empty: Estate) -> tuple[Estate, int]:
-    """A certificate of SCM's that was imported, and its sslId."""
+    """Yield an imported certificate that others ordered at SCM, with its sslId."""
     scm_id = empty.order_by_a_stranger()
     assert empty.take_in()["stored"] == 1
     return empty, scm_id

@@ -1,4 +1,4 @@
-"""Renewals that were made at SCM share a line and a licence, in whichever order they come in."""
+"""Tests that renewals made at SCM share a line and a licence, in whichever order they are imported."""
 
 from itertools import permutations
 
@@ -12,14 +12,14 @@ from tests.integration.imports.conftest import Estate
 
 @pytest.fixture
 def three(empty: Estate) -> tuple[Estate, list[int]]:
-    """An SCM with a certificate, its renewal, and the renewal of that."""
+    """Return an SCM with a certificate, its renewal, and the renewal of that."""
     first = empty.order_by_a_stranger()
     second = empty.renewed_by_a_stranger(first)
     return empty, [first, second, empty.renewed_by_a_stranger(second)]
 
 
 def used(estate: Estate) -> int:
-    """How many lines are in use."""
+    """Return how many lines are in use."""
     with estate.database.transaction() as db:
         return license_use(db).used
 

@@ -1,4 +1,4 @@
-"""An import that is killed, or meets trouble, goes on with what is not stored yet."""
+"""Tests that an import that is killed or fails continues with what is not stored yet."""
 
 from datetime import datetime
 from typing import Any
@@ -21,12 +21,12 @@ GROUP = 10
 
 
 class Killed(BaseException):
-    """What a kill -9 does to a step: it ends wherever it is, and nothing is tidied up."""
+    """Raised to end a step as kill -9 does: at any place, without cleaning up."""
 
 
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few records in each transaction, so that a batch has several."""
+    """Make transactions hold few records, so that a batch has several."""
     monkeypatch.setattr(record_reader, "GROUP", GROUP)
 
 
@@ -268,7 +268,7 @@ def test_an_import_whose_batches_have_no_command_gives_them_one(estate: Estate) 
             if batch.type is CommandType.IMPORT_BATCH:
                 db.get_one(Command, batch.id).status = CommandStatus.FAILED
 
-    estate.run(command.id)  # the sweep has found it, or a person has it tried again
+    estate.run(command.id)  # woken by the sweep, or retried by an operator
 
     assert estate.finish(command)["listed"] == FLEET
     assert len(estate.orders()) == FLEET

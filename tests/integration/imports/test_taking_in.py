@@ -1,4 +1,4 @@
-"""Orders that SCM holds already: recorded whatever their status, stored where they are in force."""
+"""Tests of importing SCM's orders: recorded whatever their status, stored where they are in force."""
 
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ from certline.producers.requests.certificates import request_successor
 from certline.producers.requests.orders import set_license
 from tests.integration.imports.conftest import FLEET, Estate
 
-# What each status at SCM becomes.
+# Our status for each status at SCM.
 BECOMES = {
     "Init": OrderStatus.PENDING,
     "Requested": OrderStatus.PENDING,
@@ -104,7 +104,7 @@ def test_without_room_the_rest_is_held_and_none_is_lost(estate: Estate) -> None:
 
     result = estate.take_in()
 
-    # A renewal shares its predecessor's line, and is fetched where that was not foreseen.
+    # A renewal shares its predecessor's line, and is fetched where that was not expected.
     estate.run_kinds(CommandType.FETCH)
     held = result["held"]
     lines = {certificate.line_id for certificate in estate.certificates()}
@@ -113,7 +113,7 @@ def test_without_room_the_rest_is_held_and_none_is_lost(estate: Estate) -> None:
     with estate.database.transaction() as db:
         use = license_use(db)
     assert (use.used, use.held) == (10, held)
-    # Where no room is left, nothing is collected that could not be stored.
+    # Without free lines, nothing is collected that could not be stored.
     assert estate.counts()[2] < collects + issued
     assert len(estate.told("license.exhausted")) == 1
 

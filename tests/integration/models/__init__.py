@@ -1,1 +1,1 @@
-"""Tables, commands and the licence gate on a real Postgres."""
+"""Integration tests of tables, commands and the licence gate on a real Postgres."""

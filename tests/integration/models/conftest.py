@@ -1,4 +1,4 @@
-"""A database of the test's own, with the newest schema."""
+"""Fixture: a database of the test's own, with the newest schema."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from certline.models import Database
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """The test's database, with room for twenty threads."""
+    """Yield the test's database, with connections for twenty threads."""
     database = Database(database_url, pool_size=20)
     yield database
     database.close()

@@ -1,4 +1,4 @@
-"""The log is a chain: what is changed in it, taken from it or put into it is found, and named."""
+"""Tests of the audit log's hash chain: changed, removed and inserted entries are found and named."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -25,11 +25,11 @@ from certline.models.database.session import WAKE
 
 
 class Undone(Exception):
-    """A transaction that is not to be."""
+    """Raised to roll a transaction back."""
 
 
 def log(database: Database, *kinds: str, subject: str = "01J") -> None:
-    """One transaction with these entries."""
+    """Record these entries in one transaction."""
     with database.transaction() as db:
         for kind in kinds:
             record(db, kind, subject, who="ida", why='so "it" is\n\x01: ü', names=["ä", None, 1.50])
@@ -40,7 +40,7 @@ def found(database: Database, kept: Head | None = None) -> list[Break]:
 
 
 def tamper(database: Database, *statements: str) -> None:
-    """What somebody may do who owns the database: without triggers."""
+    """Run statements as the database's owner could: without triggers."""
     with database.transaction() as db:
         db.execute(text("SET LOCAL session_replication_role = replica"))
         for statement in statements:
@@ -121,7 +121,7 @@ def test_a_log_that_was_written_anew_is_told_by_an_end_that_was_kept_outside(
         "TRUNCATE event_link",
         "UPDATE event_head SET seq = 0, hash = repeat('0', 64)",
     )
-    with database.transaction() as db:  # chained anew, as the migration does it
+    with database.transaction() as db:  # chained again, as the migration does it
         db.execute(text("ALTER TABLE event DISABLE TRIGGER event_append_only"))
         db.execute(text("CREATE TEMPORARY TABLE kept AS SELECT * FROM event ORDER BY id"))
         db.execute(text("DELETE FROM event"))
@@ -183,7 +183,7 @@ def test_an_entry_without_a_chain_is_not_committed(database: Database) -> None:
 
 
 def test_many_at_once_make_one_chain_and_none_waits_for_ever(database: Database) -> None:
-    """Each has entries and rows of its own that others want too, in any order, and some give up."""
+    """Each thread locks entries and rows that others want too, in any order, and some roll back."""
     with database.transaction() as db:
         db.execute(text("CREATE TABLE work (id int PRIMARY KEY, done int)"))
         db.execute(text("INSERT INTO work SELECT n, 0 FROM generate_series(1, 8) AS n"))

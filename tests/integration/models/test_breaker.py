@@ -1,4 +1,4 @@
-"""The breaker: one row a SCM; it opens for everybody, and one probe at a time closes it."""
+"""Tests of the breaker: one row per SCM; it opens for all workers, and one probe at a time closes it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""A command's id is a UUID, and the same one in whatever spelling it comes."""
+"""Tests of command ids: a UUID is the same one in whatever spelling it arrives."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ SPELLINGS = [ID.upper(), ID.replace("-", ""), f"{{{ID}}}", f"urn:uuid:{ID}"]
 
 
 def asked(db: Session, command_id: str, **payload: Any) -> tuple[Command, bool]:
-    """Ask for a sync under an id of one's own."""
+    """Request a sync under a given id."""
     return accept(
         db,
         CommandType.SYNC,

@@ -1,4 +1,4 @@
-"""An accepted command is one row, however often and by how many it is asked."""
+"""Tests that an accepted command is one row, however often and by how many it is requested."""
 
 import threading
 import uuid
@@ -31,30 +31,30 @@ LATER = timedelta(hours=1)
 
 
 def asked(db: Session, kind: CommandType = CommandType.SYNC, **named: Any) -> tuple[Command, bool]:
-    """Ask for something."""
+    """Accept a command."""
     usual = {"payload": {"account": "main"}, "requested_by": "ida", "source": "cli"}
     return accept(db, kind, **{**usual, **named})
 
 
 def a_command(database: Database, **named: Any) -> str:
-    """A command that was accepted."""
+    """Accept a command. Returns its id."""
     with database.transaction() as db:
         return asked(db, **named)[0].id
 
 
 def claimed(database: Database, command_id: str) -> Command | None:
-    """Claim it in a transaction of its own."""
+    """Claim a command in its own transaction."""
     return database.run(lambda db: claim(db, command_id))
 
 
 def count(database: Database, table: type[Base]) -> int:
-    """How many rows there are."""
+    """Return how many rows a table has."""
     with database.transaction() as db:
         return db.scalar(select(func.count()).select_from(table)) or 0
 
 
 def at_once(threads: int, work: Callable[[int], T]) -> list[T]:
-    """What each of several threads answered that began at the same moment."""
+    """Run `work` in several threads that start at the same moment. Returns the result of each."""
     together = threading.Barrier(threads)
 
     def begin(number: int) -> T:
@@ -282,7 +282,7 @@ def test_one_transaction_wakes_the_relay_once(database: Database) -> None:
                     db, "order.issued", some("order.issued"), subject=None, correlation_id=None
                 )
 
-        # Notifications come in the order of their commits: this one ends what there is to hear.
+        # Notifications arrive in commit order: after this one there are no more.
         listener.execute(f"NOTIFY {WAKE_CHANNEL}, 'end'".encode())
         heard = [notice.payload for notice in listener.notifies(timeout=10, stop_after=2)]
 

@@ -1,4 +1,4 @@
-"""What must never be in the tables is refused by Postgres itself, not only by Python."""
+"""Tests of constraints: Postgres itself refuses invalid rows, not only Python."""
 
 import pytest
 from sqlalchemy import func, select, text
@@ -13,7 +13,7 @@ CLOSED = sorted(set(OrderStatus) - OPEN)
 
 
 def refuses(database: Database, statement: str, rule: str) -> None:
-    """A statement that is refused by the rule of that name."""
+    """Check that a statement is refused by the constraint of that name."""
     with pytest.raises(DBAPIError, match=rule), database.transaction() as db:
         db.execute(text(statement))
 

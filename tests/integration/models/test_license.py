@@ -1,4 +1,4 @@
-"""The licence is never overshot, and whoever waited longest goes first."""
+"""Tests of the licence: it is never exceeded, and the order that waited longest goes first."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -36,12 +36,12 @@ from tests.factories import NOON, a_certificate, a_line, an_account, an_order
 
 
 def issued(db: Session, **named: Any) -> Order:
-    """An order whose certificate is to be fetched."""
+    """Insert an order whose certificate is to be fetched."""
     return an_order(db, status=OrderStatus.ISSUED, **named)
 
 
 def held(db: Session, minutes: int) -> str:
-    """An order that has waited for a line since then."""
+    """Insert an order held for a line since that minute. Returns its id."""
     since = NOON + timedelta(minutes=minutes)
     return an_order(db, status=OrderStatus.HELD, issued_at=since).id
 
@@ -241,7 +241,7 @@ def test_the_outlook_counts_what_will_want_a_line_and_the_new_orders_of_30_days(
         stored[0].created_at = now - timedelta(days=300)
         stored[1].created_at = now - timedelta(days=29)
         stored[2].kind = OrderKind.IMPORT
-        stored[3].predecessor_id = a_certificate(db, stored[4]).id  # a renewal, ordered anew
+        stored[3].predecessor_id = a_certificate(db, stored[4]).id  # renewed by a new order
         an_order(db, account, status="rejected")
         an_order(db, account, status="cancelled")
 

@@ -1,4 +1,4 @@
-"""Lists: narrowed, sorted, page after page; and answered by indexes, however many rows there are."""
+"""Tests of lists: filtered, sorted, page by page, and read by indexes, however many rows there are."""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ from tests.servers import PostgresServer
 
 ROWS = 60_000
 LIMIT = 100
-# A tenth of the estate's minutes back.
+# The estate has a row per minute: its newest tenth.
 AGES_AGO = datetime.now(UTC) - timedelta(minutes=ROWS / 10)
 QUESTIONS: dict[type[Base], Any] = {
     Order: orders_listed,
@@ -48,7 +48,7 @@ QUESTIONS: dict[type[Base], Any] = {
 
 @pytest.fixture(scope="module")
 def estate(postgres: PostgresServer, template_database: str) -> Iterator[Database]:
-    """An estate that is large enough for Postgres to mind how it reads it."""
+    """Yield an estate large enough that Postgres chooses its plans by cost."""
     with postgres.database(template_database) as url:
         database = Database(url, pool_size=2)
         with database.transaction() as db:
@@ -59,7 +59,7 @@ def estate(postgres: PostgresServer, template_database: str) -> Iterator[Databas
         database.close()
 
 
-# (list, what it is narrowed to, sorting or None for the usual one)
+# (list, filters, sorting or None for the default)
 ASKED: list[tuple[type[Base], dict[str, Any], str | None]] = [
     (Order, {}, None),
     (Order, {}, "changed"),
@@ -119,12 +119,12 @@ def question(table: type[Base], narrowed: dict[str, Any]) -> Select[Any]:
 
 
 def sorting_of(table: type[Base], name: str | None) -> Sorting:
-    """A list's sorting, or its usual one."""
+    """Return a list's sorting by name, or its default one."""
     return SORTINGS[table][name or next(iter(SORTINGS[table]))]
 
 
 def plan(db: Session, asked: Select[Any]) -> str:
-    """How Postgres reads the answer."""
+    """Return Postgres' query plan."""
     compiled = asked.compile(db.get_bind(), compile_kwargs={"render_postcompile": True})
     told = db.connection().exec_driver_sql(f"EXPLAIN (ANALYZE) {compiled}", compiled.params)
     return "\n".join(told.scalars())
@@ -153,5 +153,5 @@ def test_a_page_of_a_list_is_read_by_an_index(
 
 
 def passed_over(told: str) -> int:
-    """Rows that were read for nothing."""
+    """Return how many rows were read and filtered out."""
     return sum(int(count) for count in re.findall(r"Rows Removed by Filter: (\d+)", told))

@@ -1,4 +1,4 @@
-"""The migrations make what the models describe, forwards, backwards and all at once."""
+"""Tests that migrations produce what the models describe, forwards, backwards and all at once."""
 
 from collections.abc import Iterator
 from subprocess import Popen
@@ -14,7 +14,7 @@ from certline.models import Base, Database
 from certline.models.database.migrate import _config, behind, upgrade
 from tests.servers import PostgresServer
 
-# Everything that Postgres enforces, by name and as it reads it; triggers are the migrations' own.
+# Everything that Postgres enforces, by name and definition; triggers exist only in migrations.
 RULES = text(
     """SELECT conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid)
        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
@@ -27,7 +27,7 @@ RULES = text(
 
 @pytest.fixture
 def empty(postgres: PostgresServer) -> Iterator[Database]:
-    """A database without any table."""
+    """Yield a database without any table."""
     with postgres.database() as url:
         database = Database(url)
         yield database
@@ -35,7 +35,7 @@ def empty(postgres: PostgresServer) -> Iterator[Database]:
 
 
 def rules(database: Database) -> dict[str, str]:
-    """The constraints and indexes of a database."""
+    """Return the constraints and indexes of a database."""
     with database.engine.connect() as connection:
         return {row[0]: row[1] for row in connection.execute(RULES)}
 

@@ -1,4 +1,4 @@
-"""The rate of calls to SCM: exact for all workers together, and in the order of asking."""
+"""Tests of the rate limit: exact for all workers together, in the order of requests."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from certline.models.accounts.rate_limit import NONE, Turn, held_off, hold_off, 
 from tests.factories import an_account
 
 THREADS = 16
-# One call in 100 s: a test, however slow, is over before the next one is due.
+# One call in 100 s: a test, however slow, is over before the next call is due.
 SLOW = 0.01
 A_DAY = timedelta(days=1)
 
@@ -46,7 +46,7 @@ def ask(
 
 
 def pass_time(database: Database, seconds: float) -> None:
-    """Move the rows instead of waiting."""
+    """Move the rows back in time instead of waiting."""
     with database.transaction() as db:
         past = timedelta(seconds=seconds)
         db.execute(
@@ -166,7 +166,7 @@ def test_orders_are_not_starved_by_reads_nor_one_account_by_another(
 def test_a_poll_waits_behind_no_more_than_one_call_of_each_bulk_reader(
     database: Database, account_id: int
 ) -> None:
-    """Each reader has one place in the queue at most, and the poll's place is right behind them."""
+    """Each reader has at most one place in the queue, and the poll's place is right behind them."""
     readers, per_second = 6, 20.0
     stop = threading.Event()
     busy = threading.Barrier(readers + 1)

@@ -1,4 +1,4 @@
-"""Questions to the tables answer odd input as they answer any other, and keep what they were given."""
+"""Tests of odd input to queries: handled as any other input, and stored unchanged."""
 
 import pytest
 from sqlalchemy import text

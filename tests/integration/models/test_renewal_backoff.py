@@ -1,4 +1,4 @@
-"""A line's failed renewals are counted in its row, until one works or a person begins anew."""
+"""Tests of the backoff: a line's failed renewals are counted until one succeeds or an operator resets it."""
 
 from datetime import timedelta
 
@@ -15,13 +15,13 @@ from tests.factories import a_line, an_account
 
 
 def a_line_id(database: Database) -> str:
-    """A line that nothing has happened to."""
+    """Insert a line without failures. Returns its id."""
     with database.transaction() as db:
         return a_line(db, an_account(db)).id
 
 
 def fail(database: Database, line_id: str, *, permanent: bool = False) -> Backoff:
-    """Its renewal fails once more."""
+    """Record another failure of its renewal."""
     with database.transaction() as db:
         return renewal_failed(db, line_id, permanent=permanent, reason="SCM was busy")
 

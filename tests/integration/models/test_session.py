@@ -1,4 +1,4 @@
-"""The one clock: Postgres' own, asked for once in a transaction."""
+"""Tests of the one clock: Postgres' own, read once per transaction."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,7 +14,7 @@ from certline.models.database.session import clock
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """The test's database."""
+    """Yield the test's database."""
     database = Database(database_url)
     yield database
     database.close()

@@ -1,1 +1,1 @@
-"""Relay, clock and sweep on a real Postgres and a real RabbitMQ."""
+"""Integration tests of relay, clock and sweep on a real Postgres and a real RabbitMQ."""

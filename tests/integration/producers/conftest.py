@@ -1,4 +1,4 @@
-"""Another system before an ingress, and a relay that sends when it is told to."""
+"""Fixtures: another system in front of an ingress, and a relay that sends when the test calls it."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from tests.integration.producers.senders import Sender, empty, sending, taking
 
 @pytest.fixture
 def sender(database: Database, vhost: str) -> Iterator[Sender]:
-    """Another system, before queues that are declared and empty."""
+    """Yield another system, with its queues declared and empty."""
     empty(database.url, vhost)
     with sending(vhost) as sender:
         yield sender
@@ -25,8 +25,8 @@ def sender(database: Database, vhost: str) -> Iterator[Sender]:
 def ingress(
     database: Database, vhost: str, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Ingress]:
-    """An ingress that runs until the test has ended, and then stops quickly."""
-    assert sender  # first: it empties the queues
+    """Yield an ingress that runs until the test has ended, and then stops quickly."""
+    assert sender  # requested first: it empties the queues
     monkeypatch.setattr(ingress_module, "LOOK_EVERY", 0.02)
     with taking(database, vhost) as ingress:
         yield ingress
@@ -34,12 +34,12 @@ def ingress(
 
 @pytest.fixture
 def wire(database: Database, vhost: str) -> Iterator[RabbitWire]:
-    """A wire to the module's vhost, whose queues are empty."""
+    """Yield a wire to the module's vhost, whose queues are empty."""
     with open_wire(database.url, vhost) as wire:
         yield wire
 
 
 @pytest.fixture
 def relay(database: Database, wire: RabbitWire) -> Relay:
-    """A relay that sends a batch when it is told to."""
+    """Return a relay that sends a batch when it is pumped."""
     return Relay(database, wire)

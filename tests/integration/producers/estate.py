@@ -1,4 +1,4 @@
-"""An estate that is renewed by itself, and a quick stand-in for workers and SCM."""
+"""An estate that is renewed automatically, and a quick stand-in for workers and SCM."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ DAY = timedelta(days=1)
 
 
 def an_estate(db: Session, name: str = "hafen", **named: Any) -> Account:
-    """An account whose organisation, profile and domain are there and stay valid."""
+    """Insert an account whose organisation, profile and domain stay valid."""
     account = an_account(db, name=name, **named)
     db.add(an_organization(account_id=account.id))
     db.add(a_profile(account_id=account.id, terms=[47, 365]))
@@ -38,7 +38,7 @@ def an_estate(db: Session, name: str = "hafen", **named: Any) -> Account:
 def certificates_of(
     db: Session, account: Account, count: int, *, begins: Sequence[datetime], lifetime: timedelta
 ) -> list[str]:
-    """So many stored certificates, each of a line of its own; their ids."""
+    """Insert `count` stored certificates, each with a line of its own. Returns their ids."""
     lines, orders, certificates = [], [], []
     for number in range(count):
         name = f"n{number}.nordhafen.example"
@@ -54,8 +54,8 @@ def certificates_of(
     return list(own.values())
 
 
-# Each renewal that is asked for becomes a copy of the order and of the certificate that it renews, and
-# takes its place; the first ones do so by the line's own function.
+# Each requested renewal becomes a copy of the order and the certificate it renews, and supersedes
+# it; the first ones through certline's own function.
 STORED = text("""
     WITH asked AS (
         SELECT command.id, command.id::text AS own, old.id AS old_id, old.order_id,
@@ -95,12 +95,13 @@ STORED = text("""
 def renew_what_was_asked_for(
     db: Session, now: datetime, lifetime: timedelta, *, by_function: int = 0
 ) -> int:
-    """In the place of workers and SCM: each renewal that is asked for is stored at once.
+    """Store each requested renewal at once, in place of workers and SCM.
 
-    So many take their predecessor's place by the line's own function (models/lifecycle/succession.py), and the
-    others by a statement that does the same: a row each would take longer than what is tested.
+    `by_function` of them supersede their predecessor through certline's own function
+    (models/lifecycle/succession.py), the others by a statement with the same effect: row by row would take longer
+    than what is tested.
     """
-    first = now.toordinal() * 1000  # SCM's numbers: a thousand for each day
+    first = now.toordinal() * 1000  # SCM's ids: a thousand for each day
     times = {"begins": now, "ends": now + lifetime}
     orders = db.scalars(STORED, times | {"by_function": by_function, "first": first}).all()
     for order in orders[:by_function]:
@@ -109,7 +110,7 @@ def renew_what_was_asked_for(
 
 
 def relay_what_waits(db: Session) -> None:
-    """In the place of the relay: everything has gone out."""
+    """Mark everything as sent, in place of the relay."""
     sent = update(Outbox).where(Outbox.sent_at.is_(None)).values(sent_at=func.now())
     db.execute(sent, execution_options={"synchronize_session": False})
 

@@ -1,4 +1,4 @@
-"""Dead letters: of commands that the ingress refused, and of work that failed for good."""
+"""Dead letters of commands that the ingress refused, and of work that failed permanently."""
 
 import json
 from datetime import timedelta
@@ -20,14 +20,14 @@ from tests.integration.producers.senders import VAULT, letters
 
 
 def from_outside(event: dict[str, Any] | bytes, **properties: Any) -> Delivery:
-    """A message as it came over the exchange."""
+    """Return a message as it arrives over the exchange."""
     body = event if isinstance(event, bytes) else json.dumps(event).encode()
     usual = {"exchange": COMMANDS, "routing_key": "order", "bytes": len(body)}
     return Delivery(INGRESS, False, usual | properties, body)
 
 
 def from_work(kwargs: dict[str, Any], actor: str = "poll", **fields: Any) -> Delivery:
-    """A message that a worker gave up."""
+    """Return a message that a worker gave up."""
     message = {
         "queue_name": Queue.POLL,
         "actor_name": actor,
@@ -42,7 +42,7 @@ def from_work(kwargs: dict[str, Any], actor: str = "poll", **fields: Any) -> Del
 
 
 def refused(database: Database, event: dict[str, Any] | bytes, **properties: Any) -> DeadLetter:
-    """The letter of a command that the ingress does not take."""
+    """Return the dead letter of a command that the ingress refuses."""
     take(database, VAULT, from_outside(event, **properties))
     return letters(database)[-1]
 
@@ -50,7 +50,7 @@ def refused(database: Database, event: dict[str, Any] | bytes, **properties: Any
 def refused_by_a_fault_of_ours(
     database: Database, monkeypatch: pytest.MonkeyPatch, event: dict[str, Any], **properties: Any
 ) -> DeadLetter:
-    """The letter of a sound command that came at a bad moment."""
+    """Return the dead letter of a valid command that met an internal error."""
 
     def admit(*_: object, **__: object) -> None:
         raise ZeroDivisionError
@@ -61,26 +61,26 @@ def refused_by_a_fault_of_ours(
 
 
 def gave_up(database: Database, delivery: Delivery) -> DeadLetter:
-    """The letter of a work message."""
+    """Return the dead letter of a work message."""
     keep_dead(database, VAULT, delivery)
     return letters(database)[-1]
 
 
 def as_it_stands(database: Database, letter: DeadLetter) -> DeadLetter:
-    """The letter now."""
+    """Reload the dead letter."""
     with database.transaction() as db:
         return db.get_one(DeadLetter, letter.id)
 
 
 def log_of(database: Database, letter: DeadLetter) -> list[tuple[str, str, str | None]]:
-    """(type, who, why) of what happened to a letter."""
+    """Return (type, who, why) of each audit entry of a dead letter."""
     with database.transaction() as db:
         found = db.scalars(select(AuditEntry).where(AuditEntry.subject == letter.id))
         return [(event.type, event.who, event.why) for event in found]
 
 
 def a_waiting_poll(database: Database) -> Command:
-    """A command that is due in an hour."""
+    """Insert a command that is due in an hour."""
     with database.transaction() as db:
         command, _ = accept(
             db, CommandType.POLL, {}, requested_by="ida", source="test", after=timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""Rows that are to go out, and which of them have."""
+"""Helpers for outbox rows: writing them, and finding out which were sent."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from tests.integration.producers.rabbit import rows
 
 
 def emit(database: Database, count: int = 1, kind: str = "poll", seconds: float = 0) -> list[str]:
-    """Write wake-ups; answers their ids, in order."""
+    """Write wake-ups. Returns their ids, in order."""
     before = len(rows(database))
     with database.transaction() as db:
         for number in range(count):
@@ -17,12 +17,12 @@ def emit(database: Database, count: int = 1, kind: str = "poll", seconds: float 
 
 
 def unroutable(database: Database) -> None:
-    """Write a row for an exchange that passes it on to no queue."""
+    """Write a row for an exchange that routes it to no queue."""
     with database.transaction() as db:
         event = "0190aaaa-0000-7000-8000-000000000000"
         db.add(Outbox(event_id=event, exchange=COMMANDS, routing_key="nobody", body={}))
 
 
 def sent(database: Database) -> list[bool]:
-    """Which rows are marked as sent."""
+    """Return for each row whether it is marked as sent."""
     return [row.sent_at is not None for row in rows(database)]

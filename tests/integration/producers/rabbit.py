@@ -1,4 +1,4 @@
-"""What a test sees of RabbitMQ: queues, and a relay that sends to them."""
+"""Helpers for RabbitMQ: queues, and a relay that publishes to them."""
 
 import threading
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from certline.workers.process.broker import make_broker
 
 @contextmanager
 def open_wire(database_url: str, rabbitmq_url: str) -> Iterator[RabbitWire]:
-    """A wire to that RabbitMQ, connected, with every queue declared and empty."""
+    """Yield a wire to that RabbitMQ, connected, with every queue declared and empty."""
     wire = a_wire(database_url, rabbitmq_url)
     wire.open()
     with channel_to(rabbitmq_url) as channel:
@@ -33,7 +33,7 @@ def open_wire(database_url: str, rabbitmq_url: str) -> Iterator[RabbitWire]:
 
 
 def a_wire(database_url: str, rabbitmq_url: str) -> RabbitWire:
-    """A wire to that RabbitMQ, not yet connected; made as the relay's process makes it."""
+    """Return a wire to that RabbitMQ, not yet connected, built as the relay's process builds it."""
     settings = Settings(database_url=SecretStr(database_url), rabbitmq_url=SecretStr(rabbitmq_url))
     wire = wire_of(make_broker(settings))
     assert isinstance(wire, RabbitWire)
@@ -42,7 +42,7 @@ def a_wire(database_url: str, rabbitmq_url: str) -> RabbitWire:
 
 @contextmanager
 def running(database: Database, rabbitmq_url: str) -> Iterator[Relay]:
-    """A relay in a thread of its own; it has stopped by itself at the end."""
+    """Run a relay in a thread, and check at the end that it stopped cleanly."""
     own = Database(database.url, pool_size=2)
     relay = Relay(own, a_wire(database.url, rabbitmq_url))
     stop = threading.Event()
@@ -61,13 +61,13 @@ def running(database: Database, rabbitmq_url: str) -> Iterator[Relay]:
 
 @contextmanager
 def channel_to(rabbitmq_url: str) -> Iterator[BlockingChannel]:
-    """A channel of the test's own."""
+    """Yield a channel on a connection of the test's own."""
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
         yield connection.channel()
 
 
 def taken(rabbitmq_url: str, queue: str) -> list[tuple[Any, Any, bytes]]:
-    """Everything that waits in a queue, taken out of it: (delivery, properties, body)."""
+    """Take everything that waits out of a queue: (delivery, properties, body)."""
     messages = []
     with channel_to(rabbitmq_url) as channel:
         while (message := channel.basic_get(queue, auto_ack=True))[0] is not None:
@@ -76,18 +76,18 @@ def taken(rabbitmq_url: str, queue: str) -> list[tuple[Any, Any, bytes]]:
 
 
 def ids(rabbitmq_url: str, queue: str = Queue.POLL) -> list[str]:
-    """The ids of the messages that wait in a queue, taken out of it."""
+    """Take all waiting messages out of a queue and return their ids."""
     return [properties.message_id for _, properties, _ in taken(rabbitmq_url, queue)]
 
 
 def waiting(database: Database) -> int:
-    """Rows that have not been sent."""
+    """Count the rows that have not been sent."""
     with database.transaction() as db:
         query = select(func.count()).select_from(Outbox).where(Outbox.sent_at.is_(None))
         return db.scalar(query) or 0
 
 
 def rows(database: Database) -> list[Outbox]:
-    """Every row, in the order in which they were written."""
+    """Return every row, in the order in which they were written."""
     with database.transaction() as db:
         return list(db.scalars(select(Outbox).order_by(Outbox.id)))

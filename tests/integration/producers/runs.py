@@ -1,4 +1,4 @@
-"""A run of the auto-renewal: the certificates before it, and what it decided."""
+"""Helpers for a run of auto-renewal: the certificates before it, and its decisions."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ LIFETIME = timedelta(days=47)
 def an_account_with(
     db: Session, count: int, *, age: float = 45, cap: int | None = 1000
 ) -> list[str]:
-    """So many certificates of that age in days, all selected; with their 45 days they are due."""
+    """Insert selected certificates of that age in days; at 45 days they are due. Returns their ids."""
     account = an_estate(db)
     begins = [clock(db, -age * DAY)]
     ids = certificates_of(db, account, count, begins=begins, lifetime=LIFETIME)
@@ -38,7 +38,7 @@ def an_account_with(
 
 
 def run(database: Database) -> dict[str, Decided]:
-    """A whole run; what it decided, by the certificate's id."""
+    """Complete a run. Returns its decisions by certificate id."""
     with database.transaction() as db:
         start_run(db)
     while go_on(database):
@@ -50,7 +50,7 @@ def run(database: Database) -> dict[str, Decided]:
 
 
 def asked(database: Database) -> list[str | None]:
-    """The certificates for which a renewal was asked, each as often as it was."""
+    """Return the certificates whose renewal was requested, once per request."""
     with database.transaction() as db:
         return list(db.scalars(select(Command.subject).where(Command.type == CommandType.RENEW)))
 
@@ -61,10 +61,10 @@ def set_on(db: Session, table: type[Any], **values: Any) -> None:
 
 
 def its_line(db: Session, own_id: str) -> Line:
-    """The line of a certificate."""
+    """Return the line of a certificate."""
     return db.get_one(Line, db.get_one(Certificate, own_id).line_id)
 
 
 def its_order(db: Session, own_id: str) -> Order:
-    """The order of a certificate."""
+    """Return the order of a certificate."""
     return db.get_one(Order, db.get_one(Certificate, own_id).order_id)

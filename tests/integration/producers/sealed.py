@@ -1,4 +1,4 @@
-"""A secret in each place that has one, and what is in those places after a rotation."""
+"""Helpers for key rotation: a secret in every place that stores one, and reading them back."""
 
 import json
 from itertools import count
@@ -21,7 +21,7 @@ _numbers = count()
 
 
 def fill(database: Database, vault: Vault, rows: int = 1) -> None:
-    """A secret in each place, so many times."""
+    """Store a secret in each place, `rows` times."""
     for _ in range(rows):
         with database.transaction() as db:
             sealed = vault.seal(SECRET)
@@ -49,7 +49,7 @@ def fill(database: Database, vault: Vault, rows: int = 1) -> None:
 
 
 def a_letter(database: Database, vault: Vault, **changes: str) -> str:
-    """A command that could not be taken, with a sealed password in it."""
+    """Store a rejected command with a sealed password in it. Returns the dead letter's id."""
     event = order_event(a_wanted(**changes))
     with database.transaction() as db:
         body = json.dumps(event).encode()
@@ -67,14 +67,14 @@ def a_letter(database: Database, vault: Vault, **changes: str) -> str:
 
 
 def rotate(database: Database, vault: Vault) -> Rotation:
-    """A whole rotation; what it did."""
+    """Run a whole rotation and return it."""
     rotation = Rotation(database, vault, who="ida", tell=lambda _renewed: None)
     rotation.run()
     return rotation
 
 
 def secrets(database: Database, vault: Vault) -> dict[str, list[bytes]]:
-    """What is stored, place by place, opened with this vault."""
+    """Return the stored secrets by place, opened with this vault."""
     with database.transaction() as db:
         found = {str(place): db.scalars(select(place.value)).all() for place in places()}
     return {

@@ -1,4 +1,4 @@
-"""Other systems: the commands they send, the answers they hear, and an ingress between."""
+"""Other systems: the commands they send, the events they receive, and an ingress between."""
 
 import json
 import threading
@@ -31,7 +31,7 @@ ORDER = {
 
 
 def an_event(name: str = "order", /, **attributes: Any) -> dict[str, Any]:
-    """A sound command as another system sends it, with the attributes that the test is about."""
+    """Return a valid command as another system sends it, changed by the given attributes."""
     usual = {
         "specversion": "1.0",
         "id": str(uuid4()),
@@ -43,7 +43,7 @@ def an_event(name: str = "order", /, **attributes: Any) -> dict[str, Any]:
 
 
 class Sender:
-    """One connection of another system."""
+    """A connection of another system."""
 
     def __init__(self, rabbitmq_url: str) -> None:
         self.url = rabbitmq_url
@@ -59,7 +59,7 @@ class Sender:
         key: str | None = None,
         **properties: Any,
     ) -> None:
-        """Publish a command by its routing key, or any bytes; RabbitMQ has it when this returns."""
+        """Publish a command by its routing key, or any bytes, and wait for RabbitMQ's confirm."""
         if isinstance(event, bytes):
             body, named = event, "order"
         else:
@@ -75,7 +75,7 @@ class Sender:
 
 @contextmanager
 def sending(rabbitmq_url: str) -> Iterator[Sender]:
-    """Another system's connection; closed after."""
+    """Yield another system's connection, closed afterwards."""
     sender = Sender(rabbitmq_url)
     try:
         yield sender
@@ -85,7 +85,7 @@ def sending(rabbitmq_url: str) -> Iterator[Sender]:
 
 
 def empty(database_url: str, rabbitmq_url: str) -> None:
-    """Declare every queue, and empty those that an ingress listens to."""
+    """Declare every queue, and purge those that an ingress consumes."""
     with open_wire(database_url, rabbitmq_url), channel_to(rabbitmq_url) as channel:
         for name in (INGRESS, *(xq_name(queue.value) for queue in Queue)):
             channel.queue_purge(name)
@@ -95,7 +95,7 @@ def empty(database_url: str, rabbitmq_url: str) -> None:
 def taking(
     database: Database, rabbitmq_url: str, wire: RabbitWire | None = None
 ) -> Iterator[Ingress]:
-    """An ingress in a thread of its own; it has stopped by itself at the end."""
+    """Run an ingress in a thread, and check at the end that it stopped cleanly."""
     own = Database(database.url, pool_size=2)
     ingress = Ingress(own, VAULT, wire or a_wire(database.url, rabbitmq_url))
     stop = threading.Event()
@@ -111,32 +111,32 @@ def taking(
 
 
 def left(rabbitmq_url: str, queue: str = INGRESS) -> int:
-    """Messages that wait in a queue and have not been delivered."""
+    """Count the messages that wait in a queue, not delivered to a consumer."""
     with channel_to(rabbitmq_url) as channel:
         waiting: int = channel.queue_declare(queue, passive=True).method.message_count
     return waiting
 
 
 def commands(database: Database) -> list[Command]:
-    """Every command, in order of their ids."""
+    """Return every command, ordered by id."""
     with database.transaction() as db:
         return list(db.scalars(select(Command).order_by(Command.id)))
 
 
 def a_command(database: Database) -> Command:
-    """The one command, once it is there."""
+    """Wait for the one command and return it."""
     [command] = until(lambda: commands(database), 30)
     return command
 
 
 def letters(database: Database) -> list[DeadLetter]:
-    """Every dead letter, in the order in which they came."""
+    """Return every dead letter, in order of receipt."""
     with database.transaction() as db:
         return list(db.scalars(select(DeadLetter).order_by(DeadLetter.received_at)))
 
 
 def counts(database: Database) -> tuple[int, int]:
-    """How many commands there are, and how many dead letters."""
+    """Return the numbers of commands and of dead letters."""
     with database.transaction() as db:
         tables = (Command, DeadLetter)
         found = [db.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
@@ -144,13 +144,13 @@ def counts(database: Database) -> tuple[int, int]:
 
 
 def a_letter(database: Database) -> DeadLetter:
-    """The one dead letter, once it is there."""
+    """Wait for the one dead letter and return it."""
     [letter] = until(lambda: letters(database), 30)
     return letter
 
 
 def events(database: Database, kind: str) -> list[dict[str, Any]]:
-    """The events of a type that are or were to go out, in order."""
+    """Return the events of a type, sent or waiting, in order."""
     with database.transaction() as db:
         query = select(Outbox).where(Outbox.exchange == EVENTS, Outbox.routing_key == kind)
         return [row.body for row in db.scalars(query.order_by(Outbox.id))]

@@ -1,4 +1,4 @@
-"""A sweep, and commands that nothing has touched for a while."""
+"""Helpers for the sweep: commands that were not touched for a while."""
 
 from datetime import timedelta
 from functools import partial
@@ -20,7 +20,7 @@ IDLE = dict.fromkeys(
 
 
 def asked(db: Session, kind: CommandType = CommandType.SYNC, **named: Any) -> Command:
-    """A command whose message has gone out."""
+    """Accept a command whose message is marked as sent."""
     usual = {"payload": {}, "requested_by": "ida", "source": "cli"}
     command, _ = accept(db, kind, **{**usual, **named})
     db.flush()
@@ -29,19 +29,19 @@ def asked(db: Session, kind: CommandType = CommandType.SYNC, **named: Any) -> Co
 
 
 def age(db: Session, command: Command, by: timedelta) -> None:
-    """Nothing has touched the command for that long."""
+    """Make a command untouched for that long."""
     then = clock(db, -by)
     command.not_before = command.touched_at = then
     db.flush()
 
 
 def swept(database: Database) -> dict[str, int]:
-    """What a sweep did."""
+    """Run a sweep and return its counts."""
     return database.run(partial(sweep, settle=SETTLE))
 
 
 def to_send(database: Database) -> list[str]:
-    """The commands that the relay is going to wake."""
+    """Return the ids of the commands that the relay is going to wake."""
     with database.transaction() as db:
         rows = db.scalars(select(Outbox).where(Outbox.sent_at.is_(None)))
         return [row.body["kwargs"]["command_id"] for row in rows if not row.exchange]

@@ -1,4 +1,4 @@
-"""A run of the auto-renewal: what is due is renewed once, whoever dies, and written down."""
+"""Tests of a run of auto-renewal: due certificates are renewed once despite crashes, and decisions recorded."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

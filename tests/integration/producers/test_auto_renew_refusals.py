@@ -1,4 +1,4 @@
-"""What a run of the auto-renewal doesn't renew has its reason."""
+"""Tests of the reasons why a run of auto-renewal does not renew a certificate."""
 
 from typing import Any
 
@@ -123,7 +123,7 @@ def test_the_cap_holds_back_what_is_not_urgent_and_says_until_when(database: Dat
     ]
     held = [each for each in first.values() if each.decision is Decision.HELD]
     assert all("the cap of 2 a day is reached" in str(each.reason) for each in held)
-    # A second run on the same day has no room of its own.
+    # A second run on the same day shares the day's cap.
     assert {each.decision for each in second.values()} == {Decision.HELD, Decision.SKIPPED}
     assert len(asked(database)) == 2
 

@@ -1,4 +1,4 @@
-"""A batch of renewals has its turns: by its pace, in its window, each member once, whoever dies."""
+"""Tests of a batch of renewals: released by its pace, in its window, each member once despite crashes."""
 
 import threading
 from collections import Counter
@@ -36,7 +36,7 @@ SETTLE = timedelta(minutes=15)
 
 
 def a_batch(database: Database, count: int = 3, pace: int | None = None) -> str:
-    """A batch of so many certificates, which has begun; its id."""
+    """Insert a batch of `count` certificates that has begun. Returns its id."""
     with database.transaction() as db:
         account = an_account(db)
         verdicts = [
@@ -51,30 +51,30 @@ def a_batch(database: Database, count: int = 3, pace: int | None = None) -> str:
 
 
 def release(database: Database) -> int:
-    """What a producer does every few seconds; answers how many had their turn."""
+    """Release due renewals, as a producer does every few seconds. Returns how many were released."""
     return database.run(release_due)
 
 
 def pass_time(database: Database, batch_id: str, time: timedelta) -> None:
-    """So much time passes for a batch."""
+    """Let time pass for a batch."""
     with database.transaction() as db:
         db.get_one(RenewalBatch, batch_id).next_at -= time
 
 
 def waiting(database: Database, batch_id: str) -> int:
-    """How many members wait for their turn."""
+    """Count the members that wait to be released."""
     with database.transaction() as db:
         return counts_of(db, [batch_id])[batch_id].waiting
 
 
 def asked(database: Database) -> Counter[str]:
-    """How often each certificate's renewal was asked for."""
+    """Count the renewal requests of each certificate."""
     with database.transaction() as db:
         return Counter(command.payload["certificate"] for command in db.scalars(select(Command)))
 
 
 def sent(database: Database) -> None:
-    """SCM has heard of everything that was released."""
+    """Mark every released renewal as sent to SCM."""
     with database.transaction() as db:
         for command in db.scalars(select(Command).where(Command.subject.is_(None))):
             order = an_order(db, status=OrderStatus.PENDING)
@@ -82,13 +82,13 @@ def sent(database: Database) -> None:
 
 
 def end_commands(database: Database) -> None:
-    """Everything that was released has come to nothing."""
+    """Mark every released renewal as failed."""
     with database.transaction() as db:
         db.execute(update(Command).values(status=CommandStatus.FAILED))
 
 
 def status_of(database: Database, batch_id: str) -> BatchStatus:
-    """How a batch stands."""
+    """Return the status of a batch."""
     with database.transaction() as db:
         return db.get_one(RenewalBatch, batch_id).status
 

@@ -1,4 +1,4 @@
-"""What is due fires once, however many clocks tick and however long none did."""
+"""Tests of the clock: a due schedule fires once, however many clocks tick and however long none did."""
 
 import threading
 from collections.abc import Callable
@@ -32,13 +32,13 @@ SETTLE = timedelta(minutes=15)
 
 
 def count(database: Database, table: type[Base]) -> int:
-    """How many rows there are."""
+    """Return how many rows a table has."""
     with database.transaction() as db:
         return db.scalar(select(func.count()).select_from(table)) or 0
 
 
 def set_due(database: Database, name: str, ago: timedelta) -> datetime:
-    """Only that schedule is due, and has been for so long; answers since when."""
+    """Make only that schedule due, for so long. Returns since when."""
     with database.transaction() as db:
         db.execute(update(Schedule).values(next_due=func.now() + timedelta(days=1)))
         schedule = db.get_one(Schedule, name)
@@ -47,13 +47,13 @@ def set_due(database: Database, name: str, ago: timedelta) -> datetime:
 
 
 def next_due(database: Database, name: str) -> datetime:
-    """When it is due next."""
+    """Return when the schedule is due next."""
     with database.transaction() as db:
         return db.get_one(Schedule, name).next_due
 
 
 def broken(db: Session) -> dict[str, int]:
-    """A job that writes a row and fails."""
+    """Write a row and fail."""
     an_account(db, name="half done")
     raise ZeroDivisionError
 

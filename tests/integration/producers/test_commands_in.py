@@ -1,4 +1,4 @@
-"""The example of docs/commands-in.md is taken as it stands there."""
+"""Test that the example of docs/commands-in.md is accepted as printed."""
 
 import os
 import re
@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "commands-in.md"
 
 @pytest.fixture
 def example() -> str:
-    """The first program on the page."""
+    """Return the first program on the page."""
     [program, _raw] = re.findall(
         r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL
     )

@@ -1,4 +1,4 @@
-"""What docs/asyncapi.yaml shows is what the doors do."""
+"""Tests that exchange and events behave as docs/asyncapi.yaml shows."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.told import asyncapi, told_in
 
 
 def examples(door: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """The examples of a door in the document, each with its channel."""
+    """Return the document's examples in one direction, each with its channel."""
     document = asyncapi()
     return [
         (channel, example["payload"])
@@ -48,7 +48,7 @@ def test_an_example_that_is_spoilt_is_rejected_and_the_answer_is_as_documented(
 
     until(lambda: len(told_in(database.url)) == number, 60)
 
-    # That each is as documented is checked after every test (`database_url`).
+    # Each event's schema is checked after every test (`database_url`).
     told = {event["correlationid"]: event for event in told_in(database.url)}
     assert set(told) == {example["id"] for _, example in examples("commands.")}
     assert {event["type"] for event in told.values()} == {"command.rejected"}

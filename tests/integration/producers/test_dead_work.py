@@ -1,4 +1,4 @@
-"""A work message that no worker can take ends among the dead letters: at once, and with a reason."""
+"""Tests of work messages that no worker accepts: they become dead letters at once, with a reason."""
 
 import json
 from collections.abc import Iterator
@@ -40,8 +40,8 @@ UNKNOWN = "0190aaaa-0000-7000-8000-000000000000"
 
 @pytest.fixture
 def worker(database: Database, vhost: str, sender: Sender) -> Iterator[None]:
-    """A worker on every queue, in this process."""
-    assert sender  # first: it empties the queues
+    """Run a worker on every queue, in this process."""
+    assert sender  # requested first: it empties the queues
     settings = Settings(database_url=SecretStr(database.url), rabbitmq_url=SecretStr(vhost))
     broker = make_broker(settings)
     declare(broker, WorkerContext(database, VAULT, settings))
@@ -53,7 +53,7 @@ def worker(database: Database, vhost: str, sender: Sender) -> Iterator[None]:
 
 
 def a_message(actor: str = "poll", **fields: Any) -> dict[str, Any]:
-    """A message in Dramatiq's format, with the fields that the test is about."""
+    """Return a message in Dramatiq's format, changed by the given fields."""
     usual = {
         "queue_name": QUEUE_OF.get(actor, Queue.POLL),
         "actor_name": actor,
@@ -76,20 +76,20 @@ def publish(sender: Sender, message: dict[str, Any] | bytes) -> None:
 
 
 def a_command(database: Database, kind: CommandType = CommandType.SYNC, **payload: Any) -> Command:
-    """An accepted command whose own message is not sent: there is no relay here."""
+    """Accept a command whose own message is not sent: no relay runs."""
     with database.transaction() as db:
         command, _ = accept(db, kind, payload, requested_by="ida", source="test")
     return command
 
 
 def status_of(database: Database, command_id: str) -> CommandStatus | None:
-    """How a command stands; None where there is none."""
+    """Return the status of a command, or None if there is none."""
     with database.transaction() as db:
         return db.scalar(select(Command.status).where(Command.id == command_id))
 
 
 NO_FORMAT = "it is not a message in Dramatiq's format"
-# What is odd about a message, and the reason of its letter.
+# (changed fields of a message, reason of its dead letter)
 ODD: list[tuple[dict[str, Any], str]] = [
     ({}, f"command {UNKNOWN} is not known"),
     ({"kwargs": {"command_id": "17"}}, "id: '17' is not a UUID"),
@@ -190,7 +190,7 @@ def test_what_dramatiq_itself_writes_is_taken_once_and_calls_nobody_else(
         ("order", {"data": ORDER | {"colour": "blue"}}, "data.colour: there is no such field"),
         ("order", {"data": ORDER | {"term": "\0"}}, "contains the character NUL"),
         ("order", {"data": ORDER | {"keystore_password_sealed": "hunter2"}}, "is not sealed with"),
-        ("order", {"type": "certline.command.fetch.v1"}, "certline.command.fetch.v1' is no com"),
+        ("order", {"type": "certline.command.fetch.v1"}, "certline.command.fetch.v1' is not a com"),
         ("poll", {}, "type: order is not done by the actor poll"),
     ],
     ids=["unknown field", "NUL", "password", "not for others", "another step"],
@@ -231,7 +231,7 @@ def test_a_step_that_failed_to_the_end_says_how_often_and_how_its_command_stands
     database: Database, sender: Sender
 ) -> None:
     with database.transaction() as db:
-        an_account(db, name="demo")  # its secret is sealed with no key of ours
+        an_account(db, name="demo")  # its secret is sealed with another key
     command = a_command(database, account="demo")
 
     publish(

@@ -1,4 +1,4 @@
-"""A person decides on a dead letter: once, and what they decided is written down."""
+"""Tests of decisions on a dead letter: each is made once, and recorded."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -66,7 +66,7 @@ def test_a_letter_is_decided_on_once_however_many_do_so_at_once(
 
 
 def held_up(database: Database) -> int:
-    """How many transactions wait for another one's lock."""
+    """Count the transactions that wait for another one's lock."""
     waiting = (
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"

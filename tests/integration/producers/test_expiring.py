@@ -1,4 +1,4 @@
-"""Others are told that a certificate ends: once at each day, with what the line is doing about it."""
+"""Tests of `certificate.expiring`: published once per threshold, with what certline is doing about it."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,13 +28,13 @@ SETTLE = timedelta(minutes=15)
 
 
 def told(db: Session) -> list[dict[str, Any]]:
-    """What was said of ends, in order."""
+    """Return the data of expiry events, in order."""
     query = select(Outbox.body).where(Outbox.routing_key == "certificate.expiring")
     return [body["data"] for body in db.scalars(query.order_by(Outbox.id))]
 
 
 def ends_in(db: Session, own_id: str, days: float) -> None:
-    """So many days are left of a certificate."""
+    """Make a certificate end in that many days."""
     change = update(Certificate).where(Certificate.id == own_id)
     db.execute(change.values(not_after=clock(db, days * DAY)))
 

@@ -1,4 +1,4 @@
-"""What other systems send becomes a command, once."""
+"""Tests of the ingress: a message of another system becomes a command, once."""
 
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -72,7 +72,7 @@ def test_every_public_name_is_a_routing_key_before_any_ingress_has_run(
 ) -> None:
     assert commands(database) == []
 
-    sender.send(an_event(name))  # else RabbitMQ gives it back, and this raises
+    sender.send(an_event(name))  # otherwise RabbitMQ returns it, and this raises
 
     assert left(vhost) == 1
 
@@ -120,7 +120,7 @@ def test_the_same_command_again_has_its_last_event_sent_again_under_the_events_o
 
 
 def unsent(database: Database) -> list[Outbox]:
-    """Events that are to go out."""
+    """Return the events that are not sent yet."""
     with database.transaction() as db:
         query = select(Outbox).where(Outbox.exchange == EVENTS, Outbox.sent_at.is_(None))
         return list(db.scalars(query))

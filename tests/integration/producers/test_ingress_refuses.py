@@ -1,4 +1,4 @@
-"""What cannot be taken becomes a dead letter, is answered, and stops nobody."""
+"""Tests of refused messages: each becomes a dead letter, gets a response, and stops nothing."""
 
 import json
 import struct
@@ -28,7 +28,7 @@ ID = "0190aaaa-0000-7000-8000-000000000000"
 
 
 def until_behind(database: Database, sender: Sender) -> None:
-    """Wait until everything that was sent has been looked at; a command comes last."""
+    """Wait until everything sent so far has been handled; a command sent last shows it."""
     last = an_event("sync")
     sender.send(last)
     until(lambda: last["id"] in [command.id for command in commands(database)], 30)
@@ -119,7 +119,7 @@ def test_a_password_in_the_clear_is_refused_and_stands_nowhere_in_the_database(
 
 
 def everything_in(database: Database) -> str:
-    """Every row of every table."""
+    """Return every row of every table as text."""
     with database.engine.connect() as connection:
         return "".join(
             str(connection.execute(select(table)).all()) for table in Base.metadata.sorted_tables

@@ -1,4 +1,4 @@
-"""Nothing that happens to the ingress, to its servers or to its queue loses or doubles a command."""
+"""Tests that no failure of the ingress, its servers or its queue loses or doubles a command."""
 
 import random
 import sys
@@ -38,21 +38,21 @@ from tests.integration.producers.senders import (
 from tests.plant import Plant
 from tests.servers import PostgresServer, Process, RabbitServer, until
 
-# Seconds: a machine that is busy with other tests.
+# Seconds: for a machine that is busy with other tests.
 PATIENCE = 60
-# Messages: more than an ingress takes while it is being told to stop.
+# Messages: more than an ingress accepts while it is being stopped.
 MANY = 1_500
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses that a test can wait for."""
+    """Shorten the ingress's pauses."""
     monkeypatch.setattr(ingress_module, "LONGEST_PAUSE", 0.5)
 
 
 @pytest.fixture
 def plant(database_url: str, vhost: str) -> Iterator[Plant]:
-    """Where the ingress is a process."""
+    """Yield a plant, for tests where the ingress is a process."""
     empty(database_url, vhost)
     with Plant(database_url, vhost) as plant:
         yield plant
@@ -109,7 +109,7 @@ def test_two_ingresses_and_each_command_three_times(
     assert counts(database) == (100, 20)
 
 
-# What comes, over which routing key of the default exchange, and what it makes: (commands, letters).
+# (message, routing key of the default exchange, (commands, dead letters) it makes)
 DEADLY: dict[str, tuple[dict[str, Any], str, tuple[int, int]]] = {
     "a command": (an_event(), INGRESS, (1, 0)),
     "a bad command": (an_event(data={}), INGRESS, (0, 1)),
@@ -157,7 +157,7 @@ def test_while_postgres_is_away_nothing_is_acked_and_nothing_is_lost(
         for event in wanted[1:]:
             sender.send(event)
         sender.send(b"nonsense")
-        until(lambda: left(vhost) == 30, PATIENCE)  # given back, none is held
+        until(lambda: left(vhost) == 30, PATIENCE)  # returned to the queue, none is held
         assert ingress.beat is not None
         private_postgres.start()
 
@@ -226,7 +226,7 @@ def test_in_a_cluster_commands_wait_in_a_quorum_queue_that_gives_none_up(
         with sending(url) as sender:
             sender.send(an_event())
         for _ in range(22):
-            with channel_to(url) as channel:  # as an ingress that dies with it in its hands
+            with channel_to(url) as channel:  # as an ingress that dies while it holds a message
                 until(lambda: channel.basic_get(INGRESS)[0], PATIENCE)
 
         with taking(database, url, wire):
@@ -249,7 +249,7 @@ def test_a_queue_that_is_deleted_is_declared_and_bound_again(
 
 
 def is_there(rabbitmq_url: str) -> bool:
-    """Whether the queue is declared and has its consumer."""
+    """Check whether the queue is declared and has its consumer."""
     with channel_to(rabbitmq_url) as channel:
         try:
             found = channel.queue_declare(INGRESS, passive=True).method

@@ -1,4 +1,4 @@
-"""A row that RabbitMQ answers with the end of the channel waits by itself, and holds nobody up."""
+"""Tests of a row for which RabbitMQ closes the channel: it waits alone and delays no other row."""
 
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from tests.integration.producers.rabbit import channel_to, ids, open_wire, rows
 from tests.servers import RabbitServer
 from tests.told import some
 
-# Bytes of a message; much more than a wake-up has.
+# Bytes of a message; far more than a wake-up has.
 LARGEST = 2_000
 
 

@@ -1,4 +1,4 @@
-"""What is in the outbox reaches RabbitMQ once it is due, and those who asked for it."""
+"""Tests of the relay: outbox rows reach RabbitMQ once they are due, and their subscribers."""
 
 import json
 import threading

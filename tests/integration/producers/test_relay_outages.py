@@ -1,4 +1,4 @@
-"""RabbitMQ or Postgres goes away from a relay, and no row is lost."""
+"""Tests of a relay that loses RabbitMQ or Postgres: no row is lost."""
 
 from urllib.parse import unquote, urlsplit
 

@@ -1,4 +1,4 @@
-"""What RabbitMQ refuses waits and is sent again, holds nobody up, and is parked in the end."""
+"""Tests of rows that RabbitMQ refuses: sent again later, without delaying others, and parked in the end."""
 
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -30,7 +30,7 @@ def test_deleted_queues_are_declared_again_and_their_rows_arrive(
     first = relay.pump()
     until(lambda: relay.pump() or not waiting(database), 20)
 
-    # The first refusal declares all of them, so the other rows lose nothing by it.
+    # The first refusal declares every queue, so the other rows lose nothing by it.
     assert first == len(Queue) - 1
     assert [ids(vhost, queue) for queue in Queue] == [[row.event_id] for row in rows(database)]
 

@@ -1,4 +1,4 @@
-"""An account that is removed: nothing more is asked of SCM for it, and nothing that came of it is lost."""
+"""Tests of a removed account: SCM is not called for it any more, and its certificates and history remain."""
 
 import threading
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ WAITING = text(
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A database with room for two at once."""
+    """Yield a database with connections for concurrent transactions."""
     database = Database(database_url, pool_size=3)
     yield database
     database.close()
@@ -56,7 +56,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def bench(database: Database, simulator: Simulator) -> Bench:
-    """A line with one account that is synced."""
+    """Return a bench with one synced account."""
     bench = Bench(database, simulator)
     bench.settings(auto_approve=False)
     assert bench.sync().status is CommandStatus.DONE

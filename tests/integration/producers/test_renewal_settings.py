@@ -1,4 +1,4 @@
-"""What people say of the auto-renewal: rules, choices of single certificates, on and off."""
+"""Tests of the auto-renewal settings: rules, selected certificates, on and off."""
 
 from sqlalchemy import update
 

@@ -1,10 +1,9 @@
-"""A year of a thousand certificates that live 47 days.
+"""Simulation of a year of a thousand certificates that live 47 days.
 
-Real: the producer's own code (the clock's tick with its schedules, runs, decisions, commands and
-their wake-ups, the sweep with `certificate.expiring`), Postgres with a clock that the test moves, and
-the way in which a successor takes its predecessor's place (for one a week; for the others the
-same is written by a statement). Not real: workers, the relay, RabbitMQ and
-SCM; what was asked for is stored on the same day by a stand-in, without keys and without HTTP.
+Real: the producer's own code (the clock's tick with its schedules, runs, decisions, commands and their wake-ups,
+the sweep with `certificate.expiring`), Postgres with a clock that the test moves, and superseding (for one
+certificate a week; for the others a statement writes the same). Not real: workers, the relay, RabbitMQ and SCM; a
+stand-in stores each requested renewal on the same day, without keys and without HTTP.
 """
 
 from collections import Counter
@@ -47,13 +46,13 @@ SETTLE = timedelta(minutes=15)
 BEGIN = datetime.combine(datetime.now(UTC).date() + DAY, time(6), UTC)
 
 
-@pytest.mark.timeout(900)  # a minute, where the machine does nothing else
+@pytest.mark.timeout(900)  # a minute on an idle machine
 def test_a_year_of_a_thousand_certificates_of_47_days(database_url: str) -> None:
     with moved_database(database_url) as database:
         database.set_clock(BEGIN)
         with database.transaction() as db:
             account = an_estate(db)
-            # All of them within three days: a cliff.
+            # All issued within three days: a cliff.
             begins = [BEGIN - number * DAY for number in range(3)]
             certificates_of(db, account, CERTIFICATES, begins=begins, lifetime=LIFETIME)
             enable(db, [account], days=30, cap=None, who="ida")
@@ -67,16 +66,16 @@ def test_a_year_of_a_thousand_certificates_of_47_days(database_url: str) -> None
         no_order_was_made_twice(database, sum(stored))
         the_audit_adds_up(database, stored)
         nobody_heard_of_an_end_that_was_near(database)
-        # A third of 47 days and the spread: twelve a year for each, and twice the even load at most.
+        # Renewed at a third of 47 days and the spread: twelve a year each, and at most twice the even load.
         assert 11.5 * CERTIFICATES < sum(stored) < 13 * CERTIFICATES
         assert max(stored) <= 64
 
 
 def a_day(database: MovedDatabase, number: int) -> int:
-    """What the line does on a day; answers how many successors were stored."""
+    """Simulate a day. Returns how many successors were stored."""
     now = BEGIN + number * DAY
     database.set_clock(now)
-    if number % WEEK < 2:  # the sweep comes each minute; here, once a week
+    if number % WEEK < 2:  # the sweep runs each minute; in this test, once a week
         with database.transaction() as db:
             db.get_one(Schedule, "sweep").enabled = number % WEEK == 0
             relay_what_waits(db)
@@ -90,7 +89,7 @@ def a_day(database: MovedDatabase, number: int) -> int:
 
 
 def clean_up(database: MovedDatabase) -> None:
-    """In the place of autovacuum, which comes by once a minute, and here has none."""
+    """Vacuum in place of autovacuum, which runs once a minute: too rarely for the simulated days."""
     with database.engine.connect() as connection:
         own = connection.execution_options(isolation_level="AUTOCOMMIT")
         own.execute(text('VACUUM (ANALYZE) account, certificate, command, line, "order", outbox'))
@@ -142,7 +141,7 @@ def the_audit_adds_up(database: MovedDatabase, stored: list[int]) -> None:
 
 
 def nobody_heard_of_an_end_that_was_near(database: MovedDatabase) -> None:
-    """At 47 days the end is 30 days away once for each certificate, and never 14."""
+    """At 47 days, each certificate has 30 days left once, and never 14."""
     with database.transaction() as db:
         days = select(Certificate.expiring_told, func.count()).group_by(Certificate.expiring_told)
         counts = {row[0]: row[1] for row in db.execute(days)}

@@ -1,4 +1,4 @@
-"""A dead letter that is replayed has the effect that its message asked for, or is refused in words."""
+"""Tests of replaying a dead letter: it has the effect its message requested, or is refused with a reason."""
 
 import json
 from typing import Any
@@ -64,7 +64,7 @@ def test_a_command_whose_password_was_sealed_with_a_key_that_is_there_now_can_be
     assert "is not sealed" in letter.reason
     with pytest.raises(CannotReplayError, match="is not sealed"):
         replay(database, VAULT, letter.id, who="ida")
-    with database.transaction() as db:  # as the line's own keys, rotated
+    with database.transaction() as db:  # as if certline's own keys had been rotated
         db.get_one(DeadLetter, letter.id).body_sealed = Vault(key.decode()).seal(
             VAULT.open(letter.body_sealed)
         )

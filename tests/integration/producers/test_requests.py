@@ -1,4 +1,4 @@
-"""What a person asks for twice, or while it is under way, does not happen twice."""
+"""Tests that a request repeated by a user, or made while its work is in progress, takes effect once."""
 
 from collections.abc import Callable
 
@@ -25,13 +25,13 @@ STEPS = [CommandType.POLL, CommandType.FETCH, CommandType.RECONCILE]
 
 
 def a_step(db: Session, order: Order, kind: CommandType = CommandType.POLL) -> Command:
-    """A step of an order that is on its way."""
+    """Insert a step of an order in progress."""
     command, _ = accept(db, kind, {}, requested_by="ida", source="cli", subject=order.id)
     return command
 
 
 def messages(database: Database) -> int:
-    """How many messages were written, sent or not."""
+    """Count the messages written, sent or not."""
     with database.transaction() as db:
         return db.scalar(select(func.count()).select_from(Outbox)) or 0
 

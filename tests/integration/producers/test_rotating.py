@@ -1,4 +1,4 @@
-"""Every stored secret comes under the newest key, whatever is done to its row meanwhile."""
+"""Tests of key rotation: every stored secret is re-encrypted with the newest key despite concurrent changes."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ from tests.integration.producers.sealed import NEW, OLD, SECRET, fill, rotate, s
 
 
 class Died(BaseException):
-    """The process ended in the middle."""
+    """Raised to end the process in the middle."""
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def both() -> Vault:
-    """The line's vault when a new key was put before the old one."""
+    """Return the vault once a new key was put before the old one."""
     return Vault(f"{NEW},{OLD}")
 
 
@@ -65,7 +65,7 @@ def test_which_key_is_needed_for_what_is_counted_and_an_old_one_may_go_at_the_en
     (new, old), unreadable = key_uses(database, both)
     assert (new.key, old.key) == tuple(both.keys)
     assert (new.is_newest, old.is_newest, old.may_go, unreadable) == (True, False, False, {})
-    # A letter has two secrets: itself, and the password in it.
+    # A dead letter has two secrets: its body, and the password in it.
     assert dict(old.used_in) == {str(each): 4 if each.nested else 2 for each in places()}
 
     rotate(database, both)
@@ -126,7 +126,7 @@ def test_a_row_that_somebody_is_at_is_waited_for_and_what_they_write_stays(
     changed, told = threading.Event(), threading.Event()
 
     def change() -> None:
-        """A person changes the account's password, and takes their time."""
+        """Change the account's password in a slow transaction."""
         with database.transaction() as db:
             account = db.scalars(select(Account).with_for_update()).one()
             account.secret_sealed = Vault(OLD).seal(b"a new one")
@@ -194,7 +194,7 @@ def test_rows_without_a_secret_are_left_alone(database: Database, both: Vault) -
 
 
 def test_each_place_with_secrets_is_known_to_the_rotation() -> None:
-    """A new column for secrets is bytes or a field of a command, and named `…_sealed`."""
+    """A new column for secrets must be bytes or a field of a command, and named `…_sealed`."""
     known = {str(place) for place in places()}
     binary = {
         f"{table.name}.{column.name}"
@@ -214,7 +214,7 @@ def test_each_place_with_secrets_is_known_to_the_rotation() -> None:
 
 
 def test_no_column_beside_these_has_a_secret(database: Database, both: Vault) -> None:
-    """Whatever looks like a Fernet token, anywhere in the tables, is gone after a rotation."""
+    """After a rotation no column of any table holds anything like a Fernet token of the old key."""
     fill(database, Vault(OLD))
     rotate(database, both)
 

@@ -1,4 +1,4 @@
-"""The sweep gives each order the step that it lacks, and clears up what is over."""
+"""Tests of the sweep: it emits the step that an order lacks, and deletes expired rows."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A command whose message or worker was lost is woken by the sweep, and no other."""
+"""Tests that the sweep wakes a command whose message or worker was lost, and no other."""
 
 from datetime import timedelta
 

@@ -1,1 +1,1 @@
-"""Clients of SCM that nobody here wrote, run against the simulator: they know what the real one does."""
+"""Third-party clients of SCM, run against the simulator: they know how the real one behaves."""

@@ -1,4 +1,4 @@
-"""A simulator of its own for the strangers, and the stranger logged in to it."""
+"""Fixtures: a simulator for third-party clients, and a client logged in to it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,14 +16,14 @@ Door = Callable[..., requests.Response]
 
 @pytest.fixture(scope="session")
 def scm() -> Iterator[Simulator]:
-    """A simulator that issues at once."""
+    """Yield a simulator that issues at once."""
     with running(issue_after_ms=0, dcv_after_ms=0) as started:
         yield started
 
 
 @pytest.fixture
 def door(scm: Simulator) -> Door:
-    """The control door of a simulator that has just been set back."""
+    """Return a function that calls the control API of the simulator, which is reset first."""
 
     def knock(path: str, body: Any = None) -> requests.Response:
         answer = requests.post(f"{scm.door}{path}", json=body, timeout=TIMEOUT)
@@ -36,7 +36,7 @@ def door(scm: Simulator) -> Door:
 
 @pytest.fixture
 def client(scm: Simulator, door: Door) -> Iterator[Any]:  # noqa: ARG001  # SCM is set back first
-    """The stranger, logged in by its three headers."""
+    """Yield the client, logged in by its three headers."""
     with requests.Session() as session:
         yield Client(
             base_url=scm.url,

@@ -1,4 +1,4 @@
-"""The client `cert-manager`, in production at universities, takes the simulator for SCM."""
+"""Tests of the client `cert-manager`, in production at universities, against the simulator."""
 
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def test_it_lists_and_counts_over_pages(client: Any) -> None:
     ids = [enrolled(client) for _ in range(5)]
     ssl = SSL(client=client)
 
-    # An exactly full last page makes it ask once more.
+    # An exactly full last page makes it request one more.
     assert [row["sslId"] for row in ssl.list(size=5)] == ids
     assert [row["sslId"] for row in ssl.list(size=2, status="Issued")] == ids
     assert ssl.count(status="Issued") == 5
@@ -105,7 +105,7 @@ def test_it_collects_pkcs7_with_armour(client: Any) -> None:
 
 
 def test_its_binary_collect_fails_as_it_would_at_scm(client: Any) -> None:
-    # It decodes every body as text in the charset of the answer; DER in UTF-8 cannot be read.
+    # It decodes every body as text in the response's charset; DER in UTF-8 cannot be read.
     with pytest.raises(UnicodeDecodeError):
         SSL(client=client).collect(enrolled(client), "bin")
 
@@ -160,7 +160,7 @@ def test_it_replaces_a_certificate_under_the_same_id(client: Any) -> None:
 
 
 def test_its_blank_reason_for_a_replacement_is_refused(client: Any) -> None:
-    # Its documentation allows a blank one; SCM's asks for one character at least.
+    # Its documentation allows a blank one; SCM's requires one character at least.
     with pytest.raises(requests.HTTPError) as refused:
         SSL(client=client).replace(cert_id=enrolled(client), csr=csr(), common_name=SHOP, reason="")
 
@@ -210,7 +210,7 @@ def test_it_logs_in_by_token_and_is_lost_when_that_ends(scm: Simulator, door: Do
 
 @pytest.mark.usefixtures("door")
 def test_it_logs_in_by_client_certificate(scm: Simulator, tmp_path: Path) -> None:
-    # Over plain HTTP nobody asks for them: the path alone says that there was one.
+    # Over plain HTTP no certificate is requested: the path alone says that there was one.
     files = [tmp_path / "admin.crt", tmp_path / "admin.key"]
     for file in files:
         file.touch()

@@ -1,4 +1,4 @@
-"""The client `cert-manager` finds organisations, keeps domains and has them validated."""
+"""Tests of the client `cert-manager` with organisations, domains and their validation."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def test_it_finds_organizations_and_departments_by_name(client: Any) -> None:
 def test_it_lists_counts_and_reads_domains(client: Any) -> None:
     domains = Domain(client=client)
 
-    assert len(domains.all()) == 12  # its users complain of just that
+    assert len(domains.all()) == 12  # a limitation its users report
     assert len(domains.find(size=200)) == domains.count()["count"] == 16
     assert domains.get(40211)["name"] == "nordhafen.example"
 

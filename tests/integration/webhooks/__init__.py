@@ -1,1 +1,1 @@
-"""Webhooks, against receivers that the test makes."""
+"""Integration tests of webhooks, against receivers that the test creates."""

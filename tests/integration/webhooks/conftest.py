@@ -1,4 +1,4 @@
-"""Events, a relay without RabbitMQ, and the step that posts; the test runs each of them itself."""
+"""Fixtures: events, a relay without RabbitMQ, and the step that posts; the test runs each of them itself."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -25,7 +25,7 @@ from tests.told import some
 
 
 class Post:
-    """A line that tells events and posts them, one move at a time."""
+    """An installation that emits events and posts them, one call at a time."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -36,26 +36,26 @@ class Post:
         self.relay = Relay(database, wire_of(broker))
 
     def add(self, url: str, *events: str, allow_private: bool = True) -> Added:
-        """A webhook for these events, or for all."""
+        """Add a webhook for these events, or for all."""
         patterns = events or ("*",)
         named = {"allow_private": allow_private, "who": "ida"}
         return add_webhook(self.database, self.line.vault, url, patterns, **named)  # type: ignore[arg-type]  # mypy sees one type of both
 
     def tell(self, kind: str = "order.held", **attributes: Any) -> None:
-        """Something happens, and the relay sends it."""
+        """Emit an event, and have the relay send it."""
         with self.database.transaction() as db:
             given: dict[str, Any] = {"subject": "01J", "correlation_id": None}
             emit_event(db, kind, some(kind), **given | attributes)
         self.relay.pump()
 
     def deliveries(self) -> list[Command]:
-        """Every delivery as it stands, in the order in which they were made."""
+        """Return every delivery, in order of creation."""
         with self.database.transaction() as db:
             query = select(Command).where(Command.type == CommandType.WEBHOOK)
             return list(db.scalars(query.order_by(Command.created_at)))
 
     def run(self) -> int:
-        """Run the step for what is due; answers how many deliveries there were."""
+        """Run the step for due deliveries. Returns how many there were."""
         with self.database.transaction() as db:
             due = select(Command.id).where(
                 Command.type == CommandType.WEBHOOK,
@@ -68,20 +68,20 @@ class Post:
         return len(found)
 
     def let_pass(self, time: timedelta = timedelta(days=1)) -> None:
-        """Time passes for what waits: deliveries, and webhooks that rest."""
+        """Let time pass for waiting deliveries and resting webhooks."""
         with self.database.transaction() as db:
             db.execute(update(Command).values(not_before=Command.not_before - time))
             db.execute(update(Webhook).values(resting_until=Webhook.resting_until - time))
 
     def hook(self) -> Webhook:
-        """The one webhook as it stands."""
+        """Return the one webhook."""
         with self.database.transaction() as db:
             return db.scalars(select(Webhook)).one()
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A migrated database of the test's own."""
+    """Yield a migrated database of the test's own."""
     database = Database(database_url, pool_size=2)
     yield database
     database.close()
@@ -89,5 +89,5 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def line(database: Database) -> Post:
-    """A line that tells and posts."""
+    """Return an installation that emits events and posts them."""
     return Post(database)

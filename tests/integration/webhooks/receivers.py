@@ -1,4 +1,4 @@
-"""What receivers answer and believe, and how the deliveries to them stand."""
+"""Helpers: responses and signature checks of receivers, and statuses of the deliveries to them."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ AWAY = http("503 Service Unavailable")
 
 
 def is_signed(seen: Seen, secret: str) -> bool:
-    """Whether a receiver believes it that does as docs/webhooks.md says, and nobody else would."""
+    """Check that the page's own code accepts the signature, and no altered request."""
     block = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert block is not None
     page: dict[str, Any] = {}
@@ -28,5 +28,5 @@ def is_signed(seen: Seen, secret: str) -> bool:
 
 
 def states(line: Post) -> list[CommandStatus]:
-    """How the deliveries stand."""
+    """Return the statuses of the deliveries."""
     return [delivery.status for delivery in line.deliveries()]

@@ -1,4 +1,4 @@
-"""An event goes to each webhook that wants it: signed, once where all goes well, and never lost."""
+"""Tests of deliveries: each event goes to every webhook subscribed to it, signed, normally once, never lost."""
 
 import json
 import time

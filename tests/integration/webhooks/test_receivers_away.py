@@ -1,4 +1,4 @@
-"""A receiver that is away, gone, removed or private all at once is spared, and nothing for it is lost."""
+"""Tests of a receiver that is away, gone, removed or suddenly private: it is spared, and no event is lost."""
 
 import pytest
 from sqlalchemy import update

@@ -1,4 +1,4 @@
-"""A delivery that fails is tried again under its id, and is parked after the last try."""
+"""Tests of a failed delivery: it is retried under its id, and parked after the last attempt."""
 
 from datetime import UTC, datetime, timedelta
 

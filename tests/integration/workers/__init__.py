@@ -1,1 +1,1 @@
-"""The steps, run one by one against real Postgres and the simulator."""
+"""Integration tests of the steps, run one by one against real Postgres and the simulator."""

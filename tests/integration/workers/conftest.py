@@ -1,4 +1,4 @@
-"""A line without a broker: the test itself runs each step for each command that is due."""
+"""Bench without a broker: the test itself runs each step for each command that is due."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,12 +23,12 @@ from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import run
 
 STEP_OF = {step.type: step for step in STEPS}
-# What a hook waits for where a test says nothing else.
+# Events of a hook unless a test names others.
 EVENTS = ("certificate.stored", "certificate.renewed", "certificate.reissued")
 
 
 class Bench:
-    """One account at the simulator, synced, and the steps in the test's own hands."""
+    """One account at the simulator, synced, and the steps run by the test."""
 
     def __init__(
         self, database: Database, simulator: Simulator, *, rate_read: float = 1000
@@ -56,12 +56,12 @@ class Bench:
             )
 
     def sync(self) -> Command:
-        """Sync everything now; the command at its end."""
+        """Sync everything now. Returns the finished command."""
         (command,) = request_sync(self.database, SyncCommand(), requested_by="test")
         return self.run(command.id)
 
     def place(self, command_id: str | None = None, **changes: Any) -> Command:
-        """Place an order for www.nordhafen.example, changed as the test wants."""
+        """Place an order for www.nordhafen.example, changed by the given fields."""
         wanted: dict[str, Any] = {
             "common_name": "www.nordhafen.example",
             "organization": "Nordhafen University",
@@ -79,13 +79,13 @@ class Bench:
         ).command
 
     def run(self, command_id: str) -> Command:
-        """Deliver a command's message once; the command afterwards."""
+        """Deliver a command's message once. Returns the command afterwards."""
         kind = self.command(command_id).type
         run(self.line, STEP_OF[kind], command_id)
         return self.command(command_id)
 
     def run_due(self) -> int:
-        """Deliver the message of every command that is due; answers how many there were."""
+        """Deliver the message of every command that is due. Returns how many there were."""
         with self.database.transaction() as db:
             due = list(
                 db.scalars(
@@ -99,30 +99,30 @@ class Bench:
         return len(due)
 
     def make_due(self) -> None:
-        """Let the time pass that waiting commands wait for."""
+        """Make waiting commands due."""
         with self.database.transaction() as db:
             for command in db.scalars(select(Command)):
                 command.not_before = command.created_at
 
     def command(self, command_id: str) -> Command:
-        """The command as it stands."""
+        """Load the command."""
         with self.database.transaction() as db:
             return db.get_one(Command, command_id)
 
     def order(self, command: Command) -> Order:
-        """The order of a command as it stands."""
+        """Load the order of a command."""
         with self.database.transaction() as db:
             order = order_of_command(db, command.id)
             assert order is not None
             return order
 
     def account(self) -> Account:
-        """The one account as it stands."""
+        """Load the one account."""
         with self.database.transaction() as db:
             return db.scalars(select(Account)).one()
 
     def fault(self, method: str | None, path: str, kind: str, **more: Any) -> None:
-        """Have the simulator fail for one call."""
+        """Make the simulator fail for one call."""
         fault = {"method": method, "path": path, "times": 1, "kind": kind, **more}
         requests.post(f"{self.simulator.door}/faults", json=[fault], timeout=30).raise_for_status()
 
@@ -137,21 +137,21 @@ class Bench:
         answer.raise_for_status()
 
     def orders_at_scm(self) -> list[dict[str, Any]]:
-        """What SCM really holds."""
+        """Return the records that SCM holds."""
         found: list[dict[str, Any]] = requests.get(
             f"{self.simulator.door}/orders", timeout=30
         ).json()
         return found
 
     def calls(self, template: str) -> int:
-        """How often a call has been made, such as `POST /ssl/v1/enroll`."""
+        """Return how often a call has been made, such as `POST /ssl/v1/enroll`."""
         counts: dict[str, int] = requests.get(f"{self.simulator.door}/calls", timeout=30).json()
         return counts.get(template, 0)
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A migrated database of the test's own."""
+    """Yield a migrated database of the test's own."""
     database = Database(database_url, pool_size=2)
     yield database
     database.close()
@@ -159,7 +159,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def bench(database: Database, simulator: Simulator) -> Bench:
-    """A line with one account that is synced; nothing runs but what the test runs."""
+    """Return a bench with one synced account; only what the test runs is run."""
     bench = Bench(database, simulator)
     bench.settings(issue_after_ms=0)
     assert bench.sync().status is CommandStatus.DONE
@@ -168,7 +168,7 @@ def bench(database: Database, simulator: Simulator) -> Bench:
 
 @pytest.fixture
 def hooked(bench: Bench, tmp_path: Path) -> Callable[..., Hook]:
-    """Adds a hook to the bench's line; where nothing else is said, one that only writes files."""
+    """Return a function that adds a hook, by default one that only writes files."""
 
     def add(name: str = "web", events: tuple[str, ...] = EVENTS, **named: Any) -> Hook:
         usual: dict[str, Any] = {} if "command" in named else {"directory": str(tmp_path)}

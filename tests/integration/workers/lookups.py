@@ -1,4 +1,4 @@
-"""Orders whose answers never came, for the bench: lost, left to rest, and looked up."""
+"""Helpers for orders with an unknown outcome: lost, aged past the settle time, and reconciled."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,12 +13,12 @@ from tests.integration.workers.conftest import Bench
 NAME = "www.nordhafen.example"
 HEADERS = {"login": "admin", "password": "secret", "customerUri": "demo"}
 NO_PRIVILEGE = '{"code": -3, "description": "not authorized"}'
-# With our reference it wouldn't fit any more, so it is left out.
+# Together with our reference it would be too long, so the reference is left out.
 LONG = "x" * 1010
 
 
 def lost(bench: Bench, kind: str, *, ago: timedelta = timedelta(hours=1), **wanted: Any) -> Command:
-    """An order whose answer never came, some time ago."""
+    """Place an order whose response was lost some time ago."""
     bench.fault("POST", "enroll", kind)
     command = bench.place(**wanted)
     bench.run(command.id)
@@ -28,7 +28,7 @@ def lost(bench: Bench, kind: str, *, ago: timedelta = timedelta(hours=1), **want
 
 
 def rest(bench: Bench, by: timedelta) -> None:
-    """Let time pass for what has been sent."""
+    """Let time pass for sent orders."""
     with bench.database.transaction() as db:
         db.execute(
             update(Order).where(Order.sent_at.is_not(None)).values(sent_at=Order.sent_at - by)
@@ -36,7 +36,7 @@ def rest(bench: Bench, by: timedelta) -> None:
 
 
 def lookup_of(bench: Bench, command: Command) -> Command:
-    """The order's one open lookup, due now."""
+    """Return the order's one open reconcile command, due now."""
     bench.make_due()
     with bench.database.transaction() as db:
         query = select(Command).where(
@@ -48,25 +48,25 @@ def lookup_of(bench: Bench, command: Command) -> Command:
 
 
 def reconciled(bench: Bench, command: Command) -> Order:
-    """The order after one look."""
+    """Reconcile once. Returns the order afterwards."""
     bench.run(lookup_of(bench, command).id)
     return bench.order(command)
 
 
 def evidence(bench: Bench, command: Command) -> list[AuditEntry]:
-    """What the log says of the looks."""
+    """Return the audit entries of reconciling."""
     with bench.database.transaction() as db:
         events = history(db, bench.order(command).id)
     return [event for event in events if event.type == "order.reconciled"]
 
 
 def names_at_scm(bench: Bench) -> list[str]:
-    """The common names of all records at SCM."""
+    """Return the common names of all records at SCM."""
     return sorted(record["commonName"] for record in bench.orders_at_scm())
 
 
 def enrolled_by_a_stranger(bench: Bench, command: Command, *, comments: str) -> int:
-    """A record of the same names that somebody else asked for."""
+    """Enrol a record with the same names as another client of SCM. Returns its sslId."""
     order = bench.order(command)
     answer = requests.post(
         f"{bench.simulator.url}/ssl/v1/enroll",

@@ -1,4 +1,4 @@
-"""Certificates that are stored, and the commands that give them successors, for the bench."""
+"""Helpers for stored certificates, and the commands that give them successors."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,9 +15,9 @@ from certline.producers.requests.certificates import request_revocation, request
 from tests.integration.workers.conftest import Bench
 from tests.servers import until
 
-# Milliseconds, as the simulator has them.
+# Milliseconds, as in the simulator's settings.
 HOUR = 3_600_000
-# What nobody could tell us of SCM while it makes a certificate anew.
+# Undocumented behaviour of SCM while it reissues a certificate: each possibility.
 MOODS: list[dict[str, Any]] = [
     {},
     {"replace_status": "Issued"},
@@ -27,9 +27,9 @@ MOODS: list[dict[str, Any]] = [
     {"replace_revokes_old": True},
 ]
 
-# Longer than an outcome has to rest before it is looked up.
+# Longer than the settle time.
 LONG_AGO = timedelta(hours=1)
-# SCM's answer to an account that may not have reports.
+# SCM's response to an account without access to reports.
 NO_PRIVILEGE = '{"code": -3, "description": "not authorized"}'
 LOGIN = {"login": "admin", "password": "secret", "customerUri": "demo"}
 RENEW = "POST /ssl/v1/renewById/{sslId}"
@@ -37,21 +37,21 @@ REPLACE = "POST /ssl/v1/replace/{sslId}"
 
 
 def stored(bench: Bench, **wanted: Any) -> Certificate:
-    """A certificate that was ordered and is stored."""
+    """Order a certificate and store it."""
     command = bench.place(**wanted)
     go_on(bench)
     return certificate_of(bench, command)
 
 
 def go_on(bench: Bench, times: int = 4) -> None:
-    """Everything that is open goes as far as it can."""
+    """Run everything that is open as far as it goes."""
     for _ in range(times):
         bench.make_due()
         bench.run_due()
 
 
 def until_stored(bench: Bench, command: Command) -> None:
-    """The order goes on until it is stored; SCM needs a moment to make the certificate."""
+    """Run the order until it is stored; SCM needs a moment to issue the certificate."""
 
     def is_stored() -> bool:
         go_on(bench, 1)
@@ -61,38 +61,38 @@ def until_stored(bench: Bench, command: Command) -> None:
 
 
 def renewal(bench: Bench, certificate: Certificate, **named: Any) -> Command:
-    """A certificate's renewal, asked for and not yet sent."""
+    """Request a certificate's renewal, without sending it."""
     wanted = RenewCommand(certificate=certificate.id, **named)
     return request_successor(bench.database, bench.line.vault, wanted, requested_by="ida").command
 
 
 def reissue(bench: Bench, certificate: Certificate, **named: Any) -> Command:
-    """A certificate's reissue, asked for and not yet sent."""
+    """Request a certificate's reissue, without sending it."""
     wanted = ReissueCommand(**{"certificate": certificate.id, "reason": "new server"} | named)
     return request_successor(bench.database, bench.line.vault, wanted, requested_by="ida").command
 
 
 def revocation(bench: Bench, certificate: Certificate, **named: Any) -> Command:
-    """A certificate's revocation, asked for and not yet sent."""
+    """Request a certificate's revocation, without sending it."""
     wanted = RevokeCommand(**{"certificate": certificate.id, "comments": "not needed"} | named)
     return request_revocation(bench.database, wanted, requested_by="ida").command
 
 
 def asked_from_outside(bench: Bench, kind: str, data: dict[str, Any]) -> Command:
-    """A command of another system: a row without an order."""
+    """Accept a command of another system, which is a row without an order."""
     with bench.database.transaction() as db:
         command, _ = accept(db, CommandType(kind), data, requested_by="shop", source="shop")
         return command
 
 
 def done_by_a_stranger(bench: Bench, path: str, body: dict[str, Any]) -> None:
-    """Somebody else has SCM do something, in its portal for instance."""
+    """Change something at SCM as another client of it, for instance in its portal."""
     answer = requests.post(f"{bench.simulator.url}{path}", json=body, headers=LOGIN, timeout=30)
     answer.raise_for_status()
 
 
 def evidence(bench: Bench, command: Command) -> str:
-    """What the looks at SCM have written down, the newest last."""
+    """Return the audit entries of reconciling as text, newest last."""
     events = events_of(bench, bench.order(command).id)
     return "\n".join(
         f"{event.why} {event.data}" for event in events if event.type == "order.reconciled"
@@ -100,31 +100,31 @@ def evidence(bench: Bench, command: Command) -> str:
 
 
 def certificate_of(bench: Bench, command: Command) -> Certificate:
-    """The certificate that a command's order brought."""
+    """Load the certificate of a command's order."""
     with bench.database.transaction() as db:
         return db.get_one(Certificate, bench.order(command).certificate_id)
 
 
 def now(bench: Bench, certificate: Certificate) -> Certificate:
-    """The certificate as it stands."""
+    """Reload the certificate."""
     with bench.database.transaction() as db:
         return db.get_one(Certificate, certificate.id)
 
 
 def all_certificates(bench: Bench) -> list[Certificate]:
-    """Every certificate that is stored."""
+    """Load every stored certificate."""
     with bench.database.transaction() as db:
         return certificates(db)
 
 
 def events_of(bench: Bench, subject: str) -> list[AuditEntry]:
-    """The log of an order or a certificate."""
+    """Return the audit entries of an order or a certificate."""
     with bench.database.transaction() as db:
         return history(db, subject)
 
 
 def look(bench: Bench, command: Command) -> Order:
-    """The order after one more look at SCM, for which its outcome has rested long enough."""
+    """Let the settle time pass and reconcile once. Returns the order afterwards."""
     order = bench.order(command)
     assert order.status is OrderStatus.SENDING
     with bench.database.transaction() as db:

@@ -1,4 +1,4 @@
-"""An auto-renewal goes the way of a renewal that somebody types, to its new certificate."""
+"""Test that an automatic renewal proceeds as a typed one does, up to its new certificate."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ def test_what_is_due_is_renewed_at_scm_once_and_its_successor_is_selected(bench:
         row.not_before, row.not_after = clock(db, timedelta(-80)), clock(db, timedelta(10))
         enable(db, [bench.account()], days=30, cap=None, who="ida")
         choose(db, [row], selected=True, days=20, who="ida")
-    for _ in range(2):  # the second run finds the first one's renewal on its way
+    for _ in range(2):  # the second run finds the first one's renewal in progress
         with bench.database.transaction() as db:
             start_run(db)
         while go_on(bench.database):
@@ -48,6 +48,6 @@ def test_what_is_due_is_renewed_at_scm_once_and_its_successor_is_selected(bench:
     with bench.database.transaction() as db:
         later = db.get_one(Certificate, new.id)
         assert later.renews_at is not None
-        # Its own days went with the line.
+        # Its own renewal days passed on with the line.
         assert later.not_after - later.renews_at >= timedelta(days=20)
     assert bench.calls(RENEW) == 1

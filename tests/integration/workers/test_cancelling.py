@@ -1,4 +1,4 @@
-"""An order is taken back as far as SCM allows it; what SCM issues all the same is put before a person."""
+"""Tests of cancelling an order as far as SCM allows; if SCM issues it anyway, an operator decides."""
 
 from typing import Any
 
@@ -24,13 +24,13 @@ DECLINE = "POST /ssl/v1/decline/{id}"
 
 
 def cancelling(bench: Bench, order: Command) -> Command:
-    """An order's cancelling, asked for."""
+    """Request the cancellation of an order."""
     wanted = CancelCommand(order=bench.order(order).id, comments="not needed")
     return request_cancelling(bench.database, wanted, requested_by="ida").command
 
 
 def pending(bench: Bench, **wanted: Any) -> Command:
-    """An order that waits at SCM for its approval."""
+    """Place an order that waits at SCM for its approval."""
     bench.settings(auto_approve=False)
     command = bench.place(**wanted)
     bench.run_due()
@@ -39,7 +39,7 @@ def pending(bench: Bench, **wanted: Any) -> Command:
 
 
 def polled(bench: Bench, order: Command) -> Command:
-    """The order's one poll, after it was due."""
+    """Run the order's one poll once it is due."""
     with bench.database.transaction() as db:
         query = select(Command.id).where(
             Command.type == CommandType.POLL, Command.subject == bench.order(order).id
@@ -96,7 +96,7 @@ def test_what_scm_would_not_decline_is_marked_and_ends_in_review_when_it_is_issu
     assert waits.status is CommandStatus.QUEUED
     assert looked.status is CommandStatus.DONE
     assert bench.order(order).status is OrderStatus.REVIEW
-    assert "all the same" in (bench.order(order).error or "")
+    assert "issued it anyway" in (bench.order(order).error or "")
     assert bench.calls("GET /ssl/v1/collect/{sslId}/{format}") == 0
 
 
@@ -109,7 +109,7 @@ def test_what_scm_has_issued_cannot_be_cancelled_and_goes_on(bench: Bench) -> No
     go_on(bench)
 
     assert ended.status is CommandStatus.FAILED
-    assert "has issued" in (ended.error or "")
+    assert "has already issued" in (ended.error or "")
     assert bench.order(order).status is OrderStatus.STORED
 
 
@@ -136,13 +136,13 @@ def test_an_order_whose_outcome_is_unknown_is_not_cancelled_before_it_is_looked_
     bench.run_due()
     assert bench.order(order).status is OrderStatus.SENDING
 
-    with pytest.raises(BadCommandError, match="looked up at SCM"):
+    with pytest.raises(BadCommandError, match="looks it up at SCM"):
         cancelling(bench, order)
     data = {"order": bench.order(order).id, "comments": "not needed"}
     outside = bench.run(asked_from_outside(bench, "cancel", data).id)
 
     assert outside.status is CommandStatus.FAILED
-    assert "looked up at SCM" in (outside.error or "")
+    assert "looks it up at SCM" in (outside.error or "")
     assert bench.order(order).status is OrderStatus.SENDING
 
 

@@ -1,4 +1,4 @@
-"""A person decides an order in review; what they decide is done once and written down."""
+"""Tests of an operator's decision on an order in review: carried out once, and recorded."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.integration.workers.lookups import lost, reconciled
 
 @pytest.fixture
 def unclear(bench: Bench) -> Command:
-    """An order that SCM has, and that nothing proves to be ours."""
+    """Return an order that SCM has, without proof that it is ours."""
     bench.settings(auto_approve=False)
     command = lost(bench, "drop_after", comments="x" * 1010)
     for _ in range(2):
@@ -24,7 +24,7 @@ def unclear(bench: Bench) -> Command:
 
 @pytest.fixture
 def missing(bench: Bench) -> Command:
-    """An order that SCM has not got, and no newer one proves it."""
+    """Return an order that SCM does not have, without a newer one that proves it."""
     command = lost(bench, "drop_before")
     for _ in range(MOST_LOOKS):
         reconciled(bench, command)
@@ -89,14 +89,14 @@ def test_what_is_still_looked_up_is_not_decided(bench: Bench) -> None:
 
 
 def finish(bench: Bench) -> None:
-    """Let the line run until nothing is due."""
+    """Run steps until nothing is due."""
     for _ in range(6):
         bench.make_due()
         bench.run_due()
 
 
 def decisions(bench: Bench, command: Command) -> list[AuditEntry]:
-    """What the log says of decisions."""
+    """Return the audit entries of decisions."""
     with bench.database.transaction() as db:
         events = history(db, bench.order(command).id)
     return [event for event in events if event.type == "order.resolved"]

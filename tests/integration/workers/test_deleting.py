@@ -1,4 +1,4 @@
-"""What is deleted is gone here with its keys, stays at SCM, and makes room in the licence."""
+"""Tests of deletion: our row and its keys are gone, SCM's record stays, and a licence line becomes free."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ from tests.integration.workers.succession import (
 
 
 def deletion(bench: Bench, **named: Any) -> Command:
-    """A deletion at the terminal."""
+    """Request a deletion as a user."""
     wanted = DeleteCommand(**named)
     return request_deletion(bench.database, wanted, requested_by="ida").command
 

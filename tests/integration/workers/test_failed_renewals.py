@@ -1,4 +1,4 @@
-"""What fails is tried again after longer and longer rests, or waits for a person; a person begins anew."""
+"""Tests of failed renewals: retried with growing delays, or left to an operator, whose request starts over."""
 
 from datetime import timedelta
 
@@ -25,13 +25,13 @@ BUSY = '{"code": -618, "description": "SCM is busy"}'
 
 
 def backoff(bench: Bench, certificate: Certificate) -> Backoff:
-    """How the renewals of a certificate's line stand."""
+    """Return the backoff of a certificate's line."""
     with bench.database.transaction() as db:
         return backoff_of(db, [certificate.line_id])[certificate.line_id]
 
 
 def tried(bench: Bench, command_id: str, times: int, path: str = PATH) -> timedelta:
-    """A renewal that SCM has no time for, so many times; how long it rests then."""
+    """Have SCM refuse a renewal as busy, `times` times. Returns the delay until the next attempt."""
     for _ in range(times):
         bench.fault(None, path, "status", status=400, body=BUSY)
         bench.make_due()
@@ -103,7 +103,7 @@ def test_what_scm_refuses_waits_for_a_person(bench: Bench) -> None:
 
     assert backoff(bench, old).waits_for_person
     assert "SCM renews issued certificates only" in (backoff(bench, old).reason or "")
-    # It begins anew, and is refused anew.
+    # It starts over, and is refused again.
     bench.run(renewal(bench, old).id)
     assert backoff(bench, old).failures == 1
 

@@ -1,4 +1,4 @@
-"""A deploy hook that fails is tried again, is seen meanwhile, and says what went wrong."""
+"""Tests of a failing deploy hook: retried, listed meanwhile, and reporting what went wrong."""
 
 import json
 import logging
@@ -74,7 +74,7 @@ def test_the_pauses_grow_and_after_the_last_try_others_are_told(
 
 
 def tried(bench: Bench, times: int) -> None:
-    """Every run has been tried so often, and is due."""
+    """Set every run's attempts, and make it due."""
     with bench.database.transaction() as db:
         db.execute(update(Command).where(Command.type == CommandType.HOOK).values(attempts=times))
     bench.make_due()

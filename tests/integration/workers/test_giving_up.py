@@ -1,4 +1,4 @@
-"""Nothing is tried for ever: after so many tries a person decides, and is told why."""
+"""Tests that retries are limited: afterwards an operator decides, and sees the reason."""
 
 from sqlalchemy import update
 
@@ -106,7 +106,7 @@ def test_an_order_on_its_way_at_scm_is_not_stopped_by_its_command(bench: Bench) 
 
 
 def worn(bench: Bench, command: Command) -> None:
-    """Its workers have died of it as often as they may."""
+    """Leave a command as if it had crashed its workers as often as allowed."""
     with bench.database.transaction() as db:
         db.execute(
             update(Command)

@@ -1,4 +1,4 @@
-"""Deploy hooks: recorded with their event, and run by a worker for the certificates that they concern."""
+"""Tests of deploy hooks: recorded with their event, and run by a worker for matching certificates."""
 
 import stat
 from collections.abc import Callable
@@ -70,7 +70,7 @@ def test_the_command_is_written_in_the_transaction_of_the_event_and_waits_in_its
         told = db.scalars(select(Outbox).where(Outbox.routing_key == "certificate.stored")).one()
         sent = db.scalars(select(Outbox).where(Outbox.routing_key == Queue.HOOK)).first()
     assert sent is not None
-    assert sent.created_at == told.created_at  # Postgres' time of a transaction
+    assert sent.created_at == told.created_at  # Postgres' transaction time
     assert sent.body["kwargs"] == {"command_id": run(bench).id}
     assert (run(bench).subject, run(bench).source) == (certificate.id, "certline")
     assert run(bench).correlation_id == told.body["correlationid"]

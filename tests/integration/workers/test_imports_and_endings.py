@@ -1,4 +1,4 @@
-"""What was deleted here comes back with an import; what was cancelled here does not come by one."""
+"""Tests of imports after deletion and cancellation: a deleted order is imported again, a cancelled one is not."""
 
 from sqlalchemy import func, select
 
@@ -11,7 +11,7 @@ from tests.integration.workers.succession import all_certificates, go_on, stored
 
 
 def imported(bench: Bench) -> None:
-    """Everything that SCM holds."""
+    """Import everything that SCM holds."""
     request_import(bench.database, ImportCommand(), requested_by="ida")
     go_on(bench)
 

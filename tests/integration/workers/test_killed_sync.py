@@ -1,4 +1,4 @@
-"""A sync that is killed leaves the last complete picture, and the next delivery completes it."""
+"""Tests of a killed sync: it leaves the last complete state, and the next delivery completes it."""
 
 import pytest
 from sqlalchemy import select, text
@@ -20,7 +20,7 @@ Picture = dict[str, tuple[str | None, bool]]
 
 
 def picture(database: Database) -> Picture:
-    """Domain → (its state, is it gone)."""
+    """Return {domain: (state, whether it is gone)}."""
     with database.transaction() as db:
         return {
             row.name: (row.state, row.gone_at is not None) for row in db.scalars(select(Domain))
@@ -28,7 +28,7 @@ def picture(database: Database) -> Picture:
 
 
 def change_at_scm(bench: Bench) -> Picture:
-    """One domain more, one less, one asleep; answers the picture that is true then."""
+    """Add one domain, delete one, suspend one. Returns the picture to be expected."""
     delegation = {"orgId": 9301, "certTypes": ["SSL"]}
     at_scm(bench, "POST", "/domain/v1", name="floe.example", delegations=[delegation])
     at_scm(bench, "DELETE", "/domain/v1/40263")
@@ -63,7 +63,7 @@ def test_a_killed_sync_leaves_the_last_complete_picture(bench: Bench, moment: st
             worker.wait(30)
     else:
         with bench.database.transaction() as db:
-            # What it has written before it comes to this row is undone with it.
+            # Everything written before it reaches this row is rolled back with it.
             db.scalars(select(Domain).where(Domain.scm_id == 40263).with_for_update()).one()
             with process as worker:
                 begin(worker)

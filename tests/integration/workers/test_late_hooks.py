@@ -1,4 +1,4 @@
-"""A deploy hook's run that comes late: never back to an older certificate, never two at once."""
+"""Tests of a late hook run: it never reverts to an older certificate, and never runs twice at once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_newer_files_are_never_overwritten_by_an_older_certificates(
 ) -> None:
     hooked()
     first, waiting = stored_but_not_deployed(bench)
-    with bench.database.transaction() as db:  # it lies in a queue meanwhile
+    with bench.database.transaction() as db:  # it waits in a queue meanwhile
         db.get_one(Command, waiting.id).status = CommandStatus.HELD
     renewed = renewal(bench, first)
     until_stored(bench, renewed)

@@ -1,4 +1,4 @@
-"""The licence under pressure: fetches in two processes with four threads each, and not one too many."""
+"""Tests of the licence gate under load: fetches in two processes with four threads each never exceed it."""
 
 import random
 from collections import Counter
@@ -17,7 +17,7 @@ FETCHES, UNITS, RAISED = 50, 10, 30
 
 
 def issued_orders(bench: Bench, count: int) -> list[str]:
-    """So many orders that SCM has issued; the ids of their fetches."""
+    """Place `count` orders that SCM has issued. Returns the ids of their fetches."""
     for number in range(count):
         bench.run(bench.place(common_name=f"host{number}.nordhafen.example").id)
     bench.make_due()
@@ -44,19 +44,19 @@ def fetch_by_two_processes(bench: Bench, fetches: list[str]) -> None:
 
 
 def fetch_all(bench: Bench) -> None:
-    """Deliver what is due, until nothing is."""
+    """Deliver due messages until there are none."""
     while bench.run_due():
         pass
 
 
 def standing(bench: Bench) -> Counter[OrderStatus]:
-    """How many orders are in each state."""
+    """Count the orders by status."""
     with bench.database.transaction() as db:
         return Counter(db.scalars(select(Order.status)))
 
 
 def held(bench: Bench) -> list[str]:
-    """The orders that wait, the one that waited longest first."""
+    """Return the held orders, the longest waiting first."""
     with bench.database.transaction() as db:
         query = select(Order.id).where(Order.status == OrderStatus.HELD)
         return list(db.scalars(query.order_by(Order.issued_at, Order.id)))

@@ -1,4 +1,4 @@
-"""SCM slows us down, or refuses the login: everybody heeds it."""
+"""Tests of SCM's rate limits and refused logins: every worker respects them."""
 
 import threading
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ from tests.integration.workers.trouble import (
 
 @pytest.fixture
 def second(bench: Bench) -> Iterator[WorkerContext]:
-    """Another process's line, on the same rows."""
+    """Yield another process's worker context, on the same rows."""
     database = Database(bench.database.url, pool_size=2)
     yield WorkerContext(database, bench.line.vault, bench.line.settings)
     database.close()
@@ -177,7 +177,7 @@ def test_whoever_reads_on_stops_where_another_process_has_met_the_refusal(bench:
 
 def test_turns_that_were_taken_together_are_forgotten_with_the_first_error(bench: Bench) -> None:
     scm = bench.line.scm(bench.account())
-    scm.organizations()  # at this rate it takes turns for the next calls too
+    scm.organizations()  # at this rate it reserves the next calls too
     bench.fault("GET", "/organization/v1", "status", status=401)
     calls = all_calls(bench)
 

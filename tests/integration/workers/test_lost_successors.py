@@ -1,4 +1,4 @@
-"""Renewals and reissues that were sent and not answered: found at SCM, sent again with proof, or reviewed."""
+"""Tests of renewals and reissues with an unknown outcome: found at SCM, sent again with proof, or reviewed."""
 
 from typing import Any
 
@@ -130,7 +130,7 @@ def test_a_renewal_that_comes_through_after_all_is_not_sent_a_second_time(bench:
     order = bench.order(command)
     assert order.status is OrderStatus.REVIEW
     assert "an earlier attempt may have succeeded" in (order.error or "")
-    assert bench.calls(RENEW) == 2  # ours that was dropped, and the stranger's
+    assert bench.calls(RENEW) == 2  # ours that was dropped, and the portal's
 
 
 @pytest.mark.parametrize("mood", [mood | {"issue_after_ms": HOUR} for mood in MOODS[:5]], ids=str)
@@ -184,7 +184,7 @@ def test_the_mark_of_the_reissue_before_is_no_proof_of_the_next(bench: Bench) ->
 
 
 def lost_renewal(bench: Bench, old: Certificate, kind: str) -> Command:
-    """A renewal that was sent and not answered."""
+    """Send a renewal whose response is lost."""
     bench.fault("POST", "renewById", kind)
     command = renewal(bench, old)
     bench.run(command.id)
@@ -193,7 +193,7 @@ def lost_renewal(bench: Bench, old: Certificate, kind: str) -> Command:
 
 
 def lost_reissue(bench: Bench, old: Certificate, kind: str) -> Command:
-    """A reissue that was sent and not answered."""
+    """Send a reissue whose response is lost."""
     bench.fault("POST", "replace", kind)
     command = reissue(bench, old)
     bench.run(command.id)

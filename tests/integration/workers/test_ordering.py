@@ -1,4 +1,4 @@
-"""Step 1: an order is sent once, and what is not surely known rests."""
+"""Tests of step 1, sending an order: it is sent once, and an unknown outcome rests."""
 
 import threading
 from datetime import timedelta
@@ -259,7 +259,7 @@ def test_the_same_command_with_its_password_sealed_anew_is_still_the_same(bench:
 
 
 def claimed(bench: Bench, command: Command) -> submission.Claim:
-    """The right to send a command's order, taken as a worker takes it."""
+    """Claim a command's order for sending, as a worker does."""
     with bench.database.transaction() as db:
         claim = submission.claim_to_send(db, bench.order(command).id)
     assert claim is not None
@@ -267,7 +267,7 @@ def claimed(bench: Bench, command: Command) -> submission.Claim:
 
 
 def taken_for_dead(bench: Bench, command: Command) -> submission.Claim:
-    """A claim whose worker is frozen, while the order was put back to be sent again."""
+    """Return the claim of a frozen worker, whose order was released to be sent again."""
     zombie = claimed(bench, command)
     why = "taken for dead"
     bench.line.store(partial(submission._release, claim=zombie, why=why, costs_attempt=True))
@@ -275,7 +275,7 @@ def taken_for_dead(bench: Bench, command: Command) -> submission.Claim:
 
 
 def answered(bench: Bench, claim: submission.Claim, ssl_id: int) -> None:
-    """SCM's answer comes in for a claim."""
+    """Record SCM's response under a claim."""
     answer = Enrolled(ssl_id=ssl_id, renew_id=None)
     store = partial(submission._record_answer, claim=claim, answer=answer)
     bench.line.store(partial(store, first_poll=timedelta(0)))

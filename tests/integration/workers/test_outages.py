@@ -1,4 +1,4 @@
-"""SCM is out of order for a while: it costs time, and nothing else."""
+"""Tests of an outage of SCM: it costs time, and nothing else."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +83,7 @@ def test_an_hour_of_maintenance_costs_nothing_but_time(bench: Bench) -> None:
     assert all_calls(bench) - calls <= MOST_FAILURES + 10
     assert changes(bench) - sent <= MOST_FAILURES
     assert breaker.failures > MOST_FAILURES
-    # The first failure may be about its one request, for SCM had answered until then.
+    # The first failure may count against its own request, because SCM had responded until then.
     assert attempts_at_reading(bench) - attempts <= 1
     assert OrderStatus.REVIEW not in at_rest
 
@@ -108,14 +108,14 @@ def test_an_hour_of_maintenance_costs_nothing_but_time(bench: Bench) -> None:
 
 
 def attempts_at_reading(bench: Bench) -> int:
-    """What was spent on questions to SCM; an order's command runs on, whatever becomes of its call."""
+    """Sum the attempts of all commands but those that place orders, which run on whatever their call returns."""
     orders = (CommandType.ORDER, CommandType.RENEW, CommandType.REISSUE)
     with bench.database.transaction() as db:
         return sum(db.scalars(select(Command.attempts).where(Command.type.not_in(orders))))
 
 
 def changes(bench: Bench) -> int:
-    """How often SCM was asked for something that isn't a read."""
+    """Return how many calls to SCM were not reads."""
     counts = requests.get(f"{bench.simulator.door}/calls", timeout=30).json()
     return sum(count for call, count in counts.items() if CHANGES.search(call))
 
@@ -165,7 +165,7 @@ def test_half_open_eight_threads_make_one_probe(bench: Bench) -> None:
 
 
 def test_one_record_that_scm_cannot_show_keeps_the_breaker_open_for_nobody(bench: Bench) -> None:
-    """Nothing else is asked for, so its failures are in a row; the probe asks for something else."""
+    """Nothing else calls SCM, so its failures are in a row; the probe makes another call."""
     broken = pending(bench, "broken.nordhafen.example")
     poll = poll_of(bench, broken)
     bench.fault("GET", rf"/ssl/v1/{bench.order(broken).scm_id}$", "status", status=500, times=None)

@@ -1,4 +1,4 @@
-"""A signing request that the requester brings: it is for what was ordered, with a key that is allowed."""
+"""Tests of a CSR supplied by the requester: it must match the order, with a key that is allowed."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -34,7 +34,7 @@ def test_a_request_for_another_name_is_refused(bench: Bench) -> None:
 def test_a_request_with_a_name_that_was_not_ordered_is_refused(bench: Bench) -> None:
     csr = sign_request(generate("EC", "P-256"), NAME, ["shop.nordhafen.example"])
 
-    with pytest.raises(BadCommandError, match="not ordered: shop"):
+    with pytest.raises(BadCommandError, match="not in the order: shop"):
         bench.place(csr=csr)
     bench.place(csr=csr, sans=["shop.nordhafen.example"])
 
@@ -47,7 +47,7 @@ def test_another_systems_request_is_refused_too_and_nothing_is_placed(bench: Ben
         "term": 90,
     }
     for csr, why in (
-        (sign_request(generate("EC", "P-256"), "shop.nordhafen.example", []), "the order for"),
+        (sign_request(generate("EC", "P-256"), "shop.nordhafen.example", []), "the order is for"),
         (
             sign_request(ec.generate_private_key(ec.SECP521R1()), NAME, []),
             "does not allow EC P-521",

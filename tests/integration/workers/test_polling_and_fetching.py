@@ -1,4 +1,4 @@
-"""Steps 2 and 3: an order is asked for until it is decided, and fetched through the licence gate."""
+"""Tests of steps 2 and 3: an order is polled until SCM decides, and fetched through the licence gate."""
 
 import json
 from typing import Any
@@ -17,14 +17,14 @@ from tests.integration.workers.conftest import Bench
 
 
 def sent(bench: Bench, **changes: Any) -> Command:
-    """An order that SCM has."""
+    """Place and send an order."""
     command = bench.place(**changes)
     bench.run(command.id)
     return command
 
 
 def until_stored(bench: Bench) -> None:
-    """Everything that is open goes as far as it can."""
+    """Run everything that is open as far as it goes."""
     for _ in range(4):
         bench.make_due()
         bench.run_due()

@@ -1,4 +1,4 @@
-"""Another system asks for a poll: the order's own poll is woken, for there is one at a time."""
+"""Tests of a poll requested by another system: the order's own poll is woken, as an order has only one."""
 
 from certline.models import Command, CommandStatus, CommandType, OrderStatus
 from certline.models.commands.command import accept
@@ -6,7 +6,7 @@ from tests.integration.workers.conftest import Bench
 
 
 def asked_for(bench: Bench, order: str | None) -> Command:
-    """A poll as the ingress records it, at its end."""
+    """Run a poll as the ingress records it. Returns the command afterwards."""
     with bench.database.transaction() as db:
         command, _ = accept(
             db,

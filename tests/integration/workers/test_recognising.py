@@ -1,4 +1,4 @@
-"""A record at SCM is ours, may be ours, or is surely another's."""
+"""Tests of recognising a record at SCM as ours, possibly ours, or certainly not ours."""
 
 from certline.models import OrderStatus
 from tests.integration.workers.conftest import Bench

@@ -1,4 +1,4 @@
-"""An order that was sent and not answered is found at SCM, sent again with proof, or put before a person."""
+"""Tests of an order with an unknown outcome: found at SCM, sent again with proof, or put to review."""
 
 from datetime import timedelta
 from functools import partial

@@ -1,4 +1,4 @@
-"""A reissue keeps its sslId: only the certificate with the new key is stored, and the old one is kept."""
+"""Tests of reissues: the sslId stays, only the certificate with the new key is stored, and the old one is kept."""
 
 from datetime import timedelta
 from typing import Any
@@ -226,7 +226,7 @@ def test_a_reissue_that_another_system_asks_for_is_placed_by_the_worker(bench: B
 
 
 def replaced_by_a_stranger(bench: Bench, old: Certificate) -> None:
-    """Somebody else has the certificate made anew."""
+    """Reissue the certificate as another client of SCM."""
     key = key_pair.generate("EC", "P-256")
     csr = sign_request(key, old.common_name, [])
     body = {"csr": csr, "reason": "portal"}
@@ -234,7 +234,7 @@ def replaced_by_a_stranger(bench: Bench, old: Certificate) -> None:
 
 
 def fetched_again(bench: Bench, command: Command) -> Command:
-    """A message that comes late has the order's certificate fetched once more."""
+    """Fetch the order's certificate once more, as a late message does."""
     order = bench.order(command)
     with bench.database.transaction() as db:
         fetch = follow_with(db, order, CommandType.FETCH)

@@ -1,4 +1,4 @@
-"""A renewal's certificate takes the old one's place, with a key of its own and all that was said of the line."""
+"""Tests of renewals: the new certificate supersedes the old one, with its own key and the line's settings."""
 
 from sqlalchemy import select
 

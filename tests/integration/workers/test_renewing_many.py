@@ -1,4 +1,4 @@
-"""Many renewals at once: each is sent once, by the pace of its batch, whoever dies or fails meanwhile."""
+"""Tests of batch renewals: each is sent once, at the batch's pace, despite crashes and failures."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -38,7 +38,7 @@ NAMES = ("www.nordhafen.example", "api.nordhafen.example", "shop.nordhafen.examp
 
 
 def several(bench: Bench) -> list[Certificate]:
-    """Three certificates that are stored."""
+    """Store three certificates."""
     commands = [bench.place(common_name=name) for name in NAMES]
     go_on(bench)
     return [certificate_of(bench, command) for command in commands]
@@ -47,7 +47,7 @@ def several(bench: Bench) -> list[Certificate]:
 def begin(
     bench: Bench, certificates: Sequence[Certificate], pace: int | None = None, **named: Any
 ) -> str:
-    """A batch of these renewals, by its id."""
+    """Begin a batch of these renewals. Returns its id."""
     reuse_key = named.get("reuse_key", False)
     verdicts = judge_many(bench.database, certificates, reuse_key=reuse_key)
     return request_batch(
@@ -61,37 +61,37 @@ def begin(
 
 
 def tick(bench: Bench) -> int:
-    """What a producer does every few seconds; answers how many had their turn."""
+    """Release due renewals, as a producer does every few seconds. Returns how many were released."""
     return bench.database.run(release_due)
 
 
 def let_pass(bench: Bench, batch_id: str, time: timedelta) -> None:
-    """So much time passes for a batch."""
+    """Let time pass for a batch."""
     with bench.database.transaction() as db:
         batch = db.get_one(RenewalBatch, batch_id)
         batch.next_at -= time
 
 
 def status_of(bench: Bench, batch_id: str) -> BatchStatus:
-    """Whether the batch goes on."""
+    """Return the status of the batch."""
     with bench.database.transaction() as db:
         return db.get_one(RenewalBatch, batch_id).status
 
 
 def counts(bench: Bench, batch_id: str) -> Counts:
-    """How its members stand."""
+    """Count the batch's members by status."""
     with bench.database.transaction() as db:
         return counts_of(db, [batch_id])[batch_id]
 
 
 def members(bench: Bench, batch_id: str) -> list[Member]:
-    """The members, in their order."""
+    """Return the members, in their order."""
     with bench.database.transaction() as db:
         return members_of(db, batch_id)
 
 
 def renewals(bench: Bench) -> list[Command]:
-    """Every renewal that was asked for."""
+    """Return every requested renewal."""
     with bench.database.transaction() as db:
         return list(db.scalars(select(Command).where(Command.type == CommandType.RENEW)))
 
@@ -141,13 +141,13 @@ def test_a_worker_that_dies_in_the_middle_of_a_batch_neither_loses_nor_repeats_a
     for command in renewals(bench):
         bench.run(command.id)
 
-    # They were sent, so they rest in `sending` until SCM is asked what it has made of them.
+    # They were sent, so they rest in `sending` until they are reconciled.
     assert bench.calls(RENEW) == 3
     assert counts(bench, batch_id).running == 3
 
 
 def killed(*_args: Any, **_named: Any) -> None:
-    """What a worker does that is killed: nothing."""
+    """Stop as a killed worker does."""
     raise KeyboardInterrupt
 
 
@@ -238,7 +238,7 @@ def test_a_renewal_that_was_asked_for_before_another_one_was_stored_ends_with_th
     ended = bench.command(late.id)
     assert (ended.status, ended.subject) == (CommandStatus.DONE, first.subject)
     assert bench.calls(RENEW) == 1
-    # Who asks only now is told which one is the newest.
+    # A later request is refused, naming the newest certificate.
     later = asked_from_outside(bench, "renew", {"certificate": old.id})
     bench.run(later.id)
     assert "the newest of its line" in (bench.command(later.id).error or "")

@@ -1,4 +1,4 @@
-"""A renewal is asked for as often as one likes and sent once; what may not be renewed is not sent at all."""
+"""Tests that a renewal may be requested repeatedly and is sent once; a forbidden one is not sent at all."""
 
 import threading
 
@@ -64,7 +64,7 @@ def test_a_certificate_that_was_renewed_is_not_renewed_again(bench: Bench) -> No
 
     with pytest.raises(BadCommandError, match=f"the newest of its line is {newest}"):
         check_successor(bench.database, wanted)
-    # Nor by somebody who had begun before the first one was stored.
+    # Nor by a request that began before the first renewal was stored.
     late = asked_from_outside(bench, "renew", {"certificate": old.id})
     material = make_key(planned.wanted, bench.line.vault)
     with (

@@ -1,4 +1,4 @@
-"""A revocation reaches the one certificate that is meant, and is believed only where it is true."""
+"""Tests of revocation: it reaches the intended certificate only, and is recorded only where SCM confirms it."""
 
 import json
 from typing import Any
@@ -287,7 +287,7 @@ def test_a_certificate_of_another_account_is_not_revoked(bench: Bench) -> None:
 
 
 def reissued(bench: Bench) -> tuple[Certificate, Certificate]:
-    """An old version and the new one, under one sslId."""
+    """Return an old version and the new one, under one sslId."""
     old = stored(bench)
     command = reissue(bench, old)
     go_on(bench)
@@ -295,12 +295,12 @@ def reissued(bench: Bench) -> tuple[Certificate, Certificate]:
 
 
 def by_serial(bench: Bench, certificate: Certificate) -> None:
-    """The CA revokes one certificate, and nobody tells us."""
+    """Revoke one certificate at the CA, without notice to us."""
     serial = certificate.serial_number
     done_by_a_stranger(bench, f"/ssl/v1/revoke/serial/{serial}", {"reasonCode": 0, "reason": "x"})
 
 
 def status_at_scm(bench: Bench, certificate: Certificate) -> str:
-    """What SCM's record says now."""
+    """Return the status in SCM's record."""
     records = {record["sslId"]: record["status"] for record in bench.orders_at_scm()}
     return str(records[certificate.scm_id])

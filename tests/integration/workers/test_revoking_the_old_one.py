@@ -1,4 +1,4 @@
-"""A reissue may have the certificate before it revoked later; never before the new one is here."""
+"""Tests of a reissue that revokes the previous certificate later, never before the new one is stored."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ def revocations(bench: Bench) -> list[Command]:
 
 
 def reissued_and_nothing_else(bench: Bench, command: Command) -> None:
-    """The reissue goes on until it is stored, while what is due later isn't due."""
+    """Run the reissue until it is stored, without making the revocation due."""
 
     def is_stored() -> bool:
         with bench.database.transaction() as db:

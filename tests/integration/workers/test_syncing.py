@@ -1,4 +1,4 @@
-"""What SCM offers is mirrored: whole, repeatable, and with what is gone marked."""
+"""Tests of the sync: SCM's data is mirrored completely, repeatably, and removed resources are marked."""
 
 import threading
 from typing import Any
@@ -28,7 +28,7 @@ def test_a_sync_brings_every_page_of_domains(bench: Bench) -> None:
         domains = list(db.scalars(select(Domain)))
         departments = list(db.scalars(select(Organization).where(Organization.parent_id > 0)))
 
-    assert len(domains) > 12  # SCM's first page, where no size is asked for
+    assert len(domains) > 12  # SCM's first page, where no size is given
     assert departments
 
 
@@ -160,7 +160,7 @@ def test_a_sync_of_one_resource_leaves_the_others(database: Database, simulator:
     with database.transaction() as db:
         assert db.scalars(select(Domain)).first() is not None
         assert db.scalars(select(Profile)).first() is None
-    # The whole has not been read yet.
+    # The sync has not completed yet.
     assert bench.account().synced_at is None
     bench.sync()
     assert bench.account().synced_at is not None

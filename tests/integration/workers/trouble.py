@@ -1,4 +1,4 @@
-"""SCM in trouble, for the bench: what the test looks at, and how it lets time pass."""
+"""Helpers for outages of SCM: counting calls, ending the outage, and letting time pass."""
 
 import re
 from datetime import timedelta
@@ -25,12 +25,12 @@ CHANGES = re.compile("/ssl/v1/(enroll|renew|replace|revoke)")
 
 
 def all_calls(bench: Bench) -> int:
-    """How often SCM has been asked anything."""
+    """Return how often SCM has been called at all."""
     return sum(requests.get(f"{bench.simulator.door}/calls", timeout=30).json().values())
 
 
 def mend(bench: Bench) -> None:
-    """SCM works again."""
+    """End SCM's outage."""
     requests.delete(f"{bench.simulator.door}/faults", timeout=30).raise_for_status()
 
 
@@ -49,7 +49,7 @@ def pass_time(database: Database, seconds: float) -> None:
 
 
 def pending(bench: Bench, name: str) -> Command:
-    """An order that SCM has; its poll waits."""
+    """Place an order that SCM has accepted; its poll waits."""
     command = bench.place(common_name=name)
     bench.run(command.id)
     assert bench.order(command).status is OrderStatus.PENDING

@@ -1,1 +1,1 @@
-"""The command line without any server."""
+"""Unit tests of the command line, without any server."""

@@ -1,6 +1,6 @@
-"""What a sync has changed reads as a sentence for each resource."""
+"""Tests of the sentences that report what a sync changed."""
 
-from certline.cli.waiting.changes import changes
+from certline.cli.waiting.wait import changes
 
 QUIET = {"total": 4, "added": 0, "changed": 0, "gone": 0, "names": {}}
 

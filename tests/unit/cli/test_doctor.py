@@ -1,8 +1,8 @@
-"""What `certline doctor` says of the settings alone."""
+"""Tests of `certline doctor` on settings alone."""
 
 import pytest
 
-from certline.cli.operations.doctor import _settings
+from certline.cli.operations.checks import check_settings
 from certline.models.settings import Settings
 
 
@@ -10,7 +10,7 @@ from certline.models.settings import Settings
 def test_an_unknown_outcome_must_rest_longer_than_the_longest_order(
     settle: int, short: bool
 ) -> None:
-    finding = _settings(Settings(settle_seconds=settle))
+    finding = check_settings(Settings(settle_seconds=settle))
 
     assert ("too short for production" in finding.text) is short
     assert ("may be sent twice" in (finding.advice or "")) is short

@@ -1,4 +1,4 @@
-"""docs/cli.md and the command line say the same."""
+"""Tests that docs/cli.md and the command line agree."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 
 
 def sections() -> dict[str, str]:
-    """`certline order list` → what stands below its heading."""
+    """Return the text below each heading, such as `certline order list`."""
     parts = re.split(r"^#{2,3} `?(.+?)`?$", PAGE.read_text(), flags=re.MULTILINE)[1:]
     found = dict(zip(parts[::2], parts[1::2], strict=True))
     return {
@@ -23,7 +23,7 @@ def sections() -> dict[str, str]:
 
 
 def of_all_lists() -> str:
-    """What stands once for every list."""
+    """Return the paragraph about all lists."""
     found = re.search(r"^\*\*Lists\*\*.*?(?=^## )", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert found is not None
     return found[0]

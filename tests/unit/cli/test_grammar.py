@@ -1,4 +1,4 @@
-"""What holds for every command: help, `--json`, exit codes, and a quick start."""
+"""Tests of rules for every command: help, `--json`, exit codes, and a quick start."""
 
 import json
 import subprocess
@@ -10,12 +10,12 @@ import pytest
 from certline.cli.main import PLACES, certline, main
 from tests.unit.cli.tree import commands, leaves, options
 
-# They import everything that a broker, a database or a server needs.
+# These import everything that a broker, a database or a server needs.
 SLOW = ("sqlalchemy", "dramatiq", "cryptography", "requests", "uvicorn", "pydantic")
 
 
 def run(*words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """One call in this process: exit code, standard output, standard error."""
+    """Run a command in this process. Returns exit code, standard output, standard error."""
     with pytest.raises(SystemExit) as end:
         main(list(words))
     captured = capsys.readouterr()

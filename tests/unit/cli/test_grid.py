@@ -1,4 +1,4 @@
-"""A table fits its terminal, and its colours mean something."""
+"""Tests of tables: their width in a terminal, and their colours."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -74,7 +74,7 @@ def test_an_end_that_is_near_stands_out(days: int, style: str) -> None:
 
 
 def printed(monkeypatch: pytest.MonkeyPatch, *, width: int, is_terminal: bool) -> str:
-    """A row of a table, as it is printed."""
+    """Return a row of a table as printed."""
     out = io.StringIO()
     screen = Console(
         file=out, width=width, force_terminal=is_terminal, markup=False, highlight=False

@@ -1,4 +1,4 @@
-"""The options of a login make one of three, or a sentence that says what does not fit."""
+"""Tests of the login options: they make one of three logins, or an error that says what does not fit."""
 
 import io
 from pathlib import Path
@@ -20,12 +20,12 @@ PERSON: dict[str, Any] = {"customer_uri": "demo", "login": "svc"}
 
 
 def a_file(text: str = "hunter2\n") -> io.StringIO:
-    """The file of a secret."""
+    """Return a file with a secret."""
     return io.StringIO(text)
 
 
 def fault_of(**given: Any) -> Fault:
-    """What is said about these options."""
+    """Return the error that these options raise."""
     with pytest.raises(Fault) as fault:
         Given(URL, **given).read()
     return fault.value
@@ -33,7 +33,7 @@ def fault_of(**given: Any) -> Fault:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> dict[str, Any]:
-    """The two files of a client certificate."""
+    """Write a client certificate and its key. Returns the two options."""
     authority = Authority.root("svc-pipeline")
     (tmp_path / "cert.pem").write_bytes(authority.cert.public_bytes(Encoding.PEM))
     (tmp_path / "key.pem").write_bytes(key_pair.to_pem(authority.key))

@@ -1,4 +1,4 @@
-"""How far an import is said to be."""
+"""Tests of the progress reported for an import."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the pages tell people to type, to set and to read is there."""
+"""Tests of the documentation: commands, settings and links named on its pages exist."""
 
 import re
 import shlex
@@ -14,9 +14,9 @@ from tests.unit.cli.tree import commands
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 EVERYWHERE = {"--json", "--help", "--version", "-h"}
-# Read elsewhere than by the line itself: by the CLI's errors and by the tests' servers.
+# Read elsewhere than in the settings: by the CLI's errors and by the tests' servers.
 OTHER_VARIABLES = {"CERTLINE_DEBUG", "CERTLINE_TEST_DATABASE_URL", "CERTLINE_TEST_RABBITMQ_URL"}
-# What a deploy hook's command is told.
+# Variables set for a deploy hook's command.
 HOOK_VARIABLES = set(
     re.findall(r'"(CERTLINE_\w+)"', (ROOT / "workers" / "deploying" / "files.py").read_text())
 )
@@ -24,7 +24,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: Path) -> Iterator[str]:
-    """The lines of a page that a person would paste into a shell, without their remarks."""
+    """Yield the lines of a page that a user would paste into a shell, without their comments."""
     for language, block in BLOCK.findall(page.read_text()):
         if language in ("sh", "bash", "console"):
             for line in block.replace("\\\n", " ").splitlines():
@@ -32,18 +32,18 @@ def blocks(page: Path) -> Iterator[str]:
 
 
 def spans(page: Path) -> list[str]:
-    """What a page sets as code within its sentences."""
+    """Return the inline code of a page."""
     return re.findall(r"`([^`\n]+)`", BLOCK.sub("", page.read_text()))
 
 
 def words_of(line: str) -> list[str] | None:
-    """The words after `certline`, up to a pipe or a file; None where the line is another program's."""
+    """Return the words after `certline`, up to a pipe or a redirection; None for another program's line."""
     typed = re.match(r"(?:docker compose exec (?:-T )?\w+ |\S*/)?certline\s+(.*)", line)
     return None if typed is None else shlex.split(re.split(r"\s[|<>]\s", typed[1])[0])
 
 
 def found(words: list[str]) -> tuple[str, list[str]]:
-    """The command that words name, and the words that it is given."""
+    """Return the command that the words name, and the remaining words."""
     path, rest = "certline", [word for word in words if word not in EVERYWHERE]
     known = commands()
     while rest and f"{path} {rest[0]}" in known:
@@ -72,7 +72,7 @@ def test_a_command_to_type_is_taken_with_all_its_options(line: str) -> None:
     command = commands()[path]
 
     assert not isinstance(command, click.Group), f"{line!r}: {path} is not a whole command"
-    with command.make_context(path, rest):  # it reads the options and runs nothing
+    with command.make_context(path, rest):  # parses the options and runs nothing
         pass
 
 
@@ -102,7 +102,7 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The headings of a page, as links name them."""
+    """Return the headings of a page as links name them."""
     headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", page.read_text()), flags=re.MULTILINE)
     return {
         re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings

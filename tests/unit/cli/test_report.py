@@ -1,4 +1,4 @@
-"""What a person is told when something is wrong, and with which exit code."""
+"""Tests of error messages and exit codes."""
 
 import json
 
@@ -17,7 +17,7 @@ from certline.producers.processes import ServerDownError
 
 
 def told(error: Exception) -> Fault:
-    """The fault that a person is told."""
+    """Return the error as shown to the user."""
     fault = explain(error)
     assert fault is not None
     return fault

@@ -1,4 +1,4 @@
-"""When a wait is over, and what is said meanwhile."""
+"""Tests of `--wait`: when it ends, and what it prints meanwhile."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ def view(
     error: str | None = None,
     **of: Any,
 ) -> WaitView:
-    """A command about an order in some state."""
+    """Return a view of a command and its order in some status."""
     account = Account(name="hafen", status=of.pop("account", AccountStatus.ACTIVE))
     account.status_reason = "wrong password"
     kind = of.pop("type", CommandType.ORDER)

@@ -1,4 +1,4 @@
-"""Files that hold keys: for their owner, whole, and never over another."""
+"""Tests of files that hold keys: readable by their owner only, complete, never overwriting another file."""
 
 import os
 from pathlib import Path

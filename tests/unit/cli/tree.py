@@ -1,4 +1,4 @@
-"""Every command of the CLI, for tests that hold for all of them."""
+"""Every command of the CLI, for tests of rules that all commands share."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from certline.cli.ui.grammar import LazyGroup
 
 
 def commands() -> dict[str, click.Command]:
-    """`certline order list` → the command; groups too."""
+    """Return every command and group by its name, such as `certline order list`."""
     return dict(_below(certline, "certline"))
 
 
 def leaves() -> dict[str, click.Command]:
-    """The commands that do something."""
+    """Return the commands that are not groups."""
     return {
         path: command
         for path, command in commands().items()
@@ -23,7 +23,7 @@ def leaves() -> dict[str, click.Command]:
 
 
 def options(command: click.Command) -> list[click.Option]:
-    """A command's own options: not `--json`, which all have."""
+    """Return a command's own options, without `--json`, which all have."""
     return [
         option
         for option in command.params

@@ -1,1 +1,1 @@
-"""Keys, CSRs, chains and keystores; openssl has the last word."""
+"""Unit tests of keys, CSRs, chains and keystores; openssl decides whether they are right."""

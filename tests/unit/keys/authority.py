@@ -1,4 +1,4 @@
-"""Small CAs, made for one test."""
+"""Small CAs, created for one test."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,34 +14,34 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def named(common_name: str) -> x509.Name:
-    """A distinguished name of nothing but a common name."""
+    """Return a distinguished name consisting of a common name."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 @dataclass(frozen=True)
 class Authority:
-    """A CA, or a leaf: its key and its certificate."""
+    """A CA or a leaf: its key and its certificate."""
 
     key: PrivateKey
     cert: x509.Certificate
 
     @classmethod
     def root(cls, name: str) -> Self:
-        """A CA that vouches for itself."""
+        """Return a self-signed CA."""
         key = generate("EC", "P-256")
         return cls(key, _sign(name, key, name, key, ca=True))
 
     def issue(
         self, name: str, *, ca: bool = False, key: PrivateKey | None = None, days: int = 0
     ) -> "Authority":
-        """A certificate of this CA; `days` makes it that much younger."""
+        """Issue a certificate; `days` shifts its validity that much later."""
         key = key or generate("EC", "P-256")
         issuer = self.cert.subject.rfc4514_string().removeprefix("CN=")
         return Authority(key, _sign(name, key, issuer, self.key, ca=ca, days=days))
 
     @property
     def sha256(self) -> str:
-        """What build_chain looks for."""
+        """Hash of the public key, by which build_chain finds the leaf."""
         return public_key_sha256(self.key.public_key())
 
 

@@ -1,4 +1,4 @@
-"""Chains are rebuilt from what SCM sends, whatever its order and its wrapping."""
+"""Tests of chains, rebuilt from SCM's response whatever its order and its wrapping."""
 
 import random
 import subprocess
@@ -27,7 +27,7 @@ from tests.unit.keys.authority import Authority
 
 @dataclass(frozen=True)
 class Line:
-    """Root, two CAs below it, and our leaf."""
+    """A root, two CAs below it, and our leaf."""
 
     root: Authority
     upper: Authority
@@ -36,7 +36,7 @@ class Line:
 
     @property
     def certs(self) -> list[x509.Certificate]:
-        """As SCM's `x509` has them: root first."""
+        """Certificates in the order of SCM's `x509`: root first."""
         return [self.root.cert, self.upper.cert, self.issuing.cert, self.leaf.cert]
 
 

@@ -1,4 +1,4 @@
-"""Keys and signing requests."""
+"""Tests of keys and certificate signing requests."""
 
 import subprocess
 import warnings
@@ -24,7 +24,7 @@ from tests.unit.keys.authority import named
 def request_of(
     key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey,
 ) -> str:
-    """A request that this package wouldn't write."""
+    """Return a CSR that certline itself would not create."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(named("a.example"))
     digest = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     return builder.sign(key, digest).public_bytes(serialization.Encoding.PEM).decode()
@@ -121,7 +121,7 @@ def test_what_is_no_request_is_refused(text: str) -> None:
 
 def test_weak_keys_and_signatures_are_refused() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # making weak things is what this test is for
+        warnings.simplefilter("ignore")  # the test creates a weak key on purpose
         weak_key = request_of(rsa.generate_private_key(65537, 1024))  # noqa: S505
         curve = request_of(ec.generate_private_key(ec.SECP256K1()))
 

@@ -1,4 +1,4 @@
-"""Keystores; openssl and keytool open them."""
+"""Tests of keystores, which openssl and keytool must open."""
 
 import shutil
 import subprocess
@@ -55,7 +55,7 @@ def test_openssl_opens_a_pkcs12_and_finds_key_leaf_and_chain(
 
 
 def keytool(*words: str) -> str:
-    """What keytool says; it has to succeed. Where there is none, the run fails and says so."""
+    """Run keytool, which must succeed, and return its output. Fails if keytool is not installed."""
     program = shutil.which("keytool")
     assert program, "there is no keytool: install a JRE (on Debian: default-jre-headless)"
     command = [program, "-J-Xshare:auto", *words]

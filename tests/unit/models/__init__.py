@@ -1,1 +1,1 @@
-"""The rules, states and secrets, without any server."""
+"""Unit tests of rules, states and secrets, without any server."""

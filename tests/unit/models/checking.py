@@ -1,4 +1,4 @@
-"""An order that is checked, and what is wrong with it."""
+"""Helpers for order validation: a checked order, and the problems of one."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ TODAY = NOON.date()
 
 
 def checked(wanted: dict[str, Any] | None = None, **offer: Any) -> CheckedOrder:
-    """An order that passes."""
+    """Return an order that passes validation."""
     return check_order(a_wanted(**wanted or {}), an_offer(**offer), TODAY)
 
 
 def problems_of(wanted: dict[str, Any] | None = None, **offer: Any) -> list[str]:
-    """What is wrong with an order."""
+    """Return the problems of an order."""
     with pytest.raises(BadCommandError) as refusal:
         checked(wanted, **offer)
     return refusal.value.problems

@@ -1,4 +1,4 @@
-"""How long SCM is left alone."""
+"""Tests of the breaker's pauses."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Of several domains or names that fit, the one that is meant is the one that speaks."""
+"""Tests that of several matching domains or names the intended one is named in the error."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every step keeps to, checked over the registry."""
+"""Tests of conventions for every step, checked over the registry."""
 
 import inspect
 
@@ -21,7 +21,7 @@ steps = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.type.value)
 
 
 def actors() -> dict[str, dramatiq.Actor[..., object]]:
-    """The actors, as a worker process declares them."""
+    """Return the actors, as a worker process declares them."""
     broker = StubBroker(middleware=middleware())
     line = WorkerContext(
         Database("postgresql://nowhere.invalid"), Vault("A" * 43 + "="), Settings(database_url=None)

@@ -1,4 +1,4 @@
-"""The names of an order lie in domains that it may use."""
+"""Tests that an order's names lie in domains that it may use."""
 
 from datetime import timedelta
 from typing import Any

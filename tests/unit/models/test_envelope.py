@@ -1,4 +1,4 @@
-"""What another system may put around a command, and what its message may not be."""
+"""Tests of the envelope around another system's command, and of messages that are refused."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ DATA: dict[str, Any] = {
 
 
 def an_event(**attributes: Any) -> dict[str, Any]:
-    """A sound event, changed as the test wants; what is None is left out."""
+    """Return a valid event, changed by the given attributes; attributes that are None are left out."""
     usual = {
         "specversion": "1.0",
         "id": ID,
@@ -39,12 +39,12 @@ def an_event(**attributes: Any) -> dict[str, Any]:
 
 
 def read(body: bytes) -> IncomingCommand:
-    """A message, read as the ingress does."""
+    """Read a message as the ingress does."""
     return read_command(read_body(body))
 
 
 def refused(body: bytes | dict[str, Any]) -> list[str]:
-    """What is wrong with a message."""
+    """Return the problems of a message."""
     with pytest.raises(BadCommandError) as refusal:
         read(body if isinstance(body, bytes) else json.dumps(body).encode())
     return refusal.value.problems

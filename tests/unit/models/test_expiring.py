@@ -1,4 +1,4 @@
-"""At which days others are told that a certificate ends."""
+"""Tests of the days before its end at which a certificate is reported as expiring."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ BEGIN = datetime(2029, 1, 1, tzinfo=UTC)
 
 
 def reached(lifetime: float, left: float) -> int | None:
-    """The day that a certificate has come to which has so many days left."""
+    """Return the threshold reached by a certificate with that many days left."""
     ends = BEGIN + timedelta(days=lifetime)
     return day_reached(BEGIN, ends, ends - timedelta(days=left))
 

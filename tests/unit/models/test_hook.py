@@ -1,4 +1,4 @@
-"""Which certificates a hook is for, and which hooks can't be added."""
+"""Tests of hooks: the certificates they match, and hooks that cannot be added."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ STORED, RENEWED = "certificate.stored", "certificate.renewed"
 
 
 def a_hook(**named: Any) -> Hook:
-    """A hook that waits for renewals only."""
+    """Return a hook for renewals only."""
     return Hook(**{"name": "web", "events": [RENEWED], "directory": "/etc/tls"} | named)
 
 

@@ -1,4 +1,4 @@
-"""Which orders renew each other: the older one was renewed, and the next one is its successor."""
+"""Tests of finding renewals among orders: the older one was renewed, and the next one is its successor."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ def kin(scm_id: int, *, renewed: bool) -> Kin:
 
 @st.composite
 def a_family(draw: st.DrawFn) -> list[Kin]:
-    """Orders of one family, in the order in which they come in."""
+    """Draw related orders, in the order in which they are imported."""
     ids = draw(st.lists(st.integers(1, 50), unique=True, max_size=12))
     return [kin(scm_id, renewed=draw(st.booleans())) for scm_id in ids]
 

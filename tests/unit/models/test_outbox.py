@@ -1,4 +1,4 @@
-"""What goes over the wire: Dramatiq's message for a worker, a CloudEvent for everybody else."""
+"""Tests of outbox rows: Dramatiq's message for a worker, a CloudEvent for other systems."""
 
 import json
 import re
@@ -37,12 +37,12 @@ DRAMATIQS_KEYS = {
 
 @pytest.fixture
 def db() -> Session:
-    """A session that never meets a database."""
+    """Return a session that never connects to its database."""
     return Session(create_engine("postgresql+psycopg://nowhere.invalid"), autoflush=False)
 
 
 def written(db: Session) -> Outbox:
-    """The one row that was written."""
+    """Return the one row that was written."""
     [row] = db.new
     assert isinstance(row, Outbox)
     return row

@@ -1,4 +1,4 @@
-"""When the licence runs out, at the rate of new orders."""
+"""Tests of the forecast when the licence runs out, at the rate of new orders."""
 
 from datetime import timedelta
 
@@ -11,10 +11,10 @@ from tests.factories import NOON
 @pytest.mark.parametrize(
     ("count", "days", "rate"),
     [
-        (60, 400, 2.0),  # an old line: the last 30 days count
+        (60, 400, 2.0),  # an old installation: the last 30 days count
         (60, 30, 2.0),
         (60, 15, 4.0),  # a young one: all its days
-        (60, 0.01, 60.0),  # a first busy hour is a day's work
+        (60, 0.01, 60.0),  # a first busy hour counts as a day
         (0, 400, 0.0),
         (0, 0, 0.0),
     ],

@@ -1,4 +1,4 @@
-"""What a command may say, and the sentence that answers a bad one."""
+"""Tests of command payloads, and of the errors for invalid ones."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ ORDER: dict[str, Any] = {
 
 
 def problems_of(kind: str = "order", /, **named: Any) -> list[str]:
-    """What is wrong with a command."""
+    """Return the problems of a command."""
     data = {**(ORDER if kind == "order" else {}), **named}
     with pytest.raises(BadCommandError) as refusal:
         read_payload(kind, data)

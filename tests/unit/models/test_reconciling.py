@@ -1,4 +1,4 @@
-"""What is decided after a look at SCM, whatever it showed."""
+"""Tests of the decision after reconciling, for every possible finding at SCM."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""How long a line rests after failed renewals, and what a planner may do meanwhile."""
+"""Tests of the backoff: how long a line rests after failed renewals, and what the planner may do meanwhile."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A year of renewals, if certificates lived shorter."""
+"""Tests of the forecast of a year of renewals with shorter lifetimes."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,7 +12,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def an_estate(count: int) -> list[Span]:
-    """Certificates of a year, issued evenly over the last year."""
+    """Return certificates of a year, issued evenly over the last year."""
     return [
         span_of(
             f"C{number}",

@@ -1,4 +1,4 @@
-"""How many of a batch have their turn, and when it ends: no hour has more than its pace and a minute's."""
+"""Tests of a batch's pace: how many are released, when it ends, and the limit in any hour."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""When certificates are renewed by themselves: the lead, the spread, the cap and the emergency band."""
+"""Tests of automatic renewal dates: the lead, the spread, the cap and the emergency band."""
 
 import random
 from collections import Counter
@@ -24,7 +24,7 @@ NOW = datetime(2029, 6, 1, tzinfo=UTC)
 
 
 def a_span(number: int = 0, *, age: float = 0, lifetime: float = 47, days: int = 30) -> Span:
-    """A certificate that has lived so many days of its lifetime."""
+    """Return a certificate that has lived `age` days of its lifetime."""
     begins = NOW - timedelta(days=age)
     ends = begins + timedelta(days=lifetime)
     return span_of(f"C{number}", f"L{number}", begins, ends, days)
@@ -32,7 +32,7 @@ def a_span(number: int = 0, *, age: float = 0, lifetime: float = 47, days: int =
 
 @st.composite
 def an_estate(draw: st.DrawFn) -> list[Span]:
-    """Certificates of any age, some of them in their emergency band or over."""
+    """Draw certificates of any age, some of them in their emergency band or expired."""
     rows = draw(
         st.lists(
             st.tuples(
@@ -51,12 +51,12 @@ CAPS = st.integers(1, 12)
 
 
 def emergencies(spans: Sequence[Span]) -> set[str]:
-    """Those for which no cap counts today."""
+    """Return the ids of certificates to which no cap applies today."""
     return {span.id for span in spans if span.emergency <= TODAY}
 
 
 def has_room(spans: Sequence[Span], cap: int) -> bool:
-    """Whether every certificate can have a day up to its wanted date (Hall's condition)."""
+    """Check whether every certificate can have a day up to its wanted date (Hall's condition)."""
     urgent = emergencies(spans)
     rest = [span for span in spans if span.id not in urgent]
     for last in {max(span.wanted, TODAY) for span in rest}:
@@ -112,7 +112,7 @@ def test_no_certificate_is_later_than_its_wanted_date_where_the_cap_has_room(
     late = [span for span in spans if planned[span.id] > max(span.wanted, TODAY)]
     if has_room(spans, cap):
         assert late == []
-    # And where it has none, all are on their way before the band ends.
+    # And where there is no room, all are requested before the band ends.
     assert all(planned[span.id] <= max(span.emergency, TODAY) for span in late)
 
 

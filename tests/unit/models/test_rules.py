@@ -1,4 +1,4 @@
-"""An order is checked against what SCM offers, before SCM hears of it."""
+"""Tests of validating an order against SCM's offer, before it is sent."""
 
 import pytest
 
@@ -106,7 +106,7 @@ def test_a_key_type_outside_the_profile_is_refused() -> None:
         ({"RSA": ["4096", "3072"]}, None, None, ("RSA", "3072")),
         ({"RSA": ["2048"], "EC": ["P-384"]}, "EC", None, ("EC", "P-384")),
         ({"RSA": ["2048"], "EC": []}, None, "P-384", ("EC", "P-384")),
-        # What can't be is left to the check.
+        # Impossible choices are left to validation.
         ({"RSA": ["2048"]}, "EC", None, ("EC", "P-256")),
         ({"RSA": ["2048"]}, "RSA", "P-256", ("RSA", "P-256")),
     ],

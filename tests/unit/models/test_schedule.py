@@ -1,4 +1,4 @@
-"""When a cron line is next due, in zones whose clocks jump."""
+"""Tests of cron lines: the next due time, in zones whose clocks jump."""
 
 from datetime import UTC, datetime, timedelta
 

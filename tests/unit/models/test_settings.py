@@ -1,4 +1,4 @@
-"""Addresses are shown without their passwords."""
+"""Tests that addresses are shown without their passwords."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Orders move as the table says, and in no other way."""
+"""Tests that orders change their status only as the table allows."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Secrets are read with the keys they were stored with, and shown by nothing."""
+"""Tests of the vault: secrets are read with the keys they were stored with, and never shown."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ SOMEWHERE = SecretStr("postgresql://db/certline")
 
 
 def a_key() -> str:
-    """A fresh Fernet key."""
+    """Return a fresh Fernet key."""
     return Fernet.generate_key().decode()
 
 

@@ -1,1 +1,1 @@
-"""What starts work, without any server."""
+"""Unit tests of the producers, without any server."""

@@ -1,4 +1,4 @@
-"""Which wire a relay gets, and what is said where there is no RabbitMQ."""
+"""Tests of a relay's wire, and of the errors where there is no RabbitMQ."""
 
 import uuid
 
@@ -22,7 +22,7 @@ NOWHERE = SecretStr("amqp://ida:hunter2@127.0.0.1:1/?connection_attempts=1")
 
 
 def a_row(exchange: str = "") -> Outbox:
-    """A wake-up, or the same as an event."""
+    """Return a wake-up, or, given an exchange, the same as an event."""
     message: dramatiq.Message[None] = dramatiq.Message(Queue.POLL, "poll", (), {}, {})
     return Outbox(
         event_id=str(uuid.uuid4()),
@@ -34,7 +34,7 @@ def a_row(exchange: str = "") -> Outbox:
 
 @pytest.fixture
 def memory() -> StubBroker:
-    """The broker in memory, with one queue."""
+    """Return the in-memory broker, with one queue."""
     broker = make_broker(Settings())
     broker.declare_queue(Queue.POLL)
     assert isinstance(broker, StubBroker)

@@ -1,4 +1,4 @@
-"""How long a worker may take to stop: as long as the longest call that must not be cut off."""
+"""Tests of the time a worker may take to stop: as long as the longest call that must not be interrupted."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ COMPOSE = Path(__file__).parents[3] / "compose.yaml"
 
 
 def test_the_longest_order_fits_into_the_grace() -> None:
-    """From its claim to its first byte, three time-outs for an answer in drips, and its storing."""
+    """From the claim to the first byte, three timeouts for a slow response, and the time to store it."""
     settings = Settings(scm_connect_seconds=10, scm_read_seconds=60)
 
     assert grace(settings) == SEND_WITHIN + DRIPS * 60 + STORING

@@ -1,1 +1,1 @@
-"""The client of SCM, against a server that misbehaves on demand."""
+"""Unit tests of SCM's client, against a server that misbehaves on demand."""

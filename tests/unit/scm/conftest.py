@@ -1,4 +1,4 @@
-"""A client of a given server, and an order to send."""
+"""Fixtures: a client of a given server, and an order to send."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Change:
 
     operation: str
     call: Callable[[ScmClient], object]
-    is_answered: bool = False  # success is a body; else it is none
+    is_answered: bool = False  # success has a body; otherwise none
 
 
 CHANGES = (
@@ -51,13 +51,13 @@ CHANGES = (
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server is on this machine, whatever proxies the environment names."""
+    """Keep connections to this machine off any proxy in the environment."""
     monkeypatch.setenv("NO_PROXY", "*")
 
 
 @pytest.fixture
 def connect() -> Iterator[Connect]:
-    """Clients of a server, closed at the end; they give up reading after half a second."""
+    """Yield a factory of clients with a read timeout of half a second, closed at the end."""
     clients: list[ScmClient] = []
 
     def of(server: OddServer) -> ScmClient:
@@ -72,5 +72,5 @@ def connect() -> Iterator[Connect]:
 
 @pytest.fixture
 def order() -> Enrolment:
-    """An order with every field."""
+    """Return an order with every field."""
     return ORDER

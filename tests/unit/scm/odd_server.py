@@ -1,4 +1,4 @@
-"""A server that answers with raw bytes, byte for byte as told, and counts what arrived."""
+"""A server that sends given raw bytes as responses, and records the requests that arrived."""
 
 import json
 import socket
@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, Self
 
-# Sent instead of an answer: the connection is reset, as by a process that died.
+# Sent instead of a response: the connection is reset, as by a process that died.
 RESET = b"<reset>"
-# Sent instead of an answer: nothing, until the client has gone.
+# Sent instead of a response: nothing, until the client has gone.
 SILENCE = b"<silence>"
 # The first byte of a TLS handshake; no HTTP request begins so.
 TLS_HELLO = b"\x16"
@@ -22,32 +22,32 @@ TLS_HELLO = b"\x16"
 def http(
     status: str, body: bytes = b"", *, length: int | None = None, headers: tuple[str, ...] = ()
 ) -> bytes:
-    """An HTTP answer; `length` lies about the body."""
+    """Return an HTTP response; `length` falsifies the Content-Length."""
     promised = len(body) if length is None else length
     head = [f"HTTP/1.1 {status}", f"Content-Length: {promised}", *headers]
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
 def as_json(status: str, value: object) -> bytes:
-    """An HTTP answer as SCM makes them."""
+    """Return an HTTP response as SCM formats it."""
     body = json.dumps(value).encode()
     return http(status, body, headers=("Content-Type: application/json;charset=UTF-8",))
 
 
 def ok(value: object) -> bytes:
-    """SCM's answer where all is well."""
+    """Return SCM's response to a successful call."""
     return as_json("200 OK", value)
 
 
 class Drip(bytes):
-    """An answer of which a byte comes every tenth of a second, until the client has gone."""
+    """A response of which a byte arrives every tenth of a second, until the client has gone."""
 
     __slots__ = ()
 
 
 @dataclass
 class Seen:
-    """A request that arrived whole."""
+    """A request that arrived completely."""
 
     line: str
     headers: dict[str, str]
@@ -59,17 +59,17 @@ class Seen:
         return self.line.removesuffix(" HTTP/1.1")
 
     def json(self) -> object:
-        """The body."""
+        """Return the parsed body."""
         return json.loads(self.body)
 
 
-# What is answered: the bytes, or a function of the request.
+# A response: the bytes, or a function of the request.
 Reply = bytes | Callable[[Seen], bytes]
 
 
 @dataclass
 class OddServer:
-    """Gives `answers` in turn, the last one for ever; a connection carries as many as it likes."""
+    """A server that sends `answers` in turn, repeating the last one; a connection may carry several requests."""
 
     answers: Sequence[Reply]
     seen: list[Seen] = field(default_factory=list)
@@ -101,7 +101,7 @@ class OddServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """URL on which it listens."""
         scheme, host = ("https", "localhost") if self.tls else ("http", "127.0.0.1")
         return f"{scheme}://{host}:{self._listener.getsockname()[1]}"
 
@@ -124,7 +124,7 @@ class OddServer:
                 connection = self.tls.wrap_socket(connection, server_side=True)
             except OSError as fault:
                 self.faults.append(fault)
-                # Closed at once with a request unread, TCP would throw our alert away.
+                # If it closed at once with a request unread, TCP would discard our alert.
                 with kept, suppress(OSError):
                     kept.shutdown(socket.SHUT_WR)
                     while kept.recv(4096):
@@ -149,7 +149,7 @@ class OddServer:
                 incoming.read()
                 return
             if answer == RESET:
-                # Linger of nought: close() sends RST rather than FIN.
+                # A linger time of zero makes close() send RST rather than FIN.
                 linger = struct.pack("ii", 1, 0)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 return

@@ -1,4 +1,4 @@
-"""A certificate's details as SCM writes them."""
+"""A certificate's details as SCM returns them."""
 
 DETAILS = {
     "id": 18440127,

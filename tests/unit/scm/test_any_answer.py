@@ -1,4 +1,4 @@
-"""Whatever comes back, callers see a value or a ScmError."""
+"""Tests that any response yields a value or a ScmError."""
 
 import json
 from collections.abc import Callable

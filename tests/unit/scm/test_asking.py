@@ -1,4 +1,4 @@
-"""What we ask of SCM, as it is written on the wire."""
+"""Tests of requests to SCM, as they are written on the wire."""
 
 from collections.abc import Callable
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""The table of answers, and what an answer means without a server."""
+"""Tests of the table of error codes, and of classifying a response without a server."""
 
 import copy
 import pickle
@@ -24,17 +24,17 @@ from certline.workers.scm.transport.error_mapping import retry_after
 from certline.workers.scm.transport.error_rules import CHANGES, RULES, Rule, rule_for
 from tests.unit.scm.conftest import CHANGES as CALLS
 
-# What SCM's documentation says of each code: operation, codes, SCM's words, and what it means.
+# SCM's documented codes: operation, codes, SCM's text, and the error class expected.
 Meaning = tuple[str, list[int | None], str, type[ScmError]]
 MEANINGS: list[Meaning] = [
-    # Too early: the certificate is being made.
+    # Too early: the certificate is being issued.
     ("collect", [0, -103, -109, -130, -183, -1400], "Being processed by Sectigo", NotReady),
     ("enroll", [0, -103, -109, -183, -1400], "Being processed by Sectigo", OutcomeUnknown),
     ("renew", [0, -103, -109, -183, -1400], "", OutcomeUnknown),
     ("replace", [0, -103, -109, -183, -1400], "", OutcomeUnknown),
     ("details", [0, -103, -109, -183, -1400], "", TryAgain),
     ("revoke", [0, -1400], "", TryAgain),
-    # Inside SCM something failed: a read is harmless, a change may have happened.
+    # An internal error of SCM: a read is harmless, a change may have happened.
     ("details", [-1, -14, -2, -65], "", TryAgain),
     ("enroll", [-1, -14, -2, -65], "", OutcomeUnknown),
     ("renew", [-1, -14, -2, -65], "", OutcomeUnknown),
@@ -42,21 +42,21 @@ MEANINGS: list[Meaning] = [
     ("revoke", [-1], "", OutcomeUnknown),
     ("approve", [-1], "", OutcomeUnknown),
     ("update", [-1], "", OutcomeUnknown),
-    # SCM lost the CA while it was asking: the order may be there.
+    # SCM lost the connection to the CA: the order may exist.
     ("enroll", [-129], "Connection error", OutcomeUnknown),
     ("renew", [-129, -105, -3114, -3115], "", OutcomeUnknown),
     ("replace", [-129, -3114, -3115], "", OutcomeUnknown),
     ("enroll", [-3114, -3115], "", OutcomeUnknown),
     ("update", [-3114, -3115], "", TryAgain),
     ("details", [-105], "", Refused),
-    # SCM didn't get so far.
+    # SCM stopped before the change.
     ("enroll", [-140, -1138, -195, -196, -618], "", TryAgain),
     ("renew", [-140, -1138, -195], "", TryAgain),
     ("replace", [-140, -1138, -195], "", TryAgain),
     # Credentials.
     ("details", [-16, -970], "Unknown user", LoginRefused),
     ("enroll", [-16, -970], "Incorrect login credentials.", LoginRefused),
-    # Somebody has to act at SCM.
+    # An operator has to act at SCM.
     ("enroll", [-3, -25, -37, -226], "", NeedsPerson),
     ("validations", [-3], "You are not authorized to perform DCV validation.", NeedsPerson),
     ("enroll", [-107, -737, -1137, -723, -724, -1608], "", NeedsPerson),
@@ -66,7 +66,7 @@ MEANINGS: list[Meaning] = [
     ("replace", [-1144], "", NeedsPerson),
     ("collect", [-169], "", NeedsPerson),
     ("password", [-7306], "", NeedsPerson),
-    # The request is wrong, and stays so.
+    # The request is invalid, and stays so.
     ("enroll", [-7, -9, -10, -138, -11, -78, -170, -13, -141, -194], "", Refused),
     ("enroll", [-35, -36, -39, -111, -64, -131, -134, -135, -160], "", Refused),
     ("enroll", [-62], "Mandatory custom field is missing", Refused),
@@ -79,14 +79,14 @@ MEANINGS: list[Meaning] = [
     ("approve", [-1112, -1113], "", Refused),
     ("collect", [-126, -1450, -110, -192], "", Refused),
     ("details", [-130, -102], "", Refused),
-    # There is no such thing.
+    # The resource does not exist.
     ("details", [-5101, -124], "", NotFound),
     ("renew", [-123, -124], "", NotFound),
     # Nothing is left to revoke.
     ("revoke", [-102], "Only issued certificates could be revoked.", AlreadyDone),
     ("revoke", [-159], "", AlreadyDone),
     ("revoke_by_serial", [-102, -159], "", AlreadyDone),
-    # No code: only the words are left.
+    # No code: only the text is left.
     ("collect", [None], "Being processed by Sectigo", NotReady),
     ("collect", [None], "Certificate is not collectable.", NotReady),
     ("enroll", [None], "Being processed by Sectigo", OutcomeUnknown),
@@ -96,7 +96,7 @@ MEANINGS: list[Meaning] = [
     ("domains", [None], "You are not authorized", NeedsPerson),
     ("enroll", [None], "Something else", Refused),
 ]
-# What HTTP says, whatever the code: status, whether SCM itself spoke, and what it means.
+# HTTP statuses, whatever the code: status, whether SCM itself responded, and the error class expected.
 STATUSES: list[tuple[int, bool, type[ScmError]]] = [
     (401, False, LoginRefused),
     (401, True, LoginRefused),

@@ -1,4 +1,4 @@
-"""Logging in with a client certificate, to a server that demands one."""
+"""Tests of logging in with a client certificate, to a server that requires one."""
 
 import ssl
 import tempfile
@@ -34,12 +34,12 @@ class Identity:
 
     @property
     def certificate_pem(self) -> str:
-        """As PEM."""
+        """The certificate as PEM."""
         return self.certificate.public_bytes(Encoding.PEM).decode()
 
     @property
     def key_pem(self) -> str:
-        """As PEM."""
+        """The private key as PEM."""
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
@@ -69,7 +69,7 @@ STRANGER = an_identity("stranger")
 
 @pytest.fixture(params=["TLSv1_2", "TLSv1_3"])
 def tls(request: pytest.FixtureRequest, tmp_path: Path) -> ssl.SSLContext:
-    """A server's TLS that demands our certificate."""
+    """Return a server's TLS context that requires our certificate."""
     both = tmp_path / "host.pem"
     both.write_text(HOST.certificate_pem + HOST.key_pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -82,7 +82,7 @@ def tls(request: pytest.FixtureRequest, tmp_path: Path) -> ssl.SSLContext:
 
 @pytest.fixture
 def roots(tmp_path: Path) -> str:
-    """A bundle with the server's root."""
+    """Return the path of a CA bundle with the server's root."""
     bundle = tmp_path / "roots.pem"
     bundle.write_text(HOST.certificate_pem)
     return str(bundle)

@@ -1,4 +1,4 @@
-"""An answer ends, however long the server would like to go on."""
+"""Tests that reading a response ends, however long the server would continue."""
 
 import time
 
@@ -40,7 +40,7 @@ def test_a_connection_waits_as_long_for_the_next_answer() -> None:
         client = a_client(server, read_timeout=0.5)
         for _ in range(3):
             client.organizations()
-            time.sleep(0.6)  # longer than all of the deadline's pieces
+            time.sleep(0.6)  # longer than the whole deadline
 
         assert server.connections == 1
 

@@ -1,4 +1,4 @@
-"""Who we are at SCM."""
+"""Tests of the login headers."""
 
 import pytest
 

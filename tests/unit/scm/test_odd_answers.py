@@ -1,4 +1,4 @@
-"""What becomes of an order when the answer is odd: the class of error decides about a second order."""
+"""Tests of unusual responses to an order: the error class decides whether it may be sent again."""
 
 import logging
 import socket
@@ -30,7 +30,7 @@ from tests.unit.scm.odd_server import RESET, SILENCE, Drip, OddServer, as_json, 
 
 GOOD = b'{"sslId": 18440127, "renewId": "Qm3xT9vLpA72"}'
 
-# Whatever was asked: nobody knows what became of it, unless SCM surely didn't do it.
+# Whatever the call: its outcome is unknown, unless SCM certainly did nothing.
 ANY = {
     "reset after the request was read": (RESET, OutcomeUnknown),
     "no answer in time": (SILENCE, OutcomeUnknown),
@@ -86,7 +86,7 @@ ANY = {
     "CA lost": (as_json("400 Bad Request", {"code": -129, "description": "?"}), OutcomeUnknown),
     "inside": (as_json("400 Bad Request", {"code": -1, "description": "?"}), OutcomeUnknown),
 }
-# Where the answer names an id, it has to.
+# Where the response names an id, it must be valid.
 OF_AN_ID = {
     "a status alone": b"HTTP/1.1 200 OK\r\n",
     "200 with nothing": http("200 OK"),
@@ -230,7 +230,7 @@ def test_the_password_is_in_no_error_no_repr_and_no_log(
             with pytest.raises(ScmError) as caught:
                 client.enroll(order)
         locals_too = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-        _, *frames = locals_too.stack.format()  # without this test's own, which knows the secret
+        _, *frames = locals_too.stack.format()  # without this test, which knows the secret
         told = [*frames, repr(caught.value), str(caught.value), repr(client), caplog.text]
 
         assert caught.value.__context__ is None

@@ -1,4 +1,4 @@
-"""Every call asks its `Pacing` first, and tells it how it ended."""
+"""Tests that every call asks its `Pacing` first, and reports how it ended."""
 
 import pytest
 
@@ -17,20 +17,20 @@ from tests.unit.scm.odd_server import RESET, OddServer, as_json, http
 
 
 class Notebook:
-    """A Pacing that lets calls through until told otherwise, and writes them down."""
+    """A Pacing that records calls, and lets them through until it is closed."""
 
     def __init__(self, *, closed: bool = False) -> None:
         self.closed = closed
         self.notes: list[tuple[str, str]] = []
 
     def before(self, operation: str) -> None:
-        """Let it pass, unless closed."""
+        """Let the call pass, unless closed."""
         if self.closed:
             raise TooSoon(operation, "the notebook is closed", retry_after=7)
         self.notes.append(("before", operation))
 
     def after(self, operation: str, error: ScmError | None) -> None:
-        """Note how it ended."""
+        """Record how the call ended."""
         self.notes.append(("after", type(error).__name__ if error else operation))
 
 

@@ -1,4 +1,4 @@
-"""Long lists, while rows come and go."""
+"""Tests of long lists whose rows change while they are read."""
 
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
@@ -17,7 +17,7 @@ Between = Callable[[int, list[int]], None]
 
 
 def a_list(*ids: int, most: int = PAGE) -> Callable[[Seen], bytes]:
-    """A server's list of domains, with a largest page of its own."""
+    """Return a server's list of domains, with a maximum page size of its own."""
 
     def answer(request: Seen) -> bytes:
         asked = parse_qs(urlsplit(request.target).query)
@@ -86,14 +86,14 @@ class Shelf(Pages):
         return page
 
     def all(self) -> list[int]:
-        """The list, as the client reads it."""
+        """Return the list as the client reads it."""
         return self._pages(ScmCall("shelf", "GET", "/"), lambda raw: int(str(raw)), lambda row: row)
 
 
 def test_a_row_that_slipped_past_is_found() -> None:
     def take_ten(asked: int, rows: list[int]) -> None:
         if asked == 1:
-            del rows[:10]  # the rows 200 to 209 are now on the page we have read
+            del rows[:10]  # the rows 200 to 209 are now on the page already read
 
     assert sorted(Shelf(list(range(500)), take_ten).all()) == list(range(500))
 
@@ -113,7 +113,7 @@ def test_rows_that_stay_are_found_whatever_comes_and_goes(data: st.DataObject, c
             gone = rows[start : start + data.draw(st.integers(1, 250))]
             del rows[start : start + len(gone)]
             stays.difference_update(gone)
-        # New rows have the highest ids: SCM's lists are taken to be in that order.
+        # New rows have the highest ids: SCM's lists are assumed to be in that order.
         rows.extend(range(10_000 * asked, 10_000 * asked + data.draw(st.integers(0, 250))))
 
     shelf = Shelf(list(range(count)), change)

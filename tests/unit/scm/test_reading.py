@@ -1,4 +1,4 @@
-"""What SCM says of a certificate, as values; and the order that we send."""
+"""Tests of parsing a certificate's details, and of the order that is sent."""
 
 import json
 from datetime import date

@@ -1,4 +1,4 @@
-"""What SCM says of passwords and administrators, as values."""
+"""Tests of parsing SCM's responses about passwords and administrators."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""What SCM says of its organisations, profiles, custom fields and domains, as values."""
+"""Tests of parsing SCM's organisations, profiles, custom fields and domains."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Rows of SCM's report, as values; one that may lack some is not believed."""
+"""Tests of parsing rows of SCM's report; one that may be incomplete is rejected."""
 
 from datetime import UTC, datetime
 

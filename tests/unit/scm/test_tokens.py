@@ -1,4 +1,4 @@
-"""OAuth2: a token for each call, fetched in time, by one thread for all."""
+"""Tests of OAuth2: a token for each call, fetched in time, by one thread for all."""
 
 import json
 import traceback
@@ -28,7 +28,7 @@ REFUSED = http("401 Unauthorized")
 
 
 def tokens(*, life: float | None = 300) -> Reply:
-    """A token endpoint: t1, t2, t3, …."""
+    """Return a token endpoint that issues token-1, token-2, …."""
     given: list[str] = []
 
     def answer(_: Seen) -> bytes:
@@ -90,7 +90,7 @@ def test_a_token_is_renewed_before_its_end() -> None:
     with OddServer([EMPTY]) as scm, OddServer([tokens(life=0.4)]) as auth:
         client = a_client(scm, auth)
         client.organizations()
-        sleep(0.25)  # SCM would take it for another 0.15 seconds
+        sleep(0.25)  # SCM would accept it for another 0.15 seconds
         client.organizations()
 
         assert bearers(scm) == ["Bearer token-1", "Bearer token-2"]
@@ -240,7 +240,7 @@ def test_neither_secret_nor_token_is_told(caplog: pytest.LogCaptureFixture) -> N
             with pytest.raises(ScmError) as caught:
                 client.enroll(ORDER)
         trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-        _, *frames = trace.stack.format()  # without this test's own, which knows the secrets
+        _, *frames = trace.stack.format()  # without this test's own frame, which knows the secrets
         told = "".join([*frames, repr(caught.value), str(caught.value), repr(client), caplog.text])
 
         assert "***" in str(caught.value)

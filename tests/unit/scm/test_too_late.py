@@ -1,4 +1,4 @@
-"""An order that was held up between its claim and its POST doesn't leave the house any more."""
+"""Tests that an order delayed between its claim and its POST is not sent any more."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The order in which servers are looked for, and the advice where there is none."""
+"""Tests of the order in which servers are searched for, and of the advice where there is none."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Processes that tests start, and waiting without sleeping."""
+"""Tests of processes that tests start, and of waiting without sleeping."""
 
 import sys
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from tests.servers import Process, run, until
 
-# A main process with one child; both would stay for a minute.
+# A main process with one child; both would run for a minute.
 FAMILY = """
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])

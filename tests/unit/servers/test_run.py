@@ -1,4 +1,4 @@
-"""Where the folders of a run are."""
+"""Tests of the location of a run's folders."""
 
 from pathlib import Path
 

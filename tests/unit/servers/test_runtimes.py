@@ -1,4 +1,4 @@
-"""What is said of an example whose language is not here."""
+"""Tests of the message about an example whose language is not installed."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from tests.servers.runtimes import (
 
 
 def nothing(_program: str) -> None:
-    """A bare machine."""
+    """Find no program, as on a bare machine."""
 
 
 def everything(program: str) -> str:
-    """A machine with every program."""
+    """Find every program."""
     return f"/usr/bin/{program}"
 
 
@@ -51,4 +51,4 @@ def test_on_ci_only_java_may_be_missing_and_elsewhere_each() -> None:
 
 def test_what_is_installed_where_that_is_wanted_is_what_ci_needs() -> None:
     assert to_install(nothing) == ["nodejs", "npm", "amqp-tools", "jq"]
-    assert set(to_install(everything)) <= {"librabbitmq-client-java"}  # where a JDK is
+    assert set(to_install(everything)) <= {"librabbitmq-client-java"}  # if a JDK is installed

@@ -1,1 +1,1 @@
-"""The simulator, asked over HTTP as a client would."""
+"""Unit tests of the simulator, called over HTTP as a client would."""

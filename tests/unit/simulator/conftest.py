@@ -1,4 +1,4 @@
-"""One simulator for all tests of this folder, set back before each."""
+"""Fixtures: one simulator for all tests of this folder, reset before each."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ from tests.unit.simulator.customer import Customer
 
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[Simulator]:
-    """A simulator whose CA never issues by itself: tests say when."""
+    """Yield a simulator whose CA never issues automatically: tests decide when."""
     with running(issue_after_ms=3_600_000) as started:
         yield started
 
 
 @pytest.fixture
 def scm(simulator: Simulator) -> Customer:
-    """A customer of an SCM without orders."""
+    """Return a customer of an SCM without orders."""
     customer = Customer(simulator)
     assert customer.door("POST", "/reset").status_code == 204
     return customer

@@ -1,4 +1,4 @@
-"""What the customer has: organisations, domains, profiles, custom fields."""
+"""Tests of the customer's organisations, domains, profiles and custom fields."""
 
 from tests.unit.simulator.customer import HOSPITAL, RSA_ONLY, Customer, refused
 

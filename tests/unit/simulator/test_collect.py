@@ -1,4 +1,4 @@
-"""Fetching certificates: every format, and when there is none."""
+"""Tests of collecting certificates: every format, and when there is none."""
 
 import subprocess
 import time

@@ -1,4 +1,4 @@
-"""The control door, the seeded fleet, and starting."""
+"""Tests of the control API, the seeded fleet, and starting."""
 
 import asyncio
 import threading
@@ -114,7 +114,7 @@ def test_the_door_says_that_the_simulator_is_well(scm: Customer) -> None:
     [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("192.0.2.7", 403), ("x", 403)],
 )
 def test_the_door_opens_to_this_machine_only(host: str, code: int) -> None:
-    # A caller from elsewhere cannot be had on one machine, so the application is asked directly.
+    # One machine has no remote caller, so the application is called directly.
     app, _ = build(SimSettings())
     sent: list[Message] = []
 

@@ -1,4 +1,4 @@
-"""Revocation as everybody sees it: in the lists that the certificates point to."""
+"""Tests of revocation lists, to which the certificates point."""
 
 import subprocess
 from pathlib import Path
@@ -14,14 +14,14 @@ REVOKE = {"reasonCode": 4, "reason": "superseded"}
 
 
 def points_to(certificate: x509.Certificate) -> str:
-    """Where a certificate says its list is."""
+    """Return the URL of the list that a certificate points to."""
     points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
     names = next(iter(points)).full_name or []
     return str(names[0].value)
 
 
 def revocations(certificate: x509.Certificate) -> x509.CertificateRevocationList:
-    """The list that a certificate points to."""
+    """Fetch the list that a certificate points to."""
     answer = requests.get(points_to(certificate), timeout=TIMEOUT)
     assert answer.headers["Content-Type"] == "application/pkix-crl"
     return x509.load_der_x509_crl(answer.content)
@@ -29,7 +29,7 @@ def revocations(certificate: x509.Certificate) -> x509.CertificateRevocationList
 
 @pytest.fixture
 def folder(scm: Customer, tmp_path: Path) -> Path:
-    """The root and the issuing CA as files for openssl."""
+    """Return a folder with the root and the issuing CA as files for openssl."""
     (tmp_path / "root").write_bytes(scm.door("GET", "/root.pem").content)
     above = scm.get(f"/ssl/v1/collect/{scm.issued()}/x509IOR").content
     (tmp_path / "issuing").write_bytes(above)
@@ -37,7 +37,7 @@ def folder(scm: Customer, tmp_path: Path) -> Path:
 
 
 def verified(folder: Path, leaf: x509.Certificate) -> str:
-    """What openssl says to the whole chain, with the lists as they are at this moment."""
+    """Verify the whole chain with openssl and the current lists. Returns its output."""
     issuing = x509.load_pem_x509_certificates((folder / "issuing").read_bytes())[0]
     lists = [revocations(each).public_bytes(Encoding.PEM) for each in (leaf, issuing)]
     (folder / "lists").write_bytes(b"".join(lists))

@@ -1,4 +1,4 @@
-"""The documentation names every switch with its default, and every login."""
+"""Tests that the documentation names every setting with its default, and every login."""
 
 import json
 import re
@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding=
 
 
 def switches() -> dict[str, str]:
-    """The default of each switch as its table has it."""
+    """Return the documented default of each setting."""
     found: dict[str, str] = {}
     for row in re.findall(r"^\| (`.+?) \| (.+?) \|", PAGE, re.MULTILINE):
         names = re.findall(r"`(\w+)`", row[0])

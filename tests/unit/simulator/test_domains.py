@@ -1,4 +1,4 @@
-"""Domains that come and go, and who may order for them."""
+"""Tests of domains that are added and removed, and of who may order for them."""
 
 from typing import Any
 

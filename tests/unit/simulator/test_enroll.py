@@ -1,4 +1,4 @@
-"""An order, and every reason SCM has to refuse one."""
+"""Tests of an order, and of every reason SCM has to refuse one."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""The fleet that was there before us."""
+"""Tests of the fleet that exists when the simulator starts."""
 
 import threading
 import time
@@ -21,14 +21,14 @@ SIZE = 1000
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Customer]:
-    """A customer with a thousand orders."""
+    """Yield a customer with a thousand orders."""
     with running(seed_orders=SIZE) as simulator:
         yield Customer(simulator)
 
 
 @pytest.fixture(scope="module")
 def rows(fleet: Customer) -> list[dict[str, Any]]:
-    """The report over all of them."""
+    """Return the report over all of them."""
     answer = fleet.post("/report/v1/ssl-certificates", {"serialNumberFormat": ""})
     found: list[dict[str, Any]] = answer.json()["reports"]
     assert len(found) == SIZE

@@ -1,4 +1,4 @@
-"""Faults: what a client meets on the wire, and what SCM did meanwhile."""
+"""Tests of faults: what a client sees on the wire, and what SCM did meanwhile."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What is done to a certificate after it was ordered."""
+"""Tests of operations on an ordered certificate."""
 
 from typing import Any
 

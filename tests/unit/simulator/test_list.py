@@ -1,4 +1,4 @@
-"""The list of certificates: rows, pages, filters."""
+"""Tests of the list of certificates: rows, pages, filters."""
 
 from typing import Any
 

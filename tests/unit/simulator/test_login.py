@@ -1,4 +1,4 @@
-"""Who is let in."""
+"""Tests of the login."""
 
 import pytest
 import requests

@@ -1,4 +1,4 @@
-"""The report over certificates."""
+"""Tests of the report over certificates."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

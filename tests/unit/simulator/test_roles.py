@@ -1,4 +1,4 @@
-"""What an administrator of a part sees and may do: there is nothing outside that part."""
+"""Tests of administrators of a part: they see and change nothing outside that part."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ REVOKE = {"reasonCode": 4, "reason": "superseded"}
 
 @pytest.fixture
 def drao(scm: Customer) -> Colleague:
-    """The administrator of one department of the university."""
+    """Return the administrator of one department of the university."""
     return Colleague(scm.simulator, "drao")
 
 
 @pytest.fixture
 def rao(scm: Customer) -> Colleague:
-    """The administrator of the hospital."""
+    """Return the administrator of the hospital."""
     return Colleague(scm.simulator, "rao")
 
 

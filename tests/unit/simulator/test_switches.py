@@ -1,4 +1,4 @@
-"""What is uncertain about SCM can be tried each way."""
+"""Tests of settings for SCM's uncertain behaviour, in each variant."""
 
 from datetime import date, timedelta
 
@@ -68,7 +68,7 @@ def test_dates_may_be_of_another_format_and_zone(scm: Customer) -> None:
 
     there = date.fromisoformat(scm.details(ssl_id)["requested"])
     assert there - here == timedelta(days=1)
-    # A moment says its zone itself.
+    # A timestamp contains its zone.
     assert scm.get(f"/ssl/v1/{ssl_id}", dateFormat="ISO_HMS").json()["requested"] == moment
     scm.set(obey_date_format=False)
     assert scm.get(f"/ssl/v1/{ssl_id}", dateFormat="EU").json()["requested"] == there.isoformat()

@@ -1,4 +1,4 @@
-"""OAuth tokens, and the password that a login has."""
+"""Tests of OAuth tokens, and of a login's password."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Domain control validation, from the list to a domain that may be ordered for."""
+"""Tests of domain control validation, from the list to a domain that may be ordered for."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""The workers' parts that need nothing."""
+"""Unit tests of the workers, without any server."""

@@ -1,4 +1,4 @@
-"""RabbitMQ is reached with our time-outs, but for those that its URL brings itself."""
+"""Tests of RabbitMQ's connection URL: our timeouts, unless the URL sets its own."""
 
 from urllib.parse import parse_qs, urlsplit
 

@@ -1,4 +1,4 @@
-"""The work queue of a worker process: slow messages never have all of its threads."""
+"""Tests of a worker process's work queue: slow messages never occupy all of its threads."""
 
 import threading
 from queue import Empty
@@ -22,7 +22,7 @@ def message(queue: str, priority: int = 0) -> Any:
 
 
 def taken(queue: SharedQueue) -> str:
-    """What another thread takes and keeps in hand: its queue."""
+    """Take a message in another thread, which keeps it. Returns the name of its queue."""
     found: list[str] = []
 
     def take() -> None:

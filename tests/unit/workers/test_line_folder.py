@@ -1,4 +1,4 @@
-"""The folder of a line: whole sets only, the newest one shown, nobody else's touched."""
+"""Tests of a line's folder: complete sets only, the newest one current, foreign files untouched."""
 
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ NAME = "www.nordhafen.example"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """The locked folder of a line."""
+    """Yield the locked folder of a line."""
     with locked_folder(tmp_path / "tls", LINE, NAME) as folder:
         yield folder
 

@@ -1,4 +1,4 @@
-"""Logs are for people and for machines, and hold no secret."""
+"""Tests of logs: readable by people and by machines, and without secrets."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from certline.workers.process.logs import configure
 
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
-    """What is configured here writes to a stream that ends with the test."""
+    """Restore logging after the test, whose configuration writes to a stream that ends with it."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield

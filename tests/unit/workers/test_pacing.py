@@ -1,8 +1,11 @@
-"""Which errors say that SCM itself is out of order."""
+"""Which errors say that SCM itself is out of order, and turns that are taken together."""
+
+from datetime import timedelta
 
 import pytest
 
-from certline.workers.runtime.pacing import is_out_of_order
+from certline.workers.runtime import pacing
+from certline.workers.runtime.pacing import MOST_AHEAD, Turns, is_out_of_order, turns_together
 from certline.workers.scm import (
     Garbled,
     LoginRefused,
@@ -16,6 +19,8 @@ from certline.workers.scm import (
     TryAgain,
     Unavailable,
 )
+
+NOW = timedelta(0)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +52,39 @@ def test_no_answer_or_one_that_is_not_scms_is_a_failure(error: ScmError) -> None
 )
 def test_scms_own_word_is_a_sign_of_life(error: ScmError) -> None:
     assert not is_out_of_order(error)
+
+
+@pytest.mark.parametrize(
+    ("per_second", "count"), [(0.5, 1), (10, 1), (19, 1), (20, 2), (1000, MOST_AHEAD)]
+)
+def test_a_tenth_of_a_second_is_taken_together(per_second: float, count: int) -> None:
+    assert turns_together(per_second) == count
+
+
+def test_turns_come_in_their_order_and_each_once() -> None:
+    left = Turns()
+    left.put([NOW, timedelta(seconds=30)])
+
+    first, second = left.take(), left.take()
+
+    assert first == 0
+    assert second is not None
+    assert second > 20
+    assert left.take() is None
+
+
+def test_a_turn_that_nobody_used_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = Turns()
+    left.put([NOW])
+    monkeypatch.setattr(pacing, "STALE", -1)
+
+    assert left.take() is None
+
+
+def test_dropped_turns_are_gone() -> None:
+    left = Turns()
+    left.put([NOW, NOW])
+
+    left.drop()
+
+    assert left.take() is None

@@ -1,4 +1,4 @@
-"""One POST to a receiver that is as odd as it likes."""
+"""Tests of one POST to a receiver that misbehaves."""
 
 import socket
 import ssl
@@ -18,17 +18,17 @@ TAKEN = http("204 No Content")
 
 
 def at(url: str, *, allow_private: bool = True) -> ReceiverResponse:
-    """Post something there."""
+    """Post to a URL."""
     return post(url, {"webhook-id": "01"}, b"{}", allow_private=allow_private)
 
 
 def addresses(monkeypatch: pytest.MonkeyPatch, *found: str) -> list[str]:
-    """Every name means these addresses; answers the names that were looked up."""
+    """Make every name resolve to these addresses. Returns the list of the names looked up."""
     asked: list[str] = []
     really = socket.getaddrinfo
 
     def look_up(host: str, port: int, *more: Any, **named: Any) -> list[Any]:
-        if host in found:  # a number needs no answer of anybody
+        if host in found:  # a numeric address needs no lookup
             return really(host, port, *more, **named)
         asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in found]
@@ -150,7 +150,7 @@ def test_proxies_of_the_environment_do_not_count(monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def host(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
-    """The TLS of `localhost`, and the root that vouches for it."""
+    """Return the TLS context of `localhost`, and the root that issued its certificate."""
     root = Authority.root("a root")
     leaf = root.issue("localhost")
     both, roots = tmp_path / "host.pem", tmp_path / "roots.pem"
@@ -178,6 +178,24 @@ def test_over_tls_the_certificate_has_to_be_that_of_the_name(
 
     posting._context.cache_clear()
     assert server.seen[0].headers["host"] == f"localhost:{port}"
+
+
+def test_a_receiver_that_drips_over_tls_is_cut_off_too(
+    host: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, roots = host
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+    monkeypatch.setattr(posting, "WHOLE", 0.5)
+    posting._context.cache_clear()
+    # Whole after some seconds: a receiver that isn't cut off has answered.
+    whole = Drip(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: " + b"a" * 10 + b"\r\n\r\n")
+    with OddServer([whole], tls=context) as server:
+        addresses(monkeypatch, "127.0.0.1")
+
+        with pytest.raises(NotPostedError, match="did not answer within"):
+            at(server.url)
+
+    posting._context.cache_clear()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_trusted(

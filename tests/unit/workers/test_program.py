@@ -1,4 +1,4 @@
-"""A program of an operator's: what it is given, how it ends, and what of its output is kept."""
+"""Tests of an operator's program: its input, its exit, and how much of its output is kept."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from certline.workers.deploying import program
 from certline.workers.deploying.program import KEPT, Ran, run_program
 from tests.servers import until
 
-# Seconds; nothing here takes so long unless it hangs.
+# Seconds; no program of these tests takes so long unless it hangs.
 LONG = 60.0
 
 
@@ -63,8 +63,8 @@ def test_when_its_time_is_up_it_ends_with_all_that_it_has_started(
 ) -> None:
     child = tmp_path / "child"
     monkeypatch.setattr(program, "TO_CLEAN_UP", 0.1)
-    # Its time begins at the first look at the clock, and is up once it has written down whom it has
-    # started.
+    # The time limit begins at the first reading of the clock, and is over once the program has written
+    # its child's process id.
     looks = count()
     clock = SimpleNamespace(monotonic=lambda: 1000.0 if next(looks) and child.exists() else 0.0)
     monkeypatch.setattr(program, "time", clock)
@@ -77,7 +77,7 @@ def test_when_its_time_is_up_it_ends_with_all_that_it_has_started(
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there, and no zombie that nobody has asked for yet."""
+    """Check whether a process is running; a zombie is not."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""A record of SCM's as an order: each status, and what is odd about old records."""
+"""Tests of SCM's record as an order: each status, and the peculiarities of old records."""
 
 from datetime import UTC, date, datetime
 from typing import Any

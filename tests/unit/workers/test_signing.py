@@ -1,4 +1,4 @@
-"""Signatures of webhooks: by the specification's own example, and as a receiver checks them."""
+"""Tests of webhook signatures: the specification's own example, and a receiver's check."""
 
 import base64
 import hashlib

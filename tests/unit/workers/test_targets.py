@@ -1,4 +1,4 @@
-"""Where a webhook may post to."""
+"""Tests of the addresses to which a webhook may post."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""What an account lacks at SCM, by what SCM tells of it."""
+"""Tests of what an account lacks at SCM, from the rights SCM reports."""
 
 from datetime import date
 
@@ -46,7 +46,7 @@ def test_a_password_that_has_ended_or_ends_within_30_days_is_told(
 
 
 def record(**named: object) -> AdminRecord:
-    """An administrator that lacks nothing, but for what the test names."""
+    """Return an administrator that lacks nothing, changed by the given fields."""
     usual = {
         "type": "API",
         "roles": ("MRAO",),

@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 import requests
 
+from certline.workers.scm.client_certificate import client_context
 from certline.workers.scm.errors import (
     Garbled,
     LoginRefused,
@@ -23,7 +24,6 @@ from certline.workers.scm.errors import (
 )
 from certline.workers.scm.login import AnyLogin, CertificateLogin, TokenLogin
 from certline.workers.scm.pacing import Pacing, Unpaced
-from certline.workers.scm.transport.client_certificate import client_context
 from certline.workers.scm.transport.error_mapping import Hide, error_in
 from certline.workers.scm.transport.http import (
     HttpResponse,

@@ -1,10 +1,10 @@
-"""What sounds like a secret in somebody else's message is not shown."""
+"""Tests of masking: anything that looks like a secret in a foreign message is hidden."""
 
 import json
 
 import pytest
 
-from certline.cli.integration.masking import masked
+from certline.cli.integration.dead_letter import masked
 
 
 @pytest.mark.parametrize(

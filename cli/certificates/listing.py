@@ -1,0 +1,80 @@
+"""`certline certificate list`."""
+
+from datetime import timedelta
+from typing import Any
+
+import rich_click as click
+
+from certline.cli import context
+from certline.cli.ui.documents import CertificateDocument
+from certline.cli.ui.grammar import CliCommand
+from certline.cli.ui.grid import Column, style_of, style_of_end
+from certline.cli.ui.listing import (
+    ListView,
+    days,
+    place_options,
+    places,
+    show_pages,
+    status_option,
+    view_options,
+    with_account,
+)
+from certline.cli.ui.lookup import find_certificate
+from certline.cli.ui.projection import minute
+from certline.models import CertificateStatus, Narrowing
+from certline.models.accounts.account import accounts
+from certline.models.listing import certificates_listed
+
+
+def _key(row: CertificateDocument) -> str:
+    return f"{row.key_algorithm} {row.key_size}{'' if row.has_private_key else ', no key'}"
+
+
+def _expiry_style(row: CertificateDocument) -> str:
+    return style_of_end(row.not_after) if row.status is CertificateStatus.ACTIVE else "dim"
+
+
+CERTIFICATES = [
+    Column[CertificateDocument]("certificate", lambda row: row.id),
+    Column[CertificateDocument](
+        "status", lambda row: row.status, style=lambda row: style_of(row.status)
+    ),
+    Column[CertificateDocument]("common name", lambda row: row.common_name, may_be_cut=True),
+    Column[CertificateDocument]("key", _key, rank=1),
+    Column[CertificateDocument]("sslId", lambda row: row.scm_id, rank=2),
+    Column[CertificateDocument](
+        "expires (UTC)", lambda row: minute(row.not_after), style=_expiry_style
+    ),
+    Column[CertificateDocument]("renews", lambda row: minute(row.renews_at), rank=3),
+]
+
+
+@click.command("list", cls=CliCommand)
+@status_option(status.value for status in CertificateStatus)
+@days("--expires-within", "Only active certificates that expire within this many days.")
+@place_options
+@view_options("expires", "name", "stored")
+def certificates(
+    *,
+    statuses: tuple[str, ...],
+    expires_within: timedelta | None,
+    name: str | None,
+    view: ListView,
+    **given: Any,
+) -> None:
+    """List certificates, those that expire first on top."""
+    with context.database().transaction() as db:
+        wanted = Narrowing(
+            statuses=statuses, expires_within=expires_within, name=name, **places(db, **given)
+        )
+        names = {row.id: row.name for row in accounts(db, removed=True)}
+    show_pages(
+        certificates_listed(wanted),
+        view,
+        find=find_certificate,
+        document=CertificateDocument.of,
+        columns=with_account(CERTIFICATES, names),
+        empty="No certificate is stored yet. To list the orders: certline order list"
+        if wanted == Narrowing()
+        else "There is no such certificate.",
+    )

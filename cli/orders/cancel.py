@@ -1,0 +1,33 @@
+"""`certline order cancel`: withdrawal of an order at SCM."""
+
+import rich_click as click
+
+from certline.cli import context
+from certline.cli.ui.grammar import CliCommand
+from certline.cli.ui.lookup import find_order
+from certline.cli.waiting.wait import started, wait_options
+from certline.models.commands.payloads import CancelCommand, read_payload
+from certline.producers.requests import certificates
+
+
+@click.command(cls=CliCommand)
+@click.argument("order_name", metavar="ORDER")
+@click.option(
+    "--comments", required=True, metavar="TEXT", help="The reason, for SCM; at most 512 characters."
+)
+@wait_options
+def cancel(order_name: str, *, comments: str, wait: bool, timeout: float | None) -> None:
+    """Cancel an order that SCM has not issued.
+
+    An order that was not sent is cancelled at once. For any other, SCM is asked to decline the request; if
+    SCM refuses, the certificate is never fetched, and the order goes to review if SCM issues it all the
+    same.
+    """
+    with context.database().transaction() as db:
+        found = find_order(db, order_name)
+    wanted = read_payload("cancel", {"order": found.id, "comments": comments})
+    assert isinstance(wanted, CancelCommand)  # noqa: S101  # for mypy: the name says so
+    accepted = certificates.request_cancelling(
+        context.database(), wanted, requested_by=context.person()
+    )
+    started([accepted.command], wait=wait, timeout=timeout)
