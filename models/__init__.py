@@ -17,6 +17,7 @@ from certline.models.database.base import Base
 from certline.models.database.session import Database
 from certline.models.events.outbox import Outbox, Queue
 from certline.models.imports.record import ImportRecord
+from certline.models.imports.run import ImportRun
 from certline.models.listing import Narrowing
 from certline.models.orders.order import Order
 from certline.models.orders.private_key import PrivateKey
@@ -54,6 +55,7 @@ __all__ = [
     "Domain",
     "Hook",
     "ImportRecord",
+    "ImportRun",
     "License",
     "Line",
     "LineBackoff",

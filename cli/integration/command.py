@@ -15,6 +15,7 @@ from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import CommandStatus, CommandType, Narrowing
 from certline.models.imports.record import failed_records
+from certline.models.imports.run import show_progress
 from certline.models.listing import commands_listed
 from certline.models.validation import BadCommandError
 from certline.producers.requests.commands import retry as run_again
@@ -30,9 +31,11 @@ def command() -> None:
 def show(command_id: str) -> None:
     """Show one command with its result or its error."""
     with context.database().transaction() as db:
-        found = CommandDocument.of(find_command(db, command_id))
+        found = find_command(db, command_id)
+        show_progress(db, [found])
+        document = CommandDocument.of(found)
         failed = failed_records(db, found.id)
-    answer(found, lambda: detail.command(found, failed))
+    answer(document, lambda: detail.command(document, failed))
 
 
 @command.command()
@@ -97,6 +100,7 @@ def list_(
         commands_listed(wanted),
         view,
         find=find_command,
+        fill=show_progress,
         document=CommandDocument.of,
         columns=COMMANDS,
         empty="There are no commands yet. Start with: certline sync --wait"

@@ -179,10 +179,12 @@ def show_pages(
     document: Callable[[Kept], Shown],
     columns: Sequence[Column[Shown]],
     empty: str,
+    fill: Callable[[Session, Sequence[Kept]], None] | None = None,
 ) -> None:
     """Print a list that is read page by page.
 
-    `find` loads the row that --after names. Raises Fault if there is no such row.
+    `find` loads the row that --after names; `fill` completes the rows of a page. Raises Fault if
+    there is no such row.
     """
     table: type[Kept] = question.column_descriptions[0]["entity"]
     sorting = SORTINGS[table][view.sort]
@@ -191,7 +193,10 @@ def show_pages(
     # One short transaction per page: a slow reader of the output holds none open.
     def read(after: Kept | None, limit: int) -> list[Kept]:
         with context.database().transaction() as db:
-            return page(db, question, sorting, after=after, limit=limit)
+            found = page(db, question, sorting, after=after, limit=limit)
+            if fill is not None:
+                fill(db, found)
+            return found
 
     first = None
     if view.after is not None:

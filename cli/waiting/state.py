@@ -20,6 +20,7 @@ from certline.models import (
 )
 from certline.models.accounts.account import account_named
 from certline.models.accounts.suspension import suspended_text
+from certline.models.imports.run import show_progress
 from certline.models.orders.order import order_of_command
 
 # After this many polls with SCM's status still `requested`, the order is not merely slow but waits for
@@ -47,6 +48,7 @@ class WaitResult:
 def look(db: Session, command_id: str) -> WaitView:
     """Load a command with its order and account."""
     command = db.get_one(Command, command_id)
+    show_progress(db, [command])
     order = order_of_command(db, command.id)
     if order is None and command.type in (CommandType.POLL, CommandType.FETCH) and command.subject:
         order = db.get(Order, command.subject)

@@ -19,6 +19,7 @@ from certline.cli.ui.output import answer, leave, say
 from certline.cli.waiting.state import WaitView, describe, judge, look
 from certline.cli.waiting.watch import Watch
 from certline.models import Command, CommandStatus, CommandType, Database
+from certline.models.imports.run import show_progress
 
 # Seconds before the user is warned that no worker has taken the command.
 NOBODY_AFTER = 5.0
@@ -61,6 +62,8 @@ def started(
             # any order.
             by_id = {command.id: command for command in db.scalars(query)}
         commands = [by_id[command.id] for command in commands]
+    with context.database().transaction() as db:
+        show_progress(db, commands)
     documents = [CommandDocument.of(command) for command in commands]
     alone = len(documents) == 1 and not as_list
     answer(documents[0] if alone else documents, partial(_tell, commands, waited=wait))

@@ -1,11 +1,10 @@
 """Progress of an import: records are noted, put into batches, settled and counted; the last one ends the import.
 
-The counts are the result of the import's command, whose row is locked while they change.
+The counts are in the import's row (`ImportRun`), which is locked while they change.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import BigInteger, String, Text, column, delete, exists, select, update, values
 from sqlalchemy.dialects.postgresql import insert
@@ -22,33 +21,13 @@ from certline.models.commands.kinds import CommandType
 from certline.models.events.data import ImportCompleted
 from certline.models.events.outbox import emit_event
 from certline.models.imports.record import ImportRecord, News, Outcome, RecordStatus, waiting_in
+from certline.models.imports.run import ImportRun, locked_run
 from certline.models.orders.order import Order
 
 # Records per batch; a worker processes them one after another.
 BATCH = 50
-# Failures listed in the command's result; the table has all of them.
+# Failures listed in the result; `import_record` has all of them.
 MOST_NAMED = 100
-
-
-def empty_result(account: str, *, first: bool) -> dict[str, Any]:
-    """Return the result of an import that has not begun.
-
-    `waiting` counts records that were listed and are not settled; `first`: no order of the account is
-    stored yet; `look` and `position`: the list and the offset in it where reading resumes.
-    """
-    return {
-        "account": account,
-        "first": first,
-        "listing": True,
-        "look": 0,
-        "position": 0,
-        "total": None,
-        "listed": 0,
-        "batches": 0,
-        **{status.value: 0 for status in RecordStatus},
-        "news": {news.value: 0 for news in News},
-        "failures": [],
-    }
 
 
 def note_records(
@@ -67,17 +46,18 @@ def note_records(
         fresh = insert(ImportRecord).values(rows).on_conflict_do_nothing()
         # RETURNING leaves out records that were stored before: they are not counted twice.
         added = set(db.scalars(fresh.returning(ImportRecord.scm_id)))
-    command = locked_import(db, command_id)
+    run = locked_run(db, command_id)
     counts = Counter(status for scm_id, status in records.items() if scm_id in added)
     if total is not None:
-        command.result = {**(command.result or {}), "total": total}
-    _count(command, counts, news=Counter({News.NEW: counts[RecordStatus.NEW]}), listed=len(added))
+        run.total = total
+    run.listed += len(added)
+    run.count(counts, news=Counter({News.NEW: counts[RecordStatus.NEW]}))
     waiting = [
         scm_id
         for scm_id, status in records.items()
         if scm_id in added and status is RecordStatus.WAITING
     ]
-    _make_batches(db, command, waiting)
+    _make_batches(db, run, waiting)
 
 
 def wake_records(db: Session, command_id: str, ids: Sequence[int]) -> None:
@@ -96,9 +76,9 @@ def wake_records(db: Session, command_id: str, ids: Sequence[int]) -> None:
     )
     if not woken:
         return
-    command = locked_import(db, command_id)
-    _count(command, Counter({RecordStatus.WAITING: len(woken), RecordStatus.KNOWN: -len(woken)}))
-    _make_batches(db, command, sorted(woken))
+    run = locked_run(db, command_id)
+    run.count({RecordStatus.WAITING: len(woken), RecordStatus.KNOWN: -len(woken)})
+    _make_batches(db, run, sorted(woken))
 
 
 def settle_records(db: Session, command_id: str, outcomes: Sequence[Outcome]) -> None:
@@ -107,19 +87,19 @@ def settle_records(db: Session, command_id: str, outcomes: Sequence[Outcome]) ->
     Records that another worker has settled in the meantime are left unchanged and not counted.
     """
     settled = _settled(db, command_id, outcomes)
-    command = locked_import(db, command_id)
+    run = locked_run(db, command_id)
     mine = [outcome for outcome in outcomes if outcome.scm_id in settled]
     counts = Counter(outcome.status for outcome in mine)
     counts[RecordStatus.WAITING] -= len(mine)
-    _count(command, counts, news=Counter(each.news for each in mine if each.news is not None))
-    _name_failures(command, mine)
-    end_if_done(db, command)
+    run.count(counts, news=Counter(each.news for each in mine if each.news is not None))
+    _name_failures(run, mine)
+    end_if_done(db, run)
 
 
 def count_news(db: Session, command_id: str, news: News, count: int) -> None:
     """Count drift that was found in a list, without requesting the records."""
     if count:
-        _count(locked_import(db, command_id), Counter(), news=Counter({news: count}))
+        locked_run(db, command_id).count({}, news=Counter({news: count}))
 
 
 def forget_auto_renewals(db: Session, command_id: str, account_id: int) -> None:
@@ -149,17 +129,21 @@ def give_up_batch(db: Session, batch: Command, why: str) -> None:
         )
 
 
-def locked_import(db: Session, command_id: str) -> Command:
-    """Lock and return the import's command: until the transaction ends, no other one changes its counts."""
-    return db.get_one(Command, command_id, with_for_update=True, populate_existing=True)
+def end_if_done(db: Session, run: ImportRun) -> bool:
+    """End the import if all lists are read and no record is waiting. Returns True if nothing is left to do.
 
-
-def end_if_done(db: Session, command: Command) -> bool:
-    """End the import if all lists are read and no record is waiting. Returns True if it has ended."""
-    result = command.result or {}
-    if command.status not in OPEN or result.get("listing", True) or result["waiting"]:
-        return command.status not in OPEN
-    counts = completed(result)
+    The caller has locked the run.
+    """
+    if run.listing or run.waiting:
+        return False
+    # key_share: records that another transaction is inserting refer to the command, and it may be waiting for
+    # the run, which is locked here. A lock that excludes such references would be a deadlock.
+    command = db.get_one(
+        Command, run.command_id, with_for_update={"key_share": True}, populate_existing=True
+    )
+    if command.status not in OPEN:  # it has ended already, or was stopped
+        return True
+    counts = run.final_result()
     finish(db, command, CommandStatus.DONE, result=counts)
     # Failed records stay for display; the orders show the others.
     db.execute(
@@ -170,95 +154,73 @@ def end_if_done(db: Session, command: Command) -> bool:
     emit_event(
         db,
         ImportCompleted(**counts),  # from JSON: checked when the event is stored, not by mypy
-        subject=result["account"],
+        subject=run.account,
         correlation_id=command.correlation_id,
     )
     return True
 
 
-def completed(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the final result of an import: the counts, without the fields needed to resume it."""
-    needless = {"first", "listing", "look", "position", "batches", RecordStatus.WAITING.value}
-    return {name: value for name, value in result.items() if name not in needless}
+def revive(db: Session, run: ImportRun) -> None:
+    """Create commands for batches with waiting records and no open command, unless the import was stopped.
 
-
-def revive(db: Session, command: Command) -> None:
-    """Create commands for batches with waiting records and no open command.
-
-    Such a batch's command has ended while the import itself was stopped.
+    Such a batch's command has ended while the import itself was stopped. The caller has locked the run.
     """
+    if db.get_one(Command, run.command_id, populate_existing=True).status not in OPEN:
+        return
     on_its_way = exists().where(
         Command.type == CommandType.IMPORT_BATCH,
-        Command.subject == command.id,
+        Command.subject == run.command_id,
         Command.status.in_(OPEN),
         Command.payload["batch"].as_integer() == ImportRecord.batch,
     )
     stray = db.scalars(
         select(ImportRecord.batch)
         .where(
-            ImportRecord.command_id == command.id,
+            ImportRecord.command_id == run.command_id,
             ImportRecord.status == RecordStatus.WAITING,
             ~on_its_way,
         )
         .distinct()
     )
     for batch in stray.all():
-        _send_batch(db, command, batch or 0)
+        _send_batch(db, run, batch or 0)
 
 
-def _make_batches(db: Session, command: Command, ids: Sequence[int]) -> None:
-    result = dict(command.result or {})
+def _make_batches(db: Session, run: ImportRun, ids: Sequence[int]) -> None:
     for start in range(0, len(ids), BATCH):
-        result["batches"] += 1
+        run.batches += 1
         db.execute(
             update(ImportRecord)
             .where(
-                ImportRecord.command_id == command.id,
+                ImportRecord.command_id == run.command_id,
                 ImportRecord.scm_id.in_(ids[start : start + BATCH]),
             )
-            .values(batch=result["batches"])
+            .values(batch=run.batches)
         )
-        _send_batch(db, command, result["batches"])
-    command.result = result
+        _send_batch(db, run, run.batches)
 
 
-def _send_batch(db: Session, command: Command, batch: int) -> None:
+def _send_batch(db: Session, run: ImportRun, batch: int) -> None:
+    whole = db.get_one(Command, run.command_id)
     accept(
         db,
         CommandType.IMPORT_BATCH,
-        {"account": (command.result or {})["account"], "import_id": command.id, "batch": batch},
-        requested_by=command.requested_by,
+        {"account": run.account, "import_id": whole.id, "batch": batch},
+        requested_by=whole.requested_by,
         source="certline",
-        subject=command.id,
-        correlation_id=command.correlation_id,
+        subject=whole.id,
+        correlation_id=whole.correlation_id,
     )
 
 
-def _count(
-    command: Command,
-    counts: Counter[RecordStatus],
-    *,
-    listed: int = 0,
-    news: Counter[News] | None = None,
-) -> None:
-    before = command.result or {}
-    after = {status.value: before[status.value] + count for status, count in counts.items()}
-    told = dict(before["news"])
-    for each, count in (news or {}).items():
-        told[each.value] += count
-    command.result = {**before, **after, "listed": before["listed"] + listed, "news": told}
-
-
-def _name_failures(command: Command, outcomes: Iterable[Outcome]) -> None:
-    result = command.result or {}
+def _name_failures(run: ImportRun, outcomes: Iterable[Outcome]) -> None:
     failures = [
         {"scm_id": each.scm_id, "reason": each.reason}
         for each in outcomes
         if each.status is RecordStatus.FAILED
     ]
     if failures:
-        named = [*result["failures"], *failures][:MOST_NAMED]
-        command.result = {**result, "failures": named}
+        run.failures = [*run.failures, *failures][:MOST_NAMED]
 
 
 def _settled(db: Session, command_id: str, outcomes: Sequence[Outcome]) -> set[int]:

@@ -167,8 +167,29 @@ def _another_version(
     latest = versions[-1] if versions else None
     if latest is None or db.get_one(Line, latest.line_id).deleted_at is not None:
         return None
+    reissue = _reissue_at_scm(db, command, order, details, latest)
+    db.add(reissue)
+    db.flush()
+    why = "its certificate was replaced at SCM"
+    record(
+        db,
+        "order.imported",
+        reissue.id,
+        who=command.requested_by,
+        why=why,
+        command_id=command.id,
+        scm_id=order.scm_id,
+        status="issued",
+    )
+    follow_with(db, reissue, CommandType.FETCH)
+    return News.REPLACED
+
+
+def _reissue_at_scm(
+    db: Session, command: Command, order: Order, details: Details, latest: Certificate
+) -> Order:
     now = clock(db)
-    reissue = Order(
+    return Order(
         id=new_id(),
         account=db.get_one(Account, order.account_id),
         kind=OrderKind.REISSUE,
@@ -200,21 +221,6 @@ def _another_version(
         updated_at=now,
         issued_at=now,
     )
-    db.add(reissue)
-    db.flush()
-    why = "its certificate was replaced at SCM"
-    record(
-        db,
-        "order.imported",
-        reissue.id,
-        who=command.requested_by,
-        why=why,
-        command_id=command.id,
-        scm_id=order.scm_id,
-        status="issued",
-    )
-    follow_with(db, reissue, CommandType.FETCH)
-    return News.REPLACED
 
 
 def _open_reissue(db: Session, order: Order) -> bool:

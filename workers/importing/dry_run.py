@@ -89,26 +89,14 @@ def report(
     """Read SCM's lists and return the dry run's report: counts by status and kind of news, free lines, and
     the first MOST_NAMED orders of each kind. Raises GiveUp, TryLater, AccountSuspendedError.
     """
-    found, reader = Report(account), ListReader(context, account, command)
+    found = Report(account)
     total = None
     if wanted.order:
         _ask_for_named(context, account, command, wanted, found)
     else:
         with reading_scm(account, command.attempts, MOST_TRIES):
             total = context.scm(account).count_certificates(chosen)
-        for status in [wanted.status] if wanted.status else SCM_WORDS:
-            look = Look(note_all, status=status)
-            for rows in _rows_of(reader, wanted, look.narrow(chosen, account)):
-                with context.database.transaction() as db:
-                    found.add(db, status, rows)
-        try:
-            renewed = AUTO_RENEWED.narrow(chosen, account)
-            for rows in _rows_of(reader, wanted, renewed):
-                with context.database.transaction() as db:
-                    found.add_auto_renewed(db, rows)
-        except GiveUp as over:
-            # As in an import: SCM may refuse this filter, and the rest of the report is still of use.
-            log.warning("import.list_refused", account=account.name, why=str(over))
+        _compare_lists(ListReader(context, account, command), wanted, chosen, found)
     with context.database.transaction() as db:
         room = max(0, room_left(db))
     return {
@@ -121,6 +109,25 @@ def report(
         "news": {news.value: found.news[news] for news in News},
         "named": found.named,
     }
+
+
+def _compare_lists(
+    reader: ListReader, wanted: ImportCommand, chosen: CertificateFilter, found: Report
+) -> None:
+    database, account = reader.context.database, reader.account
+    for status in [wanted.status] if wanted.status else SCM_WORDS:
+        look = Look(note_all, status=status)
+        for rows in _rows_of(reader, wanted, look.narrow(chosen, account)):
+            with database.transaction() as db:
+                found.add(db, status, rows)
+    try:
+        renewed = AUTO_RENEWED.narrow(chosen, account)
+        for rows in _rows_of(reader, wanted, renewed):
+            with database.transaction() as db:
+                found.add_auto_renewed(db, rows)
+    except GiveUp as over:
+        # As in an import: SCM may refuse this filter, and the rest of the report is still of use.
+        log.warning("import.list_refused", account=account.name, why=str(over))
 
 
 def _rows_of(

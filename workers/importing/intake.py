@@ -15,8 +15,8 @@ from certline.models import (
     AuditEntry,
     Certificate,
     CertificateStatus,
-    Command,
     CommandType,
+    ImportRun,
     Order,
     OrderKind,
     OrderStatus,
@@ -239,7 +239,7 @@ def _certificate(entry: Entry, own_id: str) -> dict[str, Any]:
 def _emit_exhausted(db: Session, intake: Intake) -> None:
     """Publish `license.exhausted`, once per import; `import.completed` counts all that is held."""
     published = db.scalar(
-        select(Command.result["held"].as_integer() > 0).where(Command.id == intake.command_id)
+        select(ImportRun.held > 0).where(ImportRun.command_id == intake.command_id)
     )
     if not published:
         use = license_use(db)

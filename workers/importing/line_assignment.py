@@ -86,10 +86,32 @@ def in_lines(
     Returns (entries with a line or on hold, entries skipped because they renew nothing we manage). The latter
     is empty unless the import is `only_kin`. Locks the licence if new lines are needed.
     """
+    fresh = {entry.row["id"]: entry for entry in entries}
+    lines, renewing, homeless = _shared_lines(db, intake, entries, fresh)
+    if intake.only_kin:
+        return (
+            [_placed(entry, lines, renewing) for entry in entries if entry.row["id"] in lines],
+            [entry for entry in entries if entry.row["id"] not in lines],
+        )
+    if homeless:
+        # The oldest orders at SCM get the free lines first. take_lines returns fewer ids than names if the
+        # licence is used up (hence strict=False); the rest is put on hold.
+        homeless.sort(key=lambda ids: fresh[ids[0]].met.scm_id)
+        names = [fresh[ids[0]].row["common_name"] for ids in homeless]
+        for ids, line_id in zip(homeless, take_lines(db, intake.account_id, names), strict=False):
+            lines |= dict.fromkeys(ids, line_id)
+    return [_placed(entry, lines, renewing) for entry in entries], []
+
+
+def _shared_lines(
+    db: Session, intake: Intake, entries: Sequence[Entry], fresh: Mapping[str, Entry]
+) -> tuple[dict[str, str], set[str], list[list[str]]]:
+    """Join orders to the lines of those that they renew, and return (lines by order id, orders that renew one
+    we managed before the import, lineages without a line).
+    """
     issued = [entry for entry in entries if entry.status is OrderStatus.ISSUED]
     wanted = [(entry.row["common_name"], entry.family) for entry in issued]
     here = families(db, intake.account_id, wanted) if issued else {}
-    fresh = {entry.row["id"]: entry for entry in entries}
     lines: dict[str, str] = {}
     renewing: set[str] = set()
     homeless: list[list[str]] = []
@@ -109,19 +131,7 @@ def in_lines(
                     renewing |= set(ids)
             elif ids:
                 homeless.append(ids)
-    if intake.only_kin:
-        return (
-            [_placed(entry, lines, renewing) for entry in entries if entry.row["id"] in lines],
-            [entry for entry in entries if entry.row["id"] not in lines],
-        )
-    if homeless:
-        # The oldest orders at SCM get the free lines first. take_lines returns fewer ids than names if the
-        # licence is used up (hence strict=False); the rest is put on hold.
-        homeless.sort(key=lambda ids: fresh[ids[0]].met.scm_id)
-        names = [fresh[ids[0]].row["common_name"] for ids in homeless]
-        for ids, line_id in zip(homeless, take_lines(db, intake.account_id, names), strict=False):
-            lines |= dict.fromkeys(ids, line_id)
-    return [_placed(entry, lines, renewing) for entry in entries], []
+    return lines, renewing, homeless
 
 
 def _placed(entry: Entry, lines: Mapping[str, str], renewing: set[str]) -> Entry:

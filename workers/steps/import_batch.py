@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from certline.models import Account, Command, CommandType, Order, OrderKind
+from certline.models import Account, Command, CommandType, ImportRun, Order, OrderKind
 from certline.models.accounts.catalogue import organizations
 from certline.models.certificates.license import room_left
 from certline.models.commands.command import OPEN
@@ -92,7 +92,7 @@ def _intake(db: Session, whole: Command, account: Account) -> Intake:
         begun=whole.created_at,
         organizations={row.scm_id: row.name for row in organizations(db, account.id)},
         only_kin=wanted.known,
-        all_new=(whole.result or {})["first"],
+        all_new=db.get_one(ImportRun, whole.id).first,
     )
 
 

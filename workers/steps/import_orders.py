@@ -14,19 +14,18 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from certline.models import Account, Command, CommandType, Order
+from certline.models import Account, Command, CommandType, ImportRun, Order
 from certline.models.accounts.account import account_for
 from certline.models.accounts.catalogue import organizations, profiles
 from certline.models.commands.payloads import ImportCommand, read_payload
 from certline.models.imports.progress import (
-    empty_result,
     end_if_done,
     forget_auto_renewals,
-    locked_import,
     note_records,
     revive,
 )
 from certline.models.imports.record import RecordStatus, listed_already
+from certline.models.imports.run import locked_run, new_run
 from certline.models.orders.checks import find_offered
 from certline.models.validation import BadCommandError
 from certline.workers.importing.dry_run import report
@@ -100,11 +99,13 @@ def _begin(
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None
     require_active(account)
-    row = locked_import(db, command.id)
+    # The command's lock lets one of two parallel runs create the row. A row that exists is not locked here,
+    # since others lock it before the command (`locked_run`).
+    row = db.get_one(Command, command.id, with_for_update=True, populate_existing=True)
     row.subject = account.name
-    if row.result is None and not wanted.dry_run:
+    if db.get(ImportRun, command.id) is None and not wanted.dry_run:
         known = exists().where(Order.account_id == account.id, Order.scm_id.is_not(None))
-        row.result = empty_result(account.name, first=not db.scalar(select(known)))
+        db.add(new_run(command.id, account.name, first=not db.scalar(select(known))))
     return account, chosen
 
 
@@ -121,12 +122,12 @@ def _read_lists(
     for number, look in enumerate([MAIN] if wanted.status else [MAIN, *DRIFT]):
         so_far = _so_far(context, command)
         # Skip lists that an earlier run has finished, and drift lists if we stored none of the listed orders.
-        if number < so_far["look"] or (look is not MAIN and not so_far[RecordStatus.KNOWN]):
+        if number < so_far.look or (look is not MAIN and not so_far.known):
             continue
         # Only the main list can be resumed at a position: all its rows are recorded, so a page can be joined
         # to them. With a name some rows are dropped (`fitting`), and drift lists record only some rows.
         goes_on = look is MAIN and wanted.common_name is None
-        walk = Walk(so_far["position"] if goes_on else 0)
+        walk = Walk(so_far.position if goes_on else 0)
         known = partial(_listed, context, command.id) if goes_on else Recent()
         try:
             for page in reader.pages(look.narrow(chosen, account), walk, known):
@@ -143,9 +144,9 @@ def _read_lists(
             log.warning("import.list_refused", account=account.name, why=str(over))
 
 
-def _so_far(context: WorkerContext, command: Command) -> dict[str, Any]:
+def _so_far(context: WorkerContext, command: Command) -> ImportRun:
     with context.database.transaction() as db:
-        return db.get_one(Command, command.id).result or {}
+        return db.get_one(ImportRun, command.id)
 
 
 def _listed(context: WorkerContext, command_id: str, ids: Collection[int]) -> int:
@@ -161,19 +162,18 @@ def note_page(
     `at`: number of the list, and row offset of its next page.
     """
     look.note(db, listing, page)
-    command = locked_import(db, listing.command_id)
-    number, position = at
-    command.result = {**(command.result or {}), "look": number, "position": position}
-    if look.auto_renewed and position == 0:  # the list has been read to its end
+    run = locked_run(db, listing.command_id)
+    run.look, run.position = at
+    if look.auto_renewed and run.position == 0:  # the list has been read to its end
         forget_auto_renewals(db, listing.command_id, listing.account_id)
 
 
 def _close(db: Session, command_id: str) -> None:
     """Mark the lists as read. Ends the import if its batches are done, else requeues those without a command."""
-    command = locked_import(db, command_id)
-    command.result = {**(command.result or {}), "listing": False}
-    if not end_if_done(db, command):
-        revive(db, command)
+    run = locked_run(db, command_id)
+    run.listing = False
+    if not end_if_done(db, run):
+        revive(db, run)
 
 
 STEP = Step(CommandType.IMPORT, import_orders)

@@ -28,8 +28,11 @@ from certline.models.commands.payloads import ImportCommand
 from certline.models.database.bulk import add_rows
 from certline.producers.requests.imports import request_import
 from certline.simulator.server import Simulator, running
+from tests.integration.cli.conftest import typist
 from tests.integration.workers.conftest import Bench
 from tests.unit.simulator.customer import LOGIN, SHOP, csr, order
+
+__all__ = ["Estate", "typist"]
 
 # Orders at the start, at least one in each status; 31 of them are issued.
 FLEET = 50

@@ -1,5 +1,6 @@
 """Tests of the progress reported for an import."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,19 +8,26 @@ from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.ui.import_progress import import_ending, import_progress
 from certline.cli.waiting.state import WaitView, judge
 from certline.models import Command, CommandStatus, CommandType
-from certline.models.imports.progress import completed, empty_result
+from certline.models.imports.record import News, RecordStatus
+from certline.models.imports.run import ImportRun, new_run
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
+def a_run(**counts: Any) -> ImportRun:
+    run = new_run("C1", "demo", first=True)
+    for name, value in counts.items():
+        setattr(run, name, value)
+    return run
+
+
 def an_import(**counts: Any) -> Command:
-    result = empty_result("demo", first=True) | counts
     return Command(
         id="C1",
         type=CommandType.IMPORT,
         status=CommandStatus.RUNNING,
         payload={},
-        result=result,
+        result=a_run(**counts).result(),
         started_at=NOON,
     )
 
@@ -27,8 +35,25 @@ def an_import(**counts: Any) -> Command:
 def ended(**counts: Any) -> Command:
     command = an_import(**counts)
     command.status = CommandStatus.DONE
-    command.result = completed(command.result or {})
+    command.result = a_run(**counts).final_result()
     return command
+
+
+def test_every_status_of_a_record_and_every_kind_of_news_is_counted() -> None:
+    run = a_run()
+
+    run.count(Counter(RecordStatus), Counter(News))
+    run.count({RecordStatus.WAITING: -1})
+
+    result = run.result()
+    assert [result[status] for status in RecordStatus] == [0] + [1] * (len(RecordStatus) - 1)
+    assert result["news"] == dict.fromkeys(News, 1)
+
+
+def test_the_result_of_an_import_has_no_field_that_is_needed_only_to_resume_it() -> None:
+    assert set(a_run().result()) - set(a_run().final_result()) == {
+        *("first", "listing", "look", "position", "batches", "waiting")
+    }
 
 
 def test_progress_has_counts_rate_and_the_time_that_is_left() -> None:
