@@ -153,7 +153,7 @@ def end_if_done(db: Session, run: ImportRun) -> bool:
     )
     emit_event(
         db,
-        ImportCompleted(**counts),  # from JSON: checked when the event is stored, not by mypy
+        ImportCompleted(**counts),  # from the row as a dict: checked when the event is stored, not by mypy
         subject=run.account,
         correlation_id=command.correlation_id,
     )
