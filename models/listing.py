@@ -207,5 +207,5 @@ def _typed(kind: str) -> ColumnElement[bool]:
 
 
 def _part(text: str) -> str:
-    """What a text has to be like to have a part like this, in SQL's spelling."""
+    """Return the SQL pattern that matches every text containing this one."""
     return f"%{escaped(text)}%"

@@ -32,7 +32,7 @@ DAYS: tuple[ExpiryThreshold, ...] = get_args(ExpiryThreshold)
 
 
 class RenewalNote(TypedDict):
-    """What is being done about an expiring certificate, as fields of its event."""
+    """Work under way for an expiring certificate, as fields of its event."""
 
     renewal: RenewalState
     renews_at: datetime | None
