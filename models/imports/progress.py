@@ -153,7 +153,8 @@ def end_if_done(db: Session, run: ImportRun) -> bool:
     )
     emit_event(
         db,
-        ImportCompleted(**counts),  # from the row as a dict: checked when the event is stored, not by mypy
+        # A dict from the row: checked when the event is stored, not by mypy.
+        ImportCompleted(**counts),
         subject=run.account,
         correlation_id=command.correlation_id,
     )
