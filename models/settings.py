@@ -30,10 +30,10 @@ class Settings(BaseSettings):
     queue_type: Literal["classic", "quorum"] = "classic"
     log: Literal["console", "json"] | None = None
     metrics_port: int | None = None
-    # Seconds: to connect, and between two bytes of SCM's response (scm-api: enrol is the slow one).
+    # Seconds: to connect, and between two bytes of SCM's response (SCM document: enrol is the slow one).
     scm_connect_seconds: float = Field(default=10.0, gt=0)
     scm_read_seconds: float = Field(default=60.0, gt=0)
-    # Longer, because SCM computes a report while we wait (scm-api, section 5).
+    # Longer, because SCM computes a report while we wait (SCM document: limits).
     scm_report_seconds: float = Field(default=300.0, gt=0)
     scm_ca_bundle: Path | None = None
 

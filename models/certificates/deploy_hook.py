@@ -20,7 +20,7 @@ from certline.models.database.base import Base, new_id
 from certline.models.states import CertificateStatus
 from certline.models.validation import BadCommandError
 
-# The events that can start a hook (contract: events out), by the word that a user types.
+# The events that can start a hook (docs/events.md), by the word that a user types.
 HOOK_EVENTS = {
     "stored": "certificate.stored",
     "renewed": "certificate.renewed",

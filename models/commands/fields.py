@@ -14,7 +14,7 @@ DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
 SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 # Seconds.
 LONGEST_DURATION = 398 * 86_400
-# Status words that SCM's list accepts as a filter (scm-api, 3.1).
+# Status words that SCM's list accepts as a filter (SCM document: statuses).
 SCM_WORDS = (
     *("Init", "Requested", "Approved", "SAApproved", "Applied", "Issued"),
     *("Replaced", "Revoked", "Expired", "Declined", "Rejected", "Invalid"),
@@ -170,7 +170,7 @@ Duration = Annotated[
 KeyAlgorithm = Literal["RSA", "EC"]
 KeySize = Literal["2048", "3072", "4096", "P-256", "P-384"]
 KeystoreType = Literal["PKCS12", "JKS", "PEM"]
-# scm-api, section 5: a reason has 1 to 512 characters.
+# SCM document: limits. A reason has 1 to 512 characters.
 Reason = Annotated[str, Text(strip_whitespace=True, min_length=1, max_length=512)]
 # Words for those revocation reasons of RFC 5280 that SCM accepts.
 ReasonCode = Literal[

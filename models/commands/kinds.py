@@ -41,7 +41,8 @@ class CommandKind:
     public: bool = True
 
 
-# Revocations and the like go before everything else, imports and webhooks after it (see also KeepAThread).
+# Revocations and the like run before everything else, webhooks and imports after everything else (see also
+# KeepAThread).
 FIRST, LATE, LAST = -10, 5, 10
 
 KINDS: dict[CommandType, CommandKind] = {
@@ -71,5 +72,5 @@ KINDS: dict[CommandType, CommandKind] = {
 # Kinds of which an order has at most one open command; enforced by the index `command_open_step`, whose SQL
 # names them in this order.
 ONE_AT_A_TIME = tuple(name for name, kind in KINDS.items() if kind.one_at_a_time)
-# Names of the commands that other systems may send (contract: commands in).
+# Names of the commands that other systems may send (docs/commands-in.md).
 PUBLIC = tuple(name.value for name, kind in KINDS.items() if kind.public)

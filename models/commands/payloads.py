@@ -54,7 +54,7 @@ class SyncCommand(Payload):
 
 
 class OrderCommand(Payload):
-    """Order a certificate. The length limits are SCM's (scm-api: limits); `term` is in days."""
+    """Order a certificate. The length limits are SCM's (SCM document: limits); `term` is in days."""
 
     common_name: DnsName
     sans: list[DnsName] = []

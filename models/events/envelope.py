@@ -14,7 +14,7 @@ from certline.models.validation import problems_of
 
 SOURCE = "certline"
 
-# Every type that is published, with the class of its data (contract: events out).
+# Every type that is published, with the class of its data (docs/events.md).
 EVENT_DATA: dict[str, type[EventData]] = {
     each.event_type: each
     for each in (

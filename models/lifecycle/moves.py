@@ -35,7 +35,7 @@ from certline.models.events.outbox import emit_event
 from certline.models.orders.order import Order, locked
 from certline.models.states import OrderStatus
 
-# Statuses that are published when an order enters them, and their events (contract: events out).
+# Statuses that are published when an order enters them, and their events (docs/events.md).
 STATUS_EVENTS: dict[OrderStatus, type[OrderMoved]] = {
     OrderStatus.PENDING: OrderPending,
     OrderStatus.ISSUED: OrderIssued,

@@ -1,6 +1,6 @@
 """Business rules of an order, checked against the last sync before anything is sent to SCM.
 
-Pure functions: rows in, problems out (design, section 4; scm-api, sections 2.2, 2.3 and 5).
+Pure functions: rows in, problems out (docs/scm.md).
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ from certline.models.validation import BadCommandError
 
 Row = TypeVar("Row", bound=SyncedRow)
 
-# Characters (scm-api, section 5): of a common name, and of the comma-separated list of requesters.
+# Characters (SCM document: limits): of a common name, and of the comma-separated list of requesters.
 LONGEST_COMMON_NAME = 64
 LONGEST_REQUESTERS = 512
 # Default keys, in the sequence in which they are tried.

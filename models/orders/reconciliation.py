@@ -74,10 +74,10 @@ class ReconcileVerdict:
 
 
 def judge(sighting: Sighting, looks: int) -> ReconcileVerdict:
-    """Decide after a check; `looks` is the number of checks in a row before it that settled nothing.
+    """Decide after a check; `looks` is the number of consecutive inconclusive checks before this one.
 
     SCM has no idempotency key, so sending an order that does exist buys a second certificate. Sending it again
-    therefore takes two checks and the proof that the list is current (pipeline facts, section 3.1).
+    therefore takes two checks and the proof that the list is current (docs/how-it-works.md).
     """
     sure = [found for found in sighting.candidates if found.match is Match.SURE]
     possible = [found for found in sighting.candidates if found.match is Match.POSSIBLE]

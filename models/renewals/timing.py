@@ -10,7 +10,7 @@ With L the lifetime, D the configured days before expiry and h(line) in [0, 1) f
 Sources: CA/Browser Forum ballot SC-081v3 (maximum lifetime 200 days from 2026-03-15, 100 from 2027-03-15, 47 from
 2029-03-15: a fixed "30 days before" would renew a 47-day certificate 21 times a year, a third of the lifetime 12
 times); Let's Encrypt's integration guide and certbot 4 (a third of the lifetime, half of a short one); RFC 9773
-(ARI: a moment within a window, so that certificates issued together are not renewed together); design, section 6.
+(ARI: a moment within a window, so that certificates issued together are not renewed together); docs/renewal.md.
 """
 
 import hashlib

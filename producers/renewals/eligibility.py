@@ -83,7 +83,7 @@ def objections(facts: Facts, those: Sequence[Selected]) -> dict[str, Eligibility
 
 
 def objection(facts: Facts, each: Selected) -> Eligibility | None:
-    """Return the objection to renewing a due certificate, or None if it may be renewed (design, section 6)."""
+    """Return the objection to renewing a due certificate, or None if it may be renewed (docs/renewal.md)."""
     account = facts.account
     if account.status is not AccountStatus.ACTIVE:
         return _refused(suspended_text(account))

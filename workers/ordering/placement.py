@@ -1,6 +1,6 @@
 """Step 0 of an order: check it, generate its key, and store everything once, before SCM is called.
 
-A request of the command line and the step of a command that came without an order take the same way.
+A request of the command line and the step of a command that came without an order follow the same path.
 """
 
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 from certline.models import Order
 
-# SCM's limit for `comments`, in characters (scm-api, section 5).
+# SCM's limit for `comments`, in characters (SCM document: limits).
 LONGEST_COMMENT = 1024
 
 

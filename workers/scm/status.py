@@ -28,7 +28,7 @@ class ScmStatus(StrEnum):
 
     @property
     def is_pending(self) -> bool:
-        """True while the order is being processed. UNKNOWN has none of these properties and needs an operator."""
+        """True while the order is being processed. For UNKNOWN, which is in no such group, an operator decides."""
         return self in _PENDING
 
     @property

@@ -31,10 +31,10 @@ from certline.workers.runtime.results import OrderResult
 from certline.workers.runtime.step import Step, review_subject
 from certline.workers.scm import NotReady
 
-# SCM may report `Issued` shortly before the certificate can be collected (scm-api, 3.1).
+# SCM may report `Issued` shortly before the certificate can be collected (SCM document: statuses).
 READY_SOON = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(hours=1)
-# A reissue keeps its sslId, and SCM may return the previous certificate for some time (scm-api, 2.11). How
+# A reissue keeps its sslId, and SCM may return the previous certificate for some time (SCM document: replace). How
 # long is not documented; after a day the order goes to review.
 STILL_THE_OLD_ONE = timedelta(days=1)
 

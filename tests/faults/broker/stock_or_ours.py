@@ -41,7 +41,7 @@ class StockOnQuorum(RabbitmqBroker):
 
 
 def broker_of(kind: Kind, url: str, *, quorum: bool = False) -> RabbitmqBroker:
-    """Return a broker; the stock one with publisher confirms, lest missing confirms explain its losses."""
+    """Return a broker; the stock one with publisher confirms, so that its losses have another cause."""
     if kind is Kind.OURS:
         return HardenedBroker(url=[connection_url(url)], quorum=quorum)
     make = StockOnQuorum if quorum else RabbitmqBroker

@@ -84,7 +84,7 @@ def effects_in(source: str, path: str) -> list[Effect]:
 
 
 def effect_at(frame: FrameType | None, kind: str) -> Effect | None:
-    """Return the effect of that kind that a stack is in: that of the innermost frame at one; None without."""
+    """Return the effect of that kind at the innermost frame of a stack that is at one, or None."""
     places = _places()
     while frame is not None:
         effect = places.get((frame.f_code.co_filename, frame.f_lineno))
