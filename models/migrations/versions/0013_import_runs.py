@@ -13,6 +13,8 @@ STATUSES = ('waiting', 'known', 'new', 'stored', 'held', 'pending', 'closed', 'u
 NEWS = ('new', 'replaced', 'renewed', 'revoked', 'auto_renew')
 PLAIN = {'account': 'text', 'first': 'boolean', 'listing': 'boolean', 'look': 'integer', 'position': 'integer', 'total': 'bigint', 'listed': 'integer', 'batches': 'integer'}
 
+MISSING = {'text': "''", 'boolean': 'false', 'integer': '0', 'bigint': 'NULL'}
+
 
 def upgrade() -> None:
     """Apply; imports that are open, or were stopped and can be tried again, go on where they are."""
@@ -33,10 +35,11 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('command_id', name=op.f('import_run_pkey'))
     )
     # "left" is a reserved word, hence all names are quoted.
-    columns = {f'"{name}"': f"(result->>'{name}')::{kind}" for name, kind in PLAIN.items()}
-    columns |= {f'"{status}"': f"(result->>'{status}')::integer" for status in STATUSES}
-    columns |= {f'"news_{kind}"': f"(result->'news'->>'{kind}')::integer" for kind in NEWS}
-    columns |= {'"failures"': "result->'failures'"}
+    # A result of an older version may lack a key; one such row must not stop the whole upgrade. `total` may be null.
+    columns = {f'"{name}"': f"COALESCE((result->>'{name}')::{kind}, {MISSING[kind]})" for name, kind in PLAIN.items()}
+    columns |= {f'"{status}"': f"COALESCE((result->>'{status}')::integer, 0)" for status in STATUSES}
+    columns |= {f'"news_{kind}"': f"COALESCE((result->'news'->>'{kind}')::integer, 0)" for kind in NEWS}
+    columns |= {'"failures"': "COALESCE(result->'failures', '[]')"}
     # Only the result of an import that has not ended has `listing`; that of a dry run has not.
     going = "type = 'import' AND result ? 'listing'"
     op.execute(f"INSERT INTO import_run (command_id, {', '.join(columns)}) SELECT id, {', '.join(columns.values())} FROM command WHERE {going}")

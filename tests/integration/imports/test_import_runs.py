@@ -109,6 +109,24 @@ def test_an_import_that_was_reading_the_list_goes_on_at_its_page_after_the_migra
     assert estate.counts()[0] == lists + 2
 
 
+@pytest.mark.parametrize("key", ["first", "position", "left", "news", "failures"])
+def test_a_result_that_lacks_a_key_does_not_stop_the_migration(
+    estate: Estate, half_done: Command, key: str
+) -> None:
+    downgrade(estate.database)
+    before = result_in_database(estate.database, half_done)
+    with estate.database.transaction() as db:
+        change = text("UPDATE command SET result = result - :key WHERE id = :id")
+        db.execute(change, {"key": key, "id": half_done.id})
+
+    upgrade(estate.database.url)
+
+    after = shown(estate, half_done)
+    assert {name: after[name] for name in before if name not in (key, "first")} == {
+        name: before[name] for name in before if name not in (key, "first")
+    }
+
+
 def test_a_stopped_import_can_be_tried_again_after_the_migration(
     estate: Estate, half_done: Command
 ) -> None:
