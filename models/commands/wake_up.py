@@ -15,7 +15,10 @@ from certline.models.events.outbox import Outbox
 def emit_wake_up(
     db: Session, kind: CommandType, command_id: str, *, after: timedelta = timedelta(0)
 ) -> None:
-    """Store the message that has a worker run a command, due now or after `after`."""
+    """Store the message that has a worker run a command, due now or after `after`.
+
+    A message that is due now sets WAKE, so that the commit wakes the relay (`Database.transaction`).
+    """
     # A SQL expression among the values would keep SQLAlchemy from inserting several rows in one
     # statement; without `not_before` the column's default makes the row due now.
     later = {"not_before": func.now() + after} if after else {}
