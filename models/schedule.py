@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
@@ -86,15 +87,17 @@ def change_schedule(
     schedule = db.get(Schedule, name, with_for_update=True)
     if schedule is None:
         raise KeyError(name)
-    wanted = {
-        "cron": schedule.cron if cron is None else " ".join(cron.split()),
-        "tz": schedule.tz if tz is None else tz,
-        "enabled": schedule.enabled if enabled is None else enabled,
-    }
-    changed = {key: value for key, value in wanted.items() if value != getattr(schedule, key)}
-    problems = list(_problems_of_schedule(wanted["cron"], wanted["tz"]))
+    cron = schedule.cron if cron is None else " ".join(cron.split())
+    tz = schedule.tz if tz is None else tz
+    problems = list(_problems_of_schedule(cron, tz))
     if problems:
         raise BadCommandError(problems)
+    wanted: dict[str, Any] = {"cron": cron, "tz": tz, "enabled": enabled}
+    changed = {
+        key: value
+        for key, value in wanted.items()
+        if value is not None and value != getattr(schedule, key)
+    }
     if not changed:
         return schedule
     for key, value in changed.items():
