@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 def run_up(settings: Settings, *, threads: int = 8) -> int:
     """Run worker, relay and producer in this process until it is stopped. Returns the exit code."""
-    configure(settings)
+    configure(settings, "up")
     with until_told() as stop, running(settings, threads=threads):
         log.info("up.started", home=str(settings.home) if settings.embedded else None)
         stop.wait()
@@ -63,7 +63,7 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
         thread.start()
     if settings.metrics_port is not None:
         serve_health(
-            settings.metrics_port,
+            settings,
             lambda: fault_of(worker) or relay.fault() or producer.fault(),
             line.database,
         )
