@@ -174,7 +174,7 @@ def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:
 
 
 def _child_environment(settings: Settings, number: int) -> dict[str, str]:
-    """Return the environment of the n-th child of `run all`, which serves its health on the n-th port after ours."""
+    """Return the environment of the n-th child of `run all`; its health is on the n-th port after ours."""
     environment = os.environ | {RUN_ALL: str(os.getpid())}
     if settings.metrics_port is not None:
         environment["CERTLINE_METRICS_PORT"] = str(settings.metrics_port + number)
@@ -202,7 +202,10 @@ def reach_rabbit(settings: Settings) -> None:
 
 @contextmanager
 def until_told() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM, SIGINT and SIGHUP set; a second one ends the process at once (exit code 128 + n)."""
+    """Yield an event that SIGTERM, SIGINT and SIGHUP set.
+
+    A second signal ends the process at once, with exit code 128 + n.
+    """
     stop = threading.Event()
 
     def tell(number: int, _frame: object) -> None:
