@@ -134,7 +134,7 @@ def test_who_a_user_claims_to_be_is_recorded_as_a_claim(
     settings.cache_clear()
     typist.types("license", "set", "7")
 
-    [entry] = [each for each in typist.json("audit", "list") if "license" in each["type"]]
+    [entry] = [each for each in typist.json("audit", "list") if "license" in each["what"]]
 
     assert entry["who"].endswith(" (claims to be ida[31m)")
     assert not entry["who"].startswith("ida")
