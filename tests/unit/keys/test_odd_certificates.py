@@ -135,7 +135,7 @@ MUTATIONS = st.lists(
 
 
 @given(body=st.sampled_from(BODIES), mutations=MUTATIONS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_no_mutated_bytes_raise_anything_but_our_errors(
     body: bytes, mutations: list[tuple[int, int, str]]
 ) -> None:
