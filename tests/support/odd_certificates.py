@@ -121,9 +121,7 @@ ODD: dict[str, Callable[[int], str]] = {
         n, SUBJECT, [*PLAIN, *[extension(KEY_ID, der(OCTETS, b"\1" * 20))] * 2]
     ),
     "version 4": lambda n: signed(n, SUBJECT, PLAIN, version=3),
-    "an EDI party name": lambda n: signed(
-        n, SUBJECT, _with(der(0xA5, der(0xA1, der(UTF8, b"x"))))
-    ),
+    "an EDI party name": lambda n: signed(n, SUBJECT, _with(der(0xA5, der(0xA1, der(UTF8, b"x"))))),
     "an X.400 address": lambda n: signed(n, SUBJECT, _with(der(0xA3, der(SEQUENCE)))),
     "an address of three bytes": lambda n: signed(n, SUBJECT, _with(der(0x87, b"\1\2\3"))),
     "a name with NUL": lambda n: signed(n, SUBJECT, _with(dns(b"a\0.nordhafen.example"))),

@@ -84,9 +84,7 @@ def other_names(cert: x509.Certificate) -> tuple[str, ...]:
 def _general_names(cert: x509.Certificate) -> list[x509.GeneralName]:
     with outside_data("its alternative names"):
         try:
-            return list(
-                cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            )
+            return list(cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
         except x509.ExtensionNotFound:
             return []
 

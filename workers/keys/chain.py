@@ -124,9 +124,7 @@ def build_chain(
     return chain
 
 
-def leaf_numbered(
-    certificates: Sequence[x509.Certificate], serial: str | None
-) -> x509.Certificate:
+def leaf_numbered(certificates: Sequence[x509.Certificate], serial: str | None) -> x509.Certificate:
     """Return the leaf of an imported order, whose key we don't have, by its serial number (as from `serial_hex`).
 
     Without a serial number, returns the only certificate that isn't a CA's. Raises NoMatch if there is none, or

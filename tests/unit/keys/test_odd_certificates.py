@@ -17,9 +17,7 @@ from certline.workers.keys.leaf import leaf_columns
 from tests.support.odd_certificates import ODD, PLAIN, ROOT, SUBJECT, UNUSUAL, signed
 
 # cryptography warns of serial numbers that are not positive.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::cryptography.utils.CryptographyDeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 
 SERIAL = 0xABC
 SOUND = signed(SERIAL, SUBJECT, PLAIN).encode()

@@ -32,7 +32,9 @@ def test_a_root_signed_with_sha_1_ends_a_chain(tmp_path: Path) -> None:
     config = "[req]\ndistinguished_name=dn\n[dn]\n[ca]\nbasicConstraints=critical,CA:TRUE\n"
     (tmp_path / "x.cnf").write_text(f"{config}[leaf]\nbasicConstraints=critical,CA:FALSE\n")
     usual = "-config x.cnf -newkey rsa:2048 -nodes -batch"
-    _openssl(tmp_path, f"req -x509 {usual} -keyout root.key -out root.pem -sha1 -extensions ca", "Root")
+    _openssl(
+        tmp_path, f"req -x509 {usual} -keyout root.key -out root.pem -sha1 -extensions ca", "Root"
+    )
     for name, issuer, kind in (("issuing", "root", "ca"), ("leaf", "issuing", "leaf")):
         _openssl(tmp_path, f"req {usual} -keyout {name}.key -out {name}.csr", name)
         signer = f"-CA {issuer}.pem -CAkey {issuer}.key -CAcreateserial -extfile x.cnf"
@@ -165,5 +167,8 @@ def test_the_root_of_a_chain_is_known_if_it_was_sent() -> None:
 def _openssl(folder: Path, words: str, common_name: str | None = None) -> None:
     subject = [] if common_name is None else ["-subj", f"/CN={common_name}"]
     subprocess.run(  # noqa: S603
-        ["openssl", *words.split(), *subject], cwd=folder, capture_output=True, check=True  # noqa: S607
+        ["openssl", *words.split(), *subject],
+        cwd=folder,
+        capture_output=True,
+        check=True,  # noqa: S607
     )
