@@ -67,9 +67,9 @@ def exported(
 ) -> Export:
     """Return a certificate in one of FORMATS. `legacy`: PKCS#12 with old algorithms.
 
-    `with_root`: with the root at the end of the issuers, which servers needn't send. Raises Fault if the format, or
-    the root, is not possible for the certificate, WrongSecretKeyError if its key or its keystore's password cannot
-    be decrypted.
+    `with_root`: with the root at the end of the issuers, which servers needn't send. Raises Fault if the format
+    or the root is not possible for the certificate, WrongSecretKeyError if its key or its keystore's password
+    cannot be decrypted.
     """
     chain = _chain(certificate, with_root=with_root)
     match form:

@@ -20,7 +20,6 @@ from certline.models.database.base import Base, DnsText, new_id, stored_by_value
 from certline.models.states import CertificateStatus
 from certline.models.validation import BadCommandError
 
-
 # A serial number as programs print it, without what is between its bytes.
 SERIAL = re.compile(r"(?:serial(?:number)?=?)?(?:0x)?([0-9a-f]+)")
 
@@ -107,10 +106,10 @@ class SeveralCertificatesError(Exception):
 
 
 def serial_number_in(text: str) -> str | None:
-    """Return a serial number as it is stored, lower-case hexadecimal without leading zeros, or None if it isn't one.
+    """Return a serial number as it is stored: lower-case hexadecimal without leading zeros. None if it isn't one.
 
-    It may be written in any way that programs print it: with colons, blanks or hyphens between its bytes, after
-    `0x` or `serial=`, in upper case.
+    It may be written as programs print it: with colons, blanks or hyphens between its bytes, after `0x` or
+    `serial=`, in upper case.
     """
     found = SERIAL.fullmatch(re.sub(r"[\s:-]", "", text.lower()))
     return None if found is None else found[1].lstrip("0") or "0"

@@ -125,7 +125,8 @@ class RenewCommand(Payload):
 class ReissueCommand(Payload):
     """Reissue a certificate under the same sslId with a new key and the changes given in this command.
 
-    `without_other_names`: reissue it although the new certificate may lack its IP addresses, mail addresses and URIs.
+    `without_other_names`: reissue it although the new certificate may lack its IP addresses, mail addresses and
+    URIs.
     """
 
     certificate: CertificateName

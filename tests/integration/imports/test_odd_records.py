@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from certline.models import Command, CommandStatus, CommandType, Order, OrderStatus
+from certline.models import Command, CommandStatus, CommandType, OrderStatus
 from certline.models.audit.log import history
 from tests.integration.imports.conftest import Estate
 from tests.support.odd_certificates import (
