@@ -26,8 +26,9 @@ def dns_name(name: str) -> str:
     """Return a host name or `*.` wildcard in lower case (RFC 1035, RFC 6125). Raises ValueError otherwise."""
     if _is_address(name):
         raise ValueError(
-            f"{name!r} is an IP address; SCM's API documents host names only, and no profile says whether "
-            "it allows addresses, so certline can't order it: order it in SCM's portal, and run `certline import`"
+            f"{name!r} is not a host name but an IP address; SCM's API documents host names only, and no profile "
+            "says whether it allows addresses, so certline can't order it: order it in SCM's portal, and run "
+            "`certline import`"
         )
     plain = name.strip().rstrip(".").lower()
     labels = plain.removeprefix("*.").split(".")

@@ -95,5 +95,5 @@ def test_a_dry_run_and_a_batch_say_it_too(bench: Bench, old: Certificate) -> Non
 @pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7", "[2001:DB8::7]", " 192.0.2.7 "])
 def test_an_ip_address_is_refused_with_the_reason_that_scm_documents_none(address: str) -> None:
     usual = {"common_name": "www.example.org", "organization": "1", "profile": "2", "term": 90}
-    with pytest.raises(ValueError, match="is an IP address; SCM's API documents host names only"):
+    with pytest.raises(ValueError, match="but an IP address; SCM's API documents host names only"):
         OrderCommand.model_validate(usual | {"sans": [address]})

@@ -1,6 +1,7 @@
 """Tests that no mutated message raises anything but BadCommandError, whichever door it takes."""
 
 import json
+from copy import deepcopy
 from contextlib import suppress
 from typing import Any
 
@@ -57,10 +58,10 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
         for step in above:
             holder = holder[step]
         if draw(st.booleans()):
-            holder[last] = draw(VALUES)
+            holder[last] = deepcopy(draw(VALUES))
         elif isinstance(holder, dict) and len(holder) > 1:
             del holder[last]
-            holder[draw(st.text(max_size=12))] = draw(VALUES)
+            holder[draw(st.text(max_size=12))] = deepcopy(draw(VALUES))
     return document
 
 
