@@ -1,8 +1,8 @@
 """Tests that no mutated message raises anything but BadCommandError, whichever door it takes."""
 
 import json
-from copy import deepcopy
 from contextlib import suppress
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import example, given, settings
