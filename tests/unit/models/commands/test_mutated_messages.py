@@ -26,7 +26,7 @@ SOUND = [
     for name, examples in EXAMPLES.items()
     for data in examples
 ]
-NASTY = st.sampled_from(
+NASTY: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, True, -1, 0, 2**31, 2**63, 10**400, 1.5, float("nan"), float("inf")),
         *("", " ", "\0", "\ud800", "a" * 5000, "9" * 5000, "0x1", "xn--", "*.", "192.0.2.7"),
