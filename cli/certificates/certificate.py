@@ -10,6 +10,7 @@ from certline.cli.certificates.export import (
     ENDINGS,
     FORMATS,
     KEYSTORES,
+    WITH_ISSUERS,
     export_document,
     exported,
     preferred,
@@ -42,7 +43,9 @@ def show(name: str) -> None:
         found = find_certificate(db, name)
     file = f"{found.common_name.removeprefix('*.')}.{ENDINGS[preferred(found)]}"
     document = CertificateDocument.of(found)
-    answer(document, lambda: detail.certificate(document, file))
+    # An order's certificate is stored with its issuers; only a self-signed one has none.
+    self_signed = not found.issuers
+    answer(document, lambda: detail.certificate(document, file, self_signed=self_signed))
 
 
 @certificate.command()
@@ -60,8 +63,15 @@ def show(name: str) -> None:
 @click.option(
     "--legacy", is_flag=True, help="PKCS#12 with 3DES and SHA-1, for old Windows and Java."
 )
+@click.option(
+    "--with-root",
+    is_flag=True,
+    help="With the root at the end of the issuers; servers needn't send it.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the file.")
-def export(name: str, output: str, chosen: str | None, *, legacy: bool, force: bool) -> None:
+def export(
+    name: str, output: str, chosen: str | None, *, legacy: bool, with_root: bool, force: bool
+) -> None:
     """Write a certificate to a file that only you can read.
 
     If the private key is included, the export is recorded in the audit log.
@@ -75,7 +85,14 @@ def export(name: str, output: str, chosen: str | None, *, legacy: bool, force: b
         raise click.UsageError(
             f"--legacy works only with --format pkcs12, and the format is {chosen}"
         )
-    export_ = exported(context.database(), context.vault(), found, chosen, legacy=legacy)
+    if with_root and chosen not in WITH_ISSUERS:
+        raise click.UsageError(
+            f"--with-root works only with formats that have issuers ({', '.join(sorted(WITH_ISSUERS))}), "
+            f"and the format is {chosen}"
+        )
+    export_ = exported(
+        context.database(), context.vault(), found, chosen, legacy=legacy, with_root=with_root
+    )
     if export_.has_key:
         with context.database().transaction() as db:
             # Recorded before the file is written, so that no key leaves without an audit entry.

@@ -34,6 +34,8 @@ ENDINGS = {
     "der": "der",
 }
 FORMATS = tuple(ENDINGS)
+# The formats that contain issuers.
+WITH_ISSUERS = frozenset({"pem", "pkcs12", "jks", "chain", "fullchain", "pkcs7"})
 BINARY = frozenset({"pkcs12", "jks", "der"})
 # The formats that are protected by the keystore's password.
 KEYSTORES = frozenset({"pkcs12", "jks"})
@@ -55,14 +57,21 @@ def preferred(certificate: Certificate) -> str:
 
 
 def exported(
-    database: Database, vault: Vault, certificate: Certificate, form: str, *, legacy: bool = False
+    database: Database,
+    vault: Vault,
+    certificate: Certificate,
+    form: str,
+    *,
+    legacy: bool = False,
+    with_root: bool = False,
 ) -> Export:
     """Return a certificate in one of FORMATS. `legacy`: PKCS#12 with old algorithms.
 
-    Raises Fault if the format is not possible for the certificate, WrongSecretKeyError if its key or its
-    keystore's password cannot be decrypted.
+    `with_root`: with the root at the end of the issuers, which servers needn't send. Raises Fault if the format
+    or the root is not possible for the certificate, WrongSecretKeyError if its key or its keystore's password
+    cannot be decrypted.
     """
-    chain = Chain(_read(certificate.leaf), tuple(_read(issuer) for issuer in certificate.issuers))
+    chain = _chain(certificate, with_root=with_root)
     match form:
         case "der":
             return Export(chain.leaf.public_bytes(Encoding.DER), has_key=False)
@@ -70,9 +79,7 @@ def exported(
             return Export(pem(chain.leaf).encode(), has_key=False)
         case "chain":
             if not chain.issuers:
-                raise Fault(
-                    f"certificate {certificate.id} has no issuers: SCM returned only the certificate itself"
-                )
+                raise _without_issuers(certificate)
             return Export("".join(pem(issuer) for issuer in chain.issuers).encode(), has_key=False)
         case "fullchain":
             return Export(pem_bundle(None, chain), has_key=False)
@@ -102,6 +109,35 @@ def export_document(
         "has_private_key": export.has_key,
         "size": len(export.content),
     }
+
+
+def _chain(certificate: Certificate, *, with_root: bool) -> Chain:
+    """Return the chain of a certificate. Raises Fault if its root is wanted and not known."""
+    chain = Chain(_read(certificate.leaf), tuple(_read(issuer) for issuer in certificate.issuers))
+    if not with_root:
+        return chain.below_the_root()
+    if not chain.issuers:
+        raise _without_issuers(certificate)
+    if chain.root is None:
+        raise Fault(
+            f"the root of certificate {certificate.id} is not known: SCM sent its issuers without it",
+            hint=(
+                f"The issuers end with {chain.issuers[-1].subject.rfc4514_string()}; get the root "
+                f"{chain.issuers[-1].issuer.rfc4514_string()} from the CA, or export without --with-root"
+            ),
+        )
+    return chain
+
+
+def _without_issuers(certificate: Certificate) -> Fault:
+    if certificate.issuers:
+        return Fault(
+            f"certificate {certificate.id} was issued by its root: there is no issuer between the two",
+            hint="--with-root writes the root",
+        )
+    return Fault(
+        f"certificate {certificate.id} has no issuers: it is self-signed, no CA has issued it"
+    )
 
 
 def _jks(key: KeyPair, chain: Chain, name: str, password: str) -> bytes:

@@ -38,6 +38,11 @@ from certline.producers.requests.acceptance import Accepted
     help="A further DNS name; repeatable. Replaces all present further names.",
 )
 @click.option(
+    "--without-other-names",
+    is_flag=True,
+    help="Reissue it although the new certificate may lack its IP addresses, mail addresses and URIs.",
+)
+@click.option(
     "--key-algorithm",
     type=click.Choice(["RSA", "EC"], case_sensitive=False),
     metavar="RSA|EC",

@@ -60,6 +60,11 @@ FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "na
     "--again", is_flag=True, help="Place a second renewal even if one is already on order."
 )
 @click.option(
+    "--without-other-names",
+    is_flag=True,
+    help="Renew it although the new certificate may lack its IP addresses, mail addresses and URIs.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Only check: list what would be renewed, what would not, and why.",
@@ -72,6 +77,7 @@ def renew(
     pace: int | None,
     reuse_key: bool,
     again: bool,
+    without_other_names: bool,
     dry_run: bool,
     wait: bool,
     timeout: float | None,
@@ -95,7 +101,16 @@ def renew(
     is_batch = not names or pace is not None
     if is_batch and again:
         raise click.UsageError("--again works only with named certificates and without --pace")
-    verdicts = judge_many(context.database(), certificates, reuse_key=reuse_key)
+    if is_batch and without_other_names:
+        raise click.UsageError(
+            "--without-other-names works only with named certificates and without --pace"
+        )
+    verdicts = judge_many(
+        context.database(),
+        certificates,
+        reuse_key=reuse_key,
+        without_other_names=without_other_names,
+    )
     if not is_batch and (not dry_run or len(verdicts) == 1):
         _require_all(verdicts)
     if dry_run:
@@ -107,7 +122,12 @@ def renew(
         request_successor(
             context.database(),
             context.vault(),
-            RenewCommand(certificate=each.id, reuse_key=reuse_key, again=again),
+            RenewCommand(
+                certificate=each.id,
+                reuse_key=reuse_key,
+                again=again,
+                without_other_names=without_other_names,
+            ),
             requested_by=context.person(),
         )
         for each in certificates

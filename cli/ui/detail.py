@@ -112,17 +112,19 @@ def side_by_side(found: Order) -> None:
     say(f"It is not wanted:        {resolve} --reject")
 
 
-def certificate(found: CertificateDocument, format_hint: str) -> None:
+def certificate(found: CertificateDocument, format_hint: str, *, self_signed: bool) -> None:
     """Print a certificate; `format_hint` is the file name suggested for an export."""
+    issuer = f"{found.issuer} (itself: self-signed, no CA has issued it)"
     facts(
         {
             "certificate": found.id,
             "status": found.status,
             "common name": found.common_name,
             "names": found.sans,
+            "other names": found.other_names,
             "serial number": found.serial_number,
             "SHA-256": found.sha256_fingerprint,
-            "issuer": found.issuer,
+            "issuer": issuer if self_signed else found.issuer,
             "valid from": minute(found.not_before),
             "valid until": minute(found.not_after),
             "key": _key(found.key_algorithm, found.key_size, here=found.has_private_key),

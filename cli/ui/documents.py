@@ -122,6 +122,7 @@ class CertificateDocument(Document):
     status: CertificateStatus
     common_name: str
     sans: list[str]
+    other_names: list[str]
     serial_number: str
     sha256_fingerprint: str
     issuer: str

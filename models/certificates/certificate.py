@@ -1,5 +1,6 @@
 """Certificates and their lines: a line is a certificate with all its renewals and reissues."""
 
+import re
 from datetime import datetime
 
 from sqlalchemy import (
@@ -18,6 +19,9 @@ from certline.models.accounts.account import Account
 from certline.models.database.base import Base, DnsText, new_id, stored_by_value
 from certline.models.states import CertificateStatus
 from certline.models.validation import BadCommandError
+
+# A serial number as programs print it, without what is between its bytes.
+SERIAL = re.compile(r"(?:serial(?:number)?=?)?(?:0x)?([0-9a-f]+)")
 
 
 class Certificate(Base):
@@ -57,7 +61,9 @@ class Certificate(Base):
         stored_by_value(CertificateStatus), default=CertificateStatus.ACTIVE
     )
     common_name: Mapped[DnsText]
+    # DNS names; the names of other kinds are apart, as `IP:192.0.2.7`, since certline can't order those.
     sans: Mapped[list[str]]
+    other_names: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     serial_number: Mapped[str]
     sha256_fingerprint: Mapped[str]
     issuer: Mapped[str]
@@ -99,18 +105,29 @@ class SeveralCertificatesError(Exception):
         self.candidates = candidates
 
 
+def serial_number_in(text: str) -> str | None:
+    """Return a serial number as it is stored: lower-case hexadecimal without leading zeros. None if it isn't one.
+
+    It may be written as programs print it: with colons, blanks or hyphens between its bytes, after `0x` or
+    `serial=`, in upper case.
+    """
+    found = SERIAL.fullmatch(re.sub(r"[\s:-]", "", text.lower()))
+    return None if found is None else found[1].lstrip("0") or "0"
+
+
 def certificate_known_as(db: Session, name: str, account: str | None = None) -> Certificate | None:
     """Return the certificate with that id, serial number or common name, or None.
 
     A common name is looked up among active certificates only. Of several matches, those of the account
     named `account` count. Raises SeveralCertificatesError if more than one remains.
     """
-    # As serial numbers are stored: lower-case hexadecimal without colons and leading zeros.
-    serial = name.replace(":", "").lower().lstrip("0")
+    name = name.strip()
     exact = db.get(Certificate, name.upper())
     if exact is not None:
         return exact
-    named = _of(db, Certificate.serial_number == serial, account) or _of(
+    serial = serial_number_in(name)
+    named = [] if serial is None else _of(db, Certificate.serial_number == serial, account)
+    named = named or _of(
         db,
         (Certificate.common_name == name.lower())
         & (Certificate.status == CertificateStatus.ACTIVE),

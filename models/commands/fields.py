@@ -1,6 +1,7 @@
 """Field types of the commands, with their validation and JSON schema."""
 
 import re
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -23,6 +24,12 @@ SCM_WORDS = (
 
 def dns_name(name: str) -> str:
     """Return a host name or `*.` wildcard in lower case (RFC 1035, RFC 6125). Raises ValueError otherwise."""
+    if _is_address(name):
+        raise ValueError(
+            f"{name!r} is not a host name but an IP address; SCM's API documents host names only, and no profile "
+            "says whether it allows addresses, so certline can't order it: order it in SCM's portal, and run "
+            "`certline import`"
+        )
     plain = name.strip().rstrip(".").lower()
     labels = plain.removeprefix("*.").split(".")
     # isascii() on the original: lower() turns the Kelvin sign into an ASCII k. A last label of digits
@@ -34,6 +41,14 @@ def dns_name(name: str) -> str:
             "a wildcard starts with '*.'; write other alphabets in their xn-- form)"
         )
     return plain
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip().strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def mail_address(text: str) -> str:

@@ -111,22 +111,29 @@ class PollCommand(Payload):
 class RenewCommand(Payload):
     """Renew a certificate: order a successor with the same names and a new key.
 
-    `reuse_key`: keep the present key, if certline stores it.
+    `reuse_key`: keep the present key, if certline stores it. `without_other_names`: renew it although the new
+    certificate may lack its IP addresses, mail addresses and URIs.
     """
 
     certificate: CertificateName
     reuse_key: bool = Field(default=False, strict=True)
+    without_other_names: bool = Field(default=False, strict=True)
     # Renew once more on purpose, although a renewal is on order already or SCM reports one.
     again: bool = Field(default=False, strict=True)
 
 
 class ReissueCommand(Payload):
-    """Reissue a certificate under the same sslId with a new key and the changes given in this command."""
+    """Reissue a certificate under the same sslId with a new key and the changes given in this command.
+
+    `without_other_names`: reissue it although the new certificate may lack its IP addresses, mail addresses and
+    URIs.
+    """
 
     certificate: CertificateName
     reason: Reason
     common_name: DnsName | None = None
     sans: list[DnsName] | None = None
+    without_other_names: bool = Field(default=False, strict=True)
     key_algorithm: KeyAlgorithm | None = None
     key_size: KeySize | None = None
     keystore_type: KeystoreType | None = None

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sqlalchemy import Engine, create_engine, func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.orm import Session
 
 T = TypeVar("T")
@@ -74,9 +74,20 @@ class Database:
 
 def blames_the_data(error: DBAPIError) -> bool:
     """Return True if Postgres refused the data, and would again; False for any other, maybe temporary, trouble."""
-    state: str = getattr(error.orig, "sqlstate", None) or ""
     # SQLSTATE classes: 22 data exception, 23 integrity constraint violation, 54 program limit exceeded.
-    return state.startswith(("22", "23", "54"))
+    # psycopg itself refuses NUL in a text, without an SQLSTATE, as a DataError.
+    return isinstance(error, DataError) or _state(error).startswith(("22", "23", "54"))
+
+
+def can_never_be_stored(error: DBAPIError) -> bool:
+    """Return True if Postgres refuses these data for themselves; False also for a conflict with other rows."""
+    # 23505 unique, 23503 foreign key and 23P01 exclusion depend on other rows, which may change.
+    conflict = _state(error) in ("23505", "23503", "23P01")
+    return blames_the_data(error) and not conflict
+
+
+def _state(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
 
 
 def clock(db: Session, after: timedelta = timedelta(0)) -> datetime:

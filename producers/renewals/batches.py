@@ -54,7 +54,11 @@ class BatchVerdict:
 
 
 def judge_many(
-    database: Database, certificates: Sequence[Certificate], *, reuse_key: bool
+    database: Database,
+    certificates: Sequence[Certificate],
+    *,
+    reuse_key: bool,
+    without_other_names: bool = False,
 ) -> list[BatchVerdict]:
     """Check each renewal without placing it. Returns a verdict per certificate, in their order."""
     offers: dict[int, Offer] = {}
@@ -62,14 +66,19 @@ def judge_many(
     for begin in range(0, len(certificates), PIECE):
         piece = certificates[begin : begin + PIECE]
         with database.transaction() as db:
-            verdicts += [_judge(db, each, offers, reuse_key=reuse_key) for each in piece]
+            for each in piece:
+                wanted = RenewCommand(
+                    certificate=each.id,
+                    reuse_key=reuse_key,
+                    without_other_names=without_other_names,
+                )
+                verdicts.append(_judge(db, each, offers, wanted))
     return verdicts
 
 
 def _judge(
-    db: Session, certificate: Certificate, offers: dict[int, Offer], *, reuse_key: bool
+    db: Session, certificate: Certificate, offers: dict[int, Offer], wanted: RenewCommand
 ) -> BatchVerdict:
-    wanted = RenewCommand(certificate=certificate.id, reuse_key=reuse_key)
     try:
         planned = plan(db, wanted, offers)
     except BadCommandError as bad:

@@ -207,13 +207,20 @@ def _why(entry: Entry) -> str | None:
             return None
 
 
+def _remark(entry: Entry) -> str | None:
+    leaf = entry.met.leaf
+    if entry.status is OrderStatus.STORED and leaf is not None and not leaf["issuers"]:
+        return "its certificate is self-signed: no CA has issued it"
+    return None
+
+
 def _logged(intake: Intake, entry: Entry) -> dict[str, Any]:
     return log_entry(
         "order.imported",
         entry.row["id"],
         command_id=intake.command_id,
         who=intake.requested_by,
-        why=_why(entry),
+        why=_why(entry) or _remark(entry),
         scm_id=entry.met.scm_id,
         scm_status=entry.row["scm_status"],
         status=entry.status.value,

@@ -38,10 +38,14 @@ class Here:
         return row.serial_number in self.active.get(row.ssl_id, set())
 
 
+def storable(ids: Iterable[int]) -> list[int]:
+    """Return the sslIds that fit our columns; no order with a larger one is stored."""
+    return [scm_id for scm_id in ids if scm_id <= LARGEST_ID]
+
+
 def look_here(db: Session, account_id: int, ids: Iterable[int]) -> Here:
     """Load the orders, serial numbers and active certificates that we store for these sslIds."""
-    # Larger ids fit no column, so none of them can be stored.
-    wanted = [scm_id for scm_id in ids if scm_id <= LARGEST_ID]
+    wanted = storable(ids)
     here = Here()
     orders = select(Order).where(
         Order.account_id == account_id,
@@ -66,7 +70,7 @@ def ids_here(db: Session, account_id: int, ids: Iterable[int]) -> set[int]:
     """Return the sslIds for which we store an order; reissues do not count."""
     query = select(Order.scm_id).where(
         Order.account_id == account_id,
-        Order.scm_id.in_(list(ids)),
+        Order.scm_id.in_(storable(ids)),
         Order.kind != OrderKind.REISSUE,
     )
     return {scm_id for scm_id in db.scalars(query) if scm_id is not None}

@@ -9,6 +9,7 @@ from certline.models import Account, OrderStatus
 from certline.models.imports.record import Outcome, RecordStatus
 from certline.workers.importing.record_mapping import Met, status_of
 from certline.workers.keys import chain as chains
+from certline.workers.keys.errors import ChainError
 from certline.workers.keys.leaf import leaf_columns
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import AccountSuspendedError, TryLater, pause_after
@@ -113,7 +114,7 @@ class RecordReader:
             return Met(details)
         except TryAgain:
             raise
-        except (Refused, chains.ChainError, ValueError) as fault:
+        except (Refused, ChainError) as fault:
             return Met(details, fault=str(fault))
 
     def _scm_works(self) -> bool:

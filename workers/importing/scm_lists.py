@@ -14,7 +14,7 @@ from certline.models import Account, Command, ImportRecord, LoginKind, Order, Or
 from certline.models.commands.payloads import ImportCommand
 from certline.models.imports.progress import count_news, note_records, wake_records
 from certline.models.imports.record import News, RecordStatus
-from certline.workers.importing.known import like_ours, look_here
+from certline.workers.importing.known import like_ours, look_here, storable
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.scm import CertificateFilter, CertificatePage
@@ -149,7 +149,7 @@ def note_auto_renewed(db: Session, listing: Listing, page: CertificatePage) -> N
         update(Order)
         .where(
             Order.account_id == listing.account_id,
-            Order.scm_id.in_(ids),
+            Order.scm_id.in_(storable(ids)),
             Order.kind != OrderKind.REISSUE,
             ~Order.scm_auto_renew,
         )

@@ -1,19 +1,15 @@
 """Pure functions for key pairs, CSRs, chains and keystores; no I/O."""
 
-from certline.workers.keys.chain import (
-    Broken,
-    Chain,
-    ChainError,
-    NoMatch,
-    Unreadable,
-    build_chain,
+from certline.workers.keys.certificate import (
     dns_names,
     fingerprint_sha256,
+    other_names,
     pem,
-    read_certificates,
     serial_hex,
 )
+from certline.workers.keys.chain import Chain, build_chain, read_certificates
 from certline.workers.keys.csr import Request, read_request, sign_request
+from certline.workers.keys.errors import Broken, ChainError, NoMatch, Unreadable, Unusable
 from certline.workers.keys.jks import jks
 from certline.workers.keys.key_pair import (
     PrivateKey,
@@ -35,6 +31,7 @@ __all__ = [
     "PublicKey",
     "Request",
     "Unreadable",
+    "Unusable",
     "build_chain",
     "describe",
     "dns_names",
@@ -43,6 +40,7 @@ __all__ = [
     "generate",
     "generate_password",
     "jks",
+    "other_names",
     "pem",
     "pem_bundle",
     "pkcs7_bundle",

@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs7
 from cryptography.hazmat.primitives.serialization import pkcs12 as p12
 
-from certline.workers.keys.chain import Chain, pem
+from certline.workers.keys.certificate import pem
+from certline.workers.keys.chain import Chain
 from certline.workers.keys.key_pair import PrivateKey, to_pem
 
 # Letters and digits only, because passwords are typed into web forms and shell commands. 24 characters of 62

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from certline.models import Order, OrderKind
 from certline.models.orders.reconciliation import Candidate, Match, Sighting
 from certline.workers.keys import chain as chains
+from certline.workers.keys.errors import ChainError
 from certline.workers.ordering.reference import reference_in_comment, sent_comment
 from certline.workers.scm import (
     CertificateFilter,
@@ -190,7 +191,7 @@ def _by_key(scm: ScmClient, lost: Lost, number: int, why: str) -> tuple[Match, s
         found = chains.read_certificates(scm.collect(number))
     except NotReady:
         return Match.POSSIBLE, f"{why}; its certificate can't be fetched yet"
-    except chains.ChainError as fault:
+    except ChainError as fault:
         return Match.POSSIBLE, f"{why}; its certificate can't be read: {fault}"
     if chains.has_key(found, lost.order.public_key_sha256 or ""):
         return Match.SURE, "its certificate has our public key"

@@ -36,6 +36,7 @@ from certline.models.orders.checks import CheckedOrder, Offer, check_order
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.workers.ordering.inheritance import as_before, changes
+from certline.workers.ordering.kept_names import require_known_loss
 from certline.workers.ordering.key_material import KeyMaterial, make_key, use_key_again
 from certline.workers.ordering.placement import Placed, earlier_order, order_to_send
 from certline.workers.ordering.rows import Succession, end_as_twin, place
@@ -160,6 +161,7 @@ def planned_successor(
 
     Raises BadCommandError listing every problem.
     """
+    losses = require_known_loss(asked, predecessor)
     data = as_before(predecessor, origin, profile)
     if isinstance(asked, ReissueCommand):
         data |= changes(predecessor, asked)
@@ -170,7 +172,7 @@ def planned_successor(
         predecessor=predecessor,
         kind=OrderKind.RENEWAL if isinstance(asked, RenewCommand) else OrderKind.REISSUE,
         wanted=wanted,
-        checked=replace(checked, warnings=[*checked.warnings, *_remarks(predecessor)]),
+        checked=replace(checked, warnings=[*checked.warnings, *losses, *_remarks(predecessor)]),
         reason=asked.reason if isinstance(asked, ReissueCommand) else None,
         again=isinstance(asked, RenewCommand) and asked.again,
     )

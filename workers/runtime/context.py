@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import Account, CallKind, Database, LoginKind
+from certline.models.database.session import blames_the_data
 from certline.models.settings import Settings
 from certline.models.vault import Vault
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
@@ -174,5 +175,7 @@ PASSING = ("08", "53", "57", "40")
 
 def _is_passing(error: DBAPIError) -> bool:
     state: str | None = getattr(error.orig, "sqlstate", None)
+    if blames_the_data(error):
+        return False
     # Without an SQLSTATE the connection could not be made, or was lost.
     return state is None or state.startswith(PASSING)

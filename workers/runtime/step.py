@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import (
@@ -26,10 +27,12 @@ from certline.models.commands.command import (
     postpone,
 )
 from certline.models.commands.kinds import KINDS
+from certline.models.database.session import can_never_be_stored
 from certline.models.events.data import CommandFailed
 from certline.models.events.outbox import Queue, caused_by, emit_event
 from certline.models.lifecycle.moves import send_to_review
 from certline.models.orders.order import order_of_command
+from certline.models.validation import BadCommandError
 from certline.workers.runtime.account_gate import SUSPENDED_PAUSE
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import step_in_logs
@@ -69,7 +72,8 @@ class Step:
 def run(context: WorkerContext, step: Step, command_id: str) -> None:
     """Run one step for one command. Safe to run 0, 1 or N times.
 
-    Outcomes are stored. Any other exception propagates: the message is retried, and the command stays
+    Outcomes are stored. Data that Postgres can't store, and a payload that can't be read, end the command too:
+    they would fail again. Any other exception propagates: the message is retried, and the command stays
     `running`. Raises RefusedMessageError if the id is unknown, or its command belongs to another step.
     """
     with context.database.transaction() as db:
@@ -92,9 +96,14 @@ def run(context: WorkerContext, step: Step, command_id: str) -> None:
         except AccountSuspendedError as suspended:
             log.warning("step.suspended", why=str(suspended), seconds=_since(begun))
             _end(context, command, partial(_suspend, step, suspended=suspended))
-        except GiveUp as over:
+        except (GiveUp, BadCommandError) as over:
             log.warning("step.failed", why=str(over), seconds=_since(begun))
             _end(context, command, partial(_fail, step, why=str(over)))
+        except DBAPIError as error:
+            if not can_never_be_stored(error):
+                raise
+            log.warning("step.unstorable", why=str(error.orig).strip(), seconds=_since(begun))
+            _end(context, command, partial(_refuse, step, error=error))
         else:
             log.info("step.done", seconds=_since(begun))
             if result is not None:
@@ -115,12 +124,27 @@ def _stop(step: Step, db: Session, command: Command) -> None:
     """Stop a command that keeps crashing its worker: set it, and its order, to `review`."""
     reason = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
     finish(db, command, CommandStatus.REVIEW, error=reason)
+    _abandon(step, db, command, reason)
+
+
+def _refuse(step: Step, db: Session, command: Command, error: DBAPIError) -> None:
+    """End a command whose data can't be stored: it fails, or is for an operator if it has an order."""
+    reason = f"what was read cannot be stored: {str(error.orig).strip().splitlines()[0]}"
+    if order_of_command(db, command.id) is None:
+        _fail(step, db, command, reason)
+    else:
+        finish(db, command, CommandStatus.REVIEW, error=reason)
+    _abandon(step, db, command, reason)
+
+
+def _abandon(step: Step, db: Session, command: Command, why: str) -> None:
+    """Tell the step's subject that its command has ended without a result."""
     if step.on_abandoned is not None:
-        step.on_abandoned(db, command, reason)
+        step.on_abandoned(db, command, why)
     order = order_of_command(db, command.id)
     # An order in `sending` is left to reconciling, which needs no command of the order's own.
     if order is not None and order.status is OrderStatus.PLACED:
-        send_to_review(db, order.id, reason)
+        send_to_review(db, order.id, why)
 
 
 def _end(

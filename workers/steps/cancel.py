@@ -18,6 +18,7 @@ from certline.models.lifecycle.moves import ask_now, move
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.keys import chain as chains
+from certline.workers.keys.errors import ChainError
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import name_in_logs
@@ -173,7 +174,7 @@ def came_after_all(scm: ScmClient, order: Order, record: Details) -> bool:
     # A reissue shares the record of the certificate it replaces, so only the key identifies its certificate.
     try:
         found = chains.read_certificates(scm.collect(record.ssl_id))
-    except (NotReady, chains.ChainError):
+    except (NotReady, ChainError):
         return False
     return chains.has_key(found, order.public_key_sha256 or "")
 

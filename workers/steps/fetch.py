@@ -23,6 +23,8 @@ from certline.models.lifecycle.moves import (
 from certline.models.lifecycle.succession import revoke_old_later, supersede, take_its_place
 from certline.models.orders.order import locked
 from certline.workers.keys import chain as chains
+from certline.workers.keys.certificate import serial_hex
+from certline.workers.keys.errors import ChainError, NoMatch
 from certline.workers.keys.leaf import leaf_columns
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
@@ -74,7 +76,7 @@ def fetch(context: WorkerContext, command: Command) -> dict[str, Any] | None:
             leaf = leaf_columns(_chain_for(context, order, found, waited, wait))
     except NotReady as early:
         raise TryLater(str(early), after=wait, afresh=True) from None
-    except (chains.ChainError, GiveUp, ValueError) as fault:
+    except (ChainError, GiveUp) as fault:
         why = f"the certificate cannot be fetched: {fault}"
         context.store(partial(send_to_review, order_id=order.id, why=why))
         raise GiveUp(str(fault)) from None
@@ -99,7 +101,7 @@ def _chain_for(
         return chains.build_chain(found, order.public_key_sha256)
     try:
         leaf = chains.leaf_numbered(found, order.scm_serial)
-    except chains.NoMatch:
+    except NoMatch:
         # It may have been replaced since we stored the serial number, so read SCM's record again.
         details = context.scm(order.account).details(order.scm_id or 0)
         leaf = chains.leaf_numbered(found, details.serial_number)
@@ -120,7 +122,7 @@ def is_too_early(order: Order, found: list[x509.Certificate], waited: timedelta)
         return False
     if order.public_key_sha256 is not None:
         return not chains.has_key(found, order.public_key_sha256)
-    return order.scm_serial not in {chains.serial_hex(cert) for cert in found}
+    return order.scm_serial not in {serial_hex(cert) for cert in found}
 
 
 def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> FetchResult:

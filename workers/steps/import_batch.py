@@ -25,7 +25,7 @@ from certline.models.imports.progress import give_up_batch, settle_records
 from certline.models.imports.record import Outcome, RecordStatus, count_tries, waiting_in
 from certline.workers.importing.drift import catch_up, note_facts
 from certline.workers.importing.intake import orders_in_doubt, take_in, take_turns
-from certline.workers.importing.known import ids_here
+from certline.workers.importing.known import ids_here, storable
 from certline.workers.importing.line_assignment import Intake, predecessors_to_ask
 from certline.workers.importing.record_mapping import Met
 from certline.workers.importing.record_reader import ReadResult, RecordReader
@@ -167,7 +167,7 @@ def _locked(db: Session, account_id: int, ids: Sequence[int]) -> dict[int, Order
         select(Order)
         .where(
             Order.account_id == account_id,
-            Order.scm_id.in_(ids),
+            Order.scm_id.in_(storable(ids)),
             Order.kind != OrderKind.REISSUE,
         )
         .order_by(Order.id)

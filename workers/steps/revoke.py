@@ -98,6 +98,8 @@ def revoke(context: WorkerContext, command: Command) -> dict[str, Any] | None:
             try:
                 # By serial number: a reissue keeps the sslId, by which its new certificate would be revoked.
                 scm.revoke_by_serial(task.serial, task.code, task.wanted.comments)
+            except ValueError as odd:  # a serial number stored by an earlier version
+                raise GiveUp(f"{task.serial}: {odd}") from None
             except AlreadyDone as answer:
                 record = scm.details(task.certificate.scm_id)
                 require_revoked(task, record, str(answer))

@@ -10,9 +10,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from certline.models import Base, Database
+from certline.models import Base, Certificate, Database
 from certline.models.database.migrate import _config, behind, upgrade
+from certline.workers.keys import other_names, read_certificates
 from tests.servers import PostgresServer
+from tests.support.factories import a_certificate
+from tests.support.odd_certificates import ODD, UNUSUAL
 
 # Everything that Postgres enforces, by name and definition; triggers exist only in migrations.
 RULES = text(
@@ -107,3 +110,22 @@ def test_a_second_upgrade_changes_nothing(database: Database) -> None:
 
     with database.transaction() as db:
         assert db.scalar(text("SELECT capacity FROM license")) == 7
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_names_of_stored_certificates_are_read_from_their_pem(database: Database) -> None:
+    kinds = {**UNUSUAL, "an extension twice": ODD["an extension twice"]}
+    with database.transaction() as db:
+        ids = {kind: a_certificate(db, leaf=make(7)).id for kind, make in kinds.items()}
+    with database.engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0013")
+
+    upgrade(database.url)
+
+    found = read_certificates(UNUSUAL["every kind of name"](7).encode())
+    with database.transaction() as db:
+        names = {kind: db.get_one(Certificate, own).other_names for kind, own in ids.items()}
+    assert set(names.pop("every kind of name")) == set(other_names(found[0]))
+    assert set(map(tuple, names.values())) == {()}

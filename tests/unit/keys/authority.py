@@ -26,10 +26,10 @@ class Authority:
     cert: x509.Certificate
 
     @classmethod
-    def root(cls, name: str) -> Self:
-        """Return a self-signed CA."""
-        key = generate("EC", "P-256")
-        return cls(key, _sign(name, key, name, key, ca=True))
+    def root(cls, name: str, *, key: PrivateKey | None = None, days: int = 0) -> Self:
+        """Return a self-signed CA; `days` shifts its validity that much later."""
+        key = key or generate("EC", "P-256")
+        return cls(key, _sign(name, key, name, key, ca=True, days=days))
 
     def issue(
         self, name: str, *, ca: bool = False, key: PrivateKey | None = None, days: int = 0

@@ -130,14 +130,22 @@ def renewed(raw: object) -> int:
 
 
 def certificate_row(raw: object) -> CertificateRow:
-    """Read a row of GET /ssl/v1; SCM leaves out keys that have no value."""
+    """Read a row of GET /ssl/v1; SCM leaves out keys that have no value.
+
+    If anything but the id can't be read, only the id is returned: one odd row must not hide the rest of its page,
+    and the certificate's details say what is wrong.
+    """
     row = Row(raw)
-    return CertificateRow(
-        ssl_id=_ssl_id(row),
-        common_name=row.text("commonName"),
-        sans=row.texts("subjectAlternativeNames"),
-        serial_number=serial(row.text("serialNumber")),
-    )
+    ssl_id = _ssl_id(row)
+    try:
+        return CertificateRow(
+            ssl_id,
+            common_name=row.text("commonName"),
+            sans=row.texts("subjectAlternativeNames"),
+            serial_number=serial(row.text("serialNumber")),
+        )
+    except WrongShapeError:
+        return CertificateRow(ssl_id)
 
 
 def details(raw: object) -> Details:

@@ -148,3 +148,15 @@ def test_a_certificate_that_is_deleted_during_the_run_is_passed_over(
         "it was deleted a moment ago",
     )
     assert asked(database) == [stays]
+
+
+def test_a_certificate_whose_names_may_be_lost_is_refused(database: Database) -> None:
+    with database.transaction() as db:
+        (named,) = an_account_with(db, 1)
+        db.get_one(Certificate, named).other_names = ["IP:192.0.2.7"]
+
+    decided = run(database)
+
+    assert decided[named].decision is Decision.REFUSED
+    assert "also has IP:192.0.2.7" in (decided[named].reason or "")
+    assert asked(database) == []
