@@ -13,7 +13,7 @@ from certline.workers.keys.chain import (
     read_certificates,
     serial_hex,
 )
-from certline.workers.keys.csr import Request, read_request, sign_request
+from certline.workers.keys.csr import sign_request
 from certline.workers.keys.jks import jks
 from certline.workers.keys.key_pair import (
     PrivateKey,
@@ -33,7 +33,6 @@ __all__ = [
     "NoMatch",
     "PrivateKey",
     "PublicKey",
-    "Request",
     "Unreadable",
     "build_chain",
     "describe",
@@ -49,7 +48,6 @@ __all__ = [
     "pkcs12",
     "public_key_sha256",
     "read_certificates",
-    "read_request",
     "serial_hex",
     "sign_request",
     "to_pem",

