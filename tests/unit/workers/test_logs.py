@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 
+import dramatiq
 import pytest
 import structlog
 
@@ -50,3 +51,18 @@ def test_json_logs_are_one_document_a_line(capsys: pytest.CaptureFixture[str]) -
     documents = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [document["event"] for document in documents] == ["order.sent", "gone"]
     assert documents[0]["scm_id"] == 7
+
+
+def test_a_message_of_dramatiq_is_logged_without_what_it_carries(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure(Settings(log="json"))
+    carried = {"data": {"csr": "-----BEGIN PRIVATE KEY-----"}}
+    message: dramatiq.Message[None] = dramatiq.Message(
+        "certline.order", "order", (), carried, {}, message_id="m-1"
+    )
+
+    logging.getLogger("dramatiq.worker").error("Failed to process message %s.", message)
+
+    said = capsys.readouterr().err
+    assert json.loads(said)["event"] == "Failed to process message order m-1."
