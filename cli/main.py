@@ -1,6 +1,7 @@
 """`certline`, the root command. Each noun has a module of its own, loaded on first use."""
 
 import os
+import re
 import sys
 
 import click
@@ -116,6 +117,10 @@ PLACES = {
 }
 
 
+# Characters: a line BEGIN of the shortest kind.
+SHORTEST_KEY = 20
+
+
 @click.command(
     cls=LazyGroup,
     places=PLACES,
@@ -136,6 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
+        _require_no_key(given)
         # standalone_mode=False: click raises its errors instead of printing them and exiting.
         code = certline.main(given, prog_name="certline", standalone_mode=False)
     except BrokenPipeError:
@@ -145,6 +151,17 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001  # the outermost handler: the user sees a sentence
         code = report.tell(error, as_json="--json" in given)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _require_no_key(given: list[str]) -> None:
+    """Raise Fault if an argument is a private key: a comment or a reason is stored, and may be shown."""
+    # Nothing shorter is a key. Imported only then, since this package takes longer than `--help` should.
+    if any(len(text) > SHORTEST_KEY for text in given):
+        from certline.cli.ui.options import without_key  # noqa: PLC0415
+
+        for text in given:
+            option = re.match(r"--[a-z-]+(?==)", text)  # not the label of the key itself
+            without_key(text, option[0] if option else "an argument")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.listing import SCREENFUL, days, place_options, places
 from certline.cli.ui.lookup import find_certificate
-from certline.cli.ui.options import PaceType
+from certline.cli.ui.options import PaceType, without_key
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import instant, minute
 from certline.cli.waiting.batch import answer_batch, said_of_time, wait_for_batch
@@ -162,7 +162,9 @@ def _of_list(listed: IO[str]) -> list[Certificate]:
     found: dict[str, Certificate] = {}
     problems = []
     with context.database().transaction() as db:
-        for number, text in enumerate(listed, 1):
+        # As a whole: an error text would repeat the lines of a key.
+        lines = without_key(listed.read(), "--file").splitlines()
+        for number, text in enumerate(lines, 1):
             name = text.partition("#")[0].strip()
             if not name:
                 continue

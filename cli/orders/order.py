@@ -15,7 +15,7 @@ from certline.cli.ui import detail
 from certline.cli.ui.documents import CommandDocument, EventDocument, OrderDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_order
-from certline.cli.ui.options import first_line, pairs, uuid_text, whole
+from certline.cli.ui.options import first_line, pairs, signing_request, uuid_text
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Command, Order, OrderStatus
@@ -28,7 +28,6 @@ from certline.producers.requests.orders import (
     request_order,
     request_polls,
 )
-from certline.workers.ordering.key_material import make_key
 
 
 @click.group(cls=Group)
@@ -99,7 +98,7 @@ def order() -> None:
     "--csr",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Your own certificate signing request, in PEM; its key stays with you.",
+    help="Your own certificate signing request, in PEM or DER; its key stays with you.",
 )
 @click.option("--account", metavar="NAME", help="Required if there are several accounts.")
 @click.option(
@@ -177,7 +176,7 @@ def _wanted(
     if csr is not None:
         if key_algorithm or key_size:
             raise click.UsageError("--csr has its own key: omit --key-algorithm and --key-size")
-        data["csr"] = whole(csr, "--csr")
+        data["csr"] = signing_request(csr, "--csr")
     else:
         # Only the command line takes the default from the profile; a message without a key gets RSA 2048.
         data["key_algorithm"], data["key_size"] = key_of(
@@ -196,8 +195,6 @@ def _wanted(
 
 def _check_only(wanted: OrderCommand) -> None:
     warnings = check_order(context.database(), wanted)
-    if wanted.csr is not None:
-        make_key(wanted, context.vault())  # validates the CSR; generates nothing
     for warning in warnings:
         whisper(f"warning: {warning}")
     answer(

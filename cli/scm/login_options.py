@@ -8,9 +8,10 @@ from typing import IO, Any, TypeVar
 import rich_click as click
 
 from certline.cli.errors import WRONG_USE, Fault
-from certline.cli.ui.options import password, whole
+from certline.cli.ui.options import password, whole, without_key
 from certline.models import Account, LoginKind
 from certline.workers.scm import AnyLogin, CertificateLogin, HeaderLogin, TokenLogin
+from certline.workers.scm.client_certificate import parsed_pair
 from certline.workers.scm.login import TOKEN_URL
 
 T = TypeVar("T")
@@ -107,7 +108,14 @@ def read_pair(certificate: Path | None, key: Path | None) -> tuple[str, str]:
     """Return a client certificate and its private key, in PEM. Raises Fault."""
     one = _needed(certificate, "--client-certificate")
     other = _needed(key, "--client-key")
-    return whole(one, "--client-certificate"), whole(other, "--client-key")
+    hint = "Give --client-certificate a file with certificates only; its key goes to --client-key."
+    option = "--client-certificate"
+    certificate_text = without_key(whole(one, option), option, hint)
+    # Only what was parsed goes on: a file may hold other things as well.
+    try:
+        return parsed_pair(certificate_text.encode(), whole(other, "--client-key").encode())
+    except ValueError as wrong:
+        raise Fault(str(wrong), code=WRONG_USE) from None
 
 
 def kept_as(login: AnyLogin) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from typing import IO, Any
 import click
 
 from certline.cli.errors import WRONG_USE, Fault
+from certline.models.csr.armor import LARGEST, SigningRequestError
+from certline.models.csr.private_key import REFUSAL, holds_private_key
+from certline.models.csr.request import read_request
 from certline.models.renewals.batch_pace import per_hour
 
 
@@ -65,6 +68,8 @@ def first_line(file: IO[str], option: str) -> str:
     text = file.readline().rstrip("\r\n")
     if not text:
         raise Fault(f"{option}: the first line is empty", code=WRONG_USE)
+    if holds_private_key(text):
+        raise Fault(f"{option}: this is a private key, not a password", code=WRONG_USE)
     return text
 
 
@@ -75,6 +80,32 @@ def whole(path: Path, option: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise Fault(f"{option}: {path} cannot be read: {why}", code=WRONG_USE) from None
+
+
+def without_key(text: str, option: str, hint: str = "") -> str:
+    """Return a text that is stored or shown. Raises Fault if it holds a private key, and repeats none of it."""
+    if holds_private_key(text):
+        raise Fault(f"{option}: what was given {REFUSAL}", code=WRONG_USE, hint=hint)
+    return text
+
+
+def signing_request(path: Path, option: str) -> str:
+    """Return the one signing request in a file (PEM, DER, UTF-16), or on standard input for `-`, as our PEM.
+
+    Raises Fault, with what is wrong with it.
+    """
+    try:
+        if str(path) == "-":
+            content = sys.stdin.buffer.read(LARGEST + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise Fault(f"{option}: {path} cannot be read: {error.strerror}", code=WRONG_USE) from None
+    try:
+        return read_request(content).pem
+    except SigningRequestError as wrong:
+        raise Fault(f"{option}: {path}: {wrong}", code=WRONG_USE) from None
 
 
 def password(file: IO[str] | None, option: str, prompt: str) -> str:

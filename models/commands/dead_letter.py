@@ -11,9 +11,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.log import record
 from certline.models.commands.envelope import LARGEST
+from certline.models.csr.private_key import without_private_keys
 from certline.models.database.base import Base, new_id, stored_by_value
 from certline.models.database.session import clock
 from certline.models.vault import Vault
+
+# Property of a dead letter whose message held a private key, which was removed.
+WITHOUT_KEY = "private_key_removed"
 
 
 class DeadLetterStatus(StrEnum):
@@ -27,7 +31,8 @@ class DeadLetterStatus(StrEnum):
 class DeadLetter(Base):
     """Message as it was received, with its source (a queue or an exchange) and why it was not accepted.
 
-    The body is encrypted, because a faulty sender may have put a password into it.
+    The body is encrypted, because a faulty sender may have put a password into it. A private key is not kept even
+    so: `properties` then has WITHOUT_KEY, and the body is no longer the one that was sent.
     """
 
     __tablename__ = "dead_letter"
@@ -82,8 +87,12 @@ def keep(
     """Keep a message until an operator decides. Returns (the dead letter's id, whether it is new).
 
     A message that is already waiting is not kept twice. Of a body larger than LARGEST bytes, only the
-    beginning is kept.
+    beginning is kept; a private key is removed (WITHOUT_KEY).
     """
+    kept = without_private_keys(body[:LARGEST])
+    if kept != body[:LARGEST]:
+        properties = properties | {WITHOUT_KEY: True}
+        reason = f"{reason} (the private key was removed from what is kept here)"
     # Of the whole body, so that truncated messages with the same beginning stay distinct.
     digest = hashlib.sha256(body).hexdigest()
     added = db.scalar(
@@ -92,7 +101,7 @@ def keep(
             source=source,
             reason=reason,
             properties=properties,
-            body_sealed=vault.seal(body[:LARGEST]),
+            body_sealed=vault.seal(kept),
             sha256=digest,
             message_id=message_id,
             command_id=command_id,

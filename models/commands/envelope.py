@@ -19,6 +19,12 @@ from pydantic import StringConstraints as Text
 
 from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
 from certline.models.commands.payloads import Payload, read_payload
+from certline.models.csr.private_key import (
+    NOTICE,
+    REFUSAL,
+    holds_private_key,
+    private_key_in,
+)
 from certline.models.events.outbox import COMMANDS
 from certline.models.validation import BadCommandError, problems_of
 
@@ -130,7 +136,14 @@ def read_body(body: bytes) -> dict[str, Any]:
 
 
 def read_command(document: dict[str, Any]) -> IncomingCommand:
-    """Convert a CloudEvent to a command. Raises BadCommandError, which names each bad field."""
+    """Convert a CloudEvent to a command.
+
+    Raises BadCommandError, which names each bad field, or only the place of a private key.
+    """
+    # Before anything else: other problems repeat parts of the message.
+    place = private_key_in(document)
+    if place is not None:
+        raise BadCommandError([f"{place}: {REFUSAL}"])
     # CloudEvents 1.0, JSON format: an attribute that is null counts as absent.
     present = {name: value for name, value in document.items() if value is not None}
     problems = _odd_attributes(present)
@@ -184,6 +197,8 @@ def in_brief(problems: list[str]) -> list[str]:
 
 
 def _in_brief(problem: str) -> str:
+    if holds_private_key(problem):  # before it is cut, when the key could no longer be recognised
+        return NOTICE
     sound = problem.replace("\0", "?").encode("utf-8", "replace").decode()
     return sound if len(sound) <= 300 else f"{sound[:300]}…"
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic import StringConstraints as Text
 
+from certline.models.csr.request import LONGEST, read_request
+
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 ADDRESS = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")
 # A ULID, or an sslId of at most nine digits, which fits the database's integer column.
@@ -120,6 +122,11 @@ def duration(value: object) -> int:
     return seconds
 
 
+def signing_request(text: str) -> str:
+    """Return the one certificate signing request in a text, as PEM written by us. Raises ValueError."""
+    return read_request(text).pem
+
+
 DnsName = Annotated[
     str, AfterValidator(dns_name), Field(description="a host name; a wildcard starts with `*.`")
 ]
@@ -181,6 +188,12 @@ Duration = Annotated[
             "description": "seconds, or a duration such as 24h",
         }
     ),
+]
+SigningRequestText = Annotated[
+    str,
+    Text(max_length=LONGEST),
+    AfterValidator(signing_request),
+    Field(description="one certificate signing request (PKCS#10) in PEM, without its private key"),
 ]
 KeyAlgorithm = Literal["RSA", "EC"]
 KeySize = Literal["2048", "3072", "4096", "P-256", "P-384"]

@@ -19,17 +19,28 @@ from certline.models.commands.fields import (
     Reason,
     ReasonCode,
     ScmWord,
+    SigningRequestText,
     SslId,
 )
+from certline.models.csr.private_key import REFUSAL, private_key_in
 from certline.models.validation import BadCommandError, problems_of
 
 
 class Payload(BaseModel):
     """Base class of all payloads; unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Without the input in errors: it may hold a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     account: str | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _has_no_private_key(cls, value: object) -> object:
+        # Before all other validators, whose errors repeat parts of the value.
+        if private_key_in(value) is not None:
+            raise ValueError(REFUSAL)
+        return value
 
     @field_validator("*")
     @classmethod
@@ -70,7 +81,7 @@ class OrderCommand(Payload):
     custom_fields: dict[
         Annotated[str, Text(min_length=1, max_length=256)], Annotated[str, Text(max_length=256)]
     ] = {}
-    csr: str | None = Field(default=None, max_length=32767)
+    csr: SigningRequestText | None = None
     # Order a second certificate on purpose, although the same one is on order already.
     again: bool = Field(default=False, strict=True)
 

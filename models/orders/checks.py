@@ -17,6 +17,8 @@ from certline.models.accounts.catalogue import (
     SyncedRow,
 )
 from certline.models.commands.payloads import OrderCommand
+from certline.models.csr.request import SigningRequest
+from certline.models.orders.own_request import own_request
 from certline.models.validation import BadCommandError
 
 Row = TypeVar("Row", bound=SyncedRow)
@@ -60,10 +62,11 @@ def check_order(wanted: OrderCommand, offer: Offer, today: date) -> CheckedOrder
             ["SCM's data has not been synced for this account yet: run `certline sync` first"]
         )
     problems: list[str] = []
+    request = own_request(wanted, problems)
     organization = _find("organization", wanted.organization, offer.organizations, problems)
     profile = _find("profile", wanted.profile, offer.profiles, problems)
     if profile is not None:
-        problems += _profile_problems(wanted, profile)
+        problems += _profile_problems(wanted, request, profile)
     problems += _field_problems(wanted, offer.custom_fields)
     warnings: list[str] = []
     if organization is not None:
@@ -155,7 +158,9 @@ def _find(noun: str, text: str, rows: Sequence[Row], problems: list[str]) -> Row
     return None
 
 
-def _profile_problems(wanted: OrderCommand, profile: Profile) -> list[str]:
+def _profile_problems(
+    wanted: OrderCommand, request: SigningRequest | None, profile: Profile
+) -> list[str]:
     problems = []
     if profile.terms and wanted.term not in profile.terms:
         allowed = ", ".join(map(str, sorted(profile.terms)))
@@ -166,6 +171,9 @@ def _profile_problems(wanted: OrderCommand, profile: Profile) -> list[str]:
         problem = key_problem(profile, wanted.key_algorithm, wanted.key_size)
         known = wanted.key_algorithm in profile.key_types
         problems += [f"{'key_size' if known else 'key_algorithm'}: {problem}"] if problem else []
+    elif request is not None:
+        problem = key_problem(profile, request.key.algorithm, request.key.size)
+        problems += [f"csr: {problem}"] if problem else []
     return problems
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from pika import BasicProperties
 from pika.spec import Basic
 
+from certline.models.csr.private_key import NOTICE, holds_private_key
+
 # Limits for stored properties and headers: characters of a string, entries of a table or list, levels of
 # nesting. Well-meaning senders stay far below.
 LONGEST, MOST, DEEPEST = 1_000, 50, 5
@@ -82,6 +84,8 @@ def storable(value: object, depth: int = 0) -> Any:
             return value
         case float():
             return value if math.isfinite(value) else str(value)
+        case bytes() | str() if holds_private_key(value):
+            return NOTICE
         case bytes():
             return storable(value.decode("utf-8", "backslashreplace"))
         case str():

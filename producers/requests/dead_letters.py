@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from certline.models import Command, CommandType, Database, DeadLetter, DeadLetterStatus
 from certline.models.commands.admission import admit
 from certline.models.commands.command import OPEN, OtherCommandError, hasten
-from certline.models.commands.dead_letter import decide
+from certline.models.commands.dead_letter import WITHOUT_KEY, decide
 from certline.models.commands.envelope import IncomingCommand, in_brief, incoming_command
 from certline.models.events.outbox import COMMANDS
 from certline.models.validation import BadCommandError
@@ -36,6 +36,11 @@ def replay(database: Database, vault: Vault, letter_id: str, *, who: str) -> str
     with database.transaction() as db:
         letter = _waiting(db, letter_id)
         body = vault.open(letter.body_sealed)
+        if WITHOUT_KEY in letter.properties:
+            raise CannotReplayError(
+                "it held a private key, which was removed: the sender has to replace that key, and send the "
+                "command again without it"
+            )
         if letter.properties.get("bytes", 0) > len(body):
             raise CannotReplayError("it was too large for a command, so only its beginning is kept")
         way: Callable[[Session, Vault, DeadLetter, bytes], Command] = (

@@ -8,7 +8,7 @@ from certline.workers.keys.certificate import (
     serial_hex,
 )
 from certline.workers.keys.chain import Chain, build_chain, read_certificates
-from certline.workers.keys.csr import Request, read_request, sign_request
+from certline.workers.keys.csr import sign_request
 from certline.workers.keys.errors import Broken, ChainError, NoMatch, Unreadable, Unusable
 from certline.workers.keys.jks import jks
 from certline.workers.keys.key_pair import (
@@ -29,7 +29,6 @@ __all__ = [
     "NoMatch",
     "PrivateKey",
     "PublicKey",
-    "Request",
     "Unreadable",
     "Unusable",
     "build_chain",
@@ -47,7 +46,6 @@ __all__ = [
     "pkcs12",
     "public_key_sha256",
     "read_certificates",
-    "read_request",
     "serial_hex",
     "sign_request",
     "to_pem",

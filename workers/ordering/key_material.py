@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from certline.models import PrivateKey
 from certline.models.commands.payloads import OrderCommand
+from certline.models.csr.armor import SigningRequestError
+from certline.models.csr.request import read_request
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.workers.keys import key_pair
-from certline.workers.keys.csr import Request, read_request, sign_request
+from certline.workers.keys.csr import sign_request
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,10 @@ def make_key(wanted: OrderCommand, vault: Vault) -> KeyMaterial:
     if wanted.csr is not None:
         try:
             given = read_request(wanted.csr)
-        except ValueError as error:
+        except SigningRequestError as error:
             raise BadCommandError([f"csr: {error}"]) from None
-        _require_ordered_names(given, wanted)
-        digest = given.public_key_sha256
-        return KeyMaterial(wanted.csr, digest, given.algorithm, given.size, None)
+        digest = key_pair.public_key_sha256(given.key.key)
+        return KeyMaterial(given.pem, digest, given.key.algorithm, given.key.size, None)
     key = key_pair.generate(wanted.key_algorithm, wanted.key_size)
     return KeyMaterial(
         csr=sign_request(key, wanted.common_name, wanted.sans),
@@ -59,21 +60,3 @@ def use_key_again(wanted: OrderCommand, key: PrivateKey, vault: Vault) -> KeyMat
         pem_sealed=None,
         key_id=key.id,
     )
-
-
-def _require_ordered_names(given: Request, wanted: OrderCommand) -> None:
-    """Check that a CSR has the ordered common name and no other name than the ordered ones.
-
-    SCM takes the common name from the CSR and may take its SANs too, but only the ordered names were checked.
-    Raises BadCommandError.
-    """
-    problems = []
-    if given.common_name.lower() != wanted.common_name:
-        first = given.common_name or "no common name"
-        problems.append(f"csr: it is for {first}, but the order is for {wanted.common_name}")
-    ordered = {wanted.common_name, *wanted.sans}
-    more = sorted({name.lower() for name in given.sans} - ordered)
-    if more:
-        problems.append(f"csr: it has names that are not in the order: {', '.join(more)}")
-    if problems:
-        raise BadCommandError(problems)

@@ -57,13 +57,13 @@ def place(
 
     `intent`: the order's business key. Returns None if an order with the same intent is open: the command then
     ends with that order as its result. Raises BadCommandError if the account was removed meanwhile, or the
-    profile doesn't allow the requester's key.
+    profile doesn't allow the stored key that is used again.
     """
     account = _account_kept(db, account)
-    if material.pem_sealed is None:  # the requester's key: its type is known only from the CSR
+    if material.key_id is not None:  # a stored key is used again, whatever the order says of keys
         problem = key_problem(checked.profile, material.algorithm, material.size)
         if problem is not None:
-            raise BadCommandError([f"csr: {problem}"])
+            raise BadCommandError([f"key_algorithm: {problem}"])
     # This locks the intent until commit, so two commands at once can't both place an order for it.
     twin = open_twin(db, intent)
     if twin is not None:

@@ -5,7 +5,9 @@ import os
 import socket
 import sys
 
+import dramatiq
 import structlog
+from dramatiq.broker import MessageProxy
 
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
@@ -25,6 +27,22 @@ class RoutineClose(logging.Filter):
     def filter(self, entry: logging.LogRecord) -> bool:
         """Return False for that error."""
         return "called on closed connection" not in entry.getMessage()
+
+
+class DiscreetMessages(logging.Filter):
+    """Replaces Dramatiq's messages in log entries by actor and id: they may carry a whole command."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the entry's arguments, and let it pass."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(_discreet(each) for each in record.args)
+        return True
+
+
+def _discreet(value: object) -> object:
+    if isinstance(value, dramatiq.Message | MessageProxy):
+        return f"{value.actor_name} {value.message_id}"
+    return value
 
 
 def choose_format(settings: Settings) -> None:
@@ -81,6 +99,7 @@ def configure(settings: Settings, part: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
     )
+    handler.addFilter(DiscreetMessages())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
@@ -21,6 +22,19 @@ def check_pair(certificate_pem: bytes, key_pem: bytes) -> None:
     certificate, key = _read(certificate_pem, key_pem)
     if certificate.public_key() != key.public_key():
         raise ValueError("key_pem isn't the key of the first certificate in certificate_pem")
+
+
+def parsed_pair(certificate_pem: bytes, key_pem: bytes) -> tuple[str, str]:
+    """Return the certificates and the private key that these texts hold, as PEM written by us, and nothing else.
+
+    Raises ValueError unless they are a certificate and its key; the text never shows the key.
+    """
+    check_pair(certificate_pem, key_pem)
+    certificates = x509.load_pem_x509_certificates(certificate_pem)
+    _, key = _read(certificate_pem, key_pem)
+    written = b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return written.decode(), private.decode()
 
 
 def client_context(certificate_pem: bytes, key_pem: bytes) -> ssl.SSLContext:

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType
 from certline.models.accounts.account import account_for
-from certline.models.commands.payloads import OrderCommand
+from certline.models.commands.payloads import OrderCommand, read_payload
 from certline.workers.ordering.new_order import NewOrder, check
 from certline.workers.ordering.placement import order_to_send
 from certline.workers.ordering.submission import send
@@ -22,7 +22,7 @@ def order(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """
 
     def draft(db: Session) -> NewOrder:
-        wanted = OrderCommand.model_validate(command.payload)
+        wanted = read_payload(OrderCommand, command.payload)
         account = account_for(db, wanted.account)
         return NewOrder(account, wanted, check(db, account, wanted))
 

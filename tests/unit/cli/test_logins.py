@@ -136,3 +136,32 @@ def test_an_address_that_is_none_is_refused_without_a_password_in_it(url: str) -
 
     assert fault.value.code == WRONG_USE
     assert "hunter2" not in str(fault.value)
+
+
+def test_a_certificate_file_that_holds_the_key_too_is_refused(pair: dict[str, Any]) -> None:
+    certificate, key = pair["client_certificate"], pair["client_key"]
+    certificate.write_bytes(certificate.read_bytes() + key.read_bytes())
+
+    fault = fault_of(**PERSON, **pair)
+
+    assert fault.code == WRONG_USE
+    assert fault.message.startswith("--client-certificate: what was given holds a private key")
+    assert "its key goes to" in fault.hint
+    assert key.read_text().splitlines()[1] not in fault.message
+
+
+def test_only_what_was_parsed_of_a_pair_goes_on(pair: dict[str, Any]) -> None:
+    certificate, key = (pair[name].read_bytes() for name in ("client_certificate", "client_key"))
+    pair["client_certificate"].write_bytes(b"a certificate\n" + certificate.replace(b"\n", b"\r\n"))
+    pair["client_key"].write_bytes(key + b"more\n" + certificate)
+
+    login = Given(URL, **PERSON, **pair).read()
+
+    assert isinstance(login, CertificateLogin)
+    assert login.pair() == (certificate, key)
+
+
+def test_a_private_key_is_no_password(pair: dict[str, Any]) -> None:
+    fault = fault_of(**PERSON, password_file=a_file(pair["client_key"].read_text()))
+
+    assert fault.message == "--password-file: this is a private key, not a password"

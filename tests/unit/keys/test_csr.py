@@ -9,12 +9,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from certline.models.csr.request import read_request
 from certline.workers.keys import (
     describe,
     from_pem,
     generate,
     public_key_sha256,
-    read_request,
     sign_request,
     to_pem,
 )
@@ -74,9 +74,9 @@ def test_a_request_names_the_common_name_first_and_each_name_once() -> None:
     request = read_request(sign_request(key, "a.example", sans))
 
     assert request.common_name == "a.example"
-    assert request.sans == ("a.example", "www.a.example", "10.0.0.1", "*.a.example")
-    assert request.public_key_sha256 == public_key_sha256(key.public_key())
-    assert (request.algorithm, request.size) == ("EC", "P-256")
+    assert request.names == ("a.example", "www.a.example", "10.0.0.1", "*.a.example")
+    assert request.key.key == key.public_key()
+    assert (request.key.algorithm, request.key.size) == ("EC", "P-256")
 
 
 def test_openssl_verifies_our_request_and_sees_the_same_key(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_common_name_no_ca_takes_is_refused(common_name: str) -> None:
 
 
 def test_a_request_without_names_is_read() -> None:
-    assert read_request(request_of(generate("EC", "P-256"))).sans == ()
+    assert read_request(request_of(generate("EC", "P-256"))).names == ()
 
 
 def test_a_changed_request_is_refused() -> None:

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 
+import dramatiq
 import pytest
 import structlog
 
@@ -69,3 +70,18 @@ def test_the_error_that_pika_logs_at_each_normal_stop_is_left_out(
     pika.error("lost")
 
     assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["lost"]
+
+
+def test_a_message_of_dramatiq_is_logged_without_what_it_carries(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure(Settings(log="json"), "worker")
+    carried = {"data": {"csr": "-----BEGIN PRIVATE KEY-----"}}
+    message: dramatiq.Message[None] = dramatiq.Message(
+        "certline.order", "order", (), carried, {}, message_id="m-1"
+    )
+
+    logging.getLogger("dramatiq.worker").error("Failed to process message %s.", message)
+
+    said = capsys.readouterr().err
+    assert json.loads(said)["event"] == "Failed to process message order m-1."

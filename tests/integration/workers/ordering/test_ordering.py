@@ -16,9 +16,9 @@ from certline.models import (
     PrivateKey,
 )
 from certline.models.audit.log import history
+from certline.models.csr.request import read_request
 from certline.models.validation import BadCommandError
 from certline.workers.keys import key_pair
-from certline.workers.keys.csr import read_request
 from certline.workers.ordering import submission
 from certline.workers.scm import Enrolled
 from tests.integration.workers.conftest import Bench
@@ -35,9 +35,7 @@ def test_the_key_and_the_csr_are_stored_before_scm_hears_of_the_order(bench: Ben
     private = key_pair.from_pem(bench.line.vault.open(key.pem_sealed))
 
     assert order.status is OrderStatus.PLACED
-    assert read_request(order.csr or "").public_key_sha256 == key_pair.public_key_sha256(
-        private.public_key()
-    )
+    assert read_request(order.csr or "").key.key == private.public_key()
     assert b"PRIVATE KEY" not in key.pem_sealed
     assert bench.calls(ENROLL) == 0
 

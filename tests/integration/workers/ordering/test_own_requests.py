@@ -4,11 +4,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import func, select
 
-from certline.models import CommandStatus, Order, OrderStatus
+from certline.models import CommandStatus, Order, OrderStatus, Outbox
 from certline.models.validation import BadCommandError
 from certline.workers.keys import generate, public_key_sha256, sign_request
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import asked_from_outside, go_on
+from tests.support.signing_requests import (
+    dns,
+    extensions,
+    in_pem,
+    os_version,
+    request,
+)
 
 NAME = "www.nordhafen.example"
 
@@ -59,3 +66,42 @@ def test_another_systems_request_is_refused_too_and_nothing_is_placed(bench: Ben
         assert why in (ended.error or "")
     with bench.database.transaction() as db:
         assert db.scalar(select(func.count()).select_from(Order)) == 0
+
+
+@pytest.mark.parametrize(
+    "der",
+    [
+        request(without_attributes=True, subject=[("2.5.4.3", NAME)]),
+        request(extensions(dns(NAME)), os_version(), subject=[("2.5.4.3", NAME)]),
+    ],
+    ids=["no attributes", "unsorted"],
+)
+def test_scm_is_sent_the_request_alone_although_cryptography_does_not_read_it(
+    bench: Bench, der: bytes
+) -> None:
+    command = bench.place(csr=f"Certificate Request:\n  Ünicode\n{in_pem(der)}thanks\n")
+    go_on(bench)
+
+    order = bench.order(command)
+    assert order.status is OrderStatus.STORED
+    assert order.csr == in_pem(der) == bench.command(command.id).payload["csr"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"csr": in_pem(request(version=2))}, {"csr": "hello"}, {"csr": 7}, {"term": "soon"}],
+    ids=["version", "text", "number", "term"],
+)
+def test_a_stored_command_that_cannot_be_read_fails_at_its_first_start_and_tells_its_sender(
+    bench: Bench, data: dict[str, object]
+) -> None:
+    order = {"common_name": NAME, "organization": "1", "profile": "1", "term": 90}
+    command = asked_from_outside(bench, "order", order | data)
+
+    ended = bench.run(command.id)
+
+    assert (ended.status, ended.attempts) == (CommandStatus.FAILED, 1)
+    assert (ended.error or "").startswith(f"{next(iter(data))}: ")
+    with bench.database.transaction() as db:
+        told = [row.body.get("type") for row in db.scalars(select(Outbox))]
+    assert "command.failed" in told

@@ -11,6 +11,7 @@ from tests.support.factories import (
     an_offer,
     an_organization,
 )
+from tests.support.signing_requests import in_pem, request
 from tests.unit.models.orders.checking import TODAY, checked, problems_of
 
 
@@ -139,7 +140,7 @@ def test_a_size_of_the_other_key_type_is_refused(algorithm: str, size: str) -> N
 def test_a_key_that_the_requester_keeps_is_not_judged_by_the_options() -> None:
     only_ec = [a_profile(key_types={"EC": ["P-256"]})]
 
-    assert checked({"csr": "a CSR"}, profiles=only_ec).warnings == []
+    assert checked({"csr": in_pem(request())}, profiles=only_ec).warnings == []
 
 
 def test_a_common_name_longer_than_scm_takes_is_refused() -> None:

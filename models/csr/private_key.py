@@ -1,0 +1,160 @@
+"""Recognises private keys in whatever comes from outside, so that none is stored or passed on."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+REFUSAL = (
+    "holds a private key, which must stay where it was made. Nothing of it was stored or passed on, but regard "
+    "the key as disclosed and replace it: make a new key, and a new request with it"
+)
+# Takes the place of a text that held a private key, in what is kept of a message.
+NOTICE = "[certline removed a private key here]"
+
+# Lines of PEM, OpenSSH, SSH2 and PuTTY, and the listings of `openssl rsa -text` and `openssl ec -text`. Prose may
+# speak of a private key: a revocation's reason often does. Two dashes only, since `-{2,}` takes quadratic time.
+MARKS = re.compile(
+    rb"--\s?[A-Z0-9 ]{0,60}PRIVATE\s{1,3}KEY"
+    rb"|PRIVATE\s{1,3}KEY\s?--"
+    rb"|\b(?:BEGIN|END)\s(?:[A-Z0-9]{1,20}\s){0,5}PRIVATE\s{1,3}KEY"
+    rb"|PuTTY-User-Key-File-|Private-Lines:"
+    rb"|Private-Key:\s?\(\d+\sbit|privateExponent:"
+    rb"|openssh-key-v1"
+)
+# Java's keystores, JKS and JCEKS.
+KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
+# Base64 of DER's SEQUENCE, of `-----`, of `openssh-key-v1`, and of the keystores above. The first line of a key has
+# 20 characters or more; otherwise a long text of short words would take seconds.
+BASE64 = re.compile(
+    rb"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/]{20})(?:M[A-P]|LS0tLS1C|b3BlbnNzaC1r|/u3\+7|zs7Ozg)"
+)
+# Characters of Base64 that are enough to recognise what begins there.
+ENOUGH = 128
+# DER of the beginnings of object identifiers: password-based encryption (PKCS#5, PKCS#12), and PKCS#7.
+PASSWORD_BASED = (bytes.fromhex("2a864886f70d0105"), bytes.fromhex("2a864886f70d010c01"))
+PKCS7 = bytes.fromhex("2a864886f70d0107")
+INTEGER, OCTETS, OBJECT_ID, SEQUENCE = 0x02, 0x04, 0x06, 0x30
+
+
+def holds_private_key(content: bytes | str) -> bool:
+    """Return True for a private key in PEM (UTF-16 too), DER or Base64, of any kind, or a keystore."""
+    raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    if raw.startswith(KEYSTORES) or _is_key(raw[:ENOUGH]):
+        return True
+    plain = raw.replace(b"\0", b"")  # UTF-16 of ASCII
+    if MARKS.search(plain):
+        return True
+    # Line ends may be escapes, as in JSON.
+    plain = plain.replace(b"\\r", b"").replace(b"\\n", b"\n")
+    return any(
+        _begins_key(plain[found.start() : found.start() + ENOUGH])
+        for found in BASE64.finditer(plain)
+    )
+
+
+def private_key_in(value: object) -> str | None:
+    """Return where in a JSON document a private key is, such as `data.csr`, or None if there is none."""
+    for place, text in _texts(value):
+        if holds_private_key(text):
+            return place
+    return None
+
+
+def without_private_keys(body: bytes) -> bytes:
+    """Return a message's body with NOTICE in place of each text that holds a private key.
+
+    If the body can't be taken apart, NOTICE replaces all of it.
+    """
+    try:
+        document = json.loads(body)
+        cleaned = _cleaned(document)
+    except (ValueError, RecursionError):
+        return NOTICE.encode() if holds_private_key(body) else body
+    kept = (
+        body
+        if cleaned == document
+        else json.dumps(cleaned, ensure_ascii=False).encode("utf-8", "replace")
+    )
+    return NOTICE.encode() if holds_private_key(kept) else kept
+
+
+def _cleaned(value: Any) -> Any:
+    match value:
+        case str():
+            return NOTICE if holds_private_key(value) else value
+        case list():
+            return [_cleaned(each) for each in value]
+        case dict():
+            return {_cleaned(name): _cleaned(each) for name, each in value.items()}
+        case _:
+            return value
+
+
+def _texts(value: object) -> Iterator[tuple[str, str]]:
+    """Yield each text in a JSON document with its place, without recursion: a document may be nested deeply."""
+    waiting: list[tuple[str, object]] = [("", value)]
+    while waiting:
+        place, value = waiting.pop()
+        inner: list[tuple[str, object]] = []
+        if isinstance(value, str):
+            yield place, value
+        elif isinstance(value, dict):
+            for name, each in value.items():
+                if isinstance(name, str) and holds_private_key(name):
+                    yield f"{place}.(a name)".removeprefix("."), name
+                inner.append((f"{place}.{name}".removeprefix("."), each))
+        elif isinstance(value, list | tuple):
+            inner = [(f"{place}.{number}", each) for number, each in enumerate(value)]
+        waiting += reversed(inner)
+
+
+def _begins_key(text: bytes) -> bool:
+    """Return True if this Base64 is the beginning of a private key."""
+    letters = re.match(rb"[A-Za-z0-9+/]*", b"".join(text.split()))
+    whole = letters[0] if letters else b""
+    try:
+        begin = base64.b64decode(whole[: len(whole) // 4 * 4], validate=True)
+    except binascii.Error:
+        return False
+    return begin.startswith(KEYSTORES) or MARKS.search(begin) is not None or _is_key(begin)
+
+
+def _is_key(der: bytes) -> bool:
+    """Return True if these bytes begin a private key or a PKCS#12 keystore in DER; the rest may be missing."""
+    outer = _opened(der)
+    if outer is None or outer[0] != SEQUENCE:
+        return False
+    first = _opened(outer[1])
+    if first is None:
+        return False
+    tag, content, rest = first
+    second = _opened(rest)
+    inner = _opened(content)
+    if tag == SEQUENCE:  # EncryptedPrivateKeyInfo (RFC 5958)
+        return inner is not None and inner[0] == OBJECT_ID and inner[1].startswith(PASSWORD_BASED)
+    if tag != INTEGER or len(content) != 1 or second is None:
+        return False
+    inner = _opened(second[1])
+    match content[0], second[0]:
+        case 0 | 1, 0x30:  # PrivateKeyInfo (RFC 5958)
+            return inner is not None and inner[0] == OBJECT_ID
+        case 0 | 1, 0x02:  # RSAPrivateKey (RFC 8017), DSA
+            return len(second[1]) >= 32
+        case 1, 0x04:  # ECPrivateKey (RFC 5915)
+            return len(second[1]) >= 16
+        case 3, 0x30:  # PFX (RFC 7292)
+            return inner is not None and inner[0] == OBJECT_ID and inner[1].startswith(PKCS7)
+    return False
+
+
+def _opened(der: bytes) -> tuple[int, bytes, bytes] | None:
+    """Return tag, content and what follows of the first value, which may be cut off; None without one."""
+    if len(der) < 2:
+        return None
+    size = der[1] - 0x80 if der[1] > 0x80 else 0
+    start = 2 + size
+    length = int.from_bytes(der[2:start]) if size else der[1]
+    return der[0], der[start : start + length], der[start + length :]
