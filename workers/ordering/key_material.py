@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from certline.models import PrivateKey
 from certline.models.commands.payloads import OrderCommand
+from certline.models.orders.checks import GivenKey, usual_key
 from certline.models.validation import BadCommandError
-from certline.models.vault import Vault
+from certline.models.vault import Vault, WrongSecretKeyError
 from certline.workers.keys import key_pair
 from certline.workers.keys.csr import Request, read_request, sign_request
+from certline.workers.keys.password import password_problem
 
 
 @dataclass(frozen=True)
@@ -31,21 +33,43 @@ def make_key(wanted: OrderCommand, vault: Vault) -> KeyMaterial:
     Slow for RSA: call it with no transaction open. Raises BadCommandError if the given CSR can't be used.
     """
     if wanted.csr is not None:
-        try:
-            given = read_request(wanted.csr)
-        except ValueError as error:
-            raise BadCommandError([f"csr: {error}"]) from None
-        _require_ordered_names(given, wanted)
+        given = _given_request(wanted, wanted.csr)
         digest = given.public_key_sha256
         return KeyMaterial(wanted.csr, digest, given.algorithm, given.size, None)
-    key = key_pair.generate(wanted.key_algorithm, wanted.key_size)
+    algorithm, size = usual_key(None, wanted.key_algorithm, wanted.key_size)
+    key = key_pair.generate(algorithm, size)
     return KeyMaterial(
         csr=sign_request(key, wanted.common_name, wanted.sans),
         public_key_sha256=key_pair.public_key_sha256(key.public_key()),
-        algorithm=wanted.key_algorithm,
-        size=wanted.key_size,
+        algorithm=algorithm,
+        size=size,
         pem_sealed=vault.seal(key_pair.to_pem(key)),
     )
+
+
+def key_of_csr(wanted: OrderCommand) -> GivenKey | None:
+    """Return the key of the CSR that an order came with, None without a CSR. Raises BadCommandError."""
+    if wanted.csr is None:
+        return None
+    given = _given_request(wanted, wanted.csr)
+    return GivenKey(given.algorithm, given.size)
+
+
+def password_problems(wanted: OrderCommand, vault: Vault) -> list[str]:
+    """Return why the keystore could not be opened with the password of an order; empty if it can be.
+
+    A password that the vault can't decrypt is not judged: it was accepted before a rotation of secret keys.
+    """
+    if wanted.keystore_password_sealed is None:
+        return []
+    try:
+        password = vault.open(wanted.keystore_password_sealed.encode()).decode()
+    except WrongSecretKeyError:
+        return []
+    except UnicodeDecodeError:
+        return ["keystore_password_sealed: is not text in UTF-8"]
+    problem = password_problem(wanted.keystore_type, password)
+    return [] if problem is None else [f"keystore_password_sealed: {problem}"]
 
 
 def use_key_again(wanted: OrderCommand, key: PrivateKey, vault: Vault) -> KeyMaterial:
@@ -59,6 +83,16 @@ def use_key_again(wanted: OrderCommand, key: PrivateKey, vault: Vault) -> KeyMat
         pem_sealed=None,
         key_id=key.id,
     )
+
+
+def _given_request(wanted: OrderCommand, csr: str) -> Request:
+    """Read the requester's CSR and check its names. Raises BadCommandError."""
+    try:
+        given = read_request(csr)
+    except ValueError as error:
+        raise BadCommandError([f"csr: {error}"]) from None
+    _require_ordered_names(given, wanted)
+    return given
 
 
 def _require_ordered_names(given: Request, wanted: OrderCommand) -> None:

@@ -10,9 +10,15 @@ from certline.models import Account, Command, Order
 from certline.models.accounts.catalogue import custom_fields, domains, organizations, profiles
 from certline.models.commands.payloads import OrderCommand
 from certline.models.database.session import clock
-from certline.models.orders.checks import CheckedOrder, Offer, check_order
+from certline.models.orders.checks import CheckedOrder, GivenKey, Offer, check_order
+from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
-from certline.workers.ordering.key_material import KeyMaterial, make_key
+from certline.workers.ordering.key_material import (
+    KeyMaterial,
+    key_of_csr,
+    make_key,
+    password_problems,
+)
 from certline.workers.ordering.rows import place
 
 
@@ -21,8 +27,12 @@ class NewOrder:
     """Draft of an order that succeeds no certificate."""
 
     account: Account
-    wanted: OrderCommand
     checked: CheckedOrder
+
+    @property
+    def wanted(self) -> OrderCommand:
+        """The order, with what the requester left open filled in."""
+        return self.checked.wanted
 
     @property
     def warnings(self) -> list[str]:
@@ -49,15 +59,26 @@ class NewOrder:
         )
 
 
-def check(db: Session, account: Account, wanted: OrderCommand) -> CheckedOrder:
-    """Check an order against the data last synced from SCM. Raises BadCommandError listing every problem."""
+def draft_of(db: Session, account: Account, wanted: OrderCommand, vault: Vault) -> NewOrder:
+    """Check an order, and return it as a draft: the only check, for users, other systems and dry runs alike.
+
+    It is compared with the data last synced from SCM; its CSR and its keystore's password are checked too.
+    Raises BadCommandError listing every problem.
+    """
+    problems = password_problems(wanted, vault)
+    key: GivenKey | None = None
+    try:
+        key = key_of_csr(wanted)
+    except BadCommandError as bad:
+        problems += bad.problems
     offer = Offer(
         organizations=organizations(db, account.id),
         domains=domains(db, account.id),
         profiles=profiles(db, account.id),
         custom_fields=custom_fields(db, account.id),
     )
-    return check_order(wanted, offer, clock(db).astimezone(UTC).date())
+    today = clock(db).astimezone(UTC).date()
+    return NewOrder(account, check_order(wanted, offer, today, csr_key=key, problems=problems))
 
 
 def business_key(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from certline.models.orders.checks import judge_name
+from certline.models.orders.domain_rules import judge_name
 from tests.support.factories import NOON, a_domain, an_organization
 from tests.unit.models.orders.checking import TODAY, checked, problems_of
 
