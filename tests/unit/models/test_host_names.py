@@ -36,7 +36,7 @@ def test_a_name_of_another_alphabet_gets_its_ascii_form(written: str, ascii_: st
     ],
 )
 def test_a_name_without_an_ascii_form_is_not_converted(name: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\S"):
         ascii_form(name)
     assert same_host(name) == name.lower()
 
@@ -57,7 +57,13 @@ def test_a_label_that_no_ca_certifies_is_named(name: str, why: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["shop.example", "a-b.example", "a--b.example", "xn--mnchen-3ya.example", "*.xn--fiqs8s.example"],
+    [
+        "shop.example",
+        "a-b.example",
+        "a--b.example",
+        "xn--mnchen-3ya.example",
+        "*.xn--fiqs8s.example",
+    ],
 )
 def test_any_other_label_is_fine(name: str) -> None:
     assert label_problem(name) is None

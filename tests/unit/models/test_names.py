@@ -29,7 +29,9 @@ def test_names_that_look_alike_are_one_name(one: str, other: str) -> None:
     assert called(other, [one], str) == [one]
 
 
-@pytest.mark.parametrize(("one", "other"), [("Library", "Librarz"), ("Koln", "Köln"), ("a b", "ab")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("Library", "Librarz"), ("Koln", "Köln"), ("a b", "ab")]
+)
 def test_other_names_stay_other_names(one: str, other: str) -> None:
     assert folded(one) != folded(other)
     assert called(other, [one], str) == []

@@ -83,7 +83,9 @@ def test_a_text_without_a_name_or_an_equals_sign_is_no_custom_field(text: str) -
         read_pair(text, ["A"])
 
 
-def test_a_profile_that_scm_does_not_offer_to_the_organisation_is_refused_with_those_it_does() -> None:
+def test_a_profile_that_scm_does_not_offer_to_the_organisation_is_refused_with_those_it_does() -> (
+    None
+):
     profiles = [a_profile(closed_to=[9102, 9103]), a_profile(scm_id=52, name="OV Multi ")]
 
     assert problems_of(profiles=profiles) == [

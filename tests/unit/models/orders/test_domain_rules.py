@@ -99,8 +99,10 @@ def test_whether_a_department_may_use_the_domains_of_its_organisation_is_left_to
     order = {"organization": "Web"}
     assert checked(order, organizations=[department], domains=[own]).warnings == []
     assert checked(order, organizations=[department]).warnings == [
-        "the domain nordhafen.example is delegated to Nordhafen AG and not to its department Web: "
-        "SCM may refuse names in it"
+        (
+            "the domain nordhafen.example is delegated to Nordhafen AG and not to its department Web: "
+            "SCM may refuse names in it"
+        )
     ]
 
 
