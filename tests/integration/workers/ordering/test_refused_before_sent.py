@@ -102,7 +102,7 @@ def test_a_renewal_and_a_reissue_get_that_refusal_too(bench: Bench) -> None:
 
     renewal = {"certificate": old.id}
     reissue = renewal | {"reason": "a test"}
-    for asked in (RenewCommand(**renewal), ReissueCommand(**reissue)):
+    for asked in (RenewCommand.model_validate(renewal), ReissueCommand.model_validate(reissue)):
         with pytest.raises(BadCommandError, match="waits for its approval at SCM"):
             request_successor(bench.database, bench.line.vault, asked, requested_by="test")
     for kind, data in (("renew", renewal), ("reissue", reissue)):
