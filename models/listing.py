@@ -19,6 +19,7 @@ from certline.models.commands.dead_letter import DeadLetter
 from certline.models.commands.kinds import CommandType
 from certline.models.database.base import Base
 from certline.models.database.patterns import escaped, like, matches
+from certline.models.names import folded
 from certline.models.orders.order import Order
 from certline.models.states import CertificateStatus
 
@@ -176,14 +177,15 @@ def ids_named(
 ) -> list[int]:
     """Return SCM's ids of the organisations or profiles with that name, including ones deleted at SCM.
 
-    Case doesn't matter. A name of digits is taken for an id and returned as it is.
+    Names are compared `folded`. A name of digits is taken for an id and returned as it is.
     """
     if name.isascii() and name.isdecimal():
         return [int(name)]
-    query = select(table.scm_id).where(func.lower(table.name) == name.lower()).distinct()
+    query = select(table.scm_id, table.name).distinct()
     if account_id is not None:
         query = query.where(table.account_id == account_id)
-    return sorted(db.scalars(query))
+    wanted = folded(name)
+    return sorted({row.scm_id for row in db.execute(query) if folded(row.name) == wanted})
 
 
 def _narrowed(

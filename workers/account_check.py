@@ -19,6 +19,7 @@ from certline.workers.scm import (
     Password,
     PasswordState,
     ScmClient,
+    ScmDomain,
     ScmError,
     ScmOrganization,
     TokenLogin,
@@ -26,7 +27,7 @@ from certline.workers.scm import (
 
 T = TypeVar("T")
 
-# Organisations and departments whose records are read, one call each; `certline sync` reads all of them.
+# Organisations and departments, and domains, whose records are read, one call each; `certline sync` reads all.
 MOST_LOOKED_AT = 20
 # Names listed in one sentence.
 MOST_NAMED = 5
@@ -36,6 +37,8 @@ SOON = timedelta(days=30)
 # The roles that may order SSL certificates, the administrator type for API use, and the privileges needed:
 # one of AUTO_APPROVE, and all of NEEDED (SCM document: roles, administrator types, privileges).
 SSL_ROLES = ("MRAO", "RAO_SSL", "DRAO_SSL")
+# It sees and orders for departments only, where an RAO has organisations and an MRAO the whole customer.
+DEPARTMENTS = "DRAO_SSL"
 API_TYPE = "API"
 AUTO_APPROVE = ("autoApproveCertificates", "allowSslAutoApprove")
 NEEDED = ("sslRequest", "sslRenew", "sslReplace", "sslRevoke")
@@ -75,6 +78,11 @@ def examine(scm: ScmClient, login: AnyLogin, today: date) -> Examined:
     details = _look(lambda: _details(scm, ids[:MOST_LOOKED_AT]), unknown, "its organisations")
     missing += of_organizations(seen, details or [])
     unknown += not_looked_at(len(ids))
+    missing += of_scope(record, seen)
+    domains = _look(lambda: _domains(scm), unknown, "its domains")
+    if domains is not None:
+        missing += of_domains(domains)
+        unknown += domains_not_looked_at(domains)
     return Examined(record.roles if record else (), len(ids), tuple(missing), tuple(unknown))
 
 
@@ -109,6 +117,67 @@ def of_record(record: AdminRecord | None) -> Iterator[str]:
     absent = [name for name in NEEDED if name not in record.privileges]
     if absent:
         yield f"its record in SCM doesn't list the privilege {' or '.join(absent)}"
+
+
+def of_scope(record: AdminRecord | None, seen: Sequence[ScmOrganization]) -> Iterator[str]:
+    """Yield what an administrator of departments can't do; lists leave out the rest without an error."""
+    if record is None or DEPARTMENTS not in record.roles or {"MRAO", "RAO_SSL"} & set(record.roles):
+        return
+    parts = [f"{part.name} ({part.id})" for found in seen for part in found.departments]
+    named = ", ".join(parts[:MOST_NAMED]) + (" and others" if len(parts) > MOST_NAMED else "")
+    yield (
+        f"its role is DRAO SSL: it orders for, and imports from, its departments only ({named or 'none'}); "
+        "an organisation needs RAO SSL, and all of the customer MRAO"
+    )
+
+
+@dataclass(frozen=True)
+class DomainsSeen:
+    """How many domains an account sees, and the records that were read, up to the first one fit for an order."""
+
+    total: int
+    looked_at: tuple[ScmDomain, ...]
+
+    @property
+    def fit(self) -> bool:
+        """True if the last one read is active, delegated and validated, as far as SCM shows."""
+        return bool(self.looked_at) and may_be_ordered_for(self.looked_at[-1])
+
+
+def may_be_ordered_for(domain: ScmDomain) -> bool:
+    """Return True if a domain is active, delegated for SSL, and validated; what SCM doesn't show counts as so."""
+    given = [each for each in domain.delegations if not each.cert_types or "SSL" in each.cert_types]
+    approved = [each for each in given if _word(each.status) in ("", "active")]
+    return (
+        _word(domain.state) in ("", "active")
+        and (bool(approved) or not domain.delegations)
+        and _word(domain.validation_status) in ("", "validated")
+    )
+
+
+def of_domains(seen: DomainsSeen) -> Iterator[str]:
+    """Yield a sentence if nothing can be ordered because no domain is ready for it."""
+    if seen.total == 0:
+        yield (
+            "it sees no domain: SCM accepts no orders until a domain is delegated to one of its "
+            "organisations or departments, and validated"
+        )
+    elif not seen.fit and len(seen.looked_at) == seen.total:
+        names = ", ".join(each.name for each in seen.looked_at[:MOST_NAMED])
+        more = f" and {seen.total - MOST_NAMED} more" if seen.total > MOST_NAMED else ""
+        yield (
+            f"none of its domains is active, delegated for SSL and validated (DCV): {names}{more}; SCM "
+            "accepts no orders until one is"
+        )
+
+
+def domains_not_looked_at(seen: DomainsSeen) -> Iterator[str]:
+    """Yield a note if the domains that were read aren't ready for orders, and there are more."""
+    if not seen.fit and len(seen.looked_at) < seen.total:
+        yield (
+            f"none of the {len(seen.looked_at)} domains that were read is active, delegated for SSL and "
+            f"validated, of {seen.total}; for all of them, after a sync: certline domain list --status validated"
+        )
 
 
 def of_organizations(
@@ -170,6 +239,21 @@ def _details(scm: ScmClient, ids: Sequence[int]) -> list[OrganizationDetails]:
         with suppress(NotFound):
             found.append(scm.organization(org_id))
     return found
+
+
+def _domains(scm: ScmClient) -> DomainsSeen:
+    rows = scm.domains()
+    read: list[ScmDomain] = []
+    for row in rows[:MOST_LOOKED_AT]:
+        with suppress(NotFound):
+            read.append(scm.domain(row.id))
+            if may_be_ordered_for(read[-1]):
+                break
+    return DomainsSeen(len(rows), tuple(read))
+
+
+def _word(text: str) -> str:
+    return text.replace("_", "").replace(" ", "").lower()
 
 
 def _named(found: Sequence[OrganizationDetails]) -> str:

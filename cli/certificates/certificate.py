@@ -102,6 +102,8 @@ def export(
         return
     document = export_document(found, export_, chosen, output)
     answer(document, lambda: say(f"{chosen} of {found.common_name} written to {output}"))
+    if export_.warning is not None:
+        whisper(f"warning: some programs will not open the file: {export_.warning}")
     if chosen in KEYSTORES:
         whisper(f"Its password: certline certificate password {found.id}")
     elif export_.has_key:

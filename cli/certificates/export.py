@@ -13,6 +13,7 @@ from certline.workers.keys import (
     Chain,
     from_pem,
     jks,
+    password_problem,
     pem,
     pem_bundle,
     pkcs7_bundle,
@@ -43,10 +44,11 @@ KEYSTORES = frozenset({"pkcs12", "jks"})
 
 @dataclass(frozen=True)
 class Export:
-    """The content of an exported file, and whether it includes the private key."""
+    """The content of an exported file, whether it includes the private key, and a warning about its password."""
 
     content: bytes = field(repr=False)
     has_key: bool
+    warning: str | None = None
 
 
 def preferred(certificate: Certificate) -> str:
@@ -95,7 +97,9 @@ def exported(
             name, password = certificate.common_name, _password(vault, certificate)
             if form == "jks":
                 return Export(_jks(key, chain, name, password), has_key=True)
-            return Export(pkcs12(key, chain, name, password, legacy=legacy), has_key=True)
+            content = pkcs12(key, chain, name, password, legacy=legacy)
+            # A password that was given for another type, or before passwords were checked.
+            return Export(content, has_key=True, warning=password_problem("PKCS12", password))
 
 
 def export_document(

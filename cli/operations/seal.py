@@ -5,9 +5,11 @@ from typing import IO
 import rich_click as click
 
 from certline.cli import context
+from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.options import password
 from certline.cli.ui.output import answer, say
+from certline.workers.keys import password_problem
 
 
 @click.command(cls=CliCommand)
@@ -17,13 +19,25 @@ from certline.cli.ui.output import answer, say
     metavar="FILE",
     help="File whose first line is the password, or - for standard input. Default: a prompt.",
 )
-def seal(password_file: IO[str] | None) -> None:
+@click.option(
+    "--keystore-type",
+    type=click.Choice(["PKCS12", "JKS", "PEM"], case_sensitive=False),
+    metavar="PKCS12|JKS|PEM",
+    default="PKCS12",
+    show_default=True,
+    help="The keystore type that the message orders.",
+)
+def seal(password_file: IO[str] | None, keystore_type: str) -> None:
     """Encrypt a password for use in a message, with the installation's secret key.
 
-    The output is the value of keystore_password_sealed. Only the holder of the key can encrypt and decrypt
-    it; the same password gives a different text each time.
+    The output is the value of keystore_password_sealed. A password with which the keystore could not
+    be opened is refused. Only the holder of the key can encrypt and decrypt it; the same password gives a
+    different text each time.
     """
     vault = context.vault()
     secret = password(password_file, "--password-file", "The keystore's password")
+    problem = password_problem(keystore_type, secret)
+    if problem is not None:
+        raise Fault(problem, code=WRONG_USE)
     sealed = vault.seal(secret.encode()).decode()
     answer({"sealed": sealed}, lambda: say(sealed))

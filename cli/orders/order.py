@@ -15,7 +15,7 @@ from certline.cli.ui import detail
 from certline.cli.ui.documents import CommandDocument, EventDocument, OrderDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_order
-from certline.cli.ui.options import first_line, pairs, signing_request, uuid_text
+from certline.cli.ui.options import first_line, signing_request, uuid_text
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Command, Order, OrderStatus
@@ -24,7 +24,7 @@ from certline.models.commands.payloads import OrderCommand, read_payload
 from certline.models.orders.order import orders
 from certline.producers.requests.orders import (
     check_order,
-    key_of,
+    fields_of,
     request_order,
     request_polls,
 )
@@ -91,7 +91,6 @@ def order() -> None:
     "custom_fields",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=pairs,
     help="A custom field of your customer account at SCM; repeatable.",
 )
 @click.option(
@@ -177,15 +176,13 @@ def _wanted(
         if key_algorithm or key_size:
             raise click.UsageError("--csr has its own key: omit --key-algorithm and --key-size")
         data["csr"] = signing_request(csr, "--csr")
-    else:
-        # Only the command line takes the default from the profile; a message without a key gets RSA 2048.
-        data["key_algorithm"], data["key_size"] = key_of(
-            context.database(),
-            account=data.get("account"),
-            profile=data["profile"],
-            algorithm=key_algorithm,
-            size=key_size,
+    data |= {"key_algorithm": key_algorithm, "key_size": key_size}
+    try:
+        data["custom_fields"] = fields_of(
+            context.database(), data.get("account"), data["custom_fields"]
         )
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--custom-field") from None
     if keystore_password_file is not None:
         password = first_line(keystore_password_file, "--keystore-password-file")
         # The payload is stored with the command, so the password enters it encrypted.
@@ -194,7 +191,7 @@ def _wanted(
 
 
 def _check_only(wanted: OrderCommand) -> None:
-    warnings = check_order(context.database(), wanted)
+    warnings = check_order(context.database(), context.vault(), wanted)
     for warning in warnings:
         whisper(f"warning: {warning}")
     answer(

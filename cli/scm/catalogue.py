@@ -18,6 +18,8 @@ from certline.cli.ui.projection import minute
 from certline.models import Domain, Organization, Profile
 from certline.models.accounts import catalogue
 from certline.models.accounts.account import accounts
+from certline.models.host_names import same_host
+from certline.models.names import folded
 
 Row = TypeVar("Row", bound=catalogue.SyncedRow)
 
@@ -210,9 +212,13 @@ def _read(
 
 
 def _is_called(row: catalogue.SyncedRow, pattern: str | None) -> bool:
-    # Only `*` is a wildcard; fnmatch would treat `?` and `[` as wildcards too.
-    bare = None if pattern is None else pattern.lower().replace("[", "[[]").replace("?", "[?]")
-    return bare is None or fnmatchcase(row.name.lower(), bare)
+    # A domain of another alphabet may be listed in either of its forms.
+    forms = (folded, same_host) if isinstance(row, Domain) else (folded,)
+    return pattern is None or any(
+        # Only `*` is a wildcard; fnmatch would treat `?` and `[` as wildcards too.
+        fnmatchcase(form(row.name), form(pattern).replace("[", "[[]").replace("?", "[?]"))
+        for form in forms
+    )
 
 
 def _sorted(

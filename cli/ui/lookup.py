@@ -23,6 +23,8 @@ from certline.models.accounts.account import account_named, accounts
 from certline.models.certificates.certificate import certificate_known_as
 from certline.models.certificates.deploy_hook import hook_named, hooks
 from certline.models.commands.dead_letter import dead_letter_known_as
+from certline.models.host_names import same_host
+from certline.models.names import similar
 from certline.models.orders.order import order_known_as
 from certline.models.webhook import webhook_known_as
 
@@ -55,7 +57,10 @@ def find_order(db: Session, name: str) -> Order:
         return found
     # Users often type the common name, so orders for that name are suggested first.
     called = db.scalars(
-        select(Order.id).where(Order.common_name == name.lower()).order_by(Order.id.desc()).limit(3)
+        select(Order.id)
+        .where(Order.common_name == same_host(name))
+        .order_by(Order.id.desc())
+        .limit(3)
     ).all()
     recent = db.scalars(select(Order.id).order_by(Order.id.desc()).limit(MOST_NAMES))
     raise Fault(
@@ -73,7 +78,7 @@ def find_certificate(db: Session, name: str) -> Certificate:
         return found
     past = db.execute(
         select(Certificate.id, Certificate.status)
-        .where(Certificate.common_name == name.lower())
+        .where(Certificate.common_name == same_host(name))
         .order_by(Certificate.id.desc())
         .limit(3)
     ).all()
@@ -87,7 +92,7 @@ def find_certificate(db: Session, name: str) -> Certificate:
         .limit(MOST_NAMES)
     )
     raise Fault(
-        f"certificate {name!r} is not known{_meant(_close(name.lower(), names))}",
+        f"certificate {name!r} is not known{_meant(_close(same_host(name), names))}",
         hint=(
             "Name a certificate by its id, its serial number, or a common name that only one active "
             "certificate has. To list them: certline certificate list"
@@ -136,8 +141,7 @@ def find_webhook(db: Session, name: str) -> Webhook:
 
 def close_names(db: Session, column: InstrumentedAttribute[str], name: str) -> str:
     """Return `; did you mean …?` with similar names of a column, or an empty text."""
-    names = {found.lower(): found for found in db.scalars(select(column).limit(MOST_NAMES))}
-    return _meant([names[close] for close in _close(name.lower(), names)])
+    return _meant(similar(name, db.scalars(select(column).limit(MOST_NAMES)), cutoff=0.7))
 
 
 def _close(name: str, names: Iterable[str]) -> list[str]:

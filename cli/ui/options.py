@@ -28,19 +28,6 @@ class PaceType(click.ParamType[int]):
             self.fail(str(wrong), param, ctx)
 
 
-def pairs(
-    _context: click.Context, option: click.Parameter, given: tuple[str, ...]
-) -> dict[str, str]:
-    """Parse `NAME=VALUE` texts into a dictionary."""
-    found = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param=option)
-        found[name.strip()] = value
-    return found
-
-
 def uuid_text(_context: click.Context, option: click.Parameter, given: str | None) -> str | None:
     """Return a UUID in its canonical form."""
     if given is None:

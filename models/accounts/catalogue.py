@@ -55,13 +55,15 @@ class Domain(SyncedRow, Base):
 
 
 class Profile(SyncedRow, Base):
-    """Certificate profile: the terms (in days) and the key types that it allows."""
+    """Certificate profile: the terms (in days) and the key types that it allows, and to whom it is closed."""
 
     __tablename__ = "profile"
 
     description: Mapped[str | None]
     terms: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=list)
     key_types: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # Organisations and departments whose own list of profiles at SCM lacks this one; others may order it.
+    closed_to: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=list, server_default="{}")
 
 
 class CustomField(SyncedRow, Base):

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from certline.models.accounts.account import Account
 from certline.models.database.base import Base, DnsText, new_id, stored_by_value
+from certline.models.host_names import same_host
 from certline.models.states import CertificateStatus
 from certline.models.validation import BadCommandError
 
@@ -129,7 +130,7 @@ def certificate_known_as(db: Session, name: str, account: str | None = None) -> 
     named = [] if serial is None else _of(db, Certificate.serial_number == serial, account)
     named = named or _of(
         db,
-        (Certificate.common_name == name.lower())
+        (Certificate.common_name == same_host(name))
         & (Certificate.status == CertificateStatus.ACTIVE),
         account,
     )

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic import StringConstraints as Text
 
 from certline.models.csr.request import LONGEST, read_request
+from certline.models.host_names import ascii_form
 
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 ADDRESS = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")
@@ -25,22 +26,27 @@ SCM_WORDS = (
 
 
 def dns_name(name: str) -> str:
-    """Return a host name or `*.` wildcard in lower case (RFC 1035, RFC 6125). Raises ValueError otherwise."""
+    """Return a host name or `*.` wildcard in lower case and ASCII (RFC 1035, RFC 6125, IDNA 2008).
+
+    Raises ValueError otherwise.
+    """
     if _is_address(name):
         raise ValueError(
             f"{name!r} is not a host name but an IP address; SCM's API documents host names only, and no profile "
             "says whether it allows addresses, so certline can't order it: order it in SCM's portal, and run "
             "`certline import`"
         )
-    plain = name.strip().rstrip(".").lower()
+    try:
+        plain = ascii_form(name.strip().rstrip("."))
+    except ValueError:  # an alphabet without an xn-- form, or letters that only look like ASCII
+        plain = ""
     labels = plain.removeprefix("*.").split(".")
-    # isascii() on the original: lower() turns the Kelvin sign into an ASCII k. A last label of digits
-    # is part of an IP address.
-    sound = name.isascii() and not labels[-1].isdecimal()
-    if not (sound and len(plain) <= 253 and len(labels) > 1 and all(map(LABEL.fullmatch, labels))):
+    # A last label of digits is part of an IP address.
+    sound = len(plain) <= 253 and len(labels) > 1 and not labels[-1].isdecimal()
+    if not (sound and all(map(LABEL.fullmatch, labels))):
         raise ValueError(
             f"{name!r} is not a host name (letters, digits, dots and hyphens; "
-            "a wildcard starts with '*.'; write other alphabets in their xn-- form)"
+            "a wildcard starts with '*.'; other alphabets as IDNA 2008 allows them)"
         )
     return plain
 
@@ -128,7 +134,13 @@ def signing_request(text: str) -> str:
 
 
 DnsName = Annotated[
-    str, AfterValidator(dns_name), Field(description="a host name; a wildcard starts with `*.`")
+    str,
+    AfterValidator(dns_name),
+    Field(
+        description=(
+            "a host name; a wildcard starts with `*.`; other alphabets are converted to the xn-- form"
+        )
+    ),
 ]
 Address = Annotated[str, AfterValidator(mail_address), Field(description="a mail address")]
 IdOrName = Annotated[

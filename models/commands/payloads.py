@@ -65,15 +65,18 @@ class SyncCommand(Payload):
 
 
 class OrderCommand(Payload):
-    """Order a certificate. The length limits are SCM's (SCM document: limits); `term` is in days."""
+    """Order a certificate. The length limits are SCM's (SCM document: limits); `term` is in days.
+
+    A key type that is not given is the first usual one that the profile allows.
+    """
 
     common_name: DnsName
     sans: list[DnsName] = []
     organization: IdOrName
     profile: IdOrName
     term: int = Field(gt=0, le=36_500, strict=True)
-    key_algorithm: KeyAlgorithm = "RSA"
-    key_size: KeySize = "2048"
+    key_algorithm: KeyAlgorithm | None = None
+    key_size: KeySize | None = None
     keystore_type: KeystoreType = "PKCS12"
     keystore_password_sealed: str | None = None
     comments: str = Field(default="", max_length=1024)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from sqlalchemy import ColumnElement, func
 from sqlalchemy.orm import InstrumentedAttribute
 
+from certline.models.host_names import same_host
+
 # Sorts after every character of a name; names are ASCII.
 LAST_CHARACTER = "\U0010ffff"
 
@@ -15,7 +17,7 @@ def like(column: InstrumentedAttribute[str], pattern: str) -> Iterator[ColumnEle
     The fixed beginning and the fixed end of the pattern are each looked up in an index; a pattern
     with `*` at both ends scans every name.
     """
-    pattern = pattern.lower()
+    pattern = same_host(pattern)
     first, star, rest = pattern.partition("*")
     if not star:
         yield column == pattern

@@ -3,10 +3,9 @@
 Pure functions: rows in, problems out (docs/scm.md).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from difflib import get_close_matches
 from typing import TypeVar
 
 from certline.models.accounts.catalogue import (
@@ -18,6 +17,10 @@ from certline.models.accounts.catalogue import (
 )
 from certline.models.commands.payloads import OrderCommand
 from certline.models.csr.request import SigningRequest
+from certline.models.host_names import label_problem
+from certline.models.names import called, similar, spelled
+from certline.models.orders.custom_fields import filled_in
+from certline.models.orders.domain_rules import judge_name
 from certline.models.orders.own_request import own_request
 from certline.models.validation import BadCommandError
 
@@ -26,6 +29,9 @@ Row = TypeVar("Row", bound=SyncedRow)
 # Characters (SCM document: limits): of a common name, and of the comma-separated list of requesters.
 LONGEST_COMMON_NAME = 64
 LONGEST_REQUESTERS = 512
+# Keys that a CA may sign (CA/Browser Forum Baseline Requirements, 6.1.5): of RSA, bits that are a multiple of 8.
+SMALLEST_RSA = 2048
+CURVES = ("P-256", "P-384", "P-521")
 # Default keys, in the sequence in which they are tried.
 USUAL_KEYS = (
     ("RSA", "2048"),
@@ -48,26 +54,45 @@ class Offer:
 
 @dataclass(frozen=True)
 class CheckedOrder:
-    """An order that may be sent: its resolved organisation and profile, and warnings for the user."""
+    """An order that may be sent: its resolved organisation and profile, and warnings for the user.
+
+    `wanted`: the order with what was left open filled in: its key, and the custom fields under SCM's names.
+    """
 
     organization: Organization
     profile: Profile
+    wanted: OrderCommand
     warnings: list[str] = field(default_factory=list)
 
 
-def check_order(wanted: OrderCommand, offer: Offer, today: date) -> CheckedOrder:
-    """Check an order against the offer. Raises BadCommandError with every problem found, not only the first."""
+def check_order(
+    wanted: OrderCommand,
+    offer: Offer,
+    today: date,
+    *,
+    problems: Sequence[str] = (),
+    inherited: Collection[str] = (),
+) -> CheckedOrder:
+    """Check an order against the offer. Raises BadCommandError with every problem found, not only the first.
+
+    `problems`: what was found wrong with the order before.
+    `inherited`: names of a certificate that was issued already, whose labels a CA has accepted.
+    """
     if not offer.organizations or not offer.profiles:
         raise BadCommandError(
             ["SCM's data has not been synced for this account yet: run `certline sync` first"]
         )
-    problems: list[str] = []
+    problems = list(problems)
     request = own_request(wanted, problems)
     organization = _find("organization", wanted.organization, offer.organizations, problems)
     profile = _find("profile", wanted.profile, offer.profiles, problems)
+    wanted = _with_key(wanted, profile)
     if profile is not None:
-        problems += _profile_problems(wanted, request, profile)
-    problems += _field_problems(wanted, offer.custom_fields)
+        problems += _profile_problems(wanted, profile, organization, offer)
+    problems += _key_problems(wanted, profile, request)
+    problems += _length_problems(wanted)
+    custom_fields, faults = filled_in(wanted.custom_fields, offer.custom_fields)
+    problems += faults
     warnings: list[str] = []
     if organization is not None:
         if organization.orders == "off":
@@ -76,48 +101,35 @@ def check_order(wanted: OrderCommand, offer: Offer, today: date) -> CheckedOrder
                 'administrator has to switch on "Enable Web/REST API" (tab SSL)'
             )
         for name in dict.fromkeys([wanted.common_name, *wanted.sans]):
-            problem, warning = judge_name(name, organization, offer.domains, today)
+            problem, warning = _judged(name, organization, offer.domains, today, inherited)
             problems += [problem] if problem else []
             warnings += [warning] if warning else []
     if problems or organization is None or profile is None:
         raise BadCommandError(problems)
+    wanted = wanted.model_copy(update={"custom_fields": custom_fields})
     # Several names in one domain yield the same warning.
-    return CheckedOrder(organization, profile, list(dict.fromkeys(warnings)))
+    return CheckedOrder(organization, profile, wanted, list(dict.fromkeys(warnings)))
 
 
-def judge_name(
-    name: str, organization: Organization, domains: Iterable[Domain], today: date
+def _judged(
+    name: str,
+    organization: Organization,
+    domains: Sequence[Domain],
+    today: date,
+    inherited: Collection[str],
 ) -> tuple[str | None, str | None]:
-    """Check that a name is in a delegated, validated domain. Returns (problem or None, warning or None).
+    fault = label_problem(name)
+    if fault is not None and name not in inherited:
+        return f"{name}: {fault}", None
+    problem, warning = judge_name(name, organization, domains, today)
+    return problem, warning or (fault and f"{name}: {fault}")
 
-    An expired validation is only a warning: SCM decides.
-    """
-    bare = name.removeprefix("*.")
-    covering = [
-        domain
-        for domain in domains
-        if domain.gone_at is None and f".{bare}".endswith(f".{domain.name.removeprefix('*.')}")
-    ]
-    if not covering:
-        return f"{name} is not in any domain of this account (see `certline domain list`)", None
-    # The most specific domain counts; of the same domain, the plain entry before the wildcard one.
-    covering.sort(
-        key=lambda domain: (-len(domain.name.removeprefix("*.")), domain.name.startswith("*."))
-    )
-    usable = [domain for domain in covering if _word(domain.state) in ("", "active")]
-    if not usable:
-        return f"the domain {covering[0].name} of {name} is suspended at SCM", None
-    delegated = [domain for domain in usable if _delegated(domain, organization)]
-    if not delegated:
-        return f"the domain {usable[0].name} is not delegated to {organization.name} for SSL", None
-    for domain in delegated:
-        if _word(domain.validation_status) in ("", "validated") and not _over(domain, today):
-            return None, None
-    domain = delegated[0]
-    if _word(domain.validation_status) == "notvalidated":
-        return f"the domain {domain.name} of {name} is not validated at SCM (DCV)", None
-    when = f" on {domain.validation_expires}" if domain.validation_expires else ""
-    return None, f"the validation of {domain.name} expired{when}: SCM may refuse names in it"
+
+def _with_key(wanted: OrderCommand, profile: Profile | None) -> OrderCommand:
+    if wanted.csr is not None:
+        return wanted
+    algorithm, size = usual_key(profile, wanted.key_algorithm, wanted.key_size)
+    return wanted.model_copy(update={"key_algorithm": algorithm, "key_size": size})
 
 
 def find_offered(noun: str, text: str, rows: Sequence[Row]) -> Row:
@@ -134,32 +146,34 @@ def find_offered(noun: str, text: str, rows: Sequence[Row]) -> Row:
 
 def _find(noun: str, text: str, rows: Sequence[Row], problems: list[str]) -> Row | None:
     present = [row for row in rows if row.gone_at is None]
-    # An id counts before a name, and an exact name before one in another case.
-    exact = [row for row in present if str(row.scm_id) == text]
-    exact = exact or [row for row in present if row.name == text]
-    found = exact or [row for row in present if row.name.lower() == text.lower()]
+    # An id counts before a name.
+    found = [row for row in present if str(row.scm_id) == text]
+    found = found or called(text, present, _name)
     if len(found) == 1:
         return found[0]
     if found:
         ids = ", ".join(str(row.scm_id) for row in found)
         problems.append(f"{noun}: {text!r} is ambiguous; use one of the ids {ids}")
         return None
-    if any(str(row.scm_id) == text or row.name == text for row in rows):
+    if any(str(row.scm_id) == text for row in rows) or called(text, rows, _name):
         problems.append(f"{noun}: {text!r} is gone at SCM")
         return None
-    by_lower = {row.name.lower(): row.name for row in present}
-    close = [by_lower[name] for name in get_close_matches(text.lower(), by_lower, n=3, cutoff=0.4)]
+    close = similar(text, map(_name, present), cutoff=0.4)
     hint = (
         "did you mean " + " or ".join(map(repr, close))
         if close
-        else ("there are: " + ", ".join(repr(row.name) for row in present[:5]))
+        else ("there are: " + ", ".join(repr(spelled(row.name)) for row in present[:5]))
     )
     problems.append(f"{noun}: {text!r} is not known; {hint}")
     return None
 
 
+def _name(row: SyncedRow) -> str:
+    return row.name
+
+
 def _profile_problems(
-    wanted: OrderCommand, request: SigningRequest | None, profile: Profile
+    wanted: OrderCommand, profile: Profile, organization: Organization | None, offer: Offer
 ) -> list[str]:
     problems = []
     if profile.terms and wanted.term not in profile.terms:
@@ -167,14 +181,50 @@ def _profile_problems(
         problems.append(
             f"term: {wanted.term} days is not allowed by {profile.name!r}; allowed: {allowed}"
         )
-    if wanted.csr is None:
-        problem = key_problem(profile, wanted.key_algorithm, wanted.key_size)
-        known = wanted.key_algorithm in profile.key_types
-        problems += [f"{'key_size' if known else 'key_algorithm'}: {problem}"] if problem else []
-    elif request is not None:
-        problem = key_problem(profile, request.key.algorithm, request.key.size)
-        problems += [f"csr: {problem}"] if problem else []
+    if organization is not None and organization.scm_id in (profile.closed_to or ()):
+        others = [
+            repr(spelled(row.name))
+            for row in offer.profiles
+            if row.gone_at is None and organization.scm_id not in (row.closed_to or ())
+        ]
+        problems.append(
+            f"profile: SCM does not offer {profile.name!r} to {organization.name}; "
+            f"it offers: {', '.join(others) or 'none'}"
+        )
     return problems
+
+
+def _key_problems(
+    wanted: OrderCommand, profile: Profile | None, request: SigningRequest | None
+) -> list[str]:
+    """Return what is wrong with the key that is to be made, or with that of the CSR."""
+    if wanted.csr is not None:
+        if request is None:  # it can't be read, which is a problem of its own
+            return []
+        algorithm, size, field_name = request.key.algorithm, request.key.size, "csr"
+    else:
+        algorithm, size = usual_key(profile, wanted.key_algorithm, wanted.key_size)
+        known = profile is None or algorithm in profile.key_types
+        field_name = "key_size" if known else "key_algorithm"
+        if size.startswith("P-") != (algorithm == "EC"):
+            return [
+                f"key_size: {size} is not a size of {algorithm} (RSA: 2048, 3072, 4096; EC: P-256, P-384)"
+            ]
+    problem = forbidden_key(algorithm, size)
+    if problem is None and profile is not None:
+        problem = key_problem(profile, algorithm, size)
+    return [f"{field_name}: {problem}"] if problem else []
+
+
+def forbidden_key(algorithm: str, size: str) -> str | None:
+    """Return why no CA may sign a kind of key, whatever the profile; None if it may."""
+    if algorithm == "RSA" and size.isdecimal():
+        if int(size) < SMALLEST_RSA or int(size) % 8:
+            return f"an RSA key has at least {SMALLEST_RSA} bits and a multiple of 8; this one has {size}"
+        return None
+    if algorithm == "EC" and size in CURVES:
+        return None
+    return f"no CA signs a key of {algorithm} {size}; use RSA, or EC on P-256 or P-384"
 
 
 def key_problem(profile: Profile, algorithm: str, size: str) -> str | None:
@@ -202,7 +252,7 @@ def usual_key(
     return (allowed or fitting)[0]
 
 
-def _field_problems(wanted: OrderCommand, custom_fields: Sequence[CustomField]) -> list[str]:
+def _length_problems(wanted: OrderCommand) -> list[str]:
     problems = []
     if len(wanted.common_name) > LONGEST_COMMON_NAME:
         problems.append(
@@ -212,41 +262,4 @@ def _field_problems(wanted: OrderCommand, custom_fields: Sequence[CustomField]) 
         problems.append(
             f"external_requesters: together they have more than {LONGEST_REQUESTERS} characters"
         )
-    if wanted.csr is None and wanted.key_size.startswith("P-") != (wanted.key_algorithm == "EC"):
-        problems.append(
-            f"key_size: {wanted.key_size} is not a size of {wanted.key_algorithm} "
-            "(RSA: 2048, 3072, 4096; EC: P-256, P-384)"
-        )
-    known = {row.name for row in custom_fields}
-    problems += [
-        f"custom_fields: SCM has no field {name!r}; it has: {', '.join(sorted(known)) or 'none'}"
-        for name in wanted.custom_fields
-        if name not in known
-    ]
-    problems += [
-        f"custom_fields: {row.name!r} is mandatory (--custom-field '{row.name}=VALUE')"
-        for row in custom_fields
-        if row.mandatory and not wanted.custom_fields.get(row.name)
-    ]
     return problems
-
-
-def _delegated(domain: Domain, organization: Organization) -> bool:
-    # SCM doesn't show the delegations to every role; without them, SCM decides when the order is sent.
-    if not domain.delegations:
-        return True
-    # A department may also use what is delegated to its organisation.
-    return any(
-        delegation.get("org_id") in {organization.scm_id, organization.parent_id} - {None}
-        and "SSL" in (delegation.get("cert_types") or ["SSL"])
-        for delegation in domain.delegations
-    )
-
-
-def _over(domain: Domain, today: date) -> bool:
-    # SCM's dates have no time zone, so the last day still counts as valid.
-    return domain.validation_expires is not None and domain.validation_expires < today
-
-
-def _word(text: str | None) -> str:
-    return (text or "").replace("_", "").replace(" ", "").lower()

@@ -17,7 +17,8 @@ from certline.models.certificates.backoff import Backoff, backoff_of, may_renew_
 from certline.models.certificates.certificate import WITHOUT_PEM
 from certline.models.commands.payloads import RenewCommand
 from certline.models.database.session import clock
-from certline.models.orders.checks import Offer, judge_name
+from certline.models.orders.checks import Offer
+from certline.models.orders.domain_rules import validation_lapse
 from certline.models.renewals.plan import Going, Selected, renewed_by_us, replaced_here
 from certline.models.renewals.runs import Decision
 from certline.models.validation import BadCommandError
@@ -130,8 +131,9 @@ def foreseen(
 def validation_problem(
     names: Sequence[str], order: Order, offer: Offer, target: date
 ) -> str | None:
-    """Return why a name lacks a domain validation (DCV) on the day `target`, or None.
+    """Return that the domain validation (DCV) of a name has expired on the day `target`, or None.
 
+    What else speaks against a name is a problem of the renewal itself.
     CA/B ballot SC-081v3: a validation may be reused for 200 days, from 2029 on for 10 days.
     """
     there = (row for row in offer.organizations if row.scm_id == order.organization_id)
@@ -139,9 +141,9 @@ def validation_problem(
     if organization is None:
         return None
     for name in names:
-        problem, warning = judge_name(name, organization, offer.domains, target)
-        if problem or warning:
-            return problem or warning
+        lapse = validation_lapse(name, organization, offer.domains, target)
+        if lapse:
+            return lapse
     return None
 
 

@@ -1,5 +1,6 @@
 """Requests for orders: check one, place one, poll those that are pending."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from sqlalchemy import select
@@ -7,40 +8,36 @@ from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Database, Order
 from certline.models.accounts.account import account_for
-from certline.models.accounts.catalogue import profiles
+from certline.models.accounts.catalogue import custom_fields
 from certline.models.commands.payloads import OrderCommand
 from certline.models.lifecycle.moves import ask_now
-from certline.models.orders.checks import find_offered, usual_key
+from certline.models.orders.custom_fields import read_pair
 from certline.models.states import OrderStatus
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.producers.requests.acceptance import Accepted, UserRequest
 from certline.producers.requests.accounts import refuse_suspended
-from certline.workers.ordering.new_order import NewOrder, check
+from certline.workers.ordering.new_order import NewOrder, draft_of
 
 
-def check_order(database: Database, wanted: OrderCommand) -> list[str]:
-    """Check an order against the last sync without placing it. Returns the warnings. Raises BadCommandError."""
+def check_order(database: Database, vault: Vault, wanted: OrderCommand) -> list[str]:
+    """Check an order as `request_order` does, without placing it. Returns the warnings. Raises BadCommandError."""
     with database.transaction() as db:
-        return check(db, account_for(db, wanted.account), wanted).warnings
+        return draft_of(db, account_for(db, wanted.account), wanted, vault).warnings
 
 
-def key_of(
-    database: Database,
-    *,
-    account: str | None,
-    profile: str,
-    algorithm: str | None,
-    size: str | None,
-) -> tuple[str, str]:
-    """Return algorithm and size of an order's key; those not given are chosen by its profile as last synced."""
-    known = None
-    if algorithm is None or size is None:
-        # An unknown account or profile is reported by the check of the order, with its other problems.
+def fields_of(database: Database, account: str | None, pairs: Iterable[str]) -> dict[str, str]:
+    """Return the custom fields that texts `NAME=VALUE` set. Raises ValueError for a text of another form.
+
+    A name may have a `=` itself if SCM has a field of that name, as last synced.
+    """
+    pairs = list(pairs)
+    known: list[str] = []
+    if pairs:
+        # An unknown account is reported by the check of the order, with its other problems.
         with database.transaction() as db, suppress(BadCommandError):
-            offered = profiles(db, account_for(db, account).id)
-            known = find_offered("profile", profile, offered)
-    return usual_key(known, algorithm, size)
+            known = [row.name for row in custom_fields(db, account_for(db, account).id)]
+    return dict(read_pair(text, known) for text in pairs)
 
 
 def request_order(
@@ -62,7 +59,7 @@ def request_order(
     def draft(db: Session) -> NewOrder:
         account = account_for(db, wanted.account)
         refuse_suspended(account)
-        return NewOrder(account, wanted, check(db, account, wanted))
+        return draft_of(db, account, wanted, vault)
 
     return request.place(database, vault, draft)
 

@@ -21,6 +21,7 @@ from certline.workers.keys.key_pair import (
     to_pem,
 )
 from certline.workers.keys.keystore import generate_password, pem_bundle, pkcs7_bundle, pkcs12
+from certline.workers.keys.password import password_problem
 
 __all__ = [
     "Broken",
@@ -40,6 +41,7 @@ __all__ = [
     "generate_password",
     "jks",
     "other_names",
+    "password_problem",
     "pem",
     "pem_bundle",
     "pkcs7_bundle",

@@ -6,10 +6,12 @@ from certline.models import PrivateKey
 from certline.models.commands.payloads import OrderCommand
 from certline.models.csr.armor import SigningRequestError
 from certline.models.csr.request import read_request
+from certline.models.orders.checks import usual_key
 from certline.models.validation import BadCommandError
-from certline.models.vault import Vault
+from certline.models.vault import Vault, WrongSecretKeyError
 from certline.workers.keys import key_pair
 from certline.workers.keys.csr import sign_request
+from certline.workers.keys.password import password_problem
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,32 @@ def make_key(wanted: OrderCommand, vault: Vault) -> KeyMaterial:
             raise BadCommandError([f"csr: {error}"]) from None
         digest = key_pair.public_key_sha256(given.key.key)
         return KeyMaterial(given.pem, digest, given.key.algorithm, given.key.size, None)
-    key = key_pair.generate(wanted.key_algorithm, wanted.key_size)
+    algorithm, size = usual_key(None, wanted.key_algorithm, wanted.key_size)
+    key = key_pair.generate(algorithm, size)
     return KeyMaterial(
         csr=sign_request(key, wanted.common_name, wanted.sans),
         public_key_sha256=key_pair.public_key_sha256(key.public_key()),
-        algorithm=wanted.key_algorithm,
-        size=wanted.key_size,
+        algorithm=algorithm,
+        size=size,
         pem_sealed=vault.seal(key_pair.to_pem(key)),
     )
+
+
+def password_problems(wanted: OrderCommand, vault: Vault) -> list[str]:
+    """Return why the keystore could not be opened with the password of an order; empty if it can be.
+
+    A password that the vault can't decrypt is not judged: it was accepted before a rotation of secret keys.
+    """
+    if wanted.keystore_password_sealed is None:
+        return []
+    try:
+        password = vault.open(wanted.keystore_password_sealed.encode()).decode()
+    except WrongSecretKeyError:
+        return []
+    except UnicodeDecodeError:
+        return ["keystore_password_sealed: is not text in UTF-8"]
+    problem = password_problem(wanted.keystore_type, password)
+    return [] if problem is None else [f"keystore_password_sealed: {problem}"]
 
 
 def use_key_again(wanted: OrderCommand, key: PrivateKey, vault: Vault) -> KeyMaterial:

@@ -12,7 +12,11 @@ from certline.models.commands.payloads import OrderCommand
 from certline.models.database.session import clock
 from certline.models.orders.checks import CheckedOrder, Offer, check_order
 from certline.models.vault import Vault
-from certline.workers.ordering.key_material import KeyMaterial, make_key
+from certline.workers.ordering.key_material import (
+    KeyMaterial,
+    make_key,
+    password_problems,
+)
 from certline.workers.ordering.rows import place
 
 
@@ -21,8 +25,12 @@ class NewOrder:
     """Draft of an order that succeeds no certificate."""
 
     account: Account
-    wanted: OrderCommand
     checked: CheckedOrder
+
+    @property
+    def wanted(self) -> OrderCommand:
+        """The order, with what the requester left open filled in."""
+        return self.checked.wanted
 
     @property
     def warnings(self) -> list[str]:
@@ -49,15 +57,21 @@ class NewOrder:
         )
 
 
-def check(db: Session, account: Account, wanted: OrderCommand) -> CheckedOrder:
-    """Check an order against the data last synced from SCM. Raises BadCommandError listing every problem."""
+def draft_of(db: Session, account: Account, wanted: OrderCommand, vault: Vault) -> NewOrder:
+    """Check an order, and return it as a draft: the only check, for users, other systems and dry runs alike.
+
+    It is compared with the data last synced from SCM; its CSR and its keystore's password are checked too.
+    Raises BadCommandError listing every problem.
+    """
     offer = Offer(
         organizations=organizations(db, account.id),
         domains=domains(db, account.id),
         profiles=profiles(db, account.id),
         custom_fields=custom_fields(db, account.id),
     )
-    return check_order(wanted, offer, clock(db).astimezone(UTC).date())
+    problems = password_problems(wanted, vault)
+    today = clock(db).astimezone(UTC).date()
+    return NewOrder(account, check_order(wanted, offer, today, problems=problems))
 
 
 def business_key(

@@ -37,7 +37,12 @@ from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.workers.ordering.inheritance import as_before, changes
 from certline.workers.ordering.kept_names import require_known_loss
-from certline.workers.ordering.key_material import KeyMaterial, make_key, use_key_again
+from certline.workers.ordering.key_material import (
+    KeyMaterial,
+    make_key,
+    password_problems,
+    use_key_again,
+)
 from certline.workers.ordering.placement import Placed, earlier_order, order_to_send
 from certline.workers.ordering.rows import Succession, end_as_twin, place
 from certline.workers.runtime.context import WorkerContext
@@ -74,8 +79,12 @@ class Plan:
     def make_key(self, vault: Vault) -> KeyMaterial:
         """Create the successor's CSR, with a new key or the stored one.
 
-        Raises WrongSecretKeyError if the vault can't decrypt the stored key.
+        Raises BadCommandError if the keystore could not be opened with the password of a reissue,
+        WrongSecretKeyError if the vault can't decrypt the stored key.
         """
+        # A renewal inherits its password, which is not judged again: a renewal must not fail for it.
+        if self.kind is OrderKind.REISSUE and (found := password_problems(self.wanted, vault)):
+            raise BadCommandError(found)
         if self.key is not None:
             return use_key_again(self.wanted, self.key, vault)
         return make_key(self.wanted, vault)
@@ -166,7 +175,12 @@ def planned_successor(
     if isinstance(asked, ReissueCommand):
         data |= changes(predecessor, asked)
     wanted = read_payload(OrderCommand, data)
-    checked = check_order(wanted.model_copy(update={"custom_fields": {}}), offer, today)
+    checked = check_order(
+        wanted.model_copy(update={"custom_fields": {}}),
+        offer,
+        today,
+        inherited={predecessor.common_name, *predecessor.sans},
+    )
     return Plan(
         account=account,
         predecessor=predecessor,

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from certline.models import Command, CommandType
 from certline.models.accounts.account import account_for
 from certline.models.commands.payloads import OrderCommand, read_payload
-from certline.workers.ordering.new_order import NewOrder, check
+from certline.workers.ordering.new_order import NewOrder, draft_of
 from certline.workers.ordering.placement import order_to_send
 from certline.workers.ordering.submission import send
 from certline.workers.runtime.context import WorkerContext
@@ -23,8 +23,7 @@ def order(context: WorkerContext, command: Command) -> dict[str, Any] | None:
 
     def draft(db: Session) -> NewOrder:
         wanted = read_payload(OrderCommand, command.payload)
-        account = account_for(db, wanted.account)
-        return NewOrder(account, wanted, check(db, account, wanted))
+        return draft_of(db, account_for(db, wanted.account), wanted, context.vault)
 
     order_id = order_to_send(context, command, draft)
     if order_id is not None:

@@ -31,7 +31,7 @@ from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, reading_scm
 from certline.workers.runtime.step import Step
-from certline.workers.scm import NeedsPerson, NotFound, ScmClient, ScmDomain
+from certline.workers.scm import NeedsPerson, NotFound, Refused, ScmClient, ScmDomain, TryAgain
 
 Row = TypeVar("Row", bound=SyncedRow)
 # SCM's rows of one table: SCM id → values of the columns.
@@ -172,15 +172,40 @@ def _domain(domain: ScmDomain) -> dict[str, Any]:
 
 
 def _profiles(scm: ScmClient) -> Wanted:
+    offered = _offered(scm)
     return {
         profile.id: {
             "name": profile.name,
             "description": profile.description or None,
             "terms": list(profile.terms),
             "key_types": {kind: list(sizes) for kind, sizes in profile.key_types.items()},
+            "closed_to": [org_id for org_id, ids in offered.items() if profile.id not in ids],
         }
         for profile in scm.profiles()
     }
+
+
+def _offered(scm: ScmClient) -> dict[int, set[int]]:
+    """Return the ids of the profiles that SCM offers to each organisation and department, by its id, in order.
+
+    One that SCM shows no profiles for is left out: then nothing is known about it.
+    """
+    ids = [
+        org_id
+        for found in scm.organizations()
+        for org_id in (found.id, *(part.id for part in found.departments))
+    ]
+    offered = {}
+    for org_id in sorted(ids):
+        try:
+            listed = scm.profiles(org_id)
+        except TryAgain:
+            raise
+        except Refused:  # deleted meanwhile, or not shown to a department's administrator
+            continue
+        if listed:
+            offered[org_id] = {profile.id for profile in listed}
+    return offered
 
 
 def _custom_fields(scm: ScmClient) -> Wanted:

@@ -5,7 +5,7 @@ ONE_BY_ONE = "the same store again, record by record, where Postgres would not t
 HARMLESS = {
     "workers.process.health:_metrics transaction": "it reads figures for a monitor",
     "producers.requests.orders:check_order transaction": "it reads what was synced (--dry-run)",
-    "producers.requests.orders:key_of transaction": "it reads what was synced",
+    "producers.requests.orders:fields_of transaction": "it reads what was synced",
     "producers.requests.secret_keys:key_uses transaction": "it counts what each key is needed for",
     "producers.renewals.batches:judge_many transaction": "it reads what was synced",
     "producers.ingress:Ingress.run run execute": "it asks whether Postgres answers",
@@ -22,7 +22,11 @@ HARMLESS = {
     "workers.importing.record_reader:RecordReader._scm_works call organizations": "it asks whether SCM works",
     "workers.steps.fetch:_chain_for call details": "it reads, as the poll did",
     "workers.steps.sync:_domains call domains 2": "it reads, as the call before it",
+    "workers.steps.sync:_offered call organizations": "it reads, as the call before it",
+    "workers.steps.sync:_offered call profiles": "it reads, as the call before it",
     "workers.account_check:examine call organizations": "it tries a login",
     "workers.account_check:_record call admin": "it reads what a login may do",
     "workers.account_check:_details call organization": "it reads what a login may do",
+    "workers.account_check:_domains call domains": "it reads what a login may do",
+    "workers.account_check:_domains call domain": "it reads what a login may do",
 }

@@ -76,12 +76,33 @@ def test_what_scm_does_not_show_is_said_once(
     assert "Check in SCM (Settings, Admins)" in record
 
 
-def test_a_departments_account_lacks_nothing(
+def test_a_departments_account_is_told_what_it_is_confined_to(
     typist: Typist, simulator: Simulator, password: Path
 ) -> None:
     added = typist.json(*words(simulator, password, login="drao"))
 
-    assert seen(added) == (["DRAO_SSL"], [], [])
+    roles, missing, unknown = seen(added)
+    assert (roles, unknown) == (["DRAO_SSL"], [])
+    (scope,) = missing
+    assert "for, and imports from, its departments only (IT Services (9102))" in scope
+
+
+def test_an_account_without_a_validated_domain_is_told_so(
+    typist: Typist, simulator: Simulator, password: Path
+) -> None:
+    login = {"login": "admin", "password": "secret", "customerUri": "demo"}
+    url = f"{simulator.url}/domain/v1"
+    domains = requests.get(url, params={"size": 200}, headers=login, timeout=30).json()
+    for domain in domains[1:]:
+        requests.put(f"{url}/{domain['id']}/suspend", headers=login, timeout=30)
+
+    one = typist.json(*words(simulator, password))
+    requests.put(f"{url}/{domains[0]['id']}/suspend", headers=login, timeout=30)
+    typist.types("account", "remove", "hafen")
+    none = typist.json(*words(simulator, password))
+
+    assert one["missing"] == []
+    assert "none of its domains is active, delegated for SSL and validated" in none["missing"][0]
 
 
 def test_an_account_that_was_removed_by_force_comes_back(

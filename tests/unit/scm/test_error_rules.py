@@ -156,6 +156,16 @@ def test_whoever_has_to_act_is_told_what_to_do() -> None:
     assert [rule for rule in RULES if issubclass(rule.error, NeedsPerson) and not rule.advice] == []
 
 
+@pytest.mark.parametrize("code", [-36, -39, -62, -107, -111, -715, -727, -1010, -1021, -1023])
+def test_what_the_synced_data_had_allowed_is_answered_with_the_sync(code: int) -> None:
+    assert "synchronise: certline sync" in rule_for("enroll", 400, code).advice
+
+
+@pytest.mark.parametrize("code", [-9, -102, -130, -140, -180, -1002])
+def test_a_refusal_that_no_sync_can_mend_does_not_name_it(code: int) -> None:
+    assert "certline sync" not in rule_for("enroll", 400, code).advice
+
+
 NOW = datetime(2026, 4, 14, 12, 0, tzinfo=UTC)
 
 

@@ -30,6 +30,8 @@ CHANGES = (*ORDERS, *REVOKES, "approve", "decline", "update")
 # Codes that mean "still being processed": the call came too early.
 PENDING = (0, -103, -109, -183, -1400)
 INTERNAL = (-1, -14, -2, -65)
+# Added where SCM refuses what an order was checked for against its own data, as last read.
+SYNC = "; what was synced may be old, so synchronise: certline sync"
 NO_CODE = (None,)
 
 
@@ -83,22 +85,28 @@ RULES = (
     Rule((-3, -25, -37), NeedsPerson, "give the API account the privilege for this, or its role"),
     Rule((-7,), Refused, "a required field is missing"),
     Rule((-9, -10, -138), Refused, "SCM can't read the CSR; make a new one"),
-    Rule((-11, -78, -170), Refused, "choose a key algorithm that the profile lists"),
-    Rule((-13, -141, -194), Refused, "choose a key size that the profile lists"),
+    Rule((-11, -78, -170), Refused, f"choose a key algorithm that the profile lists{SYNC}"),
+    Rule((-13, -141, -194), Refused, f"choose a key size that the profile lists{SYNC}"),
     Rule(
         (-16, -970), LoginRefused, "check login, password and customer URI; a password may expire"
     ),
     Rule((-35,), Refused, "the server type is invalid"),
-    Rule((-36,), Refused, "choose a term that the profile lists"),
-    Rule((-39, -111), Refused, "the profile doesn't exist or isn't open to this organisation"),
+    Rule((-36,), Refused, f"choose a term that the profile lists{SYNC}"),
+    Rule(
+        (-39, -111), Refused, f"the profile doesn't exist or isn't open to this organisation{SYNC}"
+    ),
     Rule((-62,), Refused, "an IP address is invalid", text=r"\bIP\b"),
-    Rule((-62,), Refused, "fill in every mandatory custom field"),
-    Rule((-64,), Refused, "a field's value is invalid"),
+    Rule((-62,), Refused, f"fill in every mandatory custom field{SYNC}"),
+    Rule((-64,), Refused, f"a field's value is invalid{SYNC}"),
     Rule((-102,), AlreadyDone, "already revoked or never issued: check it", operations=REVOKES),
     Rule((-102,), Refused, "the certificate isn't issued"),
     Rule((-105,), OutcomeUnknown, "the renewal failed midway", operations=("renew",)),
     Rule((-105,), Refused, "check the certificate's status at SCM"),
-    Rule((-107, -737, -1137), NeedsPerson, "validate the domains at SCM, or validate them again"),
+    Rule(
+        (-107, -737, -1137),
+        NeedsPerson,
+        f"validate the domains at SCM, or validate them again{SYNC}",
+    ),
     Rule((-110, -192), Refused, "the certificate is revoked and can't be fetched"),
     Rule((-123, -124, -5101), NotFound, "SCM has no such certificate, or hides it from us"),
     Rule((-126, -1450), Refused, "SCM doesn't support this format"),
@@ -106,26 +114,30 @@ RULES = (
     # For a moment after issue a certificate may not be collectable yet.
     Rule((-130,), NotReady, operations=("collect",)),
     Rule((-130,), Refused, "the certificate isn't issued"),
-    Rule((-131, -134, -135, -160), Refused, "compare the custom fields with those at SCM"),
+    Rule((-131, -134, -135, -160), Refused, f"compare the custom fields with those at SCM{SYNC}"),
     Rule((-139,), Refused, "SCM requires an external requester on each order"),
     Rule((-140, -1138), TryAgain, "SCM is temporarily unable to check the CSR"),
     Rule((-159,), AlreadyDone, "already revoked: check it", operations=REVOKES),
     Rule((-159,), Refused, "the certificate is revoked", text="revoked"),
-    Rule((-159,), Refused, "compare the custom fields with those at SCM"),
+    Rule((-159,), Refused, f"compare the custom fields with those at SCM{SYNC}"),
     Rule((-164,), Refused, "no public certificate for an internal name or a private address"),
     Rule((-169,), NeedsPerson, "the certificate isn't available; ask SCM's administrator"),
     Rule((-180,), Refused, "the profile allows no renewal; place a new order"),
     Rule((-195, -196), TryAgain, "SCM can't reach its CA"),
-    Rule((-226,), NeedsPerson, "give the API account a role in this organisation"),
+    Rule((-226,), NeedsPerson, f"give the API account a role in this organisation{SYNC}"),
     Rule((-410, -429), NeedsPerson, "the customer isn't set up at SCM; ask its administrator"),
     Rule((-618,), TryAgain, "SCM is busy"),
-    Rule((-639, -1023), Refused, "SCM has no such organisation"),
+    Rule((-639, -1023), Refused, f"SCM has no such organisation{SYNC}"),
     Rule((-714, -732), Refused, "a name isn't a valid public domain name"),
-    Rule((-715, -727, -1010, -1603), NeedsPerson, "delegate the domain to the organisation at SCM"),
+    Rule(
+        (-715, -727, -1010, -1603),
+        NeedsPerson,
+        f"delegate the domain to the organisation at SCM{SYNC}",
+    ),
     Rule((-723, -724), NeedsPerson, "check the domain's validation at SCM"),
     Rule((-843,), NeedsPerson, "have the organisation validated for this type of certificate"),
     Rule((-1002,), Refused, "SCM can't parse our request: a bug in this program"),
-    Rule((-1021,), NeedsPerson, "enable the REST API for the organisation (SSL tab) at SCM"),
+    Rule((-1021,), NeedsPerson, f"enable the REST API for the organisation (SSL tab) at SCM{SYNC}"),
     Rule((-1104, -1117), Refused, "the order number is invalid"),
     Rule((-1112, -1113), Refused, "the certificate's state doesn't allow this; read it again"),
     Rule((-1140,), NeedsPerson, "an EV order must be approved by someone other than its requester"),

@@ -19,10 +19,13 @@ from certline.models import (
 )
 from certline.models.audit.log import history
 from certline.models.certificates.backoff import renewal_failed
+from certline.models.commands.payloads import RenewCommand
 from certline.models.database.session import clock
 from certline.models.renewals.plan import successions
 from certline.models.renewals.runs import Decision
+from certline.models.validation import BadCommandError
 from certline.producers.renewals import auto_renew
+from certline.workers.ordering.succession import plan
 from tests.integration.producers.estate import DAY
 from tests.integration.producers.runs import (
     LIFETIME,
@@ -160,3 +163,20 @@ def test_a_certificate_whose_names_may_be_lost_is_refused(database: Database) ->
     assert decided[named].decision is Decision.REFUSED
     assert "also has IP:192.0.2.7" in (decided[named].reason or "")
     assert asked(database) == []
+
+
+def test_what_a_renewal_by_hand_is_refused_for_a_run_refuses_with_the_same_words(
+    database: Database,
+) -> None:
+    with database.transaction() as db:
+        (own_id,) = an_account_with(db, 1)
+        only_itself = {"org_id": 9102, "cert_types": ["SSL"], "privileges": ["DOMAIN"]}
+        set_on(db, Domain, delegations=[only_itself])
+        with pytest.raises(BadCommandError) as by_hand:
+            plan(db, RenewCommand(certificate=own_id))
+
+    decided = run(database)[own_id]
+
+    assert decided.decision is Decision.REFUSED
+    assert "names below nordhafen.example are not allowed to Nordhafen AG" in (decided.reason or "")
+    assert decided.reason == str(by_hand.value)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from certline.models.orders.checks import check_order, judge_name
+from certline.models.orders.checks import check_order
+from certline.models.orders.domain_rules import judge_name
 from tests.support.factories import NOON, a_domain, a_wanted, an_offer, an_organization
 
 TODAY = NOON.date()

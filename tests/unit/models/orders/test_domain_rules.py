@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from certline.models.orders.checks import judge_name
+from certline.models.orders.domain_rules import judge_name
 from tests.support.factories import NOON, a_domain, an_organization
 from tests.unit.models.orders.checking import TODAY, checked, problems_of
 
@@ -23,9 +23,36 @@ def test_a_name_in_no_domain_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["nordhafen.example", "a.b.nordhafen.example", "*.nordhafen.example"]
 )
-@pytest.mark.parametrize("domain", ["nordhafen.example", "*.nordhafen.example"])
-def test_a_name_below_a_good_domain_is_fine(name: str, domain: str) -> None:
-    judged = judge_name(name, an_organization(), [a_domain(name=domain)], TODAY)
+def test_a_name_below_a_good_domain_is_fine(name: str) -> None:
+    judged = judge_name(name, an_organization(), [a_domain()], TODAY)
+
+    assert judged == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "clear"),
+    [
+        ("*.nordhafen.example", True),
+        ("nordhafen.example", False),
+        ("a.b.nordhafen.example", False),
+    ],
+)
+def test_whether_a_wildcard_entry_covers_more_than_itself_is_left_to_scm(
+    name: str, clear: bool
+) -> None:
+    entry = a_domain(name="*.nordhafen.example")
+
+    problem, warning = judge_name(name, an_organization(), [entry], TODAY)
+
+    assert problem is None
+    assert (warning is None) is clear
+    assert warning is None or "SCM has *.nordhafen.example and not nordhafen.example" in warning
+
+
+def test_a_domain_in_another_alphabet_covers_the_names_below_it() -> None:
+    domain = a_domain(name="mu\N{COMBINING DIAERESIS}nchen.example")
+
+    judged = judge_name("shop.xn--mnchen-3ya.example", an_organization(), [domain], TODAY)
 
     assert judged == (None, None)
 
@@ -63,10 +90,20 @@ def test_a_domain_that_is_not_delegated_for_ssl_is_refused(delegations: list[obj
     ]
 
 
-def test_a_department_may_use_the_domains_of_its_organisation() -> None:
-    department = an_organization(scm_id=9200, name="Web", parent_id=9102)
+def test_whether_a_department_may_use_the_domains_of_its_organisation_is_left_to_scm() -> None:
+    department = an_organization(
+        scm_id=9200, name="Web", parent_id=9102, parent_name="Nordhafen AG"
+    )
+    own = a_domain(delegations=[{"org_id": 9200}, {"org_id": 9102}])
 
-    assert checked({"organization": "Web"}, organizations=[department]).warnings == []
+    order = {"organization": "Web"}
+    assert checked(order, organizations=[department], domains=[own]).warnings == []
+    assert checked(order, organizations=[department]).warnings == [
+        (
+            "the domain nordhafen.example is delegated to Nordhafen AG and not to its department Web: "
+            "SCM may refuse names in it"
+        )
+    ]
 
 
 @pytest.mark.parametrize("delegations", [[], [{"org_id": 9102, "cert_types": []}]])

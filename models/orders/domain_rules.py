@@ -1,0 +1,198 @@
+"""Rules for the names of an order: the domain above a name is delegated, allows such names, and is validated.
+
+Pure functions. What SCM does not show (old versions, some roles) is left to SCM.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from certline.models.accounts.catalogue import Domain, Organization
+from certline.models.host_names import same_host
+
+# A delegation's privileges, each for one kind of name (SCM's help, "Managing domains"). The last one is for
+# wildcards two or more levels below the domain.
+ITSELF, BELOW, FIRST_LEVEL, DEEPER = (
+    "DOMAIN",
+    "SUBDOMAIN",
+    "WILDCARD_1ST_LEVEL",
+    "WILDCARD_2ND_LEVEL",
+)
+# How sentences call the names of each kind.
+KINDS = {
+    ITSELF: "certificates for {domain} itself",
+    BELOW: "names below {domain}",
+    FIRST_LEVEL: "wildcards of {domain}",
+    DEEPER: "wildcards of {domain}",
+}
+# Delegations that were asked for and not approved yet; SCM's list has one more word in use than its document.
+WAITING = frozenset({"requested", "awaitingme"})
+
+
+def judge_name(
+    name: str, organization: Organization, domains: Iterable[Domain], today: date
+) -> tuple[str | None, str | None]:
+    """Check that a name is in a domain that the organisation may use. Returns (problem or None, warning or None).
+
+    Only a warning is what SCM decides: an expired validation, and what its records leave open.
+    """
+    problem, allowed = _allowed(name, organization, domains)
+    if problem is not None:
+        return problem, None
+    if not any(_word(domain.validation_status) != "notvalidated" for domain in allowed):
+        return f"the domain {allowed[0].name} of {name} is not validated at SCM (DCV)", None
+    return None, _lapse(allowed, today) or _remark(name, allowed, organization)
+
+
+def validation_lapse(
+    name: str, organization: Organization, domains: Iterable[Domain], day: date
+) -> str | None:
+    """Return that the validation of a name's domain has expired on a day, or None."""
+    problem, allowed = _allowed(name, organization, domains)
+    return None if problem else _lapse(allowed, day)
+
+
+def _allowed(
+    name: str, organization: Organization, domains: Iterable[Domain]
+) -> tuple[str | None, Sequence[Domain]]:
+    """Return the domains under which the organisation may order a name, or the problem if there is none."""
+    covering = _covering(name, domains)
+    if not covering:
+        return f"{name} is not in any domain of this account (see `certline domain list`)", ()
+    usable = [domain for domain in covering if _word(domain.state) in ("", "active")]
+    if not usable:
+        return f"the domain {covering[0].name} of {name} is suspended at SCM", ()
+    whose = organization.name
+    delegated = [domain for domain in usable if _delegations(domain, organization) is not None]
+    if not delegated:
+        return f"the domain {usable[0].name} is not delegated to {whose} for SSL", ()
+    approved = [domain for domain in delegated if not _waits(domain, organization)]
+    if not approved:
+        return (
+            f"the delegation of {delegated[0].name} to {whose} waits for its approval at SCM "
+            "(Domains, Approve Delegations)"
+        ), ()
+    allowed = [domain for domain in approved if _allows(domain, organization, name)]
+    if not allowed:
+        return _not_allowed(name, organization, approved), ()
+    return None, allowed
+
+
+def _covering(name: str, domains: Iterable[Domain]) -> list[Domain]:
+    """Return the domains at or above a name: the most specific first, the plain one before its wildcard entry."""
+    bare = name.removeprefix("*.")
+    found = [
+        (_bare(domain), domain)
+        for domain in domains
+        if domain.gone_at is None and f".{bare}".endswith(f".{_bare(domain)}")
+    ]
+    found.sort(key=lambda pair: (-len(pair[0]), pair[1].name.startswith("*.")))
+    return [domain for _, domain in found]
+
+
+def _delegations(domain: Domain, organization: Organization) -> list[dict[str, Any]] | None:
+    """Return a domain's delegations for SSL to an organisation, or to that of a department; None without any.
+
+    An empty list means that SCM shows none: it does not show them to every role.
+    """
+    if not domain.delegations:
+        return []
+    found = [each for each in domain.delegations if "SSL" in (each.get("cert_types") or ["SSL"])]
+    own = [each for each in found if each.get("org_id") == organization.scm_id]
+    if own or organization.parent_id is None:
+        return own or None
+    return [each for each in found if each.get("org_id") == organization.parent_id] or None
+
+
+def _waits(domain: Domain, organization: Organization) -> bool:
+    states = [_word(each.get("status")) for each in _delegations(domain, organization) or []]
+    return bool(states) and all(state in WAITING for state in states)
+
+
+def _allows(domain: Domain, organization: Organization, name: str) -> bool:
+    privileges = _privileges(domain, organization)
+    # Nothing shown, or a privilege that is not known here: SCM decides.
+    if not privileges or not privileges <= {_word(kind) for kind in KINDS}:
+        return True
+    return any(_word(kind) in privileges for kind in _kinds(domain, name))
+
+
+def _kinds(domain: Domain, name: str) -> Sequence[str]:
+    """Return the privileges of which one is needed for a name under a domain."""
+    bare, above = name.removeprefix("*."), _bare(domain)
+    wild = name.startswith("*.")
+    if domain.name.startswith("*."):
+        # SCM's documents don't say which names an entry `*.domain` is for, so it is taken for any but wildcards
+        # further down.
+        return [DEEPER] if wild and bare != above else list(KINDS)
+    if wild:
+        return [FIRST_LEVEL if bare == above else DEEPER]
+    return [ITSELF if bare == above else BELOW]
+
+
+def _privileges(domain: Domain, organization: Organization) -> set[str]:
+    approved = [
+        each
+        for each in _delegations(domain, organization) or []
+        if _word(each.get("status")) not in WAITING
+    ]
+    # One delegation that doesn't list its privileges may allow anything.
+    if any(not each.get("privileges") for each in approved):
+        return set()
+    return {_word(privilege) for each in approved for privilege in each["privileges"]}
+
+
+def _not_allowed(name: str, organization: Organization, domains: Sequence[Domain]) -> str:
+    plain = next((each for each in domains if not each.name.startswith("*.")), domains[0])
+    (kind, *_) = _kinds(plain, name)
+    what = KINDS[kind].format(domain=plain.name.removeprefix("*."))
+    return (
+        f"{name}: {what} are not allowed to {organization.name}: its delegation at SCM lacks {kind} "
+        "(Domains, Delegate); once it has it: certline sync domains"
+    )
+
+
+def _lapse(allowed: Sequence[Domain], day: date) -> str | None:
+    for domain in allowed:
+        if _word(domain.validation_status) in ("", "validated") and not _over(domain, day):
+            return None
+    over = [each for each in allowed if _word(each.validation_status) != "notvalidated"] or allowed
+    when = f" on {over[0].validation_expires}" if over[0].validation_expires else ""
+    return f"the validation of {over[0].name} expired{when}: SCM may refuse names in it"
+
+
+def _remark(name: str, allowed: Sequence[Domain], organization: Organization) -> str | None:
+    """Return a note if SCM's records leave open whether it accepts a name, or None."""
+    notes = [_doubt(name, domain, organization) for domain in allowed]
+    return None if None in notes else notes[0]
+
+
+def _doubt(name: str, domain: Domain, organization: Organization) -> str | None:
+    maybe = "SCM may refuse names in it"
+    if not domain.delegations and _word(domain.delegation_status) in WAITING:
+        return f"the delegation of {domain.name} waits for its approval at SCM: {maybe}"
+    if domain.delegations and all(
+        each.get("org_id") != organization.scm_id for each in domain.delegations
+    ):
+        above = organization.parent_name or "its organisation"
+        return (
+            f"the domain {domain.name} is delegated to {above} and not to its department "
+            f"{organization.name}: {maybe}"
+        )
+    if domain.name.startswith("*.") and name != f"*.{_bare(domain)}":
+        return f"SCM has {domain.name} and not {_bare(domain)} for {name}, and may refuse it"
+    return None
+
+
+def _over(domain: Domain, today: date) -> bool:
+    # SCM's dates have no time zone, so the last day still counts as valid.
+    return domain.validation_expires is not None and domain.validation_expires < today
+
+
+def _bare(domain: Domain) -> str:
+    # SCM may list a domain of another alphabet as it is written; orders have the xn-- form.
+    return same_host(domain.name).removeprefix("*.")
+
+
+def _word(text: object) -> str:
+    return str(text or "").replace("_", "").replace(" ", "").lower()
