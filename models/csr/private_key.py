@@ -26,8 +26,8 @@ MARKS = re.compile(
 )
 # Java's keystores, JKS and JCEKS.
 KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
-# Base64 of DER's SEQUENCE, of `-----`, of `openssh-key-v1`, and of the keystores above. The first line of a key has
-# 20 characters or more; otherwise a long text of short words would take seconds.
+# Base64 of DER's SEQUENCE, of `-----`, of `openssh-key-v1`, and of the keystores above. The first line of a key
+# has 20 characters or more; otherwise a long text of short words would take seconds.
 BASE64 = re.compile(
     rb"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/]{20})(?:M[A-P]|LS0tLS1C|b3BlbnNzaC1r|/u3\+7|zs7Ozg)"
 )
