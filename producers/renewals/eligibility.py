@@ -10,7 +10,14 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from certline.models import Account, AccountStatus, Certificate, Order, Profile
+from certline.models import (
+    Account,
+    AccountStatus,
+    Certificate,
+    CertificateStatus,
+    Order,
+    Profile,
+)
 from certline.models.accounts.catalogue import domains, organizations, profiles
 from certline.models.accounts.suspension import suspended_text
 from certline.models.certificates.backoff import Backoff, backoff_of, may_renew_automatically
@@ -18,7 +25,8 @@ from certline.models.certificates.certificate import WITHOUT_PEM
 from certline.models.commands.payloads import RenewCommand
 from certline.models.database.session import clock
 from certline.models.orders.checks import Offer, judge_name
-from certline.models.renewals.plan import Going, Selected, renewed_by_us, replaced_here
+from certline.models.lifecycle.succession_rule import Newest, newest_here
+from certline.models.renewals.plan import Going, Selected, renewed_by_us
 from certline.models.renewals.runs import Decision
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.succession import planned_successor
@@ -38,7 +46,7 @@ class Facts:
     """Rows that the objections are decided by. Mappings are keyed by certificate id, but `backoff` by line id,
     `orders` by order id and `profiles` by SCM's id.
 
-    `going`: successors on their way; `replaced_by`: newer certificates of the same line; `ours`: certificates that
+    `going`: successors on their way; `replaced_by`: the newest certificate of the same line; `ours`: certificates that
     SCM reports as renewed because of our own renewal.
     """
 
@@ -46,7 +54,7 @@ class Facts:
     now: datetime
     offer: Offer
     going: Mapping[str, Going]
-    replaced_by: Mapping[str, str] = field(default_factory=dict)
+    replaced_by: Mapping[str, Newest] = field(default_factory=dict)
     ours: frozenset[str] = frozenset()
     backoff: Mapping[str, Backoff] = field(default_factory=dict)
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
@@ -67,7 +75,7 @@ def facts_about(
         now=clock(db),
         offer=Offer(organizations(db, account.id), domains(db, account.id), offered, []),
         going=going,
-        replaced_by=replaced_here(db, those),
+        replaced_by=newest_here(db, [each.id for each in those]),
         ours=frozenset(renewed_by_us(db, renewed)),
         backoff=backoff_of(db, [each.line_id for each in those]),
         certificates={certificate.id: certificate for certificate, _ in pairs},
@@ -90,7 +98,9 @@ def objection(facts: Facts, each: Selected) -> Eligibility | None:
     if (going := facts.going.get(each.id)) is not None:
         return Eligibility(Decision.SKIPPED, going.text)
     if (newer := facts.replaced_by.get(each.id)) is not None:
-        return _refused(f"its line has a newer certificate in force: {newer}")
+        if newer.status is CertificateStatus.ACTIVE:
+            return _refused(f"its line has a newer certificate in force: {newer.id}")
+        return _refused(f"it was renewed; {newer.advice}")
     order = facts.orders.get(each.order_id)
     if order is None:
         return Eligibility(Decision.SKIPPED, "it was deleted a moment ago")

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from certline.models import Command, CommandType, Order, OrderKind, OrderStatus
 from certline.models.commands.payloads import CancelCommand, read_payload
 from certline.models.database.session import clock
-from certline.models.lifecycle.moves import ask_now, move
+from certline.models.lifecycle.moves import ask_now, cancelled_but_issued, move
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.keys import chain as chains
@@ -188,11 +188,7 @@ def look_after(
     order.polls += 1
     order.next_poll_at = None
     if came:
-        why = (
-            f"it was cancelled, but SCM has issued it anyway as {order.scm_id}: adopt it and revoke it, "
-            "or leave it at SCM"
-        )
-        move(db, order, OrderStatus.REVIEW, why=why)
+        move(db, order, OrderStatus.REVIEW, why=cancelled_but_issued(order))
         return None
     if record.state.is_refused or record.state is ScmStatus.REVOKED:
         return None
@@ -223,6 +219,8 @@ def _store(db: Session, command: Command, order_id: str, answer: CancelAnswer) -
 def _why(order: Order, command: Command, answer: CancelAnswer) -> str:
     comments = command.payload["comments"]
     if answer.declined or answer.record is None:
+        # SCM confirms a decline without sending the record (SCM document: transitions).
+        order.scm_status = ScmStatus.DECLINED.value
         return f"declined at SCM: {comments}"
     order.scm_status = answer.record.status or order.scm_status
     if answer.record.state.is_refused:
