@@ -34,7 +34,7 @@ from certline.models import (
 )
 from certline.models.commands.payloads import ImportCommand
 from certline.models.renewals.batch import State, counts_of, members_of
-from certline.producers.renewals.batches import BatchVerdict, judge_many
+from certline.producers.renewals.verdicts import BatchVerdict, judge_many
 from certline.producers.requests.imports import request_import
 from tests.servers import open_postgres, open_rabbitmq, until
 from tests.support.deployment import Plant

@@ -24,7 +24,8 @@ from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.commands.payloads import RenewCommand
 from certline.models.listing import certificates_listed
 from certline.models.validation import BadCommandError
-from certline.producers.renewals.batches import BatchVerdict, judge_many, request_batch
+from certline.producers.renewals.batches import request_batch
+from certline.producers.renewals.verdicts import BatchVerdict, judge_many
 from certline.producers.requests.certificates import request_successor
 
 # The options that select stored certificates by their properties.

@@ -6,7 +6,6 @@ batch: any number of producers may tick, and one that dies has released all memb
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import exists, func, select, update
@@ -29,53 +28,12 @@ from certline.models.commands.command import OPEN, accept
 from certline.models.commands.payloads import RenewCommand
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import clock
-from certline.models.orders.checks import Offer
 from certline.models.lifecycle.succession_rule import newest_here
 from certline.models.renewals.batch import MemberStatus, counts_of
 from certline.models.renewals.batch_pace import WINDOW, due_now, next_turn
 from certline.models.renewals.failures import begin_anew
 from certline.models.states import RENEWABLE
-from certline.models.validation import BadCommandError
-from certline.workers.ordering.succession import plan
-
-# Certificates checked in one transaction: few, because checking locks their lines.
-PIECE = 100
-
-
-@dataclass(frozen=True)
-class BatchVerdict:
-    """The result of checking a renewal: without `problems` it can be done. `going`: a renewal of the certificate
-    that is open already; its order is used instead of a new one. `key`: the kind of the new key.
-    """
-
-    certificate: Certificate
-    problems: list[str]
-    warnings: list[str]
-    going: Order | None = None
-    key: str | None = None
-
-
-def judge_many(
-    database: Database, wanted: Sequence[tuple[Certificate, RenewCommand]]
-) -> list[BatchVerdict]:
-    """Check each renewal without placing it. Returns a verdict per certificate, in their order."""
-    offers: dict[int, Offer] = {}
-    verdicts = []
-    for begin in range(0, len(wanted), PIECE):
-        with database.transaction() as db:
-            verdicts += [_judge(db, *each, offers) for each in wanted[begin : begin + PIECE]]
-    return verdicts
-
-
-def _judge(
-    db: Session, certificate: Certificate, wanted: RenewCommand, offers: dict[int, Offer]
-) -> BatchVerdict:
-    try:
-        planned = plan(db, wanted, offers)
-    except BadCommandError as bad:
-        return BatchVerdict(certificate, bad.problems, [])
-    key = f"{planned.wanted.key_algorithm} {planned.wanted.key_size}"
-    return BatchVerdict(certificate, [], planned.checked.warnings, planned.going, key)
+from certline.producers.renewals.verdicts import BatchVerdict
 
 
 def request_batch(

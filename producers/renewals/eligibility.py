@@ -24,8 +24,8 @@ from certline.models.certificates.backoff import Backoff, backoff_of, may_renew_
 from certline.models.certificates.certificate import WITHOUT_PEM
 from certline.models.commands.payloads import RenewCommand
 from certline.models.database.session import clock
-from certline.models.orders.checks import Offer, judge_name
 from certline.models.lifecycle.succession_rule import Newest, newest_here
+from certline.models.orders.checks import Offer, judge_name
 from certline.models.renewals.plan import Going, Selected, renewed_by_us
 from certline.models.renewals.runs import Decision
 from certline.models.validation import BadCommandError
@@ -46,8 +46,8 @@ class Facts:
     """Rows that the objections are decided by. Mappings are keyed by certificate id, but `backoff` by line id,
     `orders` by order id and `profiles` by SCM's id.
 
-    `going`: successors on their way; `replaced_by`: the newest certificate of the same line; `ours`: certificates that
-    SCM reports as renewed because of our own renewal.
+    `going`: successors on their way; `replaced_by`: the newest certificate of the same line, where it is not the
+    certificate itself; `ours`: certificates that SCM reports as renewed because of our own renewal.
     """
 
     account: Account

@@ -32,7 +32,6 @@ from certline.models.renewals.selection import (
 )
 from certline.models.validation import BadCommandError
 
-
 # What to do with a certificate that can't be selected and has no successor here.
 WAYS = {
     CertificateStatus.REVOKED: "order a new one: certline order create",

@@ -151,8 +151,9 @@ def _replaced(db: Session, command: Command, mine: Sequence[Certificate]) -> New
 
 
 def _of_refused(db: Session, order: Order, details: Details, *, was_over: bool) -> News | None:
-    """Set a rejected or cancelled order that SCM nevertheless issues to review: an operator decides whether to adopt
-    it. Returns None if there is nothing to decide. `was_over`: SCM had ended the order before.
+    """Set a rejected or cancelled order that SCM issues nevertheless to review: an operator decides.
+
+    Returns None if there is nothing to decide. `was_over`: SCM had ended the order before.
     """
     status = status_of(details, clock(db).date())
     if status not in (OrderStatus.PENDING, OrderStatus.ISSUED):

@@ -1,4 +1,4 @@
-"""Records of orders that an operator gave up before their sslId was known: an import does not take them in again."""
+"""Records of orders that were given up before their sslId was known: no import takes them in again."""
 
 from collections.abc import Sequence
 

@@ -11,7 +11,8 @@ from certline.models import Account, CommandType
 from certline.models.commands.dead_letter import keep
 from certline.models.events.outbox import COMMANDS
 from certline.models.vault import Vault
-from certline.producers.renewals.batches import judge_many, request_batch
+from certline.producers.renewals.batches import request_batch
+from certline.producers.renewals.verdicts import judge_many
 from tests.faults.crashes.injection import Death
 from tests.faults.harness.external_client import order_event
 from tests.faults.harness.scenario import Stage

@@ -22,13 +22,13 @@ from certline.models.certificates.backoff import backoff_of, renewal_failed
 from certline.models.renewals.batch import State, counts_of, members_of
 from certline.producers.renewals import batches
 from certline.producers.renewals.batches import (
-    BatchVerdict,
     cancel,
     pause,
     release_due,
     request_batch,
     resume,
 )
+from certline.producers.renewals.verdicts import BatchVerdict
 from certline.producers.schedule import tick
 from tests.support.factories import a_certificate, an_account, an_order
 
