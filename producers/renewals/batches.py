@@ -25,7 +25,6 @@ from certline.models import (
 from certline.models.audit.log import record
 from certline.models.certificates.backoff import LineBackoff
 from certline.models.commands.command import OPEN, accept
-from certline.models.commands.payloads import RenewCommand
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import clock
 from certline.models.lifecycle.succession_rule import newest_here
@@ -33,7 +32,7 @@ from certline.models.renewals.batch import MemberStatus, counts_of
 from certline.models.renewals.batch_pace import WINDOW, due_now, next_turn
 from certline.models.renewals.failures import begin_anew
 from certline.models.states import RENEWABLE
-from certline.producers.renewals.verdicts import BatchVerdict
+from certline.producers.renewals.verdicts import BatchVerdict, renew_command
 
 
 def request_batch(
@@ -217,11 +216,8 @@ def _release(db: Session, batch: RenewalBatch, turn: Sequence[RenewalMember], no
             member.status = MemberStatus.REFUSED
             member.reason = f"it was renewed by now; {newest.advice}"
             continue
-        wanted = RenewCommand(
-            certificate=certificate.id,
-            reuse_key=batch.reuse_key,
-            key_algorithm=batch.key_algorithm,
-            key_size=batch.key_size,
+        wanted = renew_command(
+            certificate, batch.reuse_key, key=(batch.key_algorithm, batch.key_size)
         )
         command, _ = accept(
             db,

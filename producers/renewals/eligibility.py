@@ -26,6 +26,7 @@ from certline.models.commands.payloads import RenewCommand
 from certline.models.database.session import clock
 from certline.models.lifecycle.succession_rule import Newest, newest_here
 from certline.models.orders.checks import Offer, judge_name
+from certline.models.orders.successor_key import successor_key
 from certline.models.renewals.plan import Going, Selected, renewed_by_us
 from certline.models.renewals.runs import Decision
 from certline.models.validation import BadCommandError
@@ -120,21 +121,36 @@ def objection(facts: Facts, each: Selected) -> Eligibility | None:
     return _unfit(facts, each)
 
 
+def key_remarks(facts: Facts, those: Sequence[Selected]) -> dict[str, str]:
+    """Return why the new key will be of another kind than the present one, by certificate id, where it will."""
+    found = {}
+    for each in those:
+        certificate, order = facts.certificates.get(each.id), facts.orders.get(each.order_id)
+        if certificate is None or order is None:
+            continue
+        profile = facts.profiles.get(order.profile_id)
+        key = successor_key(profile, certificate.key_algorithm, certificate.key_size)
+        if key is not None and key.remark is not None:
+            found[each.id] = key.remark
+    return found
+
+
 def foreseen(
     db: Session, account: Account, those: Sequence[Selected], planned: Mapping[str, date]
-) -> dict[str, str]:
-    """Predict which certificates would be refused on their planned day, e.g. because a validation ends before.
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Predict which certificates would be refused on their planned day, e.g. because a validation ends before,
+    and which would get another kind of key.
 
-    Returns the reasons by certificate id; certificates that would be renewed, as far as known today, are left out.
+    Returns the reasons for refusing and the remarks on keys, each by certificate id.
     """
     facts = facts_about(db, account, those, {})
-    found = {}
+    found: dict[str, str] = {}
     for each in those:
         day = datetime.combine(planned[each.id], time(), UTC)
         verdict = objection(replace(facts, now=max(facts.now, day)), each)
         if verdict is not None and verdict.decision is Decision.REFUSED:
             found[each.id] = verdict.reason
-    return found
+    return found, key_remarks(facts, those)
 
 
 def validation_problem(

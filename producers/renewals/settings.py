@@ -4,6 +4,7 @@ Each change writes an audit entry and updates the planned renewal days in the sa
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -30,6 +31,7 @@ from certline.models.renewals.selection import (
     like_rule,
     settings_of_all,
 )
+from certline.models.renewals.timing import lead_of
 from certline.models.validation import BadCommandError
 
 # What to do with a certificate that can't be selected and has no successor here.
@@ -122,6 +124,18 @@ def _why(certificate: Certificate) -> str:
     if certificate.status is CertificateStatus.EXPIRED:
         return f"has expired on {certificate.not_after:%Y-%m-%d}"
     return f"is {certificate.status}"
+
+
+def limited_days(certificates: Sequence[Certificate], days: int | None) -> dict[str, int]:
+    """Return in how many days before expiry the earliest renewal is, by the id of each certificate for which it
+    is less than `days` (`lead_of`).
+    """
+    limits = {}
+    for each in certificates if days is not None else ():
+        lead = lead_of(each.not_after - each.not_before, days or 0)
+        if lead < timedelta(days=days or 0):
+            limits[each.id] = lead // timedelta(days=1)
+    return limits
 
 
 def add_rule(db: Session, rule: AutoRenewRule, *, who: str) -> tuple[AutoRenewRule, bool]:

@@ -28,6 +28,22 @@ class BatchVerdict:
     key: str | None = None
 
 
+def renew_command(
+    certificate: Certificate,
+    reuse_key: bool,  # as in the command
+    *,
+    again: bool = False,
+    key: tuple[str | None, str | None] = (None, None),
+) -> RenewCommand:
+    """Return the command that renews a certificate. `key`: algorithm and size of the new key, None as before.
+
+    Raises BadCommandError if the choices exclude each other.
+    """
+    algorithm, size = key
+    data = {"certificate": certificate.id, "reuse_key": reuse_key, "again": again}
+    return read_payload(RenewCommand, data | {"key_algorithm": algorithm, "key_size": size})
+
+
 def judge_many(
     database: Database,
     certificates: Sequence[Certificate],
@@ -40,11 +56,7 @@ def judge_many(
 
     `key`: algorithm and size of the new keys, None as before.
     """
-    same = {"reuse_key": reuse_key, "again": again, "key_algorithm": key[0], "key_size": key[1]}
-    wanted = [
-        (each, read_payload(RenewCommand, {"certificate": each.id, **same}))
-        for each in certificates
-    ]
+    wanted = [(each, renew_command(each, reuse_key, again=again, key=key)) for each in certificates]
     offers: dict[int, Offer] = {}
     verdicts = []
     for begin in range(0, len(wanted), PIECE):
