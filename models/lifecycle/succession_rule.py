@@ -64,17 +64,18 @@ def _newest(db: Session, certificates: Collection[str]) -> dict[str, Newest]:
         select(Certificate.id.label("own_id"), Newer.id, Newer.status)
         .join(Newer, Newer.line_id == Certificate.line_id)
         .where(Certificate.id.in_(certificates))
-        .distinct(Certificate.id)
         # The one in force, otherwise the one that was issued last.
         .order_by(
-            Certificate.id,
             (Newer.status == CertificateStatus.ACTIVE).desc(),
             Newer.not_before.desc(),
             Newer.created_at.desc(),
             Newer.id.desc(),
         )
     )
-    return {own_id: Newest(new_id, status) for own_id, new_id, status in db.execute(query)}
+    found: dict[str, Newest] = {}
+    for own_id, new_id, status in db.execute(query):
+        found.setdefault(own_id, Newest(new_id, status))
+    return found
 
 
 def require_succession(

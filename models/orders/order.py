@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, false, func, select, text
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
@@ -123,7 +123,7 @@ class Order(Base):
     )
     reason: Mapped[str | None]
     # True once an operator has given the order up (`order resolve --reject`): only a person changes that.
-    given_up: Mapped[bool] = mapped_column(default=False)
+    given_up: Mapped[bool] = mapped_column(default=False, server_default=false())
     requested_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

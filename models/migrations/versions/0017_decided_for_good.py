@@ -14,7 +14,6 @@ def upgrade() -> None:
     op.add_column('order', sa.Column('given_up', sa.Boolean(), server_default=sa.false(), nullable=False))
     op.execute("""UPDATE "order" SET given_up = true WHERE status = 'rejected' AND EXISTS (
         SELECT FROM event WHERE event.subject = "order".id AND event.type = 'order.resolved' AND event.why LIKE 'given up%')""")
-    op.alter_column('order', 'given_up', server_default=None)
     op.create_index('order_by_line', 'order', ['line_id'])
     op.add_column('renewal_batch', sa.Column('key_algorithm', sa.Text(), nullable=True))
     op.add_column('renewal_batch', sa.Column('key_size', sa.Text(), nullable=True))
