@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from certline.models import Command, CommandType, Order, OrderKind, OrderStatus
 from certline.models.commands.payloads import CancelCommand, read_payload
 from certline.models.database.session import clock
-from certline.models.lifecycle.moves import ask_now, cancelled_but_issued, move
-from certline.models.orders.order import locked, order_known_as
+from certline.models.lifecycle.moves import ask_now, cancelled_but_issued, move, note
+from certline.models.orders.order import locked, open_twin, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.keys import chain as chains
 from certline.workers.runtime.account_gate import require_active
@@ -188,7 +188,13 @@ def look_after(
     order.polls += 1
     order.next_poll_at = None
     if came:
-        move(db, order, OrderStatus.REVIEW, why=cancelled_but_issued(order))
+        why = cancelled_but_issued(order)
+        twin = open_twin(db, order.business_key)
+        if twin is None:
+            move(db, order, OrderStatus.REVIEW, why=why)
+        else:  # the same was ordered once more meanwhile, and only one such order may be open
+            note(db, order, f"{why}; order {twin.id} for the same is {twin.status}")
+            record(db, "order.issued_anyway", order.id, who="certline", why=order.error)
         return None
     if record.state.is_refused or record.state is ScmStatus.REVOKED:
         return None
