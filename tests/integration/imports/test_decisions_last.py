@@ -20,7 +20,7 @@ from certline.producers.requests.order_review import adopt, reject, send_again
 from certline.producers.schedule import poll_open
 from certline.producers.sweep import sweep
 from tests.integration.imports.conftest import Estate
-from tests.integration.workers.lookups import lost, reconciled
+from tests.integration.workers.lookups import NAME, lost, reconciled
 
 HOUR = 3_600_000
 
@@ -87,7 +87,7 @@ def test_an_order_given_up_before_its_id_was_known_is_not_taken_in_again(empty: 
     assert order.status is OrderStatus.REVIEW
     reject(empty.database, order.id, who="ida", why=None)
     # It reached SCM after all, long afterwards.
-    empty.order_by_a_stranger(comments=f"[certline:{order.reference}]")
+    empty.order_by_a_stranger(NAME, comments=f"[certline:{order.reference}]")
 
     everything_looks(empty)
 
