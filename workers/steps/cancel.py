@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderKind, OrderStatus
+from certline.models.audit.log import record as write_entry
 from certline.models.commands.payloads import CancelCommand, read_payload
 from certline.models.database.session import clock
 from certline.models.lifecycle.moves import ask_now, cancelled_but_issued, move, note
@@ -194,7 +195,7 @@ def look_after(
             move(db, order, OrderStatus.REVIEW, why=why)
         else:  # the same was ordered once more meanwhile, and only one such order may be open
             note(db, order, f"{why}; order {twin.id} for the same is {twin.status}")
-            record(db, "order.issued_anyway", order.id, who="certline", why=order.error)
+            write_entry(db, "order.issued_anyway", order.id, who="certline", why=order.error)
         return None
     if record.state.is_refused or record.state is ScmStatus.REVOKED:
         return None

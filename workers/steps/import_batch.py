@@ -156,7 +156,7 @@ def _store(db: Session, intake: Intake, asked: ReadResult) -> bool:
         elif met.scm_id in here:  # another import has just stored it
             outcomes.append(Outcome(met.scm_id, RecordStatus.KNOWN))
     fresh = [met for met in asked.met if met.scm_id not in here]
-    given_up = [] if intake.all_new else leave_given_up(db, intake.account_id, fresh)
+    given_up = leave_given_up(db, intake.account_id, fresh)
     left = {outcome.scm_id for outcome in given_up}
     outcomes += given_up
     outcomes += take_in(db, intake, [met for met in fresh if met.scm_id not in left], doubtful)
