@@ -34,7 +34,7 @@ from certline.models import (
 )
 from certline.models.commands.payloads import ImportCommand
 from certline.models.renewals.batch import State, counts_of, members_of
-from certline.producers.renewals.batches import BatchVerdict, judge_many
+from certline.producers.renewals.verdicts import BatchVerdict, judge_many
 from certline.producers.requests.imports import request_import
 from tests.servers import open_postgres, open_rabbitmq, until
 from tests.support.deployment import Plant
@@ -119,7 +119,7 @@ def take_in(plant: Plant, scm: str) -> list[str]:
     with plant.database.transaction() as db:
         active = select(Certificate).where(Certificate.status == CertificateStatus.ACTIVE)
         found = db.scalars(active.order_by(Certificate.not_after, Certificate.id)).all()
-    verdicts = judge_many(plant.database, found, reuse_key=False)
+    verdicts = judge_many(plant.database, found)
     with plant.database.transaction() as db:
         # A renewal of what SCM reports as renewed already would be refused.
         renewed = set(db.scalars(select(Order.scm_id).where(Order.scm_renewed)))

@@ -23,8 +23,10 @@ from certline.cli.ui.documents import CertificateDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.output import answer, as_json, say, whisper
+from certline.cli.ui.projection import instant
 from certline.cli.ui.secret_file import write
 from certline.models.audit.log import record
+from certline.models.renewals.hindrance import last_hindrance
 
 
 @click.group(cls=Group)
@@ -41,11 +43,19 @@ def show(name: str) -> None:
     """Show everything about one certificate except its private key and its keystore's password."""
     with context.database().transaction() as db:
         found = find_certificate(db, name)
+        hindrance = last_hindrance(db, found)
     file = f"{found.common_name.removeprefix('*.')}.{ENDINGS[preferred(found)]}"
-    document = CertificateDocument.of(found)
+    shown = CertificateDocument.of(found)
+    document = shown.as_dict() | {
+        "not_renewed": None if hindrance is None else hindrance.reason,
+        "not_renewed_at": None if hindrance is None else instant(hindrance.at),
+    }
     # An order's certificate is stored with its issuers; only a self-signed one has none.
     self_signed = not found.issuers
-    answer(document, lambda: detail.certificate(document, file, self_signed=self_signed))
+    answer(
+        document,
+        lambda: detail.certificate(shown, file, hindrance, self_signed=self_signed),
+    )
 
 
 @certificate.command()

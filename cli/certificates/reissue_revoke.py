@@ -14,6 +14,7 @@ from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.options import first_line
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import minute
+from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Certificate, Command
 from certline.models.commands.payloads import ReissueCommand, RevokeCommand, read_payload
@@ -96,7 +97,7 @@ def reissue(
     accepted = certificates.request_successor(
         context.database(), context.vault(), wanted, requested_by=context.person()
     )
-    answer_placed([accepted], wait=wait, timeout=timeout)
+    answer_placed([accepted], [found.common_name], wait=wait, timeout=timeout)
 
 
 @click.command(cls=CliCommand)
@@ -167,11 +168,15 @@ def _is_meant(found: Certificate) -> bool:
     return click.confirm("Revoke this certificate? This cannot be undone.", err=True)
 
 
-def answer_placed(accepted: list[Accepted], *, wait: bool, timeout: float | None) -> None:
-    """Print the result for orders that were placed or already existed, and exit."""
+def answer_placed(
+    accepted: list[Accepted], names: Iterable[str], *, wait: bool, timeout: float | None
+) -> None:
+    """Print the result for orders that were placed or already existed, and exit.
+
+    `names`: the common names of the certificates that they succeed.
+    """
+    tell_warnings(zip(names, (each.warnings for each in accepted), strict=True))
     for each in accepted:
-        for warning in each.warnings:
-            whisper(f"warning: {warning}")
         if each.already is None:
             say(f"order {each.command.subject} is placed")
         else:

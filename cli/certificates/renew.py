@@ -17,14 +17,15 @@ from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.options import PaceType, without_key
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import instant, minute
+from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.batch import answer_batch, said_of_time, wait_for_batch
 from certline.cli.waiting.wait import wait_options
 from certline.models import Certificate, CertificateStatus, Narrowing
 from certline.models.certificates.certificate import SeveralCertificatesError
-from certline.models.commands.payloads import RenewCommand
 from certline.models.listing import certificates_listed
 from certline.models.validation import BadCommandError
-from certline.producers.renewals.batches import BatchVerdict, judge_many, request_batch
+from certline.producers.renewals.batches import request_batch
+from certline.producers.renewals.verdicts import BatchVerdict, RenewalChoices, judge_many
 from certline.producers.requests.certificates import request_successor
 
 # The options that select stored certificates by their properties.
@@ -54,10 +55,22 @@ FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "na
     help="Renew at most this many per hour, as a batch (certline renewal).",
 )
 @click.option(
+    "--key-algorithm",
+    type=click.Choice(["RSA", "EC"], case_sensitive=False),
+    metavar="RSA|EC",
+    help="Default: as before, or the nearest that the profile allows.",
+)
+@click.option(
+    "--key-size",
+    type=click.Choice(["2048", "3072", "4096", "P-256", "P-384"], case_sensitive=False),
+    metavar="2048|3072|4096|P-256|P-384",
+    help="Default: as before, or the nearest that the profile allows.",
+)
+@click.option(
     "--reuse-key", is_flag=True, help="Use the certificate's present key again, if it is stored."
 )
 @click.option(
-    "--again", is_flag=True, help="Place a second renewal even if one is already on order."
+    "--again", is_flag=True, help="Place a second renewal even if one is on order or in force."
 )
 @click.option(
     "--without-other-names",
@@ -75,6 +88,8 @@ def renew(
     *,
     listed: IO[str] | None,
     pace: int | None,
+    key_algorithm: str | None,
+    key_size: str | None,
     reuse_key: bool,
     again: bool,
     without_other_names: bool,
@@ -83,7 +98,7 @@ def renew(
     timeout: float | None,
     **filters: Any,
 ) -> None:
-    """Renew certificates: the same names and kind of key, with a new key.
+    """Renew certificates: the same names, with a new key of the same kind or the nearest that the profile allows.
 
     Renews the named certificates, or with filters all active certificates that match. If a renewal is
     already on order, that order is reported and nothing is placed: exit 4, or with --wait the existing
@@ -105,34 +120,42 @@ def renew(
         raise click.UsageError(
             "--without-other-names works only with named certificates and without --pace"
         )
-    verdicts = judge_many(
-        context.database(),
-        certificates,
+    if reuse_key and (key_algorithm or key_size):
+        raise click.UsageError("--reuse-key keeps the key: omit --key-algorithm and --key-size")
+    choices = RenewalChoices(
         reuse_key=reuse_key,
+        again=again,
         without_other_names=without_other_names,
+        key_algorithm=key_algorithm,
+        key_size=key_size,
     )
+    verdicts = judge_many(context.database(), certificates, choices)
     if not is_batch and (not dry_run or len(verdicts) == 1):
         _require_all(verdicts)
     if dry_run:
         _answer_verdicts(verdicts, pace, is_batch=is_batch)
     if is_batch:
         selection = _in_words(names, listed, filters)
-        _start_batch(verdicts, selection, pace, reuse_key=reuse_key, wait=wait, timeout=timeout)
+        _start_batch(
+            verdicts,
+            selection,
+            pace,
+            reuse_key=reuse_key,
+            key=(key_algorithm, key_size),
+            wait=wait,
+            timeout=timeout,
+        )
     accepted = [
         request_successor(
             context.database(),
             context.vault(),
-            RenewCommand(
-                certificate=each.id,
-                reuse_key=reuse_key,
-                again=again,
-                without_other_names=without_other_names,
-            ),
+            choices.command(each),
             requested_by=context.person(),
         )
         for each in certificates
     ]
-    answer_placed(accepted, wait=wait, timeout=timeout)
+    names_here = [each.common_name for each in certificates]
+    answer_placed(accepted, names_here, wait=wait, timeout=timeout)
 
 
 def _chosen(
@@ -192,6 +215,7 @@ def _start_batch(
     pace: int | None,
     *,
     reuse_key: bool,
+    key: tuple[str | None, str | None],
     wait: bool,
     timeout: float | None,
 ) -> NoReturn:
@@ -202,7 +226,11 @@ def _start_batch(
         selection=selection,
         pace=pace,
         reuse_key=reuse_key,
+        key=key,
         requested_by=context.person(),
+    )
+    tell_warnings(
+        (each.certificate.common_name, each.warnings) for each in verdicts if not each.problems
     )
     code = DONE if any(not each.problems for each in verdicts) else NOTHING
     if code == DONE and (wait or timeout is not None):
@@ -235,8 +263,7 @@ def _require_all(verdicts: Sequence[BatchVerdict]) -> None:
 
 def _answer_verdicts(verdicts: Sequence[BatchVerdict], pace: int | None, *, is_batch: bool) -> None:
     """Print the result of --dry-run, and exit."""
-    for warning in dict.fromkeys(text for each in verdicts for text in each.warnings):
-        whisper(f"warning: {warning}")
+    tell_warnings((each.certificate.common_name, each.warnings) for each in verdicts)
     documents = [_document(each) for each in verdicts]
     alone = len(documents) == 1 and not is_batch
     answer(documents[0] if alone else documents, lambda: _tell(verdicts, pace))
@@ -252,6 +279,7 @@ def _document(verdict: BatchVerdict) -> dict[str, Any]:
         "common_name": verdict.certificate.common_name,
         "not_after": instant(verdict.certificate.not_after),
         "order": None if verdict.going is None else verdict.going.id,
+        "key": verdict.key,
         "warnings": verdict.warnings,
         "problems": verdict.problems,
     }

@@ -1,6 +1,7 @@
 """`certline auto-renew`: automatic renewal, its settings and its runs."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import rich_click as click
@@ -106,6 +107,11 @@ def enable(*, days: int, cap: int | None, account: str | None) -> None:
                 f"{each['even_load']:g} renewals a day, and the cap is {each['cap_per_day']}: "
                 "many will be renewed in the last 5 % of their lifetime"
             )
+        if each["limited"]:
+            whisper(
+                f"notice: {each['limited']} certificates of {each['account']} will be renewed later than "
+                f"{each['days']} days before they expire: the earliest is a third of the lifetime"
+            )
     if not any(each["selected"] for each in documents):
         whisper("Nothing is selected yet: certline auto-renew select --all")
 
@@ -178,6 +184,8 @@ def _setting_document(db: Session, setting: AutoRenewSetting, account: str) -> d
         "cap_per_day": setting.cap_per_day or usual_cap(spans),
         "cap_is_named": setting.cap_per_day is not None,
         "selected": len(selected),
+        # Certificates whose lifetime is too short for the days: renewed when a third of it is left.
+        "limited": sum(span.lead < timedelta(days=span.days) for span in spans),
         "even_load": round(even_load(spans), 2),
         "changed_by": setting.changed_by or None,
         "changed_at": instant(setting.changed_at),

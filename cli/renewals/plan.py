@@ -1,6 +1,7 @@
 """`certline auto-renew plan`: the renewals of each day ahead, and forecasts for shorter lifetimes."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -26,12 +27,15 @@ BLOCK = "█"
 
 
 class Planned(NamedTuple):
-    """A certificate with the day of its renewal; `objection`: why the renewal would be refused that day."""
+    """A certificate with the day of its renewal; `objection`: why the renewal would be refused that day; `remark`:
+    what will differ from the present certificate.
+    """
 
     day: date
     account: str
     selected: Selected
     objection: str | None
+    remark: str | None = None
 
 
 class DaysAhead(NamedTuple):
@@ -44,6 +48,18 @@ class DaysAhead(NamedTuple):
     counts: Counter[date]
     high: list[date]
     what_if: list[Forecast]
+
+    @property
+    def next(self) -> tuple[date, list[str]] | None:
+        """The first day with renewals after the days shown, and the common names; None if there is none."""
+        last = self.today + timedelta(days=self.days - 1)
+        after: dict[date, list[str]] = {}
+        for outlook in self.outlooks:
+            for each in outlook.selected:
+                day = outlook.planned.get(each.id)
+                if day is not None and day > last:
+                    after.setdefault(day, []).append(each.common_name)
+        return min(after.items(), default=None, key=lambda item: item[0])
 
     @property
     def late(self) -> int:
@@ -70,6 +86,9 @@ class DaysAhead(NamedTuple):
             "being_renewed": self.going,
             "late": self.late,
             "would_be_refused": len(self.refused),
+            "next": None
+            if self.next is None
+            else {"date": self.next[0].isoformat(), "common_names": sorted(self.next[1])},
             "peaks": [{"date": day.isoformat(), "renewals": self.counts[day]} for day in self.high],
             "plan": [
                 {
@@ -145,9 +164,16 @@ def _planned(db: Session, ahead: RenewalOutlook, last: date) -> list[Planned]:
     if not soon:
         return []
     account = db.get_one(Account, soon[0].account_id)
-    refused = foreseen(db, account, soon, ahead.planned)
+    refused, remarks = foreseen(db, account, soon, ahead.planned)
     return [
-        Planned(ahead.planned[each.id], account.name, each, refused.get(each.id)) for each in soon
+        Planned(
+            ahead.planned[each.id],
+            account.name,
+            each,
+            refused.get(each.id),
+            remarks.get(each.id),
+        )
+        for each in soon
     ]
 
 
@@ -160,6 +186,7 @@ def _document(row: Planned) -> dict[str, Any]:
         "not_after": instant(each.not_after),
         "wanted": each.span.wanted.isoformat(),
         "objection": row.objection,
+        "remark": row.remark,
     }
 
 
@@ -193,9 +220,15 @@ def _people(ahead: DaysAhead) -> None:
         say("\nPeaks: " + ", ".join(f"{day} ({counts[day]})" for day in ahead.high))
     total = sum(counts.values())
     say(f"\nRenewals in {len(counts)} days: {total}; already in progress: {ahead.going}.")
+    if ahead.next is not None:
+        day, later = ahead.next
+        say(f"{'Next' if not total else 'After that'}: {day}, {_few(sorted(later))}")
+    if remarked := [row for row in ahead.near if row.remark is not None]:
+        say(f"\nWill get another kind of key: {len(remarked)}")
+        _alike(remarked, lambda row: row.remark)
     if ahead.refused:
         say(f"\nWould be refused, as far as is known today: {len(ahead.refused)}")
-        _refusals(ahead.refused)
+        _alike(ahead.refused, lambda row: row.objection)
     if ahead.what_if:
         say("\nForecast for a year, by the lifetime of new certificates in days:")
         _forecasts(ahead.what_if)
@@ -230,11 +263,11 @@ def _forecasts(what_if: list[Forecast]) -> None:
     )
 
 
-def _refusals(refused: list[Planned]) -> None:
+def _alike(found: list[Planned], reason_of: Callable[[Planned], str | None]) -> None:
     """Print each reason once: the first day, how many certificates, some names."""
     alike: dict[str | None, list[Planned]] = {}
-    for row in refused:
-        alike.setdefault(row.objection, []).append(row)
+    for row in found:
+        alike.setdefault(reason_of(row), []).append(row)
     rows = [
         (those[0].day, len(those), _few([row.selected.common_name for row in those]), reason)
         for reason, those in alike.items()

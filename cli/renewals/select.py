@@ -11,7 +11,7 @@ from certline.cli.errors import NOTHING
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.listing import places
 from certline.cli.ui.lookup import find_account, find_certificate
-from certline.cli.ui.output import answer, leave, say
+from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import instant
 from certline.models import Certificate
 from certline.models.accounts.account import accounts
@@ -48,11 +48,21 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def select(*, names: tuple[str, ...], days: int | None, **given: Any) -> None:
     """Select certificates one by one, or by a rule that also covers future certificates."""
     _require_one_way(names, given)
+    notices: list[str] = []
     with context.database().transaction() as db:
         if names:
             found = _certificates(db, names)
             settings.choose(db, found, selected=True, days=days, who=context.person())
             documents = [_choice_document(each, selected=True, days=days) for each in found]
+            limits = settings.limited_days(found, days)
+            for document in documents:
+                limit = limits.get(document["certificate"])
+                document["days_in_effect"] = days if limit is None else limit
+                if limit is not None:
+                    notices.append(
+                        f"{document['common_name']} will be renewed {limit} days before it expires, not {days}: "
+                        "the earliest is a third of the lifetime"
+                    )
         else:
             if days is not None:
                 raise click.UsageError(
@@ -63,6 +73,8 @@ def select(*, names: tuple[str, ...], days: int | None, **given: Any) -> None:
                 stored, new = settings.add_rule(db, rule, who=context.person())
                 if new:
                     documents.append(rule_document(stored, _names(db)))
+    for notice in notices:
+        whisper(f"notice: {notice}")
     _tell_selection(documents, "selected", empty="This rule already exists.")
 
 

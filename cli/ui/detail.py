@@ -14,6 +14,7 @@ from certline.cli.ui.import_progress import import_progress
 from certline.cli.ui.output import facts, say, table
 from certline.cli.ui.projection import minute
 from certline.models import CommandType, DeadLetterStatus, ImportRecord, Order, OrderStatus
+from certline.models.renewals.hindrance import Hindrance
 from certline.workers.ordering.reference import sent_comment
 
 # Characters of a dead letter's message that are printed.
@@ -112,9 +113,21 @@ def side_by_side(found: Order) -> None:
     say(f"It is not wanted:        {resolve} --reject")
 
 
-def certificate(found: CertificateDocument, format_hint: str, *, self_signed: bool) -> None:
-    """Print a certificate; `format_hint` is the file name suggested for an export."""
+def certificate(
+    found: CertificateDocument,
+    format_hint: str,
+    hindrance: Hindrance | None = None,
+    *,
+    self_signed: bool = False,
+) -> None:
+    """Print a certificate; `format_hint` is the file name suggested for an export.
+
+    `hindrance`: why it was not renewed when that was last tried or due.
+    """
     issuer = f"{found.issuer} (itself: self-signed, no CA has issued it)"
+    not_renewed = None
+    if hindrance is not None:
+        not_renewed = f"{minute(hindrance.at)} UTC: {hindrance.reason}"
     facts(
         {
             "certificate": found.id,
@@ -134,9 +147,10 @@ def certificate(found: CertificateDocument, format_hint: str, *, self_signed: bo
             "line": found.line_id,
             "auto-renewed": found.auto_renew,
             "renews": minute(found.renews_at),
+            "not renewed": not_renewed,
             "supersedes": found.supersedes,
             "revoked": minute(found.revoked_at),
-            "reason": found.revocation_reason,
+            "revocation reason": found.revocation_reason,
         }
     )
     say(f"\nTo export it: certline certificate export {found.id} --output {format_hint}")

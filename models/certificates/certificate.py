@@ -1,7 +1,8 @@
 """Certificates and their lines: a line is a certificate with all its renewals and reissues."""
 
 import re
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from sqlalchemy import (
     CheckConstraint,
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 from certline.models.accounts.account import Account
 from certline.models.database.base import Base, DnsText, new_id, stored_by_value
 from certline.models.host_names import same_host
+from certline.models.orders.order import Order
 from certline.models.states import CertificateStatus
 from certline.models.validation import BadCommandError
 
@@ -99,7 +101,7 @@ WITHOUT_PEM = (
 
 
 class SeveralCertificatesError(Exception):
-    """Error for a name that matches several certificates; `candidates` has their ids."""
+    """Error for a name that matches several certificates; `candidates` describes each, beginning with its id."""
 
     def __init__(self, name: str, candidates: list[str]) -> None:
         super().__init__(f"{name} matches {len(candidates)} active certificates")
@@ -135,8 +137,37 @@ def certificate_known_as(db: Session, name: str, account: str | None = None) -> 
         account,
     )
     if len(named) > 1:
-        raise SeveralCertificatesError(name, [certificate.id for certificate in named])
+        raise SeveralCertificatesError(name, _described(db, named))
     return named[0] if named else None
+
+
+def _described(db: Session, certificates: Sequence[Certificate]) -> list[str]:
+    """Return what tells certificates of one name apart, each beginning with its id; the newest first."""
+    ordered = [certificate.order_id for certificate in certificates]
+    query = select(Order.id, Order.profile_name).where(Order.id.in_(ordered))
+    profiles = {row.id: row.profile_name for row in db.execute(query)}
+    return [
+        f"{each.id} ({each.status}, expires {each.not_after.astimezone(UTC):%Y-%m-%d}, "
+        f"{each.key_algorithm} {each.key_size}{'' if each.key_id else ', key not stored'}, "
+        f"profile {profiles.get(each.order_id, '-')})"
+        for each in sorted(certificates, key=lambda one: (one.not_after, one.id), reverse=True)
+    ]
+
+
+def active_for(db: Session, account_id: int, common_name: str) -> list[Certificate]:
+    """Return an account's active certificates with that common name, those that expire last first."""
+    query = (
+        select(Certificate)
+        .where(
+            Certificate.account_id == account_id,
+            Certificate.common_name == common_name,
+            Certificate.status == CertificateStatus.ACTIVE,
+            Certificate.not_after > func.now(),
+        )
+        .options(*WITHOUT_PEM)
+        .order_by(Certificate.not_after.desc(), Certificate.id)
+    )
+    return list(db.scalars(query))
 
 
 def _of(db: Session, which: ColumnElement[bool], account: str | None) -> list[Certificate]:
@@ -157,8 +188,8 @@ def certificate_meant(db: Session, name: str, account: str | None = None) -> Cer
     try:
         found = certificate_known_as(db, name, account)
     except SeveralCertificatesError as several:
-        ids = ", ".join(several.candidates)
-        raise BadCommandError([f"certificate: {several}; name it by its id: {ids}"]) from None
+        those = "; ".join(several.candidates)
+        raise BadCommandError([f"certificate: {several}; name it by its id: {those}"]) from None
     if found is None:
         raise BadCommandError([f"certificate: {name!r} is not known"])
     owner = db.get_one(Account, found.account_id).name

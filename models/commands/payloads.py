@@ -125,15 +125,28 @@ class PollCommand(Payload):
 class RenewCommand(Payload):
     """Renew a certificate: order a successor with the same names and a new key.
 
-    `reuse_key`: keep the present key, if certline stores it. `without_other_names`: renew it although the new
+    The new key is of the same kind as before, or the nearest that the profile allows, unless `key_algorithm` or
+    `key_size` names another. `reuse_key`: keep the present key, if certline stores it.
+    `without_other_names`: renew it although the new
     certificate may lack its IP addresses, mail addresses and URIs.
     """
 
     certificate: CertificateName
+    key_algorithm: KeyAlgorithm | None = None
+    key_size: KeySize | None = None
     reuse_key: bool = Field(default=False, strict=True)
     without_other_names: bool = Field(default=False, strict=True)
-    # Renew once more on purpose, although a renewal is on order already or SCM reports one.
+    # Renew once more on purpose, although a renewal is on order or in force already, or SCM reports one.
     again: bool = Field(default=False, strict=True)
+
+    @model_validator(mode="after")
+    def _one_key(self) -> "RenewCommand":
+        if self.reuse_key and (self.key_algorithm or self.key_size):
+            raise ValueError(
+                "should either use the present key again (reuse_key) or name another kind of key "
+                "(key_algorithm, key_size)"
+            )
+        return self
 
 
 class ReissueCommand(Payload):

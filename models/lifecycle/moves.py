@@ -109,6 +109,14 @@ def send_to_review(db: Session, order_id: str, why: str) -> None:
         move(db, order, OrderStatus.REVIEW, why=why)
 
 
+def cancelled_but_issued(order: Order) -> str:
+    """Return the reason for the review of a cancelled order that SCM has issued nevertheless."""
+    return (
+        f"it was cancelled, but SCM has issued it anyway as {order.scm_id}: adopt it and revoke it, "
+        "or leave it at SCM"
+    )
+
+
 def note(db: Session, order: Order, why: str) -> None:
     """Store the reason why an order does not move, on the order and on its command."""
     order.error = why

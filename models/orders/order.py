@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, false, func, select, text
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
@@ -47,6 +47,8 @@ class Order(Base):
         Index("order_by_profile", "profile_id", "id"),
         Index("order_by_name", "common_name", "id"),
         Index("order_by_name_end", text("reverse(common_name)"), "id"),  # see `patterns.like`
+        # All orders of a line: succession, deletion.
+        Index("order_by_line", "line_id"),
         # Orders named by SCM's id (`scm:4711`), whatever their account.
         Index("order_by_scm_id", "scm_id"),
         CheckConstraint("char_length(comments) <= 1024", name="comments_fit_scm"),
@@ -120,6 +122,8 @@ class Order(Base):
         ForeignKey("certificate.id", use_alter=True, name="order_predecessor_id_fkey")
     )
     reason: Mapped[str | None]
+    # True once an operator has given the order up (`order resolve --reject`): only a person changes that.
+    given_up: Mapped[bool] = mapped_column(default=False, server_default=false())
     requested_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -74,6 +74,9 @@ class RenewalBatch(Base):
     selection: Mapped[str]
     per_hour: Mapped[int | None]
     reuse_key: Mapped[bool] = mapped_column(default=False)
+    # The kind of the new keys; None: as before, or the nearest that the profile allows.
+    key_algorithm: Mapped[str | None]
+    key_size: Mapped[str | None]
     # When the next member is due, by the pace.
     next_at: Mapped[datetime] = mapped_column(server_default=func.now())
     requested_by: Mapped[str]

@@ -22,6 +22,7 @@ from certline.models.certificates.certificate import (
 from certline.models.commands.command import Command, CommandStatus, hasten
 from certline.models.database.session import clock
 from certline.models.lifecycle.succession import open_succession
+from certline.models.lifecycle.succession_rule import newest_here
 from certline.models.orders.order import Order, order_of_command
 from certline.models.states import RENEWABLE, OrderStatus
 
@@ -60,7 +61,8 @@ def note_refusal(db: Session, command: Command, why: str) -> None:
         return
     if certificate is None or certificate.status not in RENEWABLE:
         return
-    if open_succession(db, certificate.line_id) is None:
+    going = open_succession(db, certificate.line_id)
+    if going is None and not newest_here(db, [certificate.id]):
         renewal_failed(db, certificate.line_id, permanent=True, reason=why)
 
 

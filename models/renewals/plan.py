@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import AutoRenewChoice, Line
@@ -27,8 +27,6 @@ from certline.models.states import OPEN, CertificateStatus, OrderStatus
 
 # Statuses of a command that may still lead to a successor.
 GOING = (CommandStatus.QUEUED, CommandStatus.RUNNING, CommandStatus.HELD, CommandStatus.REVIEW)
-# Alias for joining a certificate with another one of the same line.
-Newer = aliased(Certificate)
 
 
 class Selected(NamedTuple):
@@ -221,21 +219,6 @@ def successions(db: Session, lines: Mapping[str, str]) -> dict[str, Going]:
             said = f"a {kind} is on its way: order {order_id} ({status})"
             found[own_id] = Going(order_id, said, status is OrderStatus.REVIEW)
     return found
-
-
-def replaced_here(db: Session, selected: Collection[Selected]) -> dict[str, str]:
-    """Return the id of a newer active certificate of the same line, by the id of the selected one."""
-    query = (
-        select(Certificate.id, Newer.id)
-        .join(Newer, Newer.line_id == Certificate.line_id)
-        .where(
-            Certificate.id.in_([each.id for each in selected]),
-            Newer.status == CertificateStatus.ACTIVE,
-            Newer.not_before > Certificate.not_before,
-            Newer.id != Certificate.id,
-        )
-    )
-    return {row[0]: row[1] for row in db.execute(query)}
 
 
 def renewed_by_us(db: Session, certificates: Collection[str]) -> set[str]:

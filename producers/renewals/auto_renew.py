@@ -49,7 +49,12 @@ from certline.models.renewals.runs import (
     take_open_run,
 )
 from certline.models.renewals.selection import AutoRenewSetting, auto_renew_settings
-from certline.producers.renewals.eligibility import Eligibility, facts_about, objections
+from certline.producers.renewals.eligibility import (
+    Eligibility,
+    facts_about,
+    key_remarks,
+    objections,
+)
 
 log = structlog.get_logger()
 
@@ -64,11 +69,15 @@ NAMED = 100
 
 @dataclass(frozen=True)
 class Due:
-    """A certificate that is due, its planned day, and the objection to renewing it, if there is one."""
+    """A certificate that is due, its planned day, and the objection to renewing it, if there is one.
+
+    `remark`: what is worth knowing about its renewal.
+    """
 
     selected: Selected
     planned: date | None
     verdict: Eligibility | None
+    remark: str | None = None
 
     @property
     def decision(self) -> Decision:
@@ -77,8 +86,8 @@ class Due:
 
     @property
     def reason(self) -> str | None:
-        """Why the certificate is not renewed; None where it is."""
-        return None if self.verdict is None else self.verdict.reason
+        """Why the certificate is not renewed, or a remark on its renewal."""
+        return self.remark if self.verdict is None else self.verdict.reason
 
 
 def start_run(db: Session, *, requested_by: str = "schedule") -> dict[str, int]:
@@ -196,7 +205,7 @@ def _due(db: Session, setting: AutoRenewSetting, done: set[str]) -> tuple[int, l
     today = clock(db).astimezone(UTC).date()
     left = [each for each in selected if each.id not in done]
     at_its_time = [each for each in left if each.span.target <= today]
-    verdicts = _objections(db, account, at_its_time, going)
+    verdicts, remarks = _judged(db, account, at_its_time, going)
 
     # Certificates with an objection are left out of the plan, so they use none of the day's cap.
     ahead = outlook(db, setting, selected, going, leave_out=done | verdicts.keys())
@@ -205,19 +214,24 @@ def _due(db: Session, setting: AutoRenewSetting, done: set[str]) -> tuple[int, l
 
     # When the target day is full, the plan uses an earlier day, so some are due before their target.
     early = [each for each in left if ahead.is_due(each.id) and each.span.target > today]
-    verdicts |= _objections(db, account, early, going)
+    earlier, said = _judged(db, account, early, going)
+    verdicts, remarks = verdicts | earlier, remarks | said
     due = [
-        Due(each, ahead.planned.get(each.id, today), verdict)
+        Due(each, ahead.planned.get(each.id, today), verdict, remarks.get(each.id))
         for each in left
         if (verdict := verdicts.get(each.id) or _no_room(each, ahead)) or ahead.is_due(each.id)
     ]
     return len(selected), due
 
 
-def _objections(
+def _judged(
     db: Session, account: Account, those: Sequence[Selected], going: Mapping[str, Going]
-) -> dict[str, Eligibility]:
-    return objections(facts_about(db, account, those, going), those) if those else {}
+) -> tuple[dict[str, Eligibility], dict[str, str]]:
+    """Return the objections to renewing these certificates, and remarks on their keys, by certificate id."""
+    if not those:
+        return {}, {}
+    facts = facts_about(db, account, those, going)
+    return objections(facts, those), key_remarks(facts, those)
 
 
 def _no_room(each: Selected, ahead: RenewalOutlook) -> Eligibility | None:

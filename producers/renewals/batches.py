@@ -6,7 +6,6 @@ batch: any number of producers may tick, and one that dies has released all memb
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import exists, func, select, update
@@ -26,64 +25,14 @@ from certline.models import (
 from certline.models.audit.log import record
 from certline.models.certificates.backoff import LineBackoff
 from certline.models.commands.command import OPEN, accept
-from certline.models.commands.payloads import RenewCommand
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import clock
-from certline.models.orders.checks import Offer
+from certline.models.lifecycle.succession_rule import newest_here
 from certline.models.renewals.batch import MemberStatus, counts_of
 from certline.models.renewals.batch_pace import WINDOW, due_now, next_turn
 from certline.models.renewals.failures import begin_anew
 from certline.models.states import RENEWABLE
-from certline.models.validation import BadCommandError
-from certline.workers.ordering.succession import plan
-
-# Certificates checked in one transaction: few, because checking locks their lines.
-PIECE = 100
-
-
-@dataclass(frozen=True)
-class BatchVerdict:
-    """The result of checking a renewal: without `problems` it can be done. `going`: a renewal of the certificate
-    that is open already; its order is used instead of a new one.
-    """
-
-    certificate: Certificate
-    problems: list[str]
-    warnings: list[str]
-    going: Order | None = None
-
-
-def judge_many(
-    database: Database,
-    certificates: Sequence[Certificate],
-    *,
-    reuse_key: bool,
-    without_other_names: bool = False,
-) -> list[BatchVerdict]:
-    """Check each renewal without placing it. Returns a verdict per certificate, in their order."""
-    offers: dict[int, Offer] = {}
-    verdicts = []
-    for begin in range(0, len(certificates), PIECE):
-        piece = certificates[begin : begin + PIECE]
-        with database.transaction() as db:
-            for each in piece:
-                wanted = RenewCommand(
-                    certificate=each.id,
-                    reuse_key=reuse_key,
-                    without_other_names=without_other_names,
-                )
-                verdicts.append(_judge(db, each, offers, wanted))
-    return verdicts
-
-
-def _judge(
-    db: Session, certificate: Certificate, offers: dict[int, Offer], wanted: RenewCommand
-) -> BatchVerdict:
-    try:
-        planned = plan(db, wanted, offers)
-    except BadCommandError as bad:
-        return BatchVerdict(certificate, bad.problems, [])
-    return BatchVerdict(certificate, [], planned.checked.warnings, planned.going)
+from certline.producers.renewals.verdicts import BatchVerdict, RenewalChoices
 
 
 def request_batch(
@@ -93,16 +42,24 @@ def request_batch(
     selection: str,
     pace: int | None,
     reuse_key: bool,
+    key: tuple[str | None, str | None] = (None, None),
     requested_by: str,
 ) -> RenewalBatch:
     """Store a batch of renewals and release its first members.
 
     Members are renewed in the given order; those with problems are stored as refused. `selection`: the user's
-    selection in words, for the audit entry; `pace`: renewals per hour, None for no limit.
+    selection in words, for the audit entry; `pace`: renewals per hour, None for no limit; `key`: algorithm and
+    size of the new keys, None as before.
     """
     with database.transaction() as db:
+        algorithm, size = key
         batch = RenewalBatch(
-            selection=selection, per_hour=pace, reuse_key=reuse_key, requested_by=requested_by
+            selection=selection,
+            per_hour=pace,
+            reuse_key=reuse_key,
+            key_algorithm=algorithm,
+            key_size=size,
+            requested_by=requested_by,
         )
         db.add(batch)
         db.flush()
@@ -247,6 +204,7 @@ def _release(db: Session, batch: RenewalBatch, turn: Sequence[RenewalMember], no
         select(Certificate).where(Certificate.id.in_([each.certificate_id for each in turn]))
     )
     certificates = {certificate.id: certificate for certificate in found}
+    renewed = newest_here(db, certificates)
     released = 0
     for member in turn:
         certificate = certificates.get(member.certificate_id)
@@ -254,7 +212,15 @@ def _release(db: Session, batch: RenewalBatch, turn: Sequence[RenewalMember], no
             status = "deleted" if certificate is None else certificate.status
             member.status, member.reason = MemberStatus.REFUSED, f"it is {status} by now"
             continue
-        wanted = RenewCommand(certificate=certificate.id, reuse_key=batch.reuse_key)
+        if (newest := renewed.get(certificate.id)) is not None:
+            member.status = MemberStatus.REFUSED
+            member.reason = f"it was renewed by now; {newest.advice}"
+            continue
+        wanted = RenewalChoices(
+            reuse_key=batch.reuse_key,
+            key_algorithm=batch.key_algorithm,
+            key_size=batch.key_size,
+        ).command(certificate)
         command, _ = accept(
             db,
             CommandType.RENEW,

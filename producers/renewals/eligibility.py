@@ -10,16 +10,25 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from certline.models import Account, AccountStatus, Certificate, Order, Profile
+from certline.models import (
+    Account,
+    AccountStatus,
+    Certificate,
+    CertificateStatus,
+    Order,
+    Profile,
+)
 from certline.models.accounts.catalogue import domains, organizations, profiles
 from certline.models.accounts.suspension import suspended_text
 from certline.models.certificates.backoff import Backoff, backoff_of, may_renew_automatically
 from certline.models.certificates.certificate import WITHOUT_PEM
 from certline.models.commands.payloads import RenewCommand
 from certline.models.database.session import clock
+from certline.models.lifecycle.succession_rule import Newest, newest_here
 from certline.models.orders.checks import Offer
 from certline.models.orders.domain_rules import validation_lapse
-from certline.models.renewals.plan import Going, Selected, renewed_by_us, replaced_here
+from certline.models.orders.successor_key import successor_key
+from certline.models.renewals.plan import Going, Selected, renewed_by_us
 from certline.models.renewals.runs import Decision
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.succession import planned_successor
@@ -39,15 +48,15 @@ class Facts:
     """Rows that the objections are decided by. Mappings are keyed by certificate id, but `backoff` by line id,
     `orders` by order id and `profiles` by SCM's id.
 
-    `going`: successors on their way; `replaced_by`: newer certificates of the same line; `ours`: certificates that
-    SCM reports as renewed because of our own renewal.
+    `going`: successors on their way; `replaced_by`: the newest certificate of the same line, where it is not the
+    certificate itself; `ours`: certificates that SCM reports as renewed because of our own renewal.
     """
 
     account: Account
     now: datetime
     offer: Offer
     going: Mapping[str, Going]
-    replaced_by: Mapping[str, str] = field(default_factory=dict)
+    replaced_by: Mapping[str, Newest] = field(default_factory=dict)
     ours: frozenset[str] = frozenset()
     backoff: Mapping[str, Backoff] = field(default_factory=dict)
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
@@ -68,7 +77,7 @@ def facts_about(
         now=clock(db),
         offer=Offer(organizations(db, account.id), domains(db, account.id), offered, []),
         going=going,
-        replaced_by=replaced_here(db, those),
+        replaced_by=newest_here(db, [each.id for each in those]),
         ours=frozenset(renewed_by_us(db, renewed)),
         backoff=backoff_of(db, [each.line_id for each in those]),
         certificates={certificate.id: certificate for certificate, _ in pairs},
@@ -91,7 +100,9 @@ def objection(facts: Facts, each: Selected) -> Eligibility | None:
     if (going := facts.going.get(each.id)) is not None:
         return Eligibility(Decision.SKIPPED, going.text)
     if (newer := facts.replaced_by.get(each.id)) is not None:
-        return _refused(f"its line has a newer certificate in force: {newer}")
+        if newer.status is CertificateStatus.ACTIVE:
+            return _refused(f"its line has a newer certificate in force: {newer.id}")
+        return _refused(f"it was renewed; {newer.advice}")
     order = facts.orders.get(each.order_id)
     if order is None:
         return Eligibility(Decision.SKIPPED, "it was deleted a moment ago")
@@ -111,21 +122,36 @@ def objection(facts: Facts, each: Selected) -> Eligibility | None:
     return _unfit(facts, each)
 
 
+def key_remarks(facts: Facts, those: Sequence[Selected]) -> dict[str, str]:
+    """Return why the new key will be of another kind than the present one, by certificate id, where it will."""
+    found = {}
+    for each in those:
+        certificate, order = facts.certificates.get(each.id), facts.orders.get(each.order_id)
+        if certificate is None or order is None:
+            continue
+        profile = facts.profiles.get(order.profile_id)
+        key = successor_key(profile, certificate.key_algorithm, certificate.key_size)
+        if key is not None and key.remark is not None:
+            found[each.id] = key.remark
+    return found
+
+
 def foreseen(
     db: Session, account: Account, those: Sequence[Selected], planned: Mapping[str, date]
-) -> dict[str, str]:
-    """Predict which certificates would be refused on their planned day, e.g. because a validation ends before.
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Predict which certificates would be refused on their planned day, e.g. because a validation ends before,
+    and which would get another kind of key.
 
-    Returns the reasons by certificate id; certificates that would be renewed, as far as known today, are left out.
+    Returns the reasons for refusing and the remarks on keys, each by certificate id.
     """
     facts = facts_about(db, account, those, {})
-    found = {}
+    found: dict[str, str] = {}
     for each in those:
         day = datetime.combine(planned[each.id], time(), UTC)
         verdict = objection(replace(facts, now=max(facts.now, day)), each)
         if verdict is not None and verdict.decision is Decision.REFUSED:
             found[each.id] = verdict.reason
-    return found
+    return found, key_remarks(facts, those)
 
 
 def validation_problem(

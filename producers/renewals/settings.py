@@ -4,16 +4,18 @@ Each change writes an audit entry and updates the planned renewal days in the sa
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from certline.models import Account, Certificate
+from certline.models import Account, Certificate, CertificateStatus
 from certline.models.audit.log import record
 from certline.models.certificates.line import AutoRenewChoice
 from certline.models.database.session import clock
+from certline.models.lifecycle.succession_rule import newest_here
 from certline.models.renewals.plan import (
     RenewalOutlook,
     lines_of,
@@ -29,6 +31,15 @@ from certline.models.renewals.selection import (
     like_rule,
     settings_of_all,
 )
+from certline.models.renewals.timing import lead_of
+from certline.models.validation import BadCommandError
+
+# What to do with a certificate that can't be selected and has no successor here.
+WAYS = {
+    CertificateStatus.REVOKED: "order a new one: certline order create",
+    CertificateStatus.EXPIRED: "renew it, and select its successor: certline certificate renew {}",
+    CertificateStatus.SUPERSEDED: "its successor is not stored here: certline import",
+}
 
 
 def enable(
@@ -72,7 +83,14 @@ def choose(
     who: str,
     days: int | None = None,
 ) -> None:
-    """Select or deselect single certificates, whatever the rules say. `days`: days before expiry to renew."""
+    """Select or deselect single certificates, whatever the rules say. `days`: days before expiry to renew.
+
+    Raises BadCommandError if one that is to be selected can't be renewed automatically; none is then selected.
+    """
+    if selected:
+        problems = _not_to_select(db, certificates)
+        if problems:
+            raise BadCommandError(problems)
     for certificate in certificates:
         said = {"selected": selected, "days": days, "chosen_by": who, "chosen_at": clock(db)}
         # Stored by line, so that the choice also holds for the certificate's successors.
@@ -81,6 +99,43 @@ def choose(
         word = "selected" if selected else "deselected"
         record(db, f"auto_renew.{word}", certificate.id, who=who, days=days)
     plan_anew(db)
+
+
+def _not_to_select(db: Session, certificates: Sequence[Certificate]) -> list[str]:
+    """Return why certificates can't be selected: only one that is in use is renewed automatically."""
+    problems = []
+    renewed = newest_here(db, [certificate.id for certificate in certificates])
+    for certificate in certificates:
+        newest = renewed.get(certificate.id)
+        if certificate.status is CertificateStatus.ACTIVE and newest is None:
+            continue
+        why = (
+            "is superseded" if certificate.status is CertificateStatus.ACTIVE else _why(certificate)
+        )
+        way = newest.advice if newest is not None else WAYS.get(certificate.status, "")
+        problems.append(
+            f"certificate: {certificate.id} ({certificate.common_name}) {why}, so it can't be renewed "
+            f"automatically; {way.format(certificate.id)}"
+        )
+    return problems
+
+
+def _why(certificate: Certificate) -> str:
+    if certificate.status is CertificateStatus.EXPIRED:
+        return f"has expired on {certificate.not_after:%Y-%m-%d}"
+    return f"is {certificate.status}"
+
+
+def limited_days(certificates: Sequence[Certificate], days: int | None) -> dict[str, int]:
+    """Return in how many days before expiry the earliest renewal is, by the id of each certificate for which it
+    is less than `days` (`lead_of`).
+    """
+    limits = {}
+    for each in certificates if days is not None else ():
+        lead = lead_of(each.not_after - each.not_before, days or 0)
+        if lead < timedelta(days=days or 0):
+            limits[each.id] = lead // timedelta(days=1)
+    return limits
 
 
 def add_rule(db: Session, rule: AutoRenewRule, *, who: str) -> tuple[AutoRenewRule, bool]:

@@ -53,10 +53,14 @@ def send_again(database: Database, order_id: str, *, who: str, why: str | None) 
 
 
 def reject(database: Database, order_id: str, *, who: str, why: str | None) -> Order:
-    """Reject the order. A record of it at SCM is left there. Raises BadCommandError if it is not in review."""
+    """Reject the order for good: no poll, import or sweep moves it again, and a record of it at SCM is left there.
+
+    Raises BadCommandError if it is not in review.
+    """
     with database.transaction() as db:
         order = _in_review(db, order_id)
         _note(db, order, "given up", who, why)
+        order.given_up = True
         move(db, order, OrderStatus.REJECTED, why=why or "an operator gave it up", who=who)
         return order
 

@@ -22,8 +22,15 @@ from certline.models.certificates.lineage import join_lines, run_of
 from certline.models.database.base import new_id
 from certline.models.database.session import clock
 from certline.models.imports.record import News, Outcome, RecordStatus
-from certline.models.lifecycle.moves import ask_now, follow_with, move
+from certline.models.lifecycle.moves import (
+    REFUSED,
+    ask_now,
+    cancelled_but_issued,
+    follow_with,
+    move,
+)
 from certline.models.lifecycle.succession import mark_revoked, take_its_place
+from certline.models.lifecycle.succession_rule import is_over_at_scm
 from certline.models.orders.order import open_twin
 from certline.models.states import OPEN
 from certline.workers.importing.record_mapping import auto_renews, status_of
@@ -45,7 +52,12 @@ def note_facts(order: Order, details: Details) -> bool:
 
 def catch_up(db: Session, command: Command, order: Order, details: Details) -> Outcome:
     """Update a stored order, which the caller has locked, from SCM's record. Returns the record's outcome."""
+    was_over = is_over_at_scm(order.scm_status)
     begins_to_renew = note_facts(order, details)
+    if (
+        order.given_up
+    ):  # an operator has decided: SCM's status is stored, and the order stays as it is
+        return Outcome(details.ssl_id, RecordStatus.KNOWN)
     if details.renewed:
         _tie(db, order)
     versions = _versions(db, order)
@@ -53,7 +65,10 @@ def catch_up(db: Session, command: Command, order: Order, details: Details) -> O
     if _is_another(details, versions) and _open_reissue(db, order):
         why = "a reissue by certline is in progress"
         return Outcome(details.ssl_id, RecordStatus.LEFT, why)
-    news = _news(db, command, order, details, versions)
+    if order.status in REFUSED:
+        news = _of_refused(db, order, details, was_over=was_over)
+    else:
+        news = _news(db, command, order, details, versions)
     if news is None and begins_to_renew:
         news = News.AUTO_RENEW
     status = RecordStatus.KNOWN if news is None else RecordStatus.UPDATED
@@ -71,10 +86,6 @@ def _news(
     status = status_of(details, clock(db).date())
     if status not in (OrderStatus.PENDING, OrderStatus.ISSUED):
         return None
-    if order.status is OrderStatus.CANCELLED and status is OrderStatus.PENDING:
-        return None  # SCM did not decline it when we cancelled it; its poll continues
-    if order.status in (OrderStatus.REJECTED, OrderStatus.CANCELLED):
-        return _lives_again(db, order, details)
     if status is OrderStatus.PENDING or details.serial_number is None or mine:
         return None
     match order.status:
@@ -139,16 +150,25 @@ def _replaced(db: Session, command: Command, mine: Sequence[Certificate]) -> New
     return News.REPLACED if active else None
 
 
-def _lives_again(db: Session, order: Order, details: Details) -> News | None:
-    """Set a rejected or cancelled order that was resubmitted in SCM's portal to review: an operator decides
-    whether to adopt it. Returns None if an open order for the same intent exists.
+def _of_refused(db: Session, order: Order, details: Details, *, was_over: bool) -> News | None:
+    """Set a rejected or cancelled order that SCM issues nevertheless to review: an operator decides.
+
+    Returns None if there is nothing to decide. `was_over`: SCM had ended the order before.
     """
+    status = status_of(details, clock(db).date())
+    if status not in (OrderStatus.PENDING, OrderStatus.ISSUED):
+        return None
+    if order.status is OrderStatus.CANCELLED and status is OrderStatus.PENDING:
+        return None  # SCM did not decline it when we cancelled it; its poll continues
     if open_twin(db, order.business_key) is not None:
         return None
-    why = (
-        f"SCM's status is now {details.status}, so it was resubmitted there; to continue with it, "
-        f"adopt {order.scm_id}"
-    )
+    if order.status is OrderStatus.CANCELLED and not was_over:
+        why = cancelled_but_issued(order)
+    else:
+        why = (
+            f"SCM's status is now {details.status}, so it was resubmitted there; to continue with it, "
+            f"adopt {order.scm_id}"
+        )
     move(db, order, OrderStatus.REVIEW, why=why)
     return News.NEW
 

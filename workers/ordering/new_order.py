@@ -1,13 +1,14 @@
 """Orders of new certificates: their check against the data last synced from SCM, and their intent."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 
 from sqlalchemy.orm import Session
 
 from certline.models import Account, Command, Order
 from certline.models.accounts.catalogue import custom_fields, domains, organizations, profiles
+from certline.models.certificates.certificate import active_for
 from certline.models.commands.payloads import OrderCommand
 from certline.models.database.session import clock
 from certline.models.orders.checks import CheckedOrder, Offer, check_order
@@ -71,7 +72,25 @@ def draft_of(db: Session, account: Account, wanted: OrderCommand, vault: Vault) 
     )
     problems = password_problems(wanted, vault)
     today = clock(db).astimezone(UTC).date()
-    return NewOrder(account, check_order(wanted, offer, today, problems=problems))
+    checked = check_order(wanted, offer, today, problems=problems)
+    warnings = [*checked.warnings, *_in_force(db, account, checked.wanted)]
+    return NewOrder(account, replace(checked, warnings=warnings))
+
+
+def _in_force(db: Session, account: Account, wanted: OrderCommand) -> list[str]:
+    """Return a warning if a certificate of this name is active: an order makes another line beside it."""
+    active = active_for(db, account.id, wanted.common_name)
+    if not active:
+        return []
+    first, more = active[0], len(active) - 1
+    others = f" (and {more} more)" if more else ""
+    ends = f"{first.not_after.astimezone(UTC):%Y-%m-%d}"
+    warning = (
+        f"{wanted.common_name} has an active certificate, {first.id}, which expires on {ends}{others}; this "
+        "order adds another one with a licence of its own. To renew the present one instead: certline "
+        f"certificate renew {first.id}"
+    )
+    return [warning]
 
 
 def business_key(

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from certline.models import (
     Account,
     Certificate,
-    CertificateStatus,
     Command,
     Order,
     OrderKind,
@@ -22,7 +21,6 @@ from certline.models import (
 )
 from certline.models.accounts.catalogue import domains, organizations, profiles
 from certline.models.certificates.certificate import certificate_meant
-from certline.models.certificates.line import Line
 from certline.models.commands.kinds import CommandType
 from certline.models.commands.payloads import (
     OrderCommand,
@@ -32,10 +30,11 @@ from certline.models.commands.payloads import (
 )
 from certline.models.database.session import clock
 from certline.models.lifecycle.succession import open_succession
-from certline.models.orders.checks import CheckedOrder, Offer, check_order
+from certline.models.lifecycle.succession_rule import require_succession
+from certline.models.orders.checks import CheckedOrder, Offer, check_order, key_problem
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
-from certline.workers.ordering.inheritance import as_before, changes
+from certline.workers.ordering.inheritance import about, as_before, host_name
 from certline.workers.ordering.kept_names import require_known_loss
 from certline.workers.ordering.key_material import (
     KeyMaterial,
@@ -103,8 +102,10 @@ class Plan:
             end_as_twin(db, command, going)
             return None
         # A successor may have been stored since the plan was made, so reload the certificate.
-        predecessor = db.get_one(Certificate, self.predecessor.id, populate_existing=True)
-        require_succession(db, predecessor, self.kind)
+        predecessor = db.get(Certificate, self.predecessor.id, populate_existing=True)
+        if predecessor is None:
+            raise BadCommandError([f"certificate: {self.predecessor.id} was deleted meanwhile"])
+        require_succession(db, predecessor, self.kind, again=self.again)
         return place(
             db,
             command,
@@ -129,7 +130,7 @@ def plan(
     """
     predecessor = certificate_meant(db, asked.certificate, asked.account)
     kind = OrderKind.RENEWAL if isinstance(asked, RenewCommand) else OrderKind.REISSUE
-    require_succession(db, predecessor, kind)
+    require_succession(db, predecessor, kind, again=_again(asked))
     going = _on_its_way(db, predecessor, _intent(kind, predecessor))
     account = db.get_one(Account, predecessor.account_id)
     origin = db.get_one(Order, predecessor.order_id)
@@ -152,8 +153,9 @@ def plan(
         profile=profile,
         offer=offers[account.id],
         today=clock(db).astimezone(UTC).date(),
+        key=_key_again(db, predecessor, asked),
     )
-    return replace(planned, key=_key_again(db, predecessor, asked), going=going)
+    return replace(planned, going=going)
 
 
 def planned_successor(
@@ -165,55 +167,66 @@ def planned_successor(
     profile: Profile | None,
     offer: Offer,
     today: date,
+    key: PrivateKey | None = None,
 ) -> Plan:
-    """Plan a successor with a new key from rows that the caller has loaded.
+    """Plan a successor from rows that the caller has loaded, with a new key, or with `key` again.
 
     Raises BadCommandError listing every problem.
     """
     losses = require_known_loss(asked, predecessor)
-    data = as_before(predecessor, origin, profile)
-    if isinstance(asked, ReissueCommand):
-        data |= changes(predecessor, asked)
-    wanted = read_payload(OrderCommand, data)
-    checked = check_order(
-        wanted.model_copy(update={"custom_fields": {}}),
-        offer,
-        today,
-        inherited={predecessor.common_name, *predecessor.sans},
-    )
+    inherited = (predecessor.common_name, *predecessor.sans)
+    if key is not None:
+        # The key is fixed, as if the command had named its kind.
+        named = {"key_algorithm": key.algorithm, "key_size": key.size}
+        _require_allowed(predecessor, key, profile)
+        data = as_before(predecessor, origin, profile, asked.model_copy(update=named))
+    else:
+        data = as_before(predecessor, origin, profile, asked)
+    try:
+        wanted = read_payload(OrderCommand, data.fields)
+        checked = check_order(
+            wanted.model_copy(update={"custom_fields": {}}),
+            offer,
+            today,
+            inherited={host_name(name) or name for name in inherited},
+        )
+    except BadCommandError as bad:
+        typed = asked.model_dump(exclude_none=True)
+        raise BadCommandError(about(predecessor, bad.problems, typed)) from None
+    remarks = [*data.remarks, *_remarks(predecessor)]
+    warnings = [
+        *checked.warnings,
+        *losses,
+        *(f"{predecessor.common_name}: {each}" for each in remarks),
+    ]
     return Plan(
         account=account,
         predecessor=predecessor,
         kind=OrderKind.RENEWAL if isinstance(asked, RenewCommand) else OrderKind.REISSUE,
         wanted=wanted,
-        checked=replace(checked, warnings=[*checked.warnings, *losses, *_remarks(predecessor)]),
+        checked=replace(checked, warnings=warnings),
         reason=asked.reason if isinstance(asked, ReissueCommand) else None,
-        again=isinstance(asked, RenewCommand) and asked.again,
+        again=_again(asked),
+        key=key,
     )
 
 
-def require_succession(db: Session, certificate: Certificate, kind: OrderKind) -> None:
-    """Check that a certificate can have a successor of this kind. Raises BadCommandError if not."""
-    line = db.get_one(Line, certificate.line_id)
-    name = f"certificate: {certificate.id} ({certificate.common_name})"
-    if line.deleted_at is not None:
-        raise BadCommandError([f"{name} belongs to a line that was deleted"])
-    match certificate.status:
-        case CertificateStatus.ACTIVE:
-            return
-        case CertificateStatus.EXPIRED:
-            if kind is OrderKind.RENEWAL:  # SCM renews expired certificates too
-                return
-            raise BadCommandError([f"{name} has expired: renew it"])
-        case CertificateStatus.SUPERSEDED:
-            newest = db.scalars(
-                select(Certificate.id)
-                .where(Certificate.line_id == certificate.line_id)
-                .order_by(Certificate.created_at.desc(), Certificate.id.desc())
-            ).first()
-            raise BadCommandError([f"{name} is superseded; the newest of its line is {newest}"])
-        case CertificateStatus.REVOKED:
-            raise BadCommandError([f"{name} is revoked: order a new one"])
+def _require_allowed(predecessor: Certificate, key: PrivateKey, profile: Profile | None) -> None:
+    problem = None if profile is None else key_problem(profile, key.algorithm, key.size)
+    if problem is not None:
+        name = f"{predecessor.id} ({predecessor.common_name})"
+        raise BadCommandError(
+            [
+                (
+                    f"certificate: {name}: its key can't be used again, because {problem}. Without "
+                    "--reuse-key (in a message: reuse_key) it gets a new key that is allowed"
+                )
+            ]
+        )
+
+
+def _again(asked: RenewCommand | ReissueCommand) -> bool:
+    return isinstance(asked, RenewCommand) and asked.again
 
 
 def successor_to_send(context: WorkerContext, command: Command) -> str | None:
@@ -247,12 +260,19 @@ def _ends_with_what_is_stored(
     """
     if not isinstance(asked, RenewCommand) or asked.again:
         return False
+    try:
+        found = certificate_meant(db, asked.certificate, asked.account)
+    except BadCommandError:
+        return False  # `plan` reports it
     order = db.scalars(
         select(Order)
         .join(Certificate, Certificate.id == Order.certificate_id)
         .where(
-            Certificate.supersedes_id == asked.certificate.upper(),
+            # A common name now finds the successor itself, if that was stored meanwhile.
+            or_(Certificate.supersedes_id == found.id, Certificate.id == found.id),
+            Certificate.line_id == found.line_id,
             Certificate.created_at >= command.created_at,
+            Order.predecessor_id.is_not(None),
             Order.kind != OrderKind.REISSUE,
         )
     ).first()
@@ -292,5 +312,4 @@ def _on_its_way(db: Session, predecessor: Certificate, intent: str) -> Order | N
 def _remarks(predecessor: Certificate) -> Sequence[str]:
     if predecessor.key_id is not None:
         return ()
-    name = predecessor.common_name
-    return (f"the key of {name} is not stored; its successor gets a new key, which is stored",)
+    return ("its key is not stored; its successor gets a new key, which is stored",)

@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderKind, OrderStatus
+from certline.models.audit.log import record as write_entry
 from certline.models.commands.payloads import CancelCommand, read_payload
 from certline.models.database.session import clock
-from certline.models.lifecycle.moves import ask_now, move
-from certline.models.orders.order import locked, order_known_as
+from certline.models.lifecycle.moves import ask_now, cancelled_but_issued, move, note
+from certline.models.orders.order import locked, open_twin, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.keys import chain as chains
 from certline.workers.keys.errors import ChainError
@@ -191,11 +192,13 @@ def look_after(
     order.polls += 1
     order.next_poll_at = None
     if came:
-        why = (
-            f"it was cancelled, but SCM has issued it anyway as {order.scm_id}: adopt it and revoke it, "
-            "or leave it at SCM"
-        )
-        move(db, order, OrderStatus.REVIEW, why=why)
+        why = cancelled_but_issued(order)
+        twin = open_twin(db, order.business_key)
+        if twin is None:
+            move(db, order, OrderStatus.REVIEW, why=why)
+        else:  # the same was ordered once more meanwhile, and only one such order may be open
+            note(db, order, f"{why}; order {twin.id} for the same is {twin.status}")
+            write_entry(db, "order.issued_anyway", order.id, who="certline", why=order.error)
         return None
     if record.state.is_refused or record.state is ScmStatus.REVOKED:
         return None
@@ -226,6 +229,8 @@ def _store(db: Session, command: Command, order_id: str, answer: CancelAnswer) -
 def _why(order: Order, command: Command, answer: CancelAnswer) -> str:
     comments = command.payload["comments"]
     if answer.declined or answer.record is None:
+        # SCM confirms a decline without sending the record (SCM document: transitions).
+        order.scm_status = ScmStatus.DECLINED.value
         return f"declined at SCM: {comments}"
     order.scm_status = answer.record.status or order.scm_status
     if answer.record.state.is_refused:

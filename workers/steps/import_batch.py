@@ -24,6 +24,7 @@ from certline.models.database.session import blames_the_data
 from certline.models.imports.progress import give_up_batch, settle_records
 from certline.models.imports.record import Outcome, RecordStatus, count_tries, waiting_in
 from certline.workers.importing.drift import catch_up, note_facts
+from certline.workers.importing.given_up import leave_given_up
 from certline.workers.importing.intake import orders_in_doubt, take_in, take_turns
 from certline.workers.importing.known import ids_here, storable
 from certline.workers.importing.line_assignment import Intake, predecessors_to_ask
@@ -154,7 +155,11 @@ def _store(db: Session, intake: Intake, asked: ReadResult) -> bool:
             outcomes.append(catch_up(db, whole, orders[met.scm_id], met.details))
         elif met.scm_id in here:  # another import has just stored it
             outcomes.append(Outcome(met.scm_id, RecordStatus.KNOWN))
-    outcomes += take_in(db, intake, [met for met in asked.met if met.scm_id not in here], doubtful)
+    fresh = [met for met in asked.met if met.scm_id not in here]
+    given_up = leave_given_up(db, intake.account_id, fresh)
+    left = {outcome.scm_id for outcome in given_up}
+    outcomes += given_up
+    outcomes += take_in(db, intake, [met for met in fresh if met.scm_id not in left], doubtful)
     settle_records(db, intake.command_id, outcomes)
     return any(outcome.status is RecordStatus.HELD for outcome in outcomes)
 

@@ -11,7 +11,8 @@ from certline.models import Account, CommandType
 from certline.models.commands.dead_letter import keep
 from certline.models.events.outbox import COMMANDS
 from certline.models.vault import Vault
-from certline.producers.renewals.batches import judge_many, request_batch
+from certline.producers.renewals.batches import request_batch
+from certline.producers.renewals.verdicts import judge_many
 from tests.faults.crashes.injection import Death
 from tests.faults.harness.external_client import order_event
 from tests.faults.harness.scenario import Stage
@@ -92,7 +93,7 @@ def a_batch(stage: Stage) -> str:
     certificates = [stage.store() for _ in range(2)]
     batch = request_batch(
         stage.plant.database,
-        judge_many(stage.plant.database, certificates, reuse_key=False),
+        judge_many(stage.plant.database, certificates),
         selection="a test",
         pace=1,
         reuse_key=False,

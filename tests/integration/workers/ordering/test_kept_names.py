@@ -8,7 +8,7 @@ from sqlalchemy import update
 from certline.models import Certificate, Command, CommandStatus, OrderStatus
 from certline.models.commands.payloads import OrderCommand, RenewCommand
 from certline.models.validation import BadCommandError
-from certline.producers.renewals.batches import judge_many
+from certline.producers.renewals.verdicts import RenewalChoices, judge_many
 from certline.producers.requests.certificates import request_successor
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
@@ -85,8 +85,8 @@ def test_a_message_gets_the_same_refusal_at_once(
 
 
 def test_a_dry_run_and_a_batch_say_it_too(bench: Bench, old: Certificate) -> None:
-    (refused,) = judge_many(bench.database, [old], reuse_key=False)
-    (warned,) = judge_many(bench.database, [old], reuse_key=False, without_other_names=True)
+    (refused,) = judge_many(bench.database, [old])
+    (warned,) = judge_many(bench.database, [old], RenewalChoices(without_other_names=True))
 
     assert [HAS in problem for problem in refused.problems] == [True]
     assert (warned.problems, [HAS in text for text in warned.warnings]) == ([], [True])

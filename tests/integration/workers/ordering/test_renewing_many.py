@@ -21,7 +21,8 @@ from certline.models import (
 from certline.models.audit.log import history
 from certline.models.certificates.backoff import backoff_of
 from certline.models.renewals.batch import Counts, Member, State, counts_of, members_of
-from certline.producers.renewals.batches import judge_many, release_due, request_batch, resume
+from certline.producers.renewals.batches import release_due, request_batch, resume
+from certline.producers.renewals.verdicts import RenewalChoices, judge_many
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     RENEW,
@@ -49,7 +50,7 @@ def begin(
 ) -> str:
     """Begin a batch of these renewals. Returns its id."""
     reuse_key = named.get("reuse_key", False)
-    verdicts = judge_many(bench.database, certificates, reuse_key=reuse_key)
+    verdicts = judge_many(bench.database, certificates, RenewalChoices(reuse_key=reuse_key))
     return request_batch(
         bench.database,
         verdicts,

@@ -100,6 +100,22 @@ def test_what_scm_would_not_decline_is_marked_and_ends_in_review_when_it_is_issu
     assert bench.calls("GET /ssl/v1/collect/{sslId}/{format}") == 0
 
 
+def test_what_was_cancelled_and_ordered_again_is_noted_when_scm_issues_the_first(
+    bench: Bench,
+) -> None:
+    bench.settings(issue_after_ms=3_600_000)
+    order = bench.place()
+    bench.run_due()
+    bench.run(cancelling(bench, order).id)
+    again = bench.place()
+    bench.decide(bench.order(order).scm_id, "issue")
+
+    assert polled(bench, order).status is CommandStatus.DONE
+
+    assert bench.order(order).status is OrderStatus.CANCELLED
+    assert f"order {bench.order(again).id} for the same is" in (bench.order(order).error or "")
+
+
 def test_what_scm_has_issued_cannot_be_cancelled_and_goes_on(bench: Bench) -> None:
     order = pending(bench)
     bench.decide(bench.order(order).scm_id, "approve")

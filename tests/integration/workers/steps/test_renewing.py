@@ -155,7 +155,7 @@ def test_a_key_that_is_kept_elsewhere_is_followed_by_one_that_is_kept_here(bench
     go_on(bench)
 
     assert warned == [
-        f"the key of {old.common_name} is not stored; its successor gets a new key, which is stored"
+        f"{old.common_name}: its key is not stored; its successor gets a new key, which is stored"
     ]
     new = certificate_of(bench, command)
     assert new.key_id is not None

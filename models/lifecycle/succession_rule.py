@@ -1,0 +1,154 @@
+"""The rule for a certificate's successor: a line has at most one on its way or in force.
+
+The command line, messages, batches and auto-renewal all follow it, so none of them can pay twice for one line.
+The caller locks the line first (`open_succession`) if it goes on to place an order.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from certline.models.certificates.certificate import Certificate
+from certline.models.certificates.line import Line
+from certline.models.orders.order import Order
+from certline.models.states import CertificateStatus, OrderKind, OrderStatus
+from certline.models.validation import BadCommandError
+
+# SCM's words for an order that it won't issue, or whose certificate is out of use (SCM document: statuses).
+OVER_AT_SCM = ("declined", "rejected", "invalid", "revoked", "expired")
+# Matches what SCM's words are compared without.
+NOT_COMPARED = "[ _]"
+# Alias for joining a certificate with another one of the same line.
+Newer = aliased(Certificate)
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest certificate of a line, to be renewed in place of an older one."""
+
+    id: str
+    status: CertificateStatus
+
+    @property
+    def advice(self) -> str:
+        """What to do in place of renewing the older certificate."""
+        if self.status is CertificateStatus.REVOKED:
+            return f"the newest of its line is {self.id}, which is revoked: order a new one"
+        return f"the newest of its line is {self.id}"
+
+
+def newest_here(db: Session, certificates: Collection[str]) -> dict[str, Newest]:
+    """Return the newest certificate of the line, by the id of each certificate that has a successor stored.
+
+    An expired certificate stays `expired` when its successor is stored, so its own status doesn't tell.
+    """
+    succeeds = or_(
+        Newer.supersedes_id == Certificate.id,
+        and_(Newer.status == CertificateStatus.ACTIVE, Newer.not_before > Certificate.not_before),
+    )
+    superseded = (
+        select(Certificate.id)
+        .join(Newer, Newer.line_id == Certificate.line_id)
+        .where(Certificate.id.in_(certificates), Newer.id != Certificate.id, succeeds)
+    )
+    return _newest(db, set(db.scalars(superseded)))
+
+
+def _newest(db: Session, certificates: Collection[str]) -> dict[str, Newest]:
+    if not certificates:
+        return {}
+    query = (
+        select(Certificate.id.label("own_id"), Newer.id, Newer.status)
+        .join(Newer, Newer.line_id == Certificate.line_id)
+        .where(Certificate.id.in_(certificates))
+        # The one in force, otherwise the one that was issued last.
+        .order_by(
+            (Newer.status == CertificateStatus.ACTIVE).desc(),
+            Newer.not_before.desc(),
+            Newer.created_at.desc(),
+            Newer.id.desc(),
+        )
+    )
+    found: dict[str, Newest] = {}
+    for own_id, new_id, status in db.execute(query):
+        found.setdefault(own_id, Newest(new_id, status))
+    return found
+
+
+def require_succession(
+    db: Session, certificate: Certificate, kind: OrderKind, *, again: bool = False
+) -> None:
+    """Check that a certificate can have a successor of this kind.
+
+    `again`: a second successor is intended, although there is one. Raises BadCommandError if it can't have one.
+    """
+    name = f"certificate: {certificate.id} ({certificate.common_name})"
+    if db.get_one(Line, certificate.line_id).deleted_at is not None:
+        raise BadCommandError([f"{name} belongs to a line that was deleted"])
+    if certificate.status is CertificateStatus.REVOKED:
+        raise BadCommandError([f"{name} is revoked: order a new one"])
+    if certificate.status is CertificateStatus.SUPERSEDED:
+        raise BadCommandError([f"{name} is superseded; {_instead(db, certificate)}"])
+    newest = None if again else newest_here(db, [certificate.id]).get(certificate.id)
+    if newest is not None:
+        state = "has expired and was renewed" if _is_over(certificate) else "was renewed"
+        raise BadCommandError([f"{name} {state}; {newest.advice}"])
+    # SCM renews expired certificates too, but reissues only those in force.
+    if certificate.status is CertificateStatus.EXPIRED and kind is OrderKind.REISSUE:
+        raise BadCommandError([f"{name} has expired: renew it"])
+    loose = None if again or kind is OrderKind.REISSUE else _loose_at_scm(db, certificate)
+    if loose is not None:
+        raise BadCommandError(
+            [
+                (
+                    f"{name}: order {loose.id} for its renewal is {loose.status} here, but SCM still has it "
+                    f"as {loose.scm_id} ({loose.scm_status or 'status unknown'}), so another renewal may be "
+                    "paid for twice; to renew it once more on purpose: --again (in a message: again)"
+                )
+            ]
+        )
+
+
+def is_over_at_scm(word: str | None) -> bool:
+    """Return True if SCM's word for an order's status says that there is nothing in force, nor to be issued."""
+    return re.sub(NOT_COMPARED, "", word or "").lower() in OVER_AT_SCM
+
+
+def _is_over(certificate: Certificate) -> bool:
+    return certificate.status is CertificateStatus.EXPIRED
+
+
+def _instead(db: Session, certificate: Certificate) -> str:
+    newest = _newest(db, [certificate.id])[certificate.id]
+    if newest.id != certificate.id:
+        return newest.advice
+    return (
+        "SCM reports that another certificate has replaced it, which is not stored here: "
+        f"certline import --order {certificate.scm_id}"
+    )
+
+
+def _loose_at_scm(db: Session, certificate: Certificate) -> Order | None:
+    """Return a renewal of the certificate that was cancelled or given up here, and may be in force at SCM."""
+    predecessor = aliased(Certificate)
+    word = func.lower(
+        func.regexp_replace(func.coalesce(Order.scm_status, ""), NOT_COMPARED, "", "g")
+    )
+    query = (
+        select(Order)
+        # Another version with the same sslId counts too: SCM renews the sslId, whichever version is in use.
+        .join(predecessor, predecessor.id == Order.predecessor_id)
+        .where(
+            Order.line_id == certificate.line_id,
+            predecessor.scm_id == certificate.scm_id,
+            Order.kind != OrderKind.REISSUE,
+            Order.status.in_((OrderStatus.CANCELLED, OrderStatus.REJECTED)),
+            Order.scm_id.is_not(None),
+            word.not_in(OVER_AT_SCM),
+        )
+        .order_by(Order.created_at.desc())
+    )
+    return db.scalars(query).first()
