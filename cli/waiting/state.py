@@ -50,8 +50,9 @@ def look(db: Session, command_id: str) -> WaitView:
     command = db.get_one(Command, command_id)
     show_progress(db, [command])
     order = order_of_command(db, command.id)
-    if order is None and command.type in (CommandType.POLL, CommandType.FETCH) and command.subject:
-        order = db.get(Order, command.subject)
+    if order is None and command.type in (CommandType.POLL, CommandType.FETCH):
+        # A poll that was requested has a subject only once it has ended.
+        order = db.get(Order, command.subject or command.payload.get("order", ""))
     if order is not None:
         return WaitView(command, order, order.account)
     # The certificate or the order may have been deleted since.
@@ -70,6 +71,8 @@ def judge(view: WaitView) -> WaitResult | None:
     command, order = view.command, view.order
     of_order = f"certline order show {order.id}" if order else f"certline command show {command.id}"
     match command.status:
+        case CommandStatus.DONE if _goes_on_at_scm(view):
+            pass  # the wait goes on until SCM has decided about the order
         case CommandStatus.DONE:
             return _done(view)
         case CommandStatus.FAILED:
@@ -101,6 +104,12 @@ def judge(view: WaitView) -> WaitResult | None:
     if command.type is CommandType.POLL and order.status is OrderStatus.REVIEW:
         return WaitResult(WAITS, f"the order is in review, an operator has to decide ({of_order})")
     return None
+
+
+def _goes_on_at_scm(view: WaitView) -> bool:
+    """Return True if a requested poll has found its order still open at SCM."""
+    polled = view.command.type is CommandType.POLL and view.order is not None
+    return polled and view.order is not None and view.order.status is OrderStatus.PENDING
 
 
 def _waits(command: Command) -> bool:

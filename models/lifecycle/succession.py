@@ -17,13 +17,16 @@ from certline.models.certificates.line import Line
 from certline.models.commands.command import Command, accept
 from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
+from certline.models.events.base import EventData
 from certline.models.events.data import (
     CertificateReissued,
     CertificateRenewed,
     CertificateRevoked,
+    CertificateSucceeded,
+    OrderPlaced,
 )
 from certline.models.events.outbox import emit_event
-from certline.models.lifecycle.moves import emit_order_event, order_facts
+from certline.models.lifecycle.moves import emit_order_event, order_facts, status_event
 from certline.models.orders.order import Order
 from certline.models.states import OPEN, CertificateStatus, OrderKind, OrderStatus
 
@@ -97,12 +100,13 @@ def supersede(db: Session, order: Order, successor: Certificate, *, is_news: boo
             by=successor.id,
         )
     if is_news:
-        _emit_succeeded(db, order, successor)
+        emit_order_event(db, order, succeeded(order, successor))
 
 
-def _emit_succeeded(db: Session, order: Order, successor: Certificate) -> None:
+def succeeded(order: Order, successor: Certificate) -> CertificateSucceeded:
+    """Return the event about a certificate that has superseded its predecessor."""
     kind = CertificateReissued if order.kind is OrderKind.REISSUE else CertificateRenewed
-    event = kind(
+    return kind(
         **order_facts(order),
         status=OrderStatus.STORED,
         certificate_id=successor.id,
@@ -112,7 +116,19 @@ def _emit_succeeded(db: Session, order: Order, successor: Certificate) -> None:
         supersedes=order.predecessor_id,
         reason=order.reason,
     )
-    emit_order_event(db, order, event)
+
+
+def state_of(db: Session, order: Order, why: str) -> EventData:
+    """Return the event about the present state of an order: the answer to a further command for it."""
+    match order.status:
+        case OrderStatus.PLACED | OrderStatus.SENDING:
+            return OrderPlaced(
+                **order_facts(order), status=order.status, certificate_id=order.certificate_id
+            )
+        case OrderStatus.STORED:
+            return succeeded(order, db.get_one(Certificate, order.certificate_id))
+        case status:
+            return status_event(order, status, why)
 
 
 def take_its_place(

@@ -73,6 +73,8 @@ def _news(
         return None
     if order.status is OrderStatus.CANCELLED and status is OrderStatus.PENDING:
         return None  # SCM did not decline it when we cancelled it; its poll continues
+    if order.status is OrderStatus.CANCELLED and order.issued_at is not None:
+        return None  # it was cancelled although SCM had issued it, so that it is alive there is no news
     if order.status in (OrderStatus.REJECTED, OrderStatus.CANCELLED):
         return _lives_again(db, order, details)
     if status is OrderStatus.PENDING or details.serial_number is None or mine:
