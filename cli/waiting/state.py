@@ -60,7 +60,7 @@ def look(db: Session, command_id: str) -> WaitView:
     if command.type is CommandType.REVOKE and certificate is not None:
         return WaitView(command, None, db.get_one(Account, certificate.account_id))
     cancelled = db.get(Order, command.subject or "")
-    if command.type is CommandType.CANCEL and cancelled is not None:
+    if command.type in (CommandType.CANCEL, CommandType.REVOKE) and cancelled is not None:
         return WaitView(command, None, cancelled.account)
     named = command.payload.get("account")
     return WaitView(command, None, account_named(db, named) if named else None)
@@ -71,9 +71,7 @@ def judge(view: WaitView) -> WaitResult | None:
     command, order = view.command, view.order
     of_order = f"certline order show {order.id}" if order else f"certline command show {command.id}"
     match command.status:
-        case CommandStatus.DONE if _goes_on_at_scm(view):
-            pass  # the wait goes on until SCM has decided about the order
-        case CommandStatus.DONE:
+        case CommandStatus.DONE if not _goes_on_at_scm(view):
             return _done(view)
         case CommandStatus.FAILED:
             return WaitResult(FAILED, f"failed: {command.error or 'no reason was given'}")
@@ -85,7 +83,12 @@ def judge(view: WaitView) -> WaitResult | None:
                 WAITS, f"in review, an operator has to decide: {command.error} ({of_order})"
             )
         case _:
-            pass
+            return _still_open(view, of_order)
+
+
+def _still_open(view: WaitView, of_order: str) -> WaitResult | None:
+    """Return how the wait for a command ends that has not ended itself, or None if the wait goes on."""
+    command, order = view.command, view.order
     # A failed hook ends the wait although it is retried: the next try may be much later than a user
     # wants to wait.
     if command.type is CommandType.HOOK and command.attempts and _waits(command):

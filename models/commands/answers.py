@@ -11,6 +11,21 @@ from certline.models.events.base import EventData
 from certline.models.events.data import CommandFailed
 from certline.models.events.outbox import emit_event
 
+_REFUSED = ("order.rejected", "order.cancelled", "order.review")
+# Events that answer a command which was accepted: the first if it is done (docs/events.md). Each command is
+# answered by `command.failed` as well, and one that is not accepted by `command.rejected`.
+ANSWERS: dict[CommandType, tuple[str, ...]] = {
+    CommandType.SYNC: ("sync.completed",),
+    CommandType.ORDER: ("certificate.stored", "order.held", *_REFUSED),
+    CommandType.POLL: ("poll.completed",),
+    CommandType.RENEW: ("certificate.renewed", *_REFUSED),
+    CommandType.REISSUE: ("certificate.reissued", *_REFUSED),
+    CommandType.REVOKE: ("certificate.revoked", "order.cancelled"),
+    CommandType.CANCEL: ("order.cancelled",),
+    CommandType.DELETE: ("certificate.deleted", "order.deleted"),
+    CommandType.IMPORT: ("import.completed",),
+}
+
 # Steps of an order: the events of the order say how they ended.
 STEPS_OF_ORDERS = frozenset({CommandType.FETCH, CommandType.RECONCILE})
 

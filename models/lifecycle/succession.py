@@ -236,16 +236,6 @@ def mark_revoked(
     certificate.status = CertificateStatus.REVOKED
     certificate.revoked_at, certificate.revocation_reason = when, reason
     certificate.auto_renew, certificate.renews_at = False, None
-    event = CertificateRevoked(
-        certificate_id=certificate.id,
-        account=account.name,
-        scm_id=certificate.scm_id,
-        common_name=certificate.common_name,
-        sans=certificate.sans,
-        serial_number=certificate.serial_number,
-        reason_code=reason,
-        revoked_at=when,
-    )
     record(
         db,
         "certificate.revoked",
@@ -255,4 +245,19 @@ def mark_revoked(
         command_id=command.id,
         reason_code=reason,
     )
+    event = revoked_event(certificate, account.name)
     emit_event(db, event, subject=certificate.id, correlation_id=command.correlation_id)
+
+
+def revoked_event(certificate: Certificate, account: str) -> CertificateRevoked:
+    """Return the event about a revoked certificate; `account` is the name of its account."""
+    return CertificateRevoked(
+        certificate_id=certificate.id,
+        account=account,
+        scm_id=certificate.scm_id,
+        common_name=certificate.common_name,
+        sans=certificate.sans,
+        serial_number=certificate.serial_number,
+        reason_code=certificate.revocation_reason or "unspecified",
+        revoked_at=certificate.revoked_at or certificate.created_at,
+    )

@@ -18,7 +18,7 @@ from certline.producers.requests.accounts import refuse_suspended
 from certline.workers.ordering.succession import Plan, plan
 from certline.workers.steps.cancel import order_to_cancel, require_cancellable
 from certline.workers.steps.delete import to_delete
-from certline.workers.steps.revoke import certificate_to_revoke
+from certline.workers.steps.revoke import to_revoke
 
 
 def request_successor(
@@ -61,9 +61,12 @@ def request_revocation(
     """
     request = UserRequest(CommandType.REVOKE, wanted, requested_by, command_id)
     with database.transaction() as db:
-        certificate = certificate_to_revoke(db, wanted)
-        refuse_suspended(db.get_one(Account, certificate.account_id))
-        return request.accept(db, subject=certificate.id)
+        first = request.earlier(db)
+        if first is not None:
+            return Accepted(first, False, [])
+        found = to_revoke(db, wanted)
+        refuse_suspended(db.get_one(Account, found.account_id))
+        return request.accept(db, subject=found.id)
 
 
 def request_cancelling(

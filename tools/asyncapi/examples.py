@@ -116,6 +116,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "order.rejected": _ORDER | {"status": "rejected", "reason": "SCM declined it"},
     "order.cancelled": _ORDER | {"status": "cancelled", "reason": "ordered by mistake"},
     "order.review": _ORDER | {"status": "review", "reason": "two orders at SCM look like this one"},
+    "order.deleted": _ORDER | {"status": "rejected"},
     "certificate.stored": _STORED,
     "certificate.renewed": _STORED | {"supersedes": OLDER_ID, "reason": None},
     "certificate.reissued": _STORED | {"supersedes": OLDER_ID, "reason": "another name"},
@@ -166,6 +167,12 @@ EVENTS: dict[str, dict[str, Any]] = {
         "news": {"new": 98, "replaced": 1, "renewed": 1, "revoked": 0, "auto_renew": 0},
         "failures": [{"scm_id": 4799, "reason": "SCM has no certificate for it"}],
     },
+    "poll.completed": {
+        "orders": 1,
+        **{name: value for name, value in _ORDER.items() if name != "sans"},
+        "status": "pending",
+        "scm_status": "Requested",
+    },
     "auto_renew.completed": {
         "run_id": "3f1c9a52-7d0b-4b8e-9a64-2c5d8e7f1a30",
         "started_at": "2026-03-02T05:30:04+00:00",
@@ -207,6 +214,7 @@ SUBJECTS = {
     "account.": "account",
     "sync.": "account",
     "import.": "account",
+    "poll.": "order_id",
     "auto_renew.": "run_id",
     "command.rejected": "dead_letter",
     "command.failed": None,

@@ -135,7 +135,8 @@ def send_within(settings: Settings) -> float:
 def claim_to_send(db: Session, order_id: str) -> Claim | None:
     """Claim an order: move it from `placed` to `sending`, and increment its fence.
 
-    Returns None if the order is no longer `placed`, or is about to be cancelled. The caller has to commit before the call to SCM.
+    Returns None if the order is no longer `placed`, or is about to be cancelled.
+    The caller has to commit before the call to SCM.
     """
     # One UPDATE with the status in its WHERE: of two workers at once, only one gets a row back.
     fence = db.scalar(

@@ -50,8 +50,8 @@ class Step:
 
     `on_abandoned`: hook for a command that kept crashing its worker. `on_failed`: hook for one that failed.
     `answer`: returns the event that answers a command that is done; None if the step itself, or the command's
-    order, publishes it. `rest`: returns the least wait after a failed attempt. `fails_if_suspended`: a suspended account ends the
-    command instead of delaying it.
+    order, publishes it. `rest`: returns the least wait after a failed attempt. `fails_if_suspended`: a suspended
+    account ends the command instead of delaying it.
     """
 
     type: CommandType

@@ -66,8 +66,7 @@ class CancelResult(OrderResult):
 
 
 def cancel(context: WorkerContext, command: Command) -> dict[str, Any] | None:
-    """Cancel the command's order at SCM if SCM allows it; only in our database if SCM never had it, or if the order
-    is held.
+    """Cancel the command's order: only in our database if it was never sent or is held, otherwise at SCM too.
 
     Raises GiveUp if the order cannot be cancelled, TryLater, AccountSuspendedError.
     """

@@ -27,8 +27,8 @@ def delete(context: WorkerContext, command: Command) -> dict[str, Any] | None:
 def _deleted(db: Session, command: Command) -> dict[str, Any]:
     """Delete the order or certificate that a command names. Returns the command's result: what was deleted.
 
-    The event that answers the command is published with the deletion. Raises BadCommandError, and StillOpenError if
-    SCM may still issue one of the orders.
+    The event that answers the command is published with the deletion. Raises BadCommandError, and StillOpenError
+    if SCM may still issue one of the orders.
     """
     # An earlier run committed the deletion and was killed before it ended the command; a second lookup would
     # no longer find the row, and the command would fail.
