@@ -34,6 +34,7 @@ EVENT_DATA: dict[str, type[EventData]] = {
         data.CertificateExpiring,
         data.LicenseExhausted,
         data.LicenseReleased,
+        data.LicenseExpiring,
         data.AccountSuspended,
         data.SyncCompleted,
         data.ImportCompleted,

@@ -152,7 +152,15 @@ EVENTS: dict[str, dict[str, Any]] = {
         "order_id": None,
         "reason": None,
     },
-    "license.exhausted": {"capacity": 10, "used": 10, "held": 1},
+    "license.exhausted": {"capacity": 10, "used": 10, "held": 1, "valid_until": None},
+    "license.expiring": {
+        "capacity": 10,
+        "used": 7,
+        "held": 0,
+        "valid_until": "2026-03-31",
+        "days": 30,
+        "days_left": 30,
+    },
     "license.released": {"orders": [ORDER_ID], "reason": "the capacity is 20 now"},
     "account.suspended": {"account": "nordhafen", "reason": "SCM refuses the login"},
     "sync.completed": {
@@ -211,6 +219,7 @@ SUBJECTS = {
     "certificate.": "certificate_id",
     "license.exhausted": None,
     "license.released": None,
+    "license.expiring": None,
     "account.": "account",
     "sync.": "account",
     "import.": "account",
@@ -219,6 +228,12 @@ SUBJECTS = {
     "command.rejected": "dead_letter",
     "command.failed": None,
 }
+
+
+# Events that belong to no single command.
+WITHOUT_COMMAND = frozenset(
+    {"license.released", "license.expiring", "account.suspended", "certificate.expiring"}
+)
 
 
 def commands() -> dict[str, list[dict[str, Any]]]:
@@ -258,7 +273,6 @@ def _event(kind: str) -> dict[str, Any]:
     field = next(field for start, field in SUBJECTS.items() if kind.startswith(start))
     if field is not None:
         event["subject"] = data[field]
-    # These events belong to no single command, so they have no correlation id.
-    if kind not in ("license.released", "account.suspended", "certificate.expiring"):
+    if kind not in WITHOUT_COMMAND:
         event["correlationid"] = data.get("run_id", COMMAND)
     return event

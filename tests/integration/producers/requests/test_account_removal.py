@@ -30,9 +30,9 @@ from certline.producers.requests.accounts import (
     SuspendedError,
     refuse_suspended,
     remove_account,
-    require_same_customer,
 )
 from certline.producers.requests.catalogue import request_sync
+from certline.producers.requests.linking import require_same_customer
 from certline.producers.sweep import sweep
 from certline.simulator.server import Simulator
 from certline.workers.runtime.context import login_of
