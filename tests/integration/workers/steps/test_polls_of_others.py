@@ -34,7 +34,7 @@ def test_scm_is_asked_about_a_pending_order_at_once(bench: Bench) -> None:
             "orders": 1,
             "order_id": order.id,
             "order_status": "pending",
-            "scm_status": order.scm_status,
+            "scm_status": "Requested",
         }
     assert bench.calls("GET /ssl/v1/{sslId}") == 2
     assert bench.order(placed).polls == 0
