@@ -6,11 +6,11 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.ui.deletion import HERE_ONLY, delete
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.output import whisper
 from certline.cli.ui.projection import minute
+from certline.cli.waiting.deletion import HERE_ONLY, delete
 from certline.cli.waiting.wait import wait_options
 
 

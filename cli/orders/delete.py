@@ -3,9 +3,9 @@
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.ui.deletion import delete
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_order
+from certline.cli.waiting.deletion import delete
 from certline.cli.waiting.wait import wait_options
 
 
