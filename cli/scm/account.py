@@ -34,6 +34,12 @@ from certline.models import Account, AccountStatus, Command
 from certline.models.accounts.account import account_named, accounts
 from certline.models.accounts.suspension import suspend
 from certline.models.validation import BadCommandError
+from certline.producers.requests.account_link import (
+    add_account,
+    first_sync,
+    require_other_customer,
+    require_same_customer,
+)
 from certline.producers.requests.accounts import (
     OpenOrdersError,
     Removed,
@@ -41,12 +47,6 @@ from certline.producers.requests.accounts import (
     lift_suspension,
     record_verified,
     remove_account,
-)
-from certline.producers.requests.linking import (
-    add_account,
-    first_sync,
-    require_other_customer,
-    require_same_customer,
 )
 from certline.workers.account_check import Examined
 from certline.workers.runtime.context import login_of

@@ -24,6 +24,7 @@ from certline.models.commands.payloads import SyncCommand
 from certline.models.database.session import clock
 from certline.models.validation import BadCommandError
 from certline.producers.requests import order_review
+from certline.producers.requests.account_link import require_same_customer
 from certline.producers.requests.accounts import (
     OpenOrdersError,
     Removed,
@@ -32,7 +33,6 @@ from certline.producers.requests.accounts import (
     remove_account,
 )
 from certline.producers.requests.catalogue import request_sync
-from certline.producers.requests.linking import require_same_customer
 from certline.producers.sweep import sweep
 from certline.simulator.server import Simulator
 from certline.workers.runtime.context import login_of
