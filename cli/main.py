@@ -92,7 +92,7 @@ PLACES = {
     ),
     "schedule": (
         "certline.cli.operations.schedule",
-        "Schedules: list the periodic jobs, or run one now.",
+        "Schedules: list the periodic jobs, change when they run, or run one now.",
     ),
     "run": (
         "certline.cli.operations.run",

@@ -32,6 +32,7 @@ from certline.models import (
     Outbox,
 )
 from certline.models.audit.log import record
+from certline.models.certificates.license_expiry import emit_license_expiring
 from certline.models.commands.command import OPEN, hasten
 from certline.models.lifecycle.moves import follow_with, note, release_held
 from certline.models.metrics import outbox_backlog
@@ -61,7 +62,7 @@ def sweep(db: Session, settle: timedelta) -> dict[str, int]:
         "unknown": look_up_silent(db, settle),
         "released": len(release_held(db, why="sweep")),
         # Before `expire`: after a long downtime the event is published all the same.
-        "expiring": emit_expiring(db),
+        "expiring": emit_expiring(db) + emit_license_expiring(db),
         "expired": expire(db),
         "forgotten": forget_sent(db) + forget_delivered(db),
     }

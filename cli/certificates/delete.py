@@ -6,11 +6,12 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.ui.deletion import HERE_ONLY, delete
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.output import whisper
 from certline.cli.ui.projection import minute
+from certline.cli.waiting.deletion import HERE_ONLY, delete
+from certline.cli.waiting.wait import wait_options
 
 
 @click.command("delete", cls=CliCommand)
@@ -19,7 +20,10 @@ from certline.cli.ui.projection import minute
 @click.option(
     "--yes", is_flag=True, help="Delete it even if an order of it is open, without asking."
 )
-def delete_certificate(name: str, *, comments: str | None, yes: bool) -> None:
+@wait_options
+def delete_certificate(
+    name: str, *, comments: str | None, yes: bool, wait: bool, timeout: float | None
+) -> None:
     """Delete a certificate with its renewals and reissues, and destroy their private keys.
 
     Only in certline's database: nothing changes at SCM, and the certificate stays valid unless it was
@@ -34,4 +38,5 @@ def delete_certificate(name: str, *, comments: str | None, yes: bool) -> None:
         )
         if not click.confirm("Delete it with all its versions and private keys?", err=True):
             raise Fault("nothing was deleted", code=NOTHING)
-    delete({"certificate": found.id, "comments": comments, "yes": yes})
+    data = {"certificate": found.id, "comments": comments, "yes": yes}
+    delete(data, wait=wait, timeout=timeout)

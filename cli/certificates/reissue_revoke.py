@@ -16,7 +16,7 @@ from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import minute
 from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.wait import started, wait_options
-from certline.models import Certificate, Command
+from certline.models import Certificate, Command, Order
 from certline.models.commands.payloads import ReissueCommand, RevokeCommand, read_payload
 from certline.models.orders.order import order_known_as
 from certline.producers.requests import certificates
@@ -127,10 +127,11 @@ def revoke(
 ) -> None:
     """Revoke a certificate. This cannot be undone.
 
-    CERT may also be an order. On a terminal it asks first.
+    CERT may also be an order, even one that is held for want of a licence. On a terminal it asks first.
     """
     found = _to_revoke(name)
-    data = {"certificate": found.id, "comments": comments, "reason_code": reason_code}
+    which = "order" if isinstance(found, Order) else "certificate"
+    data = {which: found.id, "comments": comments, "reason_code": reason_code}
     wanted = read_payload(RevokeCommand, data)
     if not yes and sys.stdin.isatty() and not _is_meant(found):
         raise Fault("nothing was revoked", code=NOTHING)
@@ -147,24 +148,28 @@ def certificates_named(names: Iterable[str]) -> list[Certificate]:
     return list({certificate.id: certificate for certificate in found}.values())
 
 
-def _to_revoke(name: str) -> Certificate:
-    """Return the certificate that is named, directly or by its order. Raises Fault."""
+def _to_revoke(name: str) -> Certificate | Order:
+    """Return the certificate that is named, directly or by its order; an order without a certificate itself.
+
+    Raises Fault.
+    """
     with context.database().transaction() as db:
         order = order_known_as(db, name)
         if order is None:
             return find_certificate(db, name)
         if order.certificate_id is None:
-            raise Fault(
-                f"order {order.id} is {order.status}: it has no stored certificate to revoke"
-            )
+            return order
         return db.get_one(Certificate, order.certificate_id)
 
 
-def _is_meant(found: Certificate) -> bool:
-    whisper(
-        f"{found.common_name}, serial number {found.serial_number}, valid until "
-        f"{minute(found.not_after)} UTC, {found.status}"
-    )
+def _is_meant(found: Certificate | Order) -> bool:
+    if isinstance(found, Order):
+        whisper(f"{found.common_name}, SCM's {found.scm_id}, serial number {found.scm_serial}")
+    else:
+        whisper(
+            f"{found.common_name}, serial number {found.serial_number}, valid until "
+            f"{minute(found.not_after)} UTC, {found.status}"
+        )
     return click.confirm("Revoke this certificate? This cannot be undone.", err=True)
 
 

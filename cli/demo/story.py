@@ -67,9 +67,10 @@ def _story(stage: Stage) -> None:
     with _line(stage):
         stage.chapter("2. An account at SCM, and its organisations, domains and profiles")
         words = ["--url", f"{stage.scm}/api", "--customer-uri", "demo", "--login", "admin"]
-        stage.ask("account", "add", "demo", *words, given="secret\n")
-        synced = stage.ask("sync", "--wait", "--timeout", str(PATIENCE))
-        result = (synced[0] if isinstance(synced, list) else synced)["result"]
+        linked = stage.ask("account", "add", "demo", *words, given="secret\n")
+        # The first sync has begun with the account.
+        synced = stage.ask("command", "wait", linked["sync_command"], "--timeout", str(PATIENCE))
+        result = synced["result"]
         must(result["domains"]["total"] > 12, "the sync brought every page of domains")
         stage.tell("SCM saw", f"{sum(stage.door('calls').values())} calls, each with the login")
         stage.tell(

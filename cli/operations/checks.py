@@ -21,6 +21,7 @@ from certline.models.accounts.breaker import open_breakers
 from certline.models.accounts.rate_limit import held_off
 from certline.models.certificates.deploy_hook import hook_backlog, hooks, runs_that_matter
 from certline.models.certificates.license import license_use
+from certline.models.certificates.license_expiry import WARN_DAYS
 from certline.models.commands.command import OPEN
 from certline.models.commands.dead_letter import dead_letters_waiting
 from certline.models.database.migrate import behind
@@ -140,10 +141,18 @@ def check_scm() -> Finding:
 
 
 def check_licence() -> Finding:
-    """Check that no order is held for want of a free line."""
+    """Check that no order is held for want of a free line, and that the licence does not end soon."""
     with context.database().transaction() as db:
         use = license_use(db)
     said = f"{use.used} of {use.capacity} in use, {use.held} orders held"
+    renew = f"certline license set {use.capacity} --until DATE"
+    if use.ended:
+        said += f"; it ended on {use.valid_until}, and new lines are held"
+        return Finding("licence", False, said, renew)
+    if use.days_left is not None and use.days_left <= WARN_DAYS:
+        said += f"; it ends on {use.valid_until}, in {use.days_left} days"
+        if not use.held:
+            return Finding("licence", True, said, renew)
     if use.held:
         return Finding("licence", False, said, "certline license set N")
     return Finding("licence", True, said)

@@ -17,11 +17,11 @@ from certline.producers.requests import certificates
 )
 @wait_options
 def cancel(order_name: str, *, comments: str, wait: bool, timeout: float | None) -> None:
-    """Cancel an order that SCM has not issued.
+    """Cancel an order that SCM has not issued, or one that is held.
 
-    An order that was not sent is cancelled at once. For any other, SCM is asked to decline the request; if
+    An order that was not sent is not sent any more. For any other, SCM is asked to decline the request; if
     SCM refuses, the certificate is never fetched, and the order goes to review if SCM issues it all the
-    same.
+    same. A held order is given up; its certificate stays valid at SCM until it is revoked.
     """
     with context.database().transaction() as db:
         found = find_order(db, order_name)

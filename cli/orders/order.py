@@ -227,7 +227,9 @@ def poll(order_names: tuple[str, ...], *, every: bool, wait: bool, timeout: floa
     for row in named:
         if row.status is not OrderStatus.PENDING:
             whisper(f"order {row.id} is {row.status}: there is nothing to poll")
-    polls = request_polls(context.database(), [row.id for row in named])
+    polls = request_polls(
+        context.database(), [row.id for row in named], requested_by=context.person()
+    )
     if not polls:
         answer([], lambda: say("No order is pending."))
         leave(NOTHING)

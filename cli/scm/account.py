@@ -1,7 +1,5 @@
 """`certline account`: accounts, which are logins at SCM."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -9,7 +7,15 @@ import rich_click as click
 from sqlalchemy.orm import Session
 
 from certline.cli import context
-from certline.cli.errors import NO_SERVER, WRONG_USE, Fault
+from certline.cli.errors import WRONG_USE, Fault
+from certline.cli.scm.login_check import (
+    ask_scm,
+    say_sync,
+    say_what_is_missing,
+    seen,
+    sync_of,
+    told,
+)
 from certline.cli.scm.login_options import (
     Given,
     kept_as,
@@ -24,29 +30,29 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, say, table, whisper
 from certline.cli.ui.projection import minute
-from certline.models import Account, AccountStatus
+from certline.models import Account, AccountStatus, Command
 from certline.models.accounts.account import account_named, accounts
 from certline.models.accounts.suspension import suspend
+from certline.models.validation import BadCommandError
+from certline.producers.requests.account_link import (
+    add_account,
+    first_sync,
+    require_other_customer,
+    require_same_customer,
+)
 from certline.producers.requests.accounts import (
     OpenOrdersError,
     Removed,
-    add_account,
     change_secret,
     lift_suspension,
     record_verified,
     remove_account,
-    require_same_customer,
 )
-from certline.workers.account_check import Examined, examine
-from certline.workers.runtime.context import login_of, scm_client
+from certline.workers.account_check import Examined
+from certline.workers.runtime.context import login_of
 from certline.workers.scm import (
-    AnyLogin,
     LoginRefused,
-    NotSent,
-    OutcomeUnknown,
     ScmError,
-    Throttled,
-    TokenLogin,
 )
 
 
@@ -65,11 +71,15 @@ def account() -> None:
 )
 @login_options
 @click.option("--no-verify", is_flag=True, help="Save it without trying it at SCM.")
-def add(name: str, *, no_verify: bool, **options: Any) -> None:
+@click.option(
+    "--force", is_flag=True, help="Add it even if another account is of the same customer."
+)
+def add(name: str, *, no_verify: bool, force: bool, **options: Any) -> None:
     """Save a login after SCM has accepted it, and report what it lacks. No command shows its secret.
 
     A password (--customer-uri, --login), a client certificate (both of these, and --client-certificate,
-    --client-key), or an API key for OAuth2 (--client-id). Adding a removed account restores it.
+    --client-key), or an API key for OAuth2 (--client-id). Organisations, domains and profiles are then read
+    in the background. Adding a removed account restores it.
     """
     if not name.isprintable() or not name.strip() or name != name.strip():
         raise Fault("NAME must not be empty, nor begin or end with a space", code=WRONG_USE)
@@ -88,71 +98,48 @@ def add(name: str, *, no_verify: bool, **options: Any) -> None:
         gone = account_named(db, name, removed=True)
         if gone is not None:
             require_same_customer(gone, kept["url"], kept["customer_uri"])
+        if not force:
+            _refuse_twice(db, name, kept)
     # No transaction is open during the call: SCM may take seconds to respond.
     examined = Examined()
     if not no_verify:
         try:
-            examined = _ask_scm(given)
+            examined = ask_scm(given)
         except ScmError as error:
-            raise _told(error, given, "Nothing was saved.") from None
+            raise told(error, given, "Nothing was saved.") from None
     with context.database().transaction() as db:
         secret = vault.seal(secret_of(given))
-        fresh = add_account(db, name, kept, secret, verified=not no_verify, who=context.person())
-    answer(AccountDocument.of(fresh).as_dict() | _seen(examined), lambda: _added(fresh, examined))
+        if not force:  # again, since another process may have added one meanwhile
+            _refuse_twice(db, name, kept)
+        who = context.person()
+        fresh = add_account(db, name, kept, secret, verified=not no_verify, who=who)
+        # A login that was not tried is not used by itself: SCM counts failed logins.
+        sync = None if no_verify else first_sync(db, fresh, who=who)
+    answer(
+        AccountDocument.of(fresh).as_dict() | seen(examined) | sync_of(sync),
+        lambda: _added(fresh, examined, sync),
+    )
 
 
-def _added(fresh: Account, examined: Examined) -> None:
+def _refuse_twice(db: Session, name: str, kept: dict[str, Any]) -> None:
+    try:
+        require_other_customer(db, name, kept)
+    except BadCommandError as same:
+        raise Fault(
+            f"{'; '.join(same.problems)}. Nothing was saved.",
+            hint="To add it nevertheless, such as a login for other departments: --force",
+        ) from None
+
+
+def _added(fresh: Account, examined: Examined, sync: Command | None) -> None:
     say(
         f"Account {fresh.name} is saved{'' if fresh.verified_at else ', but was not tried at SCM'}."
     )
-    _say_what_is_missing(examined)
-    say(
-        f"Next, read organisations, domains and profiles: certline sync --account {fresh.name} --wait"
-    )
-
-
-def _ask_scm(login: AnyLogin) -> Examined:
-    """Try the login at SCM, and check its rights. Raises ScmError."""
-    client = scm_client(login, context.settings())
-    try:
-        return examine(client, login, datetime.now(UTC).date())
-    finally:
-        client.close()
-
-
-def _seen(examined: Examined) -> dict[str, Any]:
-    return {
-        "roles": list(examined.roles),
-        "missing": list(examined.missing),
-        "unknown": list(examined.unknown),
-    }
-
-
-def _say_what_is_missing(examined: Examined) -> None:
-    _say_each("What it lacks at SCM:", examined.missing)
-    _say_each("What SCM does not reveal:", examined.unknown)
-
-
-def _say_each(head: str, sentences: Sequence[str]) -> None:
-    if sentences:
-        say("\n".join([head, *(f"  - {sentence}" for sentence in sentences)]))
-
-
-def _told(error: ScmError, login: AnyLogin, outcome: str) -> Fault:
-    match error:
-        case LoginRefused():
-            return Fault(
-                f"SCM refused the login {_who(login)!r}: {error}. {outcome}",
-                hint="SCM locks an account after several failed logins: check the secret before trying again.",
-            )
-        case NotSent() | OutcomeUnknown() | Throttled():
-            return Fault(f"SCM at {login.url} does not answer: {error}. {outcome}", code=NO_SERVER)
-        case _:
-            return Fault(f"SCM refused: {error}. {outcome}")
-
-
-def _who(login: AnyLogin) -> str:
-    return login.client_id if isinstance(login, TokenLogin) else login.login
+    say_what_is_missing(examined)
+    if sync is None:
+        say(f"Next, try it at SCM: certline account verify {fresh.name}")
+    else:
+        say_sync(sync)
 
 
 @account.command("list")
@@ -211,7 +198,7 @@ def verify(
     if other:
         login = renewed(found, password_file, pair)
     try:
-        examined = _ask_scm(login)
+        examined = ask_scm(login)
     except ScmError as error:
         outcome = "Nothing was saved." if other else "Nothing has changed."
         # Only a refusal of the stored login suspends the account; a refused new secret says nothing
@@ -220,7 +207,7 @@ def verify(
             with context.database().transaction() as db:
                 suspend(db, _locked(db, name), str(error))
             outcome = f"Account {name!r} is suspended: certline makes no more calls for it."
-        raise _told(error, login, outcome) from None
+        raise told(error, login, outcome) from None
     with context.database().transaction() as db:
         row = _locked(db, name)
         record_verified(db, row)
@@ -230,16 +217,21 @@ def verify(
         woken = None
         if row.status is AccountStatus.SUSPENDED:
             woken = lift_suspension(db, row, who=context.person())
+        # An account that was saved untried, or was suspended before its first sync had ended.
+        sync = first_sync(db, row, who=context.person())
     answer(
-        AccountDocument.of(row).as_dict() | _seen(examined), lambda: _verified(row, examined, woken)
+        AccountDocument.of(row).as_dict() | seen(examined) | sync_of(sync),
+        lambda: _verified(row, examined, woken, sync),
     )
 
 
-def _verified(row: Account, examined: Examined, woken: int | None) -> None:
+def _verified(row: Account, examined: Examined, woken: int | None, sync: Command | None) -> None:
     say(f"SCM accepts the login of account {row.name}.")
-    _say_what_is_missing(examined)
+    say_what_is_missing(examined)
     if woken is not None:
         say(f"The suspension is lifted; {woken} waiting commands go on.")
+    if sync is not None:
+        say_sync(sync)
 
 
 @account.command()

@@ -207,6 +207,8 @@ class LicenseDocument(Document):
     used: int
     held: int
     available: int
+    valid_until: date | None
+    days_left: int | None
 
 
 class OutlookDocument(Document):
@@ -216,6 +218,8 @@ class OutlookDocument(Document):
     used: int = Field(validation_alias=AliasPath("use", "used"))
     held: int = Field(validation_alias=AliasPath("use", "held"))
     available: int = Field(validation_alias=AliasPath("use", "available"))
+    valid_until: date | None = Field(validation_alias=AliasPath("use", "valid_until"))
+    days_left: int | None = Field(validation_alias=AliasPath("use", "days_left"))
     in_flight: int
     new_orders_per_day: Annotated[float, PlainSerializer(lambda rate: round(rate, 2))] = Field(
         validation_alias="per_day"

@@ -15,6 +15,10 @@ TAKEN = (
 )
 
 
+# Seconds: a longer estimate (a month) says only that SCM's total is nonsense.
+LONGEST = 30 * 86_400
+
+
 def import_progress(command: Command | CommandDocument, now: datetime | None = None) -> str:
     """Return the progress, such as `4,200 of 10,000, 310 held, 2 failed; 180 a second, 32 s left`."""
     result = command.result or {}
@@ -31,12 +35,27 @@ def import_progress(command: Command | CommandDocument, now: datetime | None = N
     if done and seconds > 1:
         rate = done / seconds
         text += f"; {rate:.3g} a second"
-        # No estimate while SCM's list is still being read: the total is not known yet.
-        if not result["listing"]:
-            text += f", {_span(waiting / rate)} left"
+        text += _left(waiting + _unlisted(result, waiting + done), rate)
     if result["listing"]:
         text += ", and the list is being read"
     return text
+
+
+def _unlisted(result: Mapping[str, Any], requested: int) -> float:
+    """Return how many records that SCM has not listed yet are probably to be requested.
+
+    As many of them as of those listed so far: records that are stored already cost no call.
+    """
+    if not result["listing"]:
+        return 0.0
+    rest = max(0, (result["total"] or 0) - result["listed"])
+    return float(rest * requested / max(1, result["listed"]))
+
+
+def _left(records: float, rate: float) -> str:
+    """Return the time left; nothing if SCM's total cannot be true."""
+    seconds = records / rate
+    return f", {_span(seconds)} left" if seconds < LONGEST else ""
 
 
 def import_ending(result: Mapping[str, Any]) -> str:

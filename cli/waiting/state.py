@@ -50,8 +50,9 @@ def look(db: Session, command_id: str) -> WaitView:
     command = db.get_one(Command, command_id)
     show_progress(db, [command])
     order = order_of_command(db, command.id)
-    if order is None and command.type in (CommandType.POLL, CommandType.FETCH) and command.subject:
-        order = db.get(Order, command.subject)
+    if order is None and command.type in (CommandType.POLL, CommandType.FETCH):
+        # A poll that was requested has a subject only once it has ended.
+        order = db.get(Order, command.subject or command.payload.get("order", ""))
     if order is not None:
         return WaitView(command, order, order.account)
     # The certificate or the order may have been deleted since.
@@ -59,7 +60,7 @@ def look(db: Session, command_id: str) -> WaitView:
     if command.type is CommandType.REVOKE and certificate is not None:
         return WaitView(command, None, db.get_one(Account, certificate.account_id))
     cancelled = db.get(Order, command.subject or "")
-    if command.type is CommandType.CANCEL and cancelled is not None:
+    if command.type in (CommandType.CANCEL, CommandType.REVOKE) and cancelled is not None:
         return WaitView(command, None, cancelled.account)
     named = command.payload.get("account")
     return WaitView(command, None, account_named(db, named) if named else None)
@@ -70,7 +71,7 @@ def judge(view: WaitView) -> WaitResult | None:
     command, order = view.command, view.order
     of_order = f"certline order show {order.id}" if order else f"certline command show {command.id}"
     match command.status:
-        case CommandStatus.DONE:
+        case CommandStatus.DONE if not _goes_on_at_scm(view):
             return _done(view)
         case CommandStatus.FAILED:
             return WaitResult(FAILED, f"failed: {command.error or 'no reason was given'}")
@@ -82,7 +83,12 @@ def judge(view: WaitView) -> WaitResult | None:
                 WAITS, f"in review, an operator has to decide: {command.error} ({of_order})"
             )
         case _:
-            pass
+            return _still_open(view, of_order)
+
+
+def _still_open(view: WaitView, of_order: str) -> WaitResult | None:
+    """Return how the wait for a command ends that has not ended itself, or None if the wait goes on."""
+    command, order = view.command, view.order
     # A failed hook ends the wait although it is retried: the next try may be much later than a user
     # wants to wait.
     if command.type is CommandType.HOOK and command.attempts and _waits(command):
@@ -101,6 +107,12 @@ def judge(view: WaitView) -> WaitResult | None:
     if command.type is CommandType.POLL and order.status is OrderStatus.REVIEW:
         return WaitResult(WAITS, f"the order is in review, an operator has to decide ({of_order})")
     return None
+
+
+def _goes_on_at_scm(view: WaitView) -> bool:
+    """Return True if a requested poll has found its order still open at SCM."""
+    polled = view.command.type is CommandType.POLL and view.order is not None
+    return polled and view.order is not None and view.order.status is OrderStatus.PENDING
 
 
 def _waits(command: Command) -> bool:

@@ -72,13 +72,23 @@ def started(
 
 def _tell(commands: list[Command], *, waited: bool) -> None:
     for command in commands:
-        say(f"{command.type} {command.subject or ''}".rstrip() + f": command {command.id}")
+        about = command.subject or command.payload.get("order") or ""
+        say(f"{command.type} {about}".rstrip() + f": command {command.id}")
         if command.type is CommandType.SYNC and command.status is CommandStatus.DONE:
             for text in changes(command.result or {}):
                 say(f"  {text}")
+        if command.type is CommandType.DELETE and command.status is CommandStatus.DONE:
+            say(f"  {_deleted(command.result or {})}")
     if not waited:
         ids = commands[0].id if len(commands) == 1 else "ID"
         say(f"It runs in the background; wait for it: certline command wait {ids}")
+
+
+def _deleted(gone: Mapping[str, Any]) -> str:
+    keys = gone["keys_destroyed"]
+    count = len(gone.get("certificates", []))
+    what = f"{count} of its certificates and" if count else "the order and"
+    return f"Deleted from certline: {gone['common_name']}, {what} {keys} private key{'' if keys == 1 else 's'}."
 
 
 def changes(result: Mapping[str, Any]) -> Iterator[str]:

@@ -1,7 +1,11 @@
-"""The licence gate: one locked row limits how many lines, deleted ones not counted, may be managed."""
+"""The licence gate: one locked row limits how many lines, deleted ones not counted, may be managed.
+
+A licence that has ended has no free lines: what needs a new one is held, and everything else goes on.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date
 
 from sqlalchemy import CheckConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -10,6 +14,9 @@ from certline.models.certificates.line import Line
 from certline.models.certificates.lineage import run_of, shared_line
 from certline.models.database.base import Base, new_id
 from certline.models.database.bulk import add_rows
+from certline.models.database.session import clock
+from certline.models.events.data import LicenseExhausted
+from certline.models.events.outbox import emit_event
 from certline.models.orders.order import Order
 from certline.models.states import OrderKind, OrderStatus
 
@@ -25,29 +32,68 @@ class License(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     capacity: Mapped[int]
+    # The last day (UTC) on which new lines may be taken; None: no end.
+    valid_until: Mapped[date | None]
+    # The lowest number of days before the end at which `license.expiring` was published.
+    expiring_told: Mapped[int | None]
 
 
 @dataclass(frozen=True)
 class LicenseUse:
-    """Use of the licence, in lines; `held` counts the issued orders that wait for a free line."""
+    """Use of the licence, in lines; `held` counts the issued orders that wait for a free line.
+
+    `valid_until`: the licence's last day, or None; `days_left`: days until its end, today included, or None.
+    """
 
     capacity: int
     used: int
     held: int
+    valid_until: date | None = None
+    days_left: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        """True if the licence's last day is over."""
+        return self.days_left is not None and self.days_left <= 0
 
     @property
     def available(self) -> int:
-        """Number of lines not in use; never negative, even if the capacity was lowered below the use."""
-        return max(0, self.capacity - self.used)
+        """Number of lines that may be taken: none once the licence has ended, and never a negative number, even if
+        the capacity was lowered below the use.
+        """
+        return 0 if self.ended else max(0, self.capacity - self.used)
 
 
 def license_use(db: Session) -> LicenseUse:
     """Return the capacity, the lines in use and the held orders, without locking anything."""
+    row = db.get_one(License, 1)
     return LicenseUse(
-        capacity=db.get_one(License, 1).capacity,
+        capacity=row.capacity,
         used=_lines_used(db),
         held=_held(db),
+        valid_until=row.valid_until,
+        days_left=_days_left(db, row),
     )
+
+
+def emit_exhausted(db: Session, newly: int, *, subject: str, correlation_id: str | None) -> None:
+    """Publish `license.exhausted` if the orders that have just been held, `newly` of them, are the only ones.
+
+    So it is published once for each exhaustion, which lasts until no order is held. The caller has locked the
+    licence (`take_line`, `take_lines`).
+    """
+    use = license_use(db)
+    if use.held > newly:
+        return
+    event = LicenseExhausted(
+        capacity=use.capacity, used=use.used, held=use.held, valid_until=as_day(use.valid_until)
+    )
+    emit_event(db, event, subject=subject, correlation_id=correlation_id)
+
+
+def as_day(day: date | None) -> str | None:
+    """Return a date as it is published (ISO 8601)."""
+    return None if day is None else day.isoformat()
 
 
 def take_line(db: Session, order: Order) -> bool:
@@ -96,6 +142,13 @@ def room_left(db: Session) -> int:
 def set_capacity(db: Session, capacity: int) -> None:
     """Set how many lines may be managed. Lowering it below the number in use deletes nothing."""
     db.get_one(License, 1, with_for_update=True).capacity = capacity
+    db.flush()
+
+
+def set_end(db: Session, valid_until: date | None) -> None:
+    """Set the licence's last day, or that it has no end; its warnings begin again."""
+    row = db.get_one(License, 1, with_for_update=True)
+    row.valid_until, row.expiring_told = valid_until, None
     db.flush()
 
 
@@ -149,8 +202,17 @@ def _give_line(db: Session, order: Order) -> None:
 
 
 def _locked_capacity(db: Session) -> int:
+    """Lock the licence, and return how many lines may be managed: 0 once it has ended."""
     # populate_existing: a copy that the session loaded before the lock may be out of date.
-    return db.get_one(License, 1, with_for_update=True, populate_existing=True).capacity
+    row = db.get_one(License, 1, with_for_update=True, populate_existing=True)
+    left = _days_left(db, row)
+    return row.capacity if left is None or left > 0 else 0
+
+
+def _days_left(db: Session, row: License) -> int | None:
+    if row.valid_until is None:
+        return None
+    return (row.valid_until - clock(db).astimezone(UTC).date()).days + 1
 
 
 def _held(db: Session) -> int:

@@ -53,7 +53,6 @@ def accept_many(
     *,
     requested_by: str,
     source: str,
-    correlation_id: str,
 ) -> None:
     """Insert many commands with their messages; `asked` maps each command id to (subject, payload).
 
@@ -67,7 +66,7 @@ def accept_many(
             requested_by=requested_by,
             source=source,
             subject=subject,
-            correlation_id=correlation_id,
+            correlation_id=own_id,
         )
         for own_id, (subject, payload) in asked.items()
     ]

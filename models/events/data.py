@@ -17,6 +17,9 @@ Counted = Annotated[int, Field(ge=0)]
 
 # Days before expiry at which `certificate.expiring` is published.
 ExpiryThreshold: TypeAlias = Literal[30, 14, 7, 3, 1]
+# Days before the licence's end at which `license.expiring` is published; 0: it has ended.
+LicenseThreshold: TypeAlias = Literal[30, 14, 7, 3, 1, 0]
+LastDay = Annotated[str, Field(description="the licence's last day (UTC), such as 2027-03-31")]
 # What certline does about an expiring certificate.
 RenewalState: TypeAlias = Literal["planned", "open", "waits_for_person", "nothing"]
 
@@ -32,10 +35,13 @@ class _AboutAnOrder(EventData):
 
 
 class OrderPlaced(_AboutAnOrder):
-    """An order is stored with its key and CSR; it has not been sent to SCM yet."""
+    """An order is stored with its key and CSR; it has not been sent to SCM yet.
+
+    In the answer to a second command for the same order it may be `sending`: it is unknown whether SCM has it.
+    """
 
     event_type = "order.placed"
-    status: Literal[OrderStatus.PLACED]
+    status: Literal[OrderStatus.PLACED, OrderStatus.SENDING]
 
 
 class OrderMoved(_AboutAnOrder):
@@ -84,6 +90,15 @@ class OrderReview(OrderMoved):
 
     event_type = "order.review"
     status: Literal[OrderStatus.REVIEW]
+
+
+class OrderDeleted(_AboutAnOrder):
+    """An order was deleted from certline, with its key; nothing has changed at SCM.
+
+    An order that is deleted with its certificate has no such event: see `certificate.deleted`.
+    """
+
+    event_type = "order.deleted"
 
 
 class CertificateStored(_AboutAnOrder):
@@ -160,12 +175,33 @@ class CertificateExpiring(_AboutACertificate):
 
 
 class LicenseExhausted(EventData):
-    """An issued certificate is held, because no licence is free."""
+    """An issued certificate is held, because no licence is free, or the licence has ended.
+
+    Published once, for the first order that is held; the next time after no order was held any more.
+    """
 
     event_type = "license.exhausted"
     capacity: Counted
     used: Counted
     held: Counted = Field(description="orders that wait for a free licence")
+    valid_until: LastDay | None = None
+
+
+class LicenseExpiring(EventData):
+    """The licence ends soon, or has ended: published once each at 30, 14, 7, 3, 1 and 0 days before its end.
+
+    After the end new lines are held; renewals, reissues and everything else go on.
+    """
+
+    event_type = "license.expiring"
+    capacity: Counted
+    used: Counted
+    held: Counted = Field(description="orders that wait for a free licence")
+    valid_until: LastDay
+    days: LicenseThreshold = Field(
+        description="the threshold, in days before the end; 0: it has ended"
+    )
+    days_left: int = Field(description="days until its end, today included; 0: it has ended")
 
 
 class LicenseReleased(EventData):
@@ -213,6 +249,31 @@ class SyncCompleted(EventData):
     custom_fields: Synced | None = None
 
 
+class PollCompleted(EventData):
+    """A requested poll has ended: SCM was asked about the order, or all pending orders are being asked about.
+
+    Changes of an order's status are published as its own events.
+    """
+
+    event_type = "poll.completed"
+    orders: Counted = Field(description="pending orders that the poll was about")
+    order_id: str | None = Field(
+        default=None, description="certline's id of the order, if one was named"
+    )
+    account: str | None = Field(
+        default=None, description="its account at SCM, by its name in certline"
+    )
+    scm_id: int | None = Field(default=None, description="SCM's id of the order (sslId)")
+    common_name: str | None = None
+    status: OrderStatus | None = Field(
+        default=None, description="the order's status after the poll"
+    )
+    scm_status: str | None = Field(default=None, description="SCM's own word for the status")
+    certificate_id: str | None = Field(
+        default=None, description="certline's id of its certificate, once stored"
+    )
+
+
 class ImportFailure(EventPart):
     """A record at SCM that could not be imported."""
 
@@ -231,14 +292,15 @@ class ImportNews(EventPart):
 
 
 class ImportCompleted(EventData):
-    """An import has processed every record that SCM listed."""
+    """An import has processed every record that SCM listed; with `dry_run` it has only counted them."""
 
     event_type = "import.completed"
+    dry_run: bool = Field(default=False, description="nothing was imported: only a report")
     account: AccountName
     total: Counted | None = Field(description="the number of records at SCM, if SCM reports it")
     listed: Counted
     known: Counted = Field(description="stored before, and unchanged")
-    new: Counted = Field(description="not stored, and not requested (`known` was set)")
+    new: Counted = Field(description="not stored, and not requested (`known` or `dry_run` was set)")
     stored: Counted
     held: Counted = Field(description="issued, but no licence is free")
     pending: Counted
@@ -285,9 +347,15 @@ class CommandRejected(EventData):
 
 
 class CommandFailed(EventData):
-    """A command was accepted, but could not be carried out."""
+    """A command was accepted, but could not be carried out.
+
+    `data.command_id` names it: a deploy hook, for instance, is a command of its own below the order's.
+    """
 
     event_type = "command.failed"
     command_id: str
     type: str = Field(description="the command's name, such as `order`")
     error: str
+    status: Literal["failed", "review"] = Field(
+        default="failed", description="`review`: its outcome is unclear, and an operator decides"
+    )

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, String, Text, column, delete, exists, select,
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from certline.models.commands.answers import Answer, answer_with
 from certline.models.commands.command import (
     OPEN,
     Command,
@@ -19,7 +20,6 @@ from certline.models.commands.command import (
 )
 from certline.models.commands.kinds import CommandType
 from certline.models.events.data import ImportCompleted
-from certline.models.events.outbox import emit_event
 from certline.models.imports.record import ImportRecord, News, Outcome, RecordStatus, waiting_in
 from certline.models.imports.run import ImportRun, locked_run
 from certline.models.orders.order import Order
@@ -151,13 +151,8 @@ def end_if_done(db: Session, run: ImportRun) -> bool:
             ImportRecord.command_id == command.id, ImportRecord.status != RecordStatus.FAILED
         )
     )
-    emit_event(
-        db,
-        # A dict from the row: checked when the event is stored, not by mypy.
-        ImportCompleted(**counts),
-        subject=run.account,
-        correlation_id=command.correlation_id,
-    )
+    # A dict from the row: checked when the event is stored, not by mypy.
+    answer_with(db, command, Answer(ImportCompleted(**counts), run.account))
     return True
 
 

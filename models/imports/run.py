@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, select
@@ -9,6 +10,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
+from certline.models.audit.log import AuditEntry
 from certline.models.commands.command import Command
 from certline.models.commands.kinds import CommandType
 from certline.models.database.base import Base
@@ -117,6 +119,16 @@ def locked_run(db: Session, command_id: str) -> ImportRun:
     # Lock order of an import: orders, import records, the import_run row, and last the import's command row.
     # A transaction that holds the command row must not lock an import_run row that exists.
     return db.get_one(ImportRun, command_id, with_for_update=True, populate_existing=True)
+
+
+def import_began(db: Session, order_id: str) -> datetime | None:
+    """Return when the import that recorded an order was requested, or None if that is not known any more."""
+    began = (
+        select(Command.created_at)
+        .join(AuditEntry, AuditEntry.command_id == Command.id)
+        .where(AuditEntry.subject == order_id, AuditEntry.type == "order.imported")
+    )
+    return db.scalars(began.limit(1)).first()
 
 
 def show_progress(db: Session, commands: Sequence[Command]) -> None:

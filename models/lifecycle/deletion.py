@@ -13,14 +13,15 @@ from sqlalchemy.orm import Session
 from certline.models.audit.log import record
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import Line
+from certline.models.commands.answers import Answer, answer_with, fail
 from certline.models.commands.command import OPEN as OPEN_COMMANDS
-from certline.models.commands.command import Command, CommandStatus, finish
+from certline.models.commands.command import Command, CommandStatus
 from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
 from certline.models.events.base import as_json
-from certline.models.events.data import CertificateDeleted
+from certline.models.events.data import CertificateDeleted, OrderDeleted
 from certline.models.events.outbox import emit_event
-from certline.models.lifecycle.moves import release_held
+from certline.models.lifecycle.moves import order_facts, release_held
 from certline.models.orders.order import Order
 from certline.models.orders.private_key import PrivateKey
 from certline.models.states import OPEN, OrderStatus
@@ -48,20 +49,25 @@ class StillOpenError(BadCommandError):
         )
 
 
+def require_deletable(db: Session, found: Order | Certificate, *, insist: bool) -> None:
+    """Check that an order, or a certificate with its line, can be deleted now.
+
+    Raises BadCommandError if it can't, and StillOpenError if an order is open and `insist` is not set.
+    """
+    if isinstance(found, Certificate):
+        _locked_to_delete(db, found.line_id, insist=insist)
+    else:
+        _locked_order(db, found.id, insist=insist)
+
+
 def delete_order(db: Session, order: Order, command: Command, *, insist: bool) -> dict[str, Any]:
     """Delete an order without a certificate, and its private key. Returns the facts about it.
 
     Raises BadCommandError if the order has a certificate or is being sent, and StillOpenError if it is
     open and `insist` is not set.
     """
-    (order,) = _locked(db, Order.id == order.id)
-    if order.certificate_id is not None:
-        raise BadCommandError(
-            [
-                f"order {order.id} is {order.status}; use certline certificate delete {order.certificate_id}"
-            ]
-        )
-    _require_deletable([order], insist=insist)
+    order = _locked_order(db, order.id, insist=insist)
+    event = OrderDeleted(**order_facts(order), status=order.status, certificate_id=None)
     facts = {
         "order_id": order.id,
         "scm_id": order.scm_id,
@@ -73,6 +79,7 @@ def delete_order(db: Session, order: Order, command: Command, *, insist: bool) -
     db.execute(delete(Order).where(Order.id == order.id))
     _destroy(db, keys)
     _record(db, "order.deleted", order.id, command, facts)
+    answer_with(db, command, Answer(event, order.id))
     if line_id is not None and not _is_used(db, line_id):
         _close(db, line_id)
     return {**facts, "keys_destroyed": len(keys)}
@@ -87,9 +94,7 @@ def delete_line(
     order is being sent or a revocation is open, and StillOpenError if an order is open and `insist` is not set.
     """
     line_id = certificate.line_id
-    orders, versions = _locked_line(db, line_id)
-    _require_deletable(orders, insist=insist)
-    _require_no_revocation(db, versions)
+    orders, versions = _locked_to_delete(db, line_id, insist=insist)
     keys = {order.key_id for order in orders} | {version.key_id for version in versions}
     keys -= {None}
     _end_commands(db, orders, versions)
@@ -97,7 +102,8 @@ def delete_line(
     db.execute(DELETE_LINE, {"line": line_id, "orders": [order.id for order in orders]})
     _destroy(db, keys)
     for version in versions:
-        _emit_deleted(db, version, line_id, command)
+        named = version.id == certificate.id
+        _emit_deleted(db, version, line_id, command, is_answer=named)
     for order in orders:
         facts = {"order_id": order.id, "scm_id": order.scm_id, "common_name": order.common_name}
         _record(db, "order.deleted", order.id, command, facts)
@@ -109,6 +115,34 @@ def delete_line(
         "orders": [order.id for order in orders],
         "keys_destroyed": len(keys),
     }
+
+
+def _locked_order(db: Session, order_id: str, *, insist: bool) -> Order:
+    """Lock and return an order that can be deleted. Raises BadCommandError and StillOpenError."""
+    (order,) = _locked(db, Order.id == order_id)
+    if order.certificate_id is not None:
+        raise BadCommandError(
+            [
+                f"order {order.id} is {order.status}; use certline certificate delete {order.certificate_id}"
+            ]
+        )
+    _require_deletable([order], insist=insist)
+    _require_no_revocation(db, [order.id])
+    return order
+
+
+def _locked_to_delete(
+    db: Session, line_id: str, *, insist: bool
+) -> tuple[Sequence[Order], Sequence[Certificate]]:
+    """Lock and return the orders and certificates of a line that can be deleted.
+
+    Raises BadCommandError and StillOpenError.
+    """
+    orders, versions = _locked_line(db, line_id)
+    _require_deletable(orders, insist=insist)
+    subjects = [*(order.id for order in orders), *(version.id for version in versions)]
+    _require_no_revocation(db, subjects)
+    return orders, versions
 
 
 def _locked_line(db: Session, line_id: str) -> tuple[Sequence[Order], Sequence[Certificate]]:
@@ -146,11 +180,11 @@ def _require_deletable(orders: Sequence[Order], *, insist: bool) -> None:
         raise StillOpenError(still_open)
 
 
-def _require_no_revocation(db: Session, versions: Sequence[Certificate]) -> None:
+def _require_no_revocation(db: Session, subjects: Sequence[str]) -> None:
     going = db.scalars(
         select(Command).where(
             Command.type == CommandType.REVOKE,
-            Command.subject.in_([version.id for version in versions]),
+            Command.subject.in_(subjects),
             Command.status.in_((*OPEN_COMMANDS, CommandStatus.REVIEW)),
         )
     ).first()
@@ -159,7 +193,7 @@ def _require_no_revocation(db: Session, versions: Sequence[Certificate]) -> None
             [
                 (
                     f"a revocation of {going.subject} is in progress (command {going.id}, {going.status}) and "
-                    "needs the certificate; delete it once the revocation has ended"
+                    "needs it; delete it once the revocation has ended"
                 )
             ]
         )
@@ -175,7 +209,7 @@ def _end_commands(db: Session, orders: Sequence[Order], versions: Sequence[Certi
         Command.type != CommandType.DELETE,  # the running deletion itself
     )
     for command in db.scalars(query.with_for_update()):
-        finish(db, command, CommandStatus.FAILED, error="its order or certificate was deleted")
+        fail(db, command, "its order or certificate was deleted")
 
 
 def _destroy(db: Session, keys: set[str | None]) -> None:
@@ -189,8 +223,14 @@ def _destroy(db: Session, keys: set[str | None]) -> None:
     )
 
 
-def _emit_deleted(db: Session, version: Certificate, line_id: str, command: Command) -> None:
-    """Write the audit entry and the event of a deleted certificate."""
+def _emit_deleted(
+    db: Session, version: Certificate, line_id: str, command: Command, *, is_answer: bool
+) -> None:
+    """Write the audit entry and the event of a deleted certificate.
+
+    `is_answer`: the command named this version. The events of the others have no correlation id, so that a command
+    has one answer.
+    """
     event = CertificateDeleted(
         certificate_id=version.id,
         line_id=line_id,
@@ -201,7 +241,8 @@ def _emit_deleted(db: Session, version: Certificate, line_id: str, command: Comm
         status=version.status,
     )
     _record(db, "certificate.deleted", version.id, command, as_json(event))
-    emit_event(db, event, subject=version.id, correlation_id=command.correlation_id)
+    correlation_id = command.correlation_id if is_answer else None
+    emit_event(db, event, subject=version.id, correlation_id=correlation_id)
 
 
 def _record(db: Session, kind: str, subject: str, command: Command, facts: dict[str, Any]) -> None:

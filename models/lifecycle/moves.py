@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TypedDict
 
+from sqlalchemy import ColumnElement, exists
 from sqlalchemy.orm import Session
 
 from certline.models.audit.log import record
@@ -12,6 +13,7 @@ from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.deploy_hook import HOOK_EVENTS, start_hooks
 from certline.models.certificates.license import orders_to_release
 from certline.models.commands.command import (
+    OPEN,
     Command,
     CommandStatus,
     accept,
@@ -92,14 +94,18 @@ def move(
         scm_id=order.scm_id,
     )
     if status in STATUS_EVENTS:
-        event = STATUS_EVENTS[status](
-            **order_facts(order), status=status, certificate_id=order.certificate_id, reason=why
-        )
-        emit_order_event(db, order, event)
+        emit_order_event(db, order, status_event(order, status, why))
     _follow(db, order)
     if status in REFUSED and order.renewed_line is not None:
         reason = why or f"order {order.id} is {status}"
         renewal_failed(db, order.renewed_line, permanent=True, reason=reason)
+
+
+def status_event(order: Order, status: OrderStatus, why: str | None) -> OrderMoved:
+    """Return the event about an order with that status, one of STATUS_EVENTS."""
+    return STATUS_EVENTS[status](
+        **order_facts(order), status=status, certificate_id=order.certificate_id, reason=why
+    )
 
 
 def send_to_review(db: Session, order_id: str, why: str) -> None:
@@ -155,6 +161,15 @@ def emit_order_event(db: Session, order: Order, event: EventData) -> None:
             requested_by=order.requested_by,
             correlation_id=order.command_id,
         )
+
+
+def is_to_be_cancelled() -> ColumnElement[bool]:
+    """Return the SQL condition that an order's cancelling was requested: it is not sent any more."""
+    return exists().where(
+        Command.type == CommandType.CANCEL,
+        Command.subject == Order.id,
+        Command.status.in_(OPEN),
+    )
 
 
 def follow_with(

@@ -17,13 +17,16 @@ from certline.models.certificates.line import Line
 from certline.models.commands.command import Command, accept
 from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
+from certline.models.events.base import EventData
 from certline.models.events.data import (
     CertificateReissued,
     CertificateRenewed,
     CertificateRevoked,
+    CertificateSucceeded,
+    OrderPlaced,
 )
 from certline.models.events.outbox import emit_event
-from certline.models.lifecycle.moves import emit_order_event, order_facts
+from certline.models.lifecycle.moves import emit_order_event, order_facts, status_event
 from certline.models.orders.order import Order
 from certline.models.states import OPEN, CertificateStatus, OrderKind, OrderStatus
 
@@ -97,12 +100,13 @@ def supersede(db: Session, order: Order, successor: Certificate, *, is_news: boo
             by=successor.id,
         )
     if is_news:
-        _emit_succeeded(db, order, successor)
+        emit_order_event(db, order, succeeded(order, successor))
 
 
-def _emit_succeeded(db: Session, order: Order, successor: Certificate) -> None:
+def succeeded(order: Order, successor: Certificate) -> CertificateSucceeded:
+    """Return the event about a certificate that has superseded its predecessor."""
     kind = CertificateReissued if order.kind is OrderKind.REISSUE else CertificateRenewed
-    event = kind(
+    return kind(
         **order_facts(order),
         status=OrderStatus.STORED,
         certificate_id=successor.id,
@@ -112,7 +116,19 @@ def _emit_succeeded(db: Session, order: Order, successor: Certificate) -> None:
         supersedes=order.predecessor_id,
         reason=order.reason,
     )
-    emit_order_event(db, order, event)
+
+
+def state_of(db: Session, order: Order, why: str) -> EventData:
+    """Return the event about the present state of an order: the answer to a further command for it."""
+    match order.status:
+        case OrderStatus.PLACED | OrderStatus.SENDING:
+            return OrderPlaced(
+                **order_facts(order), status=order.status, certificate_id=order.certificate_id
+            )
+        case OrderStatus.STORED:
+            return succeeded(order, db.get_one(Certificate, order.certificate_id))
+        case status:
+            return status_event(order, status, why)
 
 
 def take_its_place(
@@ -220,16 +236,6 @@ def mark_revoked(
     certificate.status = CertificateStatus.REVOKED
     certificate.revoked_at, certificate.revocation_reason = when, reason
     certificate.auto_renew, certificate.renews_at = False, None
-    event = CertificateRevoked(
-        certificate_id=certificate.id,
-        account=account.name,
-        scm_id=certificate.scm_id,
-        common_name=certificate.common_name,
-        sans=certificate.sans,
-        serial_number=certificate.serial_number,
-        reason_code=reason,
-        revoked_at=when,
-    )
     record(
         db,
         "certificate.revoked",
@@ -239,4 +245,19 @@ def mark_revoked(
         command_id=command.id,
         reason_code=reason,
     )
+    event = revoked_event(certificate, account.name)
     emit_event(db, event, subject=certificate.id, correlation_id=command.correlation_id)
+
+
+def revoked_event(certificate: Certificate, account: str) -> CertificateRevoked:
+    """Return the event about a revoked certificate; `account` is the name of its account."""
+    return CertificateRevoked(
+        certificate_id=certificate.id,
+        account=account,
+        scm_id=certificate.scm_id,
+        common_name=certificate.common_name,
+        sans=certificate.sans,
+        serial_number=certificate.serial_number,
+        reason_code=certificate.revocation_reason or "unspecified",
+        revoked_at=certificate.revoked_at or certificate.created_at,
+    )

@@ -154,7 +154,6 @@ def decide(db: Session, run: AutoRenewRun, due: Sequence[Due]) -> None:
         },
         requested_by="auto-renew",
         source="producer",
-        correlation_id=run.id,
     )
     add_rows(db, AutoRenewDecision, [_row(run, each, commands, now) for each in due])
     add_rows(db, AuditEntry, [_logged(run, each, commands) for each in due])

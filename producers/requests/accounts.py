@@ -1,11 +1,10 @@
-"""Requests about accounts: adding, a new secret, removal, reactivation, and refusal for suspended ones.
+"""Requests about accounts: a new secret, removal, reactivation, and refusal for suspended ones.
 
 After a removal SCM is no longer called; orders and certificates stay readable.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.orm import Session
@@ -24,14 +23,12 @@ from certline.models import (
     Organization,
     Profile,
 )
-from certline.models.accounts.account import account_named
 from certline.models.accounts.suspension import suspended_text
 from certline.models.audit.log import record
 from certline.models.commands.command import hasten
 from certline.models.database.session import clock
 from certline.models.lifecycle.moves import move
 from certline.models.states import OPEN, OrderStatus
-from certline.models.validation import BadCommandError
 
 
 @dataclass(frozen=True)
@@ -130,20 +127,6 @@ def lift_suspension(db: Session, account: Account, *, who: str) -> int:
     return len(waiting)
 
 
-def require_same_customer(gone: Account, url: str, customer_uri: str | None) -> None:
-    """Raise BadCommandError if a removed account's name would be used for another customer or URL.
-
-    Its orders and certificates belong to the old customer.
-    """
-    if (gone.url, gone.customer_uri) == (url, customer_uri):
-        return
-    of = "" if gone.customer_uri is None else f", customer {gone.customer_uri!r}"
-    said = f"{gone.name!r} was removed, and its orders and certificates belong to {gone.url}{of}"
-    raise BadCommandError(
-        [f"account: {said}; take another name, or add it with that URL and customer"]
-    )
-
-
 def _open_orders(db: Session, account: Account) -> list[Order]:
     # Locked in the order of their ids: two transactions that lock several orders must not deadlock.
     query = select(Order).where(Order.account_id == account.id, Order.status.in_(OPEN))
@@ -171,26 +154,6 @@ def _count(
 ) -> int:
     query = select(func.count()).select_from(table).where(table.account_id == account.id)
     return db.scalar(query) or 0
-
-
-def add_account(
-    db: Session, name: str, login: dict[str, Any], secret: bytes, *, verified: bool, who: str
-) -> Account:
-    """Store an account, or restore the removed one of that name, and return it.
-
-    `login`: the columns that store the login; `secret`: its secret, encrypted; `verified`: SCM has accepted it.
-    """
-    account = account_named(db, name, removed=True) or Account(name=name)
-    for column, value in login.items():
-        setattr(account, column, value)
-    account.secret_sealed = secret
-    account.status, account.status_reason = AccountStatus.ACTIVE, None
-    account.verified_at = clock(db) if verified else None
-    db.add(account)
-    db.flush()
-    db.refresh(account)
-    record(db, "account.added", name, who=who, url=account.url, login=account.login)
-    return account
 
 
 def record_verified(db: Session, account: Account) -> None:

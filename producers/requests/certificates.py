@@ -2,8 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from certline.models import Account, CommandStatus, CommandType, Database
-from certline.models.commands.command import finish
+from certline.models import Account, CommandType, Database, OrderStatus
 from certline.models.commands.payloads import (
     CancelCommand,
     DeleteCommand,
@@ -11,14 +10,15 @@ from certline.models.commands.payloads import (
     RenewCommand,
     RevokeCommand,
 )
+from certline.models.lifecycle.deletion import require_deletable
 from certline.models.renewals.failures import begin_anew
 from certline.models.vault import Vault
 from certline.producers.requests.acceptance import Accepted, UserRequest
 from certline.producers.requests.accounts import refuse_suspended
 from certline.workers.ordering.succession import Plan, plan
-from certline.workers.steps.cancel import CancelResult, cancel_unsent, order_to_cancel
-from certline.workers.steps.delete import deleted
-from certline.workers.steps.revoke import certificate_to_revoke
+from certline.workers.steps.cancel import order_to_cancel, require_cancellable
+from certline.workers.steps.delete import to_delete
+from certline.workers.steps.revoke import to_revoke
 
 
 def request_successor(
@@ -61,46 +61,47 @@ def request_revocation(
     """
     request = UserRequest(CommandType.REVOKE, wanted, requested_by, command_id)
     with database.transaction() as db:
-        certificate = certificate_to_revoke(db, wanted)
-        refuse_suspended(db.get_one(Account, certificate.account_id))
-        return request.accept(db, subject=certificate.id)
+        first = request.earlier(db)
+        if first is not None:
+            return Accepted(first, False, [])
+        found = to_revoke(db, wanted)
+        refuse_suspended(db.get_one(Account, found.account_id))
+        return request.accept(db, subject=found.id)
 
 
 def request_cancelling(
     database: Database, wanted: CancelCommand, *, requested_by: str, command_id: str | None = None
 ) -> Accepted:
-    """Record a command that cancels an order. An order that was never sent is cancelled at once, without SCM.
+    """Record a command that cancels an order; from now on an order that was never sent is not sent any more.
 
     Raises BadCommandError if it can't be cancelled, SuspendedError if it takes a call to SCM and the account is
     suspended, OtherCommandError if the id was used for something else.
     """
     request = UserRequest(CommandType.CANCEL, wanted, requested_by, command_id)
     with database.transaction() as db:
+        first = request.earlier(db)
+        if first is not None:
+            return Accepted(first, False, [])
         order = order_to_cancel(db, wanted)
-        accepted = request.accept(db, subject=order.id)
-        if not accepted.new:
-            return accepted
-        # An order that was never sent can be cancelled although its account is suspended.
-        if cancel_unsent(db, accepted.command, order.id, wanted.comments):
-            result = CancelResult.of(order, declined=False)
-            finish(db, accepted.command, CommandStatus.DONE, result=result.document())
-        else:
+        require_cancellable(order)
+        if order.status is OrderStatus.PENDING:  # for all others SCM is not called
             refuse_suspended(order.account)
-        return accepted
+        return request.accept(db, subject=order.id)
 
 
 def request_deletion(
     database: Database, wanted: DeleteCommand, *, requested_by: str, command_id: str | None = None
 ) -> Accepted:
-    """Delete an order or certificate from our database, at once; nothing changes at SCM.
+    """Record a command that deletes an order or certificate from our database; nothing changes at SCM.
 
     Raises BadCommandError if it is not known, StillOpenError if orders are open and the command doesn't say
     `yes`, OtherCommandError if the id was used for something else.
     """
     request = UserRequest(CommandType.DELETE, wanted, requested_by, command_id)
     with database.transaction() as db:
-        accepted = request.accept(db)
-        if accepted.new:
-            command = accepted.command
-            finish(db, command, CommandStatus.DONE, result=deleted(db, command))
-        return accepted
+        first = request.earlier(db)
+        if first is not None:
+            return Accepted(first, False, [])
+        found = to_delete(db, wanted)
+        require_deletable(db, found, insist=wanted.yes)
+        return request.accept(db, subject=found.id)

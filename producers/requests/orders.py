@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 from certline.models import Command, CommandType, Database, Order
 from certline.models.accounts.account import account_for
 from certline.models.accounts.catalogue import custom_fields
-from certline.models.commands.payloads import OrderCommand
-from certline.models.lifecycle.moves import ask_now
+from certline.models.commands.payloads import OrderCommand, PollCommand
 from certline.models.orders.custom_fields import read_pair
 from certline.models.states import OrderStatus
 from certline.models.validation import BadCommandError
@@ -64,8 +63,14 @@ def request_order(
     return request.place(database, vault, draft)
 
 
-def request_polls(database: Database, orders: list[str]) -> list[Command]:
-    """Poll these orders at SCM now. Returns their poll commands; orders that are not pending are left out."""
+def request_polls(database: Database, orders: list[str], *, requested_by: str) -> list[Command]:
+    """Record a command for each of these orders that polls it at SCM; orders that are not pending are left out."""
     with database.transaction() as db:
-        named = db.scalars(select(Order).where(Order.id.in_(orders)))
-        return ask_now(db, [order for order in named if order.status is OrderStatus.PENDING])
+        named = db.scalars(select(Order).where(Order.id.in_(orders)).order_by(Order.id))
+        return [
+            UserRequest(CommandType.POLL, PollCommand(order=order.id), requested_by)
+            .accept(db)
+            .command
+            for order in named
+            if order.status is OrderStatus.PENDING
+        ]

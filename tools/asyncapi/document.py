@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from certline.models.commands.answers import ANSWERS
 from certline.models.commands.envelope import Envelope
 from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
 from certline.models.events.envelope import EVENT_DATA, EventEnvelope, schema_of
@@ -97,7 +98,7 @@ def _taking(name: str) -> Json:
         "action": "receive",
         "channel": {"$ref": f"#/channels/commands.{name}"},
         "summary": _summary(KINDS[CommandType(name)].payload),
-        # Only a rejection is a direct reply; the result of a command is published as separate events.
+        # Only a rejection is a direct reply; the answer to a command that was accepted is an event (`ANSWERS`).
         "reply": {"channel": {"$ref": "#/channels/events.command.rejected"}},
         "bindings": {
             "amqp": {"deliveryMode": 2, "mandatory": True, "ack": True, "bindingVersion": BINDINGS}
@@ -128,11 +129,18 @@ def _command(name: str, schemas: Json) -> Json:
     return {
         "name": f"certline.command.{name}.v1",
         "summary": _summary(payload),
+        "description": _answered(name),
         "contentType": examples.MEDIA_TYPE,
         "correlationId": {"location": "$message.payload#/id"},
         "payload": envelope,
         "examples": [{"payload": example} for example in examples.commands()[name]],
     }
+
+
+def _answered(name: str) -> str:
+    done, *others = ANSWERS[CommandType(name)]
+    rest = ", ".join(f"`{each}`" for each in (*others, "command.failed"))
+    return f"Answered by `{done}`; otherwise by one of: {rest}."
 
 
 def _event(kind: str, schemas: Json) -> Json:

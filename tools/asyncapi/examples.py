@@ -116,6 +116,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "order.rejected": _ORDER | {"status": "rejected", "reason": "SCM declined it"},
     "order.cancelled": _ORDER | {"status": "cancelled", "reason": "ordered by mistake"},
     "order.review": _ORDER | {"status": "review", "reason": "two orders at SCM look like this one"},
+    "order.deleted": _ORDER | {"status": "rejected"},
     "certificate.stored": _STORED,
     "certificate.renewed": _STORED | {"supersedes": OLDER_ID, "reason": None},
     "certificate.reissued": _STORED | {"supersedes": OLDER_ID, "reason": "another name"},
@@ -151,7 +152,15 @@ EVENTS: dict[str, dict[str, Any]] = {
         "order_id": None,
         "reason": None,
     },
-    "license.exhausted": {"capacity": 10, "used": 10, "held": 1},
+    "license.exhausted": {"capacity": 10, "used": 10, "held": 1, "valid_until": None},
+    "license.expiring": {
+        "capacity": 10,
+        "used": 7,
+        "held": 0,
+        "valid_until": "2026-03-31",
+        "days": 30,
+        "days_left": 30,
+    },
     "license.released": {"orders": [ORDER_ID], "reason": "the capacity is 20 now"},
     "account.suspended": {"account": "nordhafen", "reason": "SCM refuses the login"},
     "sync.completed": {
@@ -165,6 +174,12 @@ EVENTS: dict[str, dict[str, Any]] = {
         **_COUNTS,
         "news": {"new": 98, "replaced": 1, "renewed": 1, "revoked": 0, "auto_renew": 0},
         "failures": [{"scm_id": 4799, "reason": "SCM has no certificate for it"}],
+    },
+    "poll.completed": {
+        "orders": 1,
+        **{name: value for name, value in _ORDER.items() if name != "sans"},
+        "status": "pending",
+        "scm_status": "Requested",
     },
     "auto_renew.completed": {
         "run_id": "3f1c9a52-7d0b-4b8e-9a64-2c5d8e7f1a30",
@@ -204,13 +219,21 @@ SUBJECTS = {
     "certificate.": "certificate_id",
     "license.exhausted": None,
     "license.released": None,
+    "license.expiring": None,
     "account.": "account",
     "sync.": "account",
     "import.": "account",
+    "poll.": "order_id",
     "auto_renew.": "run_id",
     "command.rejected": "dead_letter",
     "command.failed": None,
 }
+
+
+# Events that belong to no single command.
+WITHOUT_COMMAND = frozenset(
+    {"license.released", "license.expiring", "account.suspended", "certificate.expiring"}
+)
 
 
 def commands() -> dict[str, list[dict[str, Any]]]:
@@ -250,7 +273,6 @@ def _event(kind: str) -> dict[str, Any]:
     field = next(field for start, field in SUBJECTS.items() if kind.startswith(start))
     if field is not None:
         event["subject"] = data[field]
-    # These events belong to no single command, so they have no correlation id.
-    if kind not in ("license.released", "account.suspended", "certificate.expiring"):
+    if kind not in WITHOUT_COMMAND:
         event["correlationid"] = data.get("run_id", COMMAND)
     return event

@@ -43,7 +43,7 @@ def _parts(document: Json) -> Iterator[str]:
     events = {key: each for key, each in messages.items() if key.startswith("events.")}
     yield INTRODUCTION + COMMANDS
     for key, message in commands.items():
-        yield f"### `{key.removeprefix('commands.')}`\n\n{message['summary']}\n"
+        yield f"### `{key.removeprefix('commands.')}`\n\n{message['summary']} {message['description']}\n"
         yield from _table(message["payload"]["properties"]["data"], schemas)
         yield from _example(message["examples"][-1]["payload"])
     yield EVENTS

@@ -160,6 +160,8 @@ def _of_refused(db: Session, order: Order, details: Details, *, was_over: bool) 
         return None
     if order.status is OrderStatus.CANCELLED and status is OrderStatus.PENDING:
         return None  # SCM did not decline it when we cancelled it; its poll continues
+    if order.status is OrderStatus.CANCELLED and order.issued_at is not None:
+        return None  # it was cancelled although SCM had issued it, so that it is alive there is no news
     if open_twin(db, order.business_key) is not None:
         return None
     if order.status is OrderStatus.CANCELLED and not was_over:

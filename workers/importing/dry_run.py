@@ -14,6 +14,7 @@ from certline.models import Account, Command
 from certline.models.certificates.license import room_left
 from certline.models.commands.fields import SCM_WORDS
 from certline.models.commands.payloads import ImportCommand
+from certline.models.events.data import ImportCompleted, ImportNews
 from certline.models.imports.record import News
 from certline.workers.importing.known import like_ours, look_here
 from certline.workers.importing.record_mapping import auto_renews
@@ -33,6 +34,8 @@ from certline.workers.scm.api.pagination import Walk
 
 log = structlog.get_logger()
 
+# What a dry run never does with a record.
+NOT_DONE = ("stored", "held", "pending", "closed", "updated", "left", "failed")
 # Orders that the report names for each kind of news; the counts are always complete.
 MOST_NAMED = 100
 
@@ -109,6 +112,22 @@ def report(
         "news": {news.value: found.news[news] for news in News},
         "named": found.named,
     }
+
+
+def counts_of(result: dict[str, Any]) -> ImportCompleted:
+    """Return the event about a report: its counts; nothing was imported."""
+    news = result["news"]
+    return ImportCompleted(
+        account=result["account"],
+        dry_run=True,
+        total=result["total"],
+        listed=result["known"] + news[News.NEW],
+        known=result["known"],
+        new=news[News.NEW],
+        **dict.fromkeys(NOT_DONE, 0),
+        news=ImportNews(**news),
+        failures=[],
+    )
 
 
 def _compare_lists(

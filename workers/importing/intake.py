@@ -16,19 +16,16 @@ from certline.models import (
     Certificate,
     CertificateStatus,
     CommandType,
-    ImportRun,
     Order,
     OrderKind,
     OrderStatus,
 )
 from certline.models.audit.log import entry as log_entry
-from certline.models.certificates.license import license_use
+from certline.models.certificates.license import emit_exhausted
 from certline.models.commands.bulk import begin_steps
 from certline.models.database.base import new_id
 from certline.models.database.bulk import add_rows, set_in_rows
 from certline.models.database.session import clock
-from certline.models.events.data import LicenseExhausted
-from certline.models.events.outbox import emit_event
 from certline.models.imports.record import News, Outcome, RecordStatus
 from certline.models.lifecycle.succession import take_its_place
 from certline.models.states import OPEN
@@ -136,8 +133,9 @@ def _store(db: Session, intake: Intake, entries: Sequence[Entry], now: datetime)
             correlation_id=intake.correlation_id,
             after=after,
         )
-    if any(entry.status is OrderStatus.HELD for entry in entries):
-        _emit_exhausted(db, intake)
+    held = sum(entry.status is OrderStatus.HELD for entry in entries)
+    if held:
+        emit_exhausted(db, held, subject=intake.account, correlation_id=intake.correlation_id)
 
 
 def _put_in_place(db: Session, intake: Intake, stored: Mapping[str, Entry]) -> None:
@@ -241,21 +239,6 @@ def _certificate(entry: Entry, own_id: str) -> dict[str, Any]:
         "common_name": row["common_name"],
         "keystore_type": row["keystore_type"],
     }
-
-
-def _emit_exhausted(db: Session, intake: Intake) -> None:
-    """Publish `license.exhausted`, once per import; `import.completed` counts all that is held."""
-    published = db.scalar(
-        select(ImportRun.held > 0).where(ImportRun.command_id == intake.command_id)
-    )
-    if not published:
-        use = license_use(db)
-        emit_event(
-            db,
-            LicenseExhausted(capacity=use.capacity, used=use.used, held=use.held),
-            subject=intake.account,
-            correlation_id=intake.correlation_id,
-        )
 
 
 def _outcome(entry: Entry) -> Outcome:

@@ -15,11 +15,13 @@ from certline.models import (
     PrivateKey,
 )
 from certline.models.audit.log import record
+from certline.models.commands.answers import Answer, answer_with
 from certline.models.commands.command import finish
 from certline.models.commands.payloads import OrderCommand
 from certline.models.database.base import new_id
 from certline.models.events.data import OrderPlaced
 from certline.models.lifecycle.moves import emit_order_event, order_facts
+from certline.models.lifecycle.succession import state_of
 from certline.models.orders.checks import CheckedOrder, key_problem
 from certline.models.orders.order import open_twin
 from certline.models.states import OrderStatus
@@ -179,8 +181,12 @@ def _renewed(vault: Vault, sealed: bytes) -> bytes:
 
 
 def end_as_twin(db: Session, command: Command, twin: Order) -> None:
-    """End a command whose intent already has an open order, with that order as its result."""
+    """End a command whose intent already has an open order, with that order as its result.
+
+    The command is answered with the event of the order's present state; later events name the first command.
+    """
     command.subject = twin.id
+    why = "the same order was requested again"
     result = {
         "order_id": twin.id,
         "scm_id": twin.scm_id,
@@ -188,11 +194,12 @@ def end_as_twin(db: Session, command: Command, twin: Order) -> None:
         "already_ordered": True,
     }
     finish(db, command, CommandStatus.DONE, result=result)
+    answer_with(db, command, Answer(state_of(db, twin, why), twin.id))
     record(
         db,
         "order.already_placed",
         twin.id,
         who=command.requested_by,
-        why="the same order was requested again",
+        why=why,
         command_id=command.id,
     )

@@ -22,7 +22,7 @@ from certline.models import (
     OrderStatus,
 )
 from certline.models.audit.log import record
-from certline.models.lifecycle.moves import follow_with, move, note
+from certline.models.lifecycle.moves import follow_with, is_to_be_cancelled, move, note
 from certline.models.orders.order import locked
 from certline.models.renewals.failures import rest_after
 from certline.models.settings import Settings
@@ -137,12 +137,13 @@ def send_within(settings: Settings) -> float:
 def claim_to_send(db: Session, order_id: str) -> Claim | None:
     """Claim an order: move it from `placed` to `sending`, and increment its fence.
 
-    Returns None if the order is no longer `placed`. The caller has to commit before the call to SCM.
+    Returns None if the order is no longer `placed`, or is about to be cancelled.
+    The caller has to commit before the call to SCM.
     """
     # One UPDATE with the status in its WHERE: of two workers at once, only one gets a row back.
     fence = db.scalar(
         update(Order)
-        .where(Order.id == order_id, Order.status == OrderStatus.PLACED)
+        .where(Order.id == order_id, Order.status == OrderStatus.PLACED, ~is_to_be_cancelled())
         .values(
             status=OrderStatus.SENDING,
             fence=Order.fence + 1,

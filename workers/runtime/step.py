@@ -20,6 +20,7 @@ from certline.models import (
     OrderStatus,
 )
 from certline.models.accounts.suspension import suspend, suspended_text
+from certline.models.commands.answers import Answer, answer_with, fail, is_public
 from certline.models.commands.command import (
     MOST_RESTARTS,
     claim,
@@ -28,8 +29,7 @@ from certline.models.commands.command import (
 )
 from certline.models.commands.kinds import KINDS
 from certline.models.database.session import can_never_be_stored
-from certline.models.events.data import CommandFailed
-from certline.models.events.outbox import Queue, caused_by, emit_event
+from certline.models.events.outbox import Queue, caused_by
 from certline.models.lifecycle.moves import send_to_review
 from certline.models.orders.order import order_of_command
 from certline.models.validation import BadCommandError
@@ -45,6 +45,8 @@ log = structlog.get_logger()
 Work = Callable[[WorkerContext, Command], dict[str, Any] | None]
 # A hook of a step: it is given the command, in the transaction that stores how the run ended, and why it did.
 EndHook = Callable[[Session, Command, str], None]
+# Returns the event that answers a command that is done with this result, or None if it was published before.
+AnswerOf = Callable[[Session, Command, dict[str, Any]], Answer | None]
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,16 @@ class Step:
     """A step: the function `work` carries out commands of one type, in the actor of that name.
 
     `on_abandoned`: hook for a command that kept crashing its worker. `on_failed`: hook for one that failed.
-    `rest`: returns the least wait after a failed attempt. `fails_if_suspended`: a suspended account ends the
-    command instead of delaying it.
+    `answer`: returns the event that answers a command that is done; None if the step itself, or the command's
+    order, publishes it. `rest`: returns the least wait after a failed attempt. `fails_if_suspended`: a suspended
+    account ends the command instead of delaying it.
     """
 
     type: CommandType
     work: Work
     on_abandoned: EndHook | None = None
     on_failed: EndHook | None = None
+    answer: AnswerOf | None = None
     rest: Callable[[Session, Command, str], timedelta] | None = None
     fails_if_suspended: bool = False
 
@@ -107,7 +111,7 @@ def run(context: WorkerContext, step: Step, command_id: str) -> None:
         else:
             log.info("step.done", seconds=_since(begun))
             if result is not None:
-                _end(context, command, partial(finish, status=CommandStatus.DONE, result=result))
+                _end(context, command, partial(_finish, step, result=result))
 
 
 def _since(begun: float) -> float:
@@ -123,7 +127,11 @@ def review_subject(db: Session, command: Command, why: str) -> None:
 def _stop(step: Step, db: Session, command: Command) -> None:
     """Stop a command that keeps crashing its worker: set it, and its order, to `review`."""
     reason = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
-    finish(db, command, CommandStatus.REVIEW, error=reason)
+    order = order_of_command(db, command.id)
+    if order is None and is_public(command):
+        fail(db, command, reason, status="review")
+    else:  # the order's own events say what becomes of it
+        finish(db, command, CommandStatus.REVIEW, error=reason)
     _abandon(step, db, command, reason)
 
 
@@ -132,7 +140,7 @@ def _refuse(step: Step, db: Session, command: Command, error: DBAPIError) -> Non
     reason = f"what was read cannot be stored: {str(error.orig).strip().splitlines()[0]}"
     if order_of_command(db, command.id) is None:
         _fail(step, db, command, reason)
-    else:
+    else:  # the order's own events say what becomes of it
         finish(db, command, CommandStatus.REVIEW, error=reason)
     _abandon(step, db, command, reason)
 
@@ -173,16 +181,18 @@ def _postpone(step: Step, db: Session, command: Command, later: TryLater) -> Non
     )
 
 
+def _finish(step: Step, db: Session, command: Command, result: dict[str, Any]) -> None:
+    """End a command that is done, and answer it in the same transaction."""
+    answer = None if step.answer is None else step.answer(db, command, result)
+    finish(db, command, CommandStatus.DONE, result=result)
+    if answer is not None:
+        answer_with(db, command, answer)
+
+
 def _fail(step: Step, db: Session, command: Command, why: str) -> None:
-    finish(db, command, CommandStatus.FAILED, error=why)
+    fail(db, command, why)
     if step.on_failed is not None:
         step.on_failed(db, command, why)
-    emit_event(
-        db,
-        CommandFailed(command_id=command.id, type=command.type.value, error=why),
-        subject=command.subject,
-        correlation_id=command.correlation_id,
-    )
 
 
 def _suspend(step: Step, db: Session, command: Command, suspended: AccountSuspendedError) -> None:

@@ -1,4 +1,4 @@
-"""The step `cancel`: cancel an order that SCM has not issued; harmless when repeated.
+"""The step `cancel`: cancel an order that SCM has not issued, or one that is held; harmless when repeated.
 
 An order that SCM does not decline is cancelled in our database only and never fetched; it is polled until
 SCM's record is final, in case SCM issues it anyway.
@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderKind, OrderStatus
 from certline.models.audit.log import record as write_entry
+from certline.models.commands.answers import Answer
 from certline.models.commands.payloads import CancelCommand, read_payload
 from certline.models.database.session import clock
-from certline.models.lifecycle.moves import ask_now, cancelled_but_issued, move, note
+from certline.models.lifecycle.moves import ask_now, cancelled_but_issued, move, note, status_event
 from certline.models.orders.order import locked, open_twin, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.keys import chain as chains
@@ -68,7 +69,7 @@ class CancelResult(OrderResult):
 
 
 def cancel(context: WorkerContext, command: Command) -> dict[str, Any] | None:
-    """Cancel the command's order: only in our database if SCM never had it, otherwise at SCM if SCM allows it.
+    """Cancel the command's order: only in our database if it was never sent or is held, otherwise at SCM too.
 
     Raises GiveUp if the order cannot be cancelled, TryLater, AccountSuspendedError.
     """
@@ -78,7 +79,7 @@ def cancel(context: WorkerContext, command: Command) -> dict[str, Any] | None:
             order = order_to_cancel(db, wanted)
             name_in_logs(order)
             db.get_one(Command, command.id).subject = order.id
-            if cancel_unsent(db, command, order.id, wanted.comments):
+            if _cancel_here(db, command, order.id, wanted.comments):
                 fresh = db.get_one(Order, order.id)
                 return CancelResult.of(fresh, declined=False).document()
             require_active(order.account)
@@ -108,18 +109,28 @@ def order_to_cancel(db: Session, wanted: CancelCommand) -> Order:
     return order
 
 
-def cancel_unsent(db: Session, command: Command, order_id: str, comments: str) -> bool:
-    """Cancel an order that was never sent. Returns True if the order is cancelled, False if SCM has it.
-
-    Raises BadCommandError if the order's status does not allow cancelling.
-    """
-    # Claiming an order for sending needs the same lock, so a PLACED order cannot be sent from now on.
-    order = locked(db, order_id)
+def require_cancellable(order: Order) -> None:
+    """Raise BadCommandError if the order's status does not allow cancelling."""
     objection = _objection(order)
     if objection is not None:
         raise BadCommandError([f"order {order.id} {objection}"])
+
+
+def _cancel_here(db: Session, command: Command, order_id: str, comments: str) -> bool:
+    """Cancel an order that was never sent, or is held. Returns True if the order is cancelled, False if SCM has
+    to be asked. Raises BadCommandError if the order's status does not allow cancelling.
+    """
+    # Claiming an order for sending needs the same lock, so a PLACED order cannot be sent from now on.
+    order = locked(db, order_id)
+    require_cancellable(order)
     if order.status is OrderStatus.PLACED:
         why = f"cancelled before it was sent: {comments}"
+        move(db, order, OrderStatus.CANCELLED, why=why, who=command.requested_by)
+    elif order.status is OrderStatus.HELD:
+        why = (
+            f"cancelled in certline only: {comments}. SCM has issued it as {order.scm_id}, and its "
+            f"certificate stays valid until it is revoked: certline certificate revoke {order.id}"
+        )
         move(db, order, OrderStatus.CANCELLED, why=why, who=command.requested_by)
     return order.status is OrderStatus.CANCELLED
 
@@ -131,11 +142,8 @@ def _objection(order: Order) -> str | None:
                 "is being sent, or it is unknown whether SCM has it; certline looks it up at SCM, and "
                 "it can be cancelled once that is known"
             )
-        case OrderStatus.ISSUED | OrderStatus.HELD:
-            return (
-                f"is {order.status}: SCM has issued it. Once it is stored it can be revoked; "
-                "certline order delete removes it from certline only"
-            )
+        case OrderStatus.ISSUED:
+            return "is issued: SCM has issued it, and once it is stored it can be revoked"
         case OrderStatus.STORED:
             return f"is stored: certline certificate revoke {order.certificate_id}"
         case OrderStatus.REVIEW:
@@ -241,4 +249,11 @@ def _why(order: Order, command: Command, answer: CancelAnswer) -> str:
     )
 
 
-STEP = Step(CommandType.CANCEL, cancel)
+def _answer(db: Session, _: Command, result: dict[str, Any]) -> Answer:
+    """Return the event for who cancelled the order; the order's own command has got one of its own."""
+    order = db.get_one(Order, result["order_id"])
+    event = status_event(order, OrderStatus.CANCELLED, result["said"])
+    return Answer(event, order.id)
+
+
+STEP = Step(CommandType.CANCEL, cancel, answer=_answer)

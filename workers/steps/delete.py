@@ -19,15 +19,16 @@ def delete(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Delete the order or certificate that the command names, in one transaction. Raises GiveUp."""
     try:
         with context.database.transaction() as db:
-            return deleted(db, db.get_one(Command, command.id))
+            return _deleted(db, db.get_one(Command, command.id))
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None
 
 
-def deleted(db: Session, command: Command) -> dict[str, Any]:
+def _deleted(db: Session, command: Command) -> dict[str, Any]:
     """Delete the order or certificate that a command names. Returns the command's result: what was deleted.
 
-    Raises BadCommandError, and StillOpenError if SCM may still issue one of the orders.
+    The event that answers the command is published with the deletion. Raises BadCommandError, and StillOpenError
+    if SCM may still issue one of the orders.
     """
     # An earlier run committed the deletion and was killed before it ended the command; a second lookup would
     # no longer find the row, and the command would fail.

@@ -10,10 +10,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models import Certificate, Command, CommandType, Order, OrderKind, OrderStatus
-from certline.models.certificates.license import license_use, take_line
+from certline.models.certificates.license import (
+    LicenseUse,
+    emit_exhausted,
+    license_use,
+    take_line,
+)
 from certline.models.database.session import clock
-from certline.models.events.data import CertificateStored, LicenseExhausted
-from certline.models.events.outbox import emit_event
+from certline.models.events.data import CertificateStored
+from certline.models.imports.run import import_began
 from certline.models.lifecycle.moves import (
     emit_order_event,
     move,
@@ -139,18 +144,19 @@ def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> FetchResult:
         move(db, order, OrderStatus.REVIEW, why=why)
         return FetchResult.of(order)
     if not take_line(db, order):
-        use = license_use(db)
-        why = f"no licence is left ({use.used} of {use.capacity} lines in use)"
-        move(db, order, OrderStatus.HELD, why=why)
-        # `use` was read before the move, so it does not count this order.
-        event = LicenseExhausted(capacity=use.capacity, used=use.used, held=use.held + 1)
-        emit_event(db, event, subject=order.id, correlation_id=order.command_id)
+        move(db, order, OrderStatus.HELD, why=_why_held(license_use(db)))
+        emit_exhausted(db, 1, subject=order.id, correlation_id=order.command_id)
         return FetchResult.of(order)
     certificate = _certificate(order, leaf)
     db.add(certificate)
     db.flush()
     order.certificate_id = certificate.id
     move(db, order, OrderStatus.STORED)
+    if order.kind is OrderKind.IMPORT:
+        # As if it had been stored by the import itself: no event, no deploy hook, and a renewal is news only if we
+        # managed its predecessor before the import.
+        take_its_place(db, order, certificate, news_before=import_began(db, order.id))
+        return FetchResult.of(order)
     stored = CertificateStored(
         **order_facts(order),
         status=OrderStatus.STORED,
@@ -163,9 +169,13 @@ def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> FetchResult:
     if order.predecessor_id is not None:
         supersede(db, order, certificate)
         revoke_old_later(db, order)
-    elif order.kind is OrderKind.IMPORT:
-        take_its_place(db, order, certificate)
     return FetchResult.of(order)
+
+
+def _why_held(use: LicenseUse) -> str:
+    if use.ended:
+        return f"the licence ended on {use.valid_until}: certline license set N --until DATE"
+    return f"no licence is left ({use.used} of {use.capacity} lines in use)"
 
 
 def _stored_as(db: Session, order: Order, serial: str) -> Certificate | None:

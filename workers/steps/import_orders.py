@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from certline.models import Account, Command, CommandType, ImportRun, Order
 from certline.models.accounts.account import account_for
 from certline.models.accounts.catalogue import organizations, profiles
+from certline.models.commands.answers import Answer
 from certline.models.commands.payloads import ImportCommand, read_payload
 from certline.models.imports.progress import (
     end_if_done,
@@ -28,7 +29,7 @@ from certline.models.imports.record import RecordStatus, listed_already
 from certline.models.imports.run import locked_run, new_run
 from certline.models.orders.checks import find_offered
 from certline.models.validation import BadCommandError
-from certline.workers.importing.dry_run import report
+from certline.workers.importing.dry_run import counts_of, report
 from certline.workers.importing.scm_lists import (
     DRIFT,
     MAIN,
@@ -176,4 +177,9 @@ def _close(db: Session, command_id: str) -> None:
         revive(db, run)
 
 
-STEP = Step(CommandType.IMPORT, import_orders)
+def _answer(_: Session, __: Command, result: dict[str, Any]) -> Answer:
+    """Return the event about a dry run; that of an import is published with its last batch."""
+    return Answer(counts_of(result), result["account"])
+
+
+STEP = Step(CommandType.IMPORT, import_orders, answer=_answer)

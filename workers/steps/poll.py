@@ -9,10 +9,12 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from certline.models import Command, CommandType, Order, OrderStatus
+from certline.models import Account, Command, CommandType, Order, OrderStatus
 from certline.models.audit.log import record
+from certline.models.commands.answers import Answer, is_own_poll
 from certline.models.commands.payloads import PollCommand, read_payload
 from certline.models.database.session import clock
+from certline.models.events.data import PollCompleted
 from certline.models.lifecycle.moves import ask_now, follow_with, move, send_to_review
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
@@ -45,20 +47,25 @@ class PollResult(OrderResult):
 
 
 def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
-    """Poll one order at SCM; a poll command of another system makes the polls of its order, or of all, due now.
+    """Poll one order at SCM: again and again as the order's own poll, or once as a poll that was requested.
 
-    Returns the order's status at the end of polling. Raises TryLater while the order is open at SCM, and
-    GiveUp if SCM can't be read: the order is then in `review`.
+    A requested poll without an order makes the own poll of every pending order due now. Returns the order's status
+    at the end of polling. Raises TryLater while the order is open at SCM, and GiveUp if SCM can't be read: the
+    order's own poll then puts it in `review`.
     """
-    if command.subject is None:
-        with context.database.transaction() as db:
-            return _have_asked(db, read_payload(PollCommand, command.payload))
-
+    own = is_own_poll(command)
     with context.database.transaction() as db:
-        order = db.get_one(Order, command.subject)
+        if own:
+            order = db.get_one(Order, command.subject)
+        else:
+            wanted = read_payload(PollCommand, command.payload)
+            if wanted.order is None:
+                return {"orders": poll_all(db, wanted.account)}
+            order = _named(db, wanted)
         name_in_logs(order)
-        if order.status not in ASKED_FOR or order.scm_id is None:
-            return PollResult.of(order).document()
+        asked_for = ASKED_FOR if own else (OrderStatus.PENDING,)
+        if order.status not in asked_for or order.scm_id is None:
+            return _result(order, own=own, asked=0)
         require_active(order.account)
         cancelled = order.status is OrderStatus.CANCELLED
 
@@ -68,15 +75,19 @@ def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
             details = scm.details(order.scm_id)
             came = cancelled and came_after_all(scm, order, details)
     except GiveUp as over:
+        if not own:  # the order's own poll goes on
+            raise
         why = f"SCM could not be asked about it: {over}"
         context.store(partial(send_to_review, order_id=order.id, why=why))
         raise
 
     first = timedelta(seconds=context.settings.poll_seconds)
-    order, wait = context.store(lambda db: _record(db, order.id, details, first, came=came))
+    order, wait = context.store(
+        lambda db: _record(db, order.id, details, first if own else None, came=came)
+    )
     if wait is not None:
         raise TryLater(f"SCM says {details.status or 'nothing'}", after=wait, afresh=True)
-    return PollResult.of(order).document()
+    return _result(order, own=own, asked=1)
 
 
 def wait_after(polls: int, first: timedelta) -> timedelta:
@@ -85,33 +96,63 @@ def wait_after(polls: int, first: timedelta) -> timedelta:
     return min(LONGEST_WAIT, first * (1 << min(polls, 20)))
 
 
-def poll_all(db: Session) -> int:
-    """Make the poll of every pending order due now, and return the number of these orders."""
-    waiting = db.scalars(select(Order).where(Order.status == OrderStatus.PENDING))
-    return len(ask_now(db, waiting))
+def poll_all(db: Session, account: str | None = None) -> int:
+    """Make the poll of every pending order (of one account) due now, and return the number of these orders."""
+    waiting = select(Order).where(Order.status == OrderStatus.PENDING)
+    if account is not None:
+        waiting = waiting.where(Order.account.has(Account.name == account))
+    return len(ask_now(db, db.scalars(waiting)))
 
 
-def _have_asked(db: Session, wanted: PollCommand) -> dict[str, Any]:
-    """Make the orders' own polls due now, since an order has only one poll at a time."""
-    if wanted.order is None:
-        return {"orders": poll_all(db)}
+def _named(db: Session, wanted: PollCommand) -> Order:
+    """Return the order that a requested poll names. Raises GiveUp if it is unknown or ambiguous."""
     try:
-        order = order_known_as(db, wanted.order, wanted.account)
+        order = order_known_as(db, wanted.order or "", wanted.account)
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None
     if order is None:
         raise GiveUp(f"order: {wanted.order!r} is not known")
-    waits = order.status is OrderStatus.PENDING
-    return {"orders": len(ask_now(db, [order] if waits else [])), **PollResult.of(order).document()}
+    return order
+
+
+def _result(order: Order, *, own: bool, asked: int) -> dict[str, Any]:
+    """Return the result of a poll; that of a requested one says whether SCM was asked."""
+    result = PollResult.of(order).document()
+    return result if own else {"orders": asked, **result}
+
+
+def _answer(db: Session, command: Command, result: dict[str, Any]) -> Answer | None:
+    """Return the event about a requested poll; an order's own poll has none, the order's moves have theirs."""
+    if is_own_poll(command):
+        return None
+    order = db.get(Order, result.get("order_id", ""))
+    if order is None:
+        return Answer(PollCompleted(orders=result["orders"]), None)
+    # Only now: an open poll with a subject would be taken for the order's own, of which there is one.
+    command.subject = order.id
+    event = PollCompleted(
+        orders=result["orders"],
+        order_id=order.id,
+        account=order.account.name,
+        scm_id=order.scm_id,
+        common_name=order.common_name,
+        status=order.status,
+        scm_status=order.scm_status,
+        certificate_id=order.certificate_id,
+    )
+    return Answer(event, order.id)
 
 
 def _record(
-    db: Session, order_id: str, details: Details, first: timedelta, *, came: bool
+    db: Session, order_id: str, details: Details, first: timedelta | None, *, came: bool
 ) -> tuple[Order, timedelta | None]:
-    """Store the status that SCM reported. Returns the order, and the wait if it is still open at SCM."""
+    """Store the status that SCM reported. Returns the order, and the wait if it is still open at SCM.
+
+    `first`: the wait after the order's first poll; None for a requested poll, which plans no further one.
+    """
     # The order may have moved during the call to SCM, so it is locked and its status checked again.
     order = locked(db, order_id)
-    if order.status is OrderStatus.CANCELLED:
+    if order.status is OrderStatus.CANCELLED and first is not None:
         return order, look_after(db, order, details, wait_after(order.polls, first), came=came)
     if order.status is not OrderStatus.PENDING:
         return order, None
@@ -120,7 +161,7 @@ def _record(
         why = f"SCM's status {details.status!r} is unknown to certline; treated as pending"
         record(db, "order.unknown_status", order.id, who="certline", why=why)
     order.scm_status = details.status or order.scm_status
-    order.polls += 1
+    order.polls += first is not None
     # Replaced and expired certificates have been issued too, so there is one to fetch.
     if details.state.is_issued or details.state in (ScmStatus.REPLACED, ScmStatus.EXPIRED):
         order.next_poll_at = None
@@ -132,9 +173,11 @@ def _record(
         why = f"SCM's status of {order.scm_id} is {details.status}; see its record in SCM for why"
         move(db, order, OrderStatus.REJECTED, why=why)
         return order, None
+    if first is None:
+        return order, None
     wait = wait_after(order.polls, first)
     order.next_poll_at = clock(db, wait)
     return order, wait
 
 
-STEP = Step(CommandType.POLL, poll, on_abandoned=review_subject)
+STEP = Step(CommandType.POLL, poll, on_abandoned=review_subject, answer=_answer)

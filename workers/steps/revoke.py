@@ -1,7 +1,7 @@
 """Step that revokes a certificate at SCM. It costs nothing and may be repeated, so it is simply retried."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,19 +12,22 @@ from certline.models import (
     Certificate,
     CertificateStatus,
     Command,
-    CommandStatus,
     CommandType,
+    Order,
+    OrderStatus,
 )
+from certline.models.audit import log as audit
 from certline.models.certificates.certificate import certificate_meant
-from certline.models.commands.command import finish
+from certline.models.commands.answers import Answer, answer_with, fail
 from certline.models.commands.payloads import RevokeCommand, read_payload
-from certline.models.lifecycle.succession import mark_revoked
-from certline.models.orders.order import order_known_as
+from certline.models.lifecycle.moves import move, status_event
+from certline.models.lifecycle.succession import mark_revoked, revoked_event
+from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
-from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
-from certline.workers.runtime.results import StepResult
+from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
+from certline.workers.runtime.results import OrderResult, StepResult
 from certline.workers.runtime.step import Step
 from certline.workers.scm import (
     AlreadyDone,
@@ -35,23 +38,32 @@ from certline.workers.scm import (
 )
 from certline.workers.scm.inputs import reason_word
 
+# How long a fetch takes that has just been released.
+SOON = timedelta(seconds=10)
 # Stored in the command's result while SCM's response to a revocation is missing.
 UNCLEAR = "unclear"
 
 
+class NotStoredYetError(BadCommandError):
+    """Error for an order whose certificate is being fetched."""
+
+
 @dataclass(frozen=True)
 class RevocationTask:
-    """The certificate to revoke, and why. `unclear`: an earlier attempt may have revoked it already."""
+    """What to revoke, and why: a stored certificate, or an order that is or was held, whose certificate is at SCM
+    only. `serial`: the certificate's serial number, in hex. `unclear`: an earlier attempt may have revoked it.
+    """
 
-    certificate: Certificate
+    found: Certificate | Order
     account: Account
     wanted: RevokeCommand
+    serial: str
     unclear: bool
 
     @property
-    def serial(self) -> str:
-        """Serial number of the certificate, in hex."""
-        return self.certificate.serial_number
+    def scm_id(self) -> int:
+        """SCM's id of the order (sslId)."""
+        return self.found.scm_id or 0
 
     @property
     def code(self) -> RevocationReason:
@@ -79,6 +91,15 @@ class RevokeResult(StepResult):
         )
 
 
+@dataclass(frozen=True)
+class HeldRevokeResult(OrderResult):
+    """Result of the revocation of a certificate that is not stored, because its order was held."""
+
+    serial_number: str
+    certificate_status: str
+    already_revoked: bool
+
+
 def revoke(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Revoke the command's certificate by its serial number, and store when and why.
 
@@ -86,9 +107,13 @@ def revoke(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     in `review`. Raises TryLater, AccountSuspendedError, and GiveUp if SCM refuses.
     """
     with context.database.transaction() as db:
+        done = _done_before(db, command)
+        if done is not None:
+            return done
         task = read_task(db, command)
-        if task.certificate.status is CertificateStatus.REVOKED:
-            return RevokeResult.of(task.certificate, already=True).document()
+        found = task.found
+        if isinstance(found, Certificate) and found.status is CertificateStatus.REVOKED:
+            return RevokeResult.of(found, already=True).document()
         require_active(task.account)
 
     record: Details | None = None
@@ -101,7 +126,7 @@ def revoke(context: WorkerContext, command: Command) -> dict[str, Any] | None:
             except ValueError as odd:  # a serial number stored by an earlier version
                 raise GiveUp(f"{task.serial}: {odd}") from None
             except AlreadyDone as answer:
-                record = scm.details(task.certificate.scm_id)
+                record = scm.details(task.scm_id)
                 require_revoked(task, record, str(answer))
             except OutcomeUnknown:
                 # Remembered, so that a later "already revoked" is recognised as our own doing.
@@ -112,30 +137,35 @@ def revoke(context: WorkerContext, command: Command) -> dict[str, Any] | None:
             raise
         return context.store(partial(_call_a_person, command_id=command.id, why=str(over)))
 
-    result = context.store(partial(_store, command_id=command.id, task=task, record=record))
-    return result.document()
+    return context.store(partial(_store, command_id=command.id, task=task, record=record))
 
 
 def read_task(db: Session, command: Command) -> RevocationTask:
-    """Load the command's certificate and make it the command's subject.
+    """Load the command's certificate, or its order, and make it the command's subject.
 
-    Raises GiveUp if the certificate is unknown or ambiguous.
+    Raises GiveUp if it is unknown or ambiguous, and TryLater while the order's certificate is being stored.
     """
     wanted = read_payload(RevokeCommand, command.payload)
     try:
-        certificate = certificate_to_revoke(db, wanted)
+        found = to_revoke(db, wanted)
+    except NotStoredYetError as early:
+        raise TryLater(str(early), after=SOON) from None
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None
-    db.get_one(Command, command.id).subject = certificate.id
+    db.get_one(Command, command.id).subject = found.id
+    serial = found.serial_number if isinstance(found, Certificate) else found.scm_serial or ""
     # A restart means that an earlier run did not end: its worker may have died after the call.
     unclear = command.restarts > 0 or (command.result or {}).get("outcome") == UNCLEAR
-    return RevocationTask(certificate, db.get_one(Account, certificate.account_id), wanted, unclear)
+    return RevocationTask(
+        found, db.get_one(Account, found.account_id), wanted, serial=serial, unclear=unclear
+    )
 
 
-def certificate_to_revoke(db: Session, wanted: RevokeCommand) -> Certificate:
-    """Return the certificate that the command names, directly or by its order.
+def to_revoke(db: Session, wanted: RevokeCommand) -> Certificate | Order:
+    """Return the certificate that the command names, directly or by its order; the order if it is held, or was.
 
-    Raises BadCommandError if it is unknown or ambiguous, or the order has no certificate.
+    Raises BadCommandError if it is unknown or ambiguous, or the order has no certificate: NotStoredYetError if it
+    will have one soon.
     """
     if wanted.certificate is not None:
         return certificate_meant(db, wanted.certificate, wanted.account)
@@ -143,6 +173,13 @@ def certificate_to_revoke(db: Session, wanted: RevokeCommand) -> Certificate:
     if order is None:
         raise BadCommandError([f"order: {wanted.order!r} is not known"])
     if order.certificate_id is None:
+        if order.status is OrderStatus.ISSUED:
+            raise NotStoredYetError(
+                [f"order: {order.id} is issued: its certificate is being stored"]
+            )
+        # The licence is no reason to keep a certificate valid at SCM whose key is lost.
+        if order.status in (OrderStatus.HELD, OrderStatus.CANCELLED) and order.scm_serial:
+            return order
         raise BadCommandError(
             [f"order: {order.id} is {order.status}: it has no certificate here to revoke"]
         )
@@ -167,13 +204,26 @@ def require_revoked(task: RevocationTask, record: Details, answer: str) -> None:
     )
 
 
+def _done_before(db: Session, command: Command) -> dict[str, Any] | None:
+    """Return the result that an earlier run has stored, with the event, before it died; None if there is none."""
+    result = db.get_one(Command, command.id).result
+    return None if result is None or "certificate_status" not in result else result
+
+
 def _store(
     db: Session, command_id: str, task: RevocationTask, record: Details | None
-) -> RevokeResult:
+) -> dict[str, Any]:
+    """Store a revocation with its event. Returns the result, which is also stored, for a run after this one."""
+    # Orders are locked before commands, as everywhere.
+    order = None if isinstance(task.found, Certificate) else locked(db, task.found.id)
     command = db.get_one(Command, command_id)
-    certificate = db.get_one(Certificate, task.certificate.id, with_for_update=True)
+    if order is not None and order.certificate_id is None:
+        command.result = _store_held(db, command, order, task, already=record is not None)
+        return command.result
+    certificate_id = task.found.id if order is None else order.certificate_id
+    certificate = db.get_one(Certificate, certificate_id, with_for_update=True)
     if certificate.status is CertificateStatus.REVOKED:
-        return RevokeResult.of(certificate, already=True)
+        return RevokeResult.of(certificate, already=True).document()
     reason: str = task.wanted.reason_code
     comments, at = task.wanted.comments, None
     # The certificate was revoked by others, unless an earlier attempt of ours may have done it.
@@ -184,7 +234,52 @@ def _store(
         day = record.revoked
         at = None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
     mark_revoked(db, certificate, command, reason=reason, comments=comments, at=at)
-    return RevokeResult.of(certificate, already=already)
+    command.result = RevokeResult.of(certificate, already=already).document()
+    return command.result
+
+
+def _store_held(
+    db: Session, command: Command, order: Order, task: RevocationTask, *, already: bool
+) -> dict[str, Any]:
+    """Cancel an order whose certificate was revoked before a licence was free for it, and answer the command.
+
+    Raises TryLater if the order was released meanwhile: its certificate is about to be stored.
+    """
+    why = f"its certificate was revoked at SCM: {task.wanted.comments}"
+    if order.status is OrderStatus.HELD:
+        move(db, order, OrderStatus.CANCELLED, why=why, who=command.requested_by)
+    elif order.status is OrderStatus.CANCELLED:
+        order.error = why
+    else:
+        raise TryLater(f"order {order.id} is {order.status}: it is being stored", after=SOON)
+    audit.record(
+        db,
+        "order.revoked",
+        order.id,
+        who=command.requested_by,
+        why=task.wanted.comments,
+        command_id=command.id,
+        reason_code=task.wanted.reason_code,
+        serial_number=task.serial,
+    )
+    answer_with(db, command, Answer(status_event(order, order.status, why), order.id))
+    result = HeldRevokeResult(
+        order_id=order.id,
+        order_status=order.status.value,
+        serial_number=task.serial,
+        certificate_status=CertificateStatus.REVOKED.value,
+        already_revoked=already and not task.unclear,
+    )
+    return result.document()
+
+
+def _answer(db: Session, command: Command, result: dict[str, Any]) -> Answer | None:
+    """Return the event for a command whose certificate had been revoked before; others have been answered."""
+    if _done_before(db, command) is not None:
+        return None
+    certificate = db.get_one(Certificate, result["certificate_id"])
+    account = db.get_one(Account, certificate.account_id)
+    return Answer(revoked_event(certificate, account.name), certificate.id)
 
 
 def _note_unclear(db: Session, command_id: str) -> None:
@@ -192,8 +287,7 @@ def _note_unclear(db: Session, command_id: str) -> None:
 
 
 def _call_a_person(db: Session, command_id: str, why: str) -> None:
-    command = db.get_one(Command, command_id, with_for_update=True)
-    finish(db, command, CommandStatus.REVIEW, error=why)
+    fail(db, db.get_one(Command, command_id, with_for_update=True), why, status="review")
 
 
-STEP = Step(CommandType.REVOKE, revoke)
+STEP = Step(CommandType.REVOKE, revoke, answer=_answer)

@@ -22,10 +22,10 @@ from certline.models import (
 )
 from certline.models.accounts.account import account_for
 from certline.models.accounts.catalogue import SyncedRow
+from certline.models.commands.answers import Answer
 from certline.models.commands.payloads import SyncCommand, read_payload
 from certline.models.database.session import clock
 from certline.models.events.data import SyncCompleted
-from certline.models.events.outbox import emit_event
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
@@ -66,7 +66,8 @@ def sync(context: WorkerContext, command: Command) -> dict[str, Any]:
                 db.get_one(Account, account.id, with_for_update=True)
                 result[NAMES[table]] = mirror(db, table, account.id, rows)
     whole = set(wanted.resources) == set(READERS)
-    context.store(lambda db: _done(db, command, account.id, result, whole=whole))
+    if whole:
+        context.store(lambda db: _note_synced(db, account.id))
     return result
 
 
@@ -215,17 +216,13 @@ def _custom_fields(scm: ScmClient) -> Wanted:
     }
 
 
-def _done(
-    db: Session, command: Command, account_id: int, result: dict[str, Any], *, whole: bool
-) -> None:
-    if whole:
-        db.get_one(Account, account_id).synced_at = clock(db)
-    emit_event(
-        db,
-        SyncCompleted(**result),  # from JSON: checked when the event is stored, not by mypy
-        subject=result["account"],
-        correlation_id=command.correlation_id,
-    )
+def _note_synced(db: Session, account_id: int) -> None:
+    db.get_one(Account, account_id).synced_at = clock(db)
+
+
+def _answer(_: Session, __: Command, result: dict[str, Any]) -> Answer:
+    # From JSON: checked when the event is stored, not by mypy.
+    return Answer(SyncCompleted(**result), result["account"])
 
 
 READERS: dict[str, list[tuple[type[SyncedRow], Callable[[ScmClient], Wanted]]]] = {
@@ -241,4 +238,4 @@ NAMES: dict[type[SyncedRow], str] = {
 }
 
 # Failing loses nothing: the next sync reads the same data.
-STEP = Step(CommandType.SYNC, sync, fails_if_suspended=True)
+STEP = Step(CommandType.SYNC, sync, answer=_answer, fails_if_suspended=True)

@@ -31,7 +31,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "workers.ordering.submission:send transaction 2",
         "workers.ordering.submission:_call call enroll",
         "workers.ordering.submission:send store _record_answer",
-        "workers.steps.poll:poll transaction 2",
+        "workers.steps.poll:poll transaction",
         "workers.steps.poll:poll call details",
         "workers.steps.poll:poll store _record",
         "workers.runtime.step:_end store work",
@@ -60,7 +60,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "workers.steps.sync:_profiles call profiles",
         "workers.steps.sync:_custom_fields call custom_fields",
         "workers.steps.sync:sync transaction 2",
-        "workers.steps.sync:sync store _done",
+        "workers.steps.sync:sync store _note_synced",
     ),
     orders.a_poll_of_all: ("workers.steps.poll:poll transaction",),
     unknown_outcomes.lost_before_scm: (

@@ -22,7 +22,6 @@ COSTLY = ("enroll", "renew", "replace", "revoke", "revoke_by_serial", "post")
 READING = {
     "workers.ordering.placement:place_once transaction",
     "workers.ordering.submission:send transaction",
-    "workers.steps.poll:poll transaction 2",
     "workers.steps.fetch:fetch transaction",
     "workers.steps.hook:hook transaction",
     "workers.steps.sync:sync transaction",

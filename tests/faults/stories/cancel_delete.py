@@ -90,7 +90,8 @@ def never_sent(stage: Stage) -> str:
     order = stage.order(stage.place()).id
     stage.names.pop()
     wanted = CancelCommand(order=order, comments="not needed")
-    request_cancelling(stage.plant.database, wanted, requested_by="ida")
+    command = request_cancelling(stage.plant.database, wanted, requested_by="ida").command
+    stage.run(command)
     return order
 
 

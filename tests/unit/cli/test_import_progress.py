@@ -4,6 +4,8 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.ui.import_progress import import_ending, import_progress
 from certline.cli.waiting.state import WaitView, judge
@@ -71,12 +73,29 @@ def test_what_is_known_already_makes_no_rate() -> None:
     assert import_progress(command, NOON + timedelta(seconds=5)) == "100 of 100"
 
 
-def test_while_the_list_is_read_nobody_knows_how_much_is_left() -> None:
+def test_while_the_list_is_read_the_time_left_is_estimated_from_scms_total() -> None:
     command = an_import(listed=400, total=10000, waiting=350, stored=50)
 
     said = import_progress(command, NOON + timedelta(seconds=5))
 
-    assert said == "50 of 10,000; 10 a second, and the list is being read"
+    assert said == "50 of 10,000; 10 a second, 17 min left, and the list is being read"
+
+
+def test_records_that_are_stored_already_take_no_time() -> None:
+    command = an_import(listed=400, total=10000, known=300, waiting=50, stored=50)
+
+    said = import_progress(command, NOON + timedelta(seconds=5))
+
+    assert said == "350 of 10,000; 10 a second, 4 min left, and the list is being read"
+
+
+@pytest.mark.parametrize("total", [None, 0, 10**18])
+def test_a_total_that_scm_does_not_know_gives_no_nonsense(total: int | None) -> None:
+    command = an_import(listed=100, total=total, waiting=50, stored=50)
+
+    said = import_progress(command, NOON + timedelta(seconds=5))
+
+    assert "left" not in said if total == 10**18 else "5 s left" in said
 
 
 def test_an_import_that_has_not_begun_is_queued() -> None:

@@ -24,13 +24,13 @@ from certline.models.commands.payloads import SyncCommand
 from certline.models.database.session import clock
 from certline.models.validation import BadCommandError
 from certline.producers.requests import order_review
+from certline.producers.requests.account_link import require_same_customer
 from certline.producers.requests.accounts import (
     OpenOrdersError,
     Removed,
     SuspendedError,
     refuse_suspended,
     remove_account,
-    require_same_customer,
 )
 from certline.producers.requests.catalogue import request_sync
 from certline.producers.sweep import sweep

@@ -1,7 +1,5 @@
 """Tests that a request repeated by a user, or made while its work is in progress, takes effect once."""
 
-from collections.abc import Callable
-
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -18,7 +16,6 @@ from certline.models import (
 from certline.models.commands.command import accept, claim, finish
 from certline.models.validation import BadCommandError
 from certline.producers.requests.commands import retry
-from certline.producers.requests.orders import request_polls
 from certline.workers.steps.poll import poll_all
 from tests.support.factories import an_order
 
@@ -63,16 +60,8 @@ def test_a_failed_step_without_another_is_tried_again(
     assert retry(database, failed, requested_by="ida").status is CommandStatus.QUEUED
 
 
-@pytest.mark.parametrize(
-    "ask",
-    [
-        lambda database, order: request_polls(database, [order]),
-        lambda database, _order: database.run(poll_all),
-    ],
-    ids=["by hand", "by the clock"],
-)
 def test_a_poll_that_runs_is_not_sent_again_for_that_would_count_as_a_restart(
-    database: Database, ask: Callable[[Database, str], object]
+    database: Database,
 ) -> None:
     with database.transaction() as db:
         order = an_order(db, status=OrderStatus.PENDING)
@@ -81,6 +70,6 @@ def test_a_poll_that_runs_is_not_sent_again_for_that_would_count_as_a_restart(
     before = messages(database)
 
     for _ in range(3):
-        ask(database, order.id)
+        database.run(poll_all)
 
     assert messages(database) == before

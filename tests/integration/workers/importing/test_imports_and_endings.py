@@ -19,7 +19,7 @@ def imported(bench: Bench) -> None:
 def test_a_deleted_certificate_comes_back_without_its_key(bench: Bench) -> None:
     certificate = stored(bench)
     wanted = DeleteCommand(certificate=certificate.id)
-    request_deletion(bench.database, wanted, requested_by="ida")
+    bench.run(request_deletion(bench.database, wanted, requested_by="ida").command.id)
 
     imported(bench)
 

@@ -6,10 +6,11 @@ import pytest
 
 from certline.models import Certificate, CommandStatus, OrderStatus
 from certline.models.certificates.backoff import Backoff, backoff_of
+from certline.models.commands.payloads import CancelCommand
 from certline.models.database.session import clock
+from certline.producers.requests.certificates import request_cancelling
 from certline.workers.ordering.submission import MOST_ATTEMPTS
 from certline.workers.runtime.outcomes import MOST_TRIES
-from certline.workers.steps.cancel import cancel_unsent
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
     asked_from_outside,
@@ -112,8 +113,8 @@ def test_a_renewal_that_a_person_takes_back_waits_for_a_person(bench: Bench) -> 
     old = stored(bench)
     command = renewal(bench, old)
 
-    with bench.database.transaction() as db:
-        cancel_unsent(db, command, command.subject or "", "not now")
+    wanted = CancelCommand(order=command.subject or "", comments="not now")
+    bench.run(request_cancelling(bench.database, wanted, requested_by="ida").command.id)
 
     assert backoff(bench, old).waits_for_person
 

@@ -36,9 +36,9 @@ from tests.integration.workers.succession import (
 
 
 def deletion(bench: Bench, **named: Any) -> Command:
-    """Request a deletion as a user."""
+    """Request a deletion as a user, and carry it out."""
     wanted = DeleteCommand(**named)
-    return request_deletion(bench.database, wanted, requested_by="ida").command
+    return bench.run(request_deletion(bench.database, wanted, requested_by="ida").command.id)
 
 
 def count(bench: Bench, table: type[Base]) -> int:

@@ -1,4 +1,4 @@
-"""Tests of a poll requested by another system: the order's own poll is woken, as an order has only one."""
+"""Tests of a poll requested by another system: SCM is asked at once, and the order's own poll goes on."""
 
 from certline.models import Command, CommandStatus, CommandType, OrderStatus
 from certline.models.commands.command import accept
@@ -18,7 +18,7 @@ def asked_for(bench: Bench, order: str | None) -> Command:
     return bench.run(command.id)
 
 
-def test_a_pending_orders_poll_is_due_at_once(bench: Bench) -> None:
+def test_scm_is_asked_about_a_pending_order_at_once(bench: Bench) -> None:
     bench.settings(auto_approve=False)
     placed = bench.place()
     bench.run(placed.id)
@@ -34,10 +34,11 @@ def test_a_pending_orders_poll_is_due_at_once(bench: Bench) -> None:
             "orders": 1,
             "order_id": order.id,
             "order_status": "pending",
-            "scm_status": order.scm_status,
+            "scm_status": "Requested",
         }
+    assert bench.calls("GET /ssl/v1/{sslId}") == 2
+    assert bench.order(placed).polls == 0
     assert bench.run_due() == 1
-    assert bench.calls("GET /ssl/v1/{sslId}") == 1
 
 
 def test_an_order_that_is_not_pending_is_not_asked_for(bench: Bench) -> None:

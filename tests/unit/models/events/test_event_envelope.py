@@ -25,7 +25,7 @@ CONTRACT = {
     *("certificate.reissued", "certificate.revoked", "certificate.deleted"),
     *("certificate.expiring", "license.exhausted", "license.released", "account.suspended"),
     *("sync.completed", "import.completed", "command.rejected", "command.failed"),
-    "auto_renew.completed",
+    *("auto_renew.completed", "poll.completed", "order.deleted", "license.expiring"),
 }
 NOT_YET: set[str] = set()
 

@@ -1,0 +1,1 @@
+"""Tests that every command is one row and gets one answer."""
