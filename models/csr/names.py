@@ -1,4 +1,4 @@
-"""RequestNames in a signing request: in its subject, and in every attribute that asks for extensions."""
+"""Names in a signing request: in its subject, and in every attribute that asks for extensions."""
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -26,7 +26,7 @@ KINDS = {
 
 @dataclass
 class RequestNames:
-    """RequestNames in a request, as they are written there. `others`: those that no TLS certificate of SCM can have."""
+    """Names in a request, as they are written there. `others`: those that no TLS certificate of SCM can have."""
 
     common: list[str] = field(default_factory=list)
     alternative: list[str] = field(default_factory=list)
