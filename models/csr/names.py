@@ -25,7 +25,7 @@ KINDS = {
 
 
 @dataclass
-class Names:
+class RequestNames:
     """Names in a request, as they are written there. `others`: those that no TLS certificate of SCM can have."""
 
     common: list[str] = field(default_factory=list)
@@ -33,9 +33,9 @@ class Names:
     others: list[str] = field(default_factory=list)
 
 
-def names_of(subject: DerValue, attributes: DerValue | None) -> Names:
+def names_of(subject: DerValue, attributes: DerValue | None) -> RequestNames:
     """Return every name of a request. Raises DerError if the subject or an extension can't be read."""
-    found = Names()
+    found = RequestNames()
     for name in der.inside(subject, der.SEQUENCE):
         for pair in der.inside(name, der.SET, least=1):
             kind, value = der.inside(pair, der.SEQUENCE, least=2, most=2)
@@ -49,7 +49,7 @@ def names_of(subject: DerValue, attributes: DerValue | None) -> Names:
     return found
 
 
-def _add_subject_name(found: Names, kind: str, value: str) -> None:
+def _add_subject_name(found: RequestNames, kind: str, value: str) -> None:
     if kind == COMMON_NAME:
         found.common.append(value)
     elif kind == MAIL_ADDRESS:
@@ -58,7 +58,7 @@ def _add_subject_name(found: Names, kind: str, value: str) -> None:
         found.alternative.append(value)
 
 
-def _add_extensions(found: Names, extensions: DerValue) -> None:
+def _add_extensions(found: RequestNames, extensions: DerValue) -> None:
     for extension in der.inside(extensions, der.SEQUENCE):
         kind, *_, value = der.inside(extension, der.SEQUENCE, least=2, most=3)
         if der.object_id(kind) != ALTERNATIVE_NAME:
@@ -70,7 +70,7 @@ def _add_extensions(found: Names, extensions: DerValue) -> None:
             _add_alternative_name(found, name)
 
 
-def _add_alternative_name(found: Names, name: DerValue) -> None:
+def _add_alternative_name(found: RequestNames, name: DerValue) -> None:
     number = name.tag & 0x1F
     if name.tag & 0xC0 != 0x80 or number > 8:
         raise DerError("an alternative name of an unknown kind")
