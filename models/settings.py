@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     queue_type: Literal["classic", "quorum"] = "classic"
     log: Literal["console", "json"] | None = None
     metrics_port: int | None = None
+    # Seconds between two heartbeats of a process; after three it counts as gone.
+    heartbeat_seconds: float = Field(default=15.0, gt=0)
     # Seconds: to connect, and between two bytes of SCM's response (SCM document: enrol is the slow one).
     scm_connect_seconds: float = Field(default=10.0, gt=0)
     scm_read_seconds: float = Field(default=60.0, gt=0)

@@ -33,6 +33,7 @@ from certline.models import (
 )
 from certline.models.audit.log import record
 from certline.models.commands.command import OPEN, hasten
+from certline.models.heartbeat import forget_stale
 from certline.models.lifecycle.moves import follow_with, note, release_held
 from certline.models.metrics import outbox_backlog
 from certline.models.renewals.expiry_events import emit_expiring
@@ -63,7 +64,7 @@ def sweep(db: Session, settle: timedelta) -> dict[str, int]:
         # Before `expire`: after a long downtime the event is published all the same.
         "expiring": emit_expiring(db),
         "expired": expire(db),
-        "forgotten": forget_sent(db) + forget_delivered(db),
+        "forgotten": forget_sent(db) + forget_delivered(db) + forget_stale(db),
     }
 
 

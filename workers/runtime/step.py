@@ -1,5 +1,7 @@
 """Run a step: claim its command, do the work, store how it ended."""
 
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,12 +31,16 @@ from certline.models.events.data import CommandFailed
 from certline.models.events.outbox import Queue, caused_by, emit_event
 from certline.models.lifecycle.moves import send_to_review
 from certline.models.orders.order import order_of_command
+from certline.models.vault import WithdrawnVaultError, WrongSecretKeyError
 from certline.workers.runtime.account_gate import SUSPENDED_PAUSE
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import require_its_own
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
 
 log = structlog.get_logger()
+
+# Wait of a command that met a process with outdated secret keys: another process may have the right ones.
+OUTDATED_PAUSE = timedelta(seconds=30)
 
 # The function of a step. It returns the command's result, or None if the command's order ends it later.
 Work = Callable[[WorkerContext, Command], dict[str, Any] | None]
@@ -67,14 +73,15 @@ class Step:
 def run(context: WorkerContext, step: Step, command_id: str) -> None:
     """Run one step for one command. Safe to run 0, 1 or N times.
 
-    Outcomes are stored. Any other exception propagates: the message is retried, and the command stays
+    Outcomes are stored; so is what is wrong with this process's secret keys. Any other exception propagates: the message is retried, and the command stays
     `running`. Raises RefusedMessageError if the id is unknown, or its command belongs to another step.
     """
     with context.database.transaction() as db:
         require_its_own(db, step.type, command_id)
         command = claim(db, command_id)
         if command is not None and command.restarts > MOST_RESTARTS:
-            _stop(step, db, command)
+            crashes = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
+            _stop(step, db, command, crashes)
             command = None
     if command is None:  # ended, not due yet, or just stopped: the message is done
         return
@@ -91,6 +98,12 @@ def run(context: WorkerContext, step: Step, command_id: str) -> None:
         except AccountSuspendedError as suspended:
             log.warning("step.suspended", why=str(suspended))
             _end(context, command, partial(_suspend, step, suspended=suspended))
+        except WithdrawnVaultError as outdated:
+            log.error("step.outdated_key", why=str(outdated))  # noqa: TRY400  # no fault of the step
+            _end(context, command, partial(_wait_for_key, why=str(outdated)))
+        except WrongSecretKeyError as lost:
+            log.error("step.unreadable_secret", why=str(lost))  # noqa: TRY400  # no fault of the step
+            _end(context, command, lambda db, row: _stop(step, db, row, str(lost)))
         except GiveUp as over:
             log.warning("step.failed", why=str(over))
             _end(context, command, partial(_fail, step, why=str(over)))
@@ -106,9 +119,8 @@ def review_subject(db: Session, command: Command, why: str) -> None:
         send_to_review(db, command.subject, why)
 
 
-def _stop(step: Step, db: Session, command: Command) -> None:
-    """Stop a command that keeps crashing its worker: set it, and its order, to `review`."""
-    reason = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
+def _stop(step: Step, db: Session, command: Command, reason: str) -> None:
+    """Stop a command that crashes its worker, or whose secret is lost: set it, and its order, to `review`."""
     finish(db, command, CommandStatus.REVIEW, error=reason)
     if step.on_abandoned is not None:
         step.on_abandoned(db, command, reason)
@@ -128,6 +140,13 @@ def _end(
             write(db, row)
 
     context.store(work)
+
+
+def _wait_for_key(db: Session, command: Command, why: str) -> None:
+    """Put a command back that a worker with outdated secret keys cannot run, and name that worker."""
+    where = f"worker on {socket.gethostname()} (pid {os.getpid()})"
+    why = f"the {where} has to be restarted with the right secret keys: {why}"
+    postpone(db, command, after=OUTDATED_PAUSE, why=why)
 
 
 def _postpone(step: Step, db: Session, command: Command, later: TryLater) -> None:
