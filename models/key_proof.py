@@ -132,9 +132,7 @@ def _openers(db: Session, vault: Vault) -> set[str]:
     """
     found = newest_secrets(db, SAMPLE)
     openers = {
-        name
-        for name in vault.keys
-        if any(_opens(vault.only(name), sealed) for sealed in found)
+        name for name in vault.keys if any(_opens(vault.only(name), sealed) for sealed in found)
     }
     if found and not openers:
         raise UnprovenKeyError(

@@ -96,7 +96,10 @@ def run_relay(settings: Settings) -> int:
     reach_rabbit(settings)
     database = Database(database_url(settings), pool_size=2)
     relay = Relay(database, wire_of(make_broker(settings)))
-    with until_told() as stop, alive(settings, database, Part.RELAY, relay.fault, vault=open_vault(settings)):
+    with (
+        until_told() as stop,
+        alive(settings, database, Part.RELAY, relay.fault, vault=open_vault(settings)),
+    ):
         log.info("relay.started")
         relay.run(stop)
     log.info("relay.stopped")
@@ -108,7 +111,10 @@ def run_producer(settings: Settings) -> int:
     configure(settings)
     database = Database(database_url(settings), pool_size=2)
     producer = Producer(database, settings.settle)
-    with until_told() as stop, alive(settings, database, Part.PRODUCER, producer.fault, vault=open_vault(settings)):
+    with (
+        until_told() as stop,
+        alive(settings, database, Part.PRODUCER, producer.fault, vault=open_vault(settings)),
+    ):
         log.info("producer.started")
         producer.run(stop)
     log.info("producer.stopped")

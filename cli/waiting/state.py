@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.ui.import_progress import import_ending, import_progress
+from certline.cli.waiting.outlook import next_step, outlook, trouble_of
 from certline.models import (
     Account,
     AccountStatus,
@@ -30,11 +31,12 @@ POLLS_FOR_APPROVAL = 2
 
 @dataclass(frozen=True)
 class WaitView:
-    """A command, with the order and the account that it concerns."""
+    """A command, with the order and the account that it concerns, and the command that carries the order on."""
 
     command: Command
     order: Order | None
     account: Account | None
+    step: Command | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def look(db: Session, command_id: str) -> WaitView:
     if order is None and command.type in (CommandType.POLL, CommandType.FETCH) and command.subject:
         order = db.get(Order, command.subject)
     if order is not None:
-        return WaitView(command, order, order.account)
+        return WaitView(command, order, order.account, next_step(db, order))
     # The certificate or the order may have been deleted since.
     certificate = db.get(Certificate, command.subject or "")
     if command.type is CommandType.REVOKE and certificate is not None:
@@ -154,3 +156,13 @@ def describe(view: WaitView) -> str:
             return f"issued ({order.scm_id}), the certificate is being fetched"
         case status:
             return status.value
+
+
+def comes_next(view: WaitView, now: datetime) -> str:
+    """Return when the order is carried on, to follow its progress: `; asked next in 24 s`. Empty if unknown."""
+    if view.order is None:
+        return ""
+    told, trouble = outlook(view.step, now), trouble_of(view.step)
+    if trouble is not None and trouble != view.order.error:
+        return f"; {told} ({trouble})"
+    return "" if told is None or view.step is None or view.step.started_at is None else f"; {told}"

@@ -73,15 +73,16 @@ class Step:
 def run(context: WorkerContext, step: Step, command_id: str) -> None:
     """Run one step for one command. Safe to run 0, 1 or N times.
 
-    Outcomes are stored; so is what is wrong with this process's secret keys. Any other exception propagates: the message is retried, and the command stays
-    `running`. Raises RefusedMessageError if the id is unknown, or its command belongs to another step.
+    Outcomes are stored, and so is what is wrong with this process's secret keys. Any other exception propagates:
+    the message is retried, and the command stays `running`. Raises RefusedMessageError if the id is unknown, or
+    its command belongs to another step.
     """
     with context.database.transaction() as db:
         require_its_own(db, step.type, command_id)
         command = claim(db, command_id)
         if command is not None and command.restarts > MOST_RESTARTS:
             crashes = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
-            _stop(step, db, command, crashes)
+            _stop(step, db, command, reason=crashes)
             command = None
     if command is None:  # ended, not due yet, or just stopped: the message is done
         return
@@ -103,7 +104,7 @@ def run(context: WorkerContext, step: Step, command_id: str) -> None:
             _end(context, command, partial(_wait_for_key, why=str(outdated)))
         except WrongSecretKeyError as lost:
             log.error("step.unreadable_secret", why=str(lost))  # noqa: TRY400  # no fault of the step
-            _end(context, command, lambda db, row: _stop(step, db, row, str(lost)))
+            _end(context, command, partial(_stop, step, reason=str(lost)))
         except GiveUp as over:
             log.warning("step.failed", why=str(over))
             _end(context, command, partial(_fail, step, why=str(over)))
@@ -119,7 +120,7 @@ def review_subject(db: Session, command: Command, why: str) -> None:
         send_to_review(db, command.subject, why)
 
 
-def _stop(step: Step, db: Session, command: Command, reason: str) -> None:
+def _stop(step: Step, db: Session, command: Command, *, reason: str) -> None:
     """Stop a command that crashes its worker, or whose secret is lost: set it, and its order, to `review`."""
     finish(db, command, CommandStatus.REVIEW, error=reason)
     if step.on_abandoned is not None:
