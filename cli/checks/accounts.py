@@ -1,7 +1,7 @@
 """Checks of the accounts, of SCM, and of the licence."""
 
 from certline.cli import context
-from certline.cli.checks.finding import Finding
+from certline.cli.checks.result import Finding
 from certline.models import AccountStatus
 from certline.models.accounts.account import accounts
 from certline.models.accounts.breaker import open_breakers

@@ -1,7 +1,7 @@
 """Checks of what is delivered: deploy hooks, webhooks and dead letters."""
 
 from certline.cli import context
-from certline.cli.checks.finding import Finding
+from certline.cli.checks.result import Finding
 from certline.models import WebhookStatus
 from certline.models.certificates.deploy_hook import hook_backlog, hooks, runs_that_matter
 from certline.models.commands.command import OPEN

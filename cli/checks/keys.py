@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from certline.cli import context
-from certline.cli.checks.finding import Finding
+from certline.cli.checks.result import Finding
 from certline.cli.explain import OTHER_KEY
 from certline.models import PrivateKey
 from certline.models.accounts.account import accounts

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from certline.cli import context
-from certline.cli.checks.finding import Finding
+from certline.cli.checks.result import Finding
 from certline.cli.ui.projection import instant, minute
 from certline.models import Heartbeat, Queue
 from certline.models.commands.backlog import oldest_queued

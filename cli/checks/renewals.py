@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from certline.cli import context
-from certline.cli.checks.finding import MOST_DETAILS, Finding
+from certline.cli.checks.result import MOST_DETAILS, Finding
 from certline.models import Schedule
 from certline.models.database.session import clock
 from certline.models.renewals.endings import Ending, endings

@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from certline.cli import context
-from certline.cli.checks.finding import Finding
+from certline.cli.checks.result import Finding
 from certline.models.database.migrate import behind
 from certline.models.events.outbox import INGRESS
 from certline.models.settings import Settings, without_password

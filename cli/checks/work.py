@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from certline.cli import context
-from certline.cli.checks.finding import Finding
+from certline.cli.checks.result import Finding
 from certline.models import Command, CommandStatus, Order, OrderStatus
 from certline.models.commands.backlog import stuck_queues
 from certline.models.metrics import outbox_backlog

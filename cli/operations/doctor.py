@@ -7,7 +7,7 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.checks import accounts, deliveries, keys, parts, renewals, servers, work
-from certline.cli.checks.finding import Finding
+from certline.cli.checks.result import Finding
 from certline.cli.errors import DONE, Fault
 from certline.cli.explain import explain
 from certline.cli.ui.grammar import CliCommand

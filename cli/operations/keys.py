@@ -106,7 +106,6 @@ def _document(uses: Sequence[KeyUse], unreadable: Mapping[str, int]) -> dict[str
                 "secrets": use.secrets,
                 "may_be_removed": use.may_go,
                 "used_in": dict(use.used_in),
-                "parts": list(use.parts),
             }
             for use in uses
         ],
