@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from certline.models.audit.log import record
 from certline.models.database.base import Base
 from certline.models.database.session import Database
-from certline.models.key_rotation import newest_secrets
+from certline.models.key_rotation import TOKEN, newest_secrets
 from certline.models.vault import Vault, WrongSecretKeyError
 
 # Key of the advisory lock under which keys are added and removed ("ckey" in ASCII).
@@ -130,14 +130,14 @@ def _openers(db: Session, vault: Vault) -> set[str]:
 
     Raises UnprovenKeyError if there are such secrets, and our keys open none of them.
     """
-    found = newest_secrets(db, SAMPLE)
+    found = [sealed for sealed in newest_secrets(db, SAMPLE) if TOKEN.fullmatch(sealed)]
     openers = {
         name for name in vault.keys if any(_opens(vault.only(name), sealed) for sealed in found)
     }
     if found and not openers:
         raise UnprovenKeyError(
             f"the stored secrets cannot be read with the secret keys of this process ({', '.join(vault.keys)}); "
-            "nothing was written"
+            "nothing was written. The name of their key is not known yet: KEY is then `unknown`"
         )
     return openers
 

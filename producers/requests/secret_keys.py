@@ -80,9 +80,9 @@ def forget_key(database: Database, vault: Vault, name: str, *, who: str) -> bool
             f"key {name} is not lost: this process has it. See certline keys rotate"
         )
     with database.transaction() as db:
-        if name == UNKNOWN:
-            return start_over(db, vault, who=who)
-        return bool(remove_keys(db, [name], what="keys.forgotten", who=who))
+        known = name == UNKNOWN or bool(remove_keys(db, [name], what="keys.forgotten", who=who))
+        # If no key is left, this process's own is the first one again.
+        return (known and start_over(db, vault, who=who)) or (known and name != UNKNOWN)
 
 
 class Rotation:
