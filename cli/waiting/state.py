@@ -159,10 +159,12 @@ def describe(view: WaitView) -> str:
 
 
 def comes_next(view: WaitView, now: datetime) -> str:
-    """Return when the order is carried on, to follow its progress: `; asked next in 24 s`. Empty if unknown."""
-    if view.order is None:
+    """Return when the order is carried on, to follow its progress: `; asked next in 24 s`. Empty if at once."""
+    if view.order is None or view.step is None:
         return ""
     told, trouble = outlook(view.step, now), trouble_of(view.step)
     if trouble is not None and trouble != view.order.error:
         return f"; {told} ({trouble})"
-    return "" if told is None or view.step is None or view.step.started_at is None else f"; {told}"
+    # A step that is due, or at work, is about to change what is said before.
+    sleeps = view.step.status is CommandStatus.QUEUED and view.step.not_before > now
+    return f"; {told}" if sleeps else ""

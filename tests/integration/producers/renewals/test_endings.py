@@ -13,6 +13,7 @@ from certline.models import (
     OrderKind,
     OrderStatus,
 )
+from certline.models.accounts.account import accounts
 from certline.models.commands.command import accept
 from certline.models.database.session import clock
 from certline.models.metrics import figures
@@ -85,8 +86,9 @@ def test_what_is_under_way_or_may_end_is_not_listed(database: Database) -> None:
 def test_a_refusal_is_the_reason(database: Database) -> None:
     with database.transaction() as db:
         certificate = a_ninety_day(db, 5)
+        enable(db, accounts(db), days=30, cap=None, who="ida")
         certificate.auto_renew = True
-        run = AutoRenewRun()
+        run = AutoRenewRun(requested_by="schedule")
         db.add(run)
         db.flush()
         db.add(
@@ -97,9 +99,9 @@ def test_a_refusal_is_the_reason(database: Database) -> None:
                 not_after=certificate.not_after,
                 decision=Decision.REFUSED,
                 reason="domain asleep.example is suspended",
+                selected_by="rule",
             )
         )
-    enable(database, account=None, days=30, cap_per_day=None, who="ida")
 
     assert listed(database) == {certificate.id: "domain asleep.example is suspended"}
 
@@ -107,21 +109,10 @@ def test_a_refusal_is_the_reason(database: Database) -> None:
 def test_a_planned_renewal_that_is_a_day_late_is_listed(database: Database) -> None:
     with database.transaction() as db:
         late, due = a_ninety_day(db, 5), a_ninety_day(db, 5)
+        enable(db, accounts(db), days=30, cap=None, who="ida")
         for each, days in ((late, 2), (due, 0.5)):
-            each.auto_renew = True
-            db.flush()
-        account = db.get_one(Order, late.order_id).account.name
-        other = db.get_one(Order, due.order_id).account.name
-    for name in (account, other):
-        enable(database, account=name, days=30, cap_per_day=None, who="ida")
-    with database.transaction() as db:
-        for each, days in ((late, 2), (due, 0.5)):
-            moment = clock(db, -days * DAY)
-            db.execute(
-                update(Certificate)
-                .where(Certificate.id == each.id)
-                .values(auto_renew=True, renews_at=moment)
-            )
+            planned = {"auto_renew": True, "renews_at": clock(db, -days * DAY)}
+            db.execute(update(Certificate).where(Certificate.id == each.id).values(planned))
 
     found = listed(database)
 
