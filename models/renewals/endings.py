@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
@@ -81,7 +81,11 @@ def _nothing_under_way() -> tuple[ColumnElement[bool], ...]:
     return (
         Certificate.status == CertificateStatus.ACTIVE,
         Certificate.not_after > func.now(),
-        ~and_(Certificate.auto_renew, Certificate.renews_at > func.now()),
+        or_(
+            ~Certificate.auto_renew,
+            Certificate.renews_at.is_(None),  # selected, but refused, or not planned yet
+            Certificate.renews_at <= func.now(),
+        ),
         ~exists().where(AutoRenewChoice.line_id == Certificate.line_id, ~AutoRenewChoice.selected),
         ~exists().where(
             Newer.line_id == Certificate.line_id,
