@@ -7,9 +7,10 @@ from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 
 from certline.models import Account, Base, Database
+from certline.models.commands.payloads import SyncCommand
 from certline.models.settings import settings
 from certline.models.vault import Vault
-from certline.producers.requests.catalogue import SyncCommand, request_sync
+from certline.producers.requests.catalogue import request_sync
 from tests.integration.cli.conftest import Typist
 from tests.support.factories import an_account
 

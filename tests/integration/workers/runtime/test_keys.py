@@ -7,7 +7,8 @@ from certline.models import Account, AccountStatus, Command, CommandStatus, Data
 from certline.models.key_proof import prove, watch_keys
 from certline.models.vault import Vault
 from certline.workers.runtime.context import WorkerContext
-from tests.integration.workers.conftest import STEP_OF, Bench, run
+from certline.workers.runtime.step import run
+from tests.integration.workers.conftest import STEP_OF, Bench
 
 
 def test_a_worker_with_outdated_keys_says_so_and_leaves_the_command_to_others(
