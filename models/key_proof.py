@@ -1,12 +1,13 @@
 """Proof that the secret keys of a process are those of the installation, before it seals or runs anything.
 
-Each key that secrets may be encrypted with has a row, with a known text encrypted by it. A process has to open
+Each key that secrets may be encrypted with has a row, with a random text encrypted by it. A process has to open
 all of them: a secret that it seals can then be read by every other process, and it can read theirs. A new key is
 added by the first process that has it before the others; `keys rotate` removes a key that no secret needs.
 """
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from secrets import token_hex
 
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -19,8 +20,8 @@ from certline.models.vault import Vault, WrongSecretKeyError
 
 # Key of the advisory lock under which keys are added and removed ("ckey" in ASCII).
 KEYS_LOCK = 0x636B6579
-# The known text. It is no secret: what matters is which key opens it.
-PROOF = b"certline"
+# Bytes of a proof's random text. What matters is which key opens it: Fernet tokens are authenticated.
+PROOF = 16
 # Before the first proof, as many of the newest secrets of each place are tried.
 SAMPLE = 50
 
@@ -30,7 +31,7 @@ class UnprovenKeyError(Exception):
 
 
 class SecretKey(Base):
-    """A secret key in use, by its name (see `Vault.keys`). `proof`: a known text, encrypted with the key."""
+    """A secret key in use, by its name (see `Vault.keys`). `proof`: a random text, encrypted with the key."""
 
     __tablename__ = "secret_key"
 
@@ -107,7 +108,7 @@ def _add(db: Session, vault: Vault, names: Iterable[str], *, who: str) -> None:
     present = set(keys_in_use(db))
     for name in names:
         if name not in present:
-            db.add(SecretKey(name=name, proof=vault.only(name).seal(PROOF)))
+            db.add(SecretKey(name=name, proof=vault.only(name).seal(token_hex(PROOF).encode())))
             record(db, "keys.added", name, who=who)
 
 
