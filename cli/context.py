@@ -10,11 +10,13 @@ import structlog
 
 from certline.models import Database
 from certline.models.database.embedded_postgres import database_url
+from certline.models.key_proof import UnprovenKeyError, prove
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
-from certline.models.vault import Vault, open_vault
+from certline.models.vault import NoSecretKeyError, Vault, open_vault
 
 DATABASE = "certline.database"
+VAULT = "certline.vault"
 
 
 def settings() -> Settings:
@@ -37,8 +39,41 @@ def database() -> Database:
 
 
 def vault() -> Vault:
-    """Return the vault, which encrypts and decrypts stored secrets."""
-    return open_vault(settings())
+    """Return the vault, which encrypts and decrypts stored secrets, once its keys are proven on what is stored.
+
+    Raises UnprovenKeyError if they are not those of the installation.
+    """
+    context = click.get_current_context().find_root()
+    opened = context.meta.get(VAULT)
+    if isinstance(opened, Vault):
+        return opened
+    own_key = settings().home / "secret.key"
+    had_key = own_key.exists()
+    fresh = open_vault(settings())
+    try:
+        with database().transaction() as db:
+            prove(db, fresh, who=person())
+    except UnprovenKeyError as error:
+        # Made just now, in place of one that is missing; left there, it would look like the right one.
+        if not had_key and own_key.exists():
+            own_key.unlink()
+            raise UnprovenKeyError(f"the secret key {own_key} is missing: {error}") from None
+        raise
+    context.meta[VAULT] = fresh
+    return fresh
+
+
+def unproven_vault() -> Vault:
+    """Return the vault without a proof of its keys, for commands that report or repair them.
+
+    Raises NoSecretKeyError, also if the embedded installation has no key yet: none is made here.
+    """
+    given = settings()
+    own_key = given.home / "secret.key"
+    configured = given.secret_key is not None or given.secret_key_file is not None
+    if given.embedded and not configured and not own_key.exists():
+        raise NoSecretKeyError(f"there is no secret key {own_key} yet: certline init makes it")
+    return open_vault(given)
 
 
 def person() -> str:

@@ -9,9 +9,11 @@ from certline.cli.errors import FAILED, NO_SERVER, WRONG_USE, Fault
 from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.commands.command import OtherCommandError
 from certline.models.database.embedded_postgres import NoDatabaseError
+from certline.models.key_proof import UnprovenKeyError
 from certline.models.settings import settings, without_password
 from certline.models.validation import BadCommandError
 from certline.models.vault import NoSecretKeyError, WrongSecretKeyError
+from certline.producers.messaging.queues import NoAnswerError
 from certline.producers.processes import NeedsRabbitError, ServerDownError
 from certline.producers.requests.accounts import SuspendedError
 
@@ -44,6 +46,10 @@ FIELDS = frozenset(
 )
 # Matches the field at the start of a problem; `sans.1: …` is an item of a list.
 FIELD = re.compile(r"([a-z_]+)(?:\.[^:\s]+)?: ")
+OTHER_KEY = (
+    "CERTLINE_SECRET_KEY needs every key of the installation, newest first (docs/keys.md). "
+    "If one is lost for good: certline keys forget KEY"
+)
 # SQLSTATEs of a missing table and a missing column: the schema is older than the code.
 NO_SUCH_TABLE = ("42P01", "42703")
 # SQLSTATE prefixes for a server that is unreachable, refuses logins, or is starting or stopping:
@@ -66,6 +72,10 @@ def explain(error: Exception) -> Fault | None:
             return Fault(
                 "CERTLINE_DATABASE_URL is invalid; expected postgresql://user:password@host/database"
             )
+        case UnprovenKeyError():
+            return Fault(str(error), code=WRONG_USE, hint=OTHER_KEY)
+        case NoAnswerError():
+            return Fault(str(error), code=FAILED)
         case ServerDownError():
             return Fault(str(error), code=NO_SERVER)
         case (

@@ -16,8 +16,10 @@ from certline.models.commands.kinds import CommandType
 from certline.models.database.base import Base
 from certline.models.database.session import Database
 from certline.models.events.outbox import Outbox, Queue
+from certline.models.heartbeat import Heartbeat
 from certline.models.imports.record import ImportRecord
 from certline.models.imports.run import ImportRun
+from certline.models.key_proof import SecretKey
 from certline.models.listing import Narrowing
 from certline.models.orders.order import Order
 from certline.models.orders.private_key import PrivateKey
@@ -53,6 +55,7 @@ __all__ = [
     "DeadLetter",
     "DeadLetterStatus",
     "Domain",
+    "Heartbeat",
     "Hook",
     "ImportRecord",
     "ImportRun",
@@ -74,6 +77,7 @@ __all__ = [
     "RenewalMember",
     "Schedule",
     "ScheduleRun",
+    "SecretKey",
     "Webhook",
     "WebhookStatus",
 ]

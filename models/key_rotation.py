@@ -138,6 +138,21 @@ def use_of_keys(db: Session, vault: Vault, piece: int) -> dict[str, Counter[str 
     }
 
 
+def newest_secrets(db: Session, most: int) -> list[bytes]:
+    """Return the newest secrets of each column, at most `most` of each; passwords in commands are left out."""
+    return [
+        _bytes(value)
+        for place in places()
+        if place.name is None
+        for _, value in db.execute(
+            select(place.key, place.value)
+            .where(place.value.is_not(None))
+            .order_by(place.key.desc())
+            .limit(most)
+        )
+    ]
+
+
 def _secrets(place: SecretColumn, after: Any, piece: int) -> Select[Any]:
     rows = select(place.key, place.value).where(place.value.is_not(None))
     if after is not None:

@@ -1,5 +1,7 @@
 """Metrics of the installation, for monitoring."""
 
+from collections import Counter
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -7,10 +9,13 @@ from certline.models.accounts.account import Account, AccountStatus
 from certline.models.accounts.breaker import open_breakers
 from certline.models.certificates.deploy_hook import runs_that_matter
 from certline.models.certificates.license import license_use
+from certline.models.commands.backlog import oldest_queued
 from certline.models.commands.command import OPEN, Command
 from certline.models.commands.dead_letter import dead_letters_waiting
 from certline.models.events.outbox import Outbox
+from certline.models.heartbeat import Part, running_parts, stale_parts
 from certline.models.orders.order import Order
+from certline.models.renewals.endings import count_endings
 from certline.models.renewals.runs import counts_of, runs_since, seconds_since_good_run
 from certline.models.webhook import deliveries_parked
 
@@ -24,6 +29,7 @@ def figures(db: Session) -> dict[str, float]:
     by_command = select(Command.status, func.count()).group_by(Command.status)
     for command_status, count in db.execute(by_command):
         found[f'certline_commands{{status="{command_status.value}"}}'] = count
+    found["certline_commands_oldest_queued_seconds"] = oldest_queued(db)
     use = license_use(db)
     found["certline_license_capacity"] = use.capacity
     found["certline_license_used"] = use.used
@@ -37,6 +43,12 @@ def figures(db: Session) -> dict[str, float]:
     suspended = select(func.count()).where(Account.status == AccountStatus.SUSPENDED)
     found["certline_accounts_suspended"] = db.scalar(suspended) or 0
     found |= _auto_renewal(db)
+    for days, ending in count_endings(db).items():
+        found[f'certline_certificates_ending{{within_days="{days}"}}'] = ending
+    running = Counter(row.part for row in running_parts(db))
+    for part in Part:
+        found[f'certline_parts_running{{part="{part.value}"}}'] = running[part.value]
+    found["certline_parts_stale"] = len(stale_parts(db))
     troubled = runs_that_matter(db)
     # A run whose command has ended is not retried automatically; the others are.
     over = sum(run.status not in OPEN for run in troubled)

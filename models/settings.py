@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     # In containers, where every user has the same name: who the user claims to be.
     who: str | None = Field(default=None, max_length=64)
+    # Seconds between two heartbeats of a process; after three it counts as gone.
+    heartbeat_seconds: float = Field(default=15.0, gt=0)
     # Seconds: to connect, and between two bytes of SCM's response (SCM document: enrol is the slow one).
     scm_connect_seconds: float = Field(default=10.0, gt=0)
     scm_read_seconds: float = Field(default=60.0, gt=0)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -18,8 +19,17 @@ class WrongSecretKeyError(Exception):
     """A stored secret was encrypted with a key that this process does not have."""
 
 
+class WithdrawnVaultError(Exception):
+    """The secret keys of this running process are no longer those of the installation: it has to be restarted."""
+
+
 class Vault:
-    """A set of secret keys: encrypts with the newest, decrypts with any of them."""
+    """A set of secret keys: encrypts with the newest, decrypts with any of them.
+
+    `recheck`: returns why the keys are not those of the installation, or None. It is called when a secret does
+    not open, before that secret is blamed. `withdrawn`: that reason, once it is known; then nothing is encrypted
+    or decrypted any more, because other processes could not read the one and this one not the other.
+    """
 
     def __init__(self, keys: str) -> None:
         """Load Fernet keys separated by commas, newest first. Raises NoSecretKeyError if there is no valid one."""
@@ -33,6 +43,8 @@ class Vault:
             ) from error
         if not self._fernets:
             raise NoSecretKeyError("no secret key is set")
+        self.recheck: Callable[[], str | None] | None = None
+        self.withdrawn: str | None = None
 
     def __repr__(self) -> str:
         return "Vault(***)"
@@ -42,13 +54,21 @@ class Vault:
         """Names of the keys, newest first. A name may be displayed, a key may not."""
         return list(self._fernets)
 
+    def only(self, name: str) -> "Vault":
+        """Return a vault with one of the keys, given by name."""
+        alone = Vault.__new__(Vault)
+        alone._fernets = {name: self._fernets[name]}  # noqa: SLF001  # its own kind
+        alone.recheck = alone.withdrawn = None
+        return alone
+
     def seal(self, secret: bytes) -> bytes:
-        """Return the secret encrypted with the newest key, as a Fernet token."""
+        """Return the secret encrypted with the newest key, as a Fernet token. Raises WithdrawnVaultError."""
+        self._require_standing()
         return self._fernets[self.keys[0]].encrypt(secret)
 
     def open(self, sealed: bytes) -> bytes:
-        """Return the decrypted secret. Raises WrongSecretKeyError if no key opens it."""
-        return self._open(sealed)[1]
+        """Return the decrypted secret. Raises WrongSecretKeyError if no key opens it, WithdrawnVaultError."""
+        return self._decrypted(sealed)[1]
 
     def key_of(self, sealed: bytes) -> str:
         """Return the name of the key that opens the secret. Raises WrongSecretKeyError if none does.
@@ -60,10 +80,25 @@ class Vault:
     def renew(self, sealed: bytes) -> bytes:
         """Return the secret encrypted with the newest key; unchanged if it is already.
 
-        Raises WrongSecretKeyError if no key opens it.
+        Raises WrongSecretKeyError if no key opens it, WithdrawnVaultError.
         """
-        key, secret = self._open(sealed)
+        key, secret = self._decrypted(sealed)
         return sealed if key == self.keys[0] else self.seal(secret)
+
+    def _decrypted(self, sealed: bytes) -> tuple[str, bytes]:
+        self._require_standing()
+        try:
+            return self._open(sealed)
+        except WrongSecretKeyError:
+            # Either this secret is unreadable, or other processes have got another key meanwhile.
+            if self.recheck is not None:
+                self.withdrawn = self.recheck()
+            self._require_standing()
+            raise
+
+    def _require_standing(self) -> None:
+        if self.withdrawn is not None:
+            raise WithdrawnVaultError(self.withdrawn)
 
     def _open(self, sealed: bytes) -> tuple[str, bytes]:
         for name, fernet in self._fernets.items():

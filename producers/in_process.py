@@ -11,17 +11,18 @@ from datetime import timedelta
 import structlog
 from dramatiq import Worker
 
-from certline.models import Database
+from certline.models import Database, Queue
+from certline.models.heartbeat import Part
 from certline.models.settings import Settings
 from certline.producers.messaging.publisher import wire_of
 from certline.producers.postgres_watch import postgres_ends_with_us
-from certline.producers.processes import grace, until_told
+from certline.producers.processes import alive, grace, until_told
 from certline.producers.relay import Relay
 from certline.producers.schedule import Producer
 from certline.producers.sweep import wake
 from certline.workers.app import declare, open_line
 from certline.workers.process.broker import make_broker
-from certline.workers.process.health import fault_of, serve_health
+from certline.workers.process.health import fault_of
 from certline.workers.process.logs import configure
 from certline.workers.runtime.context import WorkerContext
 
@@ -63,14 +64,14 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
     ]
     for thread in threads_of_parts:
         thread.start()
-    if settings.metrics_port is not None:
-        serve_health(
-            settings,
-            lambda: fault_of(worker) or relay.fault() or producer.fault(),
-            line.database,
-        )
+
+    def fault() -> str | None:
+        return fault_of(worker) or relay.fault() or producer.fault()
+
+    queues = [queue.value for queue in Queue]
     try:
-        yield line
+        with alive(settings, line.database, Part.UP, fault, vault=line.vault, queues=queues):
+            yield line
     finally:
         stop.set()
         # Relay and producer end first, so that no new work reaches the worker while it stops.

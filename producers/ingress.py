@@ -33,7 +33,7 @@ from certline.models.events.outbox import (
     send_last_event_again,
 )
 from certline.models.validation import BadCommandError
-from certline.models.vault import Vault
+from certline.models.vault import Vault, WithdrawnVaultError
 from certline.producers.messaging.consumer import Listener
 from certline.producers.messaging.dead_work import keep_dead
 from certline.producers.messaging.delivery import Delivery
@@ -75,7 +75,7 @@ class Ingress:
                     self._listener.wait(LOOK_EVERY)
                     self.beat = time.monotonic()
                     pause = FIRST_PAUSE
-            except (WireDownError, DBAPIError) as error:
+            except (WireDownError, DBAPIError, WithdrawnVaultError) as error:
                 self._listener.close()
                 why = error.orig if isinstance(error, DBAPIError) else error
                 log.warning("ingress.waits", error=str(why).strip(), pause_seconds=pause)
@@ -95,13 +95,16 @@ class Ingress:
 def take(database: Database, vault: Vault, delivery: Delivery) -> None:
     """Handle one message: store its command with the outbox row that wakes a worker, or refuse it.
 
-    Either is one transaction. Raises DBAPIError if Postgres is unreachable or has no tables.
+    Either is one transaction. Raises DBAPIError if Postgres is unreachable or has no tables, and
+    WithdrawnVaultError if this process's secret keys are no longer those of the installation.
     """
     try:
         with database.transaction() as db:
             _admit(db, vault, delivery)
     except (BadCommandError, OtherCommandError) as bad:
         problems = bad.problems if isinstance(bad, BadCommandError) else [f"id: {bad}"]
+    except WithdrawnVaultError:  # no fault of the message: it waits until the ingress is restarted
+        raise
     except Exception as error:  # one odd message must not block the queue
         if isinstance(error, DBAPIError) and not blames_the_data(error):
             raise

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pika
@@ -19,15 +19,17 @@ from dramatiq import cli
 
 from certline.models import Database, Queue
 from certline.models.database.embedded_postgres import database_url
+from certline.models.heartbeat import Part
 from certline.models.settings import Settings, without_password
-from certline.models.vault import open_vault
+from certline.models.vault import Vault, open_vault
 from certline.producers.ingress import Ingress
 from certline.producers.messaging.publisher import rabbit_wire, wire_of
 from certline.producers.relay import Relay
 from certline.producers.schedule import Producer
 from certline.workers.ordering.submission import SEND_WITHIN
 from certline.workers.process.broker import connection_url, make_broker
-from certline.workers.process.health import fault_below, serve_health
+from certline.workers.process.health import Check, fault_below, serve_health
+from certline.workers.process.heart import Heart, beating
 from certline.workers.process.logs import choose_format, configure
 from certline.workers.process.parent_watch import end_with
 from certline.workers.scm.transport.http import DRIPS
@@ -95,9 +97,10 @@ def run_relay(settings: Settings) -> int:
     reach_rabbit(settings)
     database = Database(database_url(settings), pool_size=2)
     relay = Relay(database, wire_of(make_broker(settings)))
-    if settings.metrics_port is not None:
-        serve_health(settings, relay.fault, database)
-    with until_told() as stop:
+    with (
+        until_told() as stop,
+        alive(settings, database, Part.RELAY, relay.fault, vault=open_vault(settings)),
+    ):
         log.info("relay.started")
         relay.run(stop)
     log.info("relay.stopped")
@@ -109,9 +112,10 @@ def run_producer(settings: Settings) -> int:
     configure(settings, "producer")
     database = Database(database_url(settings), pool_size=2)
     producer = Producer(database, settings.settle)
-    if settings.metrics_port is not None:
-        serve_health(settings, producer.fault, database)
-    with until_told() as stop:
+    with (
+        until_told() as stop,
+        alive(settings, database, Part.PRODUCER, producer.fault, vault=open_vault(settings)),
+    ):
         log.info("producer.started")
         producer.run(stop)
     log.info("producer.stopped")
@@ -123,10 +127,9 @@ def run_ingress(settings: Settings) -> int:
     configure(settings, "ingress")
     reach_rabbit(settings)
     database = Database(database_url(settings), pool_size=2)
-    ingress = Ingress(database, open_vault(settings), rabbit_wire(make_broker(settings)))
-    if settings.metrics_port is not None:
-        serve_health(settings, ingress.fault, database)
-    with until_told() as stop:
+    vault = open_vault(settings)
+    ingress = Ingress(database, vault, rabbit_wire(make_broker(settings)))
+    with until_told() as stop, alive(settings, database, Part.INGRESS, ingress.fault, vault=vault):
         log.info("ingress.started")
         ingress.run(stop)
     log.info("ingress.stopped")
@@ -198,6 +201,24 @@ def reach_rabbit(settings: Settings) -> None:
     except (pika.exceptions.AMQPError, OSError, ValueError) as error:
         why = type(error).__name__
         raise ServerDownError(f"RabbitMQ at {shown} does not answer ({why})") from error
+
+
+@contextmanager
+def alive(
+    settings: Settings,
+    database: Database,
+    part: Part,
+    check: Check,
+    *,
+    vault: Vault,
+    queues: Sequence[str] = (),
+) -> Iterator[None]:
+    """Show the health of this process for the length of the block: its heartbeat, and HTTP if a port is set."""
+    serve_health(settings, check, database)
+    every = settings.heartbeat_seconds
+    heart = Heart(database, part, every=every, check=check, queues=queues, vault=vault)
+    with beating(heart):
+        yield
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from certline.models.database.session import WAKE_CHANNEL
 from certline.models.events.outbox import Outbox, claim_due, mark_refused, mark_sent
 from certline.models.webhook import hand_to_webhooks
 from certline.producers.messaging.publisher import RowRefusedError, Wire, WireDownError
+from certline.producers.sweep import wake_all
 
 log = structlog.get_logger()
 
@@ -72,6 +73,23 @@ class Relay:
             raise broken
         return len(confirmed)
 
+    def replace_lost(self) -> int:
+        """Publish the messages of due commands again if the broker is new or has lost its data. Returns how many.
+
+        Raises WireDownError if the broker is lost, DBAPIError if Postgres is.
+        """
+        if not self._wire.is_new():
+            return 0
+        with self._database.transaction() as db:
+            count = wake_all(db)
+            # Before the commit: without the mark, each reconnect would send all of them again. If this process
+            # dies in between, the sweep finds the commands later.
+            if not self._wire.mark():
+                db.rollback()
+                return 0
+        log.warning("relay.new_broker", commands=count)
+        return count
+
     def run(self, stop: threading.Event) -> None:
         """Publish batches until `stop` is set; the current batch is finished first."""
         pause = FIRST_PAUSE
@@ -79,6 +97,7 @@ class Relay:
             try:
                 with _woken(self._database.url) as wakes:
                     self._wire.open()
+                    self.replace_lost()
                     while not stop.is_set():
                         full = self.pump() == BATCH
                         self._wire.tend()

@@ -33,7 +33,10 @@ from certline.models import (
 )
 from certline.models.audit.log import record
 from certline.models.certificates.license_expiry import emit_license_expiring
+from certline.models.commands.bulk import send_out
 from certline.models.commands.command import OPEN, hasten
+from certline.models.commands.wake_up import wake_up
+from certline.models.heartbeat import forget_stale
 from certline.models.lifecycle.moves import follow_with, note, release_held
 from certline.models.metrics import outbox_backlog
 from certline.models.renewals.expiry_events import emit_expiring
@@ -64,7 +67,7 @@ def sweep(db: Session, settle: timedelta) -> dict[str, int]:
         # Before `expire`: after a long downtime the event is published all the same.
         "expiring": emit_expiring(db) + emit_license_expiring(db),
         "expired": expire(db),
-        "forgotten": forget_sent(db) + forget_delivered(db),
+        "forgotten": forget_sent(db) + forget_delivered(db) + forget_stale(db),
     }
 
 
@@ -79,6 +82,28 @@ def wake(db: Session, *, lost: timedelta, dead: timedelta) -> int:
     for command in stuck:
         hasten(db, command)
     return len(stuck)
+
+
+def wake_all(db: Session) -> int:
+    """Send the messages of all due commands again, because the broker has lost them. Returns how many.
+
+    Left out are commands whose message has not been published yet, and running ones, which need none.
+    """
+    unsent = select(Outbox.body["kwargs"]["command_id"].as_string()).where(
+        Outbox.sent_at.is_(None), Outbox.parked_at.is_(None), Outbox.exchange == ""
+    )
+    lost = db.execute(
+        update(Command)
+        .where(
+            Command.status == CommandStatus.QUEUED,
+            Command.not_before <= func.now(),
+            cast(Command.id, Text).not_in(unsent),
+        )
+        .values(touched_at=func.now())
+        .returning(Command.type, Command.id)
+    ).all()
+    send_out(db, [wake_up(kind, command_id) for kind, command_id in lost])
+    return len(lost)
 
 
 def _is_stuck(lost: timedelta, dead: timedelta) -> ColumnElement[bool]:

@@ -17,6 +17,7 @@ from certline.models.settings import settings as from_environment
 from certline.models.vault import open_vault
 from certline.workers.process.broker import make_broker
 from certline.workers.process.health import WorkerHealth
+from certline.workers.process.heart import WorkerHeart
 from certline.workers.process.logs import configure
 from certline.workers.process.middleware.prefetch import TakeAsManyAsThreads
 from certline.workers.process.middleware.shutdown import TellStopping
@@ -94,7 +95,7 @@ def open_line(settings: Settings, *, threads: int = 8) -> WorkerContext:
 
 
 def worker_app() -> None:
-    """Set up a worker process from the environment: logs, broker with all actors, health endpoint."""
+    """Set up a worker process from the environment: logs, broker with all actors, heartbeat, health endpoint."""
     settings = from_environment()
     configure(settings, "worker")
     end_with(os.getppid())  # Dramatiq's process manager
@@ -102,6 +103,7 @@ def worker_app() -> None:
     line = open_line(settings)
     broker.add_middleware(TakeAsManyAsThreads())
     declare(broker, line)
+    broker.add_middleware(WorkerHeart(line.database, line.vault, settings.heartbeat_seconds))
     if settings.metrics_port is not None:
         broker.add_middleware(WorkerHealth(settings, line.database))
     broker.add_middleware(LogStart())

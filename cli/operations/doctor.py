@@ -6,60 +6,78 @@ from dataclasses import asdict
 import rich_click as click
 
 from certline.cli import context
+from certline.cli.checks import accounts, deliveries, keys, parts, renewals, servers, work
+from certline.cli.checks.result import Finding
 from certline.cli.errors import DONE, Fault
 from certline.cli.explain import explain
-from certline.cli.operations import checks
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, leave, say
+
+# Those that need Postgres, by name.
+CHECKS: dict[str, Callable[[], Finding]] = {
+    "stored secrets": keys.check_stored_secrets,
+    "parts": parts.check_parts,
+    "schedules": renewals.check_schedules,
+    "accounts": accounts.check_accounts,
+    "SCM": accounts.check_scm,
+    "licence": accounts.check_licence,
+    "outbox": work.check_outbox,
+    "commands": work.check_commands,
+    "orders": work.check_orders,
+    "hooks": deliveries.check_hooks,
+    "dead letters": deliveries.check_dead_letters,
+    "webhooks": deliveries.check_webhooks,
+    "auto-renewal": renewals.check_auto_renewal,
+    "certificates": renewals.check_certificates,
+}
 
 
 @click.command(cls=CliCommand)
 def doctor() -> None:
     """Check the settings, servers, accounts and queues that certline depends on.
 
+    It also checks the running parts, and names the certificates that end soon with nothing under way.
     Exits 1 for a fault, 6 for a server that does not answer.
     """
     found = list(examine())
     faults = [finding for finding in found if not finding.ok]
-    document = {"ok": not faults, "checks": [_document(finding) for finding in found]}
+    document = {
+        "ok": not faults,
+        "checks": [_document(finding) for finding in found],
+        "parts": parts.parts_document() if any(each.name == "parts" for each in found) else [],
+    }
     answer(document, lambda: _show(found))
     # The highest code wins: a missing server (6) often explains the other faults (1).
     leave(max((finding.code for finding in faults), default=DONE))
 
 
-def examine() -> Iterator[checks.Finding]:
+def examine() -> Iterator[Finding]:
     """Yield the result of each check; checks that depend on a failed one are skipped."""
-    checked = _try("settings", lambda: checks.check_settings(context.settings()))
+    checked = _try("settings", lambda: servers.check_settings(context.settings()))
     yield checked
     if not checked.ok:
         return
-    yield _try("secret key", checks.check_secret_key)
+    has_key = _try("secret key", keys.check_secret_key)
+    yield has_key
     if context.settings().rabbitmq_url is None:
-        yield checks.Finding("RabbitMQ", True, "not configured: all parts run in `certline up`")
+        yield Finding("RabbitMQ", True, "not configured: all parts run in `certline up`")
     else:
-        yield _try("RabbitMQ", checks.check_rabbitmq)
-    for name, check in (("Postgres", checks.check_postgres), ("tables", checks.check_tables)):
+        checked = _try("RabbitMQ", servers.check_rabbitmq)
+        yield checked
+        if checked.ok:
+            yield _try("queues", servers.check_queues)
+    for name, check in (("Postgres", servers.check_postgres), ("tables", servers.check_tables)):
         checked = _try(name, check)
         yield checked
         if not checked.ok:
             return
-    for name, check in (
-        ("stored secrets", checks.check_stored_secrets),
-        ("accounts", checks.check_accounts),
-        ("SCM", checks.check_scm),
-        ("licence", checks.check_licence),
-        ("outbox", checks.check_outbox),
-        ("commands", checks.check_commands),
-        ("orders", checks.check_orders),
-        ("hooks", checks.check_hooks),
-        ("dead letters", checks.check_dead_letters),
-        ("webhooks", checks.check_webhooks),
-        ("auto-renewal", checks.check_auto_renewal),
-    ):
-        yield _try(name, check)
+    for name, check in CHECKS.items():
+        # Without a key there is nothing to compare, and that is said already.
+        if has_key.ok or name != "stored secrets":
+            yield _try(name, check)
 
 
-def _try(name: str, check: Callable[[], checks.Finding]) -> checks.Finding:
+def _try(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Exception as error:
@@ -67,16 +85,18 @@ def _try(name: str, check: Callable[[], checks.Finding]) -> checks.Finding:
         if fault is None:
             raise
         said = "; ".join(dict.fromkeys([fault.message, *fault.problems]))
-        return checks.Finding(name, False, said, fault.hint or None, code=fault.code)
+        return Finding(name, False, said, fault.hint or None, code=fault.code)
 
 
-def _document(finding: checks.Finding) -> dict[str, object]:
+def _document(finding: Finding) -> dict[str, object]:
     return {name: value for name, value in asdict(finding).items() if name != "code"}
 
 
-def _show(found: list[checks.Finding]) -> None:
+def _show(found: list[Finding]) -> None:
     width = max(len(finding.name) for finding in found)
     for finding in found:
         say(f"{'ok   ' if finding.ok else 'FAULT'}  {finding.name:{width}}  {finding.text}")
+        for line in finding.details:
+            say(f"{'':{width + 9}}{line}")
         if finding.advice:
             say(f"{'':{width + 9}}→ {finding.advice}")

@@ -9,8 +9,16 @@ from certline.cli import context
 from certline.cli.errors import DONE, FAILED, NOTHING
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, as_json, leave, say, table, whisper
+from certline.models.key_proof import key_fault
 from certline.models.vault import new_key
-from certline.producers.requests.secret_keys import KeyUse, Rotation, key_uses
+from certline.producers.requests.secret_keys import (
+    UNKNOWN,
+    KeyUse,
+    Rotation,
+    forget_key,
+    key_uses,
+    retire_keys,
+)
 
 # Unreadable rows that are named, at most.
 MOST_NAMED = 5
@@ -40,12 +48,17 @@ def new() -> None:
 def status() -> None:
     """Show the keys, how many secrets each one encrypts, and which may be removed.
 
-    Exits 1 if a stored secret can be decrypted with none of them.
+    Exits 1 if a stored secret can be decrypted with none of them, or a key of the installation is missing.
     """
-    uses, unreadable = key_uses(context.database(), context.vault())
+    database, vault = context.database(), context.unproven_vault()
+    uses, unreadable = key_uses(database, vault)
     answer(_document(uses, unreadable), lambda: _show(uses))
     _complain(unreadable)
-    leave(FAILED if unreadable else DONE)
+    with database.transaction() as db:
+        fault = key_fault(db, vault)
+    if fault is not None:
+        whisper(fault)
+    leave(FAILED if unreadable or fault is not None else DONE)
 
 
 @keys.command()
@@ -59,6 +72,7 @@ def rotate() -> None:
     rotation = Rotation(database, vault, who=context.person(), tell=_progress)
     rotation.run()
     uses, unreadable = key_uses(database, vault)
+    retire_keys(database, uses, who=context.person())
     document = {"rotated": {place: n for place, n in sorted(rotation.renewed.items()) if n}}
     answer(document | _document(uses, unreadable), lambda: _ended(rotation, uses))
     _complain(unreadable, rotation.unreadable)
@@ -69,6 +83,30 @@ def rotate() -> None:
     left = bool(unreadable) or any(use.secrets for use in uses if not use.is_newest)
     done = DONE if rotation.renewed.total() else NOTHING
     leave(FAILED if left else done)
+
+
+@keys.command()
+@click.argument("key", metavar="KEY")
+def forget(key: str) -> None:
+    """Give up a secret key that is lost, so that certline starts without it. Its secrets stay unreadable.
+
+    KEY is its name, as messages and `certline doctor` show it, or `unknown`. Exits 4 if no such key is in use.
+    """
+    database, vault = context.database(), context.unproven_vault()
+    forgotten = forget_key(database, vault, key.lower(), who=context.person())
+    _, unreadable = key_uses(database, vault)
+    document = {"forgotten": key.lower() if forgotten else None, "unreadable": dict(unreadable)}
+    answer(document, lambda: say(_told(key.lower()) if forgotten else f"No key {key} is in use."))
+    _complain(unreadable)
+    leave(DONE if forgotten else NOTHING)
+
+
+def _told(key: str) -> str:
+    which = "The lost key" if key == UNKNOWN else f"Key {key}"
+    return (
+        f"{which} is given up. Enter logins again (certline account verify NAME --new-password), and reissue "
+        "the certificates whose keys cannot be read."
+    )
 
 
 def _document(uses: Sequence[KeyUse], unreadable: Mapping[str, int]) -> dict[str, object]:
@@ -95,6 +133,8 @@ def _show(uses: Sequence[KeyUse]) -> None:
 def _standing(use: KeyUse) -> str:
     if use.is_newest:
         return "newest: encrypts new secrets"
+    if use.parts:
+        return f"still used: restart {', '.join(use.parts)} with the new key, then certline keys rotate"
     return "may be removed" if use.may_go else "still needed: certline keys rotate"
 
 

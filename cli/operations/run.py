@@ -121,7 +121,7 @@ def require_tables() -> None:
     """Check at start-up that the database is ready. Raises Fault."""
     if behind(context.database()):
         raise Fault("the database does not have the tables of this version: run `certline init`")
-    # Raises NoSecretKeyError now rather than at the first secret.
+    # Raises NoSecretKeyError and UnprovenKeyError now rather than at the first secret.
     context.vault()
     # Workers are forked, and a database connection must not be shared between processes.
     context.database().close()

@@ -17,10 +17,12 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_order
 from certline.cli.ui.options import first_line, signing_request, uuid_text
 from certline.cli.ui.output import answer, leave, say, whisper
+from certline.cli.waiting.outlook import next_step, waits_for
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Command, Order, OrderStatus
 from certline.models.audit.log import history
 from certline.models.commands.payloads import OrderCommand, read_payload
+from certline.models.database.session import clock
 from certline.models.orders.order import orders
 from certline.producers.requests.orders import (
     check_order,
@@ -205,9 +207,11 @@ def _check_only(wanted: OrderCommand) -> None:
 def show(order_name: str) -> None:
     """Show everything about one order, with its history."""
     with context.database().transaction() as db:
-        found = OrderDocument.of(find_order(db, order_name))
+        row = find_order(db, order_name)
+        found = OrderDocument.of(row)
+        waits = waits_for(row, next_step(db, row), clock(db))
         events = [EventDocument.of(event) for event in history(db, found.id)]
-    answer(found, lambda: detail.order(found, events))
+    answer(found, lambda: detail.order(found, events, waits))
 
 
 @order.command()

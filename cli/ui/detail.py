@@ -21,8 +21,8 @@ from certline.workers.ordering.reference import sent_comment
 SCREENFUL = 4_000
 
 
-def order(found: OrderDocument, events: Sequence[EventDocument]) -> None:
-    """Print an order, what its status means, and its history."""
+def order(found: OrderDocument, events: Sequence[EventDocument], waits_for: str | None) -> None:
+    """Print an order, what its status means, what it waits for, and its history."""
     facts(
         {
             "order": found.id,
@@ -44,7 +44,9 @@ def order(found: OrderDocument, events: Sequence[EventDocument]) -> None:
             "custom fields": [f"{name}={value}" for name, value in found.custom_fields.items()],
             "succeeds": found.predecessor_id,
             "reason": found.reason,
-            "next poll": minute(found.next_poll_at),
+            "waits": waits_for,
+            "tries to send": found.attempts or None,
+            "times asked": found.polls or None,
             "certificate": found.certificate_id,
             "command": found.command_id,
             "requested by": found.requested_by,

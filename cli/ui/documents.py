@@ -109,7 +109,8 @@ class OrderDocument(Document):
     reason: ForUsers[str | None]
     command_id: ForUsers[str | None]
     sent_at: ForUsers[Instant | None]
-    next_poll_at: ForUsers[Instant | None]
+    attempts: ForUsers[int]
+    polls: ForUsers[int]
 
 
 class CertificateDocument(Document):

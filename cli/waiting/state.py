@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.ui.import_progress import import_ending, import_progress
+from certline.cli.waiting.outlook import next_step, outlook, trouble_of
 from certline.models import (
     Account,
     AccountStatus,
@@ -30,11 +31,12 @@ POLLS_FOR_APPROVAL = 2
 
 @dataclass(frozen=True)
 class WaitView:
-    """A command, with the order and the account that it concerns."""
+    """A command, with the order and the account that it concerns, and the command that carries the order on."""
 
     command: Command
     order: Order | None
     account: Account | None
+    step: Command | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def look(db: Session, command_id: str) -> WaitView:
         # A poll that was requested has a subject only once it has ended.
         order = db.get(Order, command.subject or command.payload.get("order", ""))
     if order is not None:
-        return WaitView(command, order, order.account)
+        return WaitView(command, order, order.account, next_step(db, order))
     # The certificate or the order may have been deleted since.
     certificate = db.get(Certificate, command.subject or "")
     if command.type is CommandType.REVOKE and certificate is not None:
@@ -166,3 +168,15 @@ def describe(view: WaitView) -> str:
             return f"issued ({order.scm_id}), the certificate is being fetched"
         case status:
             return status.value
+
+
+def comes_next(view: WaitView, now: datetime) -> str:
+    """Return when the order is carried on, to follow its progress: `; asked next in 24 s`. Empty if at once."""
+    if view.order is None or view.step is None:
+        return ""
+    told, trouble = outlook(view.step, now), trouble_of(view.step)
+    if trouble is not None and trouble != view.order.error:
+        return f"; {told} ({trouble})"
+    # A step that is due, or at work, is about to change what is said before.
+    sleeps = view.step.status is CommandStatus.QUEUED and view.step.not_before > now
+    return f"; {told}" if sleeps else ""

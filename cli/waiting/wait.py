@@ -16,7 +16,7 @@ from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.output import answer, leave, say
-from certline.cli.waiting.state import WaitView, describe, judge, look
+from certline.cli.waiting.state import WaitView, comes_next, describe, judge, look
 from certline.cli.waiting.watch import Watch
 from certline.models import Command, CommandStatus, CommandType, Database
 from certline.models.imports.run import show_progress
@@ -128,6 +128,9 @@ class CommandWatch(Watch[list[WaitView]]):
         self._codes: list[int] = []
         self._several = len(self._open) > 1
         self._said: dict[str, str] = {}
+        # What was last said of each command with its order's next time: a new time is said again.
+        self._planned: dict[str, tuple[str, datetime | None]] = {}
+        self._views: dict[str, WaitView] = {}
         self._told_nobody = False
 
     @property
@@ -149,7 +152,7 @@ class CommandWatch(Watch[list[WaitView]]):
             if ending is None and view.command.type is CommandType.IMPORT:
                 self._count(view.command.id, text)
             else:
-                self._say(view.command.id, text, view=view)
+                self._say(view.command.id, text, view=view, ended=ending is not None)
             if ending is not None:
                 self._open.remove(view.command.id)
                 self._codes.append(ending.code)
@@ -160,7 +163,9 @@ class CommandWatch(Watch[list[WaitView]]):
         if self._several:
             total = len(self._open) + len(self._codes)
             return f"{len(self._codes)} of {total} ended, {self.seconds():.0f} s"
-        return f"{next(iter(self._said.values()), '…')}, {self.seconds():.0f} s"
+        text = next(iter(self._said.values()), "…")
+        next_up = "".join(comes_next(view, datetime.now(UTC)) for view in self._views.values())
+        return f"{text}{next_up}, {self.seconds():.0f} s"
 
     def away(self) -> None:
         """Report once that Postgres does not answer."""
@@ -172,10 +177,20 @@ class CommandWatch(Watch[list[WaitView]]):
             return f"the command goes on: certline command wait {self._open[0]}"
         return "the commands go on: certline command list"
 
-    def _say(self, command_id: str, text: str, *, view: WaitView | None = None) -> None:
-        if self._said.get(command_id) == text:
+    def _say(
+        self, command_id: str, text: str, *, view: WaitView | None = None, ended: bool = False
+    ) -> None:
+        step = None if view is None or ended else view.step
+        planned = (text, None if step is None else step.not_before)
+        if view is not None and not ended:
+            self._views[command_id] = view
+        else:
+            self._views.pop(command_id, None)
+        if self._planned.get(command_id) == planned:
             return
-        self._said[command_id] = text
+        self._planned[command_id], self._said[command_id] = planned, text
+        if view is not None and not ended:
+            text += comes_next(view, datetime.now(UTC))
         name = ""
         if self._several and view is not None:
             name = f"{view.command.type} {view.command.subject or view.command.id}: "

@@ -64,7 +64,7 @@ def emit_expiring(db: Session) -> int:
     if not fresh:
         return 0
     names = {row[0]: row[1] for row in db.execute(select(Account.id, Account.name))}
-    notes = _renewal_notes(db, [certificate for certificate, _ in fresh])
+    notes = renewal_notes(db, [certificate for certificate, _ in fresh])
     entries, messages = [], []
     for certificate, days in fresh:
         note = notes[certificate.id]
@@ -109,8 +109,10 @@ def _event(
     )
 
 
-def _renewal_notes(db: Session, expiring: Sequence[Certificate]) -> dict[str, RenewalNote]:
+def renewal_notes(db: Session, expiring: Sequence[Certificate]) -> dict[str, RenewalNote]:
     """Return what is being done about each of these certificates, by certificate id."""
+    if not expiring:
+        return {}
     going = successions(db, {each.id: each.line_id for each in expiring})
     decided = last_decisions(db, [each.id for each in expiring])
     backoff = backoff_of(db, [each.line_id for each in expiring])

@@ -21,7 +21,7 @@ from certline.models.database.session import blames_the_data
 from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import emit_event
 from certline.models.validation import BadCommandError
-from certline.models.vault import Vault
+from certline.models.vault import Vault, WithdrawnVaultError
 from certline.producers.messaging.delivery import Delivery, storable
 from certline.workers.process.broker import cleanse
 from certline.workers.runtime.messages import RefusedMessageError, named_in, require_its_own
@@ -47,12 +47,14 @@ def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
     """Store a dead work message as a dead letter, with the reason why it was rejected.
 
     If the message carried a whole command, its sender is informed by a `command.rejected` event.
-    Raises DBAPIError if Postgres is unreachable or has no tables.
+    Raises DBAPIError if Postgres is unreachable or has no tables, WithdrawnVaultError as `ingress.take` does.
     """
     queue = q_name(delivery.queue)
     try:
         with database.transaction() as db:
             found = look_at(db, vault, queue, delivery)
+    except WithdrawnVaultError:  # no fault of the message: it waits until the ingress is restarted
+        raise
     except Exception as error:  # one odd message must not block the queue
         if isinstance(error, DBAPIError) and not blames_the_data(error):
             raise

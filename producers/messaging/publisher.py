@@ -19,6 +19,10 @@ from certline.models.commands.kinds import PUBLIC
 from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS, Outbox, Queue
 from certline.workers.process.broker import HardenedBroker
 
+# A durable exchange that nothing is published to. It is missing from a new broker, and from one whose data was
+# lost, even if queues and the other exchanges have been declared again.
+MARK = "certline.mark"
+
 
 class WireDownError(Exception):
     """The broker is unreachable: no row can be published now."""
@@ -33,6 +37,12 @@ class Wire(Protocol):
 
     def open(self) -> None:
         """Connect, and declare the exchanges and queues that rows are published to. Raises WireDownError."""
+
+    def is_new(self) -> bool:
+        """Return True if the broker has never been used, or has lost its data since. Raises WireDownError."""
+
+    def mark(self) -> bool:
+        """Mark the broker as used. Returns False if it does not permit that. Raises WireDownError."""
 
     def publish(self, row: Outbox) -> None:
         """Publish a row and return once the broker has confirmed it. Raises WireDownError, RowRefusedError."""
@@ -64,6 +74,14 @@ class RabbitWire:
         except (AMQPConnectionError, AMQPChannelError, ConnectionClosed, OSError) as error:
             self._drop()
             raise WireDownError(f"RabbitMQ does not answer: {error!r}") from error
+
+    def is_new(self) -> bool:
+        """Return True if the exchange MARK is missing: only `mark` declares it. Raises WireDownError."""
+        return not self._declare_mark(passive=True)
+
+    def mark(self) -> bool:
+        """Declare the exchange MARK. Returns False without the permission to. Raises WireDownError."""
+        return self._declare_mark(passive=False)
 
     def publish(self, row: Outbox) -> None:
         """Publish one row and wait for RabbitMQ's confirm. Raises WireDownError, RowRefusedError."""
@@ -118,6 +136,21 @@ class RabbitWire:
         """Close this thread's connection."""
         self._drop()
 
+    def _declare_mark(self, *, passive: bool) -> bool:
+        try:
+            channel = self.channel()
+            try:
+                channel.exchange_declare(
+                    MARK, exchange_type="fanout", durable=True, passive=passive
+                )
+            except ChannelClosedByBroker:  # unknown (404), or not permitted (403)
+                return False
+            channel.close()
+        except (AMQPConnectionError, AMQPChannelError, ConnectionClosed, OSError) as error:
+            self._drop()
+            raise WireDownError(f"RabbitMQ does not answer: {error!r}") from error
+        return True
+
     def _declare_ingress(self, channel: BlockingChannel) -> None:
         # Declared by the relay too, so that commands sent before the first ingress runs wait in the queue. The
         # high delivery limit (quorum queues) keeps RabbitMQ from dead-lettering them, however often an ingress
@@ -141,6 +174,14 @@ class MemoryWire:
 
     def open(self) -> None:
         """Do nothing: there is no connection."""
+
+    def is_new(self) -> bool:
+        """Return False: `running` wakes the commands of an earlier process."""
+        return False
+
+    def mark(self) -> bool:
+        """Return True: there is nothing to mark."""
+        return True
 
     def publish(self, row: Outbox) -> None:
         """Hand a work message to the workers of this process; drop an event. Raises RowRefusedError."""

@@ -2,10 +2,12 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from certline.models import Database
+from certline.models.heartbeat import running_parts
+from certline.models.key_proof import UnprovenKeyError, remove_keys, start_over
 from certline.models.key_rotation import SecretColumn, places, renew_piece, use_of_keys
 from certline.models.vault import Vault
 
@@ -15,15 +17,21 @@ LOOK = 2_000
 # Seconds between passes while rows are locked by others; most such pauses in a row without progress.
 PAUSE = 0.5
 MOST_PAUSES = 60
+# Stands for a lost key whose name is not known.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class KeyUse:
-    """A key of this process, with the number of secrets in each place (column) that are encrypted with it."""
+    """A key of this process, with the number of secrets in each place (column) that are encrypted with it.
+
+    `parts`: running processes that encrypt with it, because it is their newest key.
+    """
 
     key: str
     is_newest: bool
     used_in: Mapping[str, int]
+    parts: Sequence[str] = ()
 
     @property
     def secrets(self) -> int:
@@ -32,23 +40,49 @@ class KeyUse:
 
     @property
     def may_go(self) -> bool:
-        """True if the key can be removed: it is not the newest, and no secret needs it."""
-        return not self.is_newest and not self.secrets
+        """True if the key can be removed: it is not the newest, and neither a secret nor a process needs it."""
+        return not self.is_newest and not self.secrets and not self.parts
 
 
 def key_uses(database: Database, vault: Vault) -> tuple[list[KeyUse], dict[str, int]]:
     """Return (use of every key of this process, number of secrets per place that none of them decrypts)."""
     with database.transaction() as db:
         counted = use_of_keys(db, vault, LOOK)
+        running = running_parts(db)
     uses = [
         KeyUse(
             key,
             key == vault.keys[0],
             {place: keys[key] for place, keys in counted.items() if keys[key]},
+            [row.place for row in running if row.keys[:1] == [key]],
         )
         for key in vault.keys
     ]
     return uses, {place: keys[None] for place, keys in counted.items() if keys[None]}
+
+
+def retire_keys(database: Database, uses: Sequence[KeyUse], *, who: str) -> None:
+    """Remove the keys that nothing needs any more from those in use: no process has to have them from now on."""
+    names = [use.key for use in uses if use.may_go]
+    if names:
+        with database.transaction() as db:
+            remove_keys(db, names, what="keys.retired", who=who)
+
+
+def forget_key(database: Database, vault: Vault, name: str, *, who: str) -> bool:
+    """Give up a lost key, so that processes without it may start. Returns False if no such key is in use.
+
+    `name` is UNKNOWN if nothing that is stored opens and no key has been noted yet. Raises UnprovenKeyError if
+    this process has the key: it is not lost then.
+    """
+    if name in vault.keys:
+        raise UnprovenKeyError(
+            f"key {name} is not lost: this process has it. See certline keys rotate"
+        )
+    with database.transaction() as db:
+        known = name == UNKNOWN or bool(remove_keys(db, [name], what="keys.forgotten", who=who))
+        # If no key is left, this process's own is the first one again.
+        return (known and start_over(db, vault, who=who)) or (known and name != UNKNOWN)
 
 
 class Rotation:

@@ -71,7 +71,7 @@ def test_a_missing_or_wrong_secret_key_is_said(database_url: str) -> None:
     terminal.json(*words, "--login=admin", "--no-verify", given=f"{PASSWORD}\n")
 
     terminal.environment["CERTLINE_SECRET_KEY"] = Fernet.generate_key().decode()
-    assert "CERTLINE_SECRET_KEY" in terminal.people("account", "verify", "hafen", code=1).stderr
+    assert "CERTLINE_SECRET_KEY" in terminal.people("account", "verify", "hafen", code=2).stderr
     assert "CERTLINE_SECRET_KEY" in terminal.people("doctor", code=1).stdout
     del terminal.environment["CERTLINE_SECRET_KEY"]
     assert "CERTLINE_SECRET_KEY" in terminal.people("account", "verify", "hafen", code=1).stderr

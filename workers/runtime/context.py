@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from certline.models import Account, CallKind, Database, LoginKind
 from certline.models.database.session import blames_the_data
 from certline.models.settings import Settings
-from certline.models.vault import Vault
+from certline.models.vault import Vault, WrongSecretKeyError
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
 from certline.workers.runtime.pacing import AccountPacing
 from certline.workers.scm import (
@@ -63,14 +63,14 @@ class WorkerContext:
     def scm(self, account: Account) -> ScmClient:
         """Return the SCM client of an account.
 
-        Raises WrongSecretKeyError if its stored secret cannot be decrypted, GiveUp if it was removed.
+        Raises AccountSuspendedError if its stored login cannot be decrypted, GiveUp if it was removed.
         """
         return self._door(account).client
 
     def admit(self, account: Account, kind: CallKind) -> None:
         """Take a turn within the rate limit for an order call that is about to be claimed; waits for it briefly.
 
-        Raises TryLater (which costs no attempt), AccountSuspendedError, WrongSecretKeyError, GiveUp.
+        Raises TryLater (which costs no attempt), AccountSuspendedError, GiveUp.
         """
         try:
             self._door(account).pacing.admit(kind, "admit")
@@ -82,7 +82,11 @@ class WorkerContext:
 
     def _door(self, account: Account) -> _Door:
         # The login is part of the key: after a change of URL or password a new client is made.
-        login = login_of(account, self.vault)
+        try:
+            login = login_of(account, self.vault)
+        except WrongSecretKeyError as lost:
+            # Its key is lost. Suspending keeps the orders as they are until the login is entered again.
+            raise AccountSuspendedError(account.id, LoginRefused("log in", str(lost))) from None
         with self._lock:
             door = self._doors.get((account.id, login))
             if door is None:

@@ -1,5 +1,7 @@
 """Run a step: claim its command, do the work, store how it ended."""
 
+import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ from certline.models.events.outbox import Queue, caused_by
 from certline.models.lifecycle.moves import send_to_review
 from certline.models.orders.order import order_of_command
 from certline.models.validation import BadCommandError
+from certline.models.vault import WithdrawnVaultError, WrongSecretKeyError
 from certline.workers.runtime.account_gate import SUSPENDED_PAUSE
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import step_in_logs
@@ -40,6 +43,20 @@ from certline.workers.runtime.messages import require_its_own
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
 
 log = structlog.get_logger()
+
+# What a step may raise to end its command, or to put it off; DBAPIError only for data that can't be stored.
+OUTCOMES = (
+    TryLater,
+    AccountSuspendedError,
+    GiveUp,
+    BadCommandError,
+    WithdrawnVaultError,
+    WrongSecretKeyError,
+    DBAPIError,
+)
+
+# Wait of a command that met a process with outdated secret keys: another process may have the right ones.
+OUTDATED_PAUSE = timedelta(seconds=30)
 
 # The function of a step. It returns the command's result, or None if the command's order ends it later.
 Work = Callable[[WorkerContext, Command], dict[str, Any] | None]
@@ -76,15 +93,17 @@ class Step:
 def run(context: WorkerContext, step: Step, command_id: str) -> None:
     """Run one step for one command. Safe to run 0, 1 or N times.
 
-    Outcomes are stored. Data that Postgres can't store, and a payload that can't be read, end the command too:
-    they would fail again. Any other exception propagates: the message is retried, and the command stays
-    `running`. Raises RefusedMessageError if the id is unknown, or its command belongs to another step.
+    Outcomes are stored, and so is what is wrong with this process's secret keys. Data that Postgres can't store,
+    and a payload that can't be read, end the command too: they would fail again. Any other exception propagates:
+    the message is retried, and the command stays `running`. Raises RefusedMessageError if the id is unknown, or
+    its command belongs to another step.
     """
     with context.database.transaction() as db:
         require_its_own(db, step.type, command_id)
         command = claim(db, command_id)
         if command is not None and command.restarts > MOST_RESTARTS:
-            _stop(step, db, command)
+            crashes = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
+            _stop(step, db, command, reason=crashes)
             command = None
     if command is None:  # ended, not due yet, or just stopped: the message is done
         return
@@ -93,25 +112,37 @@ def run(context: WorkerContext, step: Step, command_id: str) -> None:
     with step_in_logs(command), caused_by(command.id):
         try:
             result = step.work(context, command)
-        except TryLater as later:
-            pause = round(later.after.total_seconds(), 1)
-            log.info("step.later", why=str(later), pause_seconds=pause, seconds=_since(begun))
-            _end(context, command, partial(_postpone, step, later=later))
-        except AccountSuspendedError as suspended:
-            log.warning("step.suspended", why=str(suspended), seconds=_since(begun))
-            _end(context, command, partial(_suspend, step, suspended=suspended))
-        except (GiveUp, BadCommandError) as over:
-            log.warning("step.failed", why=str(over), seconds=_since(begun))
-            _end(context, command, partial(_fail, step, why=str(over)))
-        except DBAPIError as error:
-            if not can_never_be_stored(error):
-                raise
-            log.warning("step.unstorable", why=str(error.orig).strip(), seconds=_since(begun))
-            _end(context, command, partial(_refuse, step, error=error))
+        except OUTCOMES as outcome:
+            _end(context, command, _ending(step, outcome, _since(begun)))
         else:
             log.info("step.done", seconds=_since(begun))
             if result is not None:
                 _end(context, command, partial(_finish, step, result=result))
+
+
+def _ending(step: Step, outcome: Exception, seconds: float) -> Callable[[Session, Command], None]:
+    """Log what a step has raised, and return what stores it as the command's end. Raises what is no outcome."""
+    match outcome:
+        case TryLater():
+            pause = round(outcome.after.total_seconds(), 1)
+            log.info("step.later", why=str(outcome), pause_seconds=pause, seconds=seconds)
+            return partial(_postpone, step, later=outcome)
+        case AccountSuspendedError():
+            log.warning("step.suspended", why=str(outcome), seconds=seconds)
+            return partial(_suspend, step, suspended=outcome)
+        case WithdrawnVaultError():
+            log.error("step.outdated_key", why=str(outcome), seconds=seconds)
+            return partial(_wait_for_key, why=str(outcome))
+        case WrongSecretKeyError():
+            log.error("step.unreadable_secret", why=str(outcome), seconds=seconds)
+            return partial(_stop, step, reason=str(outcome))
+        case DBAPIError() if can_never_be_stored(outcome):
+            log.warning("step.unstorable", why=str(outcome.orig).strip(), seconds=seconds)
+            return partial(_refuse, step, error=outcome)
+        case GiveUp() | BadCommandError():
+            log.warning("step.failed", why=str(outcome), seconds=seconds)
+            return partial(_fail, step, why=str(outcome))
+    raise outcome
 
 
 def _since(begun: float) -> float:
@@ -124,9 +155,8 @@ def review_subject(db: Session, command: Command, why: str) -> None:
         send_to_review(db, command.subject, why)
 
 
-def _stop(step: Step, db: Session, command: Command) -> None:
-    """Stop a command that keeps crashing its worker: set it, and its order, to `review`."""
-    reason = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
+def _stop(step: Step, db: Session, command: Command, *, reason: str) -> None:
+    """Stop a command that crashes its worker, or whose secret is lost: set it, and its order, to `review`."""
     order = order_of_command(db, command.id)
     if order is None and is_public(command):
         fail(db, command, reason, status="review")
@@ -165,6 +195,13 @@ def _end(
             write(db, row)
 
     context.store(work)
+
+
+def _wait_for_key(db: Session, command: Command, why: str) -> None:
+    """Put a command back that a worker with outdated secret keys cannot run, and name that worker."""
+    where = f"worker on {socket.gethostname()} (pid {os.getpid()})"
+    why = f"the {where} has to be restarted with the right secret keys: {why}"
+    postpone(db, command, after=OUTDATED_PAUSE, why=why)
 
 
 def _postpone(step: Step, db: Session, command: Command, later: TryLater) -> None:

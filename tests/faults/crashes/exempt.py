@@ -2,12 +2,19 @@
 
 DRY_RUN = "it reads for a report (--dry-run)"
 ONE_BY_ONE = "the same store again, record by record, where Postgres would not take them together"
+HEARTBEAT = "a heartbeat that is missing or left over only tells `certline doctor` that a process was killed"
 HARMLESS = {
     "workers.process.health:_metrics transaction": "it reads figures for a monitor",
     "producers.requests.orders:check_order transaction": "it reads what was synced (--dry-run)",
     "producers.requests.orders:fields_of transaction": "it reads what was synced",
     "producers.requests.secret_keys:key_uses transaction": "it counts what each key is needed for",
     "producers.renewals.verdicts:judge_many transaction": "it reads what was synced",
+    "producers.relay:Relay.replace_lost transaction": "the sweep does the same, later",
+    "workers.process.heart:Heart._replace transaction": HEARTBEAT,
+    "workers.process.heart:Heart._beat transaction": HEARTBEAT,
+    "workers.process.heart:Heart._end transaction": HEARTBEAT,
+    "producers.requests.secret_keys:forget_key transaction": "a user's decision, in one transaction",
+    "producers.requests.secret_keys:retire_keys transaction": "the next rotation does the same",
     "producers.ingress:Ingress.run run execute": "it asks whether Postgres answers",
     "workers.importing.dry_run:report call count_certificates": DRY_RUN,
     "workers.importing.dry_run:report transaction": DRY_RUN,

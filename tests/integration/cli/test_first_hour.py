@@ -62,10 +62,13 @@ def test_every_command_of_the_page_works_in_its_turn(
         typed(typist, lines[2], password, code=1)  # there is no account yet
         for line in lines[3:]:
             waits = line == "certline import --wait"  # it waits for more licences
-            said[line] = typed(typist, line, password, code=3 if waits else 0)
+            ends = line == "certline doctor"  # some certificates end soon, and nothing is planned
+            said[line] = typed(typist, line, password, code=3 if waits else 1 if ends else 0)
             if line == "certline license set 1000":
                 until(lambda: not held(typist), 60)
 
+    [faults] = re.findall(r"^FAULT +(.*)$", said["certline doctor"], re.MULTILINE)
+    assert "end soon with nothing under way" in faults
     assert re.search(r"held orders +[1-9]", said["certline license show"])
     assert len(typist.json("order", "list")) == ORDERS
     assert len(typist.json("certificate", "list")) > LICENCES

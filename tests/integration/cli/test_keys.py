@@ -69,17 +69,19 @@ def test_a_key_is_changed_and_the_old_one_may_go(
         assert entry.data == {"rows": 1, "key": both.keys[0]}
 
 
-def test_a_secret_whose_key_is_missing_is_told_by_status_and_rotate(
+def test_a_secret_whose_key_is_missing_is_told_by_status_and_refused_by_rotate(
     typist: Typist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_account(typist, typist.vault.seal(b"hunter2"))
     with_key(typist, monkeypatch, NEW)
 
     status = typist.json("keys", "status", code=1)
-    said = typist.types("keys", "rotate", code=1)
+    said = typist.types("keys", "status", code=1)
+    refused = typist.types("keys", "rotate", code=2)
 
     assert status["unreadable"] == {"account.secret_sealed": 1}
-    assert "account.secret_sealed: 1 secrets can be decrypted with none of these keys (1)" in said
+    assert "account.secret_sealed: 1 secrets can be decrypted with none of these keys" in said
+    assert "the stored secrets cannot be read with the secret keys of this process" in refused
 
 
 def test_a_sealed_password_opens_with_the_lines_key_only(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from certline.cli.operations.checks import check_settings
+from certline.cli.checks.servers import check_settings
 from certline.models.settings import Settings
 
 

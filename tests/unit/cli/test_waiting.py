@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from certline.cli.waiting.state import WaitResult, WaitView, describe, judge
+from certline.cli.waiting.outlook import waits_for
+from certline.cli.waiting.state import WaitResult, WaitView, comes_next, describe, judge
 from certline.models import (
     Account,
     AccountStatus,
@@ -113,3 +114,62 @@ def test_a_poll_that_has_not_asked_yet_is_waited_for() -> None:
 
     assert judge(due) is None
     assert judge(asked) is not None
+
+
+def a_step(due_in: float, *, error: str | None = None, **of: Any) -> Command:
+    """Return the poll of a pending order, due in that many seconds."""
+    usual = {"type": CommandType.POLL, "status": CommandStatus.QUEUED, "started_at": NOW}
+    return Command(not_before=NOW + timedelta(seconds=due_in), error=error, **(usual | of))
+
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+PENDING = Order(id="O1", status=OrderStatus.PENDING, scm_id=7)
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        (a_step(24), "asked next in 24 s"),
+        (a_step(24, error="SCM says Requested"), "asked next in 24 s"),
+        (a_step(0), "asked next as soon as a worker is free"),
+        (a_step(0, status=CommandStatus.RUNNING), "SCM is being asked"),
+        (
+            a_step(3600, error="HTTP 503"),
+            "asked next in 60 min (2026-11-27 13:00 UTC); last: HTTP 503",
+        ),
+        (a_step(9, type=CommandType.FETCH), "fetched next in 9 s"),
+        (a_step(9, type=CommandType.ORDER, error="other keys"), "sent in 9 s; last: other keys"),
+        (None, "nothing is under way; the sweep starts its next step within minutes"),
+    ],
+)
+def test_an_order_says_what_it_waits_for(step: Command | None, told: str) -> None:
+    assert waits_for(PENDING, step, NOW) == told
+
+
+def test_an_order_that_has_ended_waits_for_nothing() -> None:
+    assert waits_for(Order(id="O1", status=OrderStatus.STORED), None, NOW) is None
+
+
+def test_the_wait_says_when_scm_is_asked_next() -> None:
+    command = Command(id="c1", type=CommandType.ORDER, status=CommandStatus.RUNNING, payload={})
+    waiting = WaitView(command, PENDING, None, a_step(24))
+
+    assert (
+        describe(waiting) + comes_next(waiting, NOW)
+        == "pending, SCM has it (7); asked next in 24 s"
+    )
+
+
+def test_a_poll_that_was_never_made_is_announced_too() -> None:
+    command = Command(id="c1", type=CommandType.ORDER, status=CommandStatus.RUNNING, payload={})
+    waiting = WaitView(command, PENDING, None, a_step(24, started_at=None))
+
+    assert comes_next(waiting, NOW) == "; asked next in 24 s"
+
+
+def test_an_order_just_placed_is_placed_and_no_more() -> None:
+    command = Command(id="c1", type=CommandType.ORDER, status=CommandStatus.QUEUED, payload={})
+    command.not_before = NOW
+    placed = Order(id="O1", status=OrderStatus.PLACED)
+
+    assert comes_next(WaitView(command, placed, None, command), NOW) == ""

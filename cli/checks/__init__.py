@@ -1,0 +1,1 @@
+"""The checks of `certline doctor`: one module for each subject."""

@@ -1,0 +1,54 @@
+"""Checks of what is delivered: deploy hooks, webhooks and dead letters."""
+
+from certline.cli import context
+from certline.cli.checks.result import Finding
+from certline.models import WebhookStatus
+from certline.models.certificates.deploy_hook import hook_backlog, hooks, runs_that_matter
+from certline.models.commands.command import OPEN
+from certline.models.commands.dead_letter import dead_letters_waiting
+from certline.models.webhook import deliveries_parked, webhooks
+
+# Workers take a due run within seconds: older ones mean that no worker runs them.
+BACKLOG_SECONDS = 60
+
+
+def check_hooks() -> Finding:
+    """Check that deploy hooks run and succeed."""
+    with context.database().transaction() as db:
+        count, troubled = len(hooks(db)), runs_that_matter(db)
+        waiting = hook_backlog(db)
+    if troubled:
+        over = sum(run.status not in OPEN for run in troubled)
+        said = f"{len(troubled) - over} failed and retried automatically, {over} given up"
+        return Finding("hooks", False, said, "certline hook runs --failed")
+    if waiting > BACKLOG_SECONDS:
+        said = f"the oldest due run has waited for {waiting:.0f} s"
+        advice = (
+            "no worker runs them: certline run worker --queues hook, on the machine they are for"
+        )
+        return Finding("hooks", False, said, advice)
+    return Finding("hooks", True, f"{count}, none failing" if count else "there are none")
+
+
+def check_webhooks() -> Finding:
+    """Check that no delivery is parked and no webhook disabled."""
+    with context.database().transaction() as db:
+        hooks, parked = webhooks(db), deliveries_parked(db)
+    if parked:
+        advice = "certline webhook deliveries --status review"
+        return Finding("webhooks", False, f"{parked} events could not be delivered", advice)
+    off = [hook.id for hook in hooks if hook.status is WebhookStatus.DISABLED]
+    if off:
+        advice = f"certline webhook enable {off[0]}, or remove it"
+        return Finding("webhooks", False, f"disabled: {', '.join(off)}", advice)
+    return Finding("webhooks", True, f"{len(hooks)}, none in trouble")
+
+
+def check_dead_letters() -> Finding:
+    """Check that no dead letter waits for a decision."""
+    with context.database().transaction() as db:
+        count = dead_letters_waiting(db)
+    if count:
+        said = f"{count} wait for a decision"
+        return Finding("dead letters", False, said, "certline dead-letter list")
+    return Finding("dead letters", True, "none waiting")

@@ -1,0 +1,33 @@
+"""Checks of the secret keys: that they can be read, are those of the installation, and open what is stored."""
+
+from sqlalchemy import select
+
+from certline.cli import context
+from certline.cli.checks.result import Finding
+from certline.cli.explain import OTHER_KEY
+from certline.models import PrivateKey
+from certline.models.accounts.account import accounts
+from certline.models.key_proof import key_fault, keys_in_use
+
+
+def check_secret_key() -> Finding:
+    """Check that the secret key can be read."""
+    names = context.unproven_vault().keys
+    return Finding("secret key", True, f"readable: {', '.join(names)}")
+
+
+def check_stored_secrets() -> Finding:
+    """Check that the secret keys are those of the installation, and that the newest secrets can be decrypted."""
+    vault = context.unproven_vault()
+    with context.database().transaction() as db:
+        fault, in_use = key_fault(db, vault), keys_in_use(db)
+        rows = accounts(db)
+        key = db.scalar(select(PrivateKey).order_by(PrivateKey.created_at.desc()).limit(1))
+    if fault is not None:
+        return Finding("stored secrets", False, fault, OTHER_KEY)
+    # A sample: `keys status` counts all of them. The vault raises WrongSecretKeyError if no key opens one.
+    for sealed in [row.secret_sealed for row in rows] + [key and key.pem_sealed]:
+        if sealed:
+            vault.open(sealed)
+    names = ", ".join(in_use) or "none has been used yet"
+    return Finding("stored secrets", True, f"decrypted; keys in use: {names}")

@@ -1,0 +1,79 @@
+"""Checks of the settings, of RabbitMQ with its queues, and of Postgres with its tables."""
+
+from sqlalchemy import text
+
+from certline.cli import context
+from certline.cli.checks.result import Finding
+from certline.models.database.migrate import behind
+from certline.models.events.outbox import INGRESS
+from certline.models.settings import Settings, without_password
+from certline.producers.messaging.queues import QueueState, queue_states
+from certline.producers.processes import grace, reach_rabbit
+
+
+def check_settings(settings: Settings) -> Finding:
+    """Check that an unknown outcome rests for longer than sending an order may take."""
+    where = f"embedded in {settings.home}" if settings.embedded else "your own servers"
+    longest = grace(settings)
+    if settings.settle_seconds < longest:
+        short = f"CERTLINE_SETTLE_SECONDS={settings.settle_seconds} is too short for production"
+        advice = f"sending may take {longest:.0f} s; an order looked up sooner may be sent twice"
+        return Finding("settings", True, f"{where}; {short}", advice)
+    return Finding("settings", True, where)
+
+
+def check_rabbitmq() -> Finding:
+    """Check that RabbitMQ answers."""
+    settings = context.settings()
+    reach_rabbit(settings)
+    url = settings.rabbitmq_url.get_secret_value() if settings.rabbitmq_url else ""
+    return Finding("RabbitMQ", True, ";".join(without_password(node) for node in url.split(";")))
+
+
+def check_queues() -> Finding:
+    """Check that RabbitMQ has every queue, and that each has a consumer."""
+    return judge_queues(queue_states(context.settings()))
+
+
+def judge_queues(states: list[QueueState]) -> Finding:
+    """Return the finding about the queues, given their state."""
+    details = tuple(_line(state) for state in states)
+    missing = [state.name for state in states if not state.exists]
+    if missing:
+        said = f"missing at RabbitMQ: {', '.join(missing)}"
+        advice = (
+            "a relay declares them, and publishes again what was lost with them: certline run relay"
+        )
+        return Finding("queues", False, said, advice, details)
+    idle = [state for state in states if not state.consumers]
+    if idle:
+        said = f"nobody takes messages from {', '.join(map(_waiting, idle))}"
+        parts = {"ingress" if state.name == INGRESS else "worker" for state in idle}
+        advice = " and ".join(f"certline run {part}" for part in sorted(parts, reverse=True))
+        return Finding("queues", False, said, advice, details)
+    total = sum(state.messages for state in states)
+    return Finding("queues", True, f"{len(states)}, each with a consumer; {total} messages wait")
+
+
+def check_postgres() -> Finding:
+    """Check that Postgres answers."""
+    with context.database().transaction() as db:
+        version = db.scalars(text("SHOW server_version")).one()
+    return Finding("Postgres", True, f"{version} at {without_password(context.database().url)}")
+
+
+def check_tables() -> Finding:
+    """Check that the tables are those of this version."""
+    if behind(context.database()):
+        return Finding("tables", False, "not those of this version", "certline init")
+    return Finding("tables", True, "those of this version")
+
+
+def _waiting(state: QueueState) -> str:
+    return f"{state.name} ({state.messages} waiting)" if state.messages else state.name
+
+
+def _line(state: QueueState) -> str:
+    if not state.exists:
+        return f"{state.name}: missing"
+    return f"{state.name}: {state.messages} waiting, {state.consumers} consumers"

@@ -1,0 +1,48 @@
+"""State of the queues at RabbitMQ, as passive declarations report it: nothing is created or changed."""
+
+from dataclasses import dataclass
+
+import pika
+from pika.exceptions import AMQPError, ChannelClosedByBroker
+
+from certline.models.events.outbox import INGRESS, Queue
+from certline.models.settings import Settings, without_password
+from certline.workers.process.broker import connection_url
+
+
+class NoAnswerError(Exception):
+    """RabbitMQ does not report the state of its queues."""
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """A queue with its number of waiting messages and of consumers; both are 0 if it does not exist."""
+
+    name: str
+    exists: bool
+    messages: int = 0
+    consumers: int = 0
+
+
+def queue_states(settings: Settings) -> list[QueueState]:
+    """Return the state of every queue that a part takes work from. Raises NoAnswerError."""
+    nodes = [pika.URLParameters(connection_url(url)) for url in settings.rabbitmq_urls]
+    try:
+        with pika.BlockingConnection(nodes) as connection:
+            return [_state(connection, name) for name in (*(each.value for each in Queue), INGRESS)]
+    except (AMQPError, OSError) as error:
+        shown = ";".join(map(without_password, settings.rabbitmq_urls))
+        raise NoAnswerError(f"RabbitMQ at {shown} does not report its queues: {error!r}") from error
+
+
+def _state(connection: pika.BlockingConnection, name: str) -> QueueState:
+    # A channel for each queue: RabbitMQ closes it if the queue does not exist.
+    channel = connection.channel()
+    try:
+        found = channel.queue_declare(name, passive=True).method
+    except ChannelClosedByBroker as closed:
+        if closed.reply_code != 404:  # AMQP's "not found"
+            raise
+        return QueueState(name, exists=False)
+    channel.close()
+    return QueueState(name, True, found.message_count, found.consumer_count)
