@@ -52,11 +52,16 @@ faults: .venv/.dev ## Run the fault tests in their long form: make faults SEEDS=
 bench: .venv/.dev ## Run the benchmarks: ratios measured in one run
 	$(BIN)/python -m benchmarks
 
+# The plugin, or the older program of its own, which cannot wait until the containers are healthy.
 up: ## Start certline in containers (compose); returns when it is ready
-	docker compose up --build --detach --wait
+	@if docker compose version >/dev/null 2>&1; then docker compose up --build --detach --wait; \
+	elif docker-compose version >/dev/null 2>&1; then docker-compose up --build --detach && \
+	  echo "Started. Ready once every part is healthy: docker-compose ps"; \
+	else echo "Neither 'docker compose' nor 'docker-compose' is installed. On Debian: apt-get install -y docker-compose"; \
+	  exit 1; fi
 
 down: ## Stop the containers; the data remains
-	docker compose down
+	@if docker compose version >/dev/null 2>&1; then docker compose down; else docker-compose down; fi
 
 lock: .venv/.dev ## Update the lock files (hashes, no URLs)
 	for extra in line: demo:--extra=embedded dev:--extra=dev; do \

@@ -42,11 +42,16 @@ def vault() -> Vault:
 
 
 def person() -> str:
-    """Return the user's name in the operating system, for the audit log."""
+    """Return the user's name in the operating system, for the audit log.
+
+    A name in CERTLINE_WHO is recorded beside it, as a claim: whoever runs the command can set it.
+    """
     try:
-        return getpass.getuser()
+        known = getpass.getuser()
     except (KeyError, OSError):  # in a container, the uid may have no passwd entry
-        return f"uid {os.getuid()}"
+        known = f"uid {os.getuid()}"
+    claimed = "".join(filter(str.isprintable, settings().who or "")).strip()
+    return f"{known} (claims to be {claimed})" if claimed else known
 
 
 def _log_beside_the_answer() -> None:

@@ -1,6 +1,8 @@
 """Schedules, and one row for each firing, so that no two producers fire the same one."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
@@ -8,8 +10,14 @@ from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.audit.log import record
 from certline.models.database.base import Base
 from certline.models.database.session import clock
+from certline.models.validation import BadCommandError
+
+# Minute, hour, day of the month, month, day of the week. croniter also reads six and seven, with seconds and
+# years, and random ones; a producer looks every few seconds only, and a time has to be repeatable.
+CRON_FIELDS = 5
 
 
 class Schedule(Base):
@@ -60,6 +68,63 @@ def due_schedules(db: Session) -> set[str]:
     """Return the names of the schedules that are due now, without claiming them (see `take_due`)."""
     due = select(Schedule.name).where(Schedule.enabled, Schedule.next_due <= func.now())
     return set(db.scalars(due))
+
+
+def change_schedule(
+    db: Session,
+    name: str,
+    *,
+    who: str,
+    cron: str | None = None,
+    tz: str | None = None,
+    enabled: bool | None = None,
+) -> Schedule:
+    """Change when a schedule fires, or whether it does; None keeps a value. Writes an audit entry.
+
+    The next time is counted from now. Raises KeyError if there is no schedule of that name, BadCommandError for
+    an invalid cron expression or an unknown time zone.
+    """
+    schedule = db.get(Schedule, name, with_for_update=True)
+    if schedule is None:
+        raise KeyError(name)
+    cron = schedule.cron if cron is None else " ".join(cron.split())
+    tz = schedule.tz if tz is None else tz
+    problems = list(_problems_of_schedule(cron, tz))
+    if problems:
+        raise BadCommandError(problems)
+    wanted: dict[str, Any] = {"cron": cron, "tz": tz, "enabled": enabled}
+    changed = {
+        key: value
+        for key, value in wanted.items()
+        if value is not None and value != getattr(schedule, key)
+    }
+    if not changed:
+        return schedule
+    for key, value in changed.items():
+        setattr(schedule, key, value)
+    schedule.next_due = next_after(schedule.cron, schedule.tz, clock(db))
+    record(db, "schedule.changed", name, who=who, **changed)
+    db.flush()
+    return schedule
+
+
+def _problems_of_schedule(cron: str, tz: str) -> Iterator[str]:
+    try:
+        ZoneInfo(tz)
+    except (KeyError, ValueError, OSError):
+        yield f"tz: {tz!r} is not a time zone, such as UTC or Europe/Berlin"
+        return
+    fields = cron.split()
+    if len(fields) != CRON_FIELDS or set("RrHh") & set(fields[0] + fields[1]):
+        yield (
+            f"cron: {cron!r} should have five fields: minute, hour, day of the month, month, day of the week, "
+            "such as '30 5 * * *' for 05:30 every day"
+        )
+        return
+    try:
+        next_after(cron, tz, datetime.now(UTC))
+    except ValueError as unclear:
+        yield f"cron: {cron!r} is not a time that comes: {unclear}"
 
 
 def take_due(db: Session, name: str) -> bool:

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     queue_type: Literal["classic", "quorum"] = "classic"
     log: Literal["console", "json"] | None = None
     metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
+    # In containers, where every user has the same name: who the user claims to be.
+    who: str | None = Field(default=None, max_length=64)
     # Seconds: to connect, and between two bytes of SCM's response (SCM document: enrol is the slow one).
     scm_connect_seconds: float = Field(default=10.0, gt=0)
     scm_read_seconds: float = Field(default=60.0, gt=0)

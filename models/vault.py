@@ -89,10 +89,14 @@ def open_vault(settings: Settings) -> Vault:
         return Vault(_read(settings.secret_key_file))
     if not settings.embedded:
         raise NoSecretKeyError(
-            "CERTLINE_SECRET_KEY (or CERTLINE_SECRET_KEY_FILE) is not set; make one with: python -c "
-            "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+            "CERTLINE_SECRET_KEY (or CERTLINE_SECRET_KEY_FILE) is not set; to make a key: certline keys new"
         )
     return Vault(_own_key(settings.home / "secret.key"))
+
+
+def new_key() -> str:
+    """Return a new random secret key."""
+    return Fernet.generate_key().decode()
 
 
 def _name_of(key: str) -> str:
@@ -118,7 +122,7 @@ def _own_key(path: Path) -> str:
     handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # 0600
     draft = Path(name)
     with os.fdopen(handle, "wb") as file:
-        file.write(Fernet.generate_key())
+        file.write(new_key().encode())
     try:
         os.link(draft, path)
     except FileExistsError:

@@ -5,7 +5,7 @@ Commands are rows, so a killed `certline up` loses nothing: the next one wakes t
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 
 import structlog
@@ -14,6 +14,7 @@ from dramatiq import Worker
 from certline.models import Database
 from certline.models.settings import Settings
 from certline.producers.messaging.publisher import wire_of
+from certline.producers.postgres_watch import postgres_ends_with_us
 from certline.producers.processes import grace, until_told
 from certline.producers.relay import Relay
 from certline.producers.schedule import Producer
@@ -29,8 +30,9 @@ log = structlog.get_logger()
 
 def run_up(settings: Settings, *, threads: int = 8) -> int:
     """Run worker, relay and producer in this process until it is stopped. Returns the exit code."""
-    configure(settings)
-    with until_told() as stop, running(settings, threads=threads):
+    configure(settings, "up")
+    watch = postgres_ends_with_us(settings.home) if settings.embedded else nullcontext()
+    with until_told() as stop, watch, running(settings, threads=threads):
         log.info("up.started", home=str(settings.home) if settings.embedded else None)
         stop.wait()
         log.info("up.stopping")
@@ -63,7 +65,7 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
         thread.start()
     if settings.metrics_port is not None:
         serve_health(
-            settings.metrics_port,
+            settings,
             lambda: fault_of(worker) or relay.fault() or producer.fault(),
             line.database,
         )

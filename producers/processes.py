@@ -27,8 +27,8 @@ from certline.producers.relay import Relay
 from certline.producers.schedule import Producer
 from certline.workers.ordering.submission import SEND_WITHIN
 from certline.workers.process.broker import connection_url, make_broker
-from certline.workers.process.health import serve_health
-from certline.workers.process.logs import configure
+from certline.workers.process.health import fault_below, serve_health
+from certline.workers.process.logs import choose_format, configure
 from certline.workers.process.parent_watch import end_with
 from certline.workers.scm.transport.http import DRIPS
 
@@ -66,6 +66,7 @@ def run_worker(
     Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if RabbitMQ is unreachable.
     """
     reach_rabbit(settings)
+    choose_format(settings)
     return int(cli.main(worker_arguments(settings, queues, processes, threads)) or 0)
 
 
@@ -90,12 +91,12 @@ def worker_arguments(
 
 def run_relay(settings: Settings) -> int:
     """Run a relay. Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if RabbitMQ is unreachable."""
-    configure(settings)
+    configure(settings, "relay")
     reach_rabbit(settings)
     database = Database(database_url(settings), pool_size=2)
     relay = Relay(database, wire_of(make_broker(settings)))
     if settings.metrics_port is not None:
-        serve_health(settings.metrics_port, relay.fault, database)
+        serve_health(settings, relay.fault, database)
     with until_told() as stop:
         log.info("relay.started")
         relay.run(stop)
@@ -105,11 +106,11 @@ def run_relay(settings: Settings) -> int:
 
 def run_producer(settings: Settings) -> int:
     """Run a periodic producer, which needs Postgres only."""
-    configure(settings)
+    configure(settings, "producer")
     database = Database(database_url(settings), pool_size=2)
     producer = Producer(database, settings.settle)
     if settings.metrics_port is not None:
-        serve_health(settings.metrics_port, producer.fault, database)
+        serve_health(settings, producer.fault, database)
     with until_told() as stop:
         log.info("producer.started")
         producer.run(stop)
@@ -119,12 +120,12 @@ def run_producer(settings: Settings) -> int:
 
 def run_ingress(settings: Settings) -> int:
     """Run an ingress. Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if it is unreachable."""
-    configure(settings)
+    configure(settings, "ingress")
     reach_rabbit(settings)
     database = Database(database_url(settings), pool_size=2)
     ingress = Ingress(database, open_vault(settings), rabbit_wire(make_broker(settings)))
     if settings.metrics_port is not None:
-        serve_health(settings.metrics_port, ingress.fault, database)
+        serve_health(settings, ingress.fault, database)
     with until_told() as stop:
         log.info("ingress.started")
         ingress.run(stop)
@@ -146,17 +147,21 @@ def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:
     Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if RabbitMQ is unreachable.
     """
     reach_rabbit(settings)
+    choose_format(settings)
     program = [sys.executable, "-P", "-m", "certline", "run"]
-    # Without the port for metrics: only one process could bind it.
-    environment = {
-        name: value for name, value in os.environ.items() if name != "CERTLINE_METRICS_PORT"
-    } | {RUN_ALL: str(os.getpid())}
     worker = ["worker", f"--processes={processes}", f"--threads={threads}"]
     # Sessions of their own: Ctrl-C reaches this process only, which then stops the children once.
     parts = [
-        subprocess.Popen([*program, *part], env=environment, start_new_session=True)  # noqa: S603  # our own
-        for part in (worker, ["relay"], ["ingress"], ["producer"])
+        subprocess.Popen(  # noqa: S603  # our own program
+            [*program, *part], env=_child_environment(settings, number), start_new_session=True
+        )
+        for number, part in enumerate((worker, ["relay"], ["ingress"], ["producer"]), start=1)
     ]
+    if settings.metrics_port is not None:
+        configure(settings, "all")
+        below = [settings.metrics_port + number for number in range(1, len(parts) + 1)]
+        database = Database(database_url(settings), pool_size=1)
+        serve_health(settings, lambda: fault_below(settings.metrics_host, below), database)
     try:
         with until_told() as stop:
             while not stop.wait(0.5) and all(part.poll() is None for part in parts):
@@ -166,6 +171,14 @@ def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:
             part.terminate()
         codes = [part.wait(grace(settings) + 10) for part in parts]
     return max(abs(code) for code in codes)
+
+
+def _child_environment(settings: Settings, number: int) -> dict[str, str]:
+    """Return the environment of the n-th child of `run all`; its health is on the n-th port after ours."""
+    environment = os.environ | {RUN_ALL: str(os.getpid())}
+    if settings.metrics_port is not None:
+        environment["CERTLINE_METRICS_PORT"] = str(settings.metrics_port + number)
+    return environment
 
 
 def reach_rabbit(settings: Settings) -> None:
@@ -189,7 +202,10 @@ def reach_rabbit(settings: Settings) -> None:
 
 @contextmanager
 def until_told() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM and SIGINT set; a second one ends the process at once (exit code 128 + n)."""
+    """Yield an event that SIGTERM, SIGINT and SIGHUP set.
+
+    A second signal ends the process at once, with exit code 128 + n.
+    """
     stop = threading.Event()
 
     def tell(number: int, _frame: object) -> None:
@@ -197,7 +213,11 @@ def until_told() -> Iterator[threading.Event]:
             os._exit(128 + number)
         stop.set()
 
-    before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    # A closed terminal ends it too, unless `nohup` says otherwise.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, tell) for number in numbers}
     try:
         yield stop
     finally:

@@ -43,7 +43,7 @@ class SimSettings:
     shows_admins: bool = True
     api_disabled_code: int = -1021
     single_domain_code: int = -1601
-    strict_renew_body: bool = True
+    strict_renew_body: bool = False
     renew_needs_csr: bool = False
     renew_twice: bool = True
     reason_code_required: bool = False
@@ -56,6 +56,7 @@ class SimSettings:
     obey_date_format: bool = True
     day_zone_hours: int = 0
     spoken_states: bool = False
+    unicode_domains: bool = False
     list_lag_ms: int = 0
     collect_lag_ms: int = 0
     replace_status: str = "Applied"

@@ -20,6 +20,7 @@ from certline.workers.process.health import WorkerHealth
 from certline.workers.process.logs import configure
 from certline.workers.process.middleware.prefetch import TakeAsManyAsThreads
 from certline.workers.process.middleware.shutdown import TellStopping
+from certline.workers.process.middleware.start import LogStart
 from certline.workers.process.parent_watch import end_with
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import RefusedMessageError, command_of
@@ -95,12 +96,13 @@ def open_line(settings: Settings, *, threads: int = 8) -> WorkerContext:
 def worker_app() -> None:
     """Set up a worker process from the environment: logs, broker with all actors, health endpoint."""
     settings = from_environment()
-    configure(settings)
+    configure(settings, "worker")
     end_with(os.getppid())  # Dramatiq's process manager
     broker = make_broker(settings)
     line = open_line(settings)
     broker.add_middleware(TakeAsManyAsThreads())
     declare(broker, line)
     if settings.metrics_port is not None:
-        broker.add_middleware(WorkerHealth(settings.metrics_port, line.database))
+        broker.add_middleware(WorkerHealth(settings, line.database))
+    broker.add_middleware(LogStart())
     dramatiq.set_broker(broker)

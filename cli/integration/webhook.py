@@ -14,6 +14,7 @@ from certline.cli.ui.listing import ListView, show_pages, status_option, view_op
 from certline.cli.ui.lookup import find_command, find_webhook
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
 from certline.cli.ui.projection import minute
+from certline.cli.waiting.wait import started
 from certline.models import CommandStatus
 from certline.models.webhook import deliveries_listed, webhooks
 from certline.producers.requests.webhooks import (
@@ -23,6 +24,7 @@ from certline.producers.requests.webhooks import (
     add_webhook,
     deliveries_by_status,
     enable_webhook,
+    post_test_event,
     remove_webhook,
     retry_deliveries,
 )
@@ -135,6 +137,27 @@ def enable(name: str) -> None:
         lambda: say(f"{found.id} is {'enabled' if changed else 'already active'}"),
     )
     leave(0 if changed else NOTHING)
+
+
+@webhook.command()
+@click.argument("name", metavar="WEBHOOK")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wait at most this long for a worker, then exit 5.",
+)
+def test(name: str, *, timeout: float) -> None:
+    """Post a signed test event to a webhook once, from a worker's machine, and show the response.
+
+    A webhook that rests after failures is tested too, and so is a disabled one. Exits 1 if it is not accepted.
+    """
+    with context.database().transaction() as db:
+        found = find_webhook(db, name)
+    sent = _known(lambda: post_test_event(context.database(), found.id, who=context.person()))
+    started([sent], wait=True, timeout=timeout)
 
 
 DELIVERIES = [

@@ -9,6 +9,7 @@ from certline.cli import context
 from certline.cli.errors import DONE, FAILED, NOTHING
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, as_json, leave, say, table, whisper
+from certline.models.vault import new_key
 from certline.producers.requests.secret_keys import KeyUse, Rotation, key_uses
 
 # Unreadable rows that are named, at most.
@@ -22,6 +23,17 @@ def keys() -> None:
     They are the keys in CERTLINE_SECRET_KEY, newest first. A key is shown as twelve hex digits, which
     reveal nothing about it.
     """
+
+
+@keys.command()
+def new() -> None:
+    """Print a new secret key. It is stored nowhere, and needs neither settings nor a database.
+
+    In a file: ( umask 077; certline keys new > secret.key )
+    """
+    key = new_key()
+    answer({"secret_key": key}, lambda: say(key))
+    whisper("Keep a copy outside this machine: without the key, no stored secret can be read.")
 
 
 @keys.command()

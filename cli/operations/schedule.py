@@ -6,15 +6,16 @@ from certline.cli import context
 from certline.cli.errors import Fault
 from certline.cli.ui.documents import ScheduleDocument
 from certline.cli.ui.grammar import Group
-from certline.cli.ui.output import answer, say, table
+from certline.cli.ui.output import answer, say, table, whisper
 from certline.cli.ui.projection import minute
-from certline.models.schedule import last_fired, schedules
+from certline.models import Schedule
+from certline.models.schedule import change_schedule, last_fired, schedules
 from certline.producers.schedule import run_now
 
 
 @click.group(cls=Group)
 def schedule() -> None:
-    """Schedules: list the periodic jobs, or run one now."""
+    """Schedules: list the periodic jobs, change when they run, or run one now."""
 
 
 @schedule.command("list")
@@ -49,8 +50,59 @@ def run(name: str) -> None:
             context.database(), name, context.settings().settle, requested_by=context.person()
         )
     except KeyError:
-        with context.database().transaction() as db:
-            known = ", ".join(row.name for row in schedules(db))
-        raise Fault(f"schedule {name!r} is not known; known schedules: {known}") from None
+        raise _unknown(name) from None
     told = ", ".join(f"{count} {what}" for what, count in counts.items())
     answer({"name": name, **counts}, lambda: say(f"{name}: {told}"))
+
+
+@schedule.command("set")
+@click.argument("name")
+@click.option(
+    "--cron",
+    metavar="TEXT",
+    help="Five fields: minute, hour, day of the month, month, day of the week. '30 5 * * *': 05:30 every day.",
+)
+@click.option("--tz", metavar="ZONE", help="The time zone of --cron, such as Europe/Berlin.")
+@click.option("--on/--off", "enabled", default=None, help="Whether it runs at all.")
+def set_(name: str, *, cron: str | None, tz: str | None, enabled: bool | None) -> None:
+    """Change when a schedule runs. Running producers follow within seconds.
+
+    A schedule that is off can still be run by hand: certline schedule run NAME.
+    """
+    if cron is None and tz is None and enabled is None:
+        raise click.UsageError("say what to change: --cron, --tz, --on or --off")
+    with context.database().transaction() as db:
+        try:
+            changed = change_schedule(
+                db, name, who=context.person(), cron=cron, tz=tz, enabled=enabled
+            )
+        except KeyError:
+            raise _unknown(name) from None
+        last = last_fired(db).get(name)
+    if name in NEEDED and not changed.enabled:
+        whisper(f"warning: {name} is off: {NEEDED[name]}")
+    answer(
+        ScheduleDocument.of(changed).model_copy(update={"last_fired_at": last}),
+        lambda: say(_told(changed)),
+    )
+
+
+# What stops while a schedule is off.
+NEEDED = {
+    "sync": "organisations, domains and profiles are read again only by `certline sync`",
+    "poll": "orders that nothing else asks about are not asked about daily, and drift is not found",
+    "sweep": "lost follow-ups are not found, and held orders are not released",
+    "auto-renew": "no certificate is renewed automatically",
+}
+
+
+def _told(changed: Schedule) -> str:
+    if not changed.enabled:
+        return f"{changed.name} is off"
+    return f"{changed.name} runs at {changed.cron!r} ({changed.tz}), next {minute(changed.next_due)} UTC"
+
+
+def _unknown(name: str) -> Fault:
+    with context.database().transaction() as db:
+        known = ", ".join(row.name for row in schedules(db))
+    return Fault(f"schedule {name!r} is not known; known schedules: {known}")

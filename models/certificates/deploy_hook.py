@@ -1,7 +1,6 @@
 """Deploy hooks: files written and a command run on the worker's machine once a certificate is stored."""
 
 import re
-import shlex
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from certline.models.accounts.account import Account
 from certline.models.audit.log import record
 from certline.models.certificates.certificate import Certificate
+from certline.models.certificates.command_line import problems_with_command_line
 from certline.models.commands.command import Command, CommandStatus, accept
 from certline.models.commands.kinds import CommandType
 from certline.models.commands.payloads import HookCommand
@@ -253,25 +253,12 @@ def problems_with(
         wrong.append("on: no event is given")
     if command is None and directory is None:
         wrong.append("command: either a command or a directory is required")
-    wrong += [*_wrong_with(command), *_wrong_with_directory(directory)]
+    if command is not None:
+        wrong += [f"command: {problem}" for problem in problems_with_command_line(command)]
+    wrong += _wrong_with_directory(directory)
     if not 1 <= timeout <= MOST_TIMEOUT:
         wrong.append(f"timeout: should be 1 to {MOST_TIMEOUT} seconds")
     return wrong
-
-
-def _wrong_with(command: str | None) -> Iterator[str]:
-    if command is None:
-        return
-    if "\0" in command:
-        yield "command: contains the character NUL"
-        return
-    try:
-        words = shlex.split(command)
-    except ValueError as unclear:
-        yield f"command: {unclear}"
-        return
-    if not words:
-        yield "command: is empty"
 
 
 def _wrong_with_directory(directory: str | None) -> Iterator[str]:

@@ -211,10 +211,11 @@ class HookCommand(Payload):
 
 
 class WebhookCommand(Payload):
-    """Post an event to a webhook (internal)."""
+    """Post an event to a webhook (internal). `test`: a user's test, which is posted once and not retried."""
 
     webhook: str
     event: dict[str, Any]
+    test: bool = False
 
 
 def read_payload(payload: type[AnyPayload], data: dict[str, Any]) -> AnyPayload:

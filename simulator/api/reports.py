@@ -16,7 +16,7 @@ from certline.simulator.state.records import Issue, Record
 from certline.simulator.state.scm import Scm
 from certline.simulator.wire.answers import JSON_TYPE, Json, without_gaps
 from certline.simulator.wire.dates import MOMENT, written
-from certline.simulator.wire.fields import invalid, number, parsed, text
+from certline.simulator.wire.fields import invalid, number, numbers, parsed, text
 
 # Values of certificateStatus; 0 means any.
 WANTED = {1: status.PENDING, 2: {status.ISSUED}, 3: {status.REVOKED}, 4: {status.EXPIRED}}
@@ -61,7 +61,7 @@ def _chosen(asked: SimRequest, body: Json) -> Iterator[Record]:
     first, last = _moment(body, "from"), _moment(body, "to")
     if first and last and first >= last:
         raise invalid("from", "not earlier than 'to'")
-    org_ids = body.get("organizationIds") or []
+    org_ids = numbers(body, "organizationIds") or []
     name = (text(body, "commonName", most=256) or "").lower()
     requester = text(body, "externalRequester", most=512) or ""
     for record in asked.records():
@@ -101,10 +101,10 @@ def _moment(body: Json, name: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(sent)
-    except ValueError:
+        if name == "to" and re.fullmatch(r"\d{4}-\d{2}-\d{2}", sent):
+            found += timedelta(days=1)  # the last day is included
+    except (ValueError, OverflowError):
         raise invalid(name, "not an ISO date") from None
-    if name == "to" and re.fullmatch(r"\d{4}-\d{2}-\d{2}", sent):
-        found += timedelta(days=1)  # the last day is included
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -1,7 +1,6 @@
 """Reads the parts of a CSR that SCM uses: the public key and the common name, nothing else."""
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 
@@ -44,14 +43,14 @@ def read(sent: str) -> Csr:
     """Read a CSR, in PEM or as plain Base64. Raises Refusal."""
     try:
         der = base64.b64decode("".join(_ARMOUR.sub("", sent).split()), validate=True)
-    except binascii.Error:
+    except ValueError:  # not Base-64, or not ASCII
         raise Refusal(-9, "The CSR is not valid Base-64 data.") from None
     try:
         request = x509.load_der_x509_csr(der)
         names = request.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
         key = _key(request)
         good = request.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm, InvalidSignature):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion):
         raise _undecodable() from None
     if not good:
         raise _undecodable()

@@ -24,6 +24,17 @@ METHODS = {
 }
 
 
+def ascii_name(name: str) -> str:
+    """Return a domain's name in lower case, with labels beyond ASCII as `xn--`.
+
+    A name that has no such form is returned as given.
+    """
+    try:
+        return name.encode("idna").decode().lower()
+    except UnicodeError:
+        return name.lower()
+
+
 @dataclass(frozen=True, slots=True)
 class SimDepartment:
     """A department of an organisation; its id is valid wherever an organisation's id is."""

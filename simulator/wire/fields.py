@@ -9,13 +9,15 @@ from certline.simulator.wire.answers import Json, Refusal
 MISSING = -7
 UNREADABLE = -1002
 INVALID = -1601
+# The largest whole number of the API, which documents its numbers as 32 or 64 bits.
+MOST = 2**63 - 1
 
 
 def parsed(raw: bytes) -> Json:
     """Return the body as a JSON object. Raises Refusal."""
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise unreadable() from None
     if not isinstance(body, dict):
         raise unreadable()
@@ -63,10 +65,12 @@ def number(body: Json, name: str, *, least: int = 1) -> int | None:
         raise unreadable()
     try:
         found = int(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise unreadable() from None
     if found < least:
         raise invalid(name, f"less than {least}")
+    if found > MOST:
+        raise unreadable()
     return found
 
 
@@ -88,6 +92,16 @@ def texts(body: Json, name: str) -> list[str] | None:
     return value
 
 
+def numbers(body: Json, name: str) -> list[int] | None:
+    """Return a list of whole numbers, or None if absent. Raises Refusal."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(type(item) is int for item in value):
+        raise unreadable()
+    return value
+
+
 def flag(body: Json, name: str) -> bool | None:
     """Return True, False, or None if absent. Raises Refusal."""
     value: Any = body.get(name)
@@ -101,13 +115,16 @@ def asked_number(query: Mapping[str, str], name: str, default: int) -> int:
     value = query.get(name)
     if value is None or value == "":
         return default
-    if not value.isascii() or not value.isdigit():
-        raise invalid(name, "not a whole number")
-    return int(value)
+    return _whole(name, value)
 
 
 def path_id(value: str) -> int:
     """Return an id sent in a path or a query. Raises Refusal."""
-    if not value.isascii() or not value.isdigit():
-        raise invalid("id", "not a whole number")
+    return _whole("id", value)
+
+
+def _whole(name: str, value: str) -> int:
+    # Python refuses to read a number of more than 4,300 digits.
+    if not value.isascii() or not value.isdigit() or len(value) > len(str(MOST)):
+        raise invalid(name, "not a whole number")
     return int(value)

@@ -38,7 +38,12 @@ class ContainerRabbit(RabbitServer):
         return self.container.run("rabbitmqctl", "-q", *args)
 
     def define(self, file: Path) -> None:
-        # The container can't see the host's file, so its text is passed in the command.
+        # The container can't see the host's file, so its text is passed in the command. RabbitMQ 3.10 does not
+        # read definitions from standard input.
         text = base64.b64encode(file.read_bytes()).decode()
-        pipe = f"echo {text} | base64 -d | rabbitmqctl -q import_definitions -"
-        self.container.run("sh", "-c", pipe)
+        copy = "/tmp/definitions.json"  # noqa: S108  # in the container
+        self.container.run(
+            "sh",
+            "-c",
+            f"echo {text} | base64 -d > {copy} && rabbitmqctl -q import_definitions {copy}",
+        )

@@ -23,10 +23,11 @@ from certline.workers.process.middleware.prefetch import TakeAsManyAsThreads
 from certline.workers.process.middleware.reserved_thread import KeepAThread, SharedQueue
 from certline.workers.process.middleware.shutdown import TellStopping
 from certline.workers.process.middleware.stale import SkipStale
+from certline.workers.process.middleware.start import LogStart
 
 
 @pytest.mark.parametrize(
-    "kind", [SkipStale, TellStopping, KeepAThread, TakeAsManyAsThreads, WorkerHealth]
+    "kind", [SkipStale, TellStopping, KeepAThread, TakeAsManyAsThreads, WorkerHealth, LogStart]
 )
 def test_each_hook_of_our_middleware_is_one_that_dramatiq_calls(kind: type[Middleware]) -> None:
     hooks = [name for name in vars(kind) if name.startswith(("before_", "after_"))]

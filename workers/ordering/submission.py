@@ -29,6 +29,7 @@ from certline.models.settings import Settings
 from certline.workers.ordering.reference import sent_comment
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
+from certline.workers.runtime.log_fields import name_in_logs
 from certline.workers.runtime.outcomes import (
     AccountSuspendedError,
     TryLater,
@@ -85,6 +86,7 @@ def send(context: WorkerContext, order_id: str) -> None:
     """
     with context.database.transaction() as db:
         waiting = db.get_one(Order, order_id)
+        name_in_logs(waiting)
         if waiting.status is not OrderStatus.PLACED:
             return
         require_active(waiting.account)

@@ -1,9 +1,11 @@
 """HTTP endpoints `/healthz` and `/metrics` of the long-running processes, on `CERTLINE_METRICS_PORT`."""
 
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import requests
 import structlog
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
@@ -11,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from certline.models import Database
 from certline.models.metrics import figures
+from certline.models.settings import Settings
 
 log = structlog.get_logger()
 
@@ -18,11 +21,28 @@ log = structlog.get_logger()
 Check = Callable[[], str | None]
 
 
-def serve_health(port: int, check: Check, database: Database) -> None:
-    """Serve the endpoints in a daemon thread until the process ends.
+class _Server(ThreadingHTTPServer):
+    """HTTP server of IPv4 or IPv6; `shares_port`: with the other worker processes of `--processes N`."""
 
-    If the port is in use (by another worker process of the same container), that process serves them alone.
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, handler: type, *, shares_port: bool) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        # Each probe then reaches any of the processes, so that none is left out.
+        self.allow_reuse_port = shares_port
+        super().__init__((host, port), handler)
+
+
+def serve_health(
+    settings: Settings, check: Check, database: Database, *, shares_port: bool = False
+) -> None:
+    """Serve the endpoints on the port of the settings, in a daemon thread, until the process ends.
+
+    A port that can't be had is logged: the process works without the endpoints.
     """
+    host, port = settings.metrics_host, settings.metrics_port
+    if port is None:
+        return
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -46,10 +66,15 @@ def serve_health(port: int, check: Check, database: Database) -> None:
             """Log nothing: probes arrive every few seconds."""
 
     try:
-        # All interfaces, because the prober is outside the container. The responses hold no secrets.
-        server = ThreadingHTTPServer(("0.0.0.0", port), Handler)  # noqa: S104
+        server = _Server(host, port, Handler, shares_port=shares_port)
     except OSError as error:
-        log.info("health.port_taken", port=port, error=str(error))
+        log.warning(
+            "health.not_served",
+            host=host,
+            port=port,
+            error=str(error),
+            advice="give each part of one machine a CERTLINE_METRICS_PORT of its own",
+        )
         return
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
 
@@ -57,13 +82,28 @@ def serve_health(port: int, check: Check, database: Database) -> None:
 class WorkerHealth(Middleware):
     """Middleware that serves a worker's health: all its threads alive, all its queues connected."""
 
-    def __init__(self, port: int, database: Database) -> None:
-        self._port = port
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
         self._database = database
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         """Start serving once the worker's threads run."""
-        serve_health(self._port, lambda: fault_of(worker), self._database)
+        serve_health(self._settings, lambda: fault_of(worker), self._database, shares_port=True)
+
+
+def fault_below(host: str, ports: Sequence[int]) -> str | None:
+    """Return why one of the parts that serve their health on these ports of this machine is unhealthy, or None."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+    shown = f"[{here}]" if ":" in here else here
+    for port in ports:
+        url = f"http://{shown}:{port}/healthz"
+        try:
+            answer = requests.get(url, timeout=2, proxies={"http": ""})
+        except requests.RequestException as error:
+            return f"the part on port {port} does not answer ({type(error).__name__})"
+        if answer.status_code != 200:
+            return f"port {port}: {answer.text.strip()}"
+    return None
 
 
 def fault_of(worker: Worker) -> str | None:

@@ -1,11 +1,14 @@
 """Logging of the long-running processes to stderr: readable text on a terminal, otherwise JSON lines."""
 
 import logging
+import os
+import socket
 import sys
 
 import structlog
 
 from certline.models.settings import Settings
+from certline.models.settings import settings as from_environment
 
 # Libraries whose routine log entries repeat what our own events report.
 QUIET = {
@@ -16,11 +19,40 @@ QUIET = {
 }
 
 
-def configure(settings: Settings) -> None:
-    """Send the logs of structlog and of the libraries to stderr, in the format that `CERTLINE_LOG` selects."""
+class RoutineClose(logging.Filter):
+    """Filter for an error that pika logs at each normal stop: Dramatiq closes a connection that is closed."""
+
+    def filter(self, entry: logging.LogRecord) -> bool:
+        """Return False for that error."""
+        return "called on closed connection" not in entry.getMessage()
+
+
+def choose_format(settings: Settings) -> None:
+    """Settle the format for the child processes of this one, whose stderr is a pipe to it and no terminal."""
+    if settings.log is None:
+        os.environ["CERTLINE_LOG"] = "console" if sys.stderr.isatty() else "json"
+        from_environment.cache_clear()
+
+
+def configure(settings: Settings, part: str) -> None:
+    """Send the logs of structlog and of the libraries to stderr, in the format that `CERTLINE_LOG` selects.
+
+    `part`: the name of this part of certline, such as `worker`; JSON also has host and process id.
+    """
     as_json = settings.log == "json" or (settings.log is None and not sys.stderr.isatty())
+    origin: dict[str, object] = {"part": part}
+    if as_json:
+        origin |= {"host": socket.gethostname(), "pid": os.getpid()}
+
+    def add_origin(
+        _logger: object, _method: str, entry: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        entry.update(origin)
+        return entry
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_origin,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -42,6 +74,7 @@ def configure(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(RoutineClose())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

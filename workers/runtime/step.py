@@ -1,5 +1,6 @@
 """Run a step: claim its command, do the work, store how it ended."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,6 +35,7 @@ from certline.models.orders.order import order_of_command
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.account_gate import SUSPENDED_PAUSE
 from certline.workers.runtime.context import WorkerContext
+from certline.workers.runtime.log_fields import step_in_logs
 from certline.workers.runtime.messages import require_its_own
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
 
@@ -83,30 +85,33 @@ def run(context: WorkerContext, step: Step, command_id: str) -> None:
     if command is None:  # ended, not due yet, or just stopped: the message is done
         return
 
-    with (
-        structlog.contextvars.bound_contextvars(command=command.id, step=step.type.value),
-        caused_by(command.id),
-    ):
+    begun = time.monotonic()
+    with step_in_logs(command), caused_by(command.id):
         try:
             result = step.work(context, command)
         except TryLater as later:
-            log.info("step.later", why=str(later), seconds=round(later.after.total_seconds(), 1))
+            pause = round(later.after.total_seconds(), 1)
+            log.info("step.later", why=str(later), pause_seconds=pause, seconds=_since(begun))
             _end(context, command, partial(_postpone, step, later=later))
         except AccountSuspendedError as suspended:
-            log.warning("step.suspended", why=str(suspended))
+            log.warning("step.suspended", why=str(suspended), seconds=_since(begun))
             _end(context, command, partial(_suspend, step, suspended=suspended))
         except (GiveUp, BadCommandError) as over:
-            log.warning("step.failed", why=str(over))
+            log.warning("step.failed", why=str(over), seconds=_since(begun))
             _end(context, command, partial(_fail, step, why=str(over)))
         except DBAPIError as error:
             if not can_never_be_stored(error):
                 raise
-            log.warning("step.unstorable", why=str(error.orig).strip())
+            log.warning("step.unstorable", why=str(error.orig).strip(), seconds=_since(begun))
             _end(context, command, partial(_refuse, step, error=error))
         else:
-            log.info("step.done")
+            log.info("step.done", seconds=_since(begun))
             if result is not None:
                 _end(context, command, partial(finish, status=CommandStatus.DONE, result=result))
+
+
+def _since(begun: float) -> float:
+    return round(time.monotonic() - begun, 3)
 
 
 def review_subject(db: Session, command: Command, why: str) -> None:

@@ -21,6 +21,7 @@ from certline.workers.keys import chain as chains
 from certline.workers.keys.errors import ChainError
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
+from certline.workers.runtime.log_fields import name_in_logs
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.runtime.results import OrderResult
 from certline.workers.runtime.step import Step
@@ -74,6 +75,7 @@ def cancel(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     try:
         with context.database.transaction() as db:
             order = order_to_cancel(db, wanted)
+            name_in_logs(order)
             db.get_one(Command, command.id).subject = order.id
             if cancel_unsent(db, command, order.id, wanted.comments):
                 fresh = db.get_one(Order, order.id)

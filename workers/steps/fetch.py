@@ -28,6 +28,7 @@ from certline.workers.keys.errors import ChainError, NoMatch
 from certline.workers.keys.leaf import leaf_columns
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
+from certline.workers.runtime.log_fields import name_in_logs
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.results import OrderResult
 from certline.workers.runtime.step import Step, review_subject
@@ -60,6 +61,7 @@ def fetch(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """
     with context.database.transaction() as db:
         order = db.get_one(Order, command.subject)
+        name_in_logs(order)
         if order.status is not OrderStatus.ISSUED or order.scm_id is None:
             return FetchResult.of(order).document()
         require_active(order.account)

@@ -18,6 +18,7 @@ from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
+from certline.workers.runtime.log_fields import name_in_logs
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.results import OrderResult
 from certline.workers.runtime.step import Step, review_subject
@@ -55,6 +56,7 @@ def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
 
     with context.database.transaction() as db:
         order = db.get_one(Order, command.subject)
+        name_in_logs(order)
         if order.status not in ASKED_FOR or order.scm_id is None:
             return PollResult.of(order).document()
         require_active(order.account)

@@ -20,6 +20,7 @@ from certline.workers.ordering.lookup import Lost, look
 from certline.workers.ordering.submission import predecessor_at_scm, take_over
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
+from certline.workers.runtime.log_fields import name_in_logs
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.results import OrderResult
 from certline.workers.runtime.step import Step, review_subject
@@ -52,6 +53,7 @@ def reconcile(context: WorkerContext, command: Command) -> dict[str, Any]:
     settle = context.settings.settle
     with context.database.transaction() as db:
         order = db.get_one(Order, command.subject)
+        name_in_logs(order)
         if order.status is not OrderStatus.SENDING or order.sent_at is None:
             return ReconcileResult.of(order).document()
         rest = order.sent_at + settle - clock(db)

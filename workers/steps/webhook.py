@@ -13,7 +13,7 @@ from certline.models import Command, CommandStatus, CommandType, Webhook, Webhoo
 from certline.models.commands.payloads import WebhookCommand, read_payload
 from certline.models.webhook import disable, note_failure, note_success, park, take_turn
 from certline.workers.runtime.context import WorkerContext
-from certline.workers.runtime.outcomes import TryLater
+from certline.workers.runtime.outcomes import GiveUp, TryLater
 from certline.workers.runtime.step import Step
 from certline.workers.webhooks import receiver
 from certline.workers.webhooks.receiver import NotPostedError
@@ -51,6 +51,8 @@ def deliver(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     have to recognise it by its id. After MOST_TRIES failed tries the delivery is parked in review.
     """
     wanted = read_payload(WebhookCommand, command.payload)
+    if wanted.test:
+        return _test(context, wanted)
     with context.database.transaction() as db:
         hook, rest = take_turn(db, wanted.webhook)
     if hook is None:
@@ -78,6 +80,21 @@ def deliver(context: WorkerContext, command: Command) -> dict[str, Any] | None:
 
     context.store(partial(note_success, hook_id=hook.id))
     return {"outcome": "taken", "http_status": status}
+
+
+def _test(context: WorkerContext, wanted: WebhookCommand) -> dict[str, Any]:
+    """Post a test event once, also to a webhook that rests or is disabled. Raises GiveUp if it is not accepted."""
+    with context.database.transaction() as db:
+        hook = db.get(Webhook, wanted.webhook)
+    if hook is None:
+        raise GiveUp("the webhook has been removed")
+    try:
+        status = _post(context, hook, wanted.event)
+    except _NotTakenError as trouble:
+        raise GiveUp(str(trouble)) from None
+    # The receiver works again, so its waiting deliveries need not rest any longer.
+    context.store(partial(note_success, hook_id=hook.id))
+    return {"outcome": "taken", "http_status": status, "said": f"done: it responded {status}"}
 
 
 def _post(context: WorkerContext, hook: Webhook, event: dict[str, Any]) -> int:

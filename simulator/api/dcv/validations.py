@@ -6,16 +6,18 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from certline.simulator.api.domains import domains
-from certline.simulator.api.domains.domains import spoken
+from certline.simulator.api.domains.domains import shown_name, spoken
 from certline.simulator.http.call import SimRequest
 from certline.simulator.http.pages import page, window
-from certline.simulator.state.customer_parts import SUBMITTED, SimDomain
+from certline.simulator.state.customer_parts import SUBMITTED, SimDomain, ascii_name
 from certline.simulator.wire.answers import Json, Refusal, answer, without_gaps
 from certline.simulator.wire.dates import MOMENT, now, written
 from certline.simulator.wire.fields import asked_number, path_id, required_text
 
 # Interval at which the CA checks a submitted proof again.
 LOOKS_EVERY = timedelta(minutes=10)
+# The most days that `expiresIn` looks ahead; later dates may not exist.
+MOST_DAYS = 36_500
 
 
 def listed(asked: SimRequest) -> Response:
@@ -24,7 +26,7 @@ def listed(asked: SimRequest) -> Response:
     query = asked.query
     found = _proven(asked)
     if name := query.get("domain"):
-        found = [d for d in found if name.lower() in d.name]
+        found = [d for d in found if ascii_name(name) in d.name]
     for owner in ("org", "department"):
         if sent := query.get(owner):
             wanted = path_id(sent)
@@ -34,7 +36,8 @@ def listed(asked: SimRequest) -> Response:
     if order := query.get("orderStatus"):
         found = [d for d in found if d.validation.order == _constant(order)]
     if query.get("expiresIn"):
-        last = (now() + timedelta(days=asked_number(query, "expiresIn", 0))).date()
+        days = min(asked_number(query, "expiresIn", 0), MOST_DAYS)
+        last = (now() + timedelta(days=days)).date()
         found = [d for d in found if d.validation.days and d.validation.days[1] <= last]
     return page([_row(asked, d) for d in found[window(asked)]], len(found))
 
@@ -78,7 +81,7 @@ def _proven(asked: SimRequest) -> list[SimDomain]:
 def named(asked: SimRequest) -> SimDomain:
     """Return the domain named in the body. Raises Refusal if it can't be validated itself."""
     opened(asked)
-    name = required_text(asked.body(), "domain", most=255).lower()
+    name = ascii_name(required_text(asked.body(), "domain", most=255))
     found = next((d for d in domains.visible(asked) if d.name == name), None)
     if found is None:
         raise Refusal(-727, "Domain not found.")
@@ -97,7 +100,7 @@ def _row(asked: SimRequest, found: SimDomain) -> Json:
     settings = asked.scm.settings
     return without_gaps(
         {
-            "domain": found.name,
+            "domain": shown_name(found, settings),
             "dcvStatus": spoken(proof.status, settings),
             "dcvMethod": proof.mode if proof.at else None,
             "dcvOrderStatus": spoken(proof.order, settings),

@@ -6,7 +6,14 @@ from certline.simulator.api.domains import domains
 from certline.simulator.http.call import SimRequest
 from certline.simulator.state.customer_parts import ALL_NAMES, SimDelegation, SimDomain
 from certline.simulator.wire.answers import Json, Refusal, done
-from certline.simulator.wire.fields import MISSING, invalid, required_number, texts, unreadable
+from certline.simulator.wire.fields import (
+    MISSING,
+    invalid,
+    numbers,
+    required_number,
+    texts,
+    unreadable,
+)
 
 CERT_TYPES = {"SSL", "SMIME", "CodeSign"}
 PRIVILEGES = {"DOMAIN", "SUBDOMAIN", "WILDCARD_1ST_LEVEL", "WILDCARD_2ND_LEVEL"}
@@ -34,8 +41,8 @@ def add_many(asked: SimRequest) -> Response:
     """Delegate several domains to one more organisation or department."""
     asked.need("allowManageDomains")
     body = asked.body()
-    ids = body.get("domainIds")
-    if not isinstance(ids, list) or not 1 <= len(ids) <= MOST_DOMAINS:
+    ids = numbers(body, "domainIds") or []
+    if not 1 <= len(ids) <= MOST_DOMAINS:
         raise invalid("domainIds", f"not between 1 and {MOST_DOMAINS} ids")
     found = [domain for domain in domains.visible(asked) if domain.id in ids]
     if len(found) != len(set(ids)):

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from certline.simulator.http.call import SimRequest
 from certline.simulator.http.pages import page, window
 from certline.simulator.settings import SimSettings
-from certline.simulator.state.customer_parts import METHODS, SimDelegation, SimDomain
+from certline.simulator.state.customer_parts import METHODS, SimDelegation, SimDomain, ascii_name
 from certline.simulator.wire.answers import Json, Refusal, answer, without_gaps
 from certline.simulator.wire.fields import invalid, path_id
 
@@ -16,7 +16,9 @@ STATUSES = {"approved": "ACTIVE", "requested": "REQUESTED"}
 def listed(asked: SimRequest) -> Response:
     """Return a page of the domains that match the filters."""
     found = chosen(asked)
-    rows: list[Json] = [{"id": d.id, "name": d.name} for d in found[window(asked)]]
+    rows: list[Json] = [
+        {"id": d.id, "name": shown_name(d, asked.scm.settings)} for d in found[window(asked)]
+    ]
     return page(rows, len(found))
 
 
@@ -29,7 +31,7 @@ def chosen(asked: SimRequest) -> list[SimDomain]:
     """Return the domains that the caller may see and that match the filters."""
     found = visible(asked)
     if name := asked.query.get("name"):
-        found = [d for d in found if name.lower() in d.name]
+        found = [d for d in found if ascii_name(name) in d.name]
     if state := asked.query.get("state"):
         wanted = _one_of(STATES, "state", state)
         found = [d for d in found if d.state == wanted]
@@ -66,7 +68,7 @@ def details(asked: SimRequest) -> Response:
     found = one(asked)
     body = {
         "id": found.id,
-        "name": found.name,
+        "name": shown_name(found, asked.scm.settings),
         "delegationStatus": found.status,
         "state": found.state,
         **(_validation(asked, found) if asked.scm.settings.dcv_enabled else {}),
@@ -75,6 +77,16 @@ def details(asked: SimRequest) -> Response:
         ],
     }
     return answer(without_gaps(body))
+
+
+def shown_name(found: SimDomain, settings: SimSettings) -> str:
+    """Return a domain's name in the spelling selected by the switch `unicode_domains`."""
+    if not settings.unicode_domains:
+        return found.name
+    try:
+        return found.name.encode().decode("idna")
+    except UnicodeError:  # a label that begins with xn-- and encodes nothing
+        return found.name
 
 
 def spoken(constant: str | None, settings: SimSettings) -> str | None:

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from certline.simulator.api.domains.delegations import delegations_sent
 from certline.simulator.api.domains.domains import one
 from certline.simulator.http.call import SimRequest
-from certline.simulator.state.customer_parts import SimDomain, SimValidation
+from certline.simulator.state.customer_parts import SimDomain, SimValidation, ascii_name
 from certline.simulator.wire.answers import Refusal, done, nothing
 from certline.simulator.wire.fields import flag, invalid, required_text
 
@@ -15,7 +15,7 @@ def create(asked: SimRequest) -> Response:
     asked.need("allowManageDomains")
     scm = asked.scm
     body = asked.body()
-    name = _name(asked, required_text(body, "name", most=255).lower())
+    name = _name(asked, ascii_name(required_text(body, "name", most=255)))
     delegations = delegations_sent(asked, body.get("delegations"))
     active = flag(body, "active")
     found = SimDomain(scm.next_domain_id(), name, delegations)
@@ -52,7 +52,12 @@ def suspend(asked: SimRequest) -> Response:
 def _name(asked: SimRequest, name: str) -> str:
     if "." not in name.removeprefix("*."):
         raise Refusal(-714, "The domain name has too few dots.")
-    if len(name) < 4 or any(part == "" for part in name.split(".")) or " " in name:
+    if (
+        len(name) < 4
+        or any(part == "" for part in name.split("."))
+        or not name.isascii()
+        or " " in name
+    ):
         raise Refusal(-732, "The domain name is invalid.")
     if any(found.name == name for found in asked.scm.customer.domains):
         raise invalid("name", "the domain exists already")

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from certline.models import AuditEntry
 from certline.models.audit.log import record
+from certline.models.settings import settings
 from tests.integration.cli.conftest import Typist
 
 KEYS = ["id", "at", "who", "what", "subject", "why", "command_id", "data"]
@@ -124,3 +125,16 @@ def test_an_end_that_is_not_in_the_log_is_told_and_nonsense_is_refused(log: Typi
 
     assert [each["kind"] for each in other["breaks"]] == ["rewritten"]
     assert "--head: 'four' is not a number of entries and a hash" in nonsense["error"]["message"]
+
+
+def test_who_a_user_claims_to_be_is_recorded_as_a_claim(
+    typist: Typist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CERTLINE_WHO", "ida\n\x1b[31m")
+    settings.cache_clear()
+    typist.types("license", "set", "7")
+
+    [entry] = [each for each in typist.json("audit", "list") if "license" in each["what"]]
+
+    assert entry["who"].endswith(" (claims to be ida[31m)")
+    assert not entry["who"].startswith("ida")

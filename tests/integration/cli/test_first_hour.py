@@ -1,4 +1,4 @@
-"""Test of docs/first-hour.md: its commands are run as written, against the simulator, but with fewer licences."""
+"""Tests of README.md and docs/first-hour.md: their commands are run as written, against the simulator."""
 
 import os
 import re
@@ -16,7 +16,9 @@ from tests.integration.cli.conftest import Typist
 from tests.servers import Process, until
 from tests.unit.cli.test_readme import blocks
 
-PAGE = Path(__file__).parents[3] / "docs" / "first-hour.md"
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs" / "first-hour.md"
+README = ROOT / "README.md"
 # More certificates in force than licences.
 ORDERS, LICENCES = 60, 20
 
@@ -69,6 +71,30 @@ def test_every_command_of_the_page_works_in_its_turn(
     assert len(typist.json("certificate", "list")) > LICENCES
     at_scm = requests.get(f"{simulator.door}/orders", timeout=30).json()
     assert len(at_scm) == ORDERS  # nothing was ordered
+
+
+@pytest.mark.slow
+def test_the_first_order_of_the_readme_works_as_it_is_printed(
+    typist: Typist, password: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CERTLINE_POLL_SECONDS", "0.2")
+    monkeypatch.chdir(tmp_path)
+    lines = list(blocks(README))
+    begin, end = lines.index("certline init"), lines.index("certline auto-renew plan")
+    work = [line for line in lines[begin : end + 1] if line.startswith("certline ")]
+    assert work.pop(1) == "certline up"
+
+    with running() as server:
+        typed(typist, work.pop(0), password)
+        with Process([sys.executable, "-P", "-m", "certline", "up"]):
+            for line in work:
+                # The simulator of the page listens on its usual port, which may be taken here.
+                here = line.replace("http://127.0.0.1:8500/api", server.url)
+                typed(typist, here, password, code=0)
+        at_scm = requests.get(f"{server.door}/orders", timeout=30).json()
+
+    assert [order["commonName"] for order in at_scm] == ["shop.nordhafen.example"]
+    assert (tmp_path / "shop.p12").stat().st_size > 1000
 
 
 def typed(typist: Typist, line: str, password: Path, *, code: int = 0) -> str:

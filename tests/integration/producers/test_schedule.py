@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select, update
@@ -21,7 +22,8 @@ from certline.models import (
     ScheduleRun,
 )
 from certline.models.database.session import clock
-from certline.models.schedule import last_fired, schedules
+from certline.models.schedule import change_schedule, last_fired, schedules
+from certline.models.validation import BadCommandError
 from certline.producers import schedule as clock_module
 from certline.producers.schedule import Producer, jobs, run_now, tick
 from tests.servers import PostgresServer, until
@@ -239,3 +241,68 @@ def test_a_producer_goes_on_when_postgres_comes_back(
 
 def test_a_producer_that_has_not_reached_postgres_says_so(database: Database) -> None:
     assert Producer(database, SETTLE).fault() == "has not reached Postgres for a while"
+
+
+def test_a_schedule_that_is_changed_runs_at_its_new_time_and_the_log_says_by_whom(
+    database: Database,
+) -> None:
+    set_due(database, "sync", timedelta(hours=1))
+
+    with database.transaction() as db:
+        change_schedule(db, "sync", who="ida", cron="15  3 * * 1-5", tz="Europe/Berlin")
+
+    with database.transaction() as db:
+        changed = db.get_one(Schedule, "sync")
+        [entry] = db.scalars(select(AuditEntry).where(AuditEntry.type == "schedule.changed"))
+        local = changed.next_due.astimezone(ZoneInfo("Europe/Berlin"))
+        assert (changed.cron, changed.tz) == ("15 3 * * 1-5", "Europe/Berlin")
+        assert changed.next_due > clock(db)
+        assert (local.hour, local.minute, local.weekday() < 5) == (3, 15, True)
+        assert (entry.who, entry.data) == ("ida", {"cron": "15 3 * * 1-5", "tz": "Europe/Berlin"})
+    assert tick(database, SETTLE) == []
+
+
+def test_a_schedule_that_is_switched_on_again_makes_up_for_nothing(database: Database) -> None:
+    set_due(database, "sync", timedelta(days=30))
+    with database.transaction() as db:
+        change_schedule(db, "sync", who="ida", enabled=False)
+        change_schedule(db, "sync", who="ida", enabled=True)
+
+    assert tick(database, SETTLE) == []
+
+
+def test_a_change_that_changes_nothing_is_not_logged(database: Database) -> None:
+    due = next_due(database, "sync")
+    with database.transaction() as db:
+        change_schedule(db, "sync", who="ida", tz="UTC", enabled=True)
+
+    assert next_due(database, "sync") == due
+    assert count(database, AuditEntry) == 0
+
+
+@pytest.mark.parametrize(
+    ("cron", "tz"),
+    [
+        *(
+            (cron, "UTC")
+            for cron in ("", "daily", "@daily", "* * * * * *", "61 * * * *", "R * * * *")
+        ),
+        *(
+            (cron, "UTC")
+            for cron in ("0 0 31 2 *", "*/0 * * * *", "٣ * * * *", "h h * * *", "\0 * * * *")
+        ),
+        *(
+            ("0 5 * * *", tz)
+            for tz in ("", "Mars/Base", "../../etc/passwd", "/etc", "\0", "Europe", "x" * 9999)
+        ),
+    ],
+)
+def test_a_time_that_is_none_is_refused_and_the_schedule_stays(
+    database: Database, cron: str, tz: str
+) -> None:
+    due = next_due(database, "sync")
+
+    with database.transaction() as db, pytest.raises(BadCommandError, match=r"^(cron|tz): "):
+        change_schedule(db, "sync", who="ida", cron=cron, tz=tz)
+
+    assert next_due(database, "sync") == due

@@ -129,6 +129,7 @@ def test_it_renews_only_where_a_bare_text_is_still_a_body(client: Any, door: Doo
     ssl = SSL(client=client)
     old = enrolled(client)
 
+    door("/settings", {"strict_renew_body": True})
     with pytest.raises(requests.HTTPError) as strict:
         ssl.renew(old)
     door("/settings", {"strict_renew_body": False})

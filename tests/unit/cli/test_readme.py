@@ -38,7 +38,7 @@ def spans(page: Path) -> list[str]:
 
 def words_of(line: str) -> list[str] | None:
     """Return the words after `certline`, up to a pipe or a redirection; None for another program's line."""
-    typed = re.match(r"(?:docker compose exec (?:-T )?\w+ |\S*/)?certline\s+(.*)", line)
+    typed = re.match(r"(?:docker compose exec (?:-T )?(?:-e \S+ )?\w+ |\S*/)?certline\s+(.*)", line)
     return None if typed is None else shlex.split(re.split(r"\s[|<>]\s", typed[1])[0])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +25,7 @@ def _logs_as_before() -> Iterator[None]:
 
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_a_traceback_shows_no_variable(form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Settings.model_validate({"log": form}))
+    configure(Settings.model_validate({"log": form}), "worker")
 
     def fail() -> None:
         password = "hunter2"
@@ -42,7 +43,7 @@ def test_a_traceback_shows_no_variable(form: str, capsys: pytest.CaptureFixture[
 
 
 def test_json_logs_are_one_document_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Settings(log="json"))
+    configure(Settings(log="json"), "relay")
 
     structlog.get_logger().info("order.sent", scm_id=7)
     logging.getLogger("pika").error("gone")
@@ -50,3 +51,21 @@ def test_json_logs_are_one_document_a_line(capsys: pytest.CaptureFixture[str]) -
     documents = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [document["event"] for document in documents] == ["order.sent", "gone"]
     assert documents[0]["scm_id"] == 7
+    for document in documents:
+        assert document["part"] == "relay"
+        assert document["pid"] == os.getpid()
+        assert document["host"]
+
+
+def test_the_error_that_pika_logs_at_each_normal_stop_is_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure(Settings(log="json"), "worker")
+    pika = logging.getLogger("pika.adapters.blocking_connection")
+
+    pika.error(
+        "%s.close(200, 'Normal shutdown') called on closed connection.", "BlockingConnection"
+    )
+    pika.error("lost")
+
+    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["lost"]

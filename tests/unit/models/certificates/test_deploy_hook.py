@@ -61,3 +61,49 @@ def test_a_hook_that_could_not_work_is_refused(named: dict[str, Any], why: str) 
     assert problems_with(**usual) == []  # type: ignore[arg-type]  # each has its own type
     (problem,) = problems_with(**usual | named)
     assert problem.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("command", "sign"),
+    [
+        ("systemctl reload nginx && systemctl reload postfix", "'&&'"),
+        ("false || true", "'||'"),
+        ("cat $CERTLINE_KEY_FILE", "'$C'"),
+        ("cat ${CERTLINE_KEY_FILE}", "'${'"),
+        ("cp x y; nginx -s reload", "';'"),
+        ("openssl x509 -in x | mail root", "'|'"),
+        ("date > /tmp/log", "'>'"),
+        ("date >> /tmp/log", "'>>'"),
+        ("sleep 5 &", "'&'"),
+        ("echo $(date)", "'$('"),
+        ("echo `date`", "'`'"),
+        ("curl https://lb.example/reload?a=1&b=2", "'&'"),
+        ("cp x y\nnginx -s reload", "a line break"),
+        ("LANG=C nginx -s reload", "'LANG=C' would be run as a program"),
+        ("~/bin/reload", "'~/bin/reload': the home directory"),
+    ],
+)
+def test_shell_syntax_in_a_command_that_runs_without_a_shell_is_refused(
+    command: str, sign: str
+) -> None:
+    (problem,) = problems_with("web", [STORED], command, None, 60)
+
+    assert problem.startswith(f"command: {sign}")
+    assert "--command" in problem or "whole path" in problem
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sh -c 'systemctl reload nginx && systemctl reload postfix'",
+        'sh -c "cat $CERTLINE_KEY_FILE | wc"',
+        "curl 'https://lb.example/reload?a=1&b=2'",
+        r"echo a\&b \$HOME",
+        """sh -c 'it'"'"'s; fine'""",
+        "env LANG=C nginx -s reload",
+        "price 5$",
+        "install -m 0600 --target=/etc/x a",
+    ],
+)
+def test_quoted_shell_syntax_is_an_argument(command: str) -> None:
+    assert problems_with("web", [STORED], command, None, 60) == []

@@ -109,3 +109,20 @@ def test_a_reset_brings_the_first_domains_back(scm: Customer) -> None:
 
     assert scm.get("/domain/v1/40211").status_code == 200
     assert scm.get("/domain/v1/count").json() == {"count": 16}
+
+
+def test_a_domain_with_an_umlaut_is_listed_in_either_spelling_and_can_be_ordered_for(
+    scm: Customer,
+) -> None:
+    ace = "xn--mnchen-3ya.nordhafen.example"
+    delegations = [{"orgId": 9102, "certTypes": ["SSL"]}]
+    sent = {"name": "münchen.nordhafen.example", "delegations": delegations}
+    assert scm.post("/domain/v1", sent).status_code == 201
+
+    def listed() -> list[str]:
+        return [row["name"] for row in scm.get("/domain/v1", name=ace).json()]
+
+    assert listed() == [ace]
+    scm.set(unicode_domains=True)
+    assert listed() == ["münchen.nordhafen.example"]
+    assert scm.enroll(csr=csr(ace))

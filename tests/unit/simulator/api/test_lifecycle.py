@@ -153,12 +153,12 @@ def test_a_renewal_without_a_request_keeps_the_key(scm: Customer) -> None:
     assert scm.leaf(new).public_key().public_bytes(*info) == EC_KEY.public_key().public_bytes(*info)
 
 
-def test_an_empty_text_as_body_was_once_a_renewal(scm: Customer) -> None:
+def test_an_empty_text_as_body_of_a_renewal_is_none_unless_scm_is_strict(scm: Customer) -> None:
     path = f"/ssl/v1/renewById/{scm.issued()}"
 
-    assert refused(scm.call("POST", path, data='""'), -1002)
-    scm.set(strict_renew_body=False)
     assert scm.call("POST", path, data='""').status_code == 200
+    scm.set(strict_renew_body=True)
+    assert refused(scm.call("POST", path, data='""'), -1002)
 
 
 def test_renewals_can_be_forbidden(scm: Customer) -> None:
