@@ -1,12 +1,12 @@
 """`certline`, the root command. Each noun has a module of its own, loaded on first use."""
 
-import os
 import sys
 
 import click
 import rich_click
 
-from certline.cli import report
+from certline.cli import report, streams
+from certline.cli.errors import FAILED
 from certline.cli.ui.grammar import LazyGroup
 
 # Name -> (module, summary). The summary repeats the first sentence of the command's docstring, so
@@ -134,17 +134,34 @@ def certline() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
+    streams.prepare()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         # standalone_mode=False: click raises its errors instead of printing them and exiting.
         code = certline.main(given, prog_name="certline", standalone_mode=False)
+        streams.finish()
     except BrokenPipeError:
-        # The reader has closed the pipe (`| head`). Without this, Python would fail again on its final flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        code = _unread()
     except Exception as error:  # noqa: BLE001  # the outermost handler: the user sees a sentence
-        code = report.tell(error, as_json="--json" in given)
+        code = _told(error, as_json="--json" in given)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(error: Exception, *, as_json: bool) -> int:
+    try:
+        code = report.tell(error, as_json=as_json)
+        streams.finish()
+    except OSError:  # the error cannot be printed either: a full disk, a closed pipe
+        streams.abandon()
+        return FAILED
+    return code
+
+
+def _unread() -> int:
+    """Return the exit code for a reader who has closed the pipe (`| head`)."""
+    # Without this, Python would fail again on its final flush.
+    streams.abandon()
+    return FAILED
 
 
 if __name__ == "__main__":

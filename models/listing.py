@@ -21,6 +21,7 @@ from certline.models.database.base import Base
 from certline.models.database.patterns import escaped, like, matches
 from certline.models.orders.order import Order
 from certline.models.states import CertificateStatus
+from certline.models.validation import column_integer
 
 Row = TypeVar("Row", bound=Base)
 
@@ -179,7 +180,8 @@ def ids_named(
     Case doesn't matter. A name of digits is taken for an id and returned as it is.
     """
     if name.isascii() and name.isdecimal():
-        return [int(name)]
+        number = column_integer(name)
+        return [] if number is None else [number]
     query = select(table.scm_id).where(func.lower(table.name) == name.lower()).distinct()
     if account_id is not None:
         query = query.where(table.account_id == account_id)

@@ -1,8 +1,15 @@
 """The error for a command that cannot be accepted, and pydantic's errors as sentences."""
 
+import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
+
+# The largest number that an integer column of Postgres stores.
+MOST_INTEGER = 2**31 - 1
+# Control characters that a text of several lines has.
+LAYOUT = "\t\n\r"
 
 
 class BadCommandError(Exception):
@@ -16,6 +23,49 @@ class BadCommandError(Exception):
 def problems_of(error: ValidationError) -> list[str]:
     """Return one sentence for each validation error, beginning with the field's name."""
     return [_sentence(dict(fault)) for fault in error.errors()]
+
+
+def column_integer(text: str) -> int | None:
+    """Return the number that a text of decimal digits stands for.
+
+    Returns None for any other text, and if the number exceeds an integer column.
+    """
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    # Leading zeros off and the length first, because int() refuses texts of thousands of digits.
+    digits = text.lstrip("0") or "0"
+    return int(digits) if len(digits) <= 10 and int(digits) <= MOST_INTEGER else None
+
+
+def unfit_character(text: str) -> str | None:
+    """Return what a text contains that no text of ours may: NUL, half of a surrogate pair, a control character.
+
+    Returns None for a text without any. Line ends and tabs are allowed.
+    """
+    # Printable ASCII, which is what nearly all texts consist of, needs no closer look.
+    if text.isascii() and text.isprintable():
+        return None
+    for character in text:
+        category = unicodedata.category(character)
+        if category == "Cs":
+            return "bytes that are not UTF-8, or half of a surrogate pair"
+        if category == "Cc" and character not in LAYOUT:
+            code = f"U+{ord(character):04X}"
+            return "the character NUL" if character == "\0" else f"the control character {code}"
+    return None
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield the texts of a value: itself, or those in a list, tuple or dictionary, names included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from texts_in(each)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield from texts_in(name)
+            yield from texts_in(each)
 
 
 def _sentence(fault: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from shlex import quote
 
 from sqlalchemy import func, select, text
 
@@ -113,7 +114,7 @@ def check_accounts() -> Finding:
         return Finding("accounts", False, "there are none", "certline account add --help")
     suspended = [row.name for row in found if row.status is AccountStatus.SUSPENDED]
     if suspended:
-        advice = f"certline account verify {suspended[0]}"
+        advice = f"certline account verify {quote(suspended[0])}"
         return Finding("accounts", False, f"suspended: {', '.join(suspended)}", advice)
     fresh = [row.name for row in found if row.synced_at is None]
     if fresh:

@@ -5,6 +5,7 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import Fault
 from certline.cli.ui.grammar import Group
+from certline.cli.ui.number import Whole
 from certline.cli.ui.output import leave
 from certline.models import Queue
 from certline.models.database.migrate import behind
@@ -38,14 +39,14 @@ def queue_names(
 
 processes_option = click.option(
     "--processes",
-    type=click.IntRange(min=1),
+    type=Whole(1, 1000),
     default=1,
     show_default=True,
     help="Number of worker processes.",
 )
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=Whole(1, 1000),
     default=4,
     show_default=True,
     metavar="N",

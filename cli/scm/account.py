@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from shlex import quote
+from typing import Any
 
 import rich_click as click
 from sqlalchemy.orm import Session
@@ -24,6 +25,7 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, say, table, whisper
 from certline.cli.ui.projection import minute
+from certline.cli.ui.text_file import TextFile, TextFileType
 from certline.models import Account, AccountStatus
 from certline.models.accounts.account import account_named, accounts
 from certline.models.accounts.suspension import suspend
@@ -78,7 +80,7 @@ def add(name: str, *, no_verify: bool, **options: Any) -> None:
         if account_named(db, name) is not None:
             raise Fault(
                 f"account {name!r} already exists",
-                hint=f"To change its password: certline account verify {name} --new-password",
+                hint=f"To change its password: certline account verify {quote(name)} --new-password",
             )
     given = Given(**options).read()
     kept = kept_as(given)
@@ -107,7 +109,7 @@ def _added(fresh: Account, examined: Examined) -> None:
     )
     _say_what_is_missing(examined)
     say(
-        f"Next, read organisations, domains and profiles: certline sync --account {fresh.name} --wait"
+        f"Next, read organisations, domains and profiles: certline sync --account {quote(fresh.name)} --wait"
     )
 
 
@@ -188,14 +190,14 @@ def show(name: str) -> None:
 )
 @click.option(
     "--password-file",
-    type=click.File(),
+    type=TextFileType(),
     metavar="FILE",
     help="File whose first line is a new password or API key's secret, saved if it works.",
 )
 @pair_options
 def verify(
     name: str,
-    password_file: IO[str] | None,
+    password_file: TextFile | None,
     client_certificate: Path | None,
     client_key: Path | None,
     *,
@@ -261,7 +263,7 @@ def remove(name: str, *, force: bool) -> None:
         except OpenOrdersError as refusal:
             raise Fault(
                 f"{refusal}: it is not removed",
-                hint=f"To list them: certline order list --account {name} --open. With --force "
+                hint=f"To list them: certline order list --account {quote(name)} --open. With --force "
                 "certline stops polling SCM for them.",
             ) from None
     _warn(removed)
