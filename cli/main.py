@@ -1,6 +1,7 @@
 """`certline`, the root command. Each noun has a module of its own, loaded on first use."""
 
 import sys
+from contextlib import suppress
 
 import click
 import rich_click
@@ -140,8 +141,8 @@ def main(arguments: list[str] | None = None) -> None:
         # standalone_mode=False: click raises its errors instead of printing them and exiting.
         code = certline.main(given, prog_name="certline", standalone_mode=False)
         streams.finish()
-    except BrokenPipeError:
-        code = _unread()
+    except BrokenPipeError as closed:
+        code = _unread(closed)
     except Exception as error:  # noqa: BLE001  # the outermost handler: the user sees a sentence
         code = _told(error, as_json="--json" in given)
     sys.exit(code if isinstance(code, int) else 0)
@@ -151,14 +152,16 @@ def _told(error: Exception, *, as_json: bool) -> int:
     try:
         code = report.tell(error, as_json=as_json)
         streams.finish()
-    except OSError:  # the error cannot be printed either: a full disk, a closed pipe
-        streams.abandon()
-        return FAILED
+    except OSError as unprinted:  # the error cannot be printed either: a full disk, a closed pipe
+        return _unread(unprinted)
     return code
 
 
-def _unread() -> int:
-    """Return the exit code for a reader who has closed the pipe (`| head`)."""
+def _unread(error: OSError) -> int:
+    """Return the exit code for output that cannot be written; a reader who has closed the pipe is told nothing."""
+    if not isinstance(error, BrokenPipeError):
+        with suppress(OSError):
+            click.echo(f"certline: the output cannot be written: {error.strerror}", err=True)
     # Without this, Python would fail again on its final flush.
     streams.abandon()
     return FAILED

@@ -33,7 +33,7 @@ from certline.models.renewals.runs import (
     seconds_since_good_run,
 )
 from certline.models.renewals.selection import auto_renew_settings
-from certline.models.settings import Settings, without_password
+from certline.models.settings import Settings, unknown_variables, without_password
 from certline.models.webhook import IS_DELIVERY, deliveries_parked, webhooks
 from certline.producers.processes import grace, reach_rabbit
 
@@ -57,6 +57,10 @@ class Finding:
 def check_settings(settings: Settings) -> Finding:
     """Check that an unknown outcome rests for longer than sending an order may take."""
     where = f"embedded in {settings.home}" if settings.embedded else "your own servers"
+    unknown = unknown_variables()
+    if unknown:
+        said = f"{where}; not a setting of certline: {', '.join(unknown)}"
+        return Finding("settings", True, said, "unset it, or see docs/settings.md for its name")
     longest = grace(settings)
     if settings.settle_seconds < longest:
         short = f"CERTLINE_SETTLE_SECONDS={settings.settle_seconds} is too short for production"

@@ -6,9 +6,10 @@ from certline.cli import context
 from certline.cli.errors import Fault
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.number import Whole
-from certline.cli.ui.output import leave
+from certline.cli.ui.output import leave, whisper
 from certline.models import Queue
 from certline.models.database.migrate import behind
+from certline.models.settings import unknown_variables
 from certline.producers.processes import (
     end_with_run_all,
     reach_rabbit,
@@ -120,6 +121,8 @@ def require_servers() -> None:
 
 def require_tables() -> None:
     """Check at start-up that the database is ready. Raises Fault."""
+    for name in unknown_variables():
+        whisper(f"warning: {name} is not a setting of certline, and has no effect")
     if behind(context.database()):
         raise Fault("the database does not have the tables of this version: run `certline init`")
     # Raises NoSecretKeyError now rather than at the first secret.

@@ -58,6 +58,10 @@ def simulator(
 ) -> None:
     """Run a simulator of SCM, with its own CA, until Ctrl-C. Its state is kept in memory only."""
     try:
+        host.encode("idna")
+    except UnicodeError:
+        raise click.UsageError(f"--host: {host!r} is not a host name or an address") from None
+    try:
         serve(
             host,
             port,

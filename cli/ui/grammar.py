@@ -40,6 +40,10 @@ class CliCommand(rich_click.RichCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does, then check what every text has to be: UTF-8, not empty, no control characters."""
+        if any(
+            "\0" in text for text in args
+        ):  # click asks the file system about paths before the check below
+            raise click.UsageError("an option or argument contains the character NUL", ctx)
         rest = super().parse_args(ctx, args)
         for param in self.params:
             if ctx.get_parameter_source(param.name or "") in GIVEN:
@@ -51,12 +55,11 @@ def _check_texts(ctx: click.Context, param: click.Parameter, value: object) -> N
     # Imported late: `certline --help` loads nothing of the models.
     from certline.models.validation import texts_in, unfit_character  # noqa: PLC0415
 
-    # A file may have any name that the file system takes.
-    if isinstance(param.type, click.Path):
-        return
+    is_path = isinstance(param.type, click.Path)
     for text in texts_in(value):
         unfit = unfit_character(text)
-        if unfit is not None:
+        # A file may have any name that the file system takes.
+        if unfit is not None and not is_path:
             raise click.BadParameter(f"the text contains {unfit}", ctx, param)
     # A shell variable that is not set makes an empty text: without this check, `--account "$X"` would mean all.
     given = value if isinstance(value, list | tuple) else [value]

@@ -49,8 +49,12 @@ def broker_fault(error: BaseException) -> str:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return the error that pika has wrapped in others: it keeps it in `args`, or in `exceptions`."""
-    for inner in (*getattr(error, "exceptions", ()), *error.args):
+    """Return the error that pika has wrapped in others: in `args`, `exception` or `exceptions`."""
+    for inner in (
+        *getattr(error, "exceptions", ()),
+        getattr(error, "exception", None),
+        *error.args,
+    ):
         if isinstance(inner, BaseException):
             return _innermost(inner)
     return error
