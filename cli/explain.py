@@ -101,7 +101,13 @@ def explain(error: Exception) -> Fault | None:
 def path_fault(error: OSError, name: object = None, *, code: int = FAILED) -> Fault:
     """Return the fault for a file or folder that cannot be used; `name`: as the user named it, if known."""
     named = name if name is not None else error.filename2 or error.filename
-    where = "a file" if named is None else os.fsdecode(named) if isinstance(named, bytes) else named
+    where = (
+        "a file or the output"
+        if named is None
+        else os.fsdecode(named)
+        if isinstance(named, bytes)
+        else named
+    )
     why = PATHS.get(error.errno or 0) or error.strerror or type(error).__name__
     return Fault(f"{where} cannot be used: {why}", code=code)
 

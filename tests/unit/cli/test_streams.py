@@ -62,7 +62,7 @@ def test_closed_and_full_outputs_end_without_a_traceback(closed: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
     assert done.returncode == (1 if "full" in closed else 0), done.stderr

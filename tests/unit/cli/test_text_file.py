@@ -1,4 +1,4 @@
-"""Tests of the text files that options name: UTF-8 in every form is read, anything else is refused with what to do."""
+"""Tests of the text files that options name: UTF-8 is read, anything else is refused with what to do."""
 
 import io
 import sys
