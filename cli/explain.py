@@ -14,7 +14,7 @@ from certline.models.commands.command import OtherCommandError
 from certline.models.database.embedded_postgres import NoDatabaseError
 from certline.models.database.session import blames_the_data
 from certline.models.settings import UnknownVariableError, settings, without_password
-from certline.models.validation import BadCommandError
+from certline.models.validation import SURROGATE, BadCommandError
 from certline.models.vault import NoSecretKeyError, WrongSecretKeyError
 from certline.producers.processes import NeedsRabbitError, ServerDownError
 from certline.producers.requests.accounts import SuspendedError
@@ -48,8 +48,6 @@ FIELDS = frozenset(
 )
 # Matches the field at the start of a problem; `sans.1: …` is an item of a list.
 FIELD = re.compile(r"([a-z_]+)(?:\.[^:\s]+)?: ")
-# Said of a text that cannot be encoded in UTF-8.
-UNFIT = "bytes that are not UTF-8, or half of a surrogate pair"
 # SQLSTATEs of a missing table and a missing column: the schema is older than the code.
 NO_SUCH_TABLE = ("42P01", "42703")
 # SQLSTATE prefixes for a server that is unreachable, refuses logins, or is starting or stopping:
@@ -123,7 +121,7 @@ def _of_system(error: Exception) -> Fault | None:
                 code=WRONG_USE,
             )
         case UnicodeEncodeError():
-            return Fault(f"a text contains {UNFIT}, which cannot be stored", code=WRONG_USE)
+            return Fault(f"a text contains {SURROGATE}, which cannot be stored", code=WRONG_USE)
         case OSError() if error.errno in PATHS:
             return path_fault(error)
         case _:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 MOST_INTEGER = 2**31 - 1
 # Control characters that a text of several lines has.
 LAYOUT = "\t\n\r"
+SURROGATE = "bytes that are not UTF-8, or half of a surrogate pair"
 
 
 class BadCommandError(Exception):
@@ -48,7 +49,7 @@ def unfit_character(text: str) -> str | None:
     for character in text:
         category = unicodedata.category(character)
         if category == "Cs":
-            return "bytes that are not UTF-8, or half of a surrogate pair"
+            return SURROGATE
         if category == "Cc" and character not in LAYOUT:
             code = f"U+{ord(character):04X}"
             return "the character NUL" if character == "\0" else f"the control character {code}"
@@ -78,8 +79,19 @@ def _sentence(fault: dict[str, Any]) -> str:
     if kind == "string_too_long":
         return f"{field}: has {len(given)} characters, at most {limits['max_length']} are allowed"
     if kind == "literal_error":
-        return f"{field}: {given!r} is not one of {limits['expected']}"
+        return f"{field}: {_shown(given)} is not one of {limits['expected']}"
+    if kind == "string_unicode":
+        return f"{field}: contains {SURROGATE}"
     if kind == "dict_type":
         return f"{field}: should be an object"
     message = str(fault["msg"]).removeprefix("Value error, ")
     return f"{field}: {message}"
+
+
+def _shown(given: object) -> str:
+    """Return a value as an error quotes it: at most 100 characters."""
+    try:
+        text = repr(given)
+    except ValueError:  # a number of more digits than Python writes
+        return "this number"
+    return text if len(text) <= 100 else f"{text[:100]}…"

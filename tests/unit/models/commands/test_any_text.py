@@ -30,12 +30,11 @@ def test_each_value_in_each_field_is_taken_or_refused(name: str) -> None:
         for value in NASTY:
             try:
                 read = read_payload(payload, {**usual, field: value})
-            except BadCommandError as bad:
-                assert all(isinstance(problem, str) for problem in bad.problems)
-            else:
-                text = read.model_dump_json()
-                assert "\\u0000" not in text
-                assert "\\u001b" not in text
+            except BadCommandError:
+                continue
+            text = read.model_dump_json()
+            assert "\\u0000" not in text
+            assert "\\u001b" not in text
 
 
 @pytest.mark.parametrize(
