@@ -1,7 +1,10 @@
 """Translation of exceptions from the other packages into sentences that say what to do."""
 
+import errno
+import os
 import re
 
+import psycopg
 import pydantic
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
@@ -9,9 +12,10 @@ from certline.cli.errors import FAILED, NO_SERVER, WRONG_USE, Fault
 from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.commands.command import OtherCommandError
 from certline.models.database.embedded_postgres import NoDatabaseError
+from certline.models.database.session import blames_the_data
 from certline.models.key_proof import UnprovenKeyError
-from certline.models.settings import settings, without_password
-from certline.models.validation import BadCommandError
+from certline.models.settings import UnknownVariableError, settings, without_password
+from certline.models.validation import SURROGATE, BadCommandError
 from certline.models.vault import NoSecretKeyError, WrongSecretKeyError
 from certline.producers.messaging.queues import NoAnswerError
 from certline.producers.processes import NeedsRabbitError, ServerDownError
@@ -55,6 +59,21 @@ NO_SUCH_TABLE = ("42P01", "42703")
 # SQLSTATE prefixes for a server that is unreachable, refuses logins, or is starting or stopping:
 # connection (08), login (28), no such database (3D), resources (53), shutdown (57P).
 NOT_THERE = ("08", "28", "3D", "53", "57P")
+# Errors of the operating system that concern a file or folder the user has named, or the disk.
+PATHS = {
+    errno.EACCES: "permission denied",
+    errno.EDQUOT: "the quota is used up",
+    errno.EEXIST: "it exists already",
+    errno.EFBIG: "it would be too large",
+    errno.EISDIR: "it is a folder",
+    errno.ELOOP: "too many symbolic links",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ENOENT: "there is no such file or folder",
+    errno.ENOSPC: "the disk is full",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EPERM: "not permitted",
+    errno.EROFS: "the file system is read-only",
+}
 
 
 def explain(error: Exception) -> Fault | None:
@@ -65,13 +84,9 @@ def explain(error: Exception) -> Fault | None:
         case SeveralCertificatesError():
             return Fault(f"{error}; name one by its id:", code=WRONG_USE, problems=error.candidates)
         case pydantic.ValidationError() if error.title == "Settings":
-            return Fault("these environment variables are invalid:", problems=_variables(error))
+            return _invalid_variables(_variables(error))
         case DBAPIError():
             return _database(error)
-        case ArgumentError():
-            return Fault(
-                "CERTLINE_DATABASE_URL is invalid; expected postgresql://user:password@host/database"
-            )
         case UnprovenKeyError():
             return Fault(str(error), code=WRONG_USE, hint=OTHER_KEY)
         case NoAnswerError():
@@ -88,7 +103,43 @@ def explain(error: Exception) -> Fault | None:
         ):
             return Fault(str(error), code=FAILED)
         case _:
+            return _of_system(error)
+
+
+def path_fault(error: OSError, name: object = None, *, code: int = FAILED) -> Fault:
+    """Return the fault for a file or folder that cannot be used; `name`: as the user named it, if known."""
+    named = name if name is not None else error.filename2 or error.filename
+    where = (
+        "a file or the output"
+        if named is None
+        else os.fsdecode(named)
+        if isinstance(named, bytes)
+        else named
+    )
+    why = PATHS.get(error.errno or 0) or error.strerror or type(error).__name__
+    return Fault(f"{where} cannot be used: {why}", code=code)
+
+
+def _of_system(error: Exception) -> Fault | None:
+    """Return the fault for an error of the environment, of a text or of the file system; None for any other."""
+    match error:
+        case UnknownVariableError():
+            return _invalid_variables(error.problems)
+        case ArgumentError():
+            return Fault(
+                "CERTLINE_DATABASE_URL is invalid; expected postgresql://user:password@host/database",
+                code=WRONG_USE,
+            )
+        case UnicodeEncodeError():
+            return Fault(f"a text contains {SURROGATE}, which cannot be stored", code=WRONG_USE)
+        case OSError() if error.errno in PATHS:
+            return path_fault(error)
+        case _:
             return None
+
+
+def _invalid_variables(problems: list[str]) -> Fault:
+    return Fault("these environment variables are invalid:", problems=problems, code=WRONG_USE)
 
 
 def bad_command(error: BadCommandError) -> Fault:
@@ -111,7 +162,7 @@ def _with_option(problem: str) -> str:
 def _variables(error: pydantic.ValidationError) -> list[str]:
     # Without the value, which may be a secret.
     return [
-        f"CERTLINE_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+        f"CERTLINE_{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
         for fault in error.errors(include_input=False, include_context=False, include_url=False)
     ]
 
@@ -122,11 +173,23 @@ def _database(error: DBAPIError) -> Fault | None:
         return Fault(
             "the database does not have the tables of this version yet: run `certline init`"
         )
-    if not isinstance(error, OperationalError | InterfaceError):
-        return None
     why = str(error.orig).strip().partition("\n")[0]
+    if blames_the_data(error) or isinstance(error.orig, psycopg.DataError):
+        # Whatever the checks before it have missed: a number beyond its column, a text too long for an index.
+        return Fault(
+            f"Postgres cannot store or compare one of the values given: {why}", code=WRONG_USE
+        )
     url = settings().database_url
     where = without_password(url.get_secret_value()) if url else "the embedded address"
+    if not state and isinstance(error.orig, psycopg.ProgrammingError):  # libpq refuses the URL
+        return Fault(f"CERTLINE_DATABASE_URL ({where}) is invalid: {why}", code=WRONG_USE)
+    if not isinstance(error, OperationalError | InterfaceError):
+        return None
     if state and not state.startswith(NOT_THERE):
         return Fault(f"Postgres at {where} refused: {why}")
+    _, fatal, reason = why.partition("FATAL:")
+    if fatal:  # it has answered: no such role or database, a wrong password, too many connections
+        return Fault(
+            f"Postgres at {where} refuses the connection: {reason.strip()}", code=NO_SERVER
+        )
     return Fault(f"Postgres at {where} does not answer: {why}", code=NO_SERVER)

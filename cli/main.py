@@ -1,13 +1,14 @@
 """`certline`, the root command. Each noun has a module of its own, loaded on first use."""
 
-import os
 import re
 import sys
+from contextlib import suppress
 
 import click
 import rich_click
 
-from certline.cli import report
+from certline.cli import report, streams
+from certline.cli.errors import FAILED
 from certline.cli.ui.grammar import LazyGroup
 
 # Name -> (module, summary). The summary repeats the first sentence of the command's docstring, so
@@ -139,17 +140,17 @@ def certline() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
+    streams.prepare()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         _require_no_key(given)
         # standalone_mode=False: click raises its errors instead of printing them and exiting.
         code = certline.main(given, prog_name="certline", standalone_mode=False)
-    except BrokenPipeError:
-        # The reader has closed the pipe (`| head`). Without this, Python would fail again on its final flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        streams.finish()
+    except BrokenPipeError as closed:
+        code = _unread(closed)
     except Exception as error:  # noqa: BLE001  # the outermost handler: the user sees a sentence
-        code = report.tell(error, as_json="--json" in given)
+        code = _told(error, as_json="--json" in given)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -162,6 +163,25 @@ def _require_no_key(given: list[str]) -> None:
         for text in given:
             option = re.match(r"--[a-z-]+(?==)", text)  # not the label of the key itself
             without_key(text, option[0] if option else "an argument")
+
+
+def _told(error: Exception, *, as_json: bool) -> int:
+    try:
+        code = report.tell(error, as_json=as_json)
+        streams.finish()
+    except OSError as unprinted:  # the error cannot be printed either: a full disk, a closed pipe
+        return _unread(unprinted)
+    return code
+
+
+def _unread(error: OSError) -> int:
+    """Return the exit code for output that cannot be written; a reader who has closed the pipe is told nothing."""
+    if not isinstance(error, BrokenPipeError):
+        with suppress(OSError):
+            click.echo(f"certline: the output cannot be written: {error.strerror}", err=True)
+    # Without this, Python would fail again on its final flush.
+    streams.abandon()
+    return FAILED
 
 
 if __name__ == "__main__":

@@ -7,7 +7,11 @@ import traceback
 
 import click
 
+from certline.cli import streams
 from certline.cli.errors import STOPPED, Fault
+
+# Characters of a sentence.
+LONGEST = 2_000
 
 
 def tell(error: Exception, *, as_json: bool) -> int:
@@ -19,15 +23,35 @@ def tell(error: Exception, *, as_json: bool) -> int:
     else:
         fault = _of_parts(error) or _bug(error)
     if as_json:
-        told = {"message": fault.message, "problems": fault.problems, "exit_code": fault.code}
-        click.echo(json.dumps({"error": told}, indent=2, ensure_ascii=False))
+        problems = [in_brief(problem) for problem in fault.problems]
+        told = {"message": in_brief(fault.message), "problems": problems, "exit_code": fault.code}
+        # ASCII: an error may quote what no terminal shows and no encoding writes.
+        click.echo(json.dumps({"error": told}, indent=2, ensure_ascii=not _is_utf8(told)))
     else:
-        click.echo(f"certline: {fault.message}", err=True)
+        click.echo(f"certline: {_line(fault.message)}", err=True)
         for problem in fault.problems if fault.problems != [fault.message] else []:
-            click.echo(f"  {problem}", err=True)
+            click.echo(f"  {_line(problem)}", err=True)
     if fault.hint:
         click.echo(fault.hint, err=True)
     return fault.code
+
+
+def in_brief(text: str) -> str:
+    """Return a text of at most LONGEST characters: what it quotes may be a whole file typed as an option."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+
+
+def _line(text: str) -> str:
+    """Return a text that is safe on a terminal: shortened, control characters (not line ends) made visible."""
+    shown = (
+        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1]
+        for character in in_brief(text)
+    )
+    return "".join(shown)
+
+
+def _is_utf8(document: object) -> bool:
+    return streams.shows(json.dumps(document, ensure_ascii=False))
 
 
 def _of_parts(error: Exception) -> Fault | None:

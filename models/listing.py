@@ -22,6 +22,7 @@ from certline.models.database.patterns import escaped, like, matches
 from certline.models.names import folded
 from certline.models.orders.order import Order
 from certline.models.states import CertificateStatus
+from certline.models.validation import column_integer
 
 Row = TypeVar("Row", bound=Base)
 
@@ -180,7 +181,8 @@ def ids_named(
     Names are compared `folded`. A name of digits is taken for an id and returned as it is.
     """
     if name.isascii() and name.isdecimal():
-        return [int(name)]
+        number = column_integer(name)
+        return [] if number is None else [number]
     query = select(table.scm_id, table.name).distinct()
     if account_id is not None:
         query = query.where(table.account_id == account_id)

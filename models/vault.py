@@ -126,7 +126,12 @@ def open_vault(settings: Settings) -> Vault:
         raise NoSecretKeyError(
             "CERTLINE_SECRET_KEY (or CERTLINE_SECRET_KEY_FILE) is not set; to make a key: certline keys new"
         )
-    return Vault(_own_key(settings.home / "secret.key"))
+    try:
+        return Vault(_own_key(settings.home / "secret.key"))
+    except OSError as error:
+        raise NoSecretKeyError(
+            f"the secret key in CERTLINE_HOME ({settings.home}) cannot be made or read: {error.strerror}"
+        ) from error
 
 
 def new_key() -> str:
@@ -141,7 +146,7 @@ def _name_of(key: str) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text().strip().replace("\n", ",")
+        return path.read_text("utf-8-sig").strip().replace("\n", ",")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise NoSecretKeyError(f"the secret key file {path} cannot be read: {why}") from error

@@ -23,6 +23,7 @@ from certline.models.heartbeat import Part
 from certline.models.settings import Settings, without_password
 from certline.models.vault import Vault, open_vault
 from certline.producers.ingress import Ingress
+from certline.producers.messaging.broker_fault import broker_fault
 from certline.producers.messaging.publisher import rabbit_wire, wire_of
 from certline.producers.relay import Relay
 from certline.producers.schedule import Producer
@@ -198,9 +199,8 @@ def reach_rabbit(settings: Settings) -> None:
     try:
         nodes = [pika.URLParameters(connection_url(url)) for url in urls]
         pika.BlockingConnection(nodes).close()
-    except (pika.exceptions.AMQPError, OSError, ValueError) as error:
-        why = type(error).__name__
-        raise ServerDownError(f"RabbitMQ at {shown} does not answer ({why})") from error
+    except (pika.exceptions.AMQPError, OSError, ValueError, TypeError) as error:
+        raise ServerDownError(f"RabbitMQ at {shown} {broker_fault(error)}") from error
 
 
 @contextmanager

@@ -61,7 +61,11 @@ def show(name: str) -> None:
 @certificate.command()
 @click.argument("name", metavar="CERT")
 @click.option(
-    "--output", required=True, metavar="FILE", help="The file to create, or - for standard output."
+    "--output",
+    required=True,
+    type=click.Path(path_type=str),
+    metavar="FILE",
+    help="The file to create, or - for standard output.",
 )
 @click.option(
     "--format",

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import Any
 
 import rich_click as click
 
@@ -11,9 +11,9 @@ from certline.cli.errors import NOTHING, Fault
 from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate
-from certline.cli.ui.options import first_line
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import minute
+from certline.cli.ui.text_file import TextFile, TextFileType
 from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Certificate, Command, Order
@@ -63,7 +63,7 @@ from certline.producers.requests.acceptance import Accepted
 )
 @click.option(
     "--keystore-password-file",
-    type=click.File(),
+    type=TextFileType(),
     metavar="FILE",
     help="File whose first line is the keystore's password. Default: a newly generated one.",
 )
@@ -76,7 +76,7 @@ from certline.producers.requests.acceptance import Accepted
 def reissue(
     name: str,
     *,
-    keystore_password_file: IO[str] | None,
+    keystore_password_file: TextFile | None,
     wait: bool,
     timeout: float | None,
     **given: Any,
@@ -88,7 +88,7 @@ def reissue(
     """
     data = {key: value for key, value in given.items() if value}
     if keystore_password_file is not None:
-        password = first_line(keystore_password_file, "--keystore-password-file")
+        password = keystore_password_file.first_line()
         data["keystore_password_sealed"] = context.vault().seal(password.encode()).decode()
     (found,) = certificates_named((name,))
     # None keeps the present names, while an empty list would ask for a certificate without them.

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 import rich_click as click
 
@@ -17,6 +17,7 @@ from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.options import PaceType, without_key
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import instant, minute
+from certline.cli.ui.text_file import TextFile, TextFileType
 from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.batch import answer_batch, said_of_time, wait_for_batch
 from certline.cli.waiting.wait import wait_options
@@ -37,7 +38,7 @@ FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "na
 @click.option(
     "--file",
     "listed",
-    type=click.File(),
+    type=TextFileType(),
     metavar="LIST",
     help="The certificates named in this file, one per line.",
 )
@@ -86,7 +87,7 @@ FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "na
 def renew(
     names: tuple[str, ...],
     *,
-    listed: IO[str] | None,
+    listed: TextFile | None,
     pace: int | None,
     key_algorithm: str | None,
     key_size: str | None,
@@ -159,7 +160,7 @@ def renew(
 
 
 def _chosen(
-    names: Sequence[str], listed: IO[str] | None, filters: dict[str, Any]
+    names: Sequence[str], listed: TextFile | None, filters: dict[str, Any]
 ) -> list[Certificate]:
     """Return the certificates in the order of renewal: as named, or those that expire first on top."""
     if names:
@@ -177,7 +178,7 @@ def _chosen(
     return found
 
 
-def _of_list(listed: IO[str]) -> list[Certificate]:
+def _of_list(listed: TextFile) -> list[Certificate]:
     """Return the certificates that a file names, one per line; `#` starts a comment.
 
     Raises Fault, with every line that names no stored certificate.
@@ -186,7 +187,7 @@ def _of_list(listed: IO[str]) -> list[Certificate]:
     problems = []
     with context.database().transaction() as db:
         # As a whole: an error text would repeat the lines of a key.
-        lines = without_key(listed.read(), "--file").splitlines()
+        lines = without_key(listed.text(), "--file").split("\n")
         for number, text in enumerate(lines, 1):
             name = text.partition("#")[0].strip()
             if not name:
@@ -240,7 +241,7 @@ def _start_batch(
     leave(code)
 
 
-def _in_words(names: Sequence[str], listed: IO[str] | None, filters: dict[str, Any]) -> str:
+def _in_words(names: Sequence[str], listed: TextFile | None, filters: dict[str, Any]) -> str:
     """Return the selection as the user typed it, to be stored with the batch."""
     # Up to three names are listed; the text is meant for people, not to be run again.
     words = list(names) if len(names) <= 3 else [f"{len(names)} certificates"]

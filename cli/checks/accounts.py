@@ -1,5 +1,7 @@
 """Checks of the accounts, of SCM, and of the licence."""
 
+from shlex import quote
+
 from certline.cli import context
 from certline.cli.checks.result import Finding
 from certline.models import AccountStatus
@@ -18,7 +20,7 @@ def check_accounts() -> Finding:
         return Finding("accounts", False, "there are none", "certline account add --help")
     suspended = [row.name for row in found if row.status is AccountStatus.SUSPENDED]
     if suspended:
-        advice = f"certline account verify {suspended[0]}"
+        advice = f"certline account verify {quote(suspended[0])}"
         return Finding("accounts", False, f"suspended: {', '.join(suspended)}", advice)
     fresh = [row.name for row in found if row.synced_at is None]
     if fresh:

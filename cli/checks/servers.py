@@ -6,7 +6,7 @@ from certline.cli import context
 from certline.cli.checks.result import Finding
 from certline.models.database.migrate import behind
 from certline.models.events.outbox import INGRESS
-from certline.models.settings import Settings, without_password
+from certline.models.settings import Settings, unknown_variables, without_password
 from certline.producers.messaging.queues import QueueState, queue_states
 from certline.producers.processes import grace, reach_rabbit
 
@@ -14,6 +14,10 @@ from certline.producers.processes import grace, reach_rabbit
 def check_settings(settings: Settings) -> Finding:
     """Check that an unknown outcome rests for longer than sending an order may take."""
     where = f"embedded in {settings.home}" if settings.embedded else "your own servers"
+    unknown = unknown_variables()
+    if unknown:
+        said = f"{where}; not a setting of certline: {', '.join(unknown)}"
+        return Finding("settings", True, said, "unset it, or see docs/settings.md for its name")
     longest = grace(settings)
     if settings.settle_seconds < longest:
         short = f"CERTLINE_SETTLE_SECONDS={settings.settle_seconds} is too short for production"

@@ -10,6 +10,7 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_command
+from certline.cli.ui.number import Seconds
 from certline.cli.ui.output import answer
 from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
@@ -56,7 +57,7 @@ def retry(command_id: str, *, wait: bool, timeout: float | None) -> None:
 @click.argument("command_id", metavar="ID")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     metavar="SECONDS",
     help="Wait at most this long, then exit 5. The command goes on.",
 )

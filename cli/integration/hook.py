@@ -1,5 +1,6 @@
 """`certline hook`: deploy hooks, which run on the worker's machine."""
 
+from shlex import quote
 from typing import Any
 
 import rich_click as click
@@ -12,6 +13,7 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_account, find_certificate, find_command, find_hook
+from certline.cli.ui.number import Whole
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
 from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
@@ -72,7 +74,7 @@ def event_names(
 @click.option("--account", "account_name", metavar="NAME", help="Only of this account.")
 @click.option(
     "--timeout",
-    type=click.IntRange(1, MOST_TIMEOUT),
+    type=Whole(1, MOST_TIMEOUT),
     default=USUAL_TIMEOUT,
     show_default=True,
     metavar="SECONDS",
@@ -88,7 +90,7 @@ def add(name: str, *, account_name: str | None, **given: Any) -> None:
         added = add_hook(db, name, who=context.person(), account=account, **given)
         named = {} if account is None else {account.id: account.name}
     answer(HookDocument.of(added, named), lambda: say(f"hook {name} is added"))
-    whisper(f"For a certificate that is already stored: certline hook run {name} CERT")
+    whisper(f"For a certificate that is already stored: certline hook run {quote(name)} CERT")
 
 
 @hook.command("list")

@@ -1,6 +1,7 @@
 """`certline webhook`: the URLs that events are posted to, and the deliveries."""
 
 from collections.abc import Callable
+from shlex import quote
 from typing import TypeVar
 
 import rich_click as click
@@ -69,7 +70,7 @@ def add(url: str, events: tuple[str, ...], *, allow_private: bool) -> None:
             who=context.person(),
         )
     except AlreadyThereError as there:
-        hint = f"To change it: certline webhook remove {url}, then add it again"
+        hint = f"To change it: certline webhook remove {quote(url)}, then add it again"
         raise Fault(str(there), code=NOTHING, hint=hint) from None
     for warning in added.warnings:
         whisper(f"warning: {warning}")

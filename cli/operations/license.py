@@ -8,6 +8,7 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.ui.documents import LicenseDocument, OutlookDocument
 from certline.cli.ui.grammar import Group
+from certline.cli.ui.number import Whole
 from certline.cli.ui.output import answer, facts, say, whisper
 from certline.cli.ui.projection import minute
 from certline.models.certificates.license_expiry import WARN_DAYS
@@ -48,7 +49,7 @@ def show() -> None:
 
 # So that `-1` is reported as a number out of range, not as an unknown option.
 @license.command("set", context_settings={"ignore_unknown_options": True})
-@click.argument("capacity", metavar="N", type=click.IntRange(min=0, max=2_000_000_000))
+@click.argument("capacity", metavar="N", type=Whole(0, 2_000_000_000))
 @click.option(
     "--until",
     metavar="DATE",

@@ -5,9 +5,11 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import Fault
 from certline.cli.ui.grammar import Group
-from certline.cli.ui.output import leave
+from certline.cli.ui.number import Whole
+from certline.cli.ui.output import leave, whisper
 from certline.models import Queue
 from certline.models.database.migrate import behind
+from certline.models.settings import unknown_variables
 from certline.producers.processes import (
     end_with_run_all,
     reach_rabbit,
@@ -38,14 +40,14 @@ def queue_names(
 
 processes_option = click.option(
     "--processes",
-    type=click.IntRange(min=1),
+    type=Whole(1, 1000),
     default=1,
     show_default=True,
     help="Number of worker processes.",
 )
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=Whole(1, 1000),
     default=4,
     show_default=True,
     metavar="N",
@@ -119,6 +121,8 @@ def require_servers() -> None:
 
 def require_tables() -> None:
     """Check at start-up that the database is ready. Raises Fault."""
+    for name in unknown_variables():
+        whisper(f"warning: {name} is not a setting of certline, and has no effect")
     if behind(context.database()):
         raise Fault("the database does not have the tables of this version: run `certline init`")
     # Raises NoSecretKeyError and UnprovenKeyError now rather than at the first secret.

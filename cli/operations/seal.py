@@ -1,7 +1,5 @@
 """`certline seal`: encryption of a password for use in a message."""
 
-from typing import IO
-
 import rich_click as click
 
 from certline.cli import context
@@ -9,13 +7,14 @@ from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.options import password
 from certline.cli.ui.output import answer, say
+from certline.cli.ui.text_file import TextFile, TextFileType
 from certline.workers.keys import password_problem
 
 
 @click.command(cls=CliCommand)
 @click.option(
     "--password-file",
-    type=click.File(),
+    type=TextFileType(),
     metavar="FILE",
     help="File whose first line is the password, or - for standard input. Default: a prompt.",
 )
@@ -27,7 +26,7 @@ from certline.workers.keys import password_problem
     show_default=True,
     help="The keystore type that the message orders.",
 )
-def seal(password_file: IO[str] | None, keystore_type: str) -> None:
+def seal(password_file: TextFile | None, keystore_type: str) -> None:
     """Encrypt a password for use in a message, with the installation's secret key.
 
     The output is the value of keystore_password_sealed. A password with which the keystore could not
@@ -35,7 +34,7 @@ def seal(password_file: IO[str] | None, keystore_type: str) -> None:
     different text each time.
     """
     vault = context.vault()
-    secret = password(password_file, "--password-file", "The keystore's password")
+    secret = password(password_file, "The keystore's password")
     problem = password_problem(keystore_type, secret)
     if problem is not None:
         raise Fault(problem, code=WRONG_USE)

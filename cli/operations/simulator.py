@@ -1,11 +1,13 @@
 """`certline simulator`: the simulator of SCM on this machine."""
 
 from functools import partial
+from shlex import quote
 
 import rich_click as click
 
 from certline.cli.errors import Fault
 from certline.cli.ui.grammar import CliCommand
+from certline.cli.ui.number import Whole
 from certline.cli.ui.output import answer, say
 from certline.simulator.server import HOST, PORT, serve
 
@@ -14,7 +16,7 @@ from certline.simulator.server import HOST, PORT, serve
 @click.option("--host", default=HOST, show_default=True, metavar="H", help="Address to listen on.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65_535),
     default=PORT,
     show_default=True,
     metavar="P",
@@ -22,7 +24,7 @@ from certline.simulator.server import HOST, PORT, serve
 )
 @click.option(
     "--seed-orders",
-    type=click.IntRange(min=0),
+    type=Whole(),
     default=0,
     show_default=True,
     metavar="N",
@@ -30,7 +32,7 @@ from certline.simulator.server import HOST, PORT, serve
 )
 @click.option(
     "--latency-ms",
-    type=click.IntRange(min=0),
+    type=Whole(),
     default=0,
     show_default=True,
     metavar="N",
@@ -38,7 +40,7 @@ from certline.simulator.server import HOST, PORT, serve
 )
 @click.option(
     "--issue-after-ms",
-    type=click.IntRange(min=0),
+    type=Whole(),
     default=1000,
     show_default=True,
     metavar="N",
@@ -55,6 +57,10 @@ def simulator(
     no_auto_approve: bool,
 ) -> None:
     """Run a simulator of SCM, with its own CA, until Ctrl-C. Its state is kept in memory only."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise click.UsageError(f"--host: {host!r} is not a host name or an address") from None
     try:
         serve(
             host,
@@ -79,4 +85,4 @@ def announce(url: str) -> None:
 def _announce(url: str, door: str) -> None:
     say(f"SCM is simulated at {url}; its control door is {door}. Ctrl-C stops it.")
     say("In another terminal, with the password `secret`:")
-    say(f"  certline account add demo --url {url} --customer-uri demo --login admin")
+    say(f"  certline account add demo --url {quote(url)} --customer-uri demo --login admin")

@@ -15,8 +15,10 @@ from certline.cli.ui import detail
 from certline.cli.ui.documents import CommandDocument, EventDocument, OrderDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_order
-from certline.cli.ui.options import first_line, signing_request, uuid_text
+from certline.cli.ui.number import Whole
+from certline.cli.ui.options import signing_request, uuid_text
 from certline.cli.ui.output import answer, leave, say, whisper
+from certline.cli.ui.text_file import TextFile, TextFileType
 from certline.cli.waiting.outlook import next_step, waits_for
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Command, Order, OrderStatus
@@ -51,7 +53,9 @@ def order() -> None:
     "--organization", required=True, metavar="ID|NAME", help="Organisation or department at SCM."
 )
 @click.option("--profile", required=True, metavar="ID|NAME", help="Certificate profile at SCM.")
-@click.option("--term", required=True, type=int, metavar="DAYS", help="Lifetime in days.")
+@click.option(
+    "--term", required=True, type=Whole(1, 36_500), metavar="DAYS", help="Lifetime in days."
+)
 @click.option(
     "--key-algorithm",
     type=click.Choice(["RSA", "EC"], case_sensitive=False),
@@ -74,7 +78,7 @@ def order() -> None:
 )
 @click.option(
     "--keystore-password-file",
-    type=click.File(),
+    type=TextFileType(),
     metavar="FILE",
     help="File whose first line is the keystore's password. Default: a generated one.",
 )
@@ -167,7 +171,7 @@ def _wanted(
     *,
     key_algorithm: str | None,
     key_size: str | None,
-    keystore_password_file: Any,
+    keystore_password_file: TextFile | None,
     csr: Path | None,
     **given: Any,
 ) -> OrderCommand:
@@ -186,7 +190,7 @@ def _wanted(
     except ValueError as wrong:
         raise click.BadParameter(str(wrong), param_hint="--custom-field") from None
     if keystore_password_file is not None:
-        password = first_line(keystore_password_file, "--keystore-password-file")
+        password = keystore_password_file.first_line()
         # The payload is stored with the command, so the password enters it encrypted.
         data["keystore_password_sealed"] = context.vault().seal(password.encode()).decode()
     return read_payload(OrderCommand, data)

@@ -10,6 +10,7 @@ from certline.cli.ui import detail
 from certline.cli.ui.documents import OrderDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_order
+from certline.cli.ui.number import Whole
 from certline.cli.ui.output import answer, leave, say
 from certline.models import OrderStatus
 from certline.producers.requests import order_review
@@ -19,7 +20,7 @@ from certline.producers.requests import order_review
 @click.argument("order_name", metavar="ORDER")
 @click.option(
     "--adopt",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     metavar="SSLID",
     help="This record at SCM is the order: poll it and fetch its certificate.",
 )

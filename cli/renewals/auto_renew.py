@@ -14,6 +14,7 @@ from certline.cli.renewals.plan import plan
 from certline.cli.renewals.select import deselect, rule_document, select
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
+from certline.cli.ui.number import Whole
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
 from certline.cli.ui.projection import instant, minute
 from certline.models import Account
@@ -77,13 +78,13 @@ def show() -> None:
 @click.option(
     "--days",
     required=True,
-    type=click.IntRange(1, 3650),
+    type=Whole(1, 3650),
     metavar="N",
     help="Renew this many days before the expiry, but never earlier than in the last third of the lifetime.",
 )
 @click.option(
     "--cap",
-    type=click.IntRange(1),
+    type=Whole(1),
     metavar="N",
     help="At most this many renewals per day; default: twice the even load.",
 )

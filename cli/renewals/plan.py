@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from certline.cli import context
 from certline.cli.ui.grammar import CliCommand
+from certline.cli.ui.number import Whole
 from certline.cli.ui.output import answer, say, table, whisper
 from certline.cli.ui.projection import instant
 from certline.models.accounts.account import Account
@@ -105,7 +106,7 @@ class DaysAhead(NamedTuple):
 @click.command(cls=CliCommand)
 @click.option(
     "--days",
-    type=click.IntRange(1, 400),
+    type=Whole(1, 400),
     default=30,
     show_default=True,
     metavar="N",
@@ -115,7 +116,7 @@ class DaysAhead(NamedTuple):
     "--what-if",
     "lifetimes",
     multiple=True,
-    type=click.IntRange(1, 400),
+    type=Whole(1, 400),
     metavar="47|100|200",
     help="Also forecast a year in which new certificates are valid for this many days; repeatable.",
 )

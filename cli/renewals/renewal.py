@@ -5,6 +5,7 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
 from certline.cli.ui.grammar import Group
+from certline.cli.ui.number import Seconds
 from certline.cli.ui.options import PaceType
 from certline.cli.ui.output import answer, leave, table
 from certline.cli.ui.projection import minute
@@ -100,7 +101,7 @@ def cancel(name: str) -> None:
 @click.argument("name", metavar="BATCH")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     metavar="SECONDS",
     help="Wait at most this long, then exit 5. The batch goes on.",
 )

@@ -11,6 +11,7 @@ from certline.cli.errors import NOTHING
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.listing import places
 from certline.cli.ui.lookup import find_account, find_certificate
+from certline.cli.ui.number import Whole
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import instant
 from certline.models import Certificate
@@ -41,7 +42,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @selection_options
 @click.option(
     "--days",
-    type=click.IntRange(1, 3650),
+    type=Whole(1, 3650),
     metavar="N",
     help="Days before the expiry for these certificates, in place of the account's; only with CERT.",
 )

@@ -1,7 +1,8 @@
 """`certline account`: accounts, which are logins at SCM."""
 
 from pathlib import Path
-from typing import IO, Any
+from shlex import quote
+from typing import Any
 
 import rich_click as click
 from sqlalchemy.orm import Session
@@ -30,6 +31,7 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, say, table, whisper
 from certline.cli.ui.projection import minute
+from certline.cli.ui.text_file import TextFile, TextFileType
 from certline.models import Account, AccountStatus, Command
 from certline.models.accounts.account import account_named, accounts
 from certline.models.accounts.suspension import suspend
@@ -88,7 +90,7 @@ def add(name: str, *, no_verify: bool, force: bool, **options: Any) -> None:
         if account_named(db, name) is not None:
             raise Fault(
                 f"account {name!r} already exists",
-                hint=f"To change its password: certline account verify {name} --new-password",
+                hint=f"To change its password: certline account verify {quote(name)} --new-password",
             )
     given = Given(**options).read()
     kept = kept_as(given)
@@ -137,7 +139,7 @@ def _added(fresh: Account, examined: Examined, sync: Command | None) -> None:
     )
     say_what_is_missing(examined)
     if sync is None:
-        say(f"Next, try it at SCM: certline account verify {fresh.name}")
+        say(f"Next, try it at SCM: certline account verify {quote(fresh.name)}")
     else:
         say_sync(sync)
 
@@ -175,14 +177,14 @@ def show(name: str) -> None:
 )
 @click.option(
     "--password-file",
-    type=click.File(),
+    type=TextFileType(),
     metavar="FILE",
     help="File whose first line is a new password or API key's secret, saved if it works.",
 )
 @pair_options
 def verify(
     name: str,
-    password_file: IO[str] | None,
+    password_file: TextFile | None,
     client_certificate: Path | None,
     client_key: Path | None,
     *,
@@ -253,7 +255,7 @@ def remove(name: str, *, force: bool) -> None:
         except OpenOrdersError as refusal:
             raise Fault(
                 f"{refusal}: it is not removed",
-                hint=f"To list them: certline order list --account {name} --open. With --force "
+                hint=f"To list them: certline order list --account {quote(name)} --open. With --force "
                 "certline stops polling SCM for them.",
             ) from None
     _warn(removed)

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import rich_click as click
 
 from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.ui.options import password, whole, without_key
+from certline.cli.ui.text_file import TextFile, TextFileType
 from certline.models import Account, LoginKind
 from certline.workers.scm import AnyLogin, CertificateLogin, HeaderLogin, TokenLogin
 from certline.workers.scm.client_certificate import parsed_pair
@@ -24,11 +25,11 @@ class Given:
     url: str
     customer_uri: str | None = None
     login: str | None = None
-    password_file: IO[str] | None = None
+    password_file: TextFile | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None
     client_id: str | None = None
-    client_secret_file: IO[str] | None = None
+    client_secret_file: TextFile | None = None
     token_url: str | None = None
 
     def read(self) -> AnyLogin:
@@ -38,8 +39,7 @@ class Given:
             others = "customer_uri", "login", "password_file", "client_certificate", "client_key"
             _only("--client-id", self, *others)
             who = _needed(self.client_id, "--client-id")
-            option, asked = "--client-secret-file", f"Secret of {who}"
-            secret = password(self.client_secret_file, option, asked)
+            secret = password(self.client_secret_file, f"Secret of {who}")
             return _made(lambda: TokenLogin(self.url, who, secret, self.token_url or TOKEN_URL))
         customer = _needed(self.customer_uri, "--customer-uri")
         who = _needed(self.login, "--login")
@@ -47,7 +47,7 @@ class Given:
             _only("--client-certificate", self, "password_file")
             pair = read_pair(self.client_certificate, self.client_key)
             return _made(lambda: CertificateLogin(self.url, customer, who, *pair))
-        secret = password(self.password_file, "--password-file", f"Password of {who} at SCM")
+        secret = password(self.password_file, f"Password of {who} at SCM")
         return _made(lambda: HeaderLogin(self.url, customer, who, secret))
 
 
@@ -61,7 +61,7 @@ def login_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--login", metavar="LOGIN", help="The administrator's login."),
             click.option(
                 "--password-file",
-                type=click.File(),
+                type=TextFileType(),
                 metavar="FILE",
                 help="File whose first line is the password. Default: a prompt, or standard input.",
             ),
@@ -72,7 +72,7 @@ def login_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--client-secret-file",
-                type=click.File(),
+                type=TextFileType(),
                 metavar="FILE",
                 help="File whose first line is the API key's secret. Default: a prompt, or standard input.",
             ),
@@ -153,7 +153,7 @@ def secret_of(login: AnyLogin) -> bytes:
 
 
 def renewed(
-    account: Account, file: IO[str] | None, pair: tuple[Path | None, Path | None]
+    account: Account, file: TextFile | None, pair: tuple[Path | None, Path | None]
 ) -> AnyLogin:
     """Return an account's login with a new secret of the same kind. Raises Fault."""
     if account.login_kind is LoginKind.CERTIFICATE:
@@ -172,7 +172,7 @@ def renewed(
             f"account {account.name!r} logs in by {account.login_kind}, not by certificate",
             code=WRONG_USE,
         )
-    secret = password(file, "--password-file", f"New secret of {account.login}")
+    secret = password(file, f"New secret of {account.login}")
     if account.login_kind is LoginKind.TOKEN:
         address = account.token_url or TOKEN_URL
         return _made(lambda: TokenLogin(account.url, account.login, secret, address))

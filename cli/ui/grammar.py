@@ -6,7 +6,10 @@ from typing import Any
 
 import click
 import rich_click
+from click.core import ParameterSource
 
+# Where a parameter's value comes from, if the user has given it.
+GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.PROMPT)
 # Key in the context's `meta`, which all nested contexts of one call share: set if the output is JSON.
 JSON = "certline.json"
 
@@ -34,6 +37,35 @@ class CliCommand(rich_click.RichCommand):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.params.append(_json_option())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does, then check what every text has to be: UTF-8, not empty, no control characters."""
+        if any(
+            "\0" in text for text in args
+        ):  # click asks the file system about paths before the check below
+            raise click.UsageError("an option or argument contains the character NUL", ctx)
+        rest = super().parse_args(ctx, args)
+        for param in self.params:
+            if ctx.get_parameter_source(param.name or "") in GIVEN:
+                _check_texts(ctx, param, ctx.params.get(param.name or ""))
+        return rest
+
+
+def _check_texts(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    # Imported late: `certline --help` loads nothing of the models.
+    from certline.models.validation import texts_in, unfit_character  # noqa: PLC0415
+
+    is_path = isinstance(param.type, click.Path)
+    for text in texts_in(value):
+        unfit = unfit_character(text)
+        # A file may have any name that the file system takes.
+        if unfit is not None and not is_path:
+            raise click.BadParameter(f"the text contains {unfit}", ctx, param)
+    # A shell variable that is not set makes an empty text: without this check, `--account "$X"` would mean all.
+    given = value if isinstance(value, list | tuple) else [value]
+    may_be_empty = getattr(param, "default", None) == ""
+    if not may_be_empty and any(isinstance(text, str) and not text.strip() for text in given):
+        raise click.BadParameter("the text is empty", ctx, param)
 
 
 class Group(rich_click.RichGroup):

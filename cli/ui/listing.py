@@ -19,7 +19,8 @@ from certline.cli import context
 from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.lookup import close_names, find_account
-from certline.cli.ui.output import as_json, say, whisper
+from certline.cli.ui.number import Whole
+from certline.cli.ui.output import as_json, json_text, say, whisper
 from certline.cli.ui.projection import Document
 from certline.models import Organization, Profile
 from certline.models.database.base import Base
@@ -67,7 +68,7 @@ def view_options(*sorts: str, paged: bool = True) -> Callable[[Callable[..., Any
         click.option("--reverse", is_flag=True, help="Reverse the sort order."),
         click.option(
             "--limit",
-            type=click.IntRange(min=1),
+            type=Whole(1),
             metavar="N",
             help=f"At most this many rows; default {SCREENFUL}, with --json or --csv all rows.",
         ),
@@ -167,7 +168,7 @@ def days(option: str, text: str) -> Callable[..., Any]:
     def read(_context: click.Context, _option: click.Parameter, given: int | None) -> object:
         return None if given is None else timedelta(days=given)
 
-    limits = click.IntRange(min=0, max=36500)
+    limits = Whole(0, 36_500)
     return click.option(option, type=limits, metavar="DAYS", callback=read, help=text)
 
 
@@ -259,7 +260,7 @@ def _write_json(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
     last = None
     for each in documents:
         sys.stdout.write("[\n" if last is None else ",\n")
-        sys.stdout.write(indent(json.dumps(each, indent=2, ensure_ascii=False), "  "))
+        sys.stdout.write(indent(json_text(each), "  "))
         last = each
     sys.stdout.write("[]\n" if last is None else "\n]\n")
     return last

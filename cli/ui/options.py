@@ -4,12 +4,13 @@ import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
 from certline.cli.errors import WRONG_USE, Fault
-from certline.models.csr.armor import LARGEST, SigningRequestError
+from certline.cli.ui.text_file import TextFile, read_bytes, text_of
+from certline.models.csr.armor import SigningRequestError
 from certline.models.csr.private_key import REFUSAL, holds_private_key
 from certline.models.csr.request import read_request
 from certline.models.renewals.batch_pace import per_hour
@@ -50,23 +51,9 @@ def moment(_context: click.Context, option: click.Parameter, given: str | None) 
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def first_line(file: IO[str], option: str) -> str:
-    """Return the first line of a file that holds a secret. Raises Fault if the line is empty."""
-    text = file.readline().rstrip("\r\n")
-    if not text:
-        raise Fault(f"{option}: the first line is empty", code=WRONG_USE)
-    if holds_private_key(text):
-        raise Fault(f"{option}: this is a private key, not a password", code=WRONG_USE)
-    return text
-
-
 def whole(path: Path, option: str) -> str:
     """Return the content of a text file, or of standard input for `-`. Raises Fault."""
-    try:
-        return sys.stdin.read() if str(path) == "-" else path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise Fault(f"{option}: {path} cannot be read: {why}", code=WRONG_USE) from None
+    return text_of(read_bytes(path, option), str(path), option)
 
 
 def without_key(text: str, option: str, hint: str = "") -> str:
@@ -82,25 +69,22 @@ def signing_request(path: Path, option: str) -> str:
     Raises Fault, with what is wrong with it.
     """
     try:
-        if str(path) == "-":
-            content = sys.stdin.buffer.read(LARGEST + 1)
-        else:
-            with path.open("rb") as file:
-                content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise Fault(f"{option}: {path} cannot be read: {error.strerror}", code=WRONG_USE) from None
-    try:
-        return read_request(content).pem
+        return read_request(read_bytes(path, option)).pem
     except SigningRequestError as wrong:
         raise Fault(f"{option}: {path}: {wrong}", code=WRONG_USE) from None
 
 
-def password(file: IO[str] | None, option: str, prompt: str) -> str:
+def password(file: TextFile | None, prompt: str) -> str:
     """Return a password from a file, a hidden prompt, or (no terminal) a line of standard input. Raises
     Fault.
     """
     if file is not None:
-        return first_line(file, option)
-    if sys.stdin.isatty():
-        return str(click.prompt(prompt, hide_input=True, err=True))
-    return first_line(sys.stdin, "the password on standard input")
+        return file.first_line()
+    if not sys.stdin.isatty():
+        return TextFile("-", "the password on standard input").first_line()
+    try:
+        typed = str(click.prompt(prompt, hide_input=True, err=True))
+        typed.encode()
+    except UnicodeError:
+        raise Fault("what was typed is not in UTF-8", code=WRONG_USE) from None
+    return typed

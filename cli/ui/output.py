@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from certline.cli.streams import shows
 from certline.cli.ui.grammar import JSON
 from certline.cli.ui.projection import Document
 
@@ -26,9 +27,15 @@ def as_json() -> bool:
 def answer(document: object, people: Callable[[], object]) -> None:
     """Print a command's result: `document` as JSON, or whatever `people` prints."""
     if as_json():
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+        click.echo(json_text(document))
     else:
         people()
+
+
+def json_text(document: object) -> str:
+    """Return a document as JSON; with every other character escaped if standard output can show ASCII only."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
+    return text if shows(text) else json.dumps(document, indent=2, default=_plain)
 
 
 def _plain(value: object) -> dict[str, Any]:

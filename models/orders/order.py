@@ -11,7 +11,7 @@ from certline.models.accounts.account import Account
 from certline.models.database.base import Base, DnsText, new_id, stored_by_value
 from certline.models.orders.private_key import PrivateKey
 from certline.models.states import MOVES, OPEN, OrderKind, OrderStatus
-from certline.models.validation import BadCommandError
+from certline.models.validation import BadCommandError, column_integer
 
 
 class IllegalMoveError(Exception):
@@ -170,10 +170,10 @@ def order_known_as(db: Session, name: str, account: str | None = None) -> Order 
     """
     if not name.startswith("scm:"):
         return db.get(Order, name.upper())
-    number = name.removeprefix("scm:")
-    if not (number.isascii() and number.isdecimal()):
+    number = column_integer(name.removeprefix("scm:"))
+    if number is None:
         return None
-    query = select(Order).where(Order.scm_id == int(number)).order_by(Order.created_at.desc())
+    query = select(Order).where(Order.scm_id == number).order_by(Order.created_at.desc())
     newest: dict[str, Order] = {}
     for order in db.scalars(query):
         if account in (None, order.account.name):

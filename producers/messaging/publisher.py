@@ -17,6 +17,7 @@ from pika.exceptions import (
 
 from certline.models.commands.kinds import PUBLIC
 from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS, Outbox, Queue
+from certline.producers.messaging.broker_fault import broker_fault
 from certline.workers.process.broker import HardenedBroker
 
 # A durable exchange that nothing is published to. It is missing from a new broker, and from one whose data was
@@ -73,7 +74,7 @@ class RabbitWire:
                 self._broker.declare_queue(queue.value, ensure=True)
         except (AMQPConnectionError, AMQPChannelError, ConnectionClosed, OSError) as error:
             self._drop()
-            raise WireDownError(f"RabbitMQ does not answer: {error!r}") from error
+            raise WireDownError(f"RabbitMQ {broker_fault(error)}") from error
 
     def is_new(self) -> bool:
         """Return True if the exchange MARK is missing: only `mark` declares it. Raises WireDownError."""
@@ -115,7 +116,7 @@ class RabbitWire:
         except (AMQPConnectionError, AMQPChannelError, OSError) as error:
             # The outcome is unknown: a late confirm may still arrive on this connection, so close it.
             self._drop()
-            raise WireDownError(f"RabbitMQ does not answer: {error!r}") from error
+            raise WireDownError(f"RabbitMQ {broker_fault(error)}") from error
 
     def channel(self) -> BlockingChannel:
         """Open a further channel on this thread's connection. Raises pika's errors."""
@@ -130,7 +131,7 @@ class RabbitWire:
             self._broker.connection.process_data_events(time_limit=seconds)
         except (AMQPConnectionError, AMQPChannelError, OSError) as error:
             self._drop()
-            raise WireDownError(f"RabbitMQ does not answer: {error!r}") from error
+            raise WireDownError(f"RabbitMQ {broker_fault(error)}") from error
 
     def close(self) -> None:
         """Close this thread's connection."""

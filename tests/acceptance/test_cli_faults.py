@@ -78,7 +78,7 @@ def test_a_missing_or_wrong_secret_key_is_said(database_url: str) -> None:
 
 
 def test_a_wrong_variable_is_named(database_url: str) -> None:
-    error = Terminal(database_url, poll_seconds="soon").json("order", "list", code=1)["error"]
+    error = Terminal(database_url, poll_seconds="soon").json("order", "list", code=2)["error"]
 
     assert error["problems"][0].startswith("CERTLINE_POLL_SECONDS: ")
 

@@ -1,6 +1,5 @@
 """Tests of the login options: they make one of three logins, or an error that says what does not fit."""
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.scm.login_options import Given, kept_as, secret_of
+from certline.cli.ui.text_file import TextFile
 from certline.models import LoginKind
 from certline.workers.keys import key_pair
 from certline.workers.scm import CertificateLogin, HeaderLogin, TokenLogin
@@ -19,9 +19,9 @@ URL = "https://scm.test"
 PERSON: dict[str, Any] = {"customer_uri": "demo", "login": "svc"}
 
 
-def a_file(text: str = "hunter2\n") -> io.StringIO:
+def a_file(text: str = "hunter2\n") -> TextFile:
     """Return a file with a secret."""
-    return io.StringIO(text)
+    return TextFile("secret.txt", "--password-file", text.encode())
 
 
 def fault_of(**given: Any) -> Fault:

@@ -76,7 +76,7 @@ def test_a_wrong_variable_is_named_and_its_value_is_not(monkeypatch: pytest.Monk
 
     fault = told(wrong.value)
 
-    assert fault.code == 1
+    assert fault.code == 2
     assert fault.problems[0].startswith("CERTLINE_POLL_SECONDS: ")
     assert "hunter2" not in fault.problems[0]
 

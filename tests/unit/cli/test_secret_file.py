@@ -49,6 +49,25 @@ def test_it_is_written_where_there_are_no_hard_links(
     assert [path.name for path in tmp_path.iterdir()] == ["www.p12"]
 
 
+def test_a_path_that_cannot_be_written_is_refused_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"other")
+
+    for path, said in (
+        (tmp_path / "file" / "www.p12", "Not a directory"),
+        (tmp_path / ("n" * 300), "File name too long"),
+        (Path("/proc/www.p12"), "cannot be written"),
+        (Path("a\0b"), "NUL"),
+    ):
+        with pytest.raises(Fault, match=said):
+            save(path, b"key")
+
+
+def test_a_name_as_long_as_the_file_system_allows_is_written(tmp_path: Path) -> None:
+    save(tmp_path / ("n" * 255), b"key")
+
+    assert (tmp_path / ("n" * 255)).read_bytes() == b"key"
+
+
 def test_a_folder_or_a_missing_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Fault, match="is a folder"):
         save(tmp_path, b"key")

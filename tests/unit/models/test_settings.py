@@ -1,11 +1,20 @@
 """Tests that addresses are shown without their passwords."""
 
+import re
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
-from certline.models.settings import Settings, without_password
+from certline.cli.explain import explain
+from certline.models.settings import (
+    Settings,
+    UnknownVariableError,
+    settings,
+    unknown_variables,
+    without_password,
+)
+from certline.workers.deploying.files import VARIABLES
 
 SECRET = "hunter2"
 
@@ -81,3 +90,68 @@ def test_a_line_without_a_database_is_embedded_in_its_home(
 
     assert Settings().embedded
     assert Settings().home == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("METRICS_PORT", "99999999"),
+        ("METRICS_PORT", "0"),
+        ("SETTLE_SECONDS", "-1"),
+        ("SETTLE_SECONDS", f"{10**30}"),
+        ("POLL_SECONDS", "nan"),
+        ("POLL_SECONDS", "inf"),
+        ("RATE_READ", "0"),
+        ("RATE_ORDER", "inf"),
+        ("SCM_READ_SECONDS", "nan"),
+        ("QUEUE_TYPE", "stream"),
+        ("LOG", "loud"),
+        ("RABBITMQ_URL", ";"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(f"CERTLINE_{variable}", value)
+
+    with pytest.raises(ValidationError, match=variable.lower()):
+        Settings()
+
+
+def test_a_misspelt_variable_is_refused_with_the_one_that_was_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CERTLINE_SETLE_SECONDS", "60")
+    settings.cache_clear()
+
+    with pytest.raises(UnknownVariableError, match="did you mean CERTLINE_SETTLE_SECONDS") as wrong:
+        settings()
+
+    fault = explain(wrong.value)
+    assert fault is not None
+    assert fault.code == 2
+
+
+def test_other_variables_of_the_prefix_are_named_unless_they_are_ours_or_a_hooks() -> None:
+    given = {
+        "CERTLINE_TEST_DATABASE_URL": "x",
+        "CERTLINE_DEBUG": "1",
+        "CERTLINE_POLL_SECONDS": "1",
+        "CERTLINE_EMPTY": "",
+        "CERTLINE_SOMETHING": "x",
+        "OTHER": "x",
+        **dict.fromkeys(VARIABLES.values(), "x"),
+    }
+
+    assert unknown_variables(given) == ["CERTLINE_SOMETHING"]
+
+
+def test_each_variable_that_the_code_names_is_known() -> None:
+    # The sources are linked into the package, so the globs name the parts.
+    root = Path(__file__).parents[3]
+    parts = ("cli", "models", "producers", "workers")
+    texts = [path.read_text() for part in parts for path in (root / part).rglob("*.py")]
+    named = {name for text in texts for name in re.findall(r'"(CERTLINE_[A-Z0-9_]+)"', text)}
+
+    assert named
+    assert unknown_variables(dict.fromkeys(named, "x")) == []

@@ -93,6 +93,11 @@ class _Noting(HTTPConnection):
     response_class = _Response
     _started = False
 
+    def __str__(self) -> str:
+        # urllib3 begins its error texts with the connection; these reach users.
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
         self._started = True
         super().putrequest(*args, **kwargs)
