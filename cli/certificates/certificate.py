@@ -1,5 +1,7 @@
 """`certline certificate`: stored certificates, and their export."""
 
+from collections.abc import Sequence
+
 import rich_click as click
 
 from certline.cli import context
@@ -23,7 +25,8 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.output import answer, as_json, say, whisper
 from certline.cli.ui.secret_file import write
-from certline.models.audit.log import record
+from certline.models import AuditEntry
+from certline.models.audit.log import history, record
 
 
 @click.group(cls=Group)
@@ -40,9 +43,15 @@ def show(name: str) -> None:
     """Show everything about one certificate except its private key and its keystore's password."""
     with context.database().transaction() as db:
         found = find_certificate(db, name)
+        comments = _revocation_comments(history(db, found.id))
     file = f"{found.common_name.removeprefix('*.')}.{ENDINGS[preferred(found)]}"
     document = CertificateDocument.of(found)
-    answer(document, lambda: detail.certificate(document, file))
+    answer(document, lambda: detail.certificate(document, file, comments))
+
+
+def _revocation_comments(entries: Sequence[AuditEntry]) -> str | None:
+    """Return the comments of the revocation, or None. Only the audit log keeps them."""
+    return next((each.why for each in entries if each.type == "certificate.revoked"), None)
 
 
 @certificate.command()

@@ -1,12 +1,12 @@
 """`certline certificate reissue` and `revoke`: changes to certificates at SCM."""
 
-import sys
 from collections.abc import Iterable
 from typing import IO, Any
 
 import rich_click as click
 
 from certline.cli import context
+from certline.cli.confirmation import confirm
 from certline.cli.errors import NOTHING, Fault
 from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
@@ -114,20 +114,25 @@ def reissue(
     show_default=True,
     help="The revocation reason that the CA publishes.",
 )
-@click.option("--yes", is_flag=True, help="Revoke without asking.")
+@click.option("--yes", is_flag=True, help="Revoke without asking; required without a terminal.")
 @wait_options
 def revoke(
     name: str, *, comments: str, reason_code: str, yes: bool, wait: bool, timeout: float | None
 ) -> None:
     """Revoke a certificate. This cannot be undone.
 
-    CERT may also be an order. On a terminal it asks first.
+    CERT may also be an order. Asks first.
     """
     found = _to_revoke(name)
     data = {"certificate": found.id, "comments": comments, "reason_code": reason_code}
     wanted = read_payload(RevokeCommand, data)
-    if not yes and sys.stdin.isatty() and not _is_meant(found):
-        raise Fault("nothing was revoked", code=NOTHING)
+    confirm(
+        f"{found.common_name}, serial number {found.serial_number}, valid until "
+        f"{minute(found.not_after)} UTC, {found.status}",
+        "Revoke this certificate? This cannot be undone.",
+        yes=yes,
+        declined="nothing was revoked",
+    )
     accepted = certificates.request_revocation(
         context.database(), wanted, requested_by=context.person()
     )
@@ -152,14 +157,6 @@ def _to_revoke(name: str) -> Certificate:
                 f"order {order.id} is {order.status}: it has no stored certificate to revoke"
             )
         return db.get_one(Certificate, order.certificate_id)
-
-
-def _is_meant(found: Certificate) -> bool:
-    whisper(
-        f"{found.common_name}, serial number {found.serial_number}, valid until "
-        f"{minute(found.not_after)} UTC, {found.status}"
-    )
-    return click.confirm("Revoke this certificate? This cannot be undone.", err=True)
 
 
 def answer_placed(accepted: list[Accepted], *, wait: bool, timeout: float | None) -> None:

@@ -3,7 +3,8 @@
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.ui.deletion import delete
+from certline.cli.confirmation import confirm
+from certline.cli.ui.deletion import HERE_ONLY, delete
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_order
 
@@ -11,12 +12,20 @@ from certline.cli.ui.lookup import find_order
 @click.command("delete", cls=CliCommand)
 @click.argument("order_name", metavar="ORDER")
 @click.option("--comments", metavar="TEXT", help="The reason, for the audit log.")
-@click.option("--yes", is_flag=True, help="Delete it even if it is still open, without asking.")
-def delete_order(order_name: str, *, comments: str | None, yes: bool) -> None:
+@click.option("--force", is_flag=True, help="Delete it even if it is still open.")
+@click.option("--yes", is_flag=True, help="Delete it without asking; required without a terminal.")
+def delete_order(order_name: str, *, comments: str | None, force: bool, yes: bool) -> None:
     """Delete an order that brought no certificate, and destroy its private key.
 
-    Only in certline's database: nothing changes at SCM. To withdraw it there: certline order cancel.
+    Only in certline's database: nothing changes at SCM. To withdraw it there: certline order cancel. Asks
+    first.
     """
     with context.database().transaction() as db:
         found = find_order(db, order_name)
-    delete({"order": found.id, "comments": comments, "yes": yes})
+    confirm(
+        f"order {found.id} for {found.common_name}, {found.status}. {HERE_ONLY.removesuffix('.')}",
+        "Delete it with its private key?",
+        yes=yes,
+        declined="nothing was deleted",
+    )
+    delete({"order": found.id, "comments": comments, "yes": force})

@@ -23,7 +23,7 @@ def delete(data: dict[str, Any]) -> None:
             context.database(), wanted, requested_by=context.person()
         )
     except StillOpenError as still_open:
-        raise Fault(str(still_open), hint="To delete it anyway: --yes") from None
+        raise Fault(str(still_open), hint="To delete it anyway: --force") from None
     command = accepted.command
     answer(CommandDocument.of(command), lambda: _tell(command.result or {}))
 

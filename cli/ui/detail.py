@@ -12,7 +12,7 @@ from certline.cli.ui.documents import (
 )
 from certline.cli.ui.import_progress import import_progress
 from certline.cli.ui.output import facts, say, table
-from certline.cli.ui.projection import minute
+from certline.cli.ui.projection import minute, minute_and_distance, second
 from certline.models import CommandType, DeadLetterStatus, ImportRecord, Order, OrderStatus
 from certline.workers.ordering.reference import sent_comment
 
@@ -53,7 +53,7 @@ def order(found: OrderDocument, events: Sequence[EventDocument]) -> None:
     )
     _explain_status(found)
     say("")
-    rows = [(minute(event.at), event.what, event.who, event.why) for event in events]
+    rows = [(second(event.at), event.what, event.who, event.why) for event in events]
     table(["when (UTC)", "what", "who", "why"], rows, empty="Nothing has happened yet.")
 
 
@@ -112,8 +112,10 @@ def side_by_side(found: Order) -> None:
     say(f"It is not wanted:        {resolve} --reject")
 
 
-def certificate(found: CertificateDocument, format_hint: str) -> None:
-    """Print a certificate; `format_hint` is the file name suggested for an export."""
+def certificate(found: CertificateDocument, format_hint: str, comments: str | None) -> None:
+    """Print a certificate; `format_hint` is the file name suggested for an export, `comments` those of its
+    revocation.
+    """
     facts(
         {
             "certificate": found.id,
@@ -124,17 +126,18 @@ def certificate(found: CertificateDocument, format_hint: str) -> None:
             "SHA-256": found.sha256_fingerprint,
             "issuer": found.issuer,
             "valid from": minute(found.not_before),
-            "valid until": minute(found.not_after),
+            "valid until": minute_and_distance(found.not_after),
             "key": _key(found.key_algorithm, found.key_size, here=found.has_private_key),
             "keystore": found.keystore_type,
             "sslId at SCM": found.scm_id,
             "order": found.order_id,
             "line": found.line_id,
             "auto-renewed": found.auto_renew,
-            "renews": minute(found.renews_at),
+            "renews": minute_and_distance(found.renews_at),
             "supersedes": found.supersedes,
             "revoked": minute(found.revoked_at),
             "reason": found.revocation_reason,
+            "comments": comments,
         }
     )
     say(f"\nTo export it: certline certificate export {found.id} --output {format_hint}")

@@ -23,7 +23,7 @@ from certline.cli.ui.output import as_json, say, whisper
 from certline.cli.ui.projection import Document
 from certline.models import Organization, Profile
 from certline.models.database.base import Base
-from certline.models.listing import SORTINGS, ids_named, page
+from certline.models.listing import SORTINGS, count, ids_named, page
 
 Row = TypeVar("Row")
 Kept = TypeVar("Kept", bound=Base)
@@ -31,6 +31,8 @@ Shown = TypeVar("Shown", bound=Document)
 
 # Rows in a table without --limit. JSON and CSV have all rows.
 SCREENFUL = 100
+# Rows that are counted for a total, at most.
+MOST_COUNTED = 100_000
 # Rows of one query, at most.
 PIECE = 1_000
 
@@ -202,8 +204,17 @@ def show_pages(
     if view.after is not None:
         with context.database().transaction() as db:
             first = find(db, view.after)
+    def total() -> int:
+        with context.database().transaction() as db:
+            return count(db, question, most=MOST_COUNTED)
+
     show_rows(
-        _rows(read, first, _wanted(view)), view, document=document, columns=columns, empty=empty
+        _rows(read, first, _wanted(view)),
+        view,
+        document=document,
+        columns=columns,
+        empty=empty,
+        total=total,
     )
 
 
@@ -214,12 +225,15 @@ def show_rows(
     document: Callable[[Row], Shown],
     columns: Sequence[Column[Shown]],
     empty: str,
+    total: Callable[[], int],
 ) -> None:
     """Print a list whose rows arrive one by one: JSON and CSV as they arrive, a table at the end.
 
-    `document` makes the projection of a row; its values are those of the columns.
+    `document` makes the projection of a row; its values are those of the columns. `total` counts the rows
+    of all pages, and is called only for a table that does not show all of them.
     """
     wanted = _wanted(view)
+    found: list[Shown] = []
     counted = map(document, rows if wanted is None else islice(rows, wanted))
     if view.as_csv:
         last = _write_csv(each.as_dict() for each in counted)
@@ -234,7 +248,9 @@ def show_rows(
             say(empty)
     # `rows` may hold one row more than wanted; if that row exists, there is a next page.
     if wanted is not None and last is not None and next(rows, None) is not None:
-        _say_that_there_is_more(view, last)
+        _say_that_there_is_more(view, last, total)
+    elif view.for_people and last is not None:
+        _say_the_total(len(found), view, total)
 
 
 def _rows(
@@ -289,6 +305,21 @@ def _field(value: object) -> object:
     return value
 
 
-def _say_that_there_is_more(view: ListView, last: dict[str, Any]) -> None:
+def _say_that_there_is_more(
+    view: ListView, last: dict[str, Any], total: Callable[[], int]
+) -> None:
     how = f"the next page: --after {last['id']}" if view.has_pages else "to see more: --limit N"
-    whisper(f"There are more than these {_wanted(view)} rows; {how}")
+    of = f" of {_counted(total())}" if view.for_people else ""
+    whisper(f"There are more than these {_wanted(view)} rows{of}; {how}")
+
+
+def _say_the_total(shown: int, view: ListView, total: Callable[[], int]) -> None:
+    # The last of several pages: the rows of the pages before it count, too.
+    if view.after is None:
+        whisper(f"{shown:,} in total")
+    else:
+        whisper(f"{shown:,} on this last page, {_counted(total())} in total")
+
+
+def _counted(number: int) -> str:
+    return f"{number:,}" if number < MOST_COUNTED else f"{MOST_COUNTED:,} or more"

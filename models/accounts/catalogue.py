@@ -63,6 +63,11 @@ class Profile(SyncedRow, Base):
     terms: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=list)
     key_types: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
+    @property
+    def status(self) -> str:
+        """`available` if SCM offered the profile at the last sync, otherwise `gone`."""
+        return "available" if self.gone_at is None else "gone"
+
 
 class CustomField(SyncedRow, Base):
     """Custom field of the SCM customer; each order has to fill in the mandatory ones."""
