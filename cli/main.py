@@ -5,6 +5,7 @@ import sys
 
 import click
 import rich_click
+from rich_click.rich_panel import RichCommandPanel
 
 from certline.cli import report
 from certline.cli.ui.grammar import LazyGroup
@@ -115,6 +116,16 @@ PLACES = {
     ),
 }
 
+# The groups of the help page.
+GROUPS = {
+    "First steps": ("init", "doctor", "demo"),
+    "SCM": ("account", "sync", "import", "organization", "domain", "profile"),
+    "Orders and certificates": ("order", "certificate"),
+    "Renewals": ("auto-renew", "renewal"),
+    "Integration": ("hook", "webhook", "command", "dead-letter", "seal"),
+    "Operations": ("up", "run", "schedule", "license", "audit", "keys", "simulator", "completion"),
+}
+
 
 @click.command(
     cls=LazyGroup,
@@ -130,6 +141,10 @@ def certline() -> None:
     0 done, 1 failed, 2 wrong usage, 3 waiting for something outside certline (licence, approval, review), 4
     nothing to do, 5 timed out while waiting, 6 a required server does not answer.
     """
+
+
+for _name, _commands in GROUPS.items():
+    certline.add_panel(RichCommandPanel(_name, list(_commands)))
 
 
 def main(arguments: list[str] | None = None) -> None:

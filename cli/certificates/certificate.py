@@ -15,6 +15,8 @@ from certline.cli.certificates.export import (
     export_document,
     exported,
     preferred,
+    promises_else,
+    require_fitting_name,
 )
 from certline.cli.certificates.reissue_revoke import reissue, revoke
 from certline.cli.certificates.renew import renew
@@ -79,7 +81,11 @@ def export(name: str, output: str, chosen: str | None, *, legacy: bool, force: b
         raise click.UsageError("--output - and --json cannot both use standard output")
     with context.database().transaction() as db:
         found = find_certificate(db, name)
-    chosen = chosen or preferred(found)
+    if chosen is None:
+        chosen = preferred(found)
+        require_fitting_name(found, chosen, output)
+    elif promises_else(found, chosen, output):
+        whisper(f"warning: {output} contains {chosen}; its name promises something else")
     if legacy and chosen != "pkcs12":
         raise click.UsageError(
             f"--legacy works only with --format pkcs12, and the format is {chosen}"

@@ -106,9 +106,7 @@ def pairs_of(pairs: Sequence[tuple[str, str]], room: int | None) -> Iterator[str
             continue
         else:
             lines = [
-                line
-                for part in value.splitlines() or [""]
-                for line in wrapped(part, room - column)
+                line for part in value.splitlines() or [""] for line in wrapped(part, room - column)
             ]
         yield (label + lines[0]).rstrip()
         yield from ((" " * column + line).rstrip() for line in lines[1:])

@@ -204,6 +204,7 @@ def show_pages(
     if view.after is not None:
         with context.database().transaction() as db:
             first = find(db, view.after)
+
     def total() -> int:
         with context.database().transaction() as db:
             return count(db, question, most=MOST_COUNTED)
@@ -305,9 +306,7 @@ def _field(value: object) -> object:
     return value
 
 
-def _say_that_there_is_more(
-    view: ListView, last: dict[str, Any], total: Callable[[], int]
-) -> None:
+def _say_that_there_is_more(view: ListView, last: dict[str, Any], total: Callable[[], int]) -> None:
     how = f"the next page: --after {last['id']}" if view.has_pages else "to see more: --limit N"
     of = f" of {_counted(total())}" if view.for_people else ""
     whisper(f"There are more than these {_wanted(view)} rows{of}; {how}")

@@ -83,9 +83,7 @@ def print_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
             screen.print(text, style="" if number else "bold", soft_wrap=True)
 
 
-def print_cards(
-    screen: "Console", heads: Sequence[str], lines: Sequence[Sequence[str]]
-) -> None:
+def print_cards(screen: "Console", heads: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     """Print each row of a table that is too wide as named values, with an empty line between two rows."""
     for number, line in enumerate(lines):
         if number:

@@ -1,0 +1,54 @@
+"""Help pages: no option's name is cut, and no choice is broken, however narrow the terminal is."""
+
+from typing import Any
+
+from rich_click import RichContext, RichHelpFormatter
+from rich_click.rich_panel import RichOptionPanel
+
+# Cells of the column with the values of options, at most, if their words are shorter.
+VALUES = 20
+
+
+class OptionPanel(RichOptionPanel):
+    """The options: names whole, values wrapped between two choices, the help in the room that is left."""
+
+    def get_table(self, command: Any, ctx: Any, formatter: Any) -> Any:
+        """Return the table, with limits for the columns."""
+        table = super().get_table(command, ctx, formatter)
+        for column in table.columns[:-1]:  # the last one is the help
+            if "Metavar" not in str(column.header):
+                column.no_wrap = True
+                column.min_width = max((_width(cell) for cell in column._cells), default=0)
+                continue
+            column._cells = [_spaced(cell) for cell in column._cells]
+            words = [word for cell in column._cells for word in str(cell).split()]
+            column.min_width = column.max_width = max(
+                min(VALUES, max((_width(cell) for cell in column._cells), default=0)),
+                max(map(len, words), default=0),
+            )
+        return table
+
+
+def _width(cell: Any) -> int:
+    return len(str(cell))
+
+
+def _spaced(cell: Any) -> Any:
+    """Return a list of choices with a blank after each `|`, where a line can be wrapped."""
+    from rich.text import Text  # noqa: PLC0415  # only help pages need it
+
+    if not isinstance(cell, Text) or len(cell) <= VALUES or "|" not in cell.plain:
+        return cell
+    return Text(cell.plain.replace("|", "| "), style=cell.style, overflow="fold")
+
+
+class HelpFormatter(RichHelpFormatter):
+    """The formatter of help pages, with our panel of options."""
+
+    option_panel_class = OptionPanel
+
+
+class HelpContext(RichContext):
+    """The context of a command, with our help pages."""
+
+    formatter_class = HelpFormatter
