@@ -16,8 +16,9 @@ def confirm(facts: str, question: str, *, yes: bool, declined: str) -> None:
         return
     if not sys.stdin.isatty():
         raise Fault(
-            f"{facts}. {question} Without a terminal this has to be confirmed by --yes; {declined}",
+            f"{declined}: without a terminal this has to be confirmed by --yes",
             code=WRONG_USE,
+            problems=[f"{facts}. {question}"],
         )
     click.echo(facts, err=True)
     if not click.confirm(question, err=True):

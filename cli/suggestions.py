@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -100,10 +101,8 @@ def _running_database() -> str | None:
     ours = settings()
     if ours.database_url is None:
         pid = int((ours.home / "postgres" / "postmaster.pid").read_text().split()[0])
-        try:
+        with suppress(PermissionError):  # another user's process, so it runs
             os.kill(pid, 0)
-        except PermissionError:
-            pass  # another user's, so it runs
     return database_url(ours)
 
 

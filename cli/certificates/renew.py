@@ -223,7 +223,8 @@ def _confirm_many(verdicts: Sequence[BatchVerdict], pace: int | None, *, yes: bo
         return  # nothing will be sent
     names = list(dict.fromkeys(each.certificate.common_name for each in due))
     more = f" and {len(names) - FEW:,} more" if len(names) > FEW else ""
-    told = f"{len(due):,} renewals: {', '.join(names[:FEW])}{more}"
+    noun = "renewal" if len(due) == 1 else "renewals"
+    told = f"{len(due):,} {noun}: {', '.join(names[:FEW])}{more}"
     if len(due) < len(verdicts):
         told += f" ({len(verdicts) - len(due):,} more are refused or on order already)"
     if pace is not None:

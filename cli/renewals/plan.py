@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from certline.cli import context
 from certline.cli.ui.grammar import CliCommand
-from certline.cli.ui.output import answer, say, table, whisper
+from certline.cli.ui.layout import GAP, cut, width_of
+from certline.cli.ui.output import answer, console, say, table, whisper
 from certline.cli.ui.projection import instant
 from certline.models.accounts.account import Account
 from certline.models.renewals.forecast import Forecast, forecast, peaks
@@ -21,6 +22,8 @@ from certline.producers.renewals.settings import outlooks
 
 # Characters of the longest bar; names shown beside it; reasons shown, at most.
 BAR, NAMED, REFUSALS = 30, 2, 10
+# The longest bar, and a name beside others, in a narrow terminal.
+SHORTEST_BAR, SHORTEST_NAME = 5, 8
 # The character that bars are made of.
 BLOCK = "█"
 
@@ -179,12 +182,13 @@ def _people(ahead: DaysAhead) -> None:
     names: dict[date, list[str]] = {}
     for row in ahead.near:
         names.setdefault(row.day, []).append(row.selected.common_name)
+    bar, room = _rooms(ahead)
     rows = [
         (
             f"{day:%a %Y-%m-%d}",
             str(counts[day]),
-            _bar(counts[day], highest) + (" peak" if day in ahead.high else ""),
-            _few(names.get(day, [])),
+            _bar(counts[day], highest, bar) + (" peak" if day in ahead.high else ""),
+            _few(names.get(day, []), room),
         )
         for day in sorted(counts)
     ]
@@ -244,11 +248,35 @@ def _refusals(refused: list[Planned]) -> None:
         say(f"… and {len(rows) - REFUSALS} more reasons; --json lists all of them.")
 
 
-def _bar(count: int, highest: int) -> str:
+def _rooms(ahead: DaysAhead) -> tuple[int, int | None]:
+    """Return the cells for the longest bar and for the names; None for names: as many as they need."""
+    screen = console()
+    if not screen.is_terminal:
+        return BAR, None
+    # The day, the number of renewals, and the gaps between the columns.
+    room = screen.width - len("Fri 2026-11-27") - len("RENEWALS") - 3 * GAP
+    peak = len(" peak") if ahead.high else 0
+    bar = max(SHORTEST_BAR, min(BAR, room // 3 - peak))
+    return bar, max(len("NAMES"), room - bar - peak)
+
+
+def _bar(count: int, highest: int, longest: int = BAR) -> str:
     # Rounded up, so that a day with a single renewal still shows a bar.
-    return BLOCK * -(-count * BAR // max(1, highest))
+    return BLOCK * -(-count * longest // max(1, highest))
 
 
-def _few(names: list[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+def _few(names: list[str], room: int | None = None) -> str:
+    """Return the first names and the number of the others, as many names as there is room for."""
+    for shown in range(min(NAMED, len(names)), 0, -1):
+        text = _and_more(names[:shown], len(names) - shown)
+        if room is None or width_of(text) <= room:
+            return text
+    if not names or room is None:
+        return ""
+    # Not even one name has room.
+    more = _and_more([""], len(names) - 1)
+    return _and_more([cut(names[0], max(SHORTEST_NAME, room - len(more)))], len(names) - 1)
+
+
+def _and_more(names: list[str], more: int) -> str:
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")

@@ -74,7 +74,7 @@ class CliCommand(rich_click.RichCommand):
         for each in self.params:
             # Choices, files and numbers complete themselves, or not at all.
             if isinstance(each.type, click.types.StringParamType):
-                each._custom_shell_complete = each._custom_shell_complete or _suggest
+                each._custom_shell_complete = _suggest  # noqa: SLF001  # click sets it in the constructor only
         self.params.append(_json_option())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -18,14 +18,13 @@ class OptionPanel(RichOptionPanel):
         for column in table.columns[:-1]:  # the last one is the help
             if "Metavar" not in str(column.header):
                 column.no_wrap = True
-                column.min_width = max((_width(cell) for cell in column._cells), default=0)
+                column.min_width = max(map(_width, column.cells), default=0)
                 continue
-            column._cells = [_spaced(cell) for cell in column._cells]
-            words = [word for cell in column._cells for word in str(cell).split()]
-            column.min_width = column.max_width = max(
-                min(VALUES, max((_width(cell) for cell in column._cells), default=0)),
-                max(map(len, words), default=0),
-            )
+            cells = [_spaced(cell) for cell in column.cells]
+            column._cells = cells  # noqa: SLF001  # rich has no public way to change cells
+            words = (word for cell in cells for word in str(cell).split())
+            widest = min(VALUES, max(map(_width, cells), default=0))
+            column.min_width = column.max_width = max(widest, max(map(len, words), default=0))
         return table
 
 

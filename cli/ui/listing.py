@@ -1,14 +1,10 @@
 """Shared code of the list commands: options, paging, and output as JSON, CSV or a table."""
 
-import csv
-import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
-from itertools import chain, islice
-from textwrap import indent
+from itertools import islice
 from typing import Any, TypeVar
 
 import rich_click as click
@@ -19,7 +15,7 @@ from certline.cli import context
 from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.lookup import close_names, find_account
-from certline.cli.ui.output import as_json, say, whisper
+from certline.cli.ui.output import as_json, say, whisper, write_csv, write_json
 from certline.cli.ui.projection import Document
 from certline.models import Organization, Profile
 from certline.models.database.base import Base
@@ -237,9 +233,9 @@ def show_rows(
     found: list[Shown] = []
     counted = map(document, rows if wanted is None else islice(rows, wanted))
     if view.as_csv:
-        last = _write_csv(each.as_dict() for each in counted)
+        last = write_csv(each.as_dict() for each in counted)
     elif as_json():
-        last = _write_json(each.as_dict() for each in counted)
+        last = write_json(each.as_dict() for each in counted)
     else:
         found = list(counted)
         last = found[-1].as_dict() if found else None
@@ -269,41 +265,6 @@ def _rows(
 
 def _wanted(view: ListView) -> int | None:
     return SCREENFUL if view.limit is None and view.for_people else view.limit
-
-
-def _write_json(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
-    """Write one JSON array row by row, so that memory does not grow with the list. Returns the last row."""
-    last = None
-    for each in documents:
-        sys.stdout.write("[\n" if last is None else ",\n")
-        sys.stdout.write(indent(json.dumps(each, indent=2, ensure_ascii=False), "  "))
-        last = each
-    sys.stdout.write("[]\n" if last is None else "\n]\n")
-    return last
-
-
-def _write_csv(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
-    """Write a header and one line per row, or nothing if there are no rows. Returns the last row."""
-    last = next(documents, None)
-    if last is None:
-        return None
-    writer = csv.DictWriter(sys.stdout, list(last), lineterminator="\n")
-    writer.writeheader()
-    for each in chain([last], documents):
-        writer.writerow({name: _field(value) for name, value in each.items()})
-        last = each
-    return last
-
-
-def _field(value: object) -> object:
-    """Format a value for CSV: simple lists separated by spaces, deeper structures as JSON."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
-        return " ".join(map(str, value))
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
-    return value
 
 
 def _say_that_there_is_more(view: ListView, last: dict[str, Any], total: Callable[[], int]) -> None:

@@ -1,8 +1,11 @@
 """Output of commands: one JSON document for programs, or lines and tables for users."""
 
+import csv
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -37,6 +40,41 @@ def _plain(value: object) -> dict[str, Any]:
     if isinstance(value, Document):
         return value.as_dict()
     raise TypeError(f"{type(value).__name__} is not a document")
+
+
+def write_json(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
+    """Write one JSON array row by row, so that memory does not grow with the list. Returns the last row."""
+    last = None
+    for each in documents:
+        sys.stdout.write("[\n" if last is None else ",\n")
+        sys.stdout.write(indent(json.dumps(each, indent=2, ensure_ascii=False), "  "))
+        last = each
+    sys.stdout.write("[]\n" if last is None else "\n]\n")
+    return last
+
+
+def write_csv(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
+    """Write a header and one line per row, or nothing if there are no rows. Returns the last row."""
+    last = next(documents, None)
+    if last is None:
+        return None
+    writer = csv.DictWriter(sys.stdout, list(last), lineterminator="\n")
+    writer.writeheader()
+    for each in chain([last], documents):
+        writer.writerow({name: _field(value) for name, value in each.items()})
+        last = each
+    return last
+
+
+def _field(value: object) -> object:
+    """Format a value for CSV: simple lists separated by spaces, deeper structures as JSON."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
+        return " ".join(map(str, value))
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return value
 
 
 def say(text: str) -> None:
