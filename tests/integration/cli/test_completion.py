@@ -20,7 +20,15 @@ def rows(typist: Typist) -> dict[str, str]:
         past = a_certificate(db, order, common_name="old.example", status="superseded")
         db.add(an_organization(account_id=account.id, scm_id=9101, name="Nordhafen University"))
         db.add(a_profile(account_id=account.id, name="Gold"))
-        db.add(Hook(name="web", events=["certificate.stored"], directory="/tls", timeout=9))
+        db.add(
+            Hook(
+                name="web",
+                events=["certificate.stored"],
+                directory="/tls",
+                timeout=9,
+                created_by="ida",
+            )
+        )
     return {"certificate": first.id, "past": past.id, "order": order.id}
 
 
@@ -42,37 +50,34 @@ def completed(
     return out.splitlines()[1::3]
 
 
-@pytest.mark.parametrize(
-    ("line", "offered"),
-    [
-        ("certline certificate show ", ["shop.example"]),
-        ("certline certificate export sh", ["shop.example"]),
-        ("certline certificate renew shop.example sh", ["shop.example"]),
-        ("certline account show ", ["hafen"]),
-        ("certline account add ", []),
-        ("certline order list --account ha", ["hafen"]),
-        ("certline order list --account x", []),
-        ("certline order create --organization N", ["Nordhafen University"]),
-        ("certline order create --profile ", ["Gold"]),
-        ("certline hook remove ", ["web"]),
-        ("certline hook runs --hook w", ["web"]),
-        ("certline schedule run import-n", []),
-        ("certline order list --status st", ["stored"]),
-        ("certline certificate list --status super", ["superseded"]),
-        ("certline orde", ["order"]),
-        ("certline order sh", ["show"]),
-        ("certline order show --js", ["--json"]),
-    ],
-)
+# The line up to the cursor, and what is offered.
+OFFERED = [
+    ("certline certificate show ", ["shop.example"]),
+    ("certline certificate export sh", ["shop.example"]),
+    ("certline certificate renew shop.example sh", ["shop.example"]),
+    ("certline account show ", ["hafen"]),
+    ("certline account add ", []),
+    ("certline order list --account ha", ["hafen"]),
+    ("certline order list --account x", []),
+    ("certline order create --organization N", ["Nordhafen University"]),
+    ("certline order create --profile ", ["Gold"]),
+    ("certline hook remove ", ["web"]),
+    ("certline hook runs --hook w", ["web"]),
+    ("certline schedule run import-n", []),
+    ("certline order list --status st", ["stored"]),
+    ("certline certificate list --status super", ["superseded"]),
+    ("certline orde", ["order"]),
+    ("certline order sh", ["show"]),
+    ("certline order show --js", ["--json"]),
+]
+
+
 def test_names_are_offered_as_far_as_they_are_typed(
-    typist: Typist,
-    rows: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    line: str,
-    offered: list[str],
+    typist: Typist, rows: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert rows
-    assert completed(typist, monkeypatch, line) == offered
+    for line, offered in OFFERED:
+        assert completed(typist, monkeypatch, line) == offered, line
 
 
 def test_ids_are_offered_the_newest_first(

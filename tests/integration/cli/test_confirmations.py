@@ -7,7 +7,14 @@ from sqlalchemy import func, select
 
 from certline.models import Account, Certificate, Command, Order
 from tests.integration.cli.conftest import Typist
-from tests.support.factories import a_certificate, an_order
+from tests.support.factories import (
+    a_certificate,
+    a_domain,
+    a_profile,
+    an_account,
+    an_order,
+    an_organization,
+)
 
 # Each command by the words that follow the name of a certificate, an order or an account.
 WORDS: dict[str, Callable[[Certificate, Order], tuple[str, ...]]] = {
@@ -16,7 +23,7 @@ WORDS: dict[str, Callable[[Certificate, Order], tuple[str, ...]]] = {
     "delete order": lambda _, order: ("order", "delete", order.id),
     "remove": lambda *_: ("account", "remove", "hafen"),
     "renew by name": lambda *_: ("certificate", "renew", "--name", "*.example"),
-    "renew by issuer": lambda *_: ("certificate", "renew", "--issuer", "*", "--pace", "500/h"),
+    "renew by issuer": lambda *_: ("certificate", "renew", "--issuer", "ca", "--pace", "500/h"),
 }
 
 
@@ -24,22 +31,26 @@ WORDS: dict[str, Callable[[Certificate, Order], tuple[str, ...]]] = {
 def stored(typist: Typist) -> tuple[Certificate, Order]:
     """Insert a certificate, and an order that was rejected."""
     with typist.database.transaction() as db:
-        certificate = a_certificate(db)
-        account = db.get_one(Account, certificate.account_id)
-        account.name = "hafen"
-        return certificate, an_order(db, account, status="rejected")
+        account = an_account(db, name="hafen")
+        db.add(an_organization(account_id=account.id))
+        db.add(a_domain(account_id=account.id, validation_expires=None))
+        db.add(a_profile(account_id=account.id))
+        ordered = an_order(db, account, status="stored")
+        certificate = a_certificate(
+            db, ordered, keystore_password_sealed=typist.vault.seal(b"a password")
+        )
+        ordered.certificate_id = certificate.id
+        return certificate, an_order(db, account, status="rejected", common_name="other.example")
 
 
-@pytest.mark.parametrize("what", WORDS)
 def test_nothing_happens_without_a_confirmation(
-    typist: Typist, stored: tuple[Certificate, Order], what: str
+    typist: Typist, stored: tuple[Certificate, Order]
 ) -> None:
-    words = WORDS[what](*stored)
+    for what, words in WORDS.items():
+        refused = typist.json(*words(*stored), code=2)["error"]
 
-    refused = typist.json(*words, code=2)["error"]
-
-    assert "confirmed by --yes" in refused["message"]
-    assert refused["problems"], "it says what would have happened"
+        assert "confirmed by --yes" in refused["message"], what
+        assert refused["problems"], "it says what would have happened"
     with typist.database.transaction() as db:
         assert db.scalar(select(func.count()).select_from(Command)) == 0
         assert db.scalar(select(func.count()).select_from(Order)) == 2
