@@ -9,7 +9,7 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.certificates.reissue_revoke import answer_placed, certificates_named
-from certline.cli.confirmation import confirm
+from certline.cli.certificates.renewal_question import FEW, confirm_many
 from certline.cli.errors import DONE, NOTHING, WRONG_USE, Fault
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
@@ -28,8 +28,6 @@ from certline.models.validation import BadCommandError
 from certline.producers.renewals.batches import BatchVerdict, judge_many, request_batch
 from certline.producers.requests.certificates import request_successor
 
-# Named certificates that are renewed without a question, at most; also the names that a question lists.
-FEW = 5
 # The options that select stored certificates by their properties.
 FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "name")
 
@@ -111,7 +109,7 @@ def renew(
     if dry_run:
         _answer_verdicts(verdicts, pace, is_batch=is_batch)
     if not names or len(certificates) > FEW:
-        _confirm_many(verdicts, pace, yes=yes)
+        confirm_many(verdicts, pace, yes=yes)
     if is_batch:
         selection = _in_words(names, listed, filters)
         _start_batch(verdicts, selection, pace, reuse_key=reuse_key, wait=wait, timeout=timeout)
@@ -214,27 +212,6 @@ def _in_words(names: Sequence[str], listed: IO[str] | None, filters: dict[str, A
             text = value.days if isinstance(value, timedelta) else value
             words += [f"--{name.replace('_', '-')}", str(text)]
     return shlex.join(words)
-
-
-def _confirm_many(verdicts: Sequence[BatchVerdict], pace: int | None, *, yes: bool) -> None:
-    """Ask before many certificates are renewed, or those that a filter has found. Raises Fault."""
-    due = [each for each in verdicts if not each.problems and each.going is None]
-    if not due:
-        return  # nothing will be sent
-    names = list(dict.fromkeys(each.certificate.common_name for each in due))
-    more = f" and {len(names) - FEW:,} more" if len(names) > FEW else ""
-    noun = "renewal" if len(due) == 1 else "renewals"
-    told = f"{len(due):,} {noun}: {', '.join(names[:FEW])}{more}"
-    if len(due) < len(verdicts):
-        told += f" ({len(verdicts) - len(due):,} more are refused or on order already)"
-    if pace is not None:
-        told += f"; at {pace}/h that takes {said_of_time(timedelta(hours=len(due) / pace))}"
-    confirm(
-        f"{told}. --dry-run lists them",
-        f"Order {'this renewal' if len(due) == 1 else f'these {len(due):,} renewals'} at SCM?",
-        yes=yes,
-        declined="nothing was placed",
-    )
 
 
 def _require_all(verdicts: Sequence[BatchVerdict]) -> None:
