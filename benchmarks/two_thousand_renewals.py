@@ -149,7 +149,7 @@ def renew(plant: Plant, scm: str, due: list[str]) -> Run:
     with tempfile.NamedTemporaryFile("w") as listed:
         listed.write("\n".join(due))
         listed.flush()
-        begun = plant.certline("--json", "certificate", "renew", "--file", listed.name)
+        begun = plant.certline("--json", "certificate", "renew", "--file", listed.name, "--yes")
     batch_id = json.loads(begun)["id"]
     checked = time.monotonic() - start
     told = 0.0

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import click
 import rich_click
+from rich_click.rich_panel import RichCommandPanel
 
 from certline.cli import report, streams
 from certline.cli.errors import FAILED
@@ -117,6 +118,16 @@ PLACES = {
     ),
 }
 
+# The groups of the help page.
+GROUPS = {
+    "First steps": ("init", "doctor", "demo"),
+    "SCM": ("account", "sync", "import", "organization", "domain", "profile"),
+    "Orders and certificates": ("order", "certificate"),
+    "Renewals": ("auto-renew", "renewal"),
+    "Integration": ("hook", "webhook", "command", "dead-letter", "seal"),
+    "Operations": ("up", "run", "schedule", "license", "audit", "keys", "simulator", "completion"),
+}
+
 
 # Characters: a line BEGIN of the shortest kind.
 SHORTEST_KEY = 20
@@ -136,6 +147,10 @@ def certline() -> None:
     0 done, 1 failed, 2 wrong usage, 3 waiting for something outside certline (licence, approval, review), 4
     nothing to do, 5 timed out while waiting, 6 a required server does not answer.
     """
+
+
+for _name, _commands in GROUPS.items():
+    certline.add_panel(RichCommandPanel(_name, list(_commands)))
 
 
 def main(arguments: list[str] | None = None) -> None:

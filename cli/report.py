@@ -70,7 +70,8 @@ def _of_click(error: click.ClickException | click.Abort) -> Fault:
         context = error.ctx
         usage = " ".join(context.command.collect_usage_pieces(context))
         hint = f"Usage: {context.command_path} {usage}\nHelp:  {context.command_path} --help"
-    return Fault(error.format_message(), code=error.exit_code, hint=hint)
+    problems = getattr(error, "problems", ())
+    return Fault(error.format_message(), code=error.exit_code, problems=problems, hint=hint)
 
 
 def _bug(error: Exception) -> Fault:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, exists, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session, defer
 
 from certline.models.accounts.catalogue import Organization, Profile
@@ -31,24 +31,26 @@ Row = TypeVar("Row", bound=Base)
 class Sorting:
     """A sort order backed by an index. No key column is nullable, and the last one is the row's id.
 
-    Paging depends on both: nulls don't compare, and the id makes each position unique.
+    Paging depends on both: nulls don't compare, and the id makes each position unique. `groups`: statuses; the
+    rows of the first one come before those of the second, and so on.
     """
 
     keys: tuple[str, ...]
     descending: bool = False
+    groups: tuple[str, ...] = ()
 
     def reversed(self) -> "Sorting":
         """Return the opposite sort order."""
-        return Sorting(self.keys, not self.descending)
+        return Sorting(self.keys, not self.descending, self.groups[::-1])
 
 
 @dataclass(frozen=True)
 class Narrowing:
     """Filters of a list; one that has its default value does not apply.
 
-    `name` is a pattern for the common name (`*` matches any characters). `organizations` and `profiles`
-    are SCM's ids; unlike None, an empty sequence of these matches no row. `issuer` is a part of the issuing
-    CA's name, `*` allowed.
+    `name` is a pattern for the common name (`*` matches any characters), `any_name` one for the common name or
+    a further name of a certificate. `organizations` and `profiles` are SCM's ids; unlike None, an empty sequence
+    of these matches no row. `issuer` is a part of the issuing CA's name, `*` allowed.
     """
 
     statuses: Sequence[str] = ()
@@ -56,6 +58,7 @@ class Narrowing:
     organizations: Sequence[int] | None = None
     profiles: Sequence[int] | None = None
     name: str | None = None
+    any_name: str | None = None
     expires_within: timedelta | None = None
     issuer: str | None = None
     types: Sequence[str] = ()
@@ -70,6 +73,9 @@ SORTINGS: dict[type[Base], dict[str, Sorting]] = {
         "name": Sorting(("common_name", "id")),
     },
     Certificate: {
+        "status": Sorting(
+            ("not_after", "id"), groups=("active", "expired", "revoked", "superseded")
+        ),
         "expires": Sorting(("not_after", "id")),
         "name": Sorting(("common_name", "id")),
         "stored": Sorting(("id",), descending=True),
@@ -84,7 +90,25 @@ def page(
     db: Session, question: Select[Row], sorting: Sorting, *, after: Row | None, limit: int
 ) -> list[Row]:
     """Load one page of a list, at most `limit` rows. `after`: the last row of the page before, or None."""
-    return list(db.scalars(paged(question, sorting, after=after, limit=limit)))
+    if not sorting.groups:
+        return list(db.scalars(paged(question, sorting, after=after, limit=limit)))
+    # A query for each status. In one query for all, Postgres would estimate the rows that are left by the
+    # status of `after` alone, and so choose slow plans.
+    found: list[Row] = []
+    first = 0 if after is None else sorting.groups.index(after.status)  # type: ignore[attr-defined]  # grouped by it
+    for status in sorting.groups[first:]:
+        left = limit - len(found)
+        if left:
+            of_status = in_group(question, status)
+            found += db.scalars(paged(of_status, sorting, after=after, limit=left))
+        after = None
+    return found
+
+
+def in_group(question: Select[Row], status: str) -> Select[Row]:
+    """Return the query for the rows with a status."""
+    table: type[Row] = question.column_descriptions[0]["entity"]
+    return question.where(table.status == status)  # type: ignore[attr-defined]  # only tables that have one
 
 
 def paged(question: Select[Row], sorting: Sorting, *, after: Row | None, limit: int) -> Select[Row]:
@@ -100,6 +124,13 @@ def paged(question: Select[Row], sorting: Sorting, *, after: Row | None, limit: 
         question = question.where(here < last if sorting.descending else here > last)
     in_order = [key.desc() if sorting.descending else key.asc() for key in keys]
     return question.order_by(*in_order).limit(limit)
+
+
+def count(db: Session, question: Select[Row], *, most: int) -> int:
+    """Return the number of rows of a list; counting stops at `most`."""
+    table: type[Row] = question.column_descriptions[0]["entity"]
+    ids = question.with_only_columns(table.id).limit(most)  # type: ignore[attr-defined]  # listed tables have one
+    return db.scalar(select(func.count()).select_from(ids.subquery())) or 0
 
 
 def orders_listed(wanted: Narrowing) -> Select[Order]:
@@ -123,6 +154,15 @@ def certificates_listed(wanted: Narrowing) -> Select[Certificate]:
         )
     if wanted.issuer is not None:
         question = question.where(Certificate.issuer.ilike(_part(wanted.issuer), escape="\\"))
+    if wanted.any_name is not None:
+        pattern = wanted.any_name.lower()
+        further = func.unnest(Certificate.sans).column_valued("further")
+        question = question.where(
+            or_(
+                Certificate.common_name.like(escaped(pattern), escape="\\"),
+                exists().where(further.like(escaped(pattern), escape="\\")),
+            )
+        )
     return _narrowed(question, wanted, Certificate)
 
 

@@ -1,5 +1,7 @@
 """`certline certificate`: stored certificates, and their export."""
 
+from collections.abc import Sequence
+
 import rich_click as click
 
 from certline.cli import context
@@ -14,6 +16,8 @@ from certline.cli.certificates.export import (
     export_document,
     exported,
     preferred,
+    promises_else,
+    require_fitting_name,
 )
 from certline.cli.certificates.reissue_revoke import reissue, revoke
 from certline.cli.certificates.renew import renew
@@ -25,7 +29,8 @@ from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.output import answer, as_json, say, whisper
 from certline.cli.ui.projection import instant
 from certline.cli.ui.secret_file import write
-from certline.models.audit.log import record
+from certline.models import AuditEntry, Certificate
+from certline.models.audit.log import history, record
 from certline.models.renewals.hindrance import last_hindrance
 
 
@@ -44,6 +49,7 @@ def show(name: str) -> None:
     with context.database().transaction() as db:
         found = find_certificate(db, name)
         hindrance = last_hindrance(db, found)
+        comments = _revocation_comments(history(db, found.id))
     file = f"{found.common_name.removeprefix('*.')}.{ENDINGS[preferred(found)]}"
     shown = CertificateDocument.of(found)
     document = shown.as_dict() | {
@@ -54,8 +60,15 @@ def show(name: str) -> None:
     self_signed = not found.issuers
     answer(
         document,
-        lambda: detail.certificate(shown, file, hindrance, self_signed=self_signed),
+        lambda: detail.certificate(
+            shown, file, hindrance, self_signed=self_signed, comments=comments
+        ),
     )
+
+
+def _revocation_comments(entries: Sequence[AuditEntry]) -> str | None:
+    """Return the comments of the revocation, or None. Only the audit log keeps them."""
+    return next((each.why for each in entries if each.type == "certificate.revoked"), None)
 
 
 @certificate.command()
@@ -94,16 +107,7 @@ def export(
         raise click.UsageError("--output - and --json cannot both use standard output")
     with context.database().transaction() as db:
         found = find_certificate(db, name)
-    chosen = chosen or preferred(found)
-    if legacy and chosen != "pkcs12":
-        raise click.UsageError(
-            f"--legacy works only with --format pkcs12, and the format is {chosen}"
-        )
-    if with_root and chosen not in WITH_ISSUERS:
-        raise click.UsageError(
-            f"--with-root works only with formats that have issuers ({', '.join(sorted(WITH_ISSUERS))}), "
-            f"and the format is {chosen}"
-        )
+    chosen = _format_of(found, chosen, output, legacy=legacy, with_root=with_root)
     export_ = exported(
         context.database(), context.vault(), found, chosen, legacy=legacy, with_root=with_root
     )
@@ -124,6 +128,27 @@ def export(
         whisper("The private key in the file is not encrypted: keep it safe.")
     elif chosen == "pem":
         whisper("The private key is not stored: the file contains only the certificates.")
+
+
+def _format_of(
+    found: Certificate, chosen: str | None, output: str, *, legacy: bool, with_root: bool
+) -> str:
+    """Return the format of an export. Raises Fault, or UsageError if it does not go with the other options."""
+    if chosen is None:
+        chosen = preferred(found)
+        require_fitting_name(found, chosen, output)
+    elif promises_else(found, chosen, output):
+        whisper(f"warning: {output} contains {chosen}; its name promises something else")
+    if legacy and chosen != "pkcs12":
+        raise click.UsageError(
+            f"--legacy works only with --format pkcs12, and the format is {chosen}"
+        )
+    if with_root and chosen not in WITH_ISSUERS:
+        raise click.UsageError(
+            f"--with-root works only with formats that have issuers ({', '.join(sorted(WITH_ISSUERS))}), "
+            f"and the format is {chosen}"
+        )
+    return chosen
 
 
 @certificate.command()

@@ -1,12 +1,13 @@
 """Export of a stored certificate in the formats that servers load."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certline.cli.errors import Fault
+from certline.cli.errors import WRONG_USE, Fault
 from certline.models import Certificate, Database, PrivateKey
 from certline.models.vault import Vault
 from certline.workers.keys import (
@@ -40,6 +41,37 @@ WITH_ISSUERS = frozenset({"pem", "pkcs12", "jks", "chain", "fullchain", "pkcs7"}
 BINARY = frozenset({"pkcs12", "jks", "der"})
 # The formats that are protected by the keystore's password.
 KEYSTORES = frozenset({"pkcs12", "jks"})
+# Extensions of files that are of no use without the private key.
+WITH_KEY = frozenset({"p12", "pfx", "jks", "key"})
+
+
+# What a file's name promises, by its extension. The texts in PEM may be in any of the others.
+CONTENTS = {
+    "p12": {"pkcs12"},
+    "pfx": {"pkcs12"},
+    "jks": {"jks"},
+    "p7b": {"pkcs7"},
+    "p7c": {"pkcs7"},
+    "der": {"der"},
+    "key": {"key", "pem"},
+    "pem": {"pem", "key", "leaf", "chain", "fullchain"},
+    # A certificate only: a private key is not expected there.
+    "crt": {"leaf", "chain", "fullchain", "der"},
+    "cer": {"leaf", "chain", "fullchain", "der"},
+}
+# The format that an extension suggests.
+SUGGESTED = {
+    "p12": "pkcs12",
+    "pfx": "pkcs12",
+    "jks": "jks",
+    "p7b": "pkcs7",
+    "p7c": "pkcs7",
+    "der": "der",
+    "key": "key",
+    "pem": "pem",
+    "crt": "fullchain",
+    "cer": "leaf",
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +88,48 @@ def preferred(certificate: Certificate) -> str:
     # A keystore cannot be made without the private key, as after an import or with the user's own
     # CSR.
     return "pem" if certificate.key_id is None else certificate.keystore_type.lower()
+
+
+def require_fitting_name(certificate: Certificate, form: str, output: str) -> None:
+    """Refuse a file name that promises another content than the format that is taken by default.
+
+    Raises Fault.
+    """
+    content = _content(certificate, form)
+    ending = _ending(output)
+    if output == "-" or content in CONTENTS.get(ending, {content}):
+        return
+    file = Path(output).name
+    if certificate.key_id is None and ending in WITH_KEY:
+        raise Fault(
+            f"the private key of {certificate.common_name} is not stored, so {file} would lack what its name "
+            "promises",
+            code=WRONG_USE,
+            hint="For the certificates alone: --format fullchain --output FILE.pem. To put them and your own "
+            "key into a keystore: openssl pkcs12 -export -inkey KEYFILE -in FILE.pem -out FILE.p12",
+        )
+    why = "" if certificate.key_id is None else ", the keystore type that was ordered"
+    raise Fault(
+        f"{file} would contain {content}{why}: its name promises something else",
+        code=WRONG_USE,
+        hint=f"Name the format: --format {SUGGESTED[ending]}, as the name suggests, or --format {form}; or name "
+        f"the file with .{ENDINGS[form]}",
+    )
+
+
+def promises_else(certificate: Certificate, form: str, output: str) -> bool:
+    """Return True if a file name promises another content than a format that the user named."""
+    content = _content(certificate, form)
+    return output != "-" and content not in CONTENTS.get(_ending(output), {content})
+
+
+def _content(certificate: Certificate, form: str) -> str:
+    # Without the key, `pem` is what `fullchain` is.
+    return "fullchain" if form == "pem" and certificate.key_id is None else form
+
+
+def _ending(output: str) -> str:
+    return Path(output).suffix.removeprefix(".").lower()
 
 
 def exported(

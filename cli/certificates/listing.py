@@ -1,5 +1,6 @@
 """`certline certificate list`."""
 
+import shlex
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from certline.cli.ui.listing import (
     with_account,
 )
 from certline.cli.ui.lookup import find_certificate
-from certline.cli.ui.projection import minute
+from certline.cli.ui.projection import day_and_distance, minute, minute_and_distance
 from certline.models import CertificateStatus, Narrowing
 from certline.models.accounts.account import accounts
 from certline.models.listing import certificates_listed
@@ -43,7 +44,10 @@ CERTIFICATES = [
     Column[CertificateDocument]("key", _key, rank=1),
     Column[CertificateDocument]("sslId", lambda row: row.scm_id, rank=2),
     Column[CertificateDocument](
-        "expires (UTC)", lambda row: minute(row.not_after), style=_expiry_style
+        "expires (UTC)",
+        lambda row: minute_and_distance(row.not_after),
+        style=_expiry_style,
+        short=lambda row: day_and_distance(row.not_after),
     ),
     Column[CertificateDocument]("renews", lambda row: minute(row.renews_at), rank=3),
 ]
@@ -53,19 +57,29 @@ CERTIFICATES = [
 @status_option(status.value for status in CertificateStatus)
 @days("--expires-within", "Only active certificates that expire within this many days.")
 @place_options
-@view_options("expires", "name", "stored")
+@click.option(
+    "--any-name",
+    metavar="PATTERN",
+    help="Only certificates of which one name, common or further, matches; reads all of them.",
+)
+@view_options("status", "expires", "name", "stored")
 def certificates(
     *,
     statuses: tuple[str, ...],
     expires_within: timedelta | None,
     name: str | None,
+    any_name: str | None,
     view: ListView,
     **given: Any,
 ) -> None:
-    """List certificates, those that expire first on top."""
+    """List certificates: the active ones, those that expire first on top, then those of the past."""
     with context.database().transaction() as db:
         wanted = Narrowing(
-            statuses=statuses, expires_within=expires_within, name=name, **places(db, **given)
+            statuses=statuses,
+            expires_within=expires_within,
+            name=name,
+            any_name=any_name,
+            **places(db, **given),
         )
         names = {row.id: row.name for row in accounts(db, removed=True)}
     show_pages(
@@ -74,7 +88,14 @@ def certificates(
         find=find_certificate,
         document=CertificateDocument.of,
         columns=with_account(CERTIFICATES, names),
-        empty="No certificate is stored yet. To list the orders: certline order list"
-        if wanted == Narrowing()
-        else "There is no such certificate.",
+        empty=_empty(wanted),
     )
+
+
+def _empty(wanted: Narrowing) -> str:
+    if wanted == Narrowing():
+        return "No certificate is stored yet. To list the orders: certline order list"
+    none = "There is no such certificate."
+    if wanted.name is None or wanted.any_name is not None:
+        return none
+    return f"{none} --name reads common names; for all names: --any-name {shlex.quote(wanted.name)}"

@@ -1,13 +1,13 @@
 """`certline certificate reissue` and `revoke`: changes to certificates at SCM."""
 
-import sys
 from collections.abc import Iterable
 from typing import Any
 
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.errors import NOTHING, Fault
+from certline.cli.confirmation import confirm
+from certline.cli.errors import NOTHING
 from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate
@@ -120,21 +120,25 @@ def reissue(
     show_default=True,
     help="The revocation reason that the CA publishes.",
 )
-@click.option("--yes", is_flag=True, help="Revoke without asking.")
+@click.option("--yes", is_flag=True, help="Revoke without asking; required without a terminal.")
 @wait_options
 def revoke(
     name: str, *, comments: str, reason_code: str, yes: bool, wait: bool, timeout: float | None
 ) -> None:
     """Revoke a certificate. This cannot be undone.
 
-    CERT may also be an order, even one that is held for want of a licence. On a terminal it asks first.
+    CERT may also be an order, even one that is held for want of a licence. Asks first.
     """
     found = _to_revoke(name)
     which = "order" if isinstance(found, Order) else "certificate"
     data = {which: found.id, "comments": comments, "reason_code": reason_code}
     wanted = read_payload(RevokeCommand, data)
-    if not yes and sys.stdin.isatty() and not _is_meant(found):
-        raise Fault("nothing was revoked", code=NOTHING)
+    confirm(
+        _in_words(found),
+        "Revoke this certificate? This cannot be undone.",
+        yes=yes,
+        declined="nothing was revoked",
+    )
     accepted = certificates.request_revocation(
         context.database(), wanted, requested_by=context.person()
     )
@@ -162,15 +166,13 @@ def _to_revoke(name: str) -> Certificate | Order:
         return db.get_one(Certificate, order.certificate_id)
 
 
-def _is_meant(found: Certificate | Order) -> bool:
+def _in_words(found: Certificate | Order) -> str:
     if isinstance(found, Order):
-        whisper(f"{found.common_name}, SCM's {found.scm_id}, serial number {found.scm_serial}")
-    else:
-        whisper(
-            f"{found.common_name}, serial number {found.serial_number}, valid until "
-            f"{minute(found.not_after)} UTC, {found.status}"
-        )
-    return click.confirm("Revoke this certificate? This cannot be undone.", err=True)
+        return f"{found.common_name}, SCM's {found.scm_id}, serial number {found.scm_serial}"
+    return (
+        f"{found.common_name}, serial number {found.serial_number}, valid until "
+        f"{minute(found.not_after)} UTC, {found.status}"
+    )
 
 
 def answer_placed(

@@ -1,6 +1,5 @@
 """`certline certificate renew`: one certificate, several, or all that match, at a given pace."""
 
-import shlex
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -8,29 +7,24 @@ from typing import Any, NoReturn
 import rich_click as click
 
 from certline.cli import context
-from certline.cli.certificates.reissue_revoke import answer_placed, certificates_named
-from certline.cli.errors import DONE, NOTHING, WRONG_USE, Fault
+from certline.cli.certificates.reissue_revoke import answer_placed
+from certline.cli.certificates.renewal_question import FEW, confirm_many
+from certline.cli.certificates.renewal_selection import FILTERS, chosen, in_words
+from certline.cli.errors import DONE, NOTHING, WRONG_USE
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
-from certline.cli.ui.listing import SCREENFUL, days, place_options, places
-from certline.cli.ui.lookup import find_certificate
-from certline.cli.ui.options import PaceType, without_key
+from certline.cli.ui.listing import SCREENFUL, days, place_options
+from certline.cli.ui.options import PaceType
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import instant, minute
 from certline.cli.ui.text_file import TextFile, TextFileType
 from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.batch import answer_batch, said_of_time, wait_for_batch
 from certline.cli.waiting.wait import wait_options
-from certline.models import Certificate, CertificateStatus, Narrowing
-from certline.models.certificates.certificate import SeveralCertificatesError
-from certline.models.listing import certificates_listed
 from certline.models.validation import BadCommandError
 from certline.producers.renewals.batches import request_batch
 from certline.producers.renewals.verdicts import BatchVerdict, RenewalChoices, judge_many
 from certline.producers.requests.certificates import request_successor
-
-# The options that select stored certificates by their properties.
-FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "name")
 
 
 @click.command(cls=CliCommand)
@@ -83,6 +77,12 @@ FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "na
     is_flag=True,
     help="Only check: list what would be renewed, what would not, and why.",
 )
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Begin without asking; required without a terminal for filters, --file and more than "
+    f"{FEW} names.",
+)
 @wait_options
 def renew(
     names: tuple[str, ...],
@@ -95,6 +95,7 @@ def renew(
     again: bool,
     without_other_names: bool,
     dry_run: bool,
+    yes: bool,
     wait: bool,
     timeout: float | None,
     **filters: Any,
@@ -103,15 +104,15 @@ def renew(
 
     Renews the named certificates, or with filters all active certificates that match. If a renewal is
     already on order, that order is reported and nothing is placed: exit 4, or with --wait the existing
-    order is waited for. Filters, --file and --pace start a batch, which can be paused. The old certificate
-    stays valid until it expires.
+    order is waited for. Filters, --file and --pace start a batch, which can be paused. Asks first before
+    filters, --file or many names renew anything. The old certificate stays valid until it expires.
     """
     narrowed = any(filters[name] is not None for name in FILTERS)
     if sum((bool(names), listed is not None, narrowed)) != 1:
         raise click.UsageError(
             "name certificates, or use --file, or filters: exactly one of the three"
         )
-    certificates = _chosen(names, listed, filters)
+    certificates = chosen(names, listed, filters)
     # Named certificates are renewed all or none; a batch renews those that can be, and lists the
     # rest.
     is_batch = not names or pace is not None
@@ -135,8 +136,10 @@ def renew(
         _require_all(verdicts)
     if dry_run:
         _answer_verdicts(verdicts, pace, is_batch=is_batch)
+    if not names or len(certificates) > FEW:
+        confirm_many(verdicts, pace, yes=yes)
     if is_batch:
-        selection = _in_words(names, listed, filters)
+        selection = in_words(names, listed, filters)
         _start_batch(
             verdicts,
             selection,
@@ -157,57 +160,6 @@ def renew(
     ]
     names_here = [each.common_name for each in certificates]
     answer_placed(accepted, names_here, wait=wait, timeout=timeout)
-
-
-def _chosen(
-    names: Sequence[str], listed: TextFile | None, filters: dict[str, Any]
-) -> list[Certificate]:
-    """Return the certificates in the order of renewal: as named, or those that expire first on top."""
-    if names:
-        return certificates_named(names)
-    if listed is not None:
-        return _of_list(listed)
-    with context.database().transaction() as db:
-        own = {name: filters[name] for name in ("expires_within", "issuer", "name")}
-        here = {name: filters[name] for name in ("account", "organization", "profile")}
-        wanted = Narrowing(statuses=(CertificateStatus.ACTIVE.value,), **own, **places(db, **here))
-        query = certificates_listed(wanted).order_by(Certificate.not_after, Certificate.id)
-        found = list(db.scalars(query))
-    if not found:
-        raise Fault("no active certificate matches", code=NOTHING)
-    return found
-
-
-def _of_list(listed: TextFile) -> list[Certificate]:
-    """Return the certificates that a file names, one per line; `#` starts a comment.
-
-    Raises Fault, with every line that names no stored certificate.
-    """
-    found: dict[str, Certificate] = {}
-    problems = []
-    with context.database().transaction() as db:
-        # As a whole: an error text would repeat the lines of a key.
-        lines = without_key(listed.text(), "--file").split("\n")
-        for number, text in enumerate(lines, 1):
-            name = text.partition("#")[0].strip()
-            if not name:
-                continue
-            try:
-                certificate = find_certificate(db, name)
-            except (Fault, SeveralCertificatesError) as wrong:
-                problems.append(f"line {number}: {wrong}")
-            else:
-                found[certificate.id] = certificate
-    if problems:
-        count = len(problems)
-        raise Fault(
-            f"{count} {'line names' if count == 1 else 'lines name'} no stored certificate:",
-            code=WRONG_USE,
-            problems=problems,
-        )
-    if not found:
-        raise Fault("the file names no certificate", code=NOTHING)
-    return list(found.values())
 
 
 def _start_batch(
@@ -239,20 +191,6 @@ def _start_batch(
         code = wait_for_batch(context.database(), batch.id, timeout)
     answer_batch(batch.id, started=True)
     leave(code)
-
-
-def _in_words(names: Sequence[str], listed: TextFile | None, filters: dict[str, Any]) -> str:
-    """Return the selection as the user typed it, to be stored with the batch."""
-    # Up to three names are listed; the text is meant for people, not to be run again.
-    words = list(names) if len(names) <= 3 else [f"{len(names)} certificates"]
-    if listed is not None:
-        words += ["--file", listed.name]
-    for name in FILTERS:
-        value = filters[name]
-        if value is not None:
-            text = value.days if isinstance(value, timedelta) else value
-            words += [f"--{name.replace('_', '-')}", str(text)]
-    return shlex.join(words)
 
 
 def _require_all(verdicts: Sequence[BatchVerdict]) -> None:

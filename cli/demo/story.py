@@ -3,7 +3,9 @@
 It uses an embedded Postgres, the simulator, and one `certline up`, in a temporary directory.
 """
 
+import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +28,9 @@ from certline.cli.demo.stage import (
     until_answers,
 )
 from certline.cli.main import PLACES
+
+# The checkout, if certline runs from one.
+SOURCE = Path(__file__).resolve().parents[2]
 
 
 def play() -> int:
@@ -51,12 +56,31 @@ def play() -> int:
         return 1
     stage.screen.print(
         f"\n[green]Done[/green] in {time.monotonic() - started:.0f} s: every step was checked.\n"
-        "\nWhat to type next:\n"
-        f"  CERTLINE_HOME={home} .venv/bin/certline certificate list   # what the demo has stored\n"
-        "  make test                                # the tests, against real servers\n"
-        "  .venv/bin/certline --help                # all commands; README: your first real order"
+        "\nWhat to type next:"
     )
+    program = typed_as()
+    stage.screen.print(
+        f"  CERTLINE_HOME={home} {program} certificate list   # what the demo has stored"
+    )
+    if (SOURCE / "Makefile").is_file():
+        stage.screen.print(
+            "  make test                                # the tests, against real servers"
+        )
+    stage.screen.print(f"  {program} --help   # all commands; README: your first real order")
     return 0
+
+
+def typed_as() -> str:
+    """Return how this program is called from the present directory: `certline` if the shell finds it so."""
+    called = Path(sys.argv[0])
+    if called.name != "certline":
+        return f"{sys.executable} -m certline"
+    found = shutil.which("certline")
+    if found is not None and Path(found).resolve() == called.resolve():
+        return "certline"
+    absolute = called.absolute()
+    here = Path.cwd()
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
 
 
 def _story(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """`certline hook`: deploy hooks, which run on the worker's machine."""
 
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -24,6 +25,7 @@ from certline.models.certificates.deploy_hook import (
     MOST_TIMEOUT,
     USUAL_TIMEOUT,
     add_hook,
+    any_run_done,
     hooks,
     remove_hook,
     run_hook,
@@ -129,10 +131,19 @@ def remove(name: str) -> None:
     """Remove a hook. The files that it has written are kept."""
     with context.database().transaction() as db:
         found = find_hook(db, name)
+        has_run = any_run_done(db, found.name)
         remove_hook(db, found, who=context.person())
     answer({"name": name, "removed": True}, lambda: say(f"hook {name} is removed"))
-    if found.directory is not None:
+    if found.directory is None:
+        return
+    # The directory is on the workers' machines, which may or may not be this one.
+    if Path(found.directory).is_dir():
         whisper(f"Its files are kept: {found.directory} contains private keys")
+    elif has_run:
+        whisper(
+            f"The files that it has written are kept: on the workers' machines {found.directory} contains "
+            "private keys"
+        )
 
 
 @hook.command()

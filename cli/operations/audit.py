@@ -15,7 +15,7 @@ from certline.cli.ui.listing import ListView, show_pages, view_options
 from certline.cli.ui.lookup import find_event
 from certline.cli.ui.options import moment
 from certline.cli.ui.output import answer, leave, say, whisper
-from certline.cli.ui.projection import minute
+from certline.cli.ui.projection import second
 from certline.models.audit.chain import (
     BadHeadError,
     Break,
@@ -37,12 +37,12 @@ def audit() -> None:
 
 
 ENTRIES = [
-    Column[EventDocument]("entry", lambda row: row.id),
-    Column[EventDocument]("when (UTC)", lambda row: minute(row.at)),
-    Column[EventDocument]("who", lambda row: row.who, may_be_cut=True),
+    Column[EventDocument]("entry", lambda row: row.id, rank=2),
+    Column[EventDocument]("when (UTC)", lambda row: second(row.at)),
+    Column[EventDocument]("who", lambda row: row.who, rank=1, may_be_cut=True),
     Column[EventDocument]("what", lambda row: row.what),
     Column[EventDocument]("subject", lambda row: row.subject, may_be_cut=True),
-    Column[EventDocument]("why", lambda row: row.why, rank=1, may_be_cut=True),
+    Column[EventDocument]("why", lambda row: row.why, rank=3, may_be_cut=True),
 ]
 
 

@@ -105,6 +105,12 @@ def _show(ahead: OutlookDocument) -> None:
 
 def _set(use: LicenseDocument, released: int) -> None:
     facts(_facts(use))
+    if use.used > use.capacity:
+        say(
+            f"\n{use.used:,} lines are in use, {use.used - use.capacity:,} more than the capacity. They stay "
+            "stored and are renewed;\nnew certificates are held until the capacity is raised or lines are freed: "
+            "certline license set N"
+        )
     if released:
         say(f"\n{released} held orders go on.")
     elif use.days_left is not None and use.days_left <= 0:

@@ -1,10 +1,9 @@
 """`certline order resolve`: an operator's decision about an order in review."""
 
-import sys
-
 import rich_click as click
 
 from certline.cli import context
+from certline.cli.confirmation import confirm
 from certline.cli.errors import WAITS
 from certline.cli.ui import detail
 from certline.cli.ui.documents import OrderDocument
@@ -30,7 +29,9 @@ from certline.producers.requests import order_review
 )
 @click.option("--comments", metavar="TEXT", help="The reason, for the audit log.")
 @click.option(
-    "--yes", is_flag=True, help="Send it again without asking, even if SCM may hold it already."
+    "--yes",
+    is_flag=True,
+    help="Send it again without asking, even if SCM may hold it; then required without a terminal.",
 )
 def resolve(
     order_name: str,
@@ -71,10 +72,11 @@ def resolve(
 
 def _make_sure(at_scm: list[int], *, yes: bool) -> None:
     """Ask before a second order at SCM is risked; without a terminal require --yes."""
-    if not at_scm or yes:
-        return
-    ids = ", ".join(map(str, at_scm))
-    warning = f"SCM may hold it as {ids}; sending it again may make a second order."
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"{warning} Use --yes to send it anyway.")
-    click.confirm(f"{warning} Go on?", abort=True, err=True)
+    if at_scm:
+        ids = ", ".join(map(str, at_scm))
+        confirm(
+            f"SCM may hold it as {ids}; sending it again may make a second order",
+            "Send it again?",
+            yes=yes,
+            declined="nothing was sent",
+        )

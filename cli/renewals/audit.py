@@ -1,7 +1,7 @@
 """`certline auto-renew audit`: the runs of auto-renewal and their decisions."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import rich_click as click
@@ -9,6 +9,7 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
+from certline.cli.ui.options import moment
 from certline.cli.ui.output import answer, say
 from certline.cli.ui.projection import instant, minute
 from certline.models.certificates.certificate import certificate_known_as
@@ -28,9 +29,9 @@ USUAL = 30
 @click.command(cls=CliCommand)
 @click.option(
     "--since",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),
-    metavar="DATE",
-    help=f"Only runs since this time (UTC); default: the last {USUAL} runs.",
+    callback=moment,
+    metavar="TIME",
+    help=f"Only runs from this date or time on; default: the last {USUAL} runs.",
 )
 @click.option(
     "--decision",
@@ -45,9 +46,8 @@ def audit(*, since: datetime | None, decisions: tuple[str, ...], certificate: st
 
     A renewal that failed after its run had ended counts as failed.
     """
-    from_then = None if since is None else since.replace(tzinfo=UTC)
     with context.database().transaction() as db:
-        runs = runs_since(db, from_then, limit=USUAL if since is None else None)
+        runs = runs_since(db, since, limit=USUAL if since is None else None)
         ids = [run.id for run in runs]
         counts = counts_of(db, ids)
         found = None if certificate is None else certificate_known_as(db, certificate)

@@ -40,6 +40,8 @@ from certline.producers.renewals.auto_renew import go_on
 
 # Seconds between two checks of a run that a producer is working on.
 LOOK_EVERY = 0.2
+# The counts of a run that are shown, in this order.
+COUNTED = ("due", *(decision.value for decision in Decision))
 
 
 @click.group("auto-renew", cls=Group)
@@ -145,7 +147,7 @@ def run() -> None:
         done = db.get_one(AutoRenewRun, begun)
         counts = counts_of(db, [begun])[begun]
     document = run_document(done, counts)
-    answer(document, lambda: facts({key: value for key, value in document.items() if key != "id"}))
+    answer(document, lambda: _tell_run(done, document))
     if not is_on:
         whisper("Auto-renewal is off. To switch it on: certline auto-renew enable --days 30")
     if counts[Decision.RENEWED]:
@@ -161,6 +163,19 @@ auto_renew.add_command(select)
 auto_renew.add_command(deselect)
 auto_renew.add_command(plan)
 auto_renew.add_command(audit)
+
+
+def _tell_run(done: AutoRenewRun, document: dict[str, Any]) -> None:
+    """Print a run in the words of `auto-renew audit` and `show`."""
+    facts(
+        {
+            "requested by": done.requested_by,
+            "started (UTC)": minute(done.started_at),
+            "ended (UTC)": minute(done.ended_at),
+            "looked at": done.looked_at,
+            **{word.replace("_", " "): document[word] for word in COUNTED},
+        }
+    )
 
 
 def _ended(run_id: str) -> bool:
@@ -236,6 +251,6 @@ def _show(document: dict[str, Any], schedule: Schedule | None, last: AutoRenewRu
         {
             "next run (UTC)": None if schedule is None else minute(schedule.next_due),
             "last run (UTC)": None if last is None else minute(last.started_at),
-            **{key: ran.get(key) for key in ("due", *(word.value for word in Decision))},
+            **{word.replace("_", " "): ran.get(word) for word in COUNTED},
         }
     )

@@ -10,9 +10,11 @@ import rich_click as click
 from sqlalchemy.orm import Session
 
 from certline.cli import context
+from certline.cli.renewals.bars import BAR, SHORTEST_BAR, bar_of, few
 from certline.cli.ui.grammar import CliCommand
+from certline.cli.ui.layout import GAP
 from certline.cli.ui.number import Whole
-from certline.cli.ui.output import answer, say, table, whisper
+from certline.cli.ui.output import answer, console, say, table, whisper
 from certline.cli.ui.projection import instant
 from certline.models.accounts.account import Account
 from certline.models.renewals.forecast import Forecast, forecast, peaks
@@ -21,10 +23,8 @@ from certline.models.renewals.selection import settings_of_all
 from certline.producers.renewals.eligibility import foreseen
 from certline.producers.renewals.settings import outlooks
 
-# Characters of the longest bar; names shown beside it; reasons shown, at most.
-BAR, NAMED, REFUSALS = 30, 2, 10
-# The character that bars are made of.
-BLOCK = "█"
+# Reasons shown, at most.
+REFUSALS = 10
 
 
 class Planned(NamedTuple):
@@ -207,12 +207,13 @@ def _people(ahead: DaysAhead) -> None:
     names: dict[date, list[str]] = {}
     for row in ahead.near:
         names.setdefault(row.day, []).append(row.selected.common_name)
+    bar, room = _rooms(ahead)
     rows = [
         (
             f"{day:%a %Y-%m-%d}",
             str(counts[day]),
-            _bar(counts[day], highest) + (" peak" if day in ahead.high else ""),
-            _few(names.get(day, [])),
+            bar_of(counts[day], highest, bar) + (" peak" if day in ahead.high else ""),
+            few(names.get(day, []), room),
         )
         for day in sorted(counts)
     ]
@@ -223,7 +224,7 @@ def _people(ahead: DaysAhead) -> None:
     say(f"\nRenewals in {len(counts)} days: {total}; already in progress: {ahead.going}.")
     if ahead.next is not None:
         day, later = ahead.next
-        say(f"{'Next' if not total else 'After that'}: {day}, {_few(sorted(later))}")
+        say(f"{'Next' if not total else 'After that'}: {day}, {few(sorted(later))}")
     if remarked := [row for row in ahead.near if row.remark is not None]:
         say(f"\nWill get another kind of key: {len(remarked)}")
         _alike(remarked, lambda row: row.remark)
@@ -270,7 +271,7 @@ def _alike(found: list[Planned], reason_of: Callable[[Planned], str | None]) -> 
     for row in found:
         alike.setdefault(reason_of(row), []).append(row)
     rows = [
-        (those[0].day, len(those), _few([row.selected.common_name for row in those]), reason)
+        (those[0].day, len(those), few([row.selected.common_name for row in those]), reason)
         for reason, those in alike.items()
     ]
     table(["from", "certificates", "names", "why"], rows[:REFUSALS], empty="")
@@ -278,11 +279,13 @@ def _alike(found: list[Planned], reason_of: Callable[[Planned], str | None]) -> 
         say(f"… and {len(rows) - REFUSALS} more reasons; --json lists all of them.")
 
 
-def _bar(count: int, highest: int) -> str:
-    # Rounded up, so that a day with a single renewal still shows a bar.
-    return BLOCK * -(-count * BAR // max(1, highest))
-
-
-def _few(names: list[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+def _rooms(ahead: DaysAhead) -> tuple[int, int | None]:
+    """Return the cells for the longest bar and for the names; None for names: as many as they need."""
+    screen = console()
+    if not screen.is_terminal:
+        return BAR, None
+    # The day, the number of renewals, and the gaps between the columns.
+    room = screen.width - len("Fri 2026-11-27") - len("RENEWALS") - 3 * GAP
+    peak = len(" peak") if ahead.high else 0
+    bar = max(SHORTEST_BAR, min(BAR, room // 3 - peak))
+    return bar, max(len("NAMES"), room - bar - peak)

@@ -8,6 +8,7 @@ import rich_click as click
 from sqlalchemy.orm import Session
 
 from certline.cli import context
+from certline.cli.confirmation import confirm
 from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.scm.login_check import (
     ask_scm,
@@ -243,11 +244,21 @@ def _verified(row: Account, examined: Examined, woken: int | None, sync: Command
     is_flag=True,
     help="Remove it even if orders are open: orders never sent are cancelled, others go to review.",
 )
-def remove(name: str, *, force: bool) -> None:
+@click.option("--yes", is_flag=True, help="Remove it without asking; required without a terminal.")
+def remove(name: str, *, force: bool, yes: bool) -> None:
     """Remove an account's login. Its orders and certificates stay, and can be shown and exported.
 
-    Refused while orders are open, unless --force is given.
+    Refused while orders are open, unless --force is given. Asks first.
     """
+    with context.database().transaction() as db:
+        found = find_account(db, name)
+    confirm(
+        f"account {found.name}, {found.login_kind.value} login at {found.url}. Its secret is destroyed; until "
+        "the account is added again, its certificates cannot be renewed, reissued or revoked",
+        "Remove this account?",
+        yes=yes,
+        declined="nothing was removed",
+    )
     with context.database().transaction() as db:
         row = _locked(db, name)  # locked, so that no order can be placed for it meanwhile
         try:
@@ -280,8 +291,8 @@ def _warn(removed: Removed) -> None:
         )
     if removed.certificates:
         whisper(
-            f"Its {removed.certificates} certificates stay stored and can be exported; until the account "
-            "is added again they cannot be renewed, reissued or revoked."
+            f"Its {removed.certificates} certificates stay stored; until the account is added again they "
+            "cannot be renewed, reissued or revoked."
         )
     whisper("Nothing has changed at SCM.")
 

@@ -14,7 +14,7 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of, style_of_end
 from certline.cli.ui.listing import ListView, days, places, show_rows, view_options
 from certline.cli.ui.lookup import find_account
-from certline.cli.ui.projection import minute
+from certline.cli.ui.projection import minute, minute_and_distance
 from certline.models import Domain, Organization, Profile
 from certline.models.accounts import catalogue
 from certline.models.accounts.account import accounts
@@ -79,6 +79,7 @@ def list_organizations(
         document=lambda row: OrganizationDocument.of(row, names),
         columns=[*ORGANIZATIONS, *_seen(names)],
         empty=NONE.format("organisation") if found else NEVER,
+        total=lambda: len(kept),
     )
 
 
@@ -104,7 +105,7 @@ DOMAINS = [
     ),
     Column[DomainDocument](
         "expires",
-        lambda row: minute(row.validation_expires),
+        lambda row: minute_and_distance(row.validation_expires),
         style=lambda row: style_of_end(row.validation_expires),
     ),
 ]
@@ -158,6 +159,7 @@ def list_domains(
         document=lambda row: DomainDocument.of(row, names),
         columns=[*DOMAINS, *_seen(names)],
         empty=NONE.format("domain") if found else NEVER,
+        total=lambda: len(kept),
     )
 
 
@@ -176,6 +178,9 @@ def profile() -> None:
 PROFILES = [
     Column[ProfileDocument]("id", lambda row: row.id),
     Column[ProfileDocument]("profile", lambda row: row.name, may_be_cut=True),
+    Column[ProfileDocument](
+        "status", lambda row: row.status, style=lambda row: style_of(row.status)
+    ),
     Column[ProfileDocument]("terms", lambda row: row.terms),
     Column[ProfileDocument]("keys", lambda row: _keys(row.key_types), may_be_cut=True),
 ]
@@ -184,11 +189,18 @@ PROFILES = [
 @profile.command("list")
 @account_option
 @name_option
+@click.option(
+    "--status",
+    type=click.Choice(["available", "gone"]),
+    help="Only profiles that SCM offers, or that are gone from SCM.",
+)
 @view_options("name", "id", paged=False)
-def list_profiles(*, account: str | None, name: str | None, view: ListView) -> None:
+def list_profiles(
+    *, account: str | None, name: str | None, status: str | None, view: ListView
+) -> None:
     """List profiles with the terms (in days) and the key types that they allow."""
     found, names = _read(catalogue.profiles, account)
-    kept = [row for row in found if _is_called(row, name)]
+    kept = [row for row in found if _is_called(row, name) and status in (None, row.status)]
     sorts: dict[str, Callable[[Profile], Any]] = {"id": lambda row: row.scm_id}
     show_rows(
         iter(_sorted(kept, view, sorts)),
@@ -196,6 +208,7 @@ def list_profiles(*, account: str | None, name: str | None, view: ListView) -> N
         document=lambda row: ProfileDocument.of(row, names),
         columns=[*PROFILES, *_seen(names)],
         empty=NONE.format("profile") if found else NEVER,
+        total=lambda: len(kept),
     )
 
 

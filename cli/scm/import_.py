@@ -6,6 +6,7 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import DONE
+from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, leave, say, table, whisper
 from certline.cli.waiting.wait import started, wait_for, wait_options
@@ -66,7 +67,7 @@ def _report(asked: Command, timeout: float | None) -> None:
     with context.database().transaction() as db:
         found = db.get_one(Command, asked.id)
     if code != DONE or not found.result:
-        whisper(f"command {asked.id}")
+        answer(CommandDocument.of(found), lambda: whisper(f"command {asked.id}"))
         leave(code)
     answer(found.result, lambda: _tell(found.result or {}))
     leave(code)

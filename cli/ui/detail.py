@@ -12,7 +12,7 @@ from certline.cli.ui.documents import (
 )
 from certline.cli.ui.import_progress import import_progress
 from certline.cli.ui.output import facts, say, table
-from certline.cli.ui.projection import minute
+from certline.cli.ui.projection import minute, minute_and_distance, second
 from certline.models import CommandType, DeadLetterStatus, ImportRecord, Order, OrderStatus
 from certline.models.renewals.hindrance import Hindrance
 from certline.workers.ordering.reference import sent_comment
@@ -56,7 +56,7 @@ def order(found: OrderDocument, events: Sequence[EventDocument], waits_for: str 
     )
     _explain_status(found)
     say("")
-    rows = [(minute(event.at), event.what, event.who, event.why) for event in events]
+    rows = [(second(event.at), event.what, event.who, event.why) for event in events]
     table(["when (UTC)", "what", "who", "why"], rows, empty="Nothing has happened yet.")
 
 
@@ -121,10 +121,11 @@ def certificate(
     hindrance: Hindrance | None = None,
     *,
     self_signed: bool = False,
+    comments: str | None = None,
 ) -> None:
     """Print a certificate; `format_hint` is the file name suggested for an export.
 
-    `hindrance`: why it was not renewed when that was last tried or due.
+    `hindrance`: why it was not renewed when that was last tried or due. `comments`: those of its revocation.
     """
     issuer = f"{found.issuer} (itself: self-signed, no CA has issued it)"
     not_renewed = None
@@ -141,18 +142,19 @@ def certificate(
             "SHA-256": found.sha256_fingerprint,
             "issuer": issuer if self_signed else found.issuer,
             "valid from": minute(found.not_before),
-            "valid until": minute(found.not_after),
+            "valid until": minute_and_distance(found.not_after),
             "key": _key(found.key_algorithm, found.key_size, here=found.has_private_key),
             "keystore": found.keystore_type,
             "sslId at SCM": found.scm_id,
             "order": found.order_id,
             "line": found.line_id,
             "auto-renewed": found.auto_renew,
-            "renews": minute(found.renews_at),
+            "renews": minute_and_distance(found.renews_at),
             "not renewed": not_renewed,
             "supersedes": found.supersedes,
             "revoked": minute(found.revoked_at),
             "revocation reason": found.revocation_reason,
+            "comments": comments,
         }
     )
     say(f"\nTo export it: certline certificate export {found.id} --output {format_hint}")

@@ -69,6 +69,7 @@ class ProfileDocument(Document):
     id: int = Field(validation_alias="scm_id")
     account: AccountName = Field(validation_alias="account_id")
     name: str
+    status: str
     description: str | None
     terms: list[Any]
     key_types: dict[str, Any]

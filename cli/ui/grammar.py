@@ -1,5 +1,7 @@
 """The syntax that all commands share: `--json` anywhere, `-h`, and nouns that are loaded on first use."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from importlib import import_module
 from keyword import iskeyword
 from typing import Any
@@ -7,6 +9,8 @@ from typing import Any
 import click
 import rich_click
 from click.core import ParameterSource
+
+from certline.cli.ui.help_page import HelpContext
 
 # Where a parameter's value comes from, if the user has given it.
 GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.PROMPT)
@@ -31,24 +35,80 @@ def _json_option() -> click.Option:
     )
 
 
+# Nouns that are named for a verb without a noun, at most.
+MOST_MEANT = 4
+
+
+class MissingParametersError(click.UsageError):
+    """Error for required options and arguments that are missing: `problems` has a line for each of them."""
+
+    def __init__(self, missing: list[click.Parameter], ctx: click.Context) -> None:
+        names = [_name_of(each, ctx) for each in missing]
+        noun = "option" if all(isinstance(each, click.Option) for each in missing) else "value"
+        count = f"{len(names)} {noun}s are" if len(names) > 1 else f"a required {noun} is"
+        super().__init__(f"{count} missing: {', '.join(names)}", ctx)
+        self.problems = [
+            f"{_name_of(each, ctx, value=True)}: {each.help}"
+            for each in missing
+            if isinstance(each, click.Option)
+        ]
+
+
+def _name_of(each: click.Parameter, ctx: click.Context, *, value: bool = False) -> str:
+    if not isinstance(each, click.Option):
+        return each.make_metavar(ctx)
+    return f"{each.opts[0]} {each.make_metavar(ctx)}" if value else each.opts[0]
+
+
+def _suggest(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:
+    # Imported only when a shell asks.
+    from certline.cli.suggestions import suggest  # noqa: PLC0415
+
+    return list(suggest(ctx, parameter, begun))
+
+
 class CliCommand(rich_click.RichCommand):
-    """A command that accepts `--json`."""
+    """A command that accepts `--json`, names all that is missing at once, and completes names of rows."""
+
+    context_class = HelpContext
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        for each in self.params:
+            # Choices, files and numbers complete themselves, or not at all.
+            if isinstance(each.type, click.types.StringParamType):
+                each._custom_shell_complete = _suggest  # noqa: SLF001  # click sets it in the constructor only
         self.params.append(_json_option())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does, then check what every text has to be: UTF-8, not empty, no control characters."""
+        """Parse as click does, then check what every text has to be: UTF-8, not empty, no control characters.
+
+        All missing options and arguments are reported at once, not the first one.
+        """
         if any(
             "\0" in text for text in args
         ):  # click asks the file system about paths before the check below
             raise click.UsageError("an option or argument contains the character NUL", ctx)
-        rest = super().parse_args(ctx, args)
+        rest = self._parsed(ctx, args)
         for param in self.params:
             if ctx.get_parameter_source(param.name or "") in GIVEN:
                 _check_texts(ctx, param, ctx.params.get(param.name or ""))
         return rest
+
+    def _parsed(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.MissingParameter:
+            values, _, _ = self.make_parser(ctx).parse_args(args=given)
+            missing = [
+                each
+                for each in self.get_params(ctx)
+                if each.required and each.value_is_missing(each.consume_value(ctx, values)[0])
+            ]
+            if not missing:
+                raise
+            raise MissingParametersError(missing, ctx) from None
 
 
 def _check_texts(ctx: click.Context, param: click.Parameter, value: object) -> None:
@@ -72,6 +132,7 @@ class Group(rich_click.RichGroup):
     """A group that accepts `--json` too, so that the option may precede the command."""
 
     command_class = CliCommand
+    context_class = HelpContext
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -82,6 +143,28 @@ class Group(rich_click.RichGroup):
         if not args and ctx.meta.get(JSON):
             raise click.UsageError("Missing command.", ctx)
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is named; an unknown one is reported with what may be meant."""
+        name = args[0]
+        unknown = self.get_command(ctx, name) is None and not name.startswith("-")
+        if unknown and not ctx.resilient_parsing:
+            meant = " or ".join(f"`{ctx.command_path} {each}`" for each in self.close_to(ctx, name))
+            raise click.UsageError(
+                f"there is no command {name!r}" + (f"; did you mean {meant}?" if meant else ""), ctx
+            )
+        return super().resolve_command(ctx, args)
+
+    def close_to(self, ctx: click.Context, name: str) -> list[str]:
+        """Return the commands that a mistyped name may mean, without this group's own name."""
+        return close_words(name, self.list_commands(ctx))
+
+
+def close_words(name: str, words: Iterable[str]) -> list[str]:
+    """Return the words that a mistyped one may mean, the closest ones first."""
+    return get_close_matches(name.lower(), list(words), n=3, cutoff=0.6)
 
 
 Group.group_class = Group
@@ -114,6 +197,17 @@ class LazyGroup(Group):
         """Return the real command, which is about to run."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, self.load(name) if name else None, rest
+
+    def close_to(self, ctx: click.Context, name: str) -> list[str]:
+        """Return the commands that are meant; also a verb without its noun, such as `renew`."""
+        nouns = (noun for noun in self.places if isinstance(self.load(noun), click.Group))
+        verbs = [
+            f"{noun} {name.lower()}"
+            for noun in nouns
+            if name.lower() in getattr(self.load(noun), "commands", ())
+        ]
+        # Many nouns have the verbs `list` and `show`; then the verb alone says nothing.
+        return (verbs if len(verbs) <= MOST_MEANT else []) + super().close_to(ctx, name)
 
     def load(self, name: str) -> click.Command:
         """Import a command's module and return the command."""

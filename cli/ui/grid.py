@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from certline.cli.ui.output import console, shown
+from certline.cli.ui.layout import GAP, cut, joined, natural, one_line, width_of
+from certline.cli.ui.output import console, print_cards, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Row = TypeVar("Row")
 
-GAP = 2
 # No value is cut below SHORTEST characters, nor below READABLE while a column can still be dropped.
 SHORTEST, READABLE = 16, 36
 
 # The meaning of a state, whatever it is the state of: in order, in progress, needs attention, past.
 GOOD, WAITS, TROUBLE, PAST = "green", "yellow", "red", "dim"
 MEANINGS = {
-    GOOD: "active alive done on replayed stored validated",
+    GOOD: "active alive available done on replayed stored validated",
     WAITS: "awaitingme held issued pending placed queued requested running sending waiting",
     TROUBLE: "expired failed notvalidated off rejected review revoked suspended",
     PAST: "cancelled dropped gone removed superseded",
@@ -34,7 +34,8 @@ class Column(Generic[Row]):
     """A column: its head, and the value that it shows of a row.
 
     A column of rank 0 is always shown; of the others the highest rank is dropped first. `may_be_cut`: a
-    long value is shortened in its middle if the terminal is too narrow.
+    long value is shortened in its middle if the terminal is too narrow. `short`: the value for a terminal on
+    which not everything fits.
     """
 
     head: str
@@ -42,6 +43,7 @@ class Column(Generic[Row]):
     rank: int = 0
     may_be_cut: bool = False
     style: Callable[[Row], str] = lambda _row: ""
+    short: Callable[[Row], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,6 @@ def fit(widths: Sequence[int], ranks: Sequence[int], may_be_cut: Sequence[bool],
     return Fit(tuple(places), tuple(found[place] for place in places))
 
 
-def cut(text: str, width: int) -> str:
-    """Shorten a text to `width` characters; its beginning and its end are kept."""
-    if len(text) <= width:
-        return text
-    begin = (width - 1) // 2
-    return f"{text[:begin]}…{text[len(text) - (width - 1 - begin) :]}"
-
-
 def style_of(state: object) -> str:
     """Return the colour for a state, by its meaning; SCM's words match in any case, with or without spaces."""
     word = "".join(str(state or "").split()).replace("_", "").replace("-", "").lower()
@@ -110,15 +104,30 @@ def style_of_end(end: datetime | date | None) -> str:
 def print_grid(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> None:
     """Print rows as a table. If the output is not a terminal, nothing is dropped, cut or coloured."""
     heads = [column.head.upper() for column in columns]
-    lines = [[_one_line(shown(column.value(row))) for column in columns] for row in rows]
-    widths = [max(map(len, cells)) for cells in zip(heads, *lines, strict=True)]
+    lines = [[_text(column.value(row)) for column in columns] for row in rows]
+    widths = natural([heads, *lines])
     screen = console()
-    if screen.is_terminal:
-        _draw(screen, columns, rows, lines, widths)
+    if not screen.is_terminal:
+        screen.file.writelines(joined(line, widths) + "\n" for line in (heads, *lines))
         return
-    for line in (heads, *lines):
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        screen.file.write((" " * GAP).join(cells).rstrip() + "\n")
+    if _too_wide(columns, widths, screen.width):
+        lines = [[_text((column.short or column.value)(row)) for column in columns] for row in rows]
+        widths = natural([heads, *lines])
+    ranks = [column.rank for column in columns]
+    fitted = fit(widths, ranks, [column.may_be_cut for column in columns], screen.width)
+    if sum(fitted.widths) + GAP * (len(fitted.widths) - 1) > screen.width:
+        print_cards(screen, heads, lines)
+        return
+    _draw(screen, columns, rows, [heads, *lines], fitted)
+
+
+def _too_wide(columns: Sequence[Column[Row]], widths: Sequence[int], room: int) -> bool:
+    """Return True if values would have to be cut below a readable length, or columns to be dropped."""
+    least = (
+        min(width, READABLE) if column.may_be_cut else width
+        for column, width in zip(columns, widths, strict=True)
+    )
+    return sum(least) + GAP * (len(widths) - 1) > room
 
 
 def _draw(
@@ -126,25 +135,20 @@ def _draw(
     columns: Sequence[Column[Row]],
     rows: Sequence[Row],
     lines: Sequence[Sequence[str]],
-    widths: Sequence[int],
+    fitted: Fit,
 ) -> None:
-    from rich.table import Table  # noqa: PLC0415  # takes 40 ms, which plain output saves
-    from rich.text import Text  # noqa: PLC0415  # as above
+    from rich.text import Text  # noqa: PLC0415  # takes 40 ms, which plain output saves
 
-    ranks = [column.rank for column in columns]
-    fitted = fit(widths, ranks, [column.may_be_cut for column in columns], screen.width)
-    grid = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for place in fitted.places:
-        grid.add_column(columns[place].head.upper(), no_wrap=True)
-    for row, line in zip(rows, lines, strict=True):
-        grid.add_row(
-            *(
-                Text(cut(line[place], width), style=columns[place].style(row))
-                for place, width in zip(fitted.places, fitted.widths, strict=True)
-            )
-        )
-    screen.print(grid)
+    for number, line in enumerate(lines):
+        text = Text()
+        for place, width in zip(fitted.places, fitted.widths, strict=True):
+            cell = cut(line[place], width)
+            style = columns[place].style(rows[number - 1]) if number else "bold"
+            is_last = place == fitted.places[-1]
+            text.append(cell, style)
+            text.append("" if is_last else " " * (width - width_of(cell) + GAP))
+        screen.print(text, soft_wrap=True)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _text(value: object) -> str:
+    return one_line(shown(value))

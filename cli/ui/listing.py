@@ -1,14 +1,10 @@
 """Shared code of the list commands: options, paging, and output as JSON, CSV or a table."""
 
-import csv
-import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
-from itertools import chain, islice
-from textwrap import indent
+from itertools import islice
 from typing import Any, TypeVar
 
 import rich_click as click
@@ -20,11 +16,11 @@ from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.lookup import close_names, find_account
 from certline.cli.ui.number import Whole
-from certline.cli.ui.output import as_json, json_text, say, whisper
+from certline.cli.ui.output import as_json, say, whisper, write_csv, write_json
 from certline.cli.ui.projection import Document
 from certline.models import Organization, Profile
 from certline.models.database.base import Base
-from certline.models.listing import SORTINGS, ids_named, page
+from certline.models.listing import SORTINGS, count, ids_named, page
 
 Row = TypeVar("Row")
 Kept = TypeVar("Kept", bound=Base)
@@ -32,6 +28,8 @@ Shown = TypeVar("Shown", bound=Document)
 
 # Rows in a table without --limit. JSON and CSV have all rows.
 SCREENFUL = 100
+# Rows that are counted for a total, at most.
+MOST_COUNTED = 100_000
 # Rows of one query, at most.
 PIECE = 1_000
 
@@ -203,8 +201,18 @@ def show_pages(
     if view.after is not None:
         with context.database().transaction() as db:
             first = find(db, view.after)
+
+    def total() -> int:
+        with context.database().transaction() as db:
+            return count(db, question, most=MOST_COUNTED)
+
     show_rows(
-        _rows(read, first, _wanted(view)), view, document=document, columns=columns, empty=empty
+        _rows(read, first, _wanted(view)),
+        view,
+        document=document,
+        columns=columns,
+        empty=empty,
+        total=total,
     )
 
 
@@ -215,17 +223,20 @@ def show_rows(
     document: Callable[[Row], Shown],
     columns: Sequence[Column[Shown]],
     empty: str,
+    total: Callable[[], int],
 ) -> None:
     """Print a list whose rows arrive one by one: JSON and CSV as they arrive, a table at the end.
 
-    `document` makes the projection of a row; its values are those of the columns.
+    `document` makes the projection of a row; its values are those of the columns. `total` counts the rows
+    of all pages, and is called only for a table that does not show all of them.
     """
     wanted = _wanted(view)
+    found: list[Shown] = []
     counted = map(document, rows if wanted is None else islice(rows, wanted))
     if view.as_csv:
-        last = _write_csv(each.as_dict() for each in counted)
+        last = write_csv(each.as_dict() for each in counted)
     elif as_json():
-        last = _write_json(each.as_dict() for each in counted)
+        last = write_json(each.as_dict() for each in counted)
     else:
         found = list(counted)
         last = found[-1].as_dict() if found else None
@@ -235,7 +246,9 @@ def show_rows(
             say(empty)
     # `rows` may hold one row more than wanted; if that row exists, there is a next page.
     if wanted is not None and last is not None and next(rows, None) is not None:
-        _say_that_there_is_more(view, last)
+        _say_that_there_is_more(view, last, total)
+    elif view.for_people and last is not None:
+        _say_the_total(len(found), view, total)
 
 
 def _rows(
@@ -255,41 +268,19 @@ def _wanted(view: ListView) -> int | None:
     return SCREENFUL if view.limit is None and view.for_people else view.limit
 
 
-def _write_json(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
-    """Write one JSON array row by row, so that memory does not grow with the list. Returns the last row."""
-    last = None
-    for each in documents:
-        sys.stdout.write("[\n" if last is None else ",\n")
-        sys.stdout.write(indent(json_text(each), "  "))
-        last = each
-    sys.stdout.write("[]\n" if last is None else "\n]\n")
-    return last
-
-
-def _write_csv(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
-    """Write a header and one line per row, or nothing if there are no rows. Returns the last row."""
-    last = next(documents, None)
-    if last is None:
-        return None
-    writer = csv.DictWriter(sys.stdout, list(last), lineterminator="\n")
-    writer.writeheader()
-    for each in chain([last], documents):
-        writer.writerow({name: _field(value) for name, value in each.items()})
-        last = each
-    return last
-
-
-def _field(value: object) -> object:
-    """Format a value for CSV: simple lists separated by spaces, deeper structures as JSON."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
-        return " ".join(map(str, value))
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
-    return value
-
-
-def _say_that_there_is_more(view: ListView, last: dict[str, Any]) -> None:
+def _say_that_there_is_more(view: ListView, last: dict[str, Any], total: Callable[[], int]) -> None:
     how = f"the next page: --after {last['id']}" if view.has_pages else "to see more: --limit N"
-    whisper(f"There are more than these {_wanted(view)} rows; {how}")
+    of = f" of {_counted(total())}" if view.for_people else ""
+    whisper(f"There are more than these {_wanted(view)} rows{of}; {how}")
+
+
+def _say_the_total(shown: int, view: ListView, total: Callable[[], int]) -> None:
+    # The last of several pages: the rows of the pages before it count, too.
+    if view.after is None:
+        whisper(f"{shown:,} in total")
+    else:
+        whisper(f"{shown:,} on this last page, {_counted(total())} in total")
+
+
+def _counted(number: int) -> str:
+    return f"{number:,}" if number < MOST_COUNTED else f"{MOST_COUNTED:,} or more"

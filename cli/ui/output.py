@@ -1,14 +1,18 @@
 """Output of commands: one JSON document for programs, or lines and tables for users."""
 
+import csv
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from certline.cli.streams import shows
 from certline.cli.ui.grammar import JSON
+from certline.cli.ui.layout import fitted, joined, natural, one_line, pairs_of, rows_of
 from certline.cli.ui.projection import Document
 
 if TYPE_CHECKING:
@@ -45,6 +49,41 @@ def _plain(value: object) -> dict[str, Any]:
     raise TypeError(f"{type(value).__name__} is not a document")
 
 
+def write_json(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
+    """Write one JSON array row by row, so that memory does not grow with the list. Returns the last row."""
+    last = None
+    for each in documents:
+        sys.stdout.write("[\n" if last is None else ",\n")
+        sys.stdout.write(indent(json_text(each), "  "))
+        last = each
+    sys.stdout.write("[]\n" if last is None else "\n]\n")
+    return last
+
+
+def write_csv(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
+    """Write a header and one line per row, or nothing if there are no rows. Returns the last row."""
+    last = next(documents, None)
+    if last is None:
+        return None
+    writer = csv.DictWriter(sys.stdout, list(last), lineterminator="\n")
+    writer.writeheader()
+    for each in chain([last], documents):
+        writer.writerow({name: _field(value) for name, value in each.items()})
+        last = each
+    return last
+
+
+def _field(value: object) -> object:
+    """Format a value for CSV: simple lists separated by spaces, deeper structures as JSON."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
+        return " ".join(map(str, value))
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return value
+
+
 def say(text: str) -> None:
     """Print a line of the result for users; with --json it goes to standard error."""
     click.echo(text, err=as_json())
@@ -61,30 +100,50 @@ def leave(code: int) -> NoReturn:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-    """Print a table for users; without rows print `empty`, which says what to do next."""
+    """Print a table for users; without rows print `empty`, which says what to do next.
+
+    On a terminal, cells are wrapped at blanks; if that is not enough, each row is printed as named values.
+    Elsewhere every row is one line, whole.
+    """
     if not rows:
         say(empty)
         return
-    from rich.table import Table  # noqa: PLC0415  # takes 40 ms, which JSON output saves
+    heads = [column.upper() for column in columns]
+    print_table(heads, [[one_line(shown(cell)) for cell in row] for row in rows])
 
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        grid.add_column(column.upper(), overflow="fold")
-    for row in rows:
-        grid.add_row(*(shown(cell) for cell in row))
-    console().print(grid)
+
+def print_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """Print a table of texts (see `table`)."""
+    screen = console()
+    if not screen.is_terminal:
+        widths = natural([heads, *lines])
+        screen.file.writelines(joined(line, widths) + "\n" for line in (heads, *lines))
+        return
+    fit = fitted([heads, *lines], screen.width)
+    if fit is None:
+        print_cards(screen, heads, lines)
+        return
+    for number, line in enumerate((heads, *lines)):
+        for text in rows_of(line, fit):
+            screen.print(text, style="" if number else "bold", soft_wrap=True)
+
+
+def print_cards(screen: "Console", heads: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """Print each row of a table that is too wide as named values, with an empty line between two rows."""
+    for number, line in enumerate(lines):
+        if number:
+            screen.print()
+        pairs = [(head.lower(), cell) for head, cell in zip(heads, line, strict=True)]
+        for text in pairs_of(pairs, screen.width):
+            screen.print(text, soft_wrap=True)
 
 
 def facts(pairs: Mapping[str, object]) -> None:
     """Print named values for users, one per line."""
-    from rich.table import Table  # noqa: PLC0415  # as above
-
-    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in pairs.items():
-        grid.add_row(name, shown(value))
-    console().print(grid)
+    screen = console()
+    room = screen.width if screen.is_terminal else None
+    for text in pairs_of([(name, shown(value)) for name, value in pairs.items()], room):
+        screen.file.write(text + "\n")
 
 
 def shown(value: object) -> str:
@@ -106,5 +165,6 @@ def console(*, err: bool = False) -> "Console":
     from rich.console import Console  # noqa: PLC0415  # as above
 
     stream: Any = sys.stderr if err or as_json() else sys.stdout
+    # Width matters on a terminal only: elsewhere nothing is wrapped.
     width = None if stream.isatty() else WIDTH
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)

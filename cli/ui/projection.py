@@ -8,6 +8,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 T = TypeVar("T")
 
+# Seconds of a day.
+DAY = 86_400
+
 
 def instant(moment: datetime | None) -> str | None:
     """Format a time as ISO 8601 in UTC, with Z."""
@@ -21,6 +24,43 @@ def minute(moment: datetime | date | None) -> str | None:
     if isinstance(moment, datetime):
         return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
     return None if moment is None else moment.isoformat()
+
+
+def second(moment: datetime | None) -> str | None:
+    """Format a time for users, in UTC, with seconds: `2026-11-23 12:00:07`."""
+    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def distance(moment: datetime | date, now: datetime | None = None) -> str:
+    """Return how far away a time is, for users: `in 5 days`, `in 3 h`, `2 days ago`, `today` for a date."""
+    now = now or datetime.now(UTC)
+    if isinstance(moment, datetime):
+        seconds = (moment - now).total_seconds()
+        if abs(seconds) < DAY:
+            span = _short_span(abs(seconds))
+            return f"in {span}" if seconds >= 0 else f"{span} ago"
+        # Whole days that are left, or over: a certificate with 5 days and 23 hours has 5 days.
+        days = int(seconds / DAY)
+    else:
+        days = (moment - now.date()).days
+        if days == 0:
+            return "today"
+    span = f"{abs(days):,} day{'' if abs(days) == 1 else 's'}"
+    return f"in {span}" if days > 0 else f"{span} ago"
+
+
+def _short_span(seconds: float) -> str:
+    return f"{seconds / 3600:.0f} h" if seconds >= 5400 else f"{seconds / 60:.0f} min"
+
+
+def minute_and_distance(moment: datetime | date | None) -> str | None:
+    """Format a time and how far away it is: `2026-11-28 12:00, in 5 days`."""
+    return None if moment is None else f"{minute(moment)}, {distance(moment)}"
+
+
+def day_and_distance(moment: datetime | None) -> str | None:
+    """Format a day, in UTC, and how far away its time is: `2026-11-28, in 5 days`."""
+    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d}, {distance(moment)}"
 
 
 def _account_name(account_id: int | None, info: ValidationInfo) -> str | None:

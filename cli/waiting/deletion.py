@@ -23,6 +23,6 @@ def delete(data: dict[str, Any], *, wait: bool, timeout: float | None) -> None:
             context.database(), wanted, requested_by=context.person()
         )
     except StillOpenError as still_open:
-        raise Fault(str(still_open), hint="To delete it anyway: --yes") from None
+        raise Fault(str(still_open), hint="To delete it anyway: --force") from None
     whisper(HERE_ONLY)
     started([accepted.command], wait=wait, timeout=timeout)

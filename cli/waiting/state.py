@@ -21,7 +21,7 @@ from certline.models import (
 )
 from certline.models.accounts.account import account_named
 from certline.models.accounts.suspension import suspended_text
-from certline.models.imports.run import show_progress
+from certline.models.imports.run import show_progress, still_held
 from certline.models.orders.order import order_of_command
 
 # After this many polls with SCM's status still `requested`, the order is not merely slow but waits for
@@ -31,12 +31,16 @@ POLLS_FOR_APPROVAL = 2
 
 @dataclass(frozen=True)
 class WaitView:
-    """A command, with the order and the account that it concerns, and the command that carries the order on."""
+    """A command, with the order and the account that it concerns, and the command that carries the order on.
+
+    `held`: of an import that has ended, the orders it was asked for that wait for a free line now.
+    """
 
     command: Command
     order: Order | None
     account: Account | None
     step: Command | None = None
+    held: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,9 @@ def look(db: Session, command_id: str) -> WaitView:
     if command.type in (CommandType.CANCEL, CommandType.REVOKE) and cancelled is not None:
         return WaitView(command, None, cancelled.account)
     named = command.payload.get("account")
-    return WaitView(command, None, account_named(db, named) if named else None)
+    over = command.type is CommandType.IMPORT and command.status is CommandStatus.DONE
+    held = still_held(db, command) if over else 0
+    return WaitView(command, None, account_named(db, named) if named else None, held=held)
 
 
 def judge(view: WaitView) -> WaitResult | None:
@@ -131,7 +137,9 @@ def _done(view: WaitView) -> WaitResult:
     if command.type is not CommandType.IMPORT or result.get("dry_run"):
         return WaitResult(DONE, str(result.get("said") or "done"))
     text = import_ending(result)
-    if result["held"]:
+    if result["held"] or view.held:
+        if view.held > result["held"]:
+            text += f"; {view.held:,} orders are held"
         text += "; no licence is left for those held; to raise the capacity: certline license set N"
         return WaitResult(WAITS, text)
     if result["failed"]:

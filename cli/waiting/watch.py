@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from certline.cli.errors import TIMED_OUT
+from certline.cli.errors import STOPPED, TIMED_OUT
 from certline.cli.ui.output import console, whisper
 from certline.models import Database
 
@@ -71,7 +71,8 @@ class Watch(ABC, Generic[State]):
     def wait(self, timeout: float | None) -> int:
         """Wait until the work has ended or needs an operator, and return the exit code.
 
-        `timeout` is in seconds. Raises OperationalError if Postgres is away for longer than AWAY_AFTER.
+        `timeout` is in seconds. Ctrl-C ends the wait with STOPPED, so that the command still prints its document
+        with the ids. Raises OperationalError if Postgres is away for longer than AWAY_AFTER.
         """
         try:
             with self._screen.status("…") if self.is_live else nullcontext() as status:
@@ -86,8 +87,8 @@ class Watch(ABC, Generic[State]):
                         return TIMED_OUT
                     time.sleep(self.look_every)
         except KeyboardInterrupt:
-            whisper("\n" + self.goes_on())
-            raise
+            whisper(f"\nstopped waiting; {self.goes_on()}")
+            return STOPPED
         return self.code
 
     def seconds(self) -> float:

@@ -65,6 +65,11 @@ class Profile(SyncedRow, Base):
     # Organisations and departments whose own list of profiles at SCM lacks this one; others may order it.
     closed_to: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=list, server_default="{}")
 
+    @property
+    def status(self) -> str:
+        """`available` if SCM offered the profile at the last sync, otherwise `gone`."""
+        return "available" if self.gone_at is None else "gone"
+
 
 class CustomField(SyncedRow, Base):
     """Custom field of the SCM customer; each order has to fill in the mandatory ones."""

@@ -155,6 +155,16 @@ def runs_listed(
     return query.where(*HAS_FAILED) if failed else query
 
 
+def any_run_done(db: Session, name: str) -> bool:
+    """Return True if a run of the hook of that name is recorded as done."""
+    question = select(Command.id).where(
+        Command.type == CommandType.HOOK,
+        Command.status == CommandStatus.DONE,
+        Command.payload["name"].astext == name,
+    )
+    return db.scalar(question.limit(1)) is not None
+
+
 def runs_that_matter(db: Session) -> list[Command]:
     """Return the runs whose last attempt failed, the oldest first, whether or not they are retried.
 
@@ -245,7 +255,9 @@ def problems_with(
 ) -> list[str]:
     """Return the problems of a hook that is to be added; each begins with the option's name."""
     wrong = [
-        f"on: {event!r} is not an event" for event in events if event not in HOOK_EVENTS.values()
+        f"on: {event!r} is not an event of hooks; there are {', '.join(HOOK_EVENTS)}"
+        for event in events
+        if event not in HOOK_EVENTS.values()
     ]
     if not NAME.fullmatch(name):
         wrong.append(f"name: {name!r} should be lower-case letters, digits, hyphens; 63 at most")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic import StringConstraints as Text
 
-from certline.models.events import data
+from certline.models.events import data, outcomes
 from certline.models.events.base import EventData
 from certline.models.validation import problems_of
 
@@ -36,12 +36,12 @@ EVENT_DATA: dict[str, type[EventData]] = {
         data.LicenseReleased,
         data.LicenseExpiring,
         data.AccountSuspended,
-        data.SyncCompleted,
-        data.ImportCompleted,
-        data.PollCompleted,
-        data.AutoRenewCompleted,
-        data.CommandRejected,
-        data.CommandFailed,
+        outcomes.SyncCompleted,
+        outcomes.ImportCompleted,
+        outcomes.PollCompleted,
+        outcomes.AutoRenewCompleted,
+        outcomes.CommandRejected,
+        outcomes.CommandFailed,
     )
 }
 

@@ -5,16 +5,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, select
+from sqlalchemy import BigInteger, ForeignKey, func, select
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
+from certline.models.accounts.account import Account
 from certline.models.audit.log import AuditEntry
 from certline.models.commands.command import Command
 from certline.models.commands.kinds import CommandType
+from certline.models.commands.payloads import ImportCommand, read_payload
 from certline.models.database.base import Base
 from certline.models.imports.record import News, RecordStatus
+from certline.models.orders.order import Order
+from certline.models.states import OrderStatus
 
 # Fields of the result that only a running import needs; its final result is without them.
 RESUMING = frozenset(
@@ -147,6 +151,40 @@ def show_progress(db: Session, commands: Sequence[Command]) -> None:
         shown = {**run.result(), "news": _as_jsonb(run.result()["news"])}
         # set_committed_value: a plain assignment would be stored by the next flush.
         set_committed_value(going[run.command_id], "result", _as_jsonb(shown))
+
+
+def still_held(db: Session, command: Command) -> int:
+    """Return how many of the account's orders that an import was asked for are held by the licence now.
+
+    Orders that an earlier import recorded are among them: those are only counted as known.
+    """
+    run = db.get(ImportRun, command.id)
+    if run is None:
+        return 0
+    wanted = read_payload(ImportCommand, command.payload)
+    question = (
+        select(func.count())
+        .select_from(Order)
+        .join(Account, Account.id == Order.account_id)
+        .where(Account.name == run.account, Order.status == OrderStatus.HELD)
+    )
+    if wanted.order:
+        question = question.where(Order.scm_id.in_(wanted.order))
+    if wanted.common_name is not None:
+        question = question.where(Order.common_name == wanted.common_name)
+    if wanted.status is not None:
+        question = question.where(func.lower(Order.scm_status) == wanted.status.lower())
+    for given, own_id, name in (
+        (wanted.organization, Order.organization_id, Order.organization_name),
+        (wanted.profile, Order.profile_id, Order.profile_name),
+    ):
+        if given is None:
+            continue
+        is_id = str(given).isdecimal()
+        question = question.where(
+            own_id == int(given) if is_id else func.lower(name) == str(given).lower()
+        )
+    return db.scalar(question) or 0
 
 
 def _news(kind: News) -> str:

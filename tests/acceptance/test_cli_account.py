@@ -80,7 +80,7 @@ def test_a_refused_login_suspends_the_account_until_another_password_works(
 def test_an_unused_account_can_be_removed(terminal: Terminal, simulator: Any) -> None:
     add(terminal, simulator.url)
 
-    terminal.json("account", "remove", "hafen")
+    terminal.json("account", "remove", "hafen", "--yes")
 
     assert terminal.json("account", "list") == []
     unknown = terminal.json("account", "show", "hafen", code=1)

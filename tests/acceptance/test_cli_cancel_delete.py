@@ -27,7 +27,7 @@ def test_an_order_that_waits_for_approval_is_cancelled_and_then_deleted(
     assert (cancelled["type"], cancelled["status"]) == ("cancel", "done")
     assert cancelled["result"]["said"] == "declined at SCM: not needed"
     assert terminal.json("order", "show", order)["status"] == "cancelled"
-    deleted = terminal.people("order", "delete", order, *WAIT)
+    deleted = terminal.people("order", "delete", order, "--yes", *WAIT)
     assert "1 private key" in deleted.stdout
     assert "SCM keeps its record" in deleted.stderr
     terminal.people("order", "show", order, code=1)
@@ -39,7 +39,7 @@ def test_a_deleted_certificate_frees_its_licence(terminal: Terminal) -> None:
     renewal = terminal.json("certificate", "renew", name)
     terminal.json("command", "wait", renewal["id"], "--timeout", "30")
 
-    deleted = terminal.json("certificate", "delete", name, "--comments", "moved", *WAIT)
+    deleted = terminal.json("certificate", "delete", name, "--comments", "moved", "--yes", *WAIT)
 
     assert deleted["status"] == "done"
     assert (len(deleted["result"]["certificates"]), deleted["result"]["keys_destroyed"]) == (2, 2)

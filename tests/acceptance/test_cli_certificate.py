@@ -41,7 +41,7 @@ def test_a_certificate_through_renewal_reissue_and_revocation(
     asked = answering("y", terminal, second["serial_number"])
     assert f"{name}, serial number {second['serial_number']}" in asked
     reason = ("--comments", "not needed any more", "--reason-code", "cessation-of-operation")
-    revoked = terminal.json("certificate", "revoke", name, *reason, *WAIT)
+    revoked = terminal.json("certificate", "revoke", name, *reason, *WAIT, "--yes")
     assert revoked["result"]["certificate_status"] == "revoked"
     assert "cessation-of-operation" in terminal.people("certificate", "show", third["id"]).stdout
     at_scm = requests.get(f"{simulator.door}/orders", timeout=30).json()

@@ -277,4 +277,4 @@ def test_an_unknown_outcome_is_shown_as_one(terminal: Terminal, simulator: Any) 
     assert "sends it again only if SCM certainly does not have it" in shown
     retried = terminal.json("command", "retry", command["id"], code=1)
     assert "is not sent again" in retried["error"]["message"]
-    assert terminal.json("account", "remove", "hafen", code=1)["error"]["exit_code"] == 1
+    assert terminal.json("account", "remove", "hafen", "--yes", code=1)["error"]["exit_code"] == 1

@@ -81,9 +81,9 @@ def test_the_demo_stores_two_certificates_and_says_what_to_type_next() -> None:
     assert "every step was checked" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     for command in (
-        f"CERTLINE_HOME={home} .venv/bin/certline certificate list",
+        f"CERTLINE_HOME={home} {sys.executable} -m certline certificate list",
         "make test",
-        ".venv/bin/certline --help",
+        f"{sys.executable} -m certline --help",
     ):
         assert f"\n  {command} " in done.stdout
     assert done.stdout.count("its leaf has the key that the order was made with") == 2

@@ -5,7 +5,7 @@ from typing import Any
 from certline.models import Command, CommandType
 from certline.workers.ordering.precheck import Before, Objection, may_be_sent
 from certline.workers.ordering.submission import send
-from certline.workers.ordering.succession import successor_to_send
+from certline.workers.ordering.succession_command import successor_to_send
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import Step
 from certline.workers.scm import Details, ScmStatus

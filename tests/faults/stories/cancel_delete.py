@@ -65,7 +65,7 @@ def a_deletion(stage: Stage, points: Sequence[str]) -> None:
 def a_deletion_is_typed(stage: Stage, points: Sequence[str]) -> None:
     """Kill `order delete`: the order is still complete, or deleted completely."""
     for point in points:
-        type_twice(stage, point, "order", "delete", never_sent(stage))
+        type_twice(stage, point, "order", "delete", never_sent(stage), "--yes")
 
 
 def a_cancelling_is_typed(stage: Stage, points: Sequence[str]) -> None:

@@ -112,10 +112,10 @@ def test_an_account_that_was_removed_by_force_comes_back(
     with typist.database.transaction() as db:
         order = an_order(db, account_named(db, "hafen"), status="pending").id
 
-    refused = typist.types("account", "remove", "hafen", code=1)
+    refused = typist.types("account", "remove", "hafen", "--yes", code=1)
     assert "has 1 open order (1 pending): it is not removed" in refused
     assert "warning: 1 orders are in review" in typist.types(
-        "account", "remove", "hafen", "--force"
+        "account", "remove", "hafen", "--force", "--yes"
     )
     assert typist.json("account", "list") == []
     assert [row["status"] for row in typist.json("account", "list", "--all")] == ["removed"]

@@ -1,5 +1,6 @@
 """CLI tests of deploy hooks: adding them, listing their runs, and repairing what failed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,10 +39,12 @@ def a_failed_run(typist: Typist, certificate: Certificate) -> str:
         return command.id
 
 
-def test_a_hook_is_added_listed_shown_and_removed_and_the_log_says_by_whom(typist: Typist) -> None:
+def test_a_hook_is_added_listed_shown_and_removed_and_the_log_says_by_whom(
+    typist: Typist, tmp_path: Path
+) -> None:
     with typist.database.transaction() as db:
         an_account(db, name="hafen")
-    options = ("--directory", "/etc/tls", "--common-name", "*.Example", "--account", "hafen")
+    options = ("--directory", str(tmp_path), "--common-name", "*.Example", "--account", "hafen")
 
     added = typist.json(*ADD, *options, "--timeout", "30")
 
@@ -51,7 +54,7 @@ def test_a_hook_is_added_listed_shown_and_removed_and_the_log_says_by_whom(typis
     assert typist.json("hook", "list") == [added]
     assert typist.json("hook", "show", "web") == added
     assert "nginx -s reload" in typist.types("hook", "list")
-    assert "/etc/tls" in typist.types("hook", "show", "web")
+    assert str(tmp_path) in typist.types("hook", "show", "web")
     assert "private keys" in typist.types("hook", "remove", "web")
     assert "There are no hooks" in typist.types("hook", "list")
     with typist.database.transaction() as db:
@@ -65,12 +68,26 @@ def test_a_hook_is_added_listed_shown_and_removed_and_the_log_says_by_whom(typis
 def test_what_is_wrong_with_a_hook_is_said_and_nothing_is_added(typist: Typist) -> None:
     typist.types("hook", "add", "web", "--on", "stored", code=2)
     told = typist.types("hook", "add", "web", "--on", "expired", "--directory", "tls", code=2)
-    assert "'expired' is not an event" in told
+    assert "'expired' is not an event of hooks; there are stored, renewed, reissued" in told
     assert "'tls' should be an absolute path" in told
     typist.types(*ADD, "--timeout", "601", code=2)
     typist.types(*ADD)
     assert "there is a hook 'web' already" in typist.types(*ADD, code=2)
     assert "known hooks: web" in typist.types("hook", "show", "wbe", code=1)
+
+
+def test_a_removed_hook_that_wrote_nothing_leaves_no_warning(
+    typist: Typist, certificate: Certificate, tmp_path: Path
+) -> None:
+    add = ("hook", "add", "web", "--on", "stored", "--directory", str(tmp_path / "tls"))
+    typist.types(*add)
+    assert "private keys" not in typist.types("hook", "remove", "web")
+
+    typist.types(*add)
+    command = typist.json("hook", "run", "web", certificate.id)
+    with typist.database.transaction() as db:
+        finish(db, db.get_one(Command, command["id"]), CommandStatus.DONE)
+    assert "on the workers' machines" in typist.types("hook", "remove", "web")
 
 
 def test_a_hook_is_run_for_a_certificate_that_is_here(

@@ -71,7 +71,10 @@ def test_a_page_says_how_to_get_the_next_one(typist: Typist) -> None:
     for words in (("--limit", "3"), ("--limit", "3", "--json"), ("--limit", "3", "--csv")):
         said = people(typist, "order", "list", *words)
         assert f"the next page: --after {made[1]}" in said.err
-    assert people(typist, "order", "list", "--limit", "4").err == ""
+    assert "these 3 rows of 4;" in people(typist, "order", "list", "--limit", "3").err
+    assert people(typist, "order", "list", "--limit", "4").err == "4 in total\n"
+    last = people(typist, "order", "list", "--after", made[1])
+    assert last.err == "1 on this last page, 4 in total\n"
     assert "not known" in people(typist, "order", "list", "--after", "nobody", code=1).err
 
 

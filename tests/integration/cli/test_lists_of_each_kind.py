@@ -15,7 +15,9 @@ from tests.support.factories import a_certificate, a_domain, an_account, an_orga
 @pytest.mark.parametrize(
     ("words", "numbers"),
     [
-        ((), [1, 0, 2, 3]),
+        ((), [0, 2, 1, 3]),
+        (("--reverse",), [3, 1, 2, 0]),
+        (("--sort", "expires"), [1, 0, 2, 3]),
         (("--sort", "name"), [1, 0, 3, 2]),
         (("--sort", "stored"), [3, 2, 1, 0]),
         (("--status", "active"), [0, 2]),

@@ -170,7 +170,7 @@ def test_a_batch_that_is_waited_for_in_vain_goes_on(
     typist: Typist, certificates: dict[str, str]
 ) -> None:
     assert certificates
-    words = ("certificate", "renew", "--expires-within", "15", "--wait", "--timeout", "0")
+    words = ("certificate", "renew", "--expires-within", "15", "--wait", "--timeout", "0", "--yes")
 
     told = typist.types(*words, code=5)
 

@@ -26,6 +26,7 @@ from certline.models.listing import (
     commands_listed,
     dead_letters_listed,
     events_listed,
+    in_group,
     orders_listed,
     page,
     paged,
@@ -79,6 +80,8 @@ ASKED: list[tuple[type[Base], dict[str, Any], str | None]] = [
     (Order, {"name": "host4711.*.example"}, "changed"),
     (Order, {"name": "host4711.vpn211.example"}, None),
     (Certificate, {}, None),
+    (Certificate, {}, "expires"),
+    (Certificate, {"organizations": [7]}, "expires"),
     (Certificate, {}, "name"),
     (Certificate, {}, "stored"),
     (Certificate, {"statuses": ["revoked"]}, None),
@@ -138,9 +141,10 @@ def test_a_page_of_a_list_is_read_by_an_index(
     with estate.transaction() as db:
         first = page(db, asked, sorting, after=None, limit=LIMIT)
         plans = [
-            plan(db, paged(asked, each, after=after, limit=LIMIT))
+            plan(db, paged(group, each, after=after, limit=LIMIT))
             for each in (sorting, sorting.reversed())
             for after in (None, *first[-1:])
+            for group in grouped(asked, each)
         ]
 
     for told in plans:
@@ -150,6 +154,11 @@ def test_a_page_of_a_list_is_read_by_an_index(
         assert big == [], told
         # Walking through a whole index is no better than reading the whole table.
         assert passed_over(told) < ROWS / 4, told
+
+
+def grouped(asked: Select[Any], sorting: Sorting) -> list[Select[Any]]:
+    """Return the queries of a page: one for each status if the sorting groups by it."""
+    return [in_group(asked, status) for status in sorting.groups] or [asked]
 
 
 def passed_over(told: str) -> int:

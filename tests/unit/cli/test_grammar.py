@@ -7,7 +7,7 @@ import sys
 import click
 import pytest
 
-from certline.cli.main import PLACES, certline, main
+from certline.cli.main import GROUPS, PLACES, certline, main
 from tests.unit.cli.tree import commands, leaves, options
 
 # These import everything that a broker, a database or a server needs.
@@ -75,7 +75,8 @@ def test_wrong_use_is_a_sentence_for_people(capsys: pytest.CaptureFixture[str]) 
     code, out, err = run("order", "create", "--common-name", "www.example.org", capsys=capsys)
 
     assert (code, out) == (2, "")
-    assert "certline: Missing option '--organization'" in err
+    assert "certline: 3 options are missing: --organization, --profile, --term" in err
+    assert "--term DAYS: Lifetime in days." in err
     assert "Help:  certline order create --help" in err
 
 
@@ -95,3 +96,85 @@ def test_a_shell_is_taught_to_complete(shell: str, capsys: pytest.CaptureFixture
 
     assert code == 0
     assert "_CERTLINE_COMPLETE" in out
+
+
+def test_every_command_is_in_one_group_of_the_help_page() -> None:
+    grouped = [name for names in GROUPS.values() for name in names]
+
+    assert sorted(grouped) == sorted(PLACES)
+
+
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize(("path", "command"), commands().items(), ids=commands())
+def test_a_help_page_cuts_no_option_and_no_choice(
+    path: str,
+    command: click.Command,
+    width: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    _, out, _ = run(*path.split()[1:], "--help", capsys=capsys)
+
+    assert "-…" not in out
+    assert all(len(line) <= width for line in out.splitlines())
+    words = set(out.replace("|", " ").replace("[", " ").replace("]", " ").split())
+    for option in options(command):
+        assert set(option.opts) <= words, option.opts
+        if isinstance(option.type, click.Choice) and option.metavar is None:
+            assert set(option.type.choices) <= words, option.opts
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["orders"], "`certline order`"),
+        (["certificates", "list"], "`certline certificate`"),
+        (["licence"], "`certline license`"),
+        (["order", "crate"], "`certline order create`"),
+        (["certificate", "ls"], "`certline certificate list`"),
+        (["renew"], "`certline certificate renew`"),
+        (["export"], "`certline certificate export`"),
+        (["zzz"], None),
+    ],
+)
+def test_a_mistyped_command_is_told_with_what_may_be_meant(
+    words: list[str], meant: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(*words, capsys=capsys)
+
+    assert code == 2
+    assert "there is no command" in err
+    assert ("did you mean" in err) == (meant is not None)
+    assert meant is None or meant in err
+
+
+def test_a_mistyped_option_is_told_with_what_may_be_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, _, err = run("order", "create", "--organisation", "7", capsys=capsys)
+
+    assert "'--organization'" in err
+
+
+def test_all_that_is_missing_is_said_at_once_to_programs_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, out, _ = run("order", "create", "--json", capsys=capsys)
+
+    error = json.loads(out)["error"]
+    assert [problem.split()[0] for problem in error["problems"]] == [
+        "--common-name",
+        "--organization",
+        "--profile",
+        "--term",
+    ]
+
+
+def test_a_missing_argument_is_said_beside_missing_options(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, _, err = run("certificate", "reissue", capsys=capsys)
+
+    assert "certline: 2 values are missing: CERT, --reason" in err

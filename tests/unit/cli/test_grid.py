@@ -11,12 +11,12 @@ from certline.cli.ui.grid import (
     SHORTEST,
     Column,
     Fit,
-    cut,
     fit,
     print_grid,
     style_of,
     style_of_end,
 )
+from certline.cli.ui.layout import cut
 
 
 def test_where_there_is_room_everything_is_shown_as_it_is() -> None:

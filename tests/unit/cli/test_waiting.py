@@ -52,6 +52,20 @@ def test_a_command_that_has_ended_ends_the_wait(status: CommandStatus, code: int
     assert ending.code == code
 
 
+@pytest.mark.parametrize(("new", "held", "code"), [(0, 0, 0), (0, 4, 3), (4, 4, 3)])
+def test_an_import_waits_for_a_licence_while_its_orders_are_held(
+    new: int, held: int, code: int
+) -> None:
+    counts = {"held": new, "failed": 0, "known": 4 - new}
+    command = Command(id="c1", type=CommandType.IMPORT, status=CommandStatus.DONE, result=counts)
+
+    ending = judge(WaitView(command, None, None, held=held))
+
+    assert ending is not None
+    assert ending.code == code
+    assert ("4 orders are held" in ending.text) == (held > new)
+
+
 def test_a_held_order_says_how_to_make_room() -> None:
     ending = judge(view(CommandStatus.HELD, OrderStatus.HELD))
 

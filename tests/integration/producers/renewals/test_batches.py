@@ -19,7 +19,7 @@ from certline.models import (
     RenewalMember,
 )
 from certline.models.certificates.backoff import backoff_of, renewal_failed
-from certline.models.renewals.batch import MemberStatus, State, counts_of, members_of
+from certline.models.renewals.batch import State, counts_of, members_of
 from certline.producers.renewals import batches
 from certline.producers.renewals.batches import (
     cancel,
@@ -74,7 +74,7 @@ def asked(database: Database) -> Counter[str]:
 
 
 def sent(database: Database) -> None:
-    """Mark every released renewal as sent to SCM."""
+    """Mark every released renewal as sent."""
     with database.transaction() as db:
         for command in db.scalars(select(Command).where(Command.subject.is_(None))):
             order = an_order(db, status=OrderStatus.PENDING)
@@ -301,18 +301,3 @@ def test_the_clock_gives_batches_their_turns(database: Database) -> None:
     assert waiting(database, batch_id) == 1
     with database.transaction() as db:
         assert db.scalars(select(Order.status).distinct()).all() == [OrderStatus.STORED]
-
-
-def test_a_cancelled_batch_stays_cancelled(database: Database) -> None:
-    batch_id = a_batch(database, pace=1)
-    cancel(database, batch_id, who="ida")
-
-    pass_time(database, batch_id, timedelta(days=1))
-    released = release(database)
-    resumed = resume(database, batch_id, pace=1000, who="eve")
-
-    assert released == release(database) == 0
-    assert not resumed or waiting(database, batch_id) == 0
-    with database.transaction() as db:
-        states = Counter(member.status for member in db.scalars(select(RenewalMember)))
-    assert states == {MemberStatus.RELEASED: 1, MemberStatus.CANCELLED: 2}

@@ -10,9 +10,10 @@ import structlog
 from sqlalchemy.orm import Session
 
 from certline.models.events.base import EventData, as_json
-from certline.models.events.data import AutoRenewCompleted, LicenseReleased, RenewalRefusal
+from certline.models.events.data import LicenseReleased
 from certline.models.events.envelope import EVENT_DATA, problems_of_event, schema_of
 from certline.models.events.outbox import Outbox, caused_by, emit_event
+from certline.models.events.outcomes import AutoRenewCompleted, RenewalRefusal
 from tests.support.documented_events import some
 from tools.asyncapi.examples import EVENTS as EXAMPLES
 from tools.asyncapi.examples import events
