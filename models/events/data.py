@@ -17,9 +17,6 @@ Counted = Annotated[int, Field(ge=0)]
 
 # Days before expiry at which `certificate.expiring` is published.
 ExpiryThreshold: TypeAlias = Literal[30, 14, 7, 3, 1]
-# Days before the licence's end at which `license.expiring` is published; 0: it has ended.
-LicenseThreshold: TypeAlias = Literal[30, 14, 7, 3, 1, 0]
-LastDay = Annotated[str, Field(description="the licence's last day (UTC), such as 2027-03-31")]
 # What certline does about an expiring certificate.
 RenewalState: TypeAlias = Literal["planned", "open", "waits_for_person", "nothing"]
 
@@ -174,44 +171,6 @@ class CertificateExpiring(_AboutACertificate):
     reason: str | None = Field(description="an explanation, if there is more to say")
 
 
-class LicenseExhausted(EventData):
-    """An issued certificate is held, because no licence is free, or the licence has ended.
-
-    Published once, for the first order that is held; the next time after no order was held any more.
-    """
-
-    event_type = "license.exhausted"
-    capacity: Counted
-    used: Counted
-    held: Counted = Field(description="orders that wait for a free licence")
-    valid_until: LastDay | None = None
-
-
-class LicenseExpiring(EventData):
-    """The licence ends soon, or has ended: published once each at 30, 14, 7, 3, 1 and 0 days before its end.
-
-    After the end new lines are held; renewals, reissues and everything else go on.
-    """
-
-    event_type = "license.expiring"
-    capacity: Counted
-    used: Counted
-    held: Counted = Field(description="orders that wait for a free licence")
-    valid_until: LastDay
-    days: LicenseThreshold = Field(
-        description="the threshold, in days before the end; 0: it has ended"
-    )
-    days_left: int = Field(description="days until its end, today included; 0: it has ended")
-
-
-class LicenseReleased(EventData):
-    """Licences are free again: held orders continue."""
-
-    event_type = "license.released"
-    orders: list[str] = Field(description="certline's ids of these orders, the oldest first")
-    reason: str = Field(description="what freed the licences")
-
-
 class AccountSuspended(EventData):
     """SCM refuses the login: no calls are made with the account until an operator has repaired it."""
 
@@ -272,44 +231,6 @@ class PollCompleted(EventData):
     certificate_id: str | None = Field(
         default=None, description="certline's id of its certificate, once stored"
     )
-
-
-class ImportFailure(EventPart):
-    """A record at SCM that could not be imported."""
-
-    scm_id: int
-    reason: str | None
-
-
-class ImportNews(EventPart):
-    """Counts of changes that were made at SCM and not by certline."""
-
-    new: Counted
-    replaced: Counted
-    renewed: Counted
-    revoked: Counted
-    auto_renew: Counted = Field(description="SCM renews these automatically")
-
-
-class ImportCompleted(EventData):
-    """An import has processed every record that SCM listed; with `dry_run` it has only counted them."""
-
-    event_type = "import.completed"
-    dry_run: bool = Field(default=False, description="nothing was imported: only a report")
-    account: AccountName
-    total: Counted | None = Field(description="the number of records at SCM, if SCM reports it")
-    listed: Counted
-    known: Counted = Field(description="stored before, and unchanged")
-    new: Counted = Field(description="not stored, and not requested (`known` or `dry_run` was set)")
-    stored: Counted
-    held: Counted = Field(description="issued, but no licence is free")
-    pending: Counted
-    closed: Counted = Field(description="rejected, expired, revoked or replaced at SCM")
-    updated: Counted
-    left: Counted = Field(description="skipped: perhaps an order that is being placed")
-    failed: Counted
-    news: ImportNews
-    failures: list[ImportFailure] = Field(description="the first hundred")
 
 
 class RenewalRefusal(EventPart):

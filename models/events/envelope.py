@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic import StringConstraints as Text
 
-from certline.models.events import data
+from certline.models.events import data, import_data, license_data
 from certline.models.events.base import EventData
 from certline.models.validation import problems_of
 
@@ -32,12 +32,12 @@ EVENT_DATA: dict[str, type[EventData]] = {
         data.CertificateRevoked,
         data.CertificateDeleted,
         data.CertificateExpiring,
-        data.LicenseExhausted,
-        data.LicenseReleased,
-        data.LicenseExpiring,
+        license_data.LicenseExhausted,
+        license_data.LicenseReleased,
+        license_data.LicenseExpiring,
         data.AccountSuspended,
         data.SyncCompleted,
-        data.ImportCompleted,
+        import_data.ImportCompleted,
         data.PollCompleted,
         data.AutoRenewCompleted,
         data.CommandRejected,
