@@ -51,9 +51,6 @@ def test_every_type_of_the_contract_has_a_schema_but_for_those_that_nothing_tell
 def test_what_is_not_told_yet_is_told_nowhere_and_all_else_is() -> None:
     names = ("data.py", "license_data.py", "import_data.py", "envelope.py")
     definitions = {ROOT / "models" / "events" / name for name in names}
-        ROOT / "models" / "events" / name
-        for name in ("data.py", "license_data.py", "import_data.py", "envelope.py")
-    }
     code = "".join(
         path.read_text()
         for room in ("models", "workers", "producers")
