@@ -24,6 +24,7 @@ from certline.models.commands.envelope import (
     read_body,
 )
 from certline.models.database.session import blames_the_data
+from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import (
     COMMANDS,
     INGRESS,
@@ -31,7 +32,6 @@ from certline.models.events.outbox import (
     emit_event,
     send_last_event_again,
 )
-from certline.models.events.outcomes import CommandRejected
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WithdrawnVaultError
 from certline.producers.messaging.consumer import Listener

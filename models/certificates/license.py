@@ -15,7 +15,7 @@ from certline.models.certificates.lineage import run_of, shared_line
 from certline.models.database.base import Base, new_id
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import clock
-from certline.models.events.data import LicenseExhausted
+from certline.models.events.license_data import LicenseExhausted
 from certline.models.events.outbox import emit_event
 from certline.models.orders.order import Order
 from certline.models.states import OrderKind, OrderStatus

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from certline.models.audit.log import record
 from certline.models.certificates.license import License, as_day, license_use
-from certline.models.events.data import LicenseExpiring, LicenseThreshold
+from certline.models.events.license_data import LicenseExpiring, LicenseThreshold
 from certline.models.events.outbox import emit_event
 
 # Days before the end, 0 for the end itself; the first of them is when `certline doctor` begins to warn.

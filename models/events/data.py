@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
-from certline.models.events.base import EventData
+from certline.models.events.base import EventData, EventPart
 from certline.models.states import CertificateStatus, OrderStatus
 
 OrderId = Annotated[str, Field(description="certline's id of the order")]
@@ -17,9 +17,6 @@ Counted = Annotated[int, Field(ge=0)]
 
 # Days before expiry at which `certificate.expiring` is published.
 ExpiryThreshold: TypeAlias = Literal[30, 14, 7, 3, 1]
-# Days before the licence's end at which `license.expiring` is published; 0: it has ended.
-LicenseThreshold: TypeAlias = Literal[30, 14, 7, 3, 1, 0]
-LastDay = Annotated[str, Field(description="the licence's last day (UTC), such as 2027-03-31")]
 # What certline does about an expiring certificate.
 RenewalState: TypeAlias = Literal["planned", "open", "waits_for_person", "nothing"]
 
@@ -174,47 +171,112 @@ class CertificateExpiring(_AboutACertificate):
     reason: str | None = Field(description="an explanation, if there is more to say")
 
 
-class LicenseExhausted(EventData):
-    """An issued certificate is held, because no licence is free, or the licence has ended.
-
-    Published once, for the first order that is held; the next time after no order was held any more.
-    """
-
-    event_type = "license.exhausted"
-    capacity: Counted
-    used: Counted
-    held: Counted = Field(description="orders that wait for a free licence")
-    valid_until: LastDay | None = None
-
-
-class LicenseExpiring(EventData):
-    """The licence ends soon, or has ended: published once each at 30, 14, 7, 3, 1 and 0 days before its end.
-
-    After the end new lines are held; renewals, reissues and everything else go on.
-    """
-
-    event_type = "license.expiring"
-    capacity: Counted
-    used: Counted
-    held: Counted = Field(description="orders that wait for a free licence")
-    valid_until: LastDay
-    days: LicenseThreshold = Field(
-        description="the threshold, in days before the end; 0: it has ended"
-    )
-    days_left: int = Field(description="days until its end, today included; 0: it has ended")
-
-
-class LicenseReleased(EventData):
-    """Licences are free again: held orders continue."""
-
-    event_type = "license.released"
-    orders: list[str] = Field(description="certline's ids of these orders, the oldest first")
-    reason: str = Field(description="what freed the licences")
-
-
 class AccountSuspended(EventData):
     """SCM refuses the login: no calls are made with the account until an operator has repaired it."""
 
     event_type = "account.suspended"
     account: AccountName
     reason: str
+
+
+class Names(EventPart):
+    """Names of what was added, changed and gone: the first of each kind; empty kinds are left out."""
+
+    added: list[str] = Field(default=[])
+    changed: list[str] = Field(default=[])
+    gone: list[str] = Field(default=[])
+
+
+class Synced(EventPart):
+    """Result of a sync for one kind of object."""
+
+    total: Counted
+    added: Counted
+    changed: Counted
+    gone: Counted
+    names: Names
+
+
+class SyncCompleted(EventData):
+    """A sync has read the requested kinds of objects from SCM; kinds that were not requested are left out."""
+
+    event_type = "sync.completed"
+    account: AccountName
+    organizations: Synced | None = None
+    domains: Synced | None = None
+    profiles: Synced | None = None
+    custom_fields: Synced | None = None
+
+
+class PollCompleted(EventData):
+    """A requested poll has ended: SCM was asked about the order, or all pending orders are being asked about.
+
+    Changes of an order's status are published as its own events.
+    """
+
+    event_type = "poll.completed"
+    orders: Counted = Field(description="pending orders that the poll was about")
+    order_id: str | None = Field(
+        default=None, description="certline's id of the order, if one was named"
+    )
+    account: str | None = Field(
+        default=None, description="its account at SCM, by its name in certline"
+    )
+    scm_id: int | None = Field(default=None, description="SCM's id of the order (sslId)")
+    common_name: str | None = None
+    status: OrderStatus | None = Field(
+        default=None, description="the order's status after the poll"
+    )
+    scm_status: str | None = Field(default=None, description="SCM's own word for the status")
+    certificate_id: str | None = Field(
+        default=None, description="certline's id of its certificate, once stored"
+    )
+
+
+class RenewalRefusal(EventPart):
+    """A certificate that was due for renewal and needs an operator."""
+
+    certificate_id: CertificateId
+    common_name: str
+    reason: str | None
+
+
+class AutoRenewCompleted(EventData):
+    """A run of auto-renewal has decided about every certificate that was due."""
+
+    event_type = "auto_renew.completed"
+    run_id: str
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+    looked_at: Counted = Field(description="certificates selected for auto-renewal")
+    due: Counted
+    renewed: Counted = Field(description="a renewal was requested")
+    skipped: Counted = Field(description="a renewal is already in progress")
+    held: Counted = Field(description="postponed, and renewed automatically later")
+    refused: Counted = Field(description="an operator has to act first")
+    failed: Counted = Field(description="requested, and failed by the end of the run")
+    refusals: list[RenewalRefusal] = Field(description="the first hundred")
+
+
+class CommandRejected(EventData):
+    """A command was not accepted, and nothing was done. Its sender may correct it and send it again."""
+
+    event_type = "command.rejected"
+    dead_letter: str = Field(description="id of the stored message (`certline dead-letter show`)")
+    message_id: str | None = Field(description="the AMQP property `message_id`, if it was set")
+    problems: list[str] = Field(description="what is wrong; each begins with the field's name")
+
+
+class CommandFailed(EventData):
+    """A command was accepted, but could not be carried out.
+
+    `data.command_id` names it: a deploy hook, for instance, is a command of its own below the order's.
+    """
+
+    event_type = "command.failed"
+    command_id: str
+    type: str = Field(description="the command's name, such as `order`")
+    error: str
+    status: Literal["failed", "review"] = Field(
+        default="failed", description="`review`: its outcome is unclear, and an operator decides"
+    )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic import StringConstraints as Text
 
-from certline.models.events import data, outcomes
+from certline.models.events import data, import_data, license_data
 from certline.models.events.base import EventData
 from certline.models.validation import problems_of
 
@@ -32,16 +32,16 @@ EVENT_DATA: dict[str, type[EventData]] = {
         data.CertificateRevoked,
         data.CertificateDeleted,
         data.CertificateExpiring,
-        data.LicenseExhausted,
-        data.LicenseReleased,
-        data.LicenseExpiring,
+        license_data.LicenseExhausted,
+        license_data.LicenseReleased,
+        license_data.LicenseExpiring,
         data.AccountSuspended,
-        outcomes.SyncCompleted,
-        outcomes.ImportCompleted,
-        outcomes.PollCompleted,
-        outcomes.AutoRenewCompleted,
-        outcomes.CommandRejected,
-        outcomes.CommandFailed,
+        data.SyncCompleted,
+        import_data.ImportCompleted,
+        data.PollCompleted,
+        data.AutoRenewCompleted,
+        data.CommandRejected,
+        data.CommandFailed,
     )
 }
 

@@ -24,7 +24,6 @@ from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
 from certline.models.events.base import EventData
 from certline.models.events.data import (
-    LicenseReleased,
     OrderCancelled,
     OrderHeld,
     OrderIssued,
@@ -33,6 +32,7 @@ from certline.models.events.data import (
     OrderRejected,
     OrderReview,
 )
+from certline.models.events.license_data import LicenseReleased
 from certline.models.events.outbox import emit_event
 from certline.models.orders.order import Order, locked
 from certline.models.states import OrderStatus

@@ -18,8 +18,8 @@ from certline.models.commands.command import OtherCommandError
 from certline.models.commands.dead_letter import keep
 from certline.models.commands.envelope import IncomingCommand, id_in, in_brief
 from certline.models.database.session import blames_the_data
+from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import emit_event
-from certline.models.events.outcomes import CommandRejected
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WithdrawnVaultError
 from certline.producers.messaging.delivery import Delivery, storable

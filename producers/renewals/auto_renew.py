@@ -27,8 +27,8 @@ from certline.models.commands.payloads import RenewCommand
 from certline.models.database.base import new_id
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import clock
+from certline.models.events.data import AutoRenewCompleted, RenewalRefusal
 from certline.models.events.outbox import emit_event
-from certline.models.events.outcomes import AutoRenewCompleted, RenewalRefusal
 from certline.models.renewals.plan import (
     Going,
     RenewalOutlook,

@@ -14,7 +14,7 @@ from certline.models.audit.log import record
 from certline.models.commands.answers import Answer, is_own_poll
 from certline.models.commands.payloads import PollCommand, read_payload
 from certline.models.database.session import clock
-from certline.models.events.outcomes import PollCompleted
+from certline.models.events.data import PollCompleted
 from certline.models.lifecycle.moves import ask_now, follow_with, move, send_to_review
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError

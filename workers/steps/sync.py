@@ -25,7 +25,7 @@ from certline.models.accounts.catalogue import SyncedRow
 from certline.models.commands.answers import Answer
 from certline.models.commands.payloads import SyncCommand, read_payload
 from certline.models.database.session import clock
-from certline.models.events.outcomes import SyncCompleted
+from certline.models.events.data import SyncCompleted
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext

@@ -45,7 +45,7 @@ def test_what_is_due_is_renewed_once_and_what_is_not_is_left(database: Database)
     with database.transaction() as db:
         [command] = db.scalars(select(Command).where(Command.type == CommandType.RENEW))
         row = first[due].row
-        assert (command.id, command.correlation_id) == (row.command_id, row.run_id)
+        assert command.id == command.correlation_id == row.command_id
         assert (command.requested_by, command.source) == ("auto-renew", "producer")
         assert row.selected_by == "ida"
         later = db.get_one(Certificate, fresh)
