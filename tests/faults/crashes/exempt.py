@@ -7,7 +7,7 @@ HARMLESS = {
     "producers.requests.orders:check_order transaction": "it reads what was synced (--dry-run)",
     "producers.requests.orders:key_of transaction": "it reads what was synced",
     "producers.requests.secret_keys:key_uses transaction": "it counts what each key is needed for",
-    "producers.renewals.batches:judge_many transaction": "it reads what was synced",
+    "producers.renewals.verdicts:judge_many transaction": "it reads what was synced",
     "producers.ingress:Ingress.run run execute": "it asks whether Postgres answers",
     "workers.importing.dry_run:report call count_certificates": DRY_RUN,
     "workers.importing.dry_run:report transaction": DRY_RUN,
