@@ -173,7 +173,7 @@ def _require_no_key(given: list[str]) -> None:
     """Raise Fault if an argument is a private key: a comment or a reason is stored, and may be shown."""
     # Nothing shorter is a key. Imported only then, since this package takes longer than `--help` should.
     if any(len(text) > SHORTEST_KEY for text in given):
-        from certline.cli.ui.options import without_key  # noqa: PLC0415
+        from certline.cli.parameters.options import without_key  # noqa: PLC0415
 
         for text in given:
             option = re.match(r"--[a-z-]+(?==)", text)  # not the label of the key itself

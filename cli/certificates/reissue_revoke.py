@@ -13,7 +13,7 @@ from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import minute
-from certline.cli.ui.text_file import TextFile, TextFileType
+from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Certificate, Command, Order

@@ -11,7 +11,7 @@ from certline.cli.errors import NOTHING
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.listing import places
 from certline.cli.ui.lookup import find_account, find_certificate
-from certline.cli.ui.number import Whole
+from certline.cli.parameters.number import Whole
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import instant
 from certline.models import Certificate

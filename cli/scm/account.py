@@ -32,7 +32,7 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, say, table, whisper
 from certline.cli.ui.projection import minute
-from certline.cli.ui.text_file import TextFile, TextFileType
+from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.models import Account, AccountStatus, Command
 from certline.models.accounts.account import account_named, accounts
 from certline.models.accounts.suspension import suspend

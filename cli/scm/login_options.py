@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import rich_click as click
 
 from certline.cli.errors import WRONG_USE, Fault
-from certline.cli.ui.options import password, whole, without_key
-from certline.cli.ui.text_file import TextFile, TextFileType
+from certline.cli.parameters.options import password, whole, without_key
+from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.models import Account, LoginKind
 from certline.workers.scm import AnyLogin, CertificateLogin, HeaderLogin, TokenLogin
 from certline.workers.scm.client_certificate import parsed_pair

@@ -52,7 +52,10 @@ COMMANDS: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "poll": [{}, {"order": ORDER_ID}, {"order": "scm:4711"}],
-    "renew": [{"certificate": "www.nordhafen.example"}, {"certificate": SERIAL}],
+    "renew": [
+        {"certificate": "www.nordhafen.example"},
+        {"certificate": SERIAL, "key_algorithm": "EC", "key_size": "P-256"},
+    ],
     "reissue": [
         {"certificate": CERTIFICATE_ID, "reason": "another name"}
         | NAMES

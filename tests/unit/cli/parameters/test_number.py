@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from certline.cli.ui.number import Seconds
+from certline.cli.parameters.number import Seconds
 from certline.models.validation import MOST_INTEGER
 from tests.unit.cli.tree import leaves
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from certline.cli.errors import WRONG_USE, Fault
-from certline.cli.ui.text_file import TextFile, read_bytes, text_of
+from certline.cli.parameters.text_file import TextFile, read_bytes, text_of
 from certline.models.csr.armor import SigningRequestError
 from certline.models.csr.private_key import REFUSAL, holds_private_key
 from certline.models.csr.request import read_request

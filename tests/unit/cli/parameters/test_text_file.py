@@ -8,7 +8,7 @@ import click
 import pytest
 
 from certline.cli.errors import WRONG_USE, Fault
-from certline.cli.ui.text_file import LARGEST, TextFileType, text_file
+from certline.cli.parameters.text_file import LARGEST, TextFileType, text_file
 from tests.unit.cli.tree import leaves, options
 
 SECRET = "hunter2hunter2"

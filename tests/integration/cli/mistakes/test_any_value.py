@@ -14,7 +14,7 @@ from certline.cli.main import main
 from certline.models.settings import settings
 from tests.integration.cli.conftest import Typist
 from tests.integration.cli.full_line import full_line, usual_words
-from tests.integration.cli.nasty import texts_for
+from tests.integration.cli.mistakes.nasty import texts_for
 from tests.unit.cli.tree import leaves
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from certline.cli.ui.text_file import TextFileType
+from certline.cli.parameters.text_file import TextFileType
 
 LONG = "x" * 65_536
 # SCM's orderNumber, of ten digits, is more than an integer column stores.

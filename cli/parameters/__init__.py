@@ -1,0 +1,1 @@
+"""Parameters of commands: files, numbers and other values that users type."""

@@ -1,0 +1,1 @@
+"""CLI tests of values that nobody should type."""

@@ -1,0 +1,1 @@
+"""Tests of what users type as values of options."""
