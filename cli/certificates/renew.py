@@ -11,13 +11,13 @@ from certline.cli.certificates.reissue_revoke import answer_placed
 from certline.cli.certificates.renewal_question import FEW, confirm_many
 from certline.cli.certificates.renewal_selection import FILTERS, chosen, in_words
 from certline.cli.errors import DONE, NOTHING, WRONG_USE
+from certline.cli.parameters.options import PaceType
+from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.listing import SCREENFUL, days, place_options
-from certline.cli.parameters.options import PaceType
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import instant, minute
-from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.batch import answer_batch, said_of_time, wait_for_batch
 from certline.cli.waiting.wait import wait_options

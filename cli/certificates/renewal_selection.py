@@ -8,10 +8,10 @@ from typing import Any
 from certline.cli import context
 from certline.cli.certificates.reissue_revoke import certificates_named
 from certline.cli.errors import NOTHING, WRONG_USE, Fault
-from certline.cli.ui.listing import places
-from certline.cli.ui.lookup import find_certificate
 from certline.cli.parameters.options import without_key
 from certline.cli.parameters.text_file import TextFile
+from certline.cli.ui.listing import places
+from certline.cli.ui.lookup import find_certificate
 from certline.models import Certificate, CertificateStatus, Narrowing
 from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.listing import certificates_listed

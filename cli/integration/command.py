@@ -4,13 +4,13 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import Fault
+from certline.cli.parameters.number import Seconds
 from certline.cli.ui import detail
 from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_command
-from certline.cli.parameters.number import Seconds
 from certline.cli.ui.output import answer
 from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options

@@ -9,6 +9,7 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
 from certline.cli.integration.webhook_documents import DeliveryDocument, WebhookDocument
+from certline.cli.parameters.number import Seconds
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
@@ -144,7 +145,7 @@ def enable(name: str) -> None:
 @click.argument("name", metavar="WEBHOOK")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     default=30.0,
     show_default=True,
     metavar="SECONDS",

@@ -6,9 +6,9 @@ from typing import Literal
 import rich_click as click
 
 from certline.cli import context
+from certline.cli.parameters.number import Whole
 from certline.cli.ui.documents import LicenseDocument, OutlookDocument
 from certline.cli.ui.grammar import Group
-from certline.cli.parameters.number import Whole
 from certline.cli.ui.output import answer, facts, say, whisper
 from certline.cli.ui.projection import minute
 from certline.models.certificates.license_expiry import WARN_DAYS

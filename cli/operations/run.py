@@ -4,8 +4,8 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import Fault
-from certline.cli.ui.grammar import Group
 from certline.cli.parameters.number import Whole
+from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import leave, whisper
 from certline.models import Queue
 from certline.models.database.migrate import behind

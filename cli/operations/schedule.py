@@ -63,7 +63,8 @@ def run(name: str) -> None:
     help="Five fields: minute, hour, day of the month, month, day of the week. '30 5 * * *': 05:30 every day.",
 )
 @click.option("--tz", metavar="ZONE", help="The time zone of --cron, such as Europe/Berlin.")
-@click.option("--on/--off", "enabled", default=None, help="Whether it runs at all.")
+@click.option("--on", "enabled", flag_value=True, default=None, help="Run it again.")
+@click.option("--off", "enabled", flag_value=False, help="Do not run it any more.")
 def set_(name: str, *, cron: str | None, tz: str | None, enabled: bool | None) -> None:
     """Change when a schedule runs. Running producers follow within seconds.
 

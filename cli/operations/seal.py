@@ -4,10 +4,10 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import WRONG_USE, Fault
-from certline.cli.ui.grammar import CliCommand
 from certline.cli.parameters.options import password
-from certline.cli.ui.output import answer, say
 from certline.cli.parameters.text_file import TextFile, TextFileType
+from certline.cli.ui.grammar import CliCommand
+from certline.cli.ui.output import answer, say
 from certline.workers.keys import password_problem
 
 

@@ -6,8 +6,8 @@ from shlex import quote
 import rich_click as click
 
 from certline.cli.errors import Fault
-from certline.cli.ui.grammar import CliCommand
 from certline.cli.parameters.number import Whole
+from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, say
 from certline.simulator.server import HOST, PORT, serve
 

@@ -11,14 +11,14 @@ from certline.cli.orders import listing
 from certline.cli.orders.cancel import cancel
 from certline.cli.orders.delete import delete_order
 from certline.cli.orders.resolve import resolve
+from certline.cli.parameters.number import Whole
+from certline.cli.parameters.options import signing_request, uuid_text
+from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.ui import detail
 from certline.cli.ui.documents import CommandDocument, EventDocument, OrderDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_order
-from certline.cli.parameters.number import Whole
-from certline.cli.parameters.options import signing_request, uuid_text
 from certline.cli.ui.output import answer, leave, say, whisper
-from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.waiting.outlook import next_step, waits_for
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Command, Order, OrderStatus

@@ -5,11 +5,11 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.confirmation import confirm
 from certline.cli.errors import WAITS
+from certline.cli.parameters.number import Whole
 from certline.cli.ui import detail
 from certline.cli.ui.documents import OrderDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_order
-from certline.cli.parameters.number import Whole
 from certline.cli.ui.output import answer, leave, say
 from certline.models import OrderStatus
 from certline.producers.requests import order_review

@@ -7,9 +7,9 @@ from typing import Any
 import rich_click as click
 
 from certline.cli import context
+from certline.cli.parameters.options import moment
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
-from certline.cli.parameters.options import moment
 from certline.cli.ui.output import answer, say
 from certline.cli.ui.projection import instant, minute
 from certline.models.certificates.certificate import certificate_known_as

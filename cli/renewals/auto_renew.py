@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, WAITS, Fault
+from certline.cli.parameters.number import Whole
 from certline.cli.renewals.audit import audit, run_document
 from certline.cli.renewals.plan import plan
 from certline.cli.renewals.select import deselect, rule_document, select
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
-from certline.cli.parameters.number import Whole
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
 from certline.cli.ui.projection import instant, minute
 from certline.models import Account

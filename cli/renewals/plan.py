@@ -10,10 +10,10 @@ import rich_click as click
 from sqlalchemy.orm import Session
 
 from certline.cli import context
+from certline.cli.parameters.number import Whole
 from certline.cli.renewals.bars import BAR, SHORTEST_BAR, bar_of, few
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.layout import GAP
-from certline.cli.parameters.number import Whole
 from certline.cli.ui.output import answer, console, say, table, whisper
 from certline.cli.ui.projection import instant
 from certline.models.accounts.account import Account

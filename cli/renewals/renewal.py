@@ -4,9 +4,9 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.ui.grammar import Group
 from certline.cli.parameters.number import Seconds
 from certline.cli.parameters.options import PaceType
+from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, leave, table
 from certline.cli.ui.projection import minute
 from certline.cli.waiting.batch import (

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from certline.cli import context
 from certline.cli.errors import NOTHING
+from certline.cli.parameters.number import Whole
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.listing import places
 from certline.cli.ui.lookup import find_account, find_certificate
-from certline.cli.parameters.number import Whole
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import instant
 from certline.models import Certificate

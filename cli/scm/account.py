@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from certline.cli import context
 from certline.cli.confirmation import confirm
 from certline.cli.errors import WRONG_USE, Fault
+from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.scm.login_check import (
     ask_scm,
     say_sync,
@@ -32,7 +33,6 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, say, table, whisper
 from certline.cli.ui.projection import minute
-from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.models import Account, AccountStatus, Command
 from certline.models.accounts.account import account_named, accounts
 from certline.models.accounts.suspension import suspend

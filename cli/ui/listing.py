@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from certline.cli import context
 from certline.cli.errors import WRONG_USE, Fault
+from certline.cli.parameters.number import Whole
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.lookup import close_names, find_account
-from certline.cli.parameters.number import Whole
 from certline.cli.ui.output import as_json, say, whisper, write_csv, write_json
 from certline.cli.ui.projection import Document
 from certline.models import Organization, Profile

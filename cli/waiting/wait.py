@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WAITS
-from certline.cli.ui.documents import CommandDocument
 from certline.cli.parameters.number import Seconds
+from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.output import answer, leave, say
 from certline.cli.waiting.state import WaitView, comes_next, describe, judge, look
 from certline.cli.waiting.watch import Watch

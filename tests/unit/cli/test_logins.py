@@ -7,8 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certline.cli.errors import WRONG_USE, Fault
-from certline.cli.scm.login_options import Given, kept_as, secret_of
 from certline.cli.parameters.text_file import TextFile
+from certline.cli.scm.login_options import Given, kept_as, secret_of
 from certline.models import LoginKind
 from certline.workers.keys import key_pair
 from certline.workers.scm import CertificateLogin, HeaderLogin, TokenLogin

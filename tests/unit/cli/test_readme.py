@@ -16,6 +16,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*
 EVERYWHERE = {"--json", "--help", "--version", "-h"}
 # Read elsewhere than in the settings: by the CLI's errors and by the tests' servers.
 OTHER_VARIABLES = {"CERTLINE_DEBUG", "CERTLINE_TEST_DATABASE_URL", "CERTLINE_TEST_RABBITMQ_URL"}
+# Misspelt on purpose, as an example.
+MISSPELT = {"CERTLINE_SETLE_SECONDS"}
 # Variables set for a deploy hook's command.
 HOOK_VARIABLES = set(
     re.findall(r'"(CERTLINE_\w+)"', (ROOT / "workers" / "deploying" / "files.py").read_text())
@@ -137,6 +139,8 @@ def test_the_page_of_hooks_names_every_variable_that_a_command_has() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_variable_that_a_page_names_is_read_by_somebody(page: Path) -> None:
     known = {f"CERTLINE_{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES
+    if page.name == "settings.md":
+        known |= MISSPELT
     if page.name == "hooks.md":
         known |= HOOK_VARIABLES
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 PARTS = ("cli", "models", "producers", "workers")
-# Ids are letters, digits and hyphens; so are the words of a plan and of a format.
+# Ids are letters, digits and hyphens; so are the words of a plan, of a format, of a part and of a key.
 SAFE = re.compile(
-    r"(\w+\.)*(\w*_?id|ids|_open\[0\]|off\[0\]|path|format_hint)|.*\bquote\(.*\)|names\[.*"
+    r"(\w+\.)*(\w*_?id|ids|_open\[0\]|off\[0\]|path|format_hint|capacity|part|algorithm|size|home)"
+    r"|.*\bquote\(.*\)|names\[.*|names\.replace\(.*|type\(error\)\.__name__"
 )
 
 

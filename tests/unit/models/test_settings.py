@@ -76,8 +76,9 @@ def test_a_variable_that_is_empty_is_one_that_is_not_set(monkeypatch: pytest.Mon
 
 
 def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DATABASE_URL", "RABBITMQ_URL", "SECRET_KEY"):
-        monkeypatch.setenv(f"CERTLINE_{name}", f"amqp://ida:{SECRET}@host")
+    monkeypatch.setenv("CERTLINE_DATABASE_URL", f"postgresql://ida:{SECRET}@host/certline")
+    monkeypatch.setenv("CERTLINE_RABBITMQ_URL", f"amqp://ida:{SECRET}@host")
+    monkeypatch.setenv("CERTLINE_SECRET_KEY", SECRET)
 
     assert SECRET not in repr(Settings())
     assert SECRET not in str(Settings().model_dump())

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from certline.cli.main import main
-from certline.cli.renewals import bars
+from certline.cli.renewals import plan
+from certline.cli.renewals.bars import BAR
 from certline.cli.ui import grid, output
 from certline.models import Account, Certificate, CertificateStatus, Webhook
 from certline.models.audit.log import record
@@ -158,7 +159,7 @@ def test_a_pipe_gets_one_whole_line_for_each_row(typist: Typist, fleet: list[Cer
     assert len(typist.out.splitlines()) == 2
     assert f"{URL}  certificate.stored, certificate.revoked" in typist.out
     typist.types("auto-renew", "plan", "--days", "40")
-    assert "█" * bars.BAR in typist.out
+    assert "█" * BAR in typist.out
 
 
 def test_any_name_of_a_certificate_is_found(typist: Typist, fleet: list[Certificate]) -> None:
@@ -187,7 +188,7 @@ def test_the_plan_shows_bars_that_fit(
         bars[width] = max(line.count("█") for line in shown)
         assert len([line for line in shown if re.match(r"\w{3} \d{4}-", line)]) == 40
 
-    assert 5 <= bars[80] <= bars[100] <= bars[120] <= bars.BAR
+    assert 5 <= bars[80] <= bars[100] <= bars[120] <= BAR
 
 
 def test_a_run_is_told_in_the_words_of_the_tables(typist: Typist, fleet: list[Certificate]) -> None:
