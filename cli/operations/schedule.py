@@ -63,13 +63,16 @@ def run(name: str) -> None:
     help="Five fields: minute, hour, day of the month, month, day of the week. '30 5 * * *': 05:30 every day.",
 )
 @click.option("--tz", metavar="ZONE", help="The time zone of --cron, such as Europe/Berlin.")
-@click.option("--on", "enabled", flag_value=True, default=None, help="Run it again.")
-@click.option("--off", "enabled", flag_value=False, help="Do not run it any more.")
-def set_(name: str, *, cron: str | None, tz: str | None, enabled: bool | None) -> None:
+@click.option("--on", is_flag=True, help="Run it again.")
+@click.option("--off", is_flag=True, help="Do not run it any more.")
+def set_(name: str, *, cron: str | None, tz: str | None, on: bool, off: bool) -> None:
     """Change when a schedule runs. Running producers follow within seconds.
 
     A schedule that is off can still be run by hand: certline schedule run NAME.
     """
+    if on and off:
+        raise click.UsageError("--on and --off exclude each other")
+    enabled = on if on or off else None
     if cron is None and tz is None and enabled is None:
         raise click.UsageError("say what to change: --cron, --tz, --on or --off")
     with context.database().transaction() as db:

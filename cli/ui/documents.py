@@ -124,7 +124,6 @@ class CertificateDocument(Document):
     status: CertificateStatus
     common_name: str
     sans: list[str]
-    other_names: list[str]
     serial_number: str
     sha256_fingerprint: str
     issuer: str
@@ -138,6 +137,7 @@ class CertificateDocument(Document):
     auto_renew: bool
     renews_at: Instant | None
     supersedes: str | None = Field(validation_alias="supersedes_id")
+    other_names: list[str]
     account_id: ForUsers[int]
     keystore_type: ForUsers[str]
     revoked_at: ForUsers[Instant | None]

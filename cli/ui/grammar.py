@@ -73,6 +73,8 @@ class CliCommand(rich_click.RichCommand):
     context_class = HelpContext
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        # Also where a command has no parent, whose names it would otherwise inherit.
+        options.setdefault("context_settings", {}).setdefault("help_option_names", ["-h", "--help"])
         super().__init__(*args, **options)
         for each in self.params:
             # Choices, files and numbers complete themselves, or not at all.

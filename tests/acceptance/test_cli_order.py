@@ -25,6 +25,7 @@ ORDER_KEYS = """
 CERTIFICATE_KEYS = """
     id order_id line_id scm_id status common_name sans serial_number sha256_fingerprint issuer
     not_before not_after key_algorithm key_size has_private_key auto_renew renews_at supersedes
+    other_names
 """
 COMMAND_KEYS = """
     id type status subject requested_by source attempts created_at started_at finished_at result
@@ -88,7 +89,9 @@ def test_from_an_order_to_a_keystore_that_opens(
     assert order["created_at"].endswith("Z")
 
     certificate = terminal.json("certificate", "show", "www.nordhafen.example")
-    assert list(certificate) == CERTIFICATE_KEYS.split()
+    of_show = ["not_renewed", "not_renewed_at"]
+    assert list(certificate) == CERTIFICATE_KEYS.split() + of_show
+    assert [certificate.pop(name) for name in of_show] == [None, None]
     assert terminal.json("certificate", "list", "--expires-within", "91") == [certificate]
     assert terminal.json("certificate", "list", "--expires-within", "1") == []
     target = tmp_path / "www.p12"

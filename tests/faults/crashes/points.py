@@ -176,6 +176,10 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "workers.steps.webhook:_post call post",
         "workers.steps.webhook:deliver store note_success",
     ),
+    webhooks.a_webhook_is_tested: (
+        "workers.steps.webhook:_test transaction",
+        "workers.steps.webhook:_test store note_success",
+    ),
     webhooks.a_receiver_in_trouble: ("workers.steps.webhook:_again store _failed",),
     webhooks.a_receiver_that_is_gone: ("workers.steps.webhook:_park store work",),
     webhooks.a_webhook_is_added: ("producers.requests.webhooks:add_webhook transaction",),

@@ -82,6 +82,7 @@ GROUPS: dict[str, tuple[Story, ...]] = {
     ),
     "webhooks": (
         webhooks.an_event_to_a_webhook,
+        webhooks.a_webhook_is_tested,
         webhooks.a_receiver_in_trouble,
         webhooks.a_receiver_that_is_gone,
         webhooks.a_webhook_is_added,

@@ -9,7 +9,7 @@ from certline.models import Command, CommandStatus, CommandType, Webhook, Webhoo
 from certline.models.commands.command import accept
 from certline.models.database.base import new_id
 from certline.models.webhook import park
-from certline.producers.requests.webhooks import add_webhook, remove_webhook
+from certline.producers.requests.webhooks import add_webhook, post_test_event, remove_webhook
 from tests.faults.crashes.runner import kill_workers
 from tests.faults.harness.scenario import Stage
 from tests.faults.stories.requests import type_twice
@@ -49,6 +49,15 @@ class Receiver:
         self.deliveries.append(command)
         return command
 
+    def test(self) -> Command:
+        """Queue a test event for a webhook of its own."""
+        url = f"{self.server.url}/{new_id()}"
+        database, vault = self.stage.plant.database, self.stage.plant.vault
+        hook = add_webhook(database, vault, url, [QUIET], allow_private=True, who="test").webhook
+        command = post_test_event(database, hook.id, who="test")
+        self.deliveries.append(command)
+        return command
+
     def take_all(self) -> None:
         """Accept everything from now on, retry parked deliveries, and check that every event has arrived."""
         self.status = "204 No Content"
@@ -79,6 +88,12 @@ def an_event_to_a_webhook(stage: Stage, points: Sequence[str]) -> None:
     """Post an event; if its worker dies, it is posted again under the same id."""
     with receiving(stage) as receiver:
         kill_workers(stage, points, [receiver.deliver() for _ in points])
+
+
+def a_webhook_is_tested(stage: Stage, points: Sequence[str]) -> None:
+    """Post a test event; if its worker dies, it is posted again under the same id."""
+    with receiving(stage) as receiver:
+        kill_workers(stage, points, [receiver.test() for _ in points])
 
 
 def a_receiver_in_trouble(stage: Stage, points: Sequence[str]) -> None:

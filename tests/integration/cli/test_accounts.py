@@ -98,7 +98,7 @@ def test_an_account_without_a_validated_domain_is_told_so(
 
     one = typist.json(*words(simulator, password))
     requests.put(f"{url}/{domains[0]['id']}/suspend", headers=login, timeout=30)
-    typist.types("account", "remove", "hafen")
+    typist.types("account", "remove", "hafen", "--yes")
     none = typist.json(*words(simulator, password))
 
     assert one["missing"] == []

@@ -84,7 +84,8 @@ def test_a_fetched_odd_certificate_fails_at_once_and_says_so(empty: Estate, kind
     order = empty.orders()[scm_id]
     assert order.status is OrderStatus.REVIEW
     assert (order.error or "").startswith("the certificate cannot be fetched: ")
-    assert fetch.error in [each["error"] for each in empty.told("command.failed")]
+    # A fetch is a step of the order, so the order's own event says it.
+    assert order.error in [each["reason"] for each in empty.told("order.review")]
 
 
 @pytest.mark.parametrize(

@@ -171,4 +171,4 @@ def test_a_private_key_in_a_list_of_certificates_is_not_repeated(
 def test_a_file_that_is_away_is_named(offer: Typist, tmp_path: Path) -> None:
     said: Any = offer.json(*words(tmp_path / "no"), code=2)
 
-    assert json.dumps(said).count("cannot be read: No such file") == 1
+    assert json.dumps(said).count("there is no such file") == 1

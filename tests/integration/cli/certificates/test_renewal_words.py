@@ -93,7 +93,17 @@ def test_a_renewal_can_name_the_kind_of_the_new_key(estate: Typist) -> None:
 
     assert document["key"] == "EC P-256"
     assert "--key-size: 'OV Single' does not allow RSA 3072" in told
-    batch = ("certificate", "renew", "--name", "www*", "--pace", "10/h", "--key-size", "P-256")
+    batch = (
+        "certificate",
+        "renew",
+        "--name",
+        "www*",
+        "--pace",
+        "10/h",
+        "--key-size",
+        "P-256",
+        "--yes",
+    )
     estate.types(*batch)
     with estate.database.transaction() as db:
         renewal = db.scalars(select(Command)).one()

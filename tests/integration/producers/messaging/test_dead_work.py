@@ -9,7 +9,7 @@ import dramatiq
 import pytest
 from dramatiq.common import xq_name
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from certline.models import Command, CommandStatus, CommandType, Database, Queue
 from certline.models.commands.command import accept
@@ -232,7 +232,10 @@ def test_a_step_that_failed_to_the_end_says_how_often_and_how_its_command_stands
     database: Database, sender: Sender
 ) -> None:
     with database.transaction() as db:
-        an_account(db, name="demo")  # its secret is sealed with another key
+        an_account(db, name="demo")
+        db.execute(
+            text("ALTER TABLE account RENAME COLUMN secret_sealed TO gone")
+        )  # a fault of ours
     command = a_command(database, account="demo")
 
     publish(

@@ -123,7 +123,7 @@ def test_what_a_rule_refuses_before_there_is_an_order_waits_for_a_person(bench: 
     old = stored(bench)
     command = asked_from_outside(bench, "renew", {"certificate": old.common_name})
     with bench.database.transaction() as db:
-        db.get_one(Certificate, old.id).key_algorithm = "DSA"
+        db.get_one(Certificate, old.id).other_names = ["IP:192.0.2.7"]
 
     bench.run(command.id)
 
