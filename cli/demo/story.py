@@ -66,7 +66,7 @@ def play() -> int:
         stage.screen.print(
             "  make test                                # the tests, against real servers"
         )
-    stage.screen.print(f"  {program} --help   # all commands; README: your first real order")
+    stage.screen.print(f"  {program} --help   # all commands; README: your first order")
     return 0
 
 
