@@ -8,6 +8,7 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.confirmation import confirm
 from certline.cli.errors import NOTHING
+from certline.cli.parameters.kinds import key_options, keystore_option
 from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
@@ -43,24 +44,8 @@ from certline.producers.requests.acceptance import Accepted
     is_flag=True,
     help="Reissue it although the new certificate may lack its IP addresses, mail addresses and URIs.",
 )
-@click.option(
-    "--key-algorithm",
-    type=click.Choice(["RSA", "EC"], case_sensitive=False),
-    metavar="RSA|EC",
-    help="Default: as before.",
-)
-@click.option(
-    "--key-size",
-    type=click.Choice(["2048", "3072", "4096", "P-256", "P-384"], case_sensitive=False),
-    metavar="2048|3072|4096|P-256|P-384",
-    help="Default: as before.",
-)
-@click.option(
-    "--keystore-type",
-    type=click.Choice(["PKCS12", "JKS", "PEM"], case_sensitive=False),
-    metavar="PKCS12|JKS|PEM",
-    help="Default: as before.",
-)
+@key_options("as before", "as before")
+@keystore_option("Default: as before.")
 @click.option(
     "--keystore-password-file",
     type=TextFileType(),

@@ -11,6 +11,7 @@ from certline.cli.certificates.reissue_revoke import answer_placed
 from certline.cli.certificates.renewal_question import FEW, confirm_many
 from certline.cli.certificates.renewal_selection import FILTERS, chosen, in_words
 from certline.cli.errors import DONE, NOTHING, WRONG_USE
+from certline.cli.parameters.kinds import key_options
 from certline.cli.parameters.options import PaceType
 from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.ui.grammar import CliCommand
@@ -49,17 +50,9 @@ from certline.producers.requests.certificates import request_successor
     metavar="N/h",
     help="Renew at most this many per hour, as a batch (certline renewal).",
 )
-@click.option(
-    "--key-algorithm",
-    type=click.Choice(["RSA", "EC"], case_sensitive=False),
-    metavar="RSA|EC",
-    help="Default: as before, or the nearest that the profile allows.",
-)
-@click.option(
-    "--key-size",
-    type=click.Choice(["2048", "3072", "4096", "P-256", "P-384"], case_sensitive=False),
-    metavar="2048|3072|4096|P-256|P-384",
-    help="Default: as before, or the nearest that the profile allows.",
+@key_options(
+    "as before, or the nearest that the profile allows",
+    "as before, or the nearest that the profile allows",
 )
 @click.option(
     "--reuse-key", is_flag=True, help="Use the certificate's present key again, if it is stored."

@@ -4,6 +4,7 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import WRONG_USE, Fault
+from certline.cli.parameters.kinds import keystore_option
 from certline.cli.parameters.options import password
 from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.ui.grammar import CliCommand
@@ -18,14 +19,7 @@ from certline.workers.keys import password_problem
     metavar="FILE",
     help="File whose first line is the password, or - for standard input. Default: a prompt.",
 )
-@click.option(
-    "--keystore-type",
-    type=click.Choice(["PKCS12", "JKS", "PEM"], case_sensitive=False),
-    metavar="PKCS12|JKS|PEM",
-    default="PKCS12",
-    show_default=True,
-    help="The keystore type that the message orders.",
-)
+@keystore_option("The keystore type that the message orders.", default="PKCS12", show_default=True)
 def seal(password_file: TextFile | None, keystore_type: str) -> None:
     """Encrypt a password for use in a message, with the installation's secret key.
 

@@ -11,6 +11,7 @@ from certline.cli.orders import listing
 from certline.cli.orders.cancel import cancel
 from certline.cli.orders.delete import delete_order
 from certline.cli.orders.resolve import resolve
+from certline.cli.parameters.kinds import key_options, keystore_option
 from certline.cli.parameters.number import Whole
 from certline.cli.parameters.options import signing_request, uuid_text
 from certline.cli.parameters.text_file import TextFile, TextFileType
@@ -56,25 +57,14 @@ def order() -> None:
 @click.option(
     "--term", required=True, type=Whole(1, 36_500), metavar="DAYS", help="Lifetime in days."
 )
-@click.option(
-    "--key-algorithm",
-    type=click.Choice(["RSA", "EC"], case_sensitive=False),
-    metavar="RSA|EC",
-    help="Default: RSA, or what the profile allows.",
+@key_options(
+    "RSA, or what the profile allows",
+    "2048 for RSA and P-256 for EC, or what the profile allows",
 )
-@click.option(
-    "--key-size",
-    type=click.Choice(["2048", "3072", "4096", "P-256", "P-384"], case_sensitive=False),
-    metavar="2048|3072|4096|P-256|P-384",
-    help="Default: 2048 for RSA and P-256 for EC, or what the profile allows.",
-)
-@click.option(
-    "--keystore-type",
-    type=click.Choice(["PKCS12", "JKS", "PEM"], case_sensitive=False),
-    metavar="PKCS12|JKS|PEM",
+@keystore_option(
+    "The format in which the certificate will be exported.",
     default="PKCS12",
     show_default=True,
-    help="The format in which the certificate will be exported.",
 )
 @click.option(
     "--keystore-password-file",
