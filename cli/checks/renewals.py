@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from certline.cli import context
 from certline.cli.checks.result import MOST_DETAILS, Finding
+from certline.cli.ui.projection import distance
 from certline.models import Schedule
 from certline.models.database.session import clock
 from certline.models.renewals.endings import Ending, endings
@@ -61,8 +62,8 @@ def check_certificates() -> Finding:
         return Finding("certificates", True, "none ends soon with nothing under way")
 
     def line(each: Ending) -> str:
-        days = (each.not_after - now) / timedelta(days=1)
-        return f"{each.common_name} ({each.certificate_id}) ends in {days:.0f} days: {each.reason}"
+        ends = distance(each.not_after, now)
+        return f"{each.common_name} ({each.certificate_id}) ends {ends}: {each.reason}"
 
     details = [line(each) for each in ending[:MOST_DETAILS]]
     if len(ending) > MOST_DETAILS:

@@ -123,7 +123,7 @@ def test_each_certificate_that_ends_with_nothing_under_way_is_listed_with_its_re
     well: Typist,
 ) -> None:
     with well.database.transaction() as db:
-        ends = clock(db, timedelta(days=5, hours=1))
+        ends = clock(db, timedelta(days=5, hours=23))
         certificate = a_certificate(db, not_before=ends - timedelta(days=90), not_after=ends)
 
     found = checks(well, 1)["certificates"]
