@@ -104,6 +104,8 @@ def storable(value: object, depth: int = 0) -> Any:
                 for name, inner in list(value.items())[:MOST]
             }
         case list():
-            return [storable(inner, depth + 1) for inner in value[:MOST]]
+            kept = [storable(inner, depth + 1) for inner in value[:MOST]]
+            # The lines of a key; only the first ones tell that they are one's.
+            return [NOTICE] if NOTICE in kept else kept
         case _:
             return storable(str(value))

@@ -3,7 +3,9 @@
 import base64
 import json
 import subprocess
+import time
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -22,6 +24,7 @@ from certline.models.csr.private_key import (
     private_key_in,
     without_private_keys,
 )
+from certline.producers.messaging.delivery import storable
 from tests.support.signing_requests import KEY, PRIVATE, PRIVATE_LINE, in_pem, request
 
 PLAIN, SEALED = NoEncryption(), BestAvailableEncryption(b"hunter2")
@@ -66,6 +69,71 @@ def test_a_key_in_der_is_recognised_and_in_base64_without_a_label(der: bytes) ->
     assert holds_private_key(letters)
     assert holds_private_key(f"MAIN key=\n{lines}\n")
     assert holds_private_key(json.dumps([lines]))
+
+
+@pytest.mark.parametrize("pem", PEMS, ids=range(len(PEMS)))
+def test_a_key_is_recognised_in_a_text_that_was_encoded_once_more(pem: bytes) -> None:
+    text = pem.decode()
+    bundle = b"-----BEGIN CERTIFICATE-----\n" + base64.b64encode(bytes(900)) + b"\n" + pem
+    inside = [
+        *(pem, bundle, b"Bag Attributes\n" + pem, text.encode("utf-8-sig")),
+        *(text.encode("utf-16"), text.encode("utf-16-be"), base64.b64encode(pem)),
+    ]
+    forms: list[str] = [
+        *(base64.b64encode(each).decode() for each in inside),
+        *(quote(text), quote_plus(text), text.replace(" ", "\xa0"), pem.hex()),
+        json.dumps(json.dumps({"csr": text})),
+    ]
+
+    assert [form for form in forms if not holds_private_key(form)] == []
+
+
+@pytest.mark.parametrize("der", DERS, ids=range(len(DERS)))
+def test_a_key_in_der_is_recognised_in_the_forms_of_other_programs(der: bytes) -> None:
+    letters = base64.b64encode(der).decode()
+    forms = [
+        *(base64.urlsafe_b64encode(der).decode(), base64.b64encode(letters.encode()).decode()),
+        "\n".join(letters[start : start + 16] for start in range(0, len(letters), 16)),
+        json.dumps({"key": letters}).replace("/", "\\/"),
+    ]
+    if der[0] == 0x30:  # not OpenSSH's
+        forms += [der.hex(), der.hex(":"), der.hex(" ").upper(), der.decode("latin-1")]
+
+    assert [form for form in forms if not holds_private_key(form)] == []
+
+
+def test_a_key_as_a_json_web_key_and_of_dotnet_is_recognised() -> None:
+    number = "q" * 86
+    web_key = {"kty": "RSA", "n": number, "e": "AQAB", "d": number}
+
+    assert holds_private_key(json.dumps(web_key))
+    assert holds_private_key(json.dumps(json.dumps(web_key)))
+    assert private_key_in({"data": {"custom_fields": web_key}}) == "data.custom_fields"
+    assert number not in without_private_keys(json.dumps({"a": web_key}).encode()).decode()
+    assert holds_private_key(f"<RSAKeyValue><Modulus>AA==</Modulus><D>{number}</D></RSAKeyValue>")
+
+
+@pytest.mark.parametrize("pem", PEMS, ids=range(len(PEMS)))
+def test_nothing_is_kept_of_a_key_that_comes_line_by_line(pem: bytes) -> None:
+    lines = pem.decode().splitlines()
+    numbered = {str(number): line for number, line in enumerate(lines)}
+    for key in (lines, numbered):
+        kept = without_private_keys(json.dumps({"csr": key, "a": "a.example"}).encode()).decode()
+
+        assert [line for line in lines if len(line) >= 40 and line in kept] == []
+        assert "a.example" in kept
+    assert storable({"x-key": lines}) == {"x-key": [NOTICE]}
+
+
+@pytest.mark.parametrize(
+    "piece", ["\\", "TUlJ", "MA", "MIIEvQIBADAN ", "30", "30:", "%4D", "--A", "BEGIN A ", '"d":"']
+)
+def test_a_long_text_is_searched_in_seconds(piece: str) -> None:
+    begun = time.monotonic()
+
+    holds_private_key(piece * (256_000 // len(piece)))
+
+    assert time.monotonic() - begun < 10
 
 
 def test_listings_and_the_keys_of_other_programs_are_recognised(tmp_path: Path) -> None:
