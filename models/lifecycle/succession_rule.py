@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import Line
+from certline.models.database.session import clock
 from certline.models.orders.order import Order
 from certline.models.states import CertificateStatus, OrderKind, OrderStatus
 from certline.models.validation import BadCommandError
@@ -99,7 +100,18 @@ def require_succession(
     # SCM renews expired certificates too, but reissues only those in force.
     if certificate.status is CertificateStatus.EXPIRED and kind is OrderKind.REISSUE:
         raise BadCommandError([f"{name} has expired: renew it"])
-    loose = None if again or kind is OrderKind.REISSUE else _loose_at_scm(db, certificate)
+    if again or kind is OrderKind.REISSUE:
+        return
+    if _was_just_renewed(db, certificate):
+        raise BadCommandError(
+            [
+                (
+                    f"{name} is itself a renewal, issued on {certificate.not_before:%Y-%m-%d} and valid until "
+                    f"{certificate.not_after:%Y-%m-%d}; to renew it all the same: --again (in a message: again)"
+                )
+            ]
+        )
+    loose = _loose_at_scm(db, certificate)
     if loose is not None:
         raise BadCommandError(
             [
@@ -110,6 +122,18 @@ def require_succession(
                 )
             ]
         )
+
+
+def _was_just_renewed(db: Session, certificate: Certificate) -> bool:
+    """Return True for a renewal in the first tenth of its lifetime.
+
+    A common name means the newest certificate of a line, so a renewal by name that is typed twice, or that a script
+    repeats, would renew what it has just made.
+    """
+    lifetime = certificate.not_after - certificate.not_before
+    if certificate.supersedes_id is None or clock(db) > certificate.not_before + lifetime / 10:
+        return False
+    return db.get_one(Order, certificate.order_id).kind is OrderKind.RENEWAL
 
 
 def is_over_at_scm(word: str | None) -> bool:

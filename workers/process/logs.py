@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 
 import dramatiq
 import structlog
@@ -21,12 +22,23 @@ QUIET = {
 }
 
 
+# How pika words the loss of a connection that RabbitMQ has closed.
+LOST = ("_produce() failed, aborting", "connection_lost: ", "Unexpected connection close detected")
+
+
 class RoutineClose(logging.Filter):
-    """Filter for an error that pika logs at each normal stop: Dramatiq closes a connection that is closed."""
+    """Filter for errors that pika logs at a normal stop: Dramatiq closes connections that are closed, or lost."""
+
+    # Set once this process begins to stop: before that, a lost connection is worth an entry.
+    stopping = threading.Event()
 
     def filter(self, entry: logging.LogRecord) -> bool:
-        """Return False for that error."""
-        return "called on closed connection" not in entry.getMessage()
+        """Return False for such an error."""
+        text = entry.getMessage()
+        if "called on closed connection" in text:
+            return False
+        lost = entry.name.startswith("pika") and any(words in text for words in LOST)
+        return not (lost and self.stopping.is_set())
 
 
 class DiscreetMessages(logging.Filter):

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterator
 
 import dramatiq
@@ -10,7 +11,7 @@ import pytest
 import structlog
 
 from certline.models.settings import Settings
-from certline.workers.process.logs import configure
+from certline.workers.process.logs import RoutineClose, configure
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,20 @@ def test_the_error_that_pika_logs_at_each_normal_stop_is_left_out(
     pika.error("lost")
 
     assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["lost"]
+
+
+def test_a_lost_connection_is_logged_unless_the_process_is_stopping(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RoutineClose, "stopping", threading.Event())
+    configure(Settings(log="json"), "worker")
+    pika = logging.getLogger("pika.adapters.utils.io_services_utils")
+
+    pika.error("_AsyncBaseTransport._produce() failed, aborting connection: error=%r", OSError(104))
+    RoutineClose.stopping.set()
+    pika.error("_AsyncBaseTransport._produce() failed, aborting connection: error=%r", OSError(104))
+
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_message_of_dramatiq_is_logged_without_what_it_carries(

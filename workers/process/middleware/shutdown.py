@@ -6,6 +6,8 @@ import structlog
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
+from certline.workers.process.logs import RoutineClose
+
 log = structlog.get_logger()
 
 
@@ -18,4 +20,5 @@ class TellStopping(Middleware):
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         """Set the event."""
         self._stopping.set()
+        RoutineClose.stopping.set()
         log.info("worker.stopping")
