@@ -19,4 +19,6 @@ def completion(context: click.Context, shell: str) -> None:
     assert kind is not None  # noqa: S101  # for mypy: the choice says so
     root = context.find_root().command
     script = kind(root, {}, "certline", "_CERTLINE_COMPLETE").source()
+    # Without -r, bash's `read` removes the backslashes that quote the blanks of a name.
+    script = script.replace("read type value", "read -r type value")
     answer({"shell": shell, "script": script}, lambda: say(script))

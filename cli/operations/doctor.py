@@ -11,7 +11,8 @@ from certline.cli.checks.result import Finding
 from certline.cli.errors import DONE, Fault
 from certline.cli.explain import explain
 from certline.cli.ui.grammar import CliCommand
-from certline.cli.ui.output import answer, leave, say
+from certline.cli.ui.layout import wrapped
+from certline.cli.ui.output import answer, console, leave, say
 
 # Those that need Postgres, by name.
 CHECKS: dict[str, Callable[[], Finding]] = {
@@ -95,8 +96,19 @@ def _document(finding: Finding) -> dict[str, object]:
 def _show(found: list[Finding]) -> None:
     width = max(len(finding.name) for finding in found)
     for finding in found:
-        say(f"{'ok   ' if finding.ok else 'FAULT'}  {finding.name:{width}}  {finding.text}")
+        mark = "ok   " if finding.ok else "FAULT"
+        _paragraph(f"{mark}  {finding.name:{width}}  ", finding.text)
         for line in finding.details:
-            say(f"{'':{width + 9}}{line}")
+            _paragraph(" " * (width + 9), line)
         if finding.advice:
-            say(f"{'':{width + 9}}→ {finding.advice}")
+            _paragraph(" " * (width + 9) + "→ ", finding.advice)
+
+
+def _paragraph(label: str, text: str) -> None:
+    """Print a text beside its label, wrapped at blanks on a terminal and whole elsewhere."""
+    screen = console()
+    room = max(1, screen.width - len(label))
+    first, *others = wrapped(text, room) if screen.is_terminal else [text]
+    say(label + first)
+    for line in others:
+        say(" " * len(label) + line)
