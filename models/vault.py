@@ -39,7 +39,8 @@ class Vault:
             self._fernets = {_name_of(key): Fernet(key) for key in given}
         except ValueError as error:
             raise NoSecretKeyError(
-                "a secret key is not a Fernet key (32 bytes, url-safe base64)"
+                "a secret key in CERTLINE_SECRET_KEY (or its file) is not a Fernet key (32 bytes, url-safe "
+                "base64); to make a key: certline keys new"
             ) from error
         if not self._fernets:
             raise NoSecretKeyError("no secret key is set")

@@ -127,8 +127,8 @@ def require_succession(
 def _was_just_renewed(db: Session, certificate: Certificate) -> bool:
     """Return True for a renewal in the first tenth of its lifetime.
 
-    A common name means the newest certificate of a line, so a renewal by name that is typed twice, or that a script
-    repeats, would renew what it has just made.
+    A common name means the newest certificate of a line, so a renewal by name that is typed twice, or that a
+    script repeats, would renew what it has just made.
     """
     lifetime = certificate.not_after - certificate.not_before
     if certificate.supersedes_id is None or clock(db) > certificate.not_before + lifetime / 10:

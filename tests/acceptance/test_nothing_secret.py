@@ -155,7 +155,7 @@ def a_worker_fails(plant: Plant, line: Process) -> None:
         account = db.scalars(select(Account).where(Account.name == "key")).one()
         account.secret_sealed = b"torn"
     plant.certline("sync", "organizations", "--account", "key")
-    line.wait_for("WrongSecretKeyError", 60)
+    line.wait_for("a stored secret cannot be read", 60)
     assert "Traceback" in line.output
 
 

@@ -31,6 +31,7 @@ from tests.integration.workers.succession import (
     now,
     reissue,
     renewal,
+    stored,
 )
 
 # SCM's statuses of orders that cost nothing any more, or never did.
@@ -161,6 +162,31 @@ def test_a_refused_renewal_does_not_stop_the_newest_of_the_line(bench: Bench) ->
     bench.run(late.id)
 
     assert bench.command(late.id).status is CommandStatus.FAILED
+    once_more = asked_from_outside(bench, "renew", {"certificate": newest.id, "again": True})
+    bench.run(once_more.id)
+    assert bench.command(once_more.id).status is not CommandStatus.FAILED
+
+
+def test_a_renewal_that_is_typed_again_by_name_orders_nothing(bench: Bench) -> None:
+    old = stored(bench)
+    newest = renewed(bench, old)
+    before = len(bench.orders_at_scm())
+
+    with pytest.raises(BadCommandError, match=r"itself a renewal.*--again"):
+        renewal(bench, newest)
+    late = asked_from_outside(bench, "renew", {"certificate": newest.common_name})
+    bench.run(late.id)
+
+    assert bench.command(late.id).status is CommandStatus.FAILED
+    assert len(bench.orders_at_scm()) == before
+
+
+def test_a_renewal_may_be_renewed_after_a_tenth_of_its_lifetime(bench: Bench) -> None:
+    newest = renewed(bench, stored(bench))
+    with bench.database.transaction() as db:
+        row = db.get_one(Certificate, newest.id)
+        row.not_before -= (row.not_after - row.not_before) / 5
+
     assert bench.command(renewal(bench, newest).id).status is not CommandStatus.FAILED
 
 
