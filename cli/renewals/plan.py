@@ -217,10 +217,11 @@ def _people(ahead: DaysAhead) -> None:
         )
         for day in sorted(counts)
     ]
-    table(["day", "renewals", "", "names"], rows, empty="")
+    total = sum(counts.values())
+    if total:  # otherwise the table would be a column of zeros
+        table(["day", "renewals", "", "names"], rows, empty="")
     if ahead.high:
         say("\nPeaks: " + ", ".join(f"{day} ({counts[day]})" for day in ahead.high))
-    total = sum(counts.values())
     say(f"\nRenewals in {len(counts)} days: {total}; already in progress: {ahead.going}.")
     if ahead.next is not None:
         day, later = ahead.next

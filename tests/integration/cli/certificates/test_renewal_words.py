@@ -1,5 +1,6 @@
 """CLI tests of what is said about renewals: inherited values, limits, hindrances, several certificates."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -206,7 +207,9 @@ def test_the_plan_names_the_next_date_beyond_its_page(estate: Typist) -> None:
 
     assert plan["renewals"] == 0
     assert plan["next"]["common_names"] == [WWW]
-    assert f"Next: {plan['next']['date']}, {WWW}" in estate.types("auto-renew", "plan")
+    said = estate.types("auto-renew", "plan")
+    assert f"Next: {plan['next']['date']}, {WWW}" in said
+    assert re.search(r"\w{3} \d{4}-\d\d-\d\d +0", said) is None  # no days without renewals
     assert estate.json("auto-renew", "plan", "--days", "300")["next"] is None
 
 
