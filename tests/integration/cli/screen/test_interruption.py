@@ -14,6 +14,8 @@ def test_an_interrupted_wait_leaves_the_id_of_its_command(typist: Typist) -> Non
     with typist.database.transaction() as db:
         an_account(db, name="hafen")
     words = ["sync", "--account", "hafen", "--wait", "--json"]
+    # A process that was started in the background ignores Ctrl-C, and so would its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "certline", *words],
         env=os.environ.copy(),
@@ -21,6 +23,7 @@ def test_an_interrupted_wait_leaves_the_id_of_its_command(typist: Typist) -> Non
         stderr=subprocess.PIPE,
         text=True,
     )
+    signal.signal(signal.SIGINT, before)
     assert process.stderr is not None
     assert "queued" in process.stderr.readline()  # it waits now
     process.send_signal(signal.SIGINT)
