@@ -108,8 +108,12 @@ def _still_open(view: WaitView, of_order: str) -> WaitResult | None:
         return WaitResult(WAITS, suspended_text(view.account))
     if order is None:
         return None
-    # A poll that is due has not called SCM yet, so the order's status is older than the poll.
-    asked = command.type is not CommandType.POLL or command.not_before > datetime.now(UTC)
+    # A poll that is due has not called SCM yet, so the order's status is older than the poll. One that is done has.
+    asked = (
+        command.type is not CommandType.POLL
+        or command.status is CommandStatus.DONE
+        or command.not_before > datetime.now(UTC)
+    )
     if order.status is OrderStatus.PENDING and order.polls >= POLLS_FOR_APPROVAL and asked:
         return _approval(order)
     if command.type is CommandType.POLL and order.status is OrderStatus.REVIEW:
@@ -119,8 +123,8 @@ def _still_open(view: WaitView, of_order: str) -> WaitResult | None:
 
 def _goes_on_at_scm(view: WaitView) -> bool:
     """Return True if a requested poll has found its order still open at SCM."""
-    polled = view.command.type is CommandType.POLL and view.order is not None
-    return polled and view.order is not None and view.order.status is OrderStatus.PENDING
+    order = view.order if view.command.type is CommandType.POLL else None
+    return order is not None and order.status is OrderStatus.PENDING
 
 
 def _waits(command: Command) -> bool:

@@ -236,7 +236,7 @@ def test_an_order_that_needs_an_approval_says_so(terminal: Terminal, simulator: 
 
     assert "waits for an approval in SCM" in done.stderr
     number = requests.get(f"{simulator.door}/orders", timeout=30).json()[0]["sslId"]
-    polled = terminal.json("order", "poll", f"scm:{number}")
+    polled = terminal.json("order", "poll", f"scm:{number}", "--wait", "--timeout", "30", code=3)
     assert [poll["type"] for poll in polled] == ["poll"]
     requests.post(f"{simulator.door}/orders/{number}/approve", timeout=30).raise_for_status()
     until(lambda: terminal.json("order", "show", f"scm:{number}")["status"] == "stored", 30)

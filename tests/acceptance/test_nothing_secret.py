@@ -150,12 +150,17 @@ def publish(channel: BlockingChannel, plant: Plant, **changes: str) -> str:
 
 
 def a_worker_fails(plant: Plant, line: Process) -> None:
-    """Make a step fail because a stored secret cannot be opened."""
-    with plant.database.transaction() as db:
-        account = db.scalars(select(Account).where(Account.name == "key")).one()
-        account.secret_sealed = b"torn"
-    plant.certline("sync", "organizations", "--account", "key")
-    line.wait_for("a stored secret cannot be read", 60)
+    """Make a step fail with a traceback in the log, and one because a stored secret cannot be opened."""
+    for torn, says in (
+        (plant.vault.seal(b"\xff torn"), "UnicodeDecodeError"),
+        (b"torn", "a stored secret cannot be read"),
+    ):
+        with plant.database.transaction() as db:
+            account = db.scalars(select(Account).where(Account.name == "key")).one()
+            account.secret_sealed = torn
+        plant.certline("sync", "organizations", "--account", "key")
+        line.wait_for(says, 60)
+    assert "Traceback" in line.output
 
 
 def the_secret_key_is_rotated(plant: Plant, folder: Path) -> None:

@@ -187,3 +187,20 @@ def test_an_order_just_placed_is_placed_and_no_more() -> None:
     placed = Order(id="O1", status=OrderStatus.PLACED)
 
     assert comes_next(WaitView(command, placed, None, command), NOW) == ""
+
+
+@pytest.mark.parametrize(("scm_status", "code"), [("Requested", 3), ("Applied", None)])
+def test_a_requested_poll_that_is_done_has_asked_scm(scm_status: str, code: int | None) -> None:
+    done = view(
+        CommandStatus.DONE,
+        OrderStatus.PENDING,
+        type=CommandType.POLL,
+        due_in=-1,
+        polls=2,
+        scm_status=scm_status,
+        scm_id=7,
+    )
+
+    ending = judge(done)
+
+    assert (None if ending is None else ending.code) == code
