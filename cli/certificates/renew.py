@@ -137,8 +137,7 @@ def renew(
             verdicts,
             selection,
             pace,
-            reuse_key=reuse_key,
-            key=(key_algorithm, key_size),
+            choices=choices,
             wait=wait,
             timeout=timeout,
         )
@@ -160,8 +159,7 @@ def _start_batch(
     selection: str,
     pace: int | None,
     *,
-    reuse_key: bool,
-    key: tuple[str | None, str | None],
+    choices: RenewalChoices,
     wait: bool,
     timeout: float | None,
 ) -> NoReturn:
@@ -171,8 +169,7 @@ def _start_batch(
         verdicts,
         selection=selection,
         pace=pace,
-        reuse_key=reuse_key,
-        key=key,
+        choices=choices,
         requested_by=context.person(),
     )
     tell_warnings(

@@ -108,7 +108,8 @@ def _still_open(view: WaitView, of_order: str) -> WaitResult | None:
         return WaitResult(WAITS, suspended_text(view.account))
     if order is None:
         return None
-    # A poll that is due has not called SCM yet, so the order's status is older than the poll. One that is done has.
+    # A poll that is due has not called SCM yet, so the order's status is older than the poll; one that is done
+    # has.
     asked = (
         command.type is not CommandType.POLL
         or command.status is CommandStatus.DONE

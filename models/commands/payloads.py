@@ -128,8 +128,8 @@ class RenewCommand(Payload):
 
     The new key is of the same kind as before, or the nearest that the profile allows, unless `key_algorithm` or
     `key_size` names another. `reuse_key`: keep the present key, if certline stores it.
-    `without_other_names`: renew it although the new
-    certificate may lack its IP addresses, mail addresses and URIs.
+    `without_other_names`: renew it although the new certificate may lack its IP addresses, mail addresses and
+    URIs.
     """
 
     certificate: CertificateName

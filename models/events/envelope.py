@@ -3,6 +3,8 @@
 Fields may be added to a version; changing or removing a field requires a new version.
 """
 
+import uuid
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -73,6 +75,23 @@ class EventEnvelope(BaseModel):
 def schema_of(kind: str) -> str:
     """Return the URI of the schema of an event type's data, with its version."""
     return f"certline:event/{kind}/v1"
+
+
+def new_event(kind: str, data: dict[str, Any], *, subject: str | None) -> dict[str, Any]:
+    """Return a CloudEvent 1.0 of ours, with an id of its own, that happens now."""
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": SOURCE,
+        "type": kind,
+        "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "dataschema": schema_of(kind),
+        "data": data,
+    }
+    if subject is not None:
+        event["subject"] = subject
+    return event
 
 
 def problems_of_event(event: dict[str, Any]) -> list[str]:

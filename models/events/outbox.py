@@ -1,11 +1,10 @@
 """The outbox: messages to be published, stored in the same transaction as the change that they report."""
 
 import json
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -17,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from certline.models.database.base import Base
 from certline.models.database.session import WAKE, clock
 from certline.models.events.base import EventData, as_json
-from certline.models.events.envelope import SOURCE, problems_of_event, schema_of
+from certline.models.events.envelope import new_event, problems_of_event
 
 log = structlog.get_logger()
 
@@ -122,19 +121,7 @@ def event_row(
     would roll back the change that the event reports.
     """
     kind = data.event_type
-    event_id = str(uuid.uuid4())
-    event: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": SOURCE,
-        "type": kind,
-        "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        "datacontenttype": "application/json",
-        "dataschema": schema_of(kind),
-        "data": as_json(data),
-    }
-    if subject is not None:
-        event["subject"] = subject
+    event = new_event(kind, as_json(data), subject=subject)
     if correlation_id is not None:
         event["correlationid"] = correlation_id
     if (cause := _cause.get()) is not None:
@@ -142,7 +129,7 @@ def event_row(
     if problems := problems_of_event(event):
         log.error("event.not_as_documented", type=kind, problems=problems)
     return {
-        "event_id": event_id,
+        "event_id": event["id"],
         "exchange": EVENTS,
         "routing_key": kind,
         "body": event,

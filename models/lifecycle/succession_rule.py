@@ -95,7 +95,8 @@ def require_succession(
         raise BadCommandError([f"{name} is superseded; {_instead(db, certificate)}"])
     newest = None if again else newest_here(db, [certificate.id]).get(certificate.id)
     if newest is not None:
-        state = "has expired and was renewed" if _is_over(certificate) else "was renewed"
+        expired = certificate.status is CertificateStatus.EXPIRED
+        state = "has expired and was renewed" if expired else "was renewed"
         raise BadCommandError([f"{name} {state}; {newest.advice}"])
     # SCM renews expired certificates too, but reissues only those in force.
     if certificate.status is CertificateStatus.EXPIRED and kind is OrderKind.REISSUE:
@@ -139,10 +140,6 @@ def _was_just_renewed(db: Session, certificate: Certificate) -> bool:
 def is_over_at_scm(word: str | None) -> bool:
     """Return True if SCM's word for an order's status says that there is nothing in force, nor to be issued."""
     return re.sub(NOT_COMPARED, "", word or "").lower() in OVER_AT_SCM
-
-
-def _is_over(certificate: Certificate) -> bool:
-    return certificate.status is CertificateStatus.EXPIRED
 
 
 def _instead(db: Session, certificate: Certificate) -> str:

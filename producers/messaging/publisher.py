@@ -149,7 +149,7 @@ class RabbitWire:
             channel.close()
         except (AMQPConnectionError, AMQPChannelError, ConnectionClosed, OSError) as error:
             self._drop()
-            raise WireDownError(f"RabbitMQ does not answer: {error!r}") from error
+            raise WireDownError(f"RabbitMQ {broker_fault(error)}") from error
         return True
 
     def _declare_ingress(self, channel: BlockingChannel) -> None:

@@ -7,6 +7,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from certline.models.events.outbox import INGRESS, Queue
 from certline.models.settings import Settings, without_password
+from certline.producers.messaging.broker_fault import broker_fault
 from certline.workers.process.broker import connection_url
 
 
@@ -32,7 +33,7 @@ def queue_states(settings: Settings) -> list[QueueState]:
             return [_state(connection, name) for name in (*(each.value for each in Queue), INGRESS)]
     except (AMQPError, OSError) as error:
         shown = ";".join(map(without_password, settings.rabbitmq_urls))
-        raise NoAnswerError(f"RabbitMQ at {shown} does not report its queues: {error!r}") from error
+        raise NoAnswerError(f"RabbitMQ at {shown} {broker_fault(error)}") from error
 
 
 def _state(connection: pika.BlockingConnection, name: str) -> QueueState:

@@ -32,7 +32,7 @@ from certline.models.renewals.batch import MemberStatus, counts_of
 from certline.models.renewals.batch_pace import WINDOW, due_now, next_turn
 from certline.models.renewals.failures import begin_anew
 from certline.models.states import RENEWABLE
-from certline.producers.renewals.verdicts import BatchVerdict, RenewalChoices
+from certline.producers.renewals.verdicts import AS_BEFORE, BatchVerdict, RenewalChoices
 
 
 def request_batch(
@@ -41,24 +41,21 @@ def request_batch(
     *,
     selection: str,
     pace: int | None,
-    reuse_key: bool,
-    key: tuple[str | None, str | None] = (None, None),
+    choices: RenewalChoices = AS_BEFORE,
     requested_by: str,
 ) -> RenewalBatch:
     """Store a batch of renewals and release its first members.
 
     Members are renewed in the given order; those with problems are stored as refused. `selection`: the user's
-    selection in words, for the audit entry; `pace`: renewals per hour, None for no limit; `key`: algorithm and
-    size of the new keys, None as before.
+    selection in words, for the audit entry; `pace`: renewals per hour, None for no limit.
     """
     with database.transaction() as db:
-        algorithm, size = key
         batch = RenewalBatch(
             selection=selection,
             per_hour=pace,
-            reuse_key=reuse_key,
-            key_algorithm=algorithm,
-            key_size=size,
+            reuse_key=choices.reuse_key,
+            key_algorithm=choices.key_algorithm,
+            key_size=choices.key_size,
             requested_by=requested_by,
         )
         db.add(batch)

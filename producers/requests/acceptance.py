@@ -40,7 +40,7 @@ class UserRequest:
         """Payload of the command, as it is stored."""
         return self.wanted.model_dump(mode="json", exclude_defaults=True)
 
-    def earlier(self, db: Session) -> Command | None:
+    def earlier(self, db: Session) -> Accepted | None:
         """Return the command that was accepted with the same id before, or None.
 
         Raises OtherCommandError if the id was used for something else, BadCommandError if it is not a UUID.
@@ -48,9 +48,10 @@ class UserRequest:
         if self.command_id is None:
             return None
         first = db.get(Command, known_id(self.command_id))
-        if first is not None:
-            require_same(first, self.kind, self.payload)
-        return first
+        if first is None:
+            return None
+        require_same(first, self.kind, self.payload)
+        return Accepted(first, False, [])
 
     def accept(self, db: Session, subject: str | None = None) -> Accepted:
         """Record the command. Raises OtherCommandError if its id was used for something else."""
@@ -79,7 +80,7 @@ class UserRequest:
 
         def earlier(db: Session) -> Placed | None:
             first = self.earlier(db)
-            return None if first is None else Placed(first)
+            return None if first is None else Placed(first.command)
 
         def command(db: Session, checked: D) -> Command | Placed:
             begin(db, checked)

@@ -63,7 +63,7 @@ def request_revocation(
     with database.transaction() as db:
         first = request.earlier(db)
         if first is not None:
-            return Accepted(first, False, [])
+            return first
         found = to_revoke(db, wanted)
         refuse_suspended(db.get_one(Account, found.account_id))
         return request.accept(db, subject=found.id)
@@ -81,7 +81,7 @@ def request_cancelling(
     with database.transaction() as db:
         first = request.earlier(db)
         if first is not None:
-            return Accepted(first, False, [])
+            return first
         order = order_to_cancel(db, wanted)
         require_cancellable(order)
         if order.status is OrderStatus.PENDING:  # for all others SCM is not called
@@ -101,7 +101,7 @@ def request_deletion(
     with database.transaction() as db:
         first = request.earlier(db)
         if first is not None:
-            return Accepted(first, False, [])
+            return first
         found = to_delete(db, wanted)
         require_deletable(db, found, insist=wanted.yes)
         return request.accept(db, subject=found.id)

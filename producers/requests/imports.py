@@ -28,7 +28,7 @@ def request_import(
         request = UserRequest(CommandType.IMPORT, named, requested_by, command_id)
         first = request.earlier(db)
         if first is not None:
-            return Accepted(first, False, [])
+            return first
         refuse_suspended(account)
         return request.accept(db, subject=account.name)
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -19,8 +18,7 @@ from certline.models import (
 from certline.models.audit.log import record
 from certline.models.commands.command import OPEN, accept, finish
 from certline.models.commands.payloads import WebhookCommand
-from certline.models.database.session import clock
-from certline.models.events.envelope import EVENT_DATA, SOURCE, schema_of
+from certline.models.events.envelope import EVENT_DATA, new_event
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.models.webhook import (
@@ -107,17 +105,8 @@ def post_test_event(database: Database, hook_id: str, *, who: str) -> Command:
     """
     with database.transaction() as db:
         hook = _locked(db, hook_id)
-        event = {
-            "specversion": "1.0",
-            "id": str(uuid4()),
-            "source": SOURCE,
-            "type": TEST_EVENT,
-            "time": clock(db).astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "datacontenttype": "application/json",
-            "dataschema": schema_of(TEST_EVENT),
-            "subject": hook.id,
-            "data": {"webhook": hook.id, "events": hook.events, "requested_by": who},
-        }
+        data = {"webhook": hook.id, "events": hook.events, "requested_by": who}
+        event = new_event(TEST_EVENT, data, subject=hook.id)
         payload = WebhookCommand(webhook=hook.id, event=event, test=True)
         command, _ = accept(
             db,

@@ -54,9 +54,8 @@ def catch_up(db: Session, command: Command, order: Order, details: Details) -> O
     """Update a stored order, which the caller has locked, from SCM's record. Returns the record's outcome."""
     was_over = is_over_at_scm(order.scm_status)
     begins_to_renew = note_facts(order, details)
-    if (
-        order.given_up
-    ):  # an operator has decided: SCM's status is stored, and the order stays as it is
+    # An operator has decided: SCM's status is stored, and the order stays as it is.
+    if order.given_up:
         return Outcome(details.ssl_id, RecordStatus.KNOWN)
     if details.renewed:
         _tie(db, order)

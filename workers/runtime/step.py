@@ -19,6 +19,7 @@ from certline.models import (
     Command,
     CommandStatus,
     CommandType,
+    Order,
     OrderStatus,
 )
 from certline.models.accounts.suspension import suspend, suspended_text
@@ -162,24 +163,24 @@ def _stop(step: Step, db: Session, command: Command, *, reason: str) -> None:
         fail(db, command, reason, status="review")
     else:  # the order's own events say what becomes of it
         finish(db, command, CommandStatus.REVIEW, error=reason)
-    _abandon(step, db, command, reason)
+    _abandon(step, db, command, order, reason)
 
 
 def _refuse(step: Step, db: Session, command: Command, error: DBAPIError) -> None:
     """End a command whose data can't be stored: it fails, or is for an operator if it has an order."""
     reason = f"what was read cannot be stored: {str(error.orig).strip().splitlines()[0]}"
-    if order_of_command(db, command.id) is None:
+    order = order_of_command(db, command.id)
+    if order is None:
         _fail(step, db, command, reason)
     else:  # the order's own events say what becomes of it
         finish(db, command, CommandStatus.REVIEW, error=reason)
-    _abandon(step, db, command, reason)
+    _abandon(step, db, command, order, reason)
 
 
-def _abandon(step: Step, db: Session, command: Command, why: str) -> None:
-    """Tell the step's subject that its command has ended without a result."""
+def _abandon(step: Step, db: Session, command: Command, order: Order | None, why: str) -> None:
+    """Tell the step's subject, and the command's order, that the command has ended without a result."""
     if step.on_abandoned is not None:
         step.on_abandoned(db, command, why)
-    order = order_of_command(db, command.id)
     # An order in `sending` is left to reconciling, which needs no command of the order's own.
     if order is not None and order.status is OrderStatus.PLACED:
         send_to_review(db, order.id, why)

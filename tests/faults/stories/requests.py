@@ -96,7 +96,6 @@ def a_batch(stage: Stage) -> str:
         judge_many(stage.plant.database, certificates),
         selection="a test",
         pace=1,
-        reuse_key=False,
         requested_by="ida",
     )
     return batch.id

@@ -45,9 +45,7 @@ def a_batch(database: Database, count: int = 3, pace: int | None = None) -> str:
             )
             for _ in range(count)
         ]
-    return request_batch(
-        database, verdicts, selection="a test", pace=pace, reuse_key=False, requested_by="ida"
-    ).id
+    return request_batch(database, verdicts, selection="a test", pace=pace, requested_by="ida").id
 
 
 def release(database: Database) -> int:
@@ -264,9 +262,7 @@ def test_a_batch_of_which_nothing_can_be_renewed_is_over_at_once(database: Datab
     with database.transaction() as db:
         refused = BatchVerdict(a_certificate(db), ["it is revoked"], [])
 
-    batch = request_batch(
-        database, [refused], selection="a test", pace=9, reuse_key=False, requested_by="ida"
-    )
+    batch = request_batch(database, [refused], selection="a test", pace=9, requested_by="ida")
 
     assert batch.status is BatchStatus.DONE
     assert not asked(database)
@@ -284,7 +280,6 @@ def test_a_batch_is_a_persons_renewal_so_what_failed_before_counts_no_more(
         [BatchVerdict(certificate, [], [])],
         selection="a test",
         pace=None,
-        reuse_key=False,
         requested_by="ida",
     )
 

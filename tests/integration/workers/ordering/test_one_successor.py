@@ -46,18 +46,14 @@ def typed(bench: Bench, certificate: Certificate) -> None:
 def in_a_batch(bench: Bench, certificate: Certificate) -> None:
     """Request it in a batch."""
     verdicts = judge_many(bench.database, [now(bench, certificate)])
-    request_batch(
-        bench.database, verdicts, selection="x", pace=None, reuse_key=False, requested_by="ida"
-    )
+    request_batch(bench.database, verdicts, selection="x", pace=None, requested_by="ida")
     bench.database.run(release_due)
 
 
 def in_an_old_batch(bench: Bench, certificate: Certificate) -> None:
     """Release a member that could be renewed when its batch was requested."""
     fit = [BatchVerdict(now(bench, certificate), [], [])]
-    request_batch(
-        bench.database, fit, selection="x", pace=None, reuse_key=False, requested_by="ida"
-    )
+    request_batch(bench.database, fit, selection="x", pace=None, requested_by="ida")
 
 
 def by_id(bench: Bench, certificate: Certificate) -> None:

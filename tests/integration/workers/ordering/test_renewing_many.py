@@ -56,7 +56,7 @@ def begin(
         verdicts,
         selection="a test",
         pace=pace,
-        reuse_key=reuse_key,
+        choices=RenewalChoices(reuse_key=reuse_key),
         requested_by="ida",
     ).id
 
