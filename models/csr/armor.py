@@ -16,7 +16,7 @@ HOW = "`openssl req -new -key KEY.pem -out REQUEST.pem` writes one"
 
 
 class SigningRequestError(ValueError):
-    """What was given is not a signing request that can be sent; the text says why, and what to do."""
+    """Error for a text or file that is no signing request to send; the text says why, and what to do."""
 
 
 def one_request(given: bytes) -> bytes:

@@ -35,7 +35,7 @@ class Newest:
 
     @property
     def advice(self) -> str:
-        """What to do in place of renewing the older certificate."""
+        """Advice on what to do in place of renewing the older certificate."""
         if self.status is CertificateStatus.REVOKED:
             return f"the newest of its line is {self.id}, which is revoked: order a new one"
         return f"the newest of its line is {self.id}"

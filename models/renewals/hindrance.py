@@ -1,4 +1,4 @@
-"""What kept a certificate from being renewed last, in words for an operator."""
+"""The reason why a certificate was not renewed last, in words for an operator."""
 
 from dataclasses import dataclass
 from datetime import datetime

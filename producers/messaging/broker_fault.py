@@ -1,4 +1,4 @@
-"""What an error of RabbitMQ or of its client means, in words that end a sentence beginning with its address."""
+"""Words for an error of RabbitMQ or of its client; they end a sentence that begins with RabbitMQ's address."""
 
 import socket
 import ssl
