@@ -95,6 +95,8 @@ def _command(words: list[str], given: str, answer: Path, messages: int) -> None:
     # them.
     os.dup2(messages, 2)
     os.dup2(os.open(answer, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
+    # Python's own streams know what their descriptors were before, such as a file that could be sought in.
+    sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
     sys.stdin = io.StringIO(given)
     main.main(words)
 

@@ -105,6 +105,19 @@ def test_a_step_that_ends_otherwise_than_it_should_ends_the_demo_with_what_it_sa
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_demo_whose_output_goes_to_a_file_runs_its_commands(tmp_path: Path) -> None:
+    log = tmp_path / "demo.log"
+    with log.open("w") as output:
+        subprocess.run(
+            [sys.executable, "-c", WRONG_STEP], stdout=output, stderr=output, timeout=240, check=False
+        )
+    said = log.read_text()
+    shutil.rmtree(home_in(said))
+
+    assert "The demo failed: `certline order create --colour blue` ended with 2" in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.usefixtures("no_servers")
 @pytest.mark.parametrize(
     "error",
