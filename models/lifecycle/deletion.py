@@ -119,7 +119,9 @@ def delete_line(
 
 def _locked_order(db: Session, order_id: str, *, insist: bool) -> Order:
     """Lock and return an order that can be deleted. Raises BadCommandError and StillOpenError."""
-    (order,) = _locked(db, Order.id == order_id)
+    order = next(iter(_locked(db, Order.id == order_id)), None)
+    if order is None:
+        raise BadCommandError([f"order: {order_id!r} is not known; it has just been deleted"])
     if order.certificate_id is not None:
         raise BadCommandError(
             [
@@ -139,6 +141,8 @@ def _locked_to_delete(
     Raises BadCommandError and StillOpenError.
     """
     orders, versions = _locked_line(db, line_id)
+    if not versions:
+        raise BadCommandError(["certificate: it is not known; it has just been deleted"])
     _require_deletable(orders, insist=insist)
     subjects = [*(order.id for order in orders), *(version.id for version in versions)]
     _require_no_revocation(db, subjects)

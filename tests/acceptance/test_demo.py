@@ -109,7 +109,11 @@ def test_a_demo_whose_output_goes_to_a_file_runs_its_commands(tmp_path: Path) ->
     log = tmp_path / "demo.log"
     with log.open("w") as output:
         subprocess.run(
-            [sys.executable, "-c", WRONG_STEP], stdout=output, stderr=output, timeout=240, check=False
+            [sys.executable, "-c", WRONG_STEP],
+            stdout=output,
+            stderr=output,
+            timeout=240,
+            check=False,
         )
     said = log.read_text()
     shutil.rmtree(home_in(said))

@@ -1,8 +1,11 @@
 """Fault tests of real processes: one killed with -9 is missed, and one with outdated keys says so."""
 
+import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -13,7 +16,7 @@ from certline.models.heartbeat import running_parts, stale_parts
 from certline.models.vault import Vault
 from certline.simulator.server import Simulator
 from tests.servers import until
-from tests.support.deployment import Plant
+from tests.support.deployment import CERTLINE, Plant
 
 pytestmark = pytest.mark.slow
 
@@ -32,13 +35,20 @@ def parts(plant: Plant) -> list[str]:
         return [row.part for row in running_parts(db)]
 
 
+def parts_check(plant: Plant) -> Any:
+    """Return what doctor says of the parts."""
+    typed = [*CERTLINE, "doctor", "--json"]
+    environment = os.environ | plant.environment
+    said = subprocess.run(typed, env=environment, capture_output=True, check=False, timeout=60)
+    return next(each for each in json.loads(said.stdout)["checks"] if each["name"] == "parts")
+
+
 def test_a_killed_worker_is_missed_and_a_new_one_takes_its_place(
     quick: Plant, simulator: Simulator
 ) -> None:
     worker = quick.start("worker")
     quick.add_account(simulator.url)
-    until(lambda: sorted(parts(quick)) == ["ingress", "producer", "relay", "worker"], 60)
-    assert quick.json("doctor")["ok"]
+    until(lambda: parts_check(quick)["ok"], 60)
 
     with quick.database.transaction() as db:
         pids = db.scalars(select(Heartbeat.pid).where(Heartbeat.part == "worker")).all()
@@ -46,15 +56,13 @@ def test_a_killed_worker_is_missed_and_a_new_one_takes_its_place(
         os.kill(pid, signal.SIGKILL)
     until(lambda: "worker" not in parts(quick), 60)
 
-    checks = {each["name"]: each for each in quick.json("doctor", expect=1)["checks"]}
-    assert "worker" in checks["parts"]["text"]
-    assert str(pids[0]) in str(checks["parts"])
+    until(lambda: str(pids[0]) in str(parts_check(quick)), 60)
+    assert "worker" in parts_check(quick)["text"]
     quick.start("worker")
     until(lambda: "worker" in parts(quick), 60)
     with quick.database.transaction() as db:
         assert stale_parts(db) == []
-    until(lambda: sorted(parts(quick)) == ["ingress", "producer", "relay", "worker"], 60)
-    assert quick.json("doctor")["ok"]
+    until(lambda: parts_check(quick)["ok"], 60)
 
 
 def test_a_worker_that_missed_a_rotation_says_so_and_a_restarted_one_goes_on(
@@ -71,10 +79,10 @@ def test_a_worker_that_missed_a_rotation_says_so_and_a_restarted_one_goes_on(
     command = quick.place("outdated.nordhafen.example")
     until(lambda: "has to be restarted" in error_of(quick, command.id), 60)
     shown = " ".join(quick.certline("order", "show", str(command.subject)).split())
-    checks = {each["name"]: each for each in quick.json("doctor", expect=1)["checks"]}
 
     assert "has to be restarted with the right secret keys" in shown
-    assert "lacks a secret key of the installation" in checks["parts"]["text"]
+    # On a busy machine a part misses heartbeats this close together, and doctor says that first.
+    until(lambda: "lacks a secret key of the installation" in parts_check(quick)["text"], 60)
     quick.environment["CERTLINE_SECRET_KEY"] = old
     quick.certline("run", "worker", expect=2)
     quick.environment["CERTLINE_SECRET_KEY"] = both

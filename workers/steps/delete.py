@@ -19,7 +19,8 @@ def delete(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     """Delete the order or certificate that the command names, in one transaction. Raises GiveUp."""
     try:
         with context.database.transaction() as db:
-            return _deleted(db, db.get_one(Command, command.id))
+            # Locked, so that a second delivery of the message waits and then sees the first one's result.
+            return _deleted(db, db.get_one(Command, command.id, with_for_update=True))
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None
 

@@ -39,11 +39,14 @@ class SimulatedScm:
             self.simulate("DELETE", "faults")
 
     @contextmanager
-    def unreadable_password(self) -> Iterator[None]:
-        """Make the account's stored password unreadable for all processes within the block."""
+    def password_of_bytes(self) -> Iterator[None]:
+        """Store bytes that are no text as the account's password within the block: no step expects that."""
         with self.plant.database.transaction() as db:
             account = db.scalars(select(Account)).one()
-            sealed, account.secret_sealed = account.secret_sealed, b"torn"
+            sealed, account.secret_sealed = (
+                account.secret_sealed,
+                self.plant.vault.seal(b"\xff torn"),
+            )
         try:
             yield
         finally:

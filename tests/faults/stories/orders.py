@@ -77,9 +77,9 @@ def a_whole_command(stage: Stage, points: Sequence[str]) -> None:
 
 
 def a_fault_of_ours(stage: Stage, points: Sequence[str]) -> None:
-    """Make a step fail with an unexpected error: a password that cannot be read."""
+    """Make a step fail with an unexpected error: a password that is no text."""
     for point in points:
-        with stage.unreadable_password():
+        with stage.password_of_bytes():
             stage.place()
             kill(stage, [Death(point)], "worker", "--threads", "1")
 

@@ -1,9 +1,10 @@
 """Tests of deletion: our row and its keys are gone, SCM's record stays, and a licence line becomes free."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from certline.models import (
     Certificate,
@@ -19,6 +20,7 @@ from certline.models.certificates.license import license_use, set_capacity
 from certline.models.commands.payloads import DeleteCommand
 from certline.models.database.base import Base
 from certline.models.lifecycle.deletion import StillOpenError
+from certline.models.orders.order import locked
 from certline.models.validation import BadCommandError
 from certline.producers.requests.certificates import request_deletion
 from tests.integration.workers.conftest import Bench
@@ -33,12 +35,23 @@ from tests.integration.workers.succession import (
     stored,
     until_stored,
 )
+from tests.servers import until
+
+WAITING_FOR_LOCKS = (
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 def deletion(bench: Bench, **named: Any) -> Command:
     """Request a deletion as a user, and carry it out."""
     wanted = DeleteCommand(**named)
     return bench.run(request_deletion(bench.database, wanted, requested_by="ida").command.id)
+
+
+def waiting_for_locks(bench: Bench) -> int:
+    with bench.database.transaction() as db:
+        return db.scalar(text(WAITING_FOR_LOCKS)) or 0
 
 
 def count(bench: Bench, table: type[Base]) -> int:
@@ -96,6 +109,28 @@ def test_an_order_that_brought_nothing_goes_with_its_key(bench: Bench) -> None:
     assert bench.command(order.id).status is CommandStatus.FAILED
     assert bench.orders_at_scm() == []
     assert [each.type for each in events_of(bench, order_id)] == ["order.placed", "order.deleted"]
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["one command twice", "two commands"])
+def test_an_order_that_is_deleted_by_two_workers_at_once_is_deleted_once(
+    bench: Bench, same: bool
+) -> None:
+    order_id = bench.order(bench.place()).id
+    asked = {"order": order_id, "comments": "typed by mistake", "yes": True}
+    first = asked_from_outside(bench, "delete", asked)
+    second = first if same else asked_from_outside(bench, "delete", asked)
+
+    with ThreadPoolExecutor(2) as workers:
+        with bench.database.transaction() as db:
+            locked(db, order_id)  # both workers come as far as this
+            ends = [workers.submit(bench.run, command.id) for command in (first, second)]
+            until(lambda: waiting_for_locks(bench) == 2, 30, every=0.02)
+        assert [end.exception() for end in ends] == [None, None]
+
+    statuses = {bench.command(first.id).status, bench.command(second.id).status}
+    assert statuses == {CommandStatus.DONE} | (set() if same else {CommandStatus.FAILED})
+    deleted = [each for each in events_of(bench, order_id) if each.type == "order.deleted"]
+    assert len(deleted) == 1
 
 
 def test_what_is_deleted_while_scm_has_it_is_asked_for_no_more(bench: Bench) -> None:
