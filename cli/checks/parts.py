@@ -1,11 +1,12 @@
 """Check of the running parts: that all that are needed run, are healthy, and have the same secret key."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
 from certline.cli.ui.projection import instant, minute
 from certline.models import Heartbeat, Queue
+from certline.models.certificates.deploy_hook import hooks
 from certline.models.commands.backlog import oldest_queued
 from certline.models.heartbeat import Part, queues_in, roles_in, running_parts, stale_parts
 from certline.models.metrics import outbox_backlog
@@ -19,15 +20,28 @@ def check_parts() -> Finding:
     with context.database().transaction() as db:
         running, stale = running_parts(db), stale_parts(db)
         waits = bool(oldest_queued(db)) or bool(outbox_backlog(db)[0])
+        unused = set() if hooks(db) else {Queue.HOOK.value}
     return judge_parts(
-        running, stale, waits=waits, over_rabbitmq=context.settings().rabbitmq_url is not None
+        running,
+        stale,
+        waits=waits,
+        over_rabbitmq=context.settings().rabbitmq_url is not None,
+        unused=unused,
     )
 
 
 def judge_parts(
-    running: Sequence[Heartbeat], stale: Sequence[Heartbeat], *, waits: bool, over_rabbitmq: bool
+    running: Sequence[Heartbeat],
+    stale: Sequence[Heartbeat],
+    *,
+    waits: bool,
+    over_rabbitmq: bool,
+    unused: Collection[str] = (),
 ) -> Finding:
-    """Return the finding about the parts, given their heartbeats and whether work waits."""
+    """Return the finding about the parts, given their heartbeats and whether work waits.
+
+    `unused`: names of queues that no worker needs to take, such as that of deploy hooks where there are none.
+    """
     details = tuple(_line(row) for row in running) + tuple(_stale_line(row) for row in stale)
     roles = roles_in(running)
     needed = [*NEEDED, Part.INGRESS] if over_rabbitmq else NEEDED
@@ -44,7 +58,7 @@ def judge_parts(
         return finding(said, _starting(missing, alone=not over_rabbitmq and not running))
     if missing:
         return finding("none runs at present; no work waits", "certline up", ok=True)
-    idle = sorted({queue.value for queue in Queue} - queues_in(running))
+    idle = sorted({queue.value for queue in Queue} - queues_in(running) - set(unused))
     if idle:
         names = " ".join(queue.removeprefix("certline.") for queue in idle)
         advice = f"certline run worker --queues {names.replace(' ', ',')}"

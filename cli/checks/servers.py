@@ -4,6 +4,7 @@ from sqlalchemy import text
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
+from certline.models import Queue
 from certline.models.database.migrate import behind
 from certline.models.events.outbox import INGRESS
 from certline.models.settings import Settings, unknown_variables, without_password
@@ -49,14 +50,24 @@ def judge_queues(states: list[QueueState]) -> Finding:
             "a relay declares them, and publishes again what was lost with them: certline run relay"
         )
         return Finding("queues", False, said, advice, details)
-    idle = [state for state in states if not state.consumers]
+    # Without deploy hooks no worker needs to take their queue; the check of the parts knows whether there are any.
+    optional = {Queue.HOOK.value}
+    idle = [
+        state
+        for state in states
+        if not state.consumers and (state.messages or state.name not in optional)
+    ]
     if idle:
         said = f"nobody takes messages from {', '.join(map(_waiting, idle))}"
         parts = {"ingress" if state.name == INGRESS else "worker" for state in idle}
         advice = " and ".join(f"certline run {part}" for part in sorted(parts, reverse=True))
         return Finding("queues", False, said, advice, details)
     total = sum(state.messages for state in states)
-    return Finding("queues", True, f"{len(states)}, each with a consumer; {total} messages wait")
+    unused = [state.name for state in states if not state.consumers]
+    served = (
+        f"each with a consumer, but for {', '.join(unused)}" if unused else "each with a consumer"
+    )
+    return Finding("queues", True, f"{len(states)}, {served}; {total} messages wait")
 
 
 def check_postgres() -> Finding:

@@ -78,6 +78,15 @@ def test_a_queue_that_no_worker_takes_is_named() -> None:
     assert found.advice == "certline run worker --queues order"
 
 
+def test_the_queue_of_hooks_needs_a_worker_only_where_there_are_hooks() -> None:
+    hookless = [queue for queue in QUEUES if queue != "certline.hook"]
+    usual = [a_part("worker", queues=hookless), *ALL[1:]]
+
+    assert judge_parts(usual, [], waits=False, over_rabbitmq=True, unused={"certline.hook"}).ok
+    with_hooks = judge_parts(usual, [], waits=False, over_rabbitmq=True)
+    assert (with_hooks.ok, with_hooks.text) == (False, "no worker takes certline.hook")
+
+
 def test_other_keys_a_fault_and_other_versions_are_told() -> None:
     sick = judge_parts([*ALL, a_part("worker", fault="why")], [], waits=False, over_rabbitmq=True)
     keys = judge_parts([*ALL, a_part("worker", keys=["x"])], [], waits=False, over_rabbitmq=True)
@@ -93,9 +102,15 @@ def test_queues_without_a_consumer_or_missing_are_faults() -> None:
     well = [QueueState(name, True, 3, 2) for name in (*QUEUES, "certline.ingress")]
     idle = [QueueState("certline.order", True, 1), *well[1:]]
     wiped = [QueueState("certline.order", False), *well[1:]]
+    hookless = [each for each in well if each.name != "certline.hook"]
+    unused = judge_queues([*hookless, QueueState("certline.hook", True)])
+    waiting = judge_queues([*hookless, QueueState("certline.hook", True, 1)])
 
     assert judge_queues(well).ok
     assert "nobody takes messages from certline.order (1 waiting)" in judge_queues(idle).text
     assert judge_queues(idle).advice == "certline run worker"
     assert judge_queues(wiped).text == "missing at RabbitMQ: certline.order"
     assert not judge_queues(wiped).ok
+    assert unused.ok
+    assert "each with a consumer, but for certline.hook" in unused.text
+    assert not waiting.ok
