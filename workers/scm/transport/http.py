@@ -12,7 +12,13 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 from urllib3.poolmanager import PoolManager
 
 from certline.workers.scm.transport.connections import Pool, TlsPool, progress
@@ -169,8 +175,17 @@ def _whole_body(response: requests.Response, most: int) -> tuple[bytes | None, s
 
 
 def reason(fault: BaseException) -> str:
-    """Return the type and text of the innermost error, which requests and urllib3 wrap in others."""
+    """Return in words what the innermost error says, which requests and urllib3 wrap in others."""
     inner = _beneath(fault)
+    match inner:
+        case NameResolutionError():
+            return "its host name is not known"
+        case NewConnectionError() if isinstance(inner.__cause__, OSError):
+            return f"no connection: {inner.__cause__.strerror or inner.__cause__}"
+        case ConnectTimeoutError():
+            return "no connection within the time-out"
+        case ReadTimeoutError():
+            return "no answer within the time-out"
     return f"{type(inner).__name__}: {inner}"
 
 
