@@ -44,8 +44,8 @@ def test_rules_include_what_comes_later_and_a_choice_counts_more(database: Datab
         found = {each.id: each for each in selected_of(db, setting)}
 
         assert set(found) == {shop, other, late}
-        assert (found[other].by, found[other].span.lead) == ("kim", 5 * DAY)
-        assert (found[late].by, found[late].span.lead) == ("os:ida", LIFETIME / 3)
+        assert (found[other].by, found[other].span.lead) == ("os:kim", 5 * DAY)
+        assert (found[late].by, found[late].span.lead) == ("ida", LIFETIME / 3)
         db.expire_all()
         assert [db.get_one(Certificate, own_id).auto_renew for own_id in (shop, mail, other)] == [
             True,
