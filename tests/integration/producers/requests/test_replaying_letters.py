@@ -49,7 +49,7 @@ def test_a_replayed_command_keeps_its_id_its_source_and_who_asked(
 
     [command] = commands(database)
     assert (command.id, command.payload) == (event["id"], ORDER)
-    assert (command.source, command.requested_by) == (SHOP, "shop")
+    assert (command.source, command.requested_by) == (SHOP, "amqp:shop")
     now = as_it_stands(database, letter)
     assert (now.status, now.decided_by) == (DeadLetterStatus.REPLAYED, "os:ida")
     assert now.decision == f"command {event['id']}"
