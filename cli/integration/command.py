@@ -4,6 +4,7 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import Fault
+from certline.cli.integration.decision import approve, decline
 from certline.cli.parameters.number import Seconds
 from certline.cli.ui import detail
 from certline.cli.ui.documents import CommandDocument
@@ -52,6 +53,10 @@ def retry(command_id: str, *, wait: bool, timeout: float | None) -> None:
     except BadCommandError as refusal:
         raise Fault(str(refusal)) from None
     started([again], wait=wait, timeout=timeout)
+
+
+command.add_command(approve)
+command.add_command(decline)
 
 
 @command.command()

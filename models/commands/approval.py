@@ -6,11 +6,24 @@ until it is approved, and may then be done once.
 """
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, func, select, text, update
+from sqlalchemy import (
+    CheckConstraint,
+    Index,
+    Text,
+    cast,
+    column,
+    exists,
+    func,
+    select,
+    table,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import UUID, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -36,6 +49,16 @@ class Guard(StrEnum):
 
 
 CHOICES = (Guard.DELETE, Guard.EXPORT_KEY, Guard.REVOKE_MANY)
+
+# The columns of `models.commands.command.Command` that are read here; that module needs this one.
+COMMANDS = table(
+    "command",
+    column("id"),
+    column("type"),
+    column("status"),
+    column("requested_by"),
+    column("created_at"),
+)
 
 
 class ApprovalRule(Base):
@@ -117,6 +140,13 @@ def in_words(required: Collection[str], above: int) -> str:
     return ", ".join(words) or "nothing"
 
 
+def in_short(kind: CommandType, subject: str | None, payload: Mapping[str, Any]) -> str:
+    """Return what a command is about, in words for whoever approves it."""
+    of_order = "order" in payload
+    named = subject or payload.get("order" if of_order else "certificate")
+    return f"{kind} {'order' if of_order else 'certificate'} {named}"
+
+
 def waiting_text(guard: str, who: Identity) -> str:
     """Return why something is held, for the user who asked for it."""
     return f"it needs the approval of somebody other than {who.name} ({guard})"
@@ -127,54 +157,74 @@ def rule_of(db: Session, *, lock: bool = False) -> ApprovalRule | None:
     return db.get(ApprovalRule, 1, with_for_update=lock or None, populate_existing=lock)
 
 
-def guard_of_command(
-    db: Session, kind: CommandType, who: Identity, counted: Sequence[object]
-) -> Guard | None:
+def guard_of_command(db: Session, kind: CommandType, who: Identity) -> Guard | None:
     """Return what a new command needs an approval for, or None if it needs none.
 
-    `counted`: SQL conditions of the requester's revocations. A revocation locks the rule until the commit, so that
-    parallel ones are counted one after another.
+    Where revocations are counted, one locks the rule until its commit: parallel ones are counted one by one.
     """
     if kind not in (CommandType.DELETE, CommandType.REVOKE):
         return None
+    guard = Guard.DELETE if kind is CommandType.DELETE else Guard.REVOKE_MANY
     rule = rule_of(db)
-    if rule is None:
+    if rule is None or not rule.requires(guard):
         return None
-    if kind is CommandType.DELETE:
-        return Guard.DELETE if rule.requires(Guard.DELETE) else None
-    return None
+    if guard is Guard.REVOKE_MANY:
+        rule = rule_of(db, lock=True)
+        if rule is None or revocations_of(db, who) < rule.above:
+            return None
+    return guard
+
+
+def revocations_of(db: Session, who: Identity) -> int:
+    """Return how many revocations somebody has requested within COUNTED_FOR, whatever became of them."""
+    query = select(func.count()).where(
+        COMMANDS.c.type == CommandType.REVOKE.value,
+        COMMANDS.c.requested_by == who.name,
+        COMMANDS.c.created_at > func.now() - COUNTED_FOR,
+    )
+    return db.scalar(query) or 0
 
 
 def ask(
     db: Session, guard: Guard, request: str, who: Identity, *, command_id: str | None = None
 ) -> Approval:
     """Store that something needs an approval. Returns the row, or the one that waits for the same already."""
-    added = db.scalar(
-        insert(Approval)
-        .values(
-            id=command_id or str(uuid.uuid4()),
-            guard=guard.value,
-            request=request,
-            of_command=command_id is not None,
-            requested_by=who.name,
-            claimed=who.claimed,
-        )
-        .on_conflict_do_nothing()
-        .returning(Approval.id)
+    new = {
+        "id": command_id or str(uuid.uuid4()),
+        "guard": guard.value,
+        "request": request,
+        "of_command": command_id is not None,
+        "requested_by": who.name,
+        "claimed": who.claimed,
+    }
+    same = select(Approval).where(
+        Approval.requested_by == who.name,
+        Approval.request == request,
+        Approval.approved.is_(None),
+        ~Approval.of_command,
     )
-    if added is not None:
-        record(
-            db, "approval.requested", added, who=who, why=request, command_id=added, guard=guard
-        )
-        return db.get_one(Approval, added)
-    return db.scalars(
-        select(Approval).where(
-            Approval.requested_by == who.name,
-            Approval.request == request,
-            Approval.approved.is_(None),
-            ~Approval.of_command,
-        )
-    ).one()
+    first = None
+    while first is None:  # again if the first one was decided between the insert and the lookup
+        insertion = insert(Approval).values(**new).on_conflict_do_nothing()
+        if db.scalar(insertion.returning(Approval.id)) is not None:
+            note(db, "requested", first := db.get_one(Approval, new["id"]), who)
+        else:
+            first = db.scalars(same).first()
+    return first
+
+
+def note(db: Session, what: str, found: Approval, who: Identity, **data: str | None) -> None:
+    """Write the audit entry of what happened to an approval."""
+    facts = {"guard": found.guard, "requested_by": found.requested_by, **data}
+    record(
+        db,
+        f"approval.{what}",
+        found.id,
+        who=who,
+        why=found.request,
+        command_id=found.id if found.of_command else None,
+        **facts,
+    )
 
 
 def permit(db: Session, guard: Guard, request: str, who: Identity) -> Approval | None:
@@ -191,7 +241,7 @@ def permit(db: Session, guard: Guard, request: str, who: Identity) -> Approval |
             Approval.requested_by == who.name,
             Approval.request == request,
             Approval.guard == guard.value,
-            Approval.approved,
+            Approval.approved.is_(True),
             Approval.used_at.is_(None),
             Approval.decided_at > func.now() - GOOD_FOR,
             ~Approval.of_command,
@@ -208,11 +258,14 @@ def permit(db: Session, guard: Guard, request: str, who: Identity) -> Approval |
     )
     if used is None:
         return ask(db, guard, request, who)
-    record(db, "approval.used", used, who=who, why=request, command_id=used, guard=guard)
+    note(db, "used", db.get_one(Approval, used), who)
     return None
 
 
 def waiting(db: Session) -> list[Approval]:
-    """Return what waits for an approval, the oldest first."""
-    query = select(Approval).where(Approval.approved.is_(None)).order_by(Approval.requested_at)
-    return list(db.scalars(query))
+    """Return what waits for an approval, the oldest first; not a command that has ended meanwhile."""
+    held = exists().where(
+        cast(COMMANDS.c.id, Text) == cast(Approval.id, Text), COMMANDS.c.status == "held"
+    )
+    query = select(Approval).where(Approval.approved.is_(None), ~Approval.of_command | held)
+    return list(db.scalars(query.order_by(Approval.requested_at)))

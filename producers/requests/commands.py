@@ -20,7 +20,10 @@ def retry(database: Database, command: Command, *, requested_by: Identity) -> Co
     with database.transaction() as db:
         row = db.get_one(Command, command.id, with_for_update=True)
         if row.status is CommandStatus.DONE or row.status is CommandStatus.HELD:
-            raise BadCommandError([f"command {row.id} is {row.status}: there is nothing to retry"])
+            waits = f" ({row.error})" if row.status is CommandStatus.HELD and row.error else ""
+            raise BadCommandError(
+                [f"command {row.id} is {row.status}{waits}: there is nothing to retry"]
+            )
         order = db.scalar(select(Order).where(Order.command_id == row.id))
         if order is not None and order.status is not OrderStatus.PLACED:
             raise BadCommandError(
