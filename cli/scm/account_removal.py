@@ -58,7 +58,7 @@ def remove(name: str, *, force: bool, yes: bool) -> None:
 
 def _removed(db: Session, row: Account, *, force: bool) -> Removed | Approval:
     """Remove an account, or return the approval that it waits for. Raises Fault while orders are open."""
-    who, what = context.person(), f"account remove {row.name}{' --force' if force else ''}"
+    who, what = context.person(), f"account remove {quote(row.name)}{' --force' if force else ''}"
     waits = permit(db, Guard.DELETE, what, who)
     if waits is not None:
         return waits

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,11 +146,9 @@ def test_nobody_decides_about_what_he_has_asked_for_under_any_claim(
     held = asked(database, CommandType.DELETE)
     who = Identity("os:anna", claimed)
 
+    decide = approve if decision == "approve" else partial(decline, reason="mine")
     with pytest.raises(SamePersonError, match="only somebody else"):
-        if decision == "approve":
-            approve(database, held.id, who=who)
-        else:
-            decline(database, held.id, who=who, reason="mine")
+        decide(database, held.id, who=who)
 
     assert again(database, held).status is CommandStatus.HELD
     assert entries(database)[-1] == ("approval.refused", "os:anna")
