@@ -72,6 +72,10 @@ PLACES = {
         "certline.cli.integration.command",
         "Commands: what was requested of certline, and the outcome.",
     ),
+    "approval": (
+        "certline.cli.operations.approval",
+        "Approvals: what needs a second person before it is done, because it cannot be undone.",
+    ),
     "dead-letter": (
         "certline.cli.integration.dead_letter",
         "Messages that could not be accepted: inspect, replay or drop them.",
@@ -125,7 +129,10 @@ GROUPS = {
     "Orders and certificates": ("order", "certificate"),
     "Renewals": ("auto-renew", "renewal"),
     "Integration": ("hook", "webhook", "command", "dead-letter", "seal"),
-    "Operations": ("up", "run", "schedule", "license", "audit", "keys", "simulator", "completion"),
+    "Operations": (
+        *("up", "run", "schedule", "license", "approval", "audit", "keys", "simulator"),
+        "completion",
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.deploy_hook import Hook
 from certline.models.certificates.license import License
 from certline.models.certificates.line import AutoRenewChoice, Line
+from certline.models.commands.approval import Approval, ApprovalRule
 from certline.models.commands.command import Command, CommandStatus
 from certline.models.commands.dead_letter import DeadLetter, DeadLetterStatus
 from certline.models.commands.kinds import CommandType
@@ -33,6 +34,8 @@ from certline.models.webhook import Webhook, WebhookStatus
 __all__ = [
     "Account",
     "AccountStatus",
+    "Approval",
+    "ApprovalRule",
     "AuditEntry",
     "AuditHead",
     "AuditLink",

@@ -29,8 +29,10 @@ from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.output import answer, as_json, say, whisper
 from certline.cli.ui.projection import instant
 from certline.cli.ui.secret_file import write
+from certline.cli.waiting.approval import leave_waiting
 from certline.models import AuditEntry, Certificate
 from certline.models.audit.log import history, record
+from certline.models.commands.approval import Guard, permit
 from certline.models.renewals.hindrance import last_hindrance
 
 
@@ -101,7 +103,8 @@ def export(
 ) -> None:
     """Write a certificate to a file that only you can read.
 
-    If the private key is included, the export is recorded in the audit log.
+    If the private key is included, the export is recorded in the audit log, and may need the approval of a
+    second person: certline approval show.
     """
     if output == "-" and as_json():
         raise click.UsageError("--output - and --json cannot both use standard output")
@@ -113,8 +116,13 @@ def export(
     )
     if export_.has_key:
         with context.database().transaction() as db:
-            # Recorded before the file is written, so that no key leaves without an audit entry.
-            record(db, "certificate.exported", found.id, who=context.person(), format=chosen)
+            who, what = context.person(), f"certificate export {found.id} --format {chosen}"
+            waits = permit(db, Guard.EXPORT_KEY, what, who)
+            if waits is None:
+                # Recorded before the file is written, so that no key leaves without an audit entry.
+                record(db, "certificate.exported", found.id, who=who, format=chosen)
+        if waits is not None:
+            leave_waiting(waits)
     write(output, export_.content, force=force, is_text=chosen not in BINARY)
     if output == "-":
         return
@@ -154,13 +162,21 @@ def _format_of(
 @certificate.command()
 @click.argument("name", metavar="CERT")
 def password(name: str) -> None:
-    """Print the keystore's password. The access is recorded in the audit log."""
+    """Print the keystore's password. The access is recorded in the audit log.
+
+    It may need the approval of a second person: certline approval show.
+    """
     with context.database().transaction() as db:
         found = find_certificate(db, name)
         if found.keystore_password_sealed is None:
             raise Fault(f"certificate {found.id} has no keystore password")
         secret = context.vault().open(found.keystore_password_sealed).decode()
-        record(db, "certificate.password_read", found.id, who=context.person())
+        who = context.person()
+        waits = permit(db, Guard.EXPORT_KEY, f"certificate password {found.id}", who)
+        if waits is None:
+            record(db, "certificate.password_read", found.id, who=who)
+    if waits is not None:
+        leave_waiting(waits)
     answer({"certificate_id": found.id, "password": secret}, lambda: say(secret))
 
 

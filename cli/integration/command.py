@@ -4,6 +4,7 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import Fault
+from certline.cli.integration.decision import approve, decline
 from certline.cli.parameters.number import Seconds
 from certline.cli.ui import detail
 from certline.cli.ui.documents import CommandDocument
@@ -15,6 +16,7 @@ from certline.cli.ui.output import answer
 from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import CommandStatus, CommandType, Narrowing
+from certline.models.audit.identity import Identity
 from certline.models.imports.record import failed_records
 from certline.models.imports.run import show_progress
 from certline.models.listing import commands_listed
@@ -53,6 +55,10 @@ def retry(command_id: str, *, wait: bool, timeout: float | None) -> None:
     started([again], wait=wait, timeout=timeout)
 
 
+command.add_command(approve)
+command.add_command(decline)
+
+
 @command.command()
 @click.argument("command_id", metavar="ID")
 @click.option(
@@ -76,7 +82,9 @@ COMMANDS = [
     ),
     Column[CommandDocument]("subject", lambda row: row.subject, rank=1),
     Column[CommandDocument]("requested (UTC)", lambda row: minute(row.created_at), rank=2),
-    Column[CommandDocument]("by", lambda row: row.requested_by, rank=3, may_be_cut=True),
+    Column[CommandDocument](
+        "by", lambda row: str(Identity(row.requested_by, row.claimed)), rank=3, may_be_cut=True
+    ),
     Column[CommandDocument]("error", lambda row: row.error, rank=4, may_be_cut=True),
 ]
 

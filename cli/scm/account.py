@@ -8,9 +8,9 @@ import rich_click as click
 from sqlalchemy.orm import Session
 
 from certline.cli import context
-from certline.cli.confirmation import confirm
 from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.parameters.text_file import TextFile, TextFileType
+from certline.cli.scm.account_removal import remove
 from certline.cli.scm.login_check import (
     ask_scm,
     say_sync,
@@ -31,7 +31,7 @@ from certline.cli.ui import detail
 from certline.cli.ui.documents import AccountDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
-from certline.cli.ui.output import answer, say, table, whisper
+from certline.cli.ui.output import answer, say, table
 from certline.cli.ui.projection import minute
 from certline.models import Account, AccountStatus, Command
 from certline.models.accounts.account import account_named, accounts
@@ -44,12 +44,9 @@ from certline.producers.requests.account_link import (
     require_same_customer,
 )
 from certline.producers.requests.accounts import (
-    OpenOrdersError,
-    Removed,
     change_secret,
     lift_suspension,
     record_verified,
-    remove_account,
 )
 from certline.workers.account_check import Examined
 from certline.workers.runtime.context import login_of
@@ -237,64 +234,7 @@ def _verified(row: Account, examined: Examined, woken: int | None, sync: Command
         say_sync(sync)
 
 
-@account.command()
-@click.argument("name")
-@click.option(
-    "--force",
-    is_flag=True,
-    help="Remove it even if orders are open: orders never sent are cancelled, others go to review.",
-)
-@click.option("--yes", is_flag=True, help="Remove it without asking; required without a terminal.")
-def remove(name: str, *, force: bool, yes: bool) -> None:
-    """Remove an account's login. Its orders and certificates stay, and can be shown and exported.
-
-    Refused while orders are open, unless --force is given. Asks first.
-    """
-    with context.database().transaction() as db:
-        found = find_account(db, name)
-    confirm(
-        f"account {found.name}, {found.login_kind.value} login at {found.url}. Its secret is destroyed; until "
-        "the account is added again, its certificates cannot be renewed, reissued or revoked",
-        "Remove this account?",
-        yes=yes,
-        declined="nothing was removed",
-    )
-    with context.database().transaction() as db:
-        row = _locked(db, name)  # locked, so that no order can be placed for it meanwhile
-        try:
-            removed = remove_account(db, row, who=context.person(), force=force)
-        except OpenOrdersError as refusal:
-            raise Fault(
-                f"{refusal}: it is not removed",
-                hint=f"To list them: certline order list --account {quote(name)} --open. With --force "
-                "certline stops polling SCM for them.",
-            ) from None
-    _warn(removed)
-    document = AccountDocument.of(row).as_dict() | {
-        "orders_cancelled": removed.cancelled,
-        "orders_in_review": removed.in_review,
-        "certificates": removed.certificates,
-    }
-    answer(document, lambda: say(f"Account {name} is removed."))
-
-
-def _warn(removed: Removed) -> None:
-    if removed.cancelled:
-        whisper(
-            f"warning: {len(removed.cancelled)} orders are cancelled; they were never sent to SCM."
-        )
-    if removed.in_review:
-        whisper(
-            f"warning: {len(removed.in_review)} orders are in review: SCM holds them, or may hold them, "
-            "and certline no longer polls for them. Check SCM, or add the account again and decide: "
-            "certline order list --status review"
-        )
-    if removed.certificates:
-        whisper(
-            f"Its {removed.certificates} certificates stay stored; until the account is added again they "
-            "cannot be renewed, reissued or revoked."
-        )
-    whisper("Nothing has changed at SCM.")
+account.add_command(remove)
 
 
 def _locked(db: Session, name: str) -> Account:

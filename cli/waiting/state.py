@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.ui.import_progress import import_ending, import_progress
+from certline.cli.waiting.approval import needs_approval
 from certline.cli.waiting.outlook import next_step, outlook, trouble_of
 from certline.models import (
     Account,
@@ -83,6 +84,8 @@ def judge(view: WaitView) -> WaitResult | None:
             return _done(view)
         case CommandStatus.FAILED:
             return WaitResult(FAILED, f"failed: {command.error or 'no reason was given'}")
+        case CommandStatus.HELD if needs_approval(command):
+            return WaitResult(WAITS, f"held: {command.error}")
         case CommandStatus.HELD:
             text = "held: no licence is left; to raise the capacity: certline license set N"
             return WaitResult(WAITS, text)

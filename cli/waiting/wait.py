@@ -17,6 +17,7 @@ from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.parameters.number import Seconds
 from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.output import answer, leave, say
+from certline.cli.waiting.approval import how_to_approve, needs_approval
 from certline.cli.waiting.state import WaitView, comes_next, describe, judge, look
 from certline.cli.waiting.watch import Watch
 from certline.models import Command, CommandStatus, CommandType, Database
@@ -53,7 +54,8 @@ def started(
 
     Prints the commands' ids, or with `wait` their outcome. `as_list`: an array even for one command.
     """
-    code = DONE
+    held = any(command.status is CommandStatus.HELD for command in commands)
+    code = WAITS if held else DONE
     wait = wait or timeout is not None
     if wait:
         code = wait_for(context.database(), [command.id for command in commands], timeout)
@@ -80,7 +82,10 @@ def _tell(commands: list[Command], *, waited: bool) -> None:
                 say(f"  {text}")
         if command.type is CommandType.DELETE and command.status is CommandStatus.DONE:
             say(f"  {_deleted(command.result or {})}")
-    if not waited:
+    held = [command for command in commands if needs_approval(command)]
+    for command in held:
+        say(f"Nothing was done yet: {command.error}.\n{how_to_approve(command.id)}")
+    if not waited and len(held) < len(commands):
         ids = commands[0].id if len(commands) == 1 else "ID"
         say(f"It runs in the background; wait for it: certline command wait {ids}")
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import Command, accept, require_same
 from certline.models.commands.envelope import IncomingCommand
 from certline.models.commands.kinds import CommandType
@@ -12,12 +13,12 @@ from certline.models.vault import Vault, WrongSecretKeyError
 
 
 def admit(
-    db: Session, vault: Vault, asked: IncomingCommand, *, requested_by: str | None = None
+    db: Session, vault: Vault, asked: IncomingCommand, *, user_id: str | None
 ) -> tuple[Command, bool]:
     """Record a command together with the outbox row that wakes a worker. Returns (command, whether it is new).
 
     Whether the command can be carried out is decided later by its step, which marks it as failed if not.
-    `requested_by` is given if RabbitMQ vouches for the sender; otherwise the event's source is recorded.
+    `user_id`: RabbitMQ's user, if it vouches for the sender. The event's source is kept beside it, as a claim.
     Raises BadCommandError, and OtherCommandError if the id was already used for another command.
     """
     payload = _payload(vault, asked)
@@ -25,7 +26,7 @@ def admit(
         db,
         CommandType(asked.name),
         payload,
-        requested_by=requested_by or asked.source,
+        requested_by=Identity.of_message(user_id, asked.source),
         source=asked.source,
         command_id=asked.id,
     )

@@ -12,6 +12,8 @@ from sqlalchemy import Index, case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import UUID, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.audit.identity import Identity
+from certline.models.commands.approval import ask, guard_of_command, in_short, waiting_text
 from certline.models.commands.kinds import ONE_AT_A_TIME, CommandType
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.base import Base, stored_by_value
@@ -26,7 +28,7 @@ class CommandStatus(StrEnum):
     RUNNING = "running"  # a worker runs it, or its order or import is still open
     DONE = "done"
     FAILED = "failed"
-    HELD = "held"  # waits for a licence
+    HELD = "held"  # waits for a licence, or for a second person (`models.commands.approval`)
     REVIEW = "review"  # an operator decides
 
 
@@ -75,6 +77,8 @@ class Command(Base):
     payload: Mapped[dict[str, Any]]
     payload_sha256: Mapped[str]
     requested_by: Mapped[str]
+    # The name that the requester only claimed, if any.
+    claimed: Mapped[str | None]
     source: Mapped[str]
     correlation_id: Mapped[str]
     status: Mapped[CommandStatus] = mapped_column(
@@ -91,6 +95,11 @@ class Command(Base):
     finished_at: Mapped[datetime | None]
     touched_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
+    @property
+    def requester(self) -> Identity:
+        """Whoever requested it."""
+        return Identity(self.requested_by, self.claimed)
+
     def __repr__(self) -> str:
         return f"Command({self.type!s}, {self.id}, {self.status!s})"
 
@@ -100,7 +109,7 @@ def command_row(
     kind: CommandType,
     payload: dict[str, Any],
     *,
-    requested_by: str,
+    requested_by: Identity,
     source: str,
     subject: str | None,
     correlation_id: str,
@@ -112,7 +121,8 @@ def command_row(
         "subject": subject,
         "payload": payload,
         "payload_sha256": digest_of(payload),
-        "requested_by": requested_by,
+        "requested_by": requested_by.name,
+        "claimed": requested_by.claimed,
         "source": source,
         "correlation_id": correlation_id,
     }
@@ -123,7 +133,7 @@ def accept(
     kind: CommandType,
     payload: dict[str, Any],
     *,
-    requested_by: str,
+    requested_by: Identity,
     source: str,
     command_id: str | None = None,
     subject: str | None = None,
@@ -133,8 +143,8 @@ def accept(
     """Record a command together with the outbox row that wakes a worker. Returns (command, whether it is new).
 
     Returns the existing command if the id is known, or if the kind is one of ONE_AT_A_TIME and the subject
-    has an open one. `after`: delay until the command is due. Raises OtherCommandError if the id was used
-    with another type or payload, and BadCommandError if the id is not a UUID.
+    has an open one. A command that needs an approval is held, and wakes nobody. `after`: delay until it is due.
+    Raises OtherCommandError if the id was used with another type or payload, and BadCommandError if it is no UUID.
     """
     identity = known_id(command_id or str(uuid.uuid4()))
     row = command_row(
@@ -146,6 +156,9 @@ def accept(
         subject=subject,
         correlation_id=correlation_id or identity,
     )
+    guard = guard_of_command(db, kind, requested_by)
+    if guard is not None:
+        row |= {"status": CommandStatus.HELD, "error": waiting_text(guard, requested_by)}
     first = None
     while first is None:  # again if the first command ended between the insert and the lookup
         added = db.scalar(
@@ -157,7 +170,10 @@ def accept(
         )
         if added is not None:
             command = db.get_one(Command, added)
-            emit_wake_up(db, command.type, command.id, after=after)
+            if guard is None:
+                emit_wake_up(db, command.type, command.id, after=after)
+            else:
+                ask(db, guard, in_short(kind, subject, payload), requested_by, command_id=added)
             return command, True
         first = db.get(Command, identity) or open_step(db, kind, subject)
     if first.id == identity:

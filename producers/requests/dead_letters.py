@@ -7,6 +7,7 @@ from dramatiq.errors import DecodeError
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Database, DeadLetter, DeadLetterStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.admission import admit
 from certline.models.commands.command import OPEN, OtherCommandError, hasten
 from certline.models.commands.dead_letter import WITHOUT_KEY, decide
@@ -26,7 +27,7 @@ class CannotReplayError(Exception):
     """A replay would be rejected like the first delivery; the text says why."""
 
 
-def replay(database: Database, vault: Vault, letter_id: str, *, who: str) -> str:
+def replay(database: Database, vault: Vault, letter_id: str, *, who: Identity) -> str:
     """Process a dead letter again. Returns the id of its command, which stays the one given in the message.
 
     A command of another system goes through the same checks as on arrival; a work message makes its open
@@ -58,7 +59,7 @@ def replay(database: Database, vault: Vault, letter_id: str, *, who: str) -> str
         return command.id
 
 
-def drop(database: Database, letter_id: str, *, reason: str, who: str) -> None:
+def drop(database: Database, letter_id: str, *, reason: str, who: Identity) -> None:
     """Mark a dead letter as dropped, so that it never has an effect. Raises AlreadyDecidedError."""
     with database.transaction() as db:
         letter = _waiting(db, letter_id)
@@ -78,7 +79,7 @@ def _waiting(db: Session, letter_id: str) -> DeadLetter:
 def _admit(db: Session, vault: Vault, letter: DeadLetter, body: bytes) -> Command:
     sent = letter.properties
     asked = incoming_command(body, sent["exchange"], sent["routing_key"])
-    command, _ = admit(db, vault, asked, requested_by=sent.get("user_id"))
+    command, _ = admit(db, vault, asked, user_id=sent.get("user_id"))
     return command
 
 
@@ -92,7 +93,7 @@ def _wake(db: Session, vault: Vault, letter: DeadLetter, body: bytes) -> Command
     step = CommandType(message.actor_name)
     named = named_in(step, message.args, message.kwargs)
     if isinstance(named, IncomingCommand):
-        command, new = admit(db, vault, named)
+        command, new = admit(db, vault, named, user_id=None)
         if new:  # its outbox row was just inserted, so it is due already
             return command
     else:

@@ -36,7 +36,7 @@ def command_of(
         if isinstance(named, str):
             return named
         with context.database.transaction() as db:
-            admit(db, context.vault, named)
+            admit(db, context.vault, named, user_id=None)
     except (BadCommandError, OtherCommandError) as bad:
         raise RefusedMessageError(str(bad)) from None
     return named.id

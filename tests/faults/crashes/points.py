@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from tests.faults.harness.scenario import Stage
 from tests.faults.stories import (
+    approvals,
     cancel_delete,
     deploying,
     import_,
@@ -126,6 +127,9 @@ STORIES: dict[Story, tuple[str, ...]] = {
     cancel_delete.a_deletion_is_typed: (
         "producers.requests.certificates:request_deletion transaction",
     ),
+    approvals.a_deletion_is_approved: ("producers.requests.approvals:approve transaction",),
+    approvals.a_deletion_is_declined: ("producers.requests.approvals:decline transaction",),
+    approvals.a_rule_is_changed: ("producers.requests.approvals:change_rule transaction",),
     deploying.a_hook: (
         "workers.steps.hook:hook transaction",
         "workers.steps.hook:_carry_out transaction",

@@ -2,6 +2,7 @@
 
 from tests.faults.crashes.points import Story
 from tests.faults.stories import (
+    approvals,
     cancel_delete,
     deploying,
     import_,
@@ -58,6 +59,11 @@ GROUPS: dict[str, tuple[Story, ...]] = {
         cancel_delete.a_deletion,
         cancel_delete.a_cancelling_is_typed,
         cancel_delete.a_deletion_is_typed,
+    ),
+    "approvals": (
+        approvals.a_deletion_is_approved,
+        approvals.a_deletion_is_declined,
+        approvals.a_rule_is_changed,
     ),
     "imports": (
         import_.an_import,
