@@ -21,7 +21,7 @@ from certline.models.commands.envelope import (
     id_in,
     in_brief,
     incoming_command,
-    read_body,
+    parse,
 )
 from certline.models.database.session import blames_the_data
 from certline.models.events.data import CommandRejected
@@ -148,7 +148,7 @@ def refuse(db: Session, vault: Vault, delivery: Delivery, problems: list[str]) -
 def id_of(delivery: Delivery) -> str | None:
     """Return the command's id from the body, else from the message id; None if neither has a UUID."""
     try:
-        found = id_in(read_body(delivery.body))
+        found = id_in(parse(delivery.body))
     except BadCommandError:
         found = None
     if found is None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.log import record
 from certline.models.commands.envelope import LARGEST
-from certline.models.csr.private_key import without_private_keys
+from certline.models.csr.key_search import without_private_keys
 from certline.models.database.base import Base, new_id, stored_by_value
 from certline.models.database.session import clock
 from certline.models.vault import Vault
