@@ -1,7 +1,7 @@
 """Retention: deletes what is older than it is kept, in pieces, so that no table grows for ever.
 
-What is never deleted here: orders, certificates and keys, which only a user deletes; a command with an order, whose
-id must go on being known; and the audit log, whose hash chain has to stay whole from its first entry.
+Never deleted here: orders, certificates and keys, which only a user deletes; a command with an order, whose id has
+to be known for ever; and the audit log, whose hash chain has to stay whole from its first entry.
 """
 
 import time

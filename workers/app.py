@@ -25,7 +25,7 @@ from certline.workers.process.middleware.start import LogStart
 from certline.workers.process.parent_watch import end_with
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import RefusedMessageError, command_of
-from certline.workers.runtime.redelivered import require_readable
+from certline.workers.runtime.redelivery import require_readable
 from certline.workers.runtime.step import Step, run
 from certline.workers.steps import (
     cancel,

@@ -26,7 +26,7 @@ from certline.producers.messaging.poison import UNREAD
 from certline.producers.messaging.rejection import reject
 from certline.workers.process.broker import cleanse
 from certline.workers.runtime.messages import RefusedMessageError, named_in, require_its_own
-from certline.workers.runtime.redelivered import work_digest
+from certline.workers.runtime.redelivery import work_digest
 
 log = structlog.get_logger()
 
