@@ -47,7 +47,8 @@ def reject(
     sends again gets the event again. `most`: letters that wait of one sender; of further messages nothing is kept
     but their number, and of as many again the sender is told. `answers`: whether the sender is told at all.
     """
-    own = own_id(db, command_id, delivery.user_id)
+    # Without an answer, the letter may be tied to any command: one of our own messages that failed names its own.
+    own = own_id(db, command_id, delivery.user_id) if answers else command_id
     kept = keep(
         db,
         vault,
