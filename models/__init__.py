@@ -14,6 +14,7 @@ from certline.models.commands.approval import Approval, ApprovalRule
 from certline.models.commands.command import Command, CommandStatus
 from certline.models.commands.dead_letter import DeadLetter, DeadLetterStatus
 from certline.models.commands.kinds import CommandType
+from certline.models.commands.redelivery import Redelivery
 from certline.models.database.base import Base
 from certline.models.database.session import Database
 from certline.models.events.outbox import Outbox, Queue
@@ -76,6 +77,7 @@ __all__ = [
     "Profile",
     "Queue",
     "RateLimit",
+    "Redelivery",
     "RenewalBatch",
     "RenewalMember",
     "Schedule",

@@ -6,6 +6,8 @@ import idna
 
 # What begins the label of a name in another alphabet (RFC 5890).
 PREFIX = "xn--"
+# Characters of a label (RFC 1035), and of one whose umlauts are several characters each.
+LONGEST_LABEL, LONGEST_DECOMPOSED = 63, 4 * 63
 
 
 def ascii_form(name: str) -> str:
@@ -47,15 +49,22 @@ def label_problem(name: str) -> str | None:
 def _ascii_label(label: str) -> str:
     if label.isascii():
         return label.lower()
+    # Before any work: putting marks in order, and Punycode, take quadratic time.
+    if len(label) > LONGEST_DECOMPOSED:
+        raise ValueError(f"a label has {len(label)} characters")
     # NFC first: an umlaut may come as two characters. Its result may be ASCII, as of the Kelvin sign: such a
     # label is not converted, since the name that is meant can't be known.
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).lower())
     if text.isascii():
         raise ValueError(f"{label!r} has characters that only look like ASCII")
+    if len(text) > LONGEST_LABEL:
+        raise ValueError(f"a label has {len(text)} characters")
     return idna.alabel(text).decode()
 
 
 def _is_punycode(encoded: str) -> bool:
+    if len(encoded) > LONGEST_LABEL:
+        return False
     try:
         text = encoded.encode("ascii").decode("punycode")
         back = text.encode("punycode").decode("ascii")

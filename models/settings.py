@@ -90,6 +90,14 @@ class Settings(BaseSettings):
     who: str | None = Field(default=None, max_length=64)
     # Seconds between two heartbeats of a process; after three it counts as gone.
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=3_600, allow_inf_nan=False)
+    # Quotas of one sender (a RabbitMQ user), and how long rows are kept.
+    most_dead_letters: int = Field(default=500, ge=1, le=100_000)
+    most_open_commands: int = Field(default=10_000, ge=1, le=10_000_000)
+    keep_dead_letters_days: int = Field(default=90, ge=1, le=36_500)
+    keep_events_days: int = Field(default=7, ge=1, le=36_500)
+    keep_steps_days: int = Field(default=30, ge=1, le=36_500)
+    # Ids of commands are idempotency keys: an id that comes again after its row is gone is a new request.
+    keep_commands_days: int = Field(default=400, ge=90, le=36_500)
     # Seconds: to connect, and between two bytes of SCM's response (SCM document: enrol is the slow one).
     scm_connect_seconds: float = _seconds(10.0)
     scm_read_seconds: float = _seconds(60.0)

@@ -23,7 +23,7 @@ class BadCommandError(Exception):
 
 def problems_of(error: ValidationError) -> list[str]:
     """Return one sentence for each validation error, beginning with the field's name."""
-    return [_sentence(dict(fault)) for fault in error.errors()]
+    return [_sentence(dict(fault)) for fault in error.errors(include_url=False)]
 
 
 def column_integer(text: str) -> int | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from sqlalchemy import ColumnElement, Index, Select, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Index, Select, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.identity import RELAY, Identity
@@ -33,11 +33,6 @@ _DELIVERY = uuid.UUID("5b0d1e9e-3c34-4f0b-9f5e-6c1d0c1b7a55")
 RESTS = (5, 15, 60, 300, 600)
 # Time for which one delivery alone may try a webhook that has failed; longer than a post can take.
 TURN = timedelta(seconds=30)
-
-# Successful deliveries are kept as long as sent outbox rows.
-KEEP_DELIVERED = timedelta(days=7)
-# Rows deleted in one statement.
-PIECE = 5_000
 
 IS_DELIVERY: ColumnElement[bool] = Command.type == CommandType.WEBHOOK
 
@@ -75,7 +70,7 @@ class Webhook(Base):
         return f"Webhook({self.id}, {self.status!s})"
 
 
-# For `forget_delivered`, which the sweep runs.
+# For the retention job.
 Index(
     "command_delivered",
     Command.finished_at,
@@ -236,18 +231,3 @@ def deliveries_parked(db: Session) -> int:
     """Return how many deliveries are parked."""
     parked = deliveries_listed([CommandStatus.REVIEW.value]).subquery()
     return db.scalar(select(func.count()).select_from(parked)) or 0
-
-
-def forget_delivered(db: Session) -> int:
-    """Delete up to PIECE deliveries that succeeded more than a week ago. Returns how many were deleted."""
-    old = (
-        select(Command.id)
-        .where(
-            IS_DELIVERY,
-            Command.status == CommandStatus.DONE,
-            Command.finished_at < func.now() - KEEP_DELIVERED,
-        )
-        .limit(PIECE)
-    )
-    gone = db.scalars(delete(Command).where(Command.id.in_(old)).returning(Command.id))
-    return len(gone.all())

@@ -18,6 +18,7 @@ from certline.producers.messaging.publisher import wire_of
 from certline.producers.postgres_watch import postgres_ends_with_us
 from certline.producers.processes import alive, grace, until_told
 from certline.producers.relay import Relay
+from certline.producers.retention import Keep
 from certline.producers.schedule import Producer
 from certline.producers.sweep import wake
 from certline.workers.app import declare, open_line
@@ -52,7 +53,7 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
     worker = Worker(broker, worker_threads=threads, worker_timeout=100)
     relay_database = Database(line.database.url, pool_size=2)
     relay = Relay(relay_database, wire_of(broker))
-    producer = Producer(line.database, settings.settle)
+    producer = Producer(line.database, settings.settle, Keep.of(settings))
     stop = threading.Event()
     # The messages of an earlier process were lost with its memory, but its commands are rows: wake them.
     with line.database.transaction() as db:

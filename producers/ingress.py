@@ -15,21 +15,24 @@ from sqlalchemy.orm import Session
 
 from certline.models import Database
 from certline.models.commands.admission import admit
-from certline.models.commands.command import OtherCommandError, known_id
-from certline.models.commands.dead_letter import keep
+from certline.models.commands.command import (
+    OtherCommandError,
+    is_unverified,
+    known_id,
+    sent_by,
+)
+from certline.models.commands.dead_letter import MOST_OF_SENDER
 from certline.models.commands.envelope import (
     id_in,
     in_brief,
     incoming_command,
-    read_body,
+    parse,
 )
 from certline.models.database.session import blames_the_data
-from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import (
     COMMANDS,
     INGRESS,
     Queue,
-    emit_event,
     send_last_event_again,
 )
 from certline.models.validation import BadCommandError
@@ -37,7 +40,10 @@ from certline.models.vault import Vault, WithdrawnVaultError
 from certline.producers.messaging.consumer import Listener
 from certline.producers.messaging.dead_work import keep_dead
 from certline.producers.messaging.delivery import Delivery
+from certline.producers.messaging.open_quota import OpenQuota
+from certline.producers.messaging.poison import PoisonWatch
 from certline.producers.messaging.publisher import RabbitWire, WireDownError
+from certline.producers.messaging.rejection import reject
 
 log = structlog.get_logger()
 
@@ -48,17 +54,28 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 
 
 class Ingress:
-    """The ingress process. `beat`: when RabbitMQ last responded (monotonic seconds)."""
+    """The ingress process. `beat`: when RabbitMQ last responded (monotonic seconds).
 
-    def __init__(self, database: Database, vault: Vault, wire: RabbitWire) -> None:
+    `most_letters`: dead letters that wait of one sender; `most_open`: open commands of one.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        wire: RabbitWire,
+        *,
+        most_letters: int = MOST_OF_SENDER,
+        most_open: int | None = None,
+    ) -> None:
         self._database = database
+        watch, quota = PoisonWatch(database, vault), OpenQuota(most_open)
+        commands = watch.over(
+            lambda delivery: take(database, vault, delivery, quota=quota, most=most_letters)
+        )
+        dead = watch.over(lambda delivery: keep_dead(database, vault, delivery, most=most_letters))
         self._listener = Listener(
-            wire,
-            {INGRESS: lambda delivery: take(database, vault, delivery)}
-            | {
-                xq_name(queue.value): lambda delivery: keep_dead(database, vault, delivery)
-                for queue in Queue
-            },
+            wire, {INGRESS: commands} | {xq_name(queue.value): dead for queue in Queue}
         )
         self.beat: float | None = None
 
@@ -92,15 +109,23 @@ class Ingress:
         return None
 
 
-def take(database: Database, vault: Vault, delivery: Delivery) -> None:
+def take(
+    database: Database,
+    vault: Vault,
+    delivery: Delivery,
+    *,
+    quota: OpenQuota | None = None,
+    most: int = MOST_OF_SENDER,
+) -> None:
     """Handle one message: store its command with the outbox row that wakes a worker, or refuse it.
 
-    Either is one transaction. Raises DBAPIError if Postgres is unreachable or has no tables, and
-    WithdrawnVaultError if this process's secret keys are no longer those of the installation.
+    Either is one transaction. `most`: dead letters that wait of one sender. Raises DBAPIError if Postgres is
+    unreachable or has no tables, and WithdrawnVaultError if this process's secret keys are no longer those of the
+    installation.
     """
     try:
         with database.transaction() as db:
-            _admit(db, vault, delivery)
+            _admit(db, vault, delivery, quota or OpenQuota(None))
     except (BadCommandError, OtherCommandError) as bad:
         problems = bad.problems if isinstance(bad, BadCommandError) else [f"id: {bad}"]
     except WithdrawnVaultError:  # no fault of the message: it waits until the ingress is restarted
@@ -114,41 +139,35 @@ def take(database: Database, vault: Vault, delivery: Delivery) -> None:
         return
     # A new transaction: the failed one is rolled back.
     with database.transaction() as db:
-        refuse(db, vault, delivery, problems)
+        refuse(db, vault, delivery, problems, most=most)
 
 
-def refuse(db: Session, vault: Vault, delivery: Delivery, problems: list[str]) -> str:
-    """Store a message as a dead letter and publish `command.rejected`. Returns the dead letter's id.
-
-    A redelivery by RabbitMQ publishes nothing, because the event was published before; a message that its sender
-    sends again gets the event again.
-    """
-    problems = in_brief(problems)
-    command_id = id_of(delivery)
-    letter, new = keep(
+def refuse(
+    db: Session,
+    vault: Vault,
+    delivery: Delivery,
+    problems: list[str],
+    *,
+    most: int = MOST_OF_SENDER,
+) -> str:
+    """Store a message as a dead letter and publish `command.rejected`. Returns the dead letter's id."""
+    kept = reject(
         db,
         vault,
-        delivery.body,
+        delivery,
+        in_brief(problems),
         source=COMMANDS,
-        reason="; ".join(problems),
-        properties=delivery.properties,
         message_id=delivery.message_id,
-        command_id=command_id,
-        attempts=1,
+        command_id=id_of(delivery),
+        most=most,
     )
-    if new or not delivery.redelivered:
-        log.warning("ingress.refused", letter=letter, command=command_id, problems=problems)
-        event = CommandRejected(
-            dead_letter=letter, message_id=delivery.message_id or None, problems=problems
-        )
-        emit_event(db, event, subject=letter, correlation_id=command_id)
-    return letter
+    return kept.id
 
 
 def id_of(delivery: Delivery) -> str | None:
     """Return the command's id from the body, else from the message id; None if neither has a UUID."""
     try:
-        found = id_in(read_body(delivery.body))
+        found = id_in(parse(delivery.body))
     except BadCommandError:
         found = None
     if found is None:
@@ -159,14 +178,18 @@ def id_of(delivery: Delivery) -> str | None:
     return found
 
 
-def _admit(db: Session, vault: Vault, delivery: Delivery) -> None:
+def _admit(db: Session, vault: Vault, delivery: Delivery, quota: OpenQuota) -> None:
     asked = incoming_command(
         delivery.body, delivery.properties["exchange"], delivery.properties["routing_key"]
     )
     command, new = admit(db, vault, asked, user_id=delivery.user_id)
     if new:
+        quota.require_room(db, delivery.user_id)
         log.info("ingress.accepted", command=command.id, type=asked.name, source=asked.source)
-    elif not delivery.redelivered:
+        return
+    if not (sent_by(command, delivery.user_id) or is_unverified(command)):
+        raise OtherCommandError(f"command id {command.id} is in use; a new request needs a new id")
+    if not delivery.redelivered:
         # Sent again, not redelivered: the sender may have missed the last event. The event keeps its id, so
         # receivers that have it already recognise the duplicate.
         told = send_last_event_again(db, command.id)

@@ -26,6 +26,7 @@ from certline.producers.ingress import Ingress
 from certline.producers.messaging.broker_fault import broker_fault
 from certline.producers.messaging.publisher import rabbit_wire, wire_of
 from certline.producers.relay import Relay
+from certline.producers.retention import Keep
 from certline.producers.schedule import Producer
 from certline.workers.ordering.submission import SEND_WITHIN
 from certline.workers.process.broker import connection_url, make_broker
@@ -112,7 +113,7 @@ def run_producer(settings: Settings) -> int:
     """Run a periodic producer, which needs Postgres only."""
     configure(settings, "producer")
     database = Database(database_url(settings), pool_size=2)
-    producer = Producer(database, settings.settle)
+    producer = Producer(database, settings.settle, Keep.of(settings))
     with (
         until_told() as stop,
         alive(settings, database, Part.PRODUCER, producer.fault, vault=open_vault(settings)),
@@ -129,7 +130,13 @@ def run_ingress(settings: Settings) -> int:
     reach_rabbit(settings)
     database = Database(database_url(settings), pool_size=2)
     vault = open_vault(settings)
-    ingress = Ingress(database, vault, rabbit_wire(make_broker(settings)))
+    ingress = Ingress(
+        database,
+        vault,
+        rabbit_wire(make_broker(settings)),
+        most_letters=settings.most_dead_letters,
+        most_open=settings.most_open_commands,
+    )
     with until_told() as stop, alive(settings, database, Part.INGRESS, ingress.fault, vault=vault):
         log.info("ingress.started")
         ingress.run(stop)

@@ -23,6 +23,7 @@ from certline.producers.renewals.auto_renew import go_on_for, start_run
 from certline.producers.renewals.batches import release_due
 from certline.producers.requests.catalogue import sync_account
 from certline.producers.requests.imports import look_for_drift
+from certline.producers.retention import Keep, Retention
 from certline.producers.sweep import sweep
 from certline.workers.steps.poll import poll_all
 
@@ -108,9 +109,10 @@ def run_now(
 class Producer:
     """The periodic producer. `beat`: when the last tick succeeded (monotonic seconds)."""
 
-    def __init__(self, database: Database, settle: timedelta) -> None:
+    def __init__(self, database: Database, settle: timedelta, keep: Keep | None = None) -> None:
         self._database = database
         self._settle = settle
+        self._retention = Retention(database, keep or Keep())
         self.beat: float | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -119,6 +121,7 @@ class Producer:
             try:
                 tick(self._database, self._settle)
                 go_on_for(self._database)
+                self._retention.go_on()
                 self.beat = time.monotonic()
             except DBAPIError as error:
                 log.warning("producer.waits", error=str(error.orig).strip())

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
-    delete,
     exists,
     func,
     or_,
@@ -41,15 +40,11 @@ from certline.models.heartbeat import forget_stale
 from certline.models.lifecycle.moves import follow_with, note, release_held
 from certline.models.metrics import outbox_backlog
 from certline.models.renewals.expiry_events import emit_expiring
-from certline.models.webhook import forget_delivered
 
 # A due command that no worker has started for this long: its message was lost, or the queue is very long.
 LOST_AFTER = timedelta(minutes=15)
 # A running command that was not updated for this long: its worker died and its message was lost.
 DEAD_AFTER = timedelta(minutes=15)
-# Sent outbox rows are kept as a replay log, in case the broker loses its data; deleted in pieces.
-KEEP_SENT = timedelta(days=7)
-PIECE = 5_000
 
 
 def sweep(db: Session, settle: timedelta) -> dict[str, int]:
@@ -68,7 +63,7 @@ def sweep(db: Session, settle: timedelta) -> dict[str, int]:
         # Before `expire`: after a long downtime the event is published all the same.
         "expiring": emit_expiring(db) + emit_license_expiring(db),
         "expired": expire(db),
-        "forgotten": forget_sent(db) + forget_delivered(db) + forget_stale(db),
+        "forgotten": forget_stale(db),
     }
 
 
@@ -200,10 +195,3 @@ def expire(db: Session) -> int:
         .returning(Certificate.id)
     )
     return len(ended.all())
-
-
-def forget_sent(db: Session) -> int:
-    """Delete outbox rows sent more than KEEP_SENT ago, at most PIECE of them. Returns how many."""
-    old = select(Outbox.id).where(Outbox.sent_at < func.now() - KEEP_SENT).limit(PIECE)
-    gone = db.scalars(delete(Outbox).where(Outbox.id.in_(old)).returning(Outbox.id))
-    return len(gone.all())

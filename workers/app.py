@@ -25,6 +25,7 @@ from certline.workers.process.middleware.start import LogStart
 from certline.workers.process.parent_watch import end_with
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import RefusedMessageError, command_of
+from certline.workers.runtime.redelivery import require_readable
 from certline.workers.runtime.step import Step, run
 from certline.workers.steps import (
     cancel,
@@ -82,6 +83,7 @@ def _actor(context: WorkerContext, step: Step) -> Callable[..., None]:
     # Accepts any arguments: with a fixed signature a malformed message would raise TypeError and be retried,
     # whereas command_of refuses it with a reason.
     def actor(*args: Any, **kwargs: Any) -> None:
+        require_readable(context)
         run(context, step, command_of(context, step.type, args, kwargs))
 
     actor.__doc__ = step.work.__doc__

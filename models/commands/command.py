@@ -64,6 +64,13 @@ class Command(Base):
             ),
         ),
         Index("command_status_due", "status", "not_before"),
+        # `open_commands_of`, and the retention job.
+        Index(
+            "command_open_of_sender",
+            "requested_by",
+            postgresql_where=text(f"status IN ({_quoted(OPEN)})"),
+        ),
+        Index("command_ended", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         # `certline command list` (`models.listing`): the filter's column, then the sort keys.
         Index("command_by_time", "created_at", "id"),
         Index("command_by_status", "status", "created_at", "id"),
@@ -189,6 +196,31 @@ def require_same(first: Command, kind: CommandType, payload: dict[str, Any]) -> 
     raise OtherCommandError(
         f"command id {first.id} was already used with another {other}; a new request needs a new id"
     )
+
+
+def sent_by(command: Command, user_id: str | None) -> bool:
+    """Return True if RabbitMQ vouched that this user sent the command; a command of the CLI was sent by nobody."""
+    names = (user_id, f"amqp:{user_id}")
+    return user_id is not None and command.source != "cli" and command.requested_by in names
+
+
+def is_unverified(command: Command) -> bool:
+    """Return True for a command whose sender is only known by its own claim, the event's source."""
+    return command.requested_by == command.source
+
+
+def open_commands_of(db: Session, user_id: str, most: int) -> int:
+    """Count the open commands of a RabbitMQ user, up to `most`."""
+    some = (
+        select(Command.id)
+        # As in the index `command_open_of_sender`.
+        .where(
+            text(f"status IN ({_quoted(OPEN)})"),
+            Command.requested_by.in_((user_id, f"amqp:{user_id}")),
+        )
+        .limit(most)
+    )
+    return db.scalar(select(func.count()).select_from(some.subquery())) or 0
 
 
 def known_id(text: str) -> str:

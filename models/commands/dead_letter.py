@@ -3,7 +3,7 @@
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import CheckConstraint, Index, func, select, text
 from sqlalchemy.dialects.postgresql import UUID, insert
@@ -12,13 +12,21 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.envelope import LARGEST
-from certline.models.csr.private_key import without_private_keys
+from certline.models.csr.key_search import without_private_keys
+from certline.models.csr.private_key import KEYSTORES, NOTICE
 from certline.models.database.base import Base, new_id, stored_by_value
 from certline.models.database.session import clock
 from certline.models.vault import Vault
 
 # Property of a dead letter whose message held a private key, which was removed.
 WITHOUT_KEY = "private_key_removed"
+# Property of a dead letter whose message was not read, not even to look for a private key in every form.
+UNREAD = "unread"
+# What the lines of a private key have, looked for in what is not read.
+PLAIN_MARKS = (b"PRIVATE KEY", b"openssh-key-v1", b"PuTTY-User-Key-File", *KEYSTORES)
+# Letters that wait of one sender and source (CERTLINE_MOST_DEAD_LETTERS). Of further messages of a day, one letter
+# has the number.
+MOST_OF_SENDER = 500
 
 
 class DeadLetterStatus(StrEnum):
@@ -49,11 +57,20 @@ class DeadLetter(Base):
         ),
         # `certline dead-letter list` (`models.listing`): the filter's column, then the sort key.
         Index("dead_letter_by_status", "status", "id"),
+        # For the number of letters that wait of one sender.
+        Index(
+            "dead_letter_waiting",
+            "source",
+            "sender",
+            postgresql_where=text("status = 'waiting'"),
+        ),
         CheckConstraint("(status = 'waiting') = (decided_at IS NULL)", name="decided_once"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     source: Mapped[str]
+    # RabbitMQ user who sent it; empty if the message does not say.
+    sender: Mapped[str] = mapped_column(default="", server_default="")
     reason: Mapped[str]
     properties: Mapped[dict[str, Any]] = mapped_column(default=dict)
     body_sealed: Mapped[bytes]
@@ -73,6 +90,14 @@ class DeadLetter(Base):
         return f"DeadLetter({self.id}, {self.source!r}, {self.status!s})"
 
 
+class Kept(NamedTuple):
+    """A dead letter that has a message: its id, whether it is new, and whether the sender is still answered."""
+
+    id: str
+    new: bool
+    answered: bool = True
+
+
 def keep(
     db: Session,
     vault: Vault,
@@ -84,13 +109,23 @@ def keep(
     message_id: str,
     command_id: str | None,
     attempts: int,
-) -> tuple[str, bool]:
-    """Keep a message until an operator decides. Returns (the dead letter's id, whether it is new).
+    sender: str = "",
+    most: int = MOST_OF_SENDER,
+    unread: bool = False,
+) -> Kept:
+    """Keep a message until an operator decides.
 
-    A message that is already waiting is not kept twice. Of a body larger than LARGEST bytes, only the
-    beginning is kept; a private key is removed (WITHOUT_KEY).
+    A message that is already waiting is not kept twice. If `most` letters of the sender wait, only the number of
+    its further messages is kept, in one letter a day. Of a body larger than LARGEST bytes, only the beginning is
+    kept; a private key is removed (WITHOUT_KEY). `unread`: the body may harm its reader.
     """
-    kept = without_private_keys(body[:LARGEST])
+    if _waiting_of(db, source, sender, most) >= most:
+        return _count_only(db, vault, (source, sender), most, reason)
+    if unread:
+        kept = _without_plain_marks(body[:LARGEST])
+        properties = properties | {UNREAD: True}
+    else:
+        kept = without_private_keys(body[:LARGEST])
     if kept != body[:LARGEST]:
         properties = properties | {WITHOUT_KEY: True}
         reason = f"{reason} (the private key was removed from what is kept here)"
@@ -100,6 +135,7 @@ def keep(
         insert(DeadLetter)
         .values(
             source=source,
+            sender=sender,
             reason=reason,
             properties=properties,
             body_sealed=vault.seal(kept),
@@ -112,7 +148,7 @@ def keep(
         .returning(DeadLetter.id)
     )
     if added is not None:
-        return added, True
+        return Kept(added, True)
     first = db.scalars(
         select(DeadLetter.id).where(
             DeadLetter.source == source,
@@ -121,7 +157,51 @@ def keep(
         )
     )
     # Any status, as it may have been decided on since the insert. Ids are ULIDs: the largest is the newest.
-    return max(first), False
+    return Kept(max(first), False)
+
+
+def _waiting_of(db: Session, source: str, sender: str, most: int) -> int:
+    """Count the letters of a sender that wait, up to `most`."""
+    some = (
+        select(DeadLetter.id)
+        # As in the index `dead_letter_waiting`.
+        .where(text("status = 'waiting'"), DeadLetter.source == source, DeadLetter.sender == sender)
+        .limit(most)
+    )
+    return db.scalar(select(func.count()).select_from(some.subquery())) or 0
+
+
+def _count_only(db: Session, vault: Vault, origin: tuple[str, str], most: int, reason: str) -> Kept:
+    """Count a message of a source and sender of whom `most` letters wait, in one letter a day."""
+    source, sender = origin
+    day = func.to_char(func.now(), "YYYY-MM-DD")
+    why = (
+        f"as many messages of this sender wait as are kept ({most}): of further ones of this day, only the number "
+        f"(attempts) is kept; decide about the others. The last one: {reason}"
+    )
+    counted = insert(DeadLetter).values(
+        source=source,
+        sender=sender,
+        reason=why,
+        properties={"exchange": "", "routing_key": "", "bytes": 0},
+        body_sealed=vault.seal(b""),
+        sha256="",
+        message_id=func.concat("further messages of ", sender, " on ", day),
+        attempts=1,
+    )
+    row = db.execute(
+        counted.on_conflict_do_update(
+            index_elements=["source", "sha256", "message_id"],
+            index_where=text("status = 'waiting'"),
+            set_={"attempts": DeadLetter.attempts + 1, "reason": why, "received_at": func.now()},
+        ).returning(DeadLetter.id, DeadLetter.attempts)
+    ).one()
+    return Kept(row.id, row.attempts == 1, answered=row.attempts <= most)
+
+
+def _without_plain_marks(body: bytes) -> bytes:
+    flat = body.replace(b"\0", b"")
+    return NOTICE.encode() if any(mark in flat or mark in body for mark in PLAIN_MARKS) else body
 
 
 def decide(

@@ -19,12 +19,8 @@ from pydantic import StringConstraints as Text
 
 from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
 from certline.models.commands.payloads import Payload, read_payload
-from certline.models.csr.private_key import (
-    NOTICE,
-    REFUSAL,
-    holds_private_key,
-    private_key_in,
-)
+from certline.models.csr.key_search import MOST_VALUES, is_crowded, private_key_in
+from certline.models.csr.private_key import NOTICE, REFUSAL, holds_private_key
 from certline.models.events.outbox import COMMANDS
 from certline.models.validation import BadCommandError, problems_of
 
@@ -32,6 +28,7 @@ from certline.models.validation import BadCommandError, problems_of
 LARGEST = 256 * 1024
 # Levels of nesting; the deepest field of a command is `data.custom_fields.NAME`.
 DEEPEST = 20
+TOO_MANY = f"the message has more than {MOST_VALUES} values"
 TOO_DEEP = f"the message is nested deeper than {DEEPEST} levels"
 TYPE = re.compile(r"certline\.command\.([a-z_]+)\.v1")
 # CloudEvents 1.0, "naming conventions": the names that an extension attribute may have.
@@ -90,13 +87,13 @@ class Envelope(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     specversion: Literal["1.0"]
-    id: Annotated[str, AfterValidator(command_id)]
-    source: Annotated[str, AfterValidator(where_from)]
-    type: Annotated[str, AfterValidator(command_type)]
+    id: Annotated[str, Text(max_length=64), AfterValidator(command_id)]
+    source: Annotated[str, Text(max_length=1024), AfterValidator(where_from)]
+    type: Annotated[str, Text(max_length=255), AfterValidator(command_type)]
     data: dict[str, Any]
     subject: Name | None = None
     time: Annotated[AwareDatetime, BeforeValidator(in_words)] | None = None
-    datacontenttype: Annotated[str, AfterValidator(json_type)] | None = None
+    datacontenttype: Annotated[str, Text(max_length=255), AfterValidator(json_type)] | None = None
     dataschema: Name | None = None
     correlationid: Name | None = None
 
@@ -113,8 +110,17 @@ class IncomingCommand:
 
 def read_body(body: bytes) -> dict[str, Any]:
     """Parse a message body as a JSON object that Postgres can store. Raises BadCommandError."""
+    document = parse(body)
+    require_storable(document)
+    return document
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """Parse a message body as a JSON object. Raises BadCommandError."""
     if len(body) > LARGEST:
         raise BadCommandError([f"the message has {len(body)} bytes, at most {LARGEST} are allowed"])
+    if is_crowded(body):
+        raise BadCommandError([TOO_MANY])
     try:
         # The hooks refuse duplicate names, NaN and Infinity, which json.loads would accept.
         document = json.loads(
@@ -131,7 +137,6 @@ def read_body(body: bytes) -> dict[str, Any]:
         raise BadCommandError([f"the message is not JSON: {error}"[:200]]) from None
     if not isinstance(document, dict):
         raise BadCommandError(["the message should be a JSON object"])
-    require_storable(document)
     return document
 
 
@@ -155,7 +160,7 @@ def read_command(document: dict[str, Any]) -> IncomingCommand:
         raise BadCommandError(problems)
     name = envelope.type.split(".")[2]
     try:
-        payload = read_payload(KINDS[CommandType(name)].payload, envelope.data)
+        payload = read_payload(KINDS[CommandType(name)].payload, envelope.data, searched=True)
     except BadCommandError as bad:
         fields = [f"data.{problem}" for problem in bad.problems]
         # A problem of the data as a whole has no field: `data.the command: …` becomes `data: …`.
@@ -173,16 +178,21 @@ def id_in(document: dict[str, Any]) -> str | None:
 
 
 def require_storable(document: object) -> None:
-    """Check that Postgres can store a JSON document, and that it is nested at most DEEPEST levels deep.
+    """Check that Postgres can store a JSON document, that it has at most MOST_VALUES, at most DEEPEST levels deep.
 
-    Raises BadCommandError.
+    A value is an entry of a list, or a name or a value of an object. Raises BadCommandError.
     """
     # Level by level instead of recursively: a hostile document must not overflow the stack.
-    level = [document]
+    level, count = [document], 0
     for _ in range(DEEPEST):
-        level = [inner for value in level for inner in _within(value)]
-        if not level:
+        inner: list[Any] = []
+        for value in level:
+            inner += _within(value)
+            if count + len(inner) > MOST_VALUES:
+                raise BadCommandError([TOO_MANY])
+        if not inner:
             return
+        level, count = inner, count + len(inner)
     raise BadCommandError([TOO_DEEP])
 
 

@@ -1,4 +1,8 @@
-"""Field types of the commands, with their validation and JSON schema."""
+"""Field types of the commands, with their validation and JSON schema.
+
+Every text, list and table has a greatest length, which is checked before anything else looks at it: the ingress
+reads what anybody sends, in the thread that also answers RabbitMQ's heartbeats.
+"""
 
 import re
 from ipaddress import ip_address
@@ -12,11 +16,26 @@ from certline.models.host_names import ascii_form
 from certline.models.validation import MOST_INTEGER, column_integer
 
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
-ADDRESS = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")
+# No two parts that follow one another have a character in common: otherwise the time would grow with the square
+# of the length.
+ADDRESS = re.compile(r"[^@\s,]+@[^@\s,.]+(?:\.[^@\s,.]+)+")
 # A ULID, or an sslId of at most nine digits, which fits the database's integer column.
 ORDER_NAME = re.compile(r"[0-9A-Za-z]{26}|scm:[0-9]{1,9}")
 DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
 SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+# Characters: of a host name with its dot at the end and blanks around it (RFC 1035: 253), of an address (RFC 5321,
+# erratum 1690), of an id or name, of any id, number or word, and of a sealed text.
+LONGEST_NAME, LONGEST_ADDRESS, LONGEST_CALLED, LONGEST_WORD, LONGEST_SEALED = (
+    255,
+    254,
+    255,
+    64,
+    4096,
+)
+# Entries of a list of names, of addresses (SCM document: 512 characters in all), and of a table of custom fields.
+MOST_NAMES, MOST_ADDRESSES, MOST_CUSTOM_FIELDS = 1000, 100, 100
+# Characters of all names in other alphabets, together; converting them is slow. 250 names of 20 characters.
+MOST_OTHER_ALPHABETS = 5000
 # Seconds.
 LONGEST_DURATION = 398 * 86_400
 # Status words that SCM's list accepts as a filter (SCM document: statuses).
@@ -52,6 +71,21 @@ def dns_name(name: str) -> str:
     return plain
 
 
+def within_limits(names: object) -> object:
+    """Return a list of host names unchanged. Raises ValueError if they are too many, or too much to convert."""
+    if not isinstance(names, list):
+        return names
+    if len(names) > MOST_NAMES:
+        raise ValueError(f"has {len(names)} names, at most {MOST_NAMES} are allowed")
+    others = sum(len(name) for name in names if isinstance(name, str) and not name.isascii())
+    if others > MOST_OTHER_ALPHABETS:
+        raise ValueError(
+            f"has {others} characters in names of other alphabets, at most {MOST_OTHER_ALPHABETS} are converted; "
+            "give the names in their xn-- form"
+        )
+    return names
+
+
 def _is_address(name: str) -> bool:
     try:
         ip_address(name.strip().strip("[]"))
@@ -68,7 +102,8 @@ def mail_address(text: str) -> str:
 
 
 def id_or_name(value: object) -> str:
-    """Return SCM's id or the name of an object, as text. Raises ValueError if it is empty or neither."""
+    """Return SCM's id or the name of an object, as text. Raises ValueError if it is empty, too long or neither."""
+    _require_length(value, LONGEST_CALLED)
     if isinstance(value, bool) or not isinstance(value, int | str) or not _digits(value).strip():
         raise ValueError("should be a name or an id")
     return _digits(value).strip()
@@ -96,11 +131,17 @@ def ssl_id(value: object) -> int:
 
     Raises ValueError for anything else, or if the id exceeds the database's integer column.
     """
+    _require_length(value, LONGEST_WORD)
     known = isinstance(value, int | str) and not isinstance(value, bool)  # bool is a kind of int
     number = column_integer(_digits(value).removeprefix("scm:")) if known else None
     if not number:
         raise ValueError("should be an sslId")
     return number
+
+
+def _require_length(value: object, longest: int) -> None:
+    if isinstance(value, str) and len(value) > longest:
+        raise ValueError(f"has {len(value)} characters, at most {longest} are allowed")
 
 
 def _digits(value: object) -> str:
@@ -128,6 +169,7 @@ def duration(value: object) -> int:
 
     Raises ValueError for anything else, and if it exceeds LONGEST_DURATION.
     """
+    _require_length(value, LONGEST_WORD)
     found = DURATION.fullmatch(_digits(value).strip().lower())
     if isinstance(value, bool) or not isinstance(value, int | str) or found is None:
         raise ValueError("should be a number with a unit: s, m, h, d or w, such as 7d")
@@ -144,6 +186,7 @@ def signing_request(text: str) -> str:
 
 DnsName = Annotated[
     str,
+    Text(max_length=LONGEST_NAME),
     AfterValidator(dns_name),
     Field(
         description=(
@@ -151,19 +194,29 @@ DnsName = Annotated[
         )
     ),
 ]
-Address = Annotated[str, AfterValidator(mail_address), Field(description="a mail address")]
+DnsNames = Annotated[list[DnsName], Field(max_length=MOST_NAMES), BeforeValidator(within_limits)]
+Address = Annotated[
+    str,
+    Text(max_length=LONGEST_ADDRESS),
+    AfterValidator(mail_address),
+    Field(description="a mail address"),
+]
 IdOrName = Annotated[
     str,
     BeforeValidator(id_or_name),
     WithJsonSchema(
         {
-            "anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}],
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": LONGEST_CALLED},
+                {"type": "integer"},
+            ],
             "description": "SCM's id or name",
         }
     ),
 ]
 OrderName = Annotated[
     str,
+    Text(max_length=LONGEST_WORD),
     AfterValidator(order_name),
     WithJsonSchema(
         {
@@ -197,6 +250,7 @@ SslId = Annotated[
 ]
 ScmWord = Annotated[
     str,
+    Text(max_length=LONGEST_WORD),
     AfterValidator(scm_word),
     Field(description=f"one of SCM's status words: {', '.join(SCM_WORDS)}"),
 ]
@@ -205,7 +259,10 @@ Duration = Annotated[
     BeforeValidator(duration),
     WithJsonSchema(
         {
-            "anyOf": [{"type": "integer"}, {"type": "string", "minLength": 1}],
+            "anyOf": [
+                {"type": "integer"},
+                {"type": "string", "minLength": 1, "maxLength": LONGEST_WORD},
+            ],
             "description": "seconds, or a duration such as 24h",
         }
     ),
@@ -216,6 +273,7 @@ SigningRequestText = Annotated[
     AfterValidator(signing_request),
     Field(description="one certificate signing request (PKCS#10) in PEM, without its private key"),
 ]
+SealedText = Annotated[str, Text(max_length=LONGEST_SEALED)]
 KeyAlgorithm = Literal["RSA", "EC"]
 KeySize = Literal["2048", "3072", "4096", "P-256", "P-384"]
 KeystoreType = Literal["PKCS12", "JKS", "PEM"]

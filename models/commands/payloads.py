@@ -2,13 +2,24 @@
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic import StringConstraints as Text
 
 from certline.models.commands.fields import (
+    MOST_ADDRESSES,
+    MOST_CUSTOM_FIELDS,
     Address,
     CertificateName,
     DnsName,
+    DnsNames,
     Duration,
     IdOrName,
     KeyAlgorithm,
@@ -18,11 +29,16 @@ from certline.models.commands.fields import (
     Reason,
     ReasonCode,
     ScmWord,
+    SealedText,
     SigningRequestText,
     SslId,
 )
-from certline.models.csr.private_key import REFUSAL, private_key_in
+from certline.models.csr.key_search import private_key_in
+from certline.models.csr.private_key import REFUSAL
 from certline.models.validation import BadCommandError, problems_of, texts_in, unfit_character
+
+# Context of a validation of data that were searched for private keys already.
+SEARCHED = {"searched": True}
 
 
 class Payload(BaseModel):
@@ -35,9 +51,9 @@ class Payload(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _has_no_private_key(cls, value: object) -> object:
+    def _has_no_private_key(cls, value: object, info: ValidationInfo) -> object:
         # Before all other validators, whose errors repeat parts of the value.
-        if private_key_in(value) is not None:
+        if info.context is not SEARCHED and private_key_in(value) is not None:
             raise ValueError(REFUSAL)
         return value
 
@@ -58,11 +74,9 @@ AnyPayload = TypeVar("AnyPayload", bound=Payload)
 class SyncCommand(Payload):
     """Read organisations, domains and profiles (with custom fields) from SCM."""
 
-    resources: list[Literal["organizations", "domains", "profiles"]] = [
-        "organizations",
-        "domains",
-        "profiles",
-    ]
+    resources: list[Literal["organizations", "domains", "profiles"]] = Field(
+        default=["organizations", "domains", "profiles"], max_length=10
+    )
 
 
 class OrderCommand(Payload):
@@ -72,19 +86,19 @@ class OrderCommand(Payload):
     """
 
     common_name: DnsName
-    sans: list[DnsName] = []
+    sans: DnsNames = []
     organization: IdOrName
     profile: IdOrName
     term: int = Field(gt=0, le=36_500, strict=True)
     key_algorithm: KeyAlgorithm | None = None
     key_size: KeySize | None = None
     keystore_type: KeystoreType = "PKCS12"
-    keystore_password_sealed: str | None = None
+    keystore_password_sealed: SealedText | None = None
     comments: str = Field(default="", max_length=1024)
-    external_requesters: list[Address] = []
+    external_requesters: list[Address] = Field(default=[], max_length=MOST_ADDRESSES)
     custom_fields: dict[
         Annotated[str, Text(min_length=1, max_length=256)], Annotated[str, Text(max_length=256)]
-    ] = {}
+    ] = Field(default={}, max_length=MOST_CUSTOM_FIELDS)
     csr: SigningRequestText | None = None
     # Order a second certificate on purpose, although the same one is on order already.
     again: bool = Field(default=False, strict=True)
@@ -160,12 +174,12 @@ class ReissueCommand(Payload):
     certificate: CertificateName
     reason: Reason
     common_name: DnsName | None = None
-    sans: list[DnsName] | None = None
+    sans: DnsNames | None = None
     without_other_names: bool = Field(default=False, strict=True)
     key_algorithm: KeyAlgorithm | None = None
     key_size: KeySize | None = None
     keystore_type: KeystoreType | None = None
-    keystore_password_sealed: str | None = None
+    keystore_password_sealed: SealedText | None = None
     # Seconds between storing the new certificate and revoking the old one; None: don't revoke it.
     revoke_old_after: Duration | None = None
 
@@ -246,9 +260,14 @@ class WebhookCommand(Payload):
     test: bool = False
 
 
-def read_payload(payload: type[AnyPayload], data: dict[str, Any]) -> AnyPayload:
-    """Return a command's data as its typed payload. Raises BadCommandError, naming every invalid field."""
+def read_payload(
+    payload: type[AnyPayload], data: dict[str, Any], *, searched: bool = False
+) -> AnyPayload:
+    """Return a command's data as its typed payload. Raises BadCommandError, naming every invalid field.
+
+    `searched`: the data were searched for private keys already.
+    """
     try:
-        return payload.model_validate(data)
+        return payload.model_validate(data, context=SEARCHED if searched else None)
     except ValidationError as error:
         raise BadCommandError(problems_of(error)) from None

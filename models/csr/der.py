@@ -33,32 +33,40 @@ class DerValue:
 
 def first_value(der: bytes) -> tuple[DerValue, bytes]:
     """Return the first value, and the bytes after it. Raises DerError."""
-    if len(der) < 2:
-        raise DerError("it ends too early")
-    tag, length, start = der[0], der[1], 2
-    if tag & 0x1F == 0x1F:
-        raise DerError("a tag of several bytes")
-    if length >= 0x80:
-        size = length - 0x80
-        start += size
-        if not 1 <= size <= 4:
-            raise DerError("a length that DER does not allow")
-        length = int.from_bytes(der[2:start])
-        if length < 0x80 or der[2] == 0:
-            raise DerError("a length that is not written in the shortest way")
-    if len(der) < start + length:
-        raise DerError("it ends too early")
-    end = start + length
-    return DerValue(tag, der[start:end], der[:end]), der[end:]
+    value, end = _value_at(der, 0)
+    return value, der[end:]
 
 
 def values(der: bytes) -> list[DerValue]:
     """Return all values of a sequence of values. Raises DerError."""
-    found = []
-    while der:
-        value, der = first_value(der)
+    found, start = [], 0
+    while start < len(der):
+        # By places, since cutting off each of thousands of values would copy the rest as often.
+        value, start = _value_at(der, start)
         found.append(value)
     return found
+
+
+def _value_at(der: bytes, begin: int) -> tuple[DerValue, int]:
+    """Return the value that begins at a place, and the place after it. Raises DerError."""
+    if len(der) < begin + 2:
+        raise DerError("it ends too early")
+    tag, length, start = der[begin], der[begin + 1], begin + 2
+    if tag & 0x1F == 0x1F:
+        raise DerError("a tag of several bytes")
+    if length >= 0x80:
+        size = length - 0x80
+        first = start
+        start += size
+        if not 1 <= size <= 4:
+            raise DerError("a length that DER does not allow")
+        length = int.from_bytes(der[first:start])
+        if length < 0x80 or der[first] == 0:
+            raise DerError("a length that is not written in the shortest way")
+    end = start + length
+    if len(der) < end:
+        raise DerError("it ends too early")
+    return DerValue(tag, der[start:end], der[begin:end]), end
 
 
 def inside(value: DerValue, tag: int, *, least: int = 0, most: int | None = None) -> list[DerValue]:

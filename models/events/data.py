@@ -264,6 +264,7 @@ class CommandRejected(EventData):
     event_type = "command.rejected"
     dead_letter: str = Field(description="id of the stored message (`certline dead-letter show`)")
     message_id: str | None = Field(description="the AMQP property `message_id`, if it was set")
+    sender: str | None = Field(default=None, description="RabbitMQ's user who sent the message")
     problems: list[str] = Field(description="what is wrong; each begins with the field's name")
 
 

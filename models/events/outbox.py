@@ -55,6 +55,7 @@ class Outbox(Base):
             postgresql_where=text("sent_at IS NULL AND parked_at IS NULL"),
         ),
         Index("outbox_sent", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
+        Index("outbox_parked", "parked_at", postgresql_where=text("parked_at IS NOT NULL")),
         Index(
             "outbox_correlation",
             text("(body ->> 'correlationid')"),

@@ -15,16 +15,18 @@ from sqlalchemy.orm import Session
 from certline.models import Command, CommandType, Database
 from certline.models.commands.admission import require_admissible
 from certline.models.commands.command import OtherCommandError
-from certline.models.commands.dead_letter import keep
+from certline.models.commands.dead_letter import MOST_OF_SENDER
 from certline.models.commands.envelope import IncomingCommand, id_in, in_brief
+from certline.models.commands.redelivery import MOST_REDELIVERIES, redeliveries_of
 from certline.models.database.session import blames_the_data
-from certline.models.events.data import CommandRejected
-from certline.models.events.outbox import emit_event
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WithdrawnVaultError
 from certline.producers.messaging.delivery import Delivery, storable
+from certline.producers.messaging.poison import UNREAD
+from certline.producers.messaging.rejection import reject
 from certline.workers.process.broker import cleanse
 from certline.workers.runtime.messages import RefusedMessageError, named_in, require_its_own
+from certline.workers.runtime.redelivery import work_digest
 
 log = structlog.get_logger()
 
@@ -34,20 +36,26 @@ MOST_ATTEMPTS = 1_000
 
 @dataclass(frozen=True)
 class Found:
-    """Findings about a dead work message. `brought`: the message carried a whole command of another system."""
+    """Findings about a dead work message. `brought`: the message carried a whole command of another system;
+    `unread`: that command was not read, because workers were given the message again and again.
+    """
 
     problems: list[str]
     message_id: str = ""
     command_id: str | None = None
     attempts: int = 1
     brought: bool = False
+    unread: bool = False
 
 
-def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
+def keep_dead(
+    database: Database, vault: Vault, delivery: Delivery, *, most: int = MOST_OF_SENDER
+) -> None:
     """Store a dead work message as a dead letter, with the reason why it was rejected.
 
     If the message carried a whole command, its sender is informed by a `command.rejected` event.
-    Raises DBAPIError if Postgres is unreachable or has no tables, WithdrawnVaultError as `ingress.take` does.
+    `most`: dead letters that wait of one sender. Raises DBAPIError if Postgres is unreachable or has no tables,
+    WithdrawnVaultError as `ingress.take` does.
     """
     queue = q_name(delivery.queue)
     try:
@@ -62,24 +70,20 @@ def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
         found = Found([f"a fault of certline itself ({type(error).__name__}) when it was checked"])
     # A separate transaction, since a failed check leaves the first one unusable.
     with database.transaction() as db:
-        letter, new = keep(
+        reject(
             db,
             vault,
-            delivery.body,
+            # A dead work message that comes again was answered before.
+            replace(delivery, redelivered=True),
+            found.problems,
             source=queue,
-            reason="; ".join(found.problems),
-            properties=delivery.properties,
             message_id=found.message_id or delivery.message_id,
             command_id=found.command_id,
             attempts=found.attempts,
+            most=most,
+            unread=found.unread,
+            answers=found.brought and found.command_id is not None,
         )
-        if new:
-            log.warning("dead_letter.kept", letter=letter, source=queue, problems=found.problems)
-        if new and found.brought and found.command_id is not None:
-            event = CommandRejected(
-                dead_letter=letter, message_id=found.message_id, problems=found.problems
-            )
-            emit_event(db, event, subject=letter, correlation_id=found.command_id)
 
 
 def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:
@@ -96,6 +100,8 @@ def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:
     if message.actor_name not in list(CommandType):
         return replace(found, problems=in_brief([f"there is no step {message.actor_name!r}"]))
     step = CommandType(message.actor_name)
+    if redeliveries_of(db, work_digest(message)) >= MOST_REDELIVERIES:
+        return replace(found, problems=[UNREAD], unread=True)
     try:
         named = named_in(step, message.args, message.kwargs)
     except BadCommandError as bad:

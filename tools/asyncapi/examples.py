@@ -207,6 +207,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "command.rejected": {
         "dead_letter": "01KJQA1C3E5G7J9M1P3R5T7V9X",
         "message_id": COMMAND,
+        "sender": "shop",
         "problems": ["data.term: is missing", "data.colour: there is no such field"],
     },
     "command.failed": {

@@ -20,6 +20,8 @@ from dramatiq.encoder import JSONEncoder
 from dramatiq.errors import ConnectionClosed, DecodeError
 from pika.exceptions import AMQPError
 
+from certline.models.commands.envelope import LARGEST
+from certline.models.csr.key_search import is_crowded
 from certline.models.settings import Settings
 from certline.workers.process.middleware import middleware
 
@@ -36,6 +38,9 @@ WIRE_OPTIONS: dict[str, tuple[type, ...]] = {
     "retries": (int,),
     "requeue_timestamp": (int, float),
 }
+
+# Bytes of a work message: a whole command of another system, and what Dramatiq puts around it.
+LARGEST_MESSAGE = LARGEST + 16 * 1024
 
 # Exceptions that decoding invalid bytes into dates, decimals, structs or deeply nested tables can raise.
 UNREADABLE = (
@@ -94,7 +99,12 @@ class DiscreetEncoder(JSONEncoder):
     """Dramatiq's JSON encoder with errors that omit the body: errors are logged, and a body may hold secrets."""
 
     def decode(self, data: bytes) -> dict[str, Any]:
-        """Return the fields of a message. Raises DecodeError if the body is not JSON in UTF-8."""
+        """Return the fields of a message. Raises DecodeError if the body is not JSON in UTF-8, or is too large.
+
+        A body of 16 MiB can become 400 MiB of values, of which a worker would prefetch several.
+        """
+        if len(data) > LARGEST_MESSAGE or is_crowded(data):
+            raise DecodeError("the body is larger than any message of ours", b"", None)
         try:
             fields: dict[str, Any] = json.loads(data.decode("utf-8"))
         except (ValueError, RecursionError):  # the latter for JSON nested too deeply

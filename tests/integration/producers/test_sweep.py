@@ -14,13 +14,11 @@ from certline.models import (
     Database,
     Order,
     OrderStatus,
-    Outbox,
 )
 from certline.models.certificates.license import set_capacity
 from certline.models.commands.command import finish
 from certline.models.database.session import clock
-from certline.producers.sweep import KEEP_SENT, forget_sent
-from tests.integration.producers.sweeping import IDLE, MOMENT, SETTLE, asked, swept, to_send
+from tests.integration.producers.sweeping import IDLE, SETTLE, asked, swept, to_send
 from tests.support.factories import NOON, a_certificate, an_order
 
 
@@ -133,20 +131,3 @@ def test_a_certificate_whose_time_is_over_is_marked(database: Database) -> None:
         ids = (over.id, good.id, revoked.id)
         states = [db.get_one(Certificate, certificate).status for certificate in ids]
         assert states == ["expired", "active", "revoked"]
-
-
-def test_rows_that_were_sent_a_week_ago_are_forgotten_and_others_kept(database: Database) -> None:
-    with database.transaction() as db:
-        for _ in range(4):
-            asked(db)
-        old, young, parked, unsent = db.scalars(select(Outbox).order_by(Outbox.id))
-        old.sent_at = clock(db, -KEEP_SENT - MOMENT)
-        young.sent_at = clock(db, -KEEP_SENT + MOMENT)
-        parked.sent_at, parked.parked_at = None, clock(db, -2 * KEEP_SENT)
-        unsent.sent_at, unsent.not_before = None, clock(db, -2 * KEEP_SENT)
-
-    assert database.run(forget_sent) == 1
-
-    with database.transaction() as db:
-        kept = set(db.scalars(select(Outbox.id)))
-        assert kept == {young.id, parked.id, unsent.id}

@@ -13,7 +13,7 @@ from certline.models.events.outbox import EVENTS, MOST_TRIES, emit_event, send_l
 from certline.models.webhook import hand_to_webhooks
 from certline.producers.messaging.publisher import RowRefusedError
 from certline.producers.relay import Relay
-from certline.producers.sweep import sweep
+from certline.producers.retention import Keep, Retention
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receivers import TAKEN, is_signed
 from tests.support.documented_events import faults, some
@@ -137,7 +137,8 @@ def test_deliveries_that_came_about_are_forgotten_after_a_week(line: Post) -> No
     old, *_ = line.deliveries()
     with line.database.transaction() as db:
         db.get_one(Command, old.id).finished_at = datetime.now(UTC) - timedelta(days=8)
-        assert sweep(db, timedelta(hours=1))["forgotten"] == 1
+
+    assert Retention(line.database, Keep()).go_on() == {"deliveries": 1}
 
     assert old.id not in {delivery.id for delivery in line.deliveries()}
     assert len(line.deliveries()) == 2

@@ -154,7 +154,7 @@ def test_all_that_is_wrong_with_an_event_is_said_at_once() -> None:
         (json.dumps(an_event()).encode("utf-8-sig"), "is not JSON: Unexpected UTF-8 BOM"),
         (json.dumps(an_event()).encode()[:-2], "is not JSON"),
         (json.dumps(an_event()).encode() * 2, "is not JSON: Extra data"),
-        (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "nested deeper than 20 levels"),
+        (b'{"a":' * 2_000 + b"1" + b"}" * 2_000, "nested deeper than 20 levels"),
         (json.dumps(an_event(x=1)).encode().replace(b"1}", b"[" * 30 + b"]" * 30 + b"}"), "deeper"),
         (b'{"term": NaN}', "is not JSON: NaN is not a JSON number"),
         (b'{"term": -Infinity}', "-Infinity is not a JSON number"),
@@ -164,6 +164,8 @@ def test_all_that_is_wrong_with_an_event_is_said_at_once() -> None:
         (b'{"a": "\\u0000"}', "contains the character NUL"),
         (b'{"a\\u0000": 1}', "contains the character NUL"),
         (b'{"a": "\\ud800"}', "half of a surrogate pair"),
+        (b'{"a": [' + b"1," * 3_000 + b"1]}", "has more than 2500 values"),
+        (b'{"a": "' + b"," * 6_000 + b'"}', "has more than 2500 values"),
         (b" " * (LARGEST + 1), f"has {LARGEST + 1} bytes, at most {LARGEST} are allowed"),
     ],
     ids=lambda value: repr(value)[:40],
@@ -182,19 +184,18 @@ def test_a_message_of_exactly_the_limit_is_read() -> None:
 
 
 def test_a_message_of_very_many_fields_is_refused_quickly_and_briefly() -> None:
-    data = {f"f{number}": 1 for number in range(15_000)}
+    data = {f"f{number}": 1 for number in range(1_000)}
 
     problems = in_brief(refused(an_event(data=data)))
 
-    assert problems[-1] == "and 14984 more"
+    assert problems[-1] == "and 984 more"
     assert sum(map(len, problems)) < 2_000
 
 
 def test_a_very_long_value_is_not_repeated_at_length() -> None:
     [problem] = in_brief(refused(an_event(data=DATA | {"common_name": "x" * 100_000})))
 
-    assert problem.startswith("data.common_name: 'xxx")
-    assert len(problem) < 310
+    assert problem == "data.common_name: has 100000 characters, at most 255 are allowed"
 
 
 def test_a_password_in_the_clear_is_not_repeated() -> None:

@@ -18,12 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
-from certline.models.csr.private_key import (
-    NOTICE,
-    holds_private_key,
-    private_key_in,
-    without_private_keys,
-)
+from certline.models.csr.key_search import private_key_in, without_private_keys
+from certline.models.csr.private_key import NOTICE, holds_private_key
 from certline.producers.messaging.delivery import storable
 from tests.support.signing_requests import KEY, PRIVATE, PRIVATE_LINE, in_pem, request
 
