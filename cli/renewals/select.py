@@ -141,7 +141,7 @@ def _rules(db: Session, given: dict[str, Any]) -> list[AutoRenewRule]:
             organization_id=organization,
             profile_id=profile,
             name=None if name is None else name.lower(),
-            created_by=context.person(),
+            created_by=str(context.person()),
         )
         for organization in found.get("organizations", [None])
         for profile in found.get("profiles", [None])

@@ -57,7 +57,7 @@ def request_batch(
             reuse_key=choices.reuse_key,
             key_algorithm=choices.key_algorithm,
             key_size=choices.key_size,
-            requested_by=requested_by,
+            requested_by=str(requested_by),
         )
         db.add(batch)
         db.flush()

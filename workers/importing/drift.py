@@ -237,7 +237,7 @@ def _reissue_at_scm(
         predecessor_id=latest.id,
         line_id=latest.line_id,
         reason="replaced at SCM, not by certline",
-        requested_by=command.requested_by,
+        requested_by=str(command.requester),
         created_at=now,
         updated_at=now,
         issued_at=now,

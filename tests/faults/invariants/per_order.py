@@ -7,7 +7,15 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from certline.models import AuditEntry, Command, CommandStatus, CommandType, Order, OrderStatus
+from certline.models import (
+    Approval,
+    AuditEntry,
+    Command,
+    CommandStatus,
+    CommandType,
+    Order,
+    OrderStatus,
+)
 from certline.models.commands.command import ENDED
 from certline.models.commands.command import OPEN as OPEN_COMMANDS
 from certline.models.states import OrderKind
@@ -100,9 +108,12 @@ def every_intent_is_final_or_due(db: Session, world: World, _vault: Vault) -> It
 
 
 def _may_fail(db: Session, command: Command) -> bool:
-    """Return True if the failure is expected: it is a cancelling, or the order was rejected, cancelled, deleted or
-    in review.
+    """Return True if the failure is expected: it is a cancelling, or was declined, or the order was rejected,
+    cancelled, deleted or in review.
     """
+    approval = db.get(Approval, command.id)
+    if approval is not None and approval.approved is False:
+        return True
     deleted = select(func.count()).where(
         AuditEntry.subject == command.subject, AuditEntry.type == "order.deleted"
     )

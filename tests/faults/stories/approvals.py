@@ -24,10 +24,13 @@ def a_deletion_is_approved(stage: Stage, points: Sequence[str]) -> None:
 
 def a_deletion_is_declined(stage: Stage, points: Sequence[str]) -> None:
     """Kill `command decline`: the deletion still waits, or it has failed and its sender is told."""
+    orders = [never_sent(stage) for _ in points]
     with deletions_held(stage):
-        for point in points:
-            held = stage.accept(CommandType.DELETE, {"order": never_sent(stage)})
+        for point, order in zip(points, orders, strict=True):
+            held = stage.accept(CommandType.DELETE, {"order": order})
             type_twice(stage, point, "command", "decline", held.id, "--reason", "still in use")
+    for order in orders:  # the stage expects none that was never sent
+        stage.run(stage.accept(CommandType.DELETE, {"order": order}))
 
 
 def a_rule_is_changed(stage: Stage, points: Sequence[str]) -> None:
