@@ -9,13 +9,13 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import AccountStatus, Database, Schedule
 from certline.models.accounts.account import accounts
 from certline.models.audit.log import record
 from certline.models.commands.payloads import SyncCommand
+from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.session import clock
 from certline.models.schedule import due_schedules, fire, take_due
 from certline.producers.renewals.auto_renew import go_on_for, start_run
@@ -119,8 +119,8 @@ class Producer:
                 tick(self._database, self._settle)
                 go_on_for(self._database)
                 self.beat = time.monotonic()
-            except DBAPIError as error:
-                log.warning("producer.waits", error=str(error.orig).strip())
+            except OUTAGES as error:
+                log.warning("producer.waits", error=outage_text(error))
             stop.wait(TICK)
 
     def fault(self) -> str | None:

@@ -17,6 +17,7 @@ from certline.models.commands.admission import require_admissible
 from certline.models.commands.command import OtherCommandError
 from certline.models.commands.dead_letter import keep
 from certline.models.commands.envelope import IncomingCommand, id_in, in_brief
+from certline.models.database.outage import NoFreeConnectionError
 from certline.models.database.session import blames_the_data
 from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import emit_event
@@ -47,13 +48,14 @@ def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
     """Store a dead work message as a dead letter, with the reason why it was rejected.
 
     If the message carried a whole command, its sender is informed by a `command.rejected` event.
-    Raises DBAPIError if Postgres is unreachable or has no tables, WithdrawnVaultError as `ingress.take` does.
+    Raises one of OUTAGES if Postgres is unreachable or has no tables, WithdrawnVaultError as `ingress.take` does.
     """
     queue = q_name(delivery.queue)
     try:
         with database.transaction() as db:
             found = look_at(db, vault, queue, delivery)
-    except WithdrawnVaultError:  # no fault of the message: it waits until the ingress is restarted
+    # No fault of the message: it waits until the ingress is restarted, or a connection is free.
+    except (WithdrawnVaultError, NoFreeConnectionError):
         raise
     except Exception as error:  # one odd message must not block the queue
         if isinstance(error, DBAPIError) and not blames_the_data(error):
