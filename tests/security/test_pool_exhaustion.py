@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 from structlog.testing import capture_logs
 
@@ -68,6 +69,23 @@ def used_up(database: Database) -> Iterator[ExitStack]:
         yield held
 
 
+class OnceUsedUp(Database):
+    """A database without a free connection for the first transaction."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database.url, pool_size=1)
+        self.engine.dispose()
+        self._database = database
+        self._asked = 0
+
+    def transaction(self) -> AbstractContextManager[Session]:  # type: ignore[override]
+        """Return a transaction, but not the first time. Raises PoolTimeoutError then."""
+        self._asked += 1
+        if self._asked == 1:
+            raise PoolTimeoutError("QueuePool limit of size 1 overflow 1 reached")
+        return self._database.transaction()
+
+
 def a_relay(database: Database, vhost: str) -> Part:
     return Relay(database, a_wire(database.url, vhost))
 
@@ -117,9 +135,10 @@ def test_the_relay_sends_afterwards_what_was_written_meanwhile(
         pass
     relay, stop = a_relay(small, vhost), threading.Event()
     thread = threading.Thread(target=relay.run, args=(stop,), daemon=True)
-    with used_up(small):
+    with used_up(small), capture_logs() as logs:
         thread.start()
         emit(other, 3)
+        until(lambda: said(logs) or not thread.is_alive(), 60)
     until(lambda: not waiting(other) or not thread.is_alive(), 60)
     stop.set()
     thread.join(60)
@@ -129,16 +148,17 @@ def test_the_relay_sends_afterwards_what_was_written_meanwhile(
 
 @pytest.mark.parametrize("handle", [take, keep_dead])
 def test_a_message_that_comes_meanwhile_is_no_dead_letter_but_waits(
-    handle: Callable[[Database, Vault, Delivery], None], small: Database, other: Database
+    handle: Callable[[Database, Vault, Delivery], None], other: Database
 ) -> None:
+    """A connection is free again as soon as it was missed: nothing may be stored for that reason."""
     queue = INGRESS if handle is take else f"{Queue.POLL.value}.XQ"
     delivery = Delivery(queue, False, {"exchange": "", "routing_key": "", "bytes": 2}, b"{}")
 
-    with used_up(small), pytest.raises(PoolTimeoutError):
-        handle(small, VAULT, delivery)
+    with pytest.raises(PoolTimeoutError):
+        handle(OnceUsedUp(other), VAULT, delivery)
     assert letters(other) == []
 
-    handle(small, VAULT, delivery)
+    handle(other, VAULT, delivery)
     assert len(letters(other)) == 1
 
 

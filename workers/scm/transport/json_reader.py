@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 # Largest value of a signed 64-bit column; SCM's ids have 32 bits, its order numbers 64.
 LARGEST = 2**63 - 1
-# Values in a response at most: size alone limits little, as `[{},{},…]` takes thirty times its size in memory.
+# Values in a response at most: its size is no limit, as `[{},{},…]` takes thirty times as much memory.
 MOST_VALUES = 200_000
 
 
@@ -18,7 +18,7 @@ class WrongShapeError(Exception):
 
 
 def read_json(body: bytes, most_values: int = MOST_VALUES) -> object:
-    """Return the value of a JSON text. Raises WrongShapeError if it isn't JSON, or has more values than allowed."""
+    """Return the value of a JSON text. Raises WrongShapeError if it isn't JSON, or has too many values."""
     # Every value but the first follows one of these. Those within texts count too, so the limit is a generous one.
     if body.count(b",") + body.count(b"[") + body.count(b"{") >= most_values:
         raise WrongShapeError(f"more than {most_values} values")
