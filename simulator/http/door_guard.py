@@ -1,8 +1,8 @@
 """Guard of the control door: it serves programs on this machine, and no web page in a browser on it.
 
 A page can make a browser send requests to 127.0.0.1. With DNS rebinding it does so under a name of its own, so
-the name is checked (Host). Otherwise the browser tells whose page it is (Origin), and without asking first it sends JSON
-only as another type, which `control.Door` refuses.
+the name is checked (Host). Otherwise the browser tells whose page it is (Origin), and without asking first it
+sends JSON only as another type, which `control.Door` refuses.
 """
 
 import ipaddress

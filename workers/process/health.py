@@ -13,7 +13,7 @@ from certline.models import Database
 from certline.models.database.outage import outage_text
 from certline.models.metrics import figures
 from certline.models.settings import Settings
-from certline.workers.process.health_server import Answer, Endpoint, HealthServer, listen
+from certline.workers.process.health_server import Endpoint, HealthServer, ProbeAnswer, listen
 
 log = structlog.get_logger()
 
@@ -40,9 +40,9 @@ def serve_health(
         return
     own = Database(database.url, pool_size=1)
 
-    def health() -> Answer:
+    def health() -> ProbeAnswer:
         fault = check()
-        return Answer(503 if fault else 200, f"{fault or 'ok'}\n")
+        return ProbeAnswer(503 if fault else 200, f"{fault or 'ok'}\n")
 
     try:
         listener = listen(host, port, shares_port=shares_port)
@@ -103,12 +103,12 @@ def fault_of(worker: Worker) -> str | None:
     return None
 
 
-def _metrics(database: Database) -> Answer:
+def _metrics(database: Database) -> ProbeAnswer:
     try:
         with database.transaction() as db:
             db.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT}"))
             found = figures(db)
     except SQLAlchemyError as error:
         log.warning("metrics.failed", error=outage_text(error))
-        return Answer(503, "the database does not answer\n")
-    return Answer(200, "".join(f"{name} {value:g}\n" for name, value in found.items()))
+        return ProbeAnswer(503, "the database does not answer\n")
+    return ProbeAnswer(200, "".join(f"{name} {value:g}\n" for name, value in found.items()))

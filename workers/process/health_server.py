@@ -27,7 +27,7 @@ PHRASES = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeAnswer:
     """The status and text of a response."""
 
     status: int
@@ -37,13 +37,15 @@ class Answer:
 class Endpoint:
     """What is served at a path. `compute` may take its time; its answer is kept for `keep` seconds."""
 
-    def __init__(self, compute: Callable[[], Answer], keep: float) -> None:
+    def __init__(self, compute: Callable[[], ProbeAnswer], keep: float) -> None:
         self._compute = compute
         self._keep = keep
-        self._kept: tuple[float, Answer] | None = None  # until when (monotonic seconds), and what
-        self._awaited: asyncio.Future[Answer] | None = None
+        self._kept: tuple[float, ProbeAnswer] | None = (
+            None  # until when (monotonic seconds), and what
+        )
+        self._awaited: asyncio.Future[ProbeAnswer] | None = None
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> ProbeAnswer:
         """Return the answer, computed at most once at a time. To be called in the server's loop only.
 
         Raises RuntimeError if the process can have no further thread.
@@ -65,11 +67,11 @@ class Endpoint:
             Exception
         ):  # the edge of the thread: whatever a check raises, somebody waits for an answer
             log.exception("health.failed")
-            answer = Answer(503, "the check itself failed; see the log\n")
+            answer = ProbeAnswer(503, "the check itself failed; see the log\n")
         with suppress(RuntimeError):  # the loop is closed: the process ends
             loop.call_soon_threadsafe(self._end, answer)
 
-    def _end(self, answer: Answer) -> None:
+    def _end(self, answer: ProbeAnswer) -> None:
         self._kept = (monotonic() + self._keep, answer)
         if self._awaited is not None and not self._awaited.done():
             self._awaited.set_result(answer)
@@ -134,20 +136,20 @@ class HealthServer:
         writer.close()
         await writer.wait_closed()  # not before all of it is sent
 
-    async def _answer(self, method: str, path: str) -> Answer:
+    async def _answer(self, method: str, path: str) -> ProbeAnswer:
         endpoint = self._endpoints.get(path)
         if endpoint is None:
-            return Answer(404, f"there are {' and '.join(self._endpoints)}\n")
+            return ProbeAnswer(404, f"there are {' and '.join(self._endpoints)}\n")
         if method not in ("GET", "HEAD"):
-            return Answer(405, "only GET is served\n")
+            return ProbeAnswer(405, "only GET is served\n")
         try:
             # A second less than the whole exchange: there has to be time for the response.
             async with asyncio.timeout(WITHIN - 1):
                 return await endpoint.answer()
         except TimeoutError:
-            return Answer(503, f"no answer within {WITHIN - 1:.0f} s\n")
+            return ProbeAnswer(503, f"no answer within {WITHIN - 1:.0f} s\n")
         except RuntimeError as error:
-            return Answer(503, f"{error}\n")
+            return ProbeAnswer(503, f"{error}\n")
 
 
 def listen(host: str, port: int, *, shares_port: bool) -> socket.socket:
