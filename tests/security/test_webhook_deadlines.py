@@ -23,6 +23,7 @@ from certline.producers.in_process import running
 from certline.producers.processes import grace
 from certline.producers.requests.webhooks import add_webhook
 from certline.workers.webhooks import name_lookup, receiver
+from certline.workers.webhooks import turns as module
 from certline.workers.webhooks.name_lookup import look_up
 from certline.workers.webhooks.receiver import NotPostedError, post
 from certline.workers.webhooks.response_head import ReceiverResponse
@@ -292,6 +293,21 @@ def test_a_slow_receiver_has_no_second_turn_while_it_keeps_the_first() -> None:
     assert (first, free) == (None, None)
     assert all(wait is not None and wait > 0 for wait in others)
     assert after is not None  # it was slow, and rests
+
+
+def test_deliveries_that_wait_for_a_slow_receiver_come_back_at_different_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "QUICK", 0.01)
+    turns, waits = Turns(), list[float]()
+    with turns.turn("slow"):
+        for _ in range(200):
+            with turns.turn("slow") as wait:
+                waits.append(wait or 0.0)
+
+    assert len(set(waits)) > 190
+    assert min(waits) > 0
+    assert max(waits) <= module.LONGEST
 
 
 def test_a_quick_receiver_is_waited_for_and_leaves_nothing_behind() -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 # Seconds. A receiver that takes longer is slow.
 QUICK = 1.0
 # A slow receiver rests this many times as long as it has taken, so that others have the thread meanwhile.
-REST = 2.0
-# Seconds: the longest rest, however many deliveries wait for a receiver.
+REST = 1.0
+# Seconds: the longest that a delivery is sent away for, however many wait for a receiver.
 LONGEST = 300.0
 
 
@@ -62,9 +62,10 @@ class Turns:
                 return None
             state.waiting += 1
             least = state.free_at - now if state.begun is None else (now - state.begun) * REST
+            least = max(QUICK, least)
             # Spread out over the turns to come, so that the waiting deliveries don't all come back at once.
-            spread = random.uniform(1.0, 1.0 + state.waiting)  # noqa: S311  # no secret
-            return min(LONGEST, max(QUICK, least) * spread)
+            most = max(least, min(LONGEST, least * (1 + state.waiting)))
+            return random.uniform(least, most)  # noqa: S311  # no secret
 
     def _give_back(self, receiver: str) -> None:
         with self._changed:
