@@ -1,6 +1,5 @@
-"""What a receiver of webhooks tries: to hold certline up, or to lead it into networks that are not public."""
+"""What a receiver of webhooks tries: to hold up certline, its deliveries to others, or its stop."""
 
-import ipaddress
 import signal
 import socket
 import ssl
@@ -23,12 +22,9 @@ from certline.producers.in_process import running
 from certline.producers.processes import grace
 from certline.producers.requests.webhooks import add_webhook
 from certline.workers.webhooks import name_lookup, receiver
-from certline.workers.webhooks import turns as module
 from certline.workers.webhooks.name_lookup import look_up
 from certline.workers.webhooks.receiver import NotPostedError, post
 from certline.workers.webhooks.response_head import ReceiverResponse
-from certline.workers.webhooks.special_addresses import is_public
-from certline.workers.webhooks.turns import Turns
 from tests.servers import Process, until
 from tests.support.deployment import CERTLINE
 from tests.support.documented_events import some
@@ -221,110 +217,6 @@ def test_names_that_hang_have_a_bounded_number_of_threads(stuck: list[str]) -> N
             look_up(f"slow{number}.example", 443, within=0.01)
 
     assert len(stuck) == name_lookup.MOST
-
-
-# Each block that IANA's special-purpose registries call not globally reachable, by its first and last address.
-BLOCKS = [
-    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
-    *("172.16.0.0/12", "192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32", "192.0.0.170/31"),
-    *("192.0.2.0/24", "192.88.99.2/32", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
-    *("203.0.113.0/24", "240.0.0.0/4", "255.255.255.255/32"),
-    *("::1/128", "::/128", "::ffff:0.0.0.0/104", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64"),
-    *("2001::/32", "2001:2::/48", "2001:10::/28", "2001:db8::/32", "2002::/16", "3fff::/20"),
-    *("5f00::/16", "fc00::/7", "fe80::/10"),
-    # Multicast, and site-local of old.
-    *("224.0.0.0/4", "ff00::/8", "fec0::/10"),
-]
-
-
-@pytest.mark.parametrize("block", BLOCKS)
-def test_a_name_cannot_lead_to_an_address_that_iana_calls_not_globally_reachable(
-    block: str,
-) -> None:
-    network = ipaddress.ip_network(block)
-    tried = [network[0], network[-1], network[network.num_addresses // 2]]
-
-    assert [str(address) for address in tried if is_public(str(address))] == []
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        *("192.0.0.192", "3fff::1", "168.63.129.16", "::ffff:168.63.129.16"),
-        *("64:ff9b::a83f:8110", "fd00:ec2::254", "100.100.100.200", "169.254.169.254"),
-    ],
-)
-def test_a_name_cannot_lead_to_the_metadata_of_a_cloud_whatever_the_version_of_python(
-    address: str,
-) -> None:
-    assert not is_public(address)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        *("9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "168.63.129.15"),
-        *(
-            "172.32.0.0",
-            "192.0.1.0",
-            "192.31.196.1",
-            "192.175.48.1",
-            "198.20.0.0",
-            "223.255.255.255",
-        ),
-        *("2000::", "2001:200::1", "2620:4f:8000::1", "3ffe::1", "64:ff9b::8.8.8.8"),
-    ],
-)
-def test_the_neighbours_of_those_addresses_are_public(address: str) -> None:
-    assert is_public(address)
-
-
-def test_a_slow_receiver_has_no_second_turn_while_it_keeps_the_first() -> None:
-    turns, others = Turns(), []
-    with turns.turn("slow") as first:
-        for _ in range(3):
-            with turns.turn("slow") as wait:
-                others.append(wait)
-        with turns.turn("other") as free:
-            pass
-    with turns.turn("slow") as after:
-        pass
-
-    assert (first, free) == (None, None)
-    assert all(wait is not None and wait > 0 for wait in others)
-    assert after is not None  # it was slow, and rests
-
-
-def test_deliveries_that_wait_for_a_slow_receiver_come_back_at_different_times(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "QUICK", 0.01)
-    turns, waits = Turns(), list[float]()
-    with turns.turn("slow"):
-        for _ in range(200):
-            with turns.turn("slow") as wait:
-                waits.append(wait or 0.0)
-
-    assert len(set(waits)) > 190
-    assert min(waits) > 0
-    assert max(waits) <= module.LONGEST
-
-
-def test_a_quick_receiver_is_waited_for_and_leaves_nothing_behind() -> None:
-    turns, got = Turns(), threading.Event()
-
-    def second() -> None:
-        with turns.turn("quick") as wait:
-            if wait is None:
-                got.set()
-
-    with turns.turn("quick"):
-        thread = threading.Thread(target=second)
-        thread.start()
-    thread.join()
-
-    assert got.is_set()
-    assert turns._states == {}
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from certline.workers.webhooks import receiver
 from certline.workers.webhooks.receiver import NotPostedError
 from certline.workers.webhooks.signature import signed
 from certline.workers.webhooks.targets import BadTargetError
-from certline.workers.webhooks.turns import Turns
+from certline.workers.webhooks.turns import ReceiverTurns
 
 # Seconds between two tries of one delivery, about 28 hours in all; after the last failed try it is parked.
 PAUSES = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
@@ -32,7 +32,7 @@ LONGEST_HOURS = LONGEST / timedelta(hours=1)
 CONTENT_TYPE = "application/cloudevents+json"
 
 # Of this process.
-TURNS = Turns()
+TURNS = ReceiverTurns()
 
 
 class _NotTakenError(Exception):

@@ -1,4 +1,4 @@
-"""Turns of deliveries in one process: a slow receiver has one thread at most, and that one not all the time."""
+"""ReceiverTurns of deliveries in one process: a slow receiver has one thread at most, and that one not all the time."""
 
 import random
 import threading
@@ -28,7 +28,7 @@ class _State:
     waiting: int = 0
 
 
-class Turns:
+class ReceiverTurns:
     """The turns of all receivers. Thread-safe."""
 
     def __init__(self) -> None:
