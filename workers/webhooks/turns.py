@@ -1,4 +1,4 @@
-"""ReceiverTurns of deliveries in one process: a slow receiver has one thread at most, and that one not all the time."""
+"""Turns of deliveries in one process: a slow receiver has one thread at most, and that one not all the time."""
 
 import random
 import threading
