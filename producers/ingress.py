@@ -28,6 +28,7 @@ from certline.models.commands.envelope import (
     incoming_command,
     parse,
 )
+from certline.models.database.outage import OUTAGES, NoFreeConnectionError, outage_text
 from certline.models.database.session import blames_the_data
 from certline.models.events.outbox import (
     COMMANDS,
@@ -92,10 +93,9 @@ class Ingress:
                     self._listener.wait(LOOK_EVERY)
                     self.beat = time.monotonic()
                     pause = FIRST_PAUSE
-            except (WireDownError, DBAPIError, WithdrawnVaultError) as error:
+            except (WireDownError, *OUTAGES, WithdrawnVaultError) as error:
                 self._listener.close()
-                why = error.orig if isinstance(error, DBAPIError) else error
-                log.warning("ingress.waits", error=str(why).strip(), pause_seconds=pause)
+                log.warning("ingress.waits", error=outage_text(error), pause_seconds=pause)
                 stop.wait(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
         self._listener.close()
@@ -119,7 +119,7 @@ def take(
 ) -> None:
     """Handle one message: store its command with the outbox row that wakes a worker, or refuse it.
 
-    Either is one transaction. `most`: dead letters that wait of one sender. Raises DBAPIError if Postgres is
+    Either is one transaction. `most`: dead letters that wait of one sender. Raises one of OUTAGES if Postgres is
     unreachable or has no tables, and WithdrawnVaultError if this process's secret keys are no longer those of the
     installation.
     """
@@ -128,7 +128,8 @@ def take(
             _admit(db, vault, delivery, quota or OpenQuota(None))
     except (BadCommandError, OtherCommandError) as bad:
         problems = bad.problems if isinstance(bad, BadCommandError) else [f"id: {bad}"]
-    except WithdrawnVaultError:  # no fault of the message: it waits until the ingress is restarted
+    # No fault of the message: it waits until the ingress is restarted, or a connection is free.
+    except (WithdrawnVaultError, NoFreeConnectionError):
         raise
     except Exception as error:  # one odd message must not block the queue
         if isinstance(error, DBAPIError) and not blames_the_data(error):

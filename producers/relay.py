@@ -12,9 +12,9 @@ from datetime import timedelta
 
 import psycopg
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from certline.models import Database
+from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.session import WAKE_CHANNEL
 from certline.models.events.outbox import Outbox, claim_due, mark_refused, mark_sent
 from certline.models.webhook import hand_to_webhooks
@@ -43,7 +43,7 @@ class Relay:
         """Publish one batch of due rows. Returns how many were confirmed.
 
         Events are handed to webhooks too, once RabbitMQ has confirmed or finally refused them. Raises
-        WireDownError if the broker is lost, after committing the rows confirmed so far; DBAPIError if Postgres is.
+        WireDownError if the broker is lost, after committing the rows confirmed so far; OUTAGES if Postgres is.
         """
         broken: WireDownError | None = None
         with self._database.transaction() as db:
@@ -76,7 +76,7 @@ class Relay:
     def replace_lost(self) -> int:
         """Publish the messages of due commands again if the broker is new or has lost its data. Returns how many.
 
-        Raises WireDownError if the broker is lost, DBAPIError if Postgres is.
+        Raises WireDownError if the broker is lost, OUTAGES if Postgres is.
         """
         if not self._wire.is_new():
             return 0
@@ -105,8 +105,8 @@ class Relay:
                         pause = FIRST_PAUSE
                         if not full:  # a full batch means that more rows may be due already
                             next(wakes)
-            except (WireDownError, DBAPIError, psycopg.Error) as error:
-                log.warning("relay.waits", error=str(error).strip(), pause_seconds=pause)
+            except (WireDownError, *OUTAGES, psycopg.Error) as error:
+                log.warning("relay.waits", error=outage_text(error), pause_seconds=pause)
                 stop.wait(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
         self._wire.close()

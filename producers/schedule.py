@@ -9,7 +9,6 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import AccountStatus, Database, Schedule
@@ -17,6 +16,7 @@ from certline.models.accounts.account import accounts
 from certline.models.audit.identity import SCHEDULE, Identity
 from certline.models.audit.log import record
 from certline.models.commands.payloads import SyncCommand
+from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.session import clock
 from certline.models.schedule import due_schedules, fire, take_due
 from certline.producers.renewals.auto_renew import go_on_for, start_run
@@ -123,8 +123,8 @@ class Producer:
                 go_on_for(self._database)
                 self._retention.go_on()
                 self.beat = time.monotonic()
-            except DBAPIError as error:
-                log.warning("producer.waits", error=str(error.orig).strip())
+            except OUTAGES as error:
+                log.warning("producer.waits", error=outage_text(error))
             stop.wait(TICK)
 
     def fault(self) -> str | None:

@@ -1,5 +1,7 @@
 """The simulator's application, with the routes of every path it serves."""
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route, Router
 
@@ -17,7 +19,8 @@ from certline.simulator.api.ssl import (
     update,
 )
 from certline.simulator.http.call import Handler, OpenCall, Turnstile, routes
-from certline.simulator.http.control import Door, Loopback
+from certline.simulator.http.control import Door
+from certline.simulator.http.door_guard import DoorGuard
 from certline.simulator.http.login import TOKEN_PATH
 from certline.simulator.seed import fleet
 from certline.simulator.settings import SimSettings
@@ -85,11 +88,16 @@ SSL: list[tuple[str, str, Handler]] = [
 
 
 def build(
-    settings: SimSettings, seed_orders: int = 0, *, seed: int = 1, base: str = BASE
+    settings: SimSettings,
+    seed_orders: int = 0,
+    *,
+    seed: int = 1,
+    base: str = BASE,
+    door_hosts: Sequence[str] = (),
 ) -> tuple[Starlette, Scm]:
     """Return the application and its simulated SCM, seeded with `seed_orders` orders.
 
-    `base` is the URL of the CRLs named in its certificates.
+    `base` is the URL of the CRLs named in its certificates. `door_hosts`: further names of the control door.
     """
     scm = Scm(authority=Authority(base))
     at_start = settings.as_json()
@@ -102,7 +110,7 @@ def build(
     start_again()
     table = ACCOUNT + _twice("/ssl/{}", SSL) + _twice("/dcv/{}/validation", DCV)
     api = Router(routes(scm, table))
-    door = Loopback(Router(Door(scm, start_again).routes()))
+    door = DoorGuard(Router(Door(scm, start_again).routes()), door_hosts)
     token = OpenCall(scm, Turnstile(), TOKEN_PATH, tokens.token)
     paths: list[BaseRoute] = [
         Mount("/api", api),

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -61,24 +61,32 @@ def serve(
     latency_ms: int = 0,
     issue_after_ms: int = 1000,
     auto_approve: bool = True,
+    door_hosts: Sequence[str] = (),
     announce: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Run the simulator until a signal stops it; `announce` is called with the API's URL once it listens.
 
+    `door_hosts`: names by which the control door may be called, besides `host` and those of the loopback network.
     Raises OSError if the address can't be bound.
     """
     settings = SimSettings(
         latency_ms=latency_ms, issue_after_ms=issue_after_ms, auto_approve=auto_approve
     )
     listener = _listener(host, port)
-    app, _ = build(settings, seed_orders, seed=seed, base=_base(listener))
+    names = [host, *door_hosts]
+    app, _ = build(settings, seed_orders, seed=seed, base=_base(listener), door_hosts=names)
     url = f"{_base(listener)}/api"
     Server(_config(app), lambda: announce(url)).run([listener])
 
 
 @contextmanager
 def running(
-    port: int = 0, *, seed_orders: int = 0, seed: int = 1, **options: Any
+    port: int = 0,
+    *,
+    seed_orders: int = 0,
+    seed: int = 1,
+    door_hosts: Sequence[str] = (),
+    **options: Any,
 ) -> Iterator[Simulator]:
     """Run a simulator in a thread of this process, by default on a free port; `options` are its settings.
 
@@ -86,7 +94,8 @@ def running(
     """
     listener = _listener(HOST, port)
     base = _base(listener)
-    app, scm = build(SimSettings(**options), seed_orders, seed=seed, base=base)
+    switches = SimSettings(**options)
+    app, scm = build(switches, seed_orders, seed=seed, base=base, door_hosts=door_hosts)
     up = threading.Event()
     server = Server(_config(app), up.set)
     thread = threading.Thread(target=server.run, args=([listener],), name="simulator", daemon=True)

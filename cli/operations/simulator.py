@@ -46,6 +46,13 @@ from certline.simulator.server import HOST, PORT, serve
     metavar="N",
     help="Time from the approval of an order to its issuance, in milliseconds.",
 )
+@click.option(
+    "--door-host",
+    "door_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A further name by which the control door may be called; repeatable.",
+)
 @click.option("--no-auto-approve", is_flag=True, help="Orders wait for an approval.")
 def simulator(
     host: str,
@@ -54,6 +61,7 @@ def simulator(
     latency_ms: int,
     issue_after_ms: int,
     *,
+    door_hosts: tuple[str, ...],
     no_auto_approve: bool,
 ) -> None:
     """Run a simulator of SCM, with its own CA, until Ctrl-C. Its state is kept in memory only."""
@@ -69,6 +77,7 @@ def simulator(
             latency_ms=latency_ms,
             issue_after_ms=issue_after_ms,
             auto_approve=not no_auto_approve,
+            door_hosts=door_hosts,
             announce=announce,
         )
     except OSError as error:

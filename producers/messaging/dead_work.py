@@ -18,6 +18,7 @@ from certline.models.commands.command import OtherCommandError
 from certline.models.commands.dead_letter import MOST_OF_SENDER
 from certline.models.commands.envelope import IncomingCommand, id_in, in_brief
 from certline.models.commands.redelivery import MOST_REDELIVERIES, redeliveries_of
+from certline.models.database.outage import NoFreeConnectionError
 from certline.models.database.session import blames_the_data
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WithdrawnVaultError
@@ -54,14 +55,15 @@ def keep_dead(
     """Store a dead work message as a dead letter, with the reason why it was rejected.
 
     If the message carried a whole command, its sender is informed by a `command.rejected` event.
-    `most`: dead letters that wait of one sender. Raises DBAPIError if Postgres is unreachable or has no tables,
+    `most`: dead letters that wait of one sender. Raises one of OUTAGES if Postgres is unreachable or has no tables,
     WithdrawnVaultError as `ingress.take` does.
     """
     queue = q_name(delivery.queue)
     try:
         with database.transaction() as db:
             found = look_at(db, vault, queue, delivery)
-    except WithdrawnVaultError:  # no fault of the message: it waits until the ingress is restarted
+    # No fault of the message: it waits until the ingress is restarted, or a connection is free.
+    except (WithdrawnVaultError, NoFreeConnectionError):
         raise
     except Exception as error:  # one odd message must not block the queue
         if isinstance(error, DBAPIError) and not blames_the_data(error):

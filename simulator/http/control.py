@@ -1,15 +1,13 @@
-"""Control door for tests and demos, below `/_sim`: needs no login, and serves only callers on this machine."""
+"""Control door for tests and demos, below `/_sim`: needs no login; `door_guard` admits whom it serves."""
 
-import ipaddress
 import json
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from certline.simulator.state.faults import InjectedFault
 from certline.simulator.state.records import Record
@@ -18,23 +16,8 @@ from certline.simulator.wire.answers import Refusal, without_gaps
 from certline.simulator.wire.dates import MOMENT, written
 from certline.simulator.wire.fields import path_id
 
+AS_JSON = "the body must be sent as JSON: Content-Type: application/json"
 FAULT_KEYS = {field.name for field in fields(InjectedFault)}
-
-
-class Loopback:
-    """ASGI middleware that admits only callers on this machine."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a local caller's request on; send 403 to any other."""
-        host = scope["client"][0] if scope.get("client") else ""
-        if _is_loopback(host):
-            await self.app(scope, receive, send)
-        else:
-            refusal = PlainTextResponse("The control door serves this machine only.\n", 403)
-            await refusal(scope, receive, send)
 
 
 class Door:
@@ -105,9 +88,11 @@ class Door:
 
     async def change_settings(self, request: Request) -> Response:
         """Change some settings, and return all of them."""
+        if not _is_json(request):
+            return _no(AS_JSON, 415)
         try:
             wanted = json.loads(await request.body())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _no(str(error), 400)
         if not isinstance(wanted, dict):
             return _no("settings must be a JSON object", 400)
@@ -123,10 +108,12 @@ class Door:
 
     async def add_faults(self, request: Request) -> Response:
         """Add faults; the first that matches a call is applied to it. Returns all waiting faults."""
+        if not _is_json(request):
+            return _no(AS_JSON, 415)
         try:
             wanted = json.loads(await request.body())
             added = [_fault(each) for each in (wanted if isinstance(wanted, list) else [wanted])]
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             return _no(str(error), 400)
         self.scm.faults.extend(added)
         return JSONResponse([fault.as_json() for fault in self.scm.faults])
@@ -166,11 +153,7 @@ def _no(why: str, code: int) -> Response:
     return JSONResponse({"error": why}, code)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    # An IPv4 caller of a dual-stack socket has an address like ::ffff:127.0.0.1.
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+def _is_json(request: Request) -> bool:
+    """Return True for a body sent as JSON: a page of another site can send other types without being asked."""
+    kind, _, _ = request.headers.get("content-type", "").partition(";")
+    return kind.strip().lower() == "application/json"

@@ -56,7 +56,7 @@ def exists(dotted: str, qualified: str | None) -> bool:
 
 
 def exists_in_attribute(dotted: str) -> bool:
-    """Check whether it names something that a module imports, such as `workers.webhooks.targets.socket`."""
+    """Check whether it names something that a module imports, such as `workers.webhooks.name_lookup.socket`."""
     module, _, attribute = dotted.rpartition(".")
     return attribute in definitions(module)
 
@@ -147,7 +147,7 @@ def test_a_name_that_does_not_exist_is_found(module: str, name: str | None) -> N
         ("certline.workers.runtime.context", "WorkerContext.store"),
         ("certline.workers.runtime.context", "WorkerContext._open_door.probe"),
         ("certline.workers.scm.api.pagination.MOST_PAGES", None),
-        ("certline.workers.webhooks.targets.socket.getaddrinfo", None),
+        ("certline.workers.webhooks.name_lookup.socket.getaddrinfo", None),
     ],
 )
 def test_a_name_that_exists_is_known(module: str, name: str | None) -> None:

@@ -1,19 +1,19 @@
 """HTTP endpoints `/healthz` and `/metrics` of the long-running processes, on `CERTLINE_METRICS_PORT`."""
 
-import socket
-import threading
 from collections.abc import Callable, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import requests
 import structlog
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from certline.models import Database
+from certline.models.database.outage import outage_text
 from certline.models.metrics import figures
 from certline.models.settings import Settings
+from certline.workers.process.health_server import Endpoint, HealthServer, ProbeAnswer, listen
 
 log = structlog.get_logger()
 
@@ -21,16 +21,10 @@ log = structlog.get_logger()
 Check = Callable[[], str | None]
 
 
-class _Server(ThreadingHTTPServer):
-    """HTTP server of IPv4 or IPv6; `shares_port`: with the other worker processes of `--processes N`."""
-
-    daemon_threads = True
-
-    def __init__(self, host: str, port: int, handler: type, *, shares_port: bool) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # Each probe then reaches any of the processes, so that none is left out.
-        self.allow_reuse_port = shares_port
-        super().__init__((host, port), handler)
+# Seconds for which an answer is kept: probes may come as often as they like.
+KEEP_HEALTH, KEEP_METRICS = 0.5, 5.0
+# Milliseconds: the longest of the figures' queries.
+STATEMENT_TIMEOUT = 10_000
 
 
 def serve_health(
@@ -38,35 +32,20 @@ def serve_health(
 ) -> None:
     """Serve the endpoints on the port of the settings, in a daemon thread, until the process ends.
 
-    A port that can't be had is logged: the process works without the endpoints.
+    The figures have a connection to the database of their own: probes take none of the part's. A port that
+    can't be had is logged: the process works without the endpoints.
     """
     host, port = settings.metrics_host, settings.metrics_port
     if port is None:
         return
+    own = Database(database.url, pool_size=1)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/healthz":
-                fault = check()
-                self._answer(503 if fault else 200, f"{fault or 'ok'}\n")
-            elif self.path == "/metrics":
-                self._answer(*_metrics(database))
-            else:
-                self._answer(404, "there are /healthz and /metrics\n")
-
-        def _answer(self, status: int, text: str) -> None:
-            body = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "text/plain; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
-            """Log nothing: probes arrive every few seconds."""
+    def health() -> ProbeAnswer:
+        fault = check()
+        return ProbeAnswer(503 if fault else 200, f"{fault or 'ok'}\n")
 
     try:
-        server = _Server(host, port, Handler, shares_port=shares_port)
+        listener = listen(host, port, shares_port=shares_port)
     except OSError as error:
         log.warning(
             "health.not_served",
@@ -76,7 +55,11 @@ def serve_health(
             advice="give each part of one machine a CERTLINE_METRICS_PORT of its own",
         )
         return
-    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    endpoints = {
+        "/healthz": Endpoint(health, KEEP_HEALTH),
+        "/metrics": Endpoint(lambda: _metrics(own), KEEP_METRICS),
+    }
+    HealthServer(listener, endpoints).start()
 
 
 class WorkerHealth(Middleware):
@@ -120,11 +103,12 @@ def fault_of(worker: Worker) -> str | None:
     return None
 
 
-def _metrics(database: Database) -> tuple[int, str]:
+def _metrics(database: Database) -> ProbeAnswer:
     try:
         with database.transaction() as db:
+            db.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT}"))
             found = figures(db)
-    except SQLAlchemyError:
-        log.exception("metrics.failed")
-        return 503, "the database does not answer\n"
-    return 200, "".join(f"{name} {value:g}\n" for name, value in found.items())
+    except SQLAlchemyError as error:
+        log.warning("metrics.failed", error=outage_text(error))
+        return ProbeAnswer(503, "the database does not answer\n")
+    return ProbeAnswer(200, "".join(f"{name} {value:g}\n" for name, value in found.items()))

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import Account, CallKind, Database, LoginKind
+from certline.models.database.outage import OUTAGES, NoFreeConnectionError, outage_text
 from certline.models.database.session import blames_the_data
 from certline.models.settings import Settings
 from certline.models.vault import Vault, WrongSecretKeyError
@@ -117,18 +118,18 @@ class WorkerContext:
         """Run `work` in one transaction, again and again while Postgres is unavailable, and return its result.
 
         For storing responses of SCM: losing one would turn a known outcome into an unknown one.
-        Raises DBAPIError at once for a fault that will not pass, otherwise after KEEP_ANSWER seconds.
+        Raises DBAPIError at once for a fault that will not pass, otherwise one of OUTAGES after KEEP_ANSWER
+        seconds.
         """
         deadline = time.monotonic() + KEEP_ANSWER
         pause = 0.1
         while True:
             try:
                 return self.database.run(work)
-            except DBAPIError as error:
-                passing = error.connection_invalidated or _is_passing(error)
-                if not passing or time.monotonic() > deadline:
+            except OUTAGES as error:
+                if not _is_passing(error) or time.monotonic() > deadline:
                     raise
-                log.warning("storing.again", error=str(error.orig).strip(), pause_seconds=pause)
+                log.warning("storing.again", error=outage_text(error), pause_seconds=pause)
             time.sleep(pause)
             pause = min(5.0, pause * 2)
 
@@ -177,7 +178,9 @@ def scm_client(login: AnyLogin, settings: Settings, pacing: Pacing | None = None
 PASSING = ("08", "53", "57", "40")
 
 
-def _is_passing(error: DBAPIError) -> bool:
+def _is_passing(error: DBAPIError | NoFreeConnectionError) -> bool:
+    if isinstance(error, NoFreeConnectionError) or error.connection_invalidated:
+        return True
     state: str | None = getattr(error.orig, "sqlstate", None)
     if blames_the_data(error):
         return False

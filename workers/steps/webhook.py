@@ -19,6 +19,7 @@ from certline.workers.webhooks import receiver
 from certline.workers.webhooks.receiver import NotPostedError
 from certline.workers.webhooks.signature import signed
 from certline.workers.webhooks.targets import BadTargetError
+from certline.workers.webhooks.turns import ReceiverTurns
 
 # Seconds between two tries of one delivery, about 28 hours in all; after the last failed try it is parked.
 PAUSES = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
@@ -26,8 +27,12 @@ MOST_TRIES = len(PAUSES) + 1
 # Age at which a delivery is parked whatever its tries: a failing receiver is tried with one delivery at a
 # time, so the others would wait for ever without reaching MOST_TRIES.
 LONGEST = timedelta(hours=48)
+LONGEST_HOURS = LONGEST / timedelta(hours=1)
 
 CONTENT_TYPE = "application/cloudevents+json"
+
+# Of this process.
+TURNS = ReceiverTurns()
 
 
 class _NotTakenError(Exception):
@@ -65,7 +70,7 @@ def deliver(context: WorkerContext, command: Command) -> dict[str, Any] | None:
             _park(
                 context,
                 command,
-                f"its webhook has failed for {LONGEST.total_seconds() // 3600:.0f} h",
+                f"its webhook has failed for {LONGEST_HOURS:.0f} h",
             )
             return None
         # Spread out, so that the waiting deliveries do not all come back at once.
@@ -73,10 +78,19 @@ def deliver(context: WorkerContext, command: Command) -> dict[str, Any] | None:
         raise TryLater("the webhook has failed; its deliveries pause for a while", after=spread)
 
     try:
-        status = _post(context, hook, wanted.event)
+        with TURNS.turn(hook.id) as wait:
+            if wait is None:
+                status = _post(context, hook, wanted.event)
     except _NotTakenError as trouble:
         _again(context, command, trouble)
         return None
+    if wait is not None:
+        if _is_old(command):
+            _park(context, command, f"its webhook has been slow for {LONGEST_HOURS:.0f} h")
+            return None
+        raise TryLater(
+            "the webhook is slow; its deliveries take turns", after=timedelta(seconds=wait)
+        )
 
     context.store(partial(note_success, hook_id=hook.id))
     return {"outcome": "taken", "http_status": status}

@@ -1,16 +1,17 @@
 """Rules for webhook targets: for the URL, and for the addresses that its host name resolves to."""
 
-import ipaddress
 import re
-import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from certline.workers.webhooks.name_lookup import look_up
+from certline.workers.webhooks.special_addresses import is_public
 
 # Characters of a URL at most.
 LONGEST = 2_000
 PORTS = {"https": 443, "http": 80}
-# RFC 6052: the prefix of IPv6 addresses with an IPv4 address in the last 32 bits, for NAT64.
-TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+# Seconds that the lookup of a host's addresses may take.
+LOOK_UP = 5.0
 
 
 class BadTargetError(ValueError):
@@ -54,36 +55,19 @@ def target_of(url: str, *, allow_private: bool = False) -> Target:
     return Target(parts.scheme, host, port or PORTS[parts.scheme], path)
 
 
-def addresses_of(target: Target, *, allow_private: bool = False) -> list[str]:
-    """Resolve the target's host, and return its addresses.
+def addresses_of(
+    target: Target, *, allow_private: bool = False, within: float = LOOK_UP
+) -> list[str]:
+    """Resolve the target's host, and return its addresses. `within`: seconds.
 
     Connect to one of these, not to the name: a second lookup might return another address, which was not
     checked (DNS rebinding). Raises BadTargetError if any address is not public and `allow_private` is not
-    set, and OSError if the host is unknown.
+    set, and OSError if the host is unknown (TimeoutError if its name servers are too slow).
     """
-    found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    addresses = look_up(target.host, target.port, within=within)
     refused = [address for address in addresses if not (allow_private or is_public(address))]
     if refused:
         raise BadTargetError(
             f"{target.host} is {refused[0]}, which is not a public address; --allow-private allows it"
         )
     return addresses
-
-
-def is_public(address: str) -> bool:
-    """Return True if an address is public; an IPv6 address that embeds an IPv4 address is judged by that.
-
-    Loopback, private, link-local, shared, reserved and multicast addresses are not (IANA's special-purpose
-    address registries).
-    """
-    ip = ipaddress.ip_address(address.partition("%")[0])  # without IPv6's zone, as in fe80::1%eth0
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.is_site_local or ip.teredo is not None:
-            return False
-        wrapped = ip.ipv4_mapped or ip.sixtofour
-        if ip in TRANSLATED:
-            wrapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if wrapped is not None:
-            return is_public(str(wrapped))
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)

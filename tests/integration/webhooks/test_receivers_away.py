@@ -101,7 +101,7 @@ def test_a_name_that_has_become_private_is_refused_at_each_delivery(
         entry = (2, 1, 6, "")
         with monkeypatch.context() as patched:
             patched.setattr(
-                "certline.workers.webhooks.targets.socket.getaddrinfo",
+                "certline.workers.webhooks.name_lookup.socket.getaddrinfo",
                 lambda *_, **__: [(*entry, (found[0], 443))],
             )
             line.add(f"https://hooks.example:{port}/", allow_private=False)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from certline.workers.scm import Garbled, Login
 from certline.workers.scm.api.pagination import PAGE, Pages, Walk
 from certline.workers.scm.transport.caller import ScmCall
+from certline.workers.scm.transport.http import HttpResponse
 from tests.unit.scm.conftest import Connect
 from tests.unit.scm.odd_server import OddServer, Seen, ok
 
@@ -78,12 +79,14 @@ class Shelf(Pages):
         self.asked = 0
         self._between = between
 
-    def _list(self, call: ScmCall, _: object) -> list[int]:  # type: ignore[override]
+    def _one_with_response(  # type: ignore[override]
+        self, call: ScmCall, _: object
+    ) -> tuple[list[int], HttpResponse]:
         position = int(call.params["position"])
         page = self.rows[position : position + int(call.params["size"])]
         self.asked += 1
         self._between(self.asked, self.rows)
-        return page
+        return page, HttpResponse(200, {}, b"")
 
     def all(self) -> list[int]:
         """Return the list as the client reads it."""

@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from certline.workers.webhooks import receiver as posting
-from certline.workers.webhooks.receiver import NotPostedError, ReceiverResponse, post
+from certline.workers.webhooks.receiver import NotPostedError, post
+from certline.workers.webhooks.response_head import ReceiverResponse
 from certline.workers.webhooks.targets import BadTargetError
 from tests.unit.keys.authority import Authority
 from tests.unit.scm.odd_server import RESET, SILENCE, Drip, OddServer, http

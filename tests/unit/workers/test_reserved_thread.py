@@ -119,12 +119,22 @@ def test_a_thread_is_kept_where_there_is_one_to_keep_and_somebody_to_keep_it_for
     assert isinstance(worker.work_queue, SharedQueue) is shared
 
 
-def test_posts_to_receivers_have_a_third_of_the_slow_threads_and_the_line_has_the_rest() -> None:
-    queue = SharedQueue(3)
-    for kind in ("webhook", "webhook", "webhook", "poll", "bulk", "poll"):
+@pytest.mark.parametrize(
+    ("slow", "order"),
+    [
+        (2, ["webhook", "poll", "nothing"]),
+        (3, ["webhook", "webhook", "poll", "nothing"]),
+        (9, ["webhook", "webhook", "webhook", "poll", "bulk", "poll", "nothing"]),
+    ],
+)
+def test_posts_to_receivers_have_two_threads_or_a_third_and_leave_one(
+    slow: int, order: list[str]
+) -> None:
+    queue = SharedQueue(slow)
+    for kind in ("webhook", "webhook", "webhook", "webhook", "poll", "bulk", "poll"):
         queue.put(message(kind))
 
-    assert [taken(queue) for _ in range(4)] == ["webhook", "poll", "bulk", "nothing"]
+    assert [taken(queue) for _ in order] == order
 
 
 def test_a_receiver_that_has_answered_lets_the_next_post_in() -> None:

@@ -4,13 +4,8 @@ import socket
 
 import pytest
 
-from certline.workers.webhooks.targets import (
-    BadTargetError,
-    Target,
-    addresses_of,
-    is_public,
-    target_of,
-)
+from certline.workers.webhooks.special_addresses import is_public
+from certline.workers.webhooks.targets import BadTargetError, Target, addresses_of, target_of
 
 PUBLIC = ["93.184.216.34", "1.1.1.1", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"]
 NOT_PUBLIC = [

@@ -16,9 +16,10 @@ from certline.models.events.outbox import Queue
 # Queues that may hold thousands of messages, or messages that take minutes. POLL is one of them, because an
 # import's orders are polled and fetched through it.
 SLOW = frozenset({Queue.BULK.value, Queue.POLL.value, Queue.HOOK.value, Queue.WEBHOOK.value})
-# Webhook deliveries wait for receivers that may be arbitrarily slow, so they get at most one in SHARE of the
-# threads for slow messages.
-WAITING, SHARE = Queue.WEBHOOK.value, 3
+# Webhook deliveries wait for receivers that may be slow, so they get at most one in SHARE of the threads for slow
+# messages; but two where there are three, because one receiver has one thread at most (`webhooks.turns`), and the
+# others need another.
+WAITING, SHARE, PAIR = Queue.WEBHOOK.value, 3, 2
 
 
 class KeepAThread(Middleware):
@@ -34,12 +35,12 @@ class KeepAThread(Middleware):
 
 class SharedQueue(PriorityQueue[Any]):
     """Work queue that hands out at most `most_slow` slow messages at a time, and of those at most one in SHARE
-    (but at least one) from the webhook queue.
+    from the webhook queue, but at least PAIR where another one is left, and at least one.
     """
 
     def __init__(self, most_slow: int) -> None:
         self._most_slow = most_slow
-        self._most_waiting = max(1, most_slow // SHARE)
+        self._most_waiting = max(1, min(PAIR, most_slow - 1), most_slow // SHARE)
         self._busy: set[Thread] = set()  # threads with a slow message in hand
         self._waiting: set[Thread] = set()  # those with a webhook delivery in hand
         super().__init__()

@@ -13,6 +13,9 @@ from certline.workers.scm.transport.caller import ScmCall
 
 ALL = CertificateFilter()
 
+# Bytes of a certificate with its chain at most. Usual are 5 to 10 kB; a certificate of 250 names has 10 more.
+MOST_COLLECTED = 64 * 1024
+
 # SCM's parameter names, where more than the spelling (snake case to `commonName`) differs.
 NAMES = {"profile_id": "sslTypeId"}
 
@@ -30,11 +33,11 @@ class Certificates(Pages):
     ) -> CertificatePage:
         """Return one page of that list, starting at row offset `position`; `Walk` computes the next offset."""
         call = ScmCall("certificates", "GET", "/ssl/v1", parameters(wanted))
-        rows, headers = self._one_with_headers(
+        rows, response = self._one_with_response(
             call.with_params(size=PAGE, position=position),
             lambda raw: json_reader.rows(raw, parser.certificate_row),
         )
-        return CertificatePage(tuple(rows), total_in(headers))
+        return CertificatePage(tuple(rows), total_in(response.headers))
 
     def count_certificates(self, wanted: CertificateFilter = ALL) -> int:
         """Return the number of certificates that match the filter. Raises Garbled if SCM sends no count.
@@ -84,7 +87,8 @@ class Certificates(Pages):
         Raises NotReady if the certificate isn't collectable yet.
         """
         path = f"/ssl/v1/collect/{ssl_id:d}"
-        body = self._call(ScmCall("collect", "GET", path, {"format": "x509"})).body or b""
+        call = ScmCall("collect", "GET", path, {"format": "x509"}, most_bytes=MOST_COLLECTED)
+        body = self._call(call).body or b""
         if not body.strip():
             raise NotReady("collect", "an empty answer", status=200)
         # PEM, or DER (0x30: an ASN.1 sequence). SCM has been seen to send PKCS#7 for this format too.

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from certline.workers.scm.errors import Garbled
 from certline.workers.scm.transport.caller import Caller, ScmCall
+from certline.workers.scm.transport.json_reader import rows
 
 T = TypeVar("T")
 
@@ -12,6 +13,8 @@ T = TypeVar("T")
 PAGE = 200
 # About 200,000 rows: a server whose list is longer is assumed to be broken.
 MOST_PAGES = 1_000
+# Bytes of all pages of a list that is held in memory.
+MOST_BYTES = 64 * 1024 * 1024
 # Limit on going back for rows that have moved; a list without a stable order would send us back for ever.
 MOST_BACKS = 100
 
@@ -65,8 +68,13 @@ class Pages(Caller):
         found: dict[Hashable, T] = {}
         joined: set[Hashable] = set()  # keys of the pages that overlap without a gap from the start
         walk = Walk()
+        received = 0
         for _ in range(MOST_PAGES):
-            page = self._list(call.with_params(size=PAGE, position=walk.position), read)
+            part = call.with_params(size=PAGE, position=walk.position)
+            page, response = self._one_with_response(part, lambda raw: rows(raw, read))
+            received += len(response.body or b"")
+            if received > MOST_BYTES:
+                raise Garbled(call.operation, f"a list of more than {MOST_BYTES} bytes", status=200)
             found |= {key(row): row for row in page}
             keys = {key(row) for row in page}
             if walk.judge(len(keys), len(keys & joined)):

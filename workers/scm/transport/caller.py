@@ -32,15 +32,23 @@ from certline.workers.scm.transport.http import (
     exchange,
     open_session,
 )
-from certline.workers.scm.transport.json_reader import WrongShapeError, rows
+from certline.workers.scm.transport.json_reader import (
+    MOST_VALUES,
+    WrongShapeError,
+    read_json,
+    rows,
+)
 from certline.workers.scm.transport.oauth import Token, Tokens
 
 T = TypeVar("T")
 
-MIB = 1024 * 1024
-MOST_BYTES = 16 * MIB
-MOST_REPORT_BYTES = 64 * MIB
-MOST_TOKEN_BYTES = MIB
+# Bytes of a response at most (docs/scm.md). A page has 200 rows, and we ask for reports about one name only.
+KIB = 1024
+MOST_BYTES = 4 * KIB * KIB
+MOST_REPORT_BYTES = 16 * KIB * KIB
+MOST_TOKEN_BYTES = 64 * KIB
+# Values in a report at most; for all others `json_reader.MOST_VALUES`.
+MOST_REPORT_VALUES = 3 * MOST_VALUES
 
 READS = {"GET", "HEAD"}
 
@@ -65,8 +73,9 @@ class Hiding:
 class ScmCall:
     """One request to SCM.
 
-    `is_report` selects the longer time-out and the larger size limit. `send_before` is a time on the clock of
-    `connections.since_boot`; once it has passed, nothing is sent and NotSent is raised.
+    `is_report` selects the longer time-out and the larger limits of size; `most_bytes` is a smaller one.
+    `send_before` is a time on the clock of `connections.since_boot`; once it has passed, nothing is sent and
+    NotSent is raised.
     """
 
     operation: str
@@ -75,6 +84,7 @@ class ScmCall:
     params: Mapping[str, int | str] = field(default_factory=dict)
     body: Mapping[str, object] | None = None
     is_report: bool = False
+    most_bytes: int | None = None
     send_before: float = float("inf")
 
     def with_params(self, **params: int | str) -> "ScmCall":
@@ -127,20 +137,19 @@ class Caller:
 
     def _one(self, call: ScmCall, read: Callable[[object], T]) -> T:
         """Send a call and return the value read from the response's JSON. Raises Garbled if it can't be read."""
-        return self._one_with_headers(call, read)[0]
+        return self._one_with_response(call, read)[0]
 
-    def _one_with_headers(
+    def _one_with_response(
         self, call: ScmCall, read: Callable[[object], T]
-    ) -> tuple[T, Mapping[str, str]]:
-        """Do the same as `_one`, and also return the response's headers."""
+    ) -> tuple[T, HttpResponse]:
+        """Do the same as `_one`, and also return the response itself."""
         with self._paced(call):
             answer = self._answer(call)
+            most = MOST_REPORT_VALUES if call.is_report else MOST_VALUES
             try:
-                return read(json.loads(answer.body or b"")), answer.headers
+                return read(read_json(answer.body or b"", most)), answer
             except WrongShapeError as wrong:
                 why = str(wrong)
-            except (ValueError, RecursionError):
-                why = "not JSON"
             # Raised outside the `except`, so that no traceback chains an error that quotes the body.
             raise Garbled(call.operation, why, status=answer.status)
 
@@ -216,13 +225,19 @@ class Caller:
                 session,
                 call.method,
                 self._login.url + call.path,
-                self._report_limits if call.is_report else self._limits,
+                self._limits_of(call),
                 params=call.params,
                 json=call.body,
                 send_before=call.send_before,
                 headers={"Authorization": f"Bearer {token.value}"} if token else None,
                 verify=self._verify,
             )
+
+    def _limits_of(self, call: ScmCall) -> Limits:
+        limits = self._report_limits if call.is_report else self._limits
+        if call.most_bytes is None:
+            return limits
+        return replace(limits, most_bytes=min(call.most_bytes, limits.most_bytes))
 
     def _ask_for_token(self, login: TokenLogin) -> HttpResponse | TransportFault:
         limits = replace(self._limits, most_bytes=MOST_TOKEN_BYTES)

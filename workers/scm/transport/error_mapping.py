@@ -1,6 +1,5 @@
 """Pure functions that turn an HTTP response into an error, or into none."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +10,13 @@ from http import HTTPStatus
 from certline.workers.scm.errors import Garbled, ScmError
 from certline.workers.scm.transport.error_rules import CHANGES, rule_for
 from certline.workers.scm.transport.http import HttpResponse
+from certline.workers.scm.transport.json_reader import WrongShapeError, read_json
 
 # Characters: enough to recognise a proxy's page.
 LONGEST_DESCRIPTION = 300
+
+# Characters of a page in which a description is looked for.
+LONGEST_PAGE = 64 * 1024
 
 # Function that returns a text without our secrets.
 Hide = Callable[[str], str]
@@ -65,8 +68,8 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
 
 def _word(body: bytes | None, hide: Hide) -> _Word | None:
     try:
-        raw = json.loads(body or b"")
-    except (ValueError, RecursionError):
+        raw = read_json(body or b"")
+    except WrongShapeError:
         return None
     if not isinstance(raw, dict):
         return None
@@ -84,8 +87,10 @@ def _word(body: bytes | None, hide: Hide) -> _Word | None:
 
 
 def _page(body: bytes | None, hide: Hide) -> str:
-    text = hide((body or b"").decode("utf-8", "replace"))
-    return short(re.sub(r"<[^>]*>", " ", text), hide)
+    # Hidden before it is cut, as in `short`.
+    text = hide((body or b"").decode("utf-8", "replace"))[:LONGEST_PAGE]
+    # Without `<` in the brackets, "<<<<…" would be searched to its end from each of them.
+    return short(re.sub(r"<[^<>]*>", " ", text), hide)
 
 
 def short(text: str, hide: Hide) -> str:

@@ -1,5 +1,6 @@
 """Readers for the pieces of a JSON response: lenient about missing values, strict about ids."""
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from typing import TypeVar
@@ -8,10 +9,27 @@ T = TypeVar("T")
 
 # Largest value of a signed 64-bit column; SCM's ids have 32 bits, its order numbers 64.
 LARGEST = 2**63 - 1
+# Values in a response at most: its size is no limit, as `[{},{},…]` takes thirty times as much memory.
+MOST_VALUES = 200_000
 
 
 class WrongShapeError(Exception):
     """The response doesn't have the documented structure; the text says where."""
+
+
+def read_json(body: bytes, most_values: int = MOST_VALUES) -> object:
+    """Return the value of a JSON text. Raises WrongShapeError if it isn't JSON, or has too many values."""
+    # Every value but the first follows one of these. Those within texts count too, so the limit is a generous one.
+    if body.count(b",") + body.count(b"[") + body.count(b"{") >= most_values:
+        raise WrongShapeError(f"more than {most_values} values")
+    try:
+        value: object = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    else:
+        return value
+    # Raised outside the `except`, so that no traceback chains an error that quotes the body.
+    raise WrongShapeError("not JSON")
 
 
 class Row:

@@ -1,7 +1,6 @@
 """OAuth2 tokens, shared between threads: one thread fetches a new token before the old one expires."""
 
 import copy
-import json
 import re
 import threading
 import time
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from certline.workers.scm.errors import LoginRefused, NotSent, ScmError, Throttled
 from certline.workers.scm.transport.error_mapping import Hide, phrase, retry_after, short
 from certline.workers.scm.transport.http import HttpResponse, TransportFault
+from certline.workers.scm.transport.json_reader import WrongShapeError, read_json
 
 # All in seconds. LIFE is assumed if `expires_in` is missing (Keycloak's default); a token isn't used in its
 # last EARLY seconds.
@@ -114,7 +114,7 @@ def _oauth_word(body: bytes | None) -> str:
 
 def _object(body: bytes) -> dict[str, object]:
     try:
-        raw = json.loads(body)
-    except (ValueError, RecursionError):
+        raw = read_json(body)
+    except WrongShapeError:
         return {}
     return raw if isinstance(raw, dict) else {}

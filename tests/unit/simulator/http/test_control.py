@@ -130,7 +130,7 @@ def test_the_door_opens_to_this_machine_only(host: str, code: int) -> None:
         "path": "/_sim/health",
         "root_path": "",
         "query_string": b"",
-        "headers": [],
+        "headers": [(b"host", b"127.0.0.1:8500")],
         "client": (host, 1234),
         "server": ("127.0.0.1", 8500),
         "scheme": "http",
