@@ -55,8 +55,8 @@ def keep_dead(
     """Store a dead work message as a dead letter, with the reason why it was rejected.
 
     If the message carried a whole command, its sender is informed by a `command.rejected` event.
-    `most`: dead letters that wait of one sender. Raises one of OUTAGES if Postgres is unreachable or has no tables,
-    WithdrawnVaultError as `ingress.take` does.
+    `most`: dead letters that wait of one sender. Raises one of OUTAGES if Postgres is unreachable or has no
+    tables, WithdrawnVaultError as `ingress.take` does.
     """
     queue = q_name(delivery.queue)
     try:
