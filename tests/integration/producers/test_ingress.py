@@ -145,8 +145,8 @@ def test_the_same_id_with_other_data_is_refused_and_the_first_stands(
     database: Database, sender: Sender
 ) -> None:
     event = an_event()
-    sender.send(event)
-    sender.send(event | {"data": ORDER | {"term": 365}})
+    sender.send(event, user_id="guest")
+    sender.send(event | {"data": ORDER | {"term": 365}}, user_id="guest")
 
     letter = a_letter(database)
     assert "already used with another payload" in letter.reason
