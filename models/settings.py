@@ -1,7 +1,6 @@
 """Settings from the environment: one typed object, read once in each process."""
 
 import os
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
@@ -12,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from certline.models.server_url import MOST_PORT, POSTGRES, RABBITMQ, url_fault
+from certline.models.server_url import MOST_PORT, POSTGRES, RABBITMQ, url_fault, urls_in
 
 PREFIX = "CERTLINE_"
 # Variables of that prefix which are no settings: the programs' own switches, and what a deploy hook is given, for
@@ -149,25 +148,3 @@ def _meant(name: str) -> str | None:
     fields = [field.upper() for field in Settings.model_fields]
     close = get_close_matches(name.upper().removeprefix(PREFIX), fields, n=1, cutoff=0.8)
     return f"{PREFIX}{close[0]}" if close else None
-
-
-def urls_in(text: str) -> list[str]:
-    """Return the URLs of a list separated by `;`. A `;` within a password does not separate."""
-    # Split only where a scheme or the end of the text follows.
-    return [url.strip() for url in re.split(r";(?=\s*(?:\w+://|$))", text) if url.strip()]
-
-
-def without_password(urls: str) -> str:
-    """Return one or several URLs with each password replaced by `***`, fit to be displayed."""
-    return ";".join(_without_password(url) for url in urls_in(urls))
-
-
-def _without_password(url: str) -> str:
-    url = re.sub(r"([?&]\w*password=)[^&]*", r"\1***", url)
-    # The last @, because a password may contain one.
-    head, at, tail = url.rpartition("@")
-    if not at or "://" not in head:
-        return url
-    scheme, _, user = head.partition("://")
-    name, colon, _ = user.partition(":")
-    return f"{scheme}://{name}{':***' if colon else ''}@{tail}"

@@ -12,6 +12,7 @@ from dramatiq.broker import MessageProxy
 
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
+from certline.workers.process.visible import visible_entry, visible_traceback
 
 # Libraries whose routine log entries repeat what our own events report.
 QUIET = {
@@ -94,7 +95,7 @@ def configure(settings: Settings, part: str) -> None:
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
             # Structlog's default prints each frame's local variables, which may hold secrets.
-            exception_formatter=structlog.dev.plain_traceback,
+            exception_formatter=visible_traceback(structlog.dev.plain_traceback),
         )
     )
     structlog.configure(
@@ -108,7 +109,11 @@ def configure(settings: Settings, part: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([] if as_json else [visible_entry]),  # JSON is written in ASCII
+                last,
+            ],
         )
     )
     handler.addFilter(DiscreetMessages())
