@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     metrics_host: str = Field(default="127.0.0.1", pattern=r"^[0-9A-Za-z.:_-]+$")
     # In containers, where every user has the same name: who the user claims to be.
     who: str | None = Field(default=None, max_length=64)
+    # The user that hooks' commands run as; the worker's own if not set.
+    hook_user: str | None = Field(default=None, max_length=64)
     # Seconds between two heartbeats of a process; after three it counts as gone.
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=3_600, allow_inf_nan=False)
     # Seconds: to connect, and between two bytes of SCM's response (SCM document: enrol is the slow one).

@@ -19,6 +19,7 @@ from certline.producers.processes import (
     run_relay,
     run_worker,
 )
+from certline.workers.process.dumpable import close_to_others
 
 PREFIX = "certline."
 QUEUES = [queue.value.removeprefix(PREFIX) for queue in Queue]
@@ -61,6 +62,7 @@ def run() -> None:
 
     SIGTERM or Ctrl-C stops them after their current work.
     """
+    close_to_others()
     end_with_run_all()
 
 
