@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from certline.cli.errors import FAILED, NO_SERVER, WRONG_USE, Fault
 from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.commands.command import OtherCommandError
-from certline.models.database.embedded_postgres import NoDatabaseError
+from certline.models.database.postgres_account import NoDatabaseError
 from certline.models.database.session import blames_the_data
 from certline.models.file_rights import UnsafeFileError
 from certline.models.key_proof import UnprovenKeyError

@@ -1,6 +1,7 @@
 """Settings from the environment: one typed object, read once in each process."""
 
 import os
+import stat
 from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
@@ -26,6 +27,7 @@ OTHERS = frozenset(
     }
 )
 FREE = ("TEST_", "COMPOSE_")
+SYSTEM_HOME = Path("/var/lib/certline")
 
 
 class UnknownVariableError(Exception):
@@ -53,9 +55,19 @@ def _rabbitmq_urls(urls: SecretStr) -> SecretStr:
 
 def _usual_home() -> Path:
     try:
-        return Path.home() / ".local" / "share" / "certline"
+        usual = Path.home() / ".local" / "share" / "certline"
     except RuntimeError:  # neither HOME nor an entry in passwd, as for a container's arbitrary uid
-        return Path("/var/lib/certline")
+        return SYSTEM_HOME
+    # As root, Postgres runs as another user, to whom root's home is closed on most systems. An installation that
+    # is there stays.
+    if os.geteuid() != 0 or usual.exists() or _is_open(usual):
+        return usual
+    return SYSTEM_HOME
+
+
+def _is_open(path: Path) -> bool:
+    """Return True if every user can pass through the folders above a path, as far as they exist."""
+    return all(each.stat().st_mode & stat.S_IXOTH for each in path.parents if each.exists())
 
 
 def _seconds(default: float) -> float:

