@@ -94,8 +94,8 @@ class EmbeddedServer:
         self._users = home / "postgres.users"
         if set(str(home)) & set(',"'):
             raise NoDatabaseError(
-                f"CERTLINE_HOME ({home}) contains a comma or a quotation mark, with which Postgres would take it for "
-                "several folders: choose another one"
+                f"CERTLINE_HOME ({home}) contains a comma or a quotation mark, with which Postgres would take it "
+                "for several folders: choose another one"
             )
         length = len(os.fsencode(self.sockets / SOCKET))
         if length > LONGEST:

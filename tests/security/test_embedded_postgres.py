@@ -86,11 +86,11 @@ def test_a_home_below_a_closed_folder_is_refused_and_stays_closed(tmp_path: Path
     closed.mkdir(mode=0o700)
     before = modes(closed)
 
-    with (
-        pytest.raises(NoDatabaseError, match="cannot be reached by the user 'pgserver'") as refused,
-        started(closed / "home"),
-    ):
-        pass
+    server = server_of(closed / "home")
+    with pytest.raises(
+        NoDatabaseError, match="cannot be reached by the user 'pgserver'"
+    ) as refused:
+        server.start()
 
     assert "certline changes no folder outside its home" in str(refused.value)
     assert modes(closed) == before
@@ -225,7 +225,9 @@ def test_a_path_too_long_for_a_socket_is_refused_and_no_other_place_is_taken(
 
 
 def test_a_home_with_odd_characters_gets_a_server_of_its_own(place: Path) -> None:
-    with started(place / "a, b%20'c") as url, psycopg.connect(url) as db:
+    with pytest.raises(NoDatabaseError, match="contains a comma"):
+        EmbeddedServer(place / "a,b", program_for(place))
+    with started(place / "a b%20'c$(x)") as url, psycopg.connect(url) as db:
         assert db.execute("SELECT 1").fetchone() == (1,)
 
 

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -17,7 +19,6 @@ from certline.workers.deploying.own_folder import NotOurFolderError
 from certline.workers.deploying.program import run_program
 from certline.workers.deploying.temporary import private_directory, tidy
 from certline.workers.deploying.user import HookUserError, hook_user
-from certline.workers.steps import hook as step
 from tests.integration import conftest as models
 from tests.integration.workers import conftest as workers
 from tests.integration.workers.deploying import certificates
@@ -38,7 +39,9 @@ POWERLESS = ["setpriv", "--bounding-set=-all"] if ROOT else []
 # A part that holds the key in its environment, and a hook's command that looks for it at its parent.
 PART = r"""
 import sys
+from functools import partial
 from pathlib import Path
+from typing import IO
 from certline.workers.process.dumpable import close_to_others
 from certline.workers.deploying.program import run_program
 if sys.argv[1] == "closed":
@@ -46,6 +49,11 @@ if sys.argv[1] == "closed":
 steal = "head -c 40 /proc/$PPID/maps; tr '\\0' '\\n' < /proc/$PPID/environ | grep SECRET_KEY"
 print(run_program(["sh", "-c", steal], {}, folder=Path("/"), timeout=60).output)
 """
+
+
+def says_started(log: IO[bytes]) -> bool:
+    """Read the next line of a part's log, and return True if it says that the part has started."""
+    return b"started" in log.readline()
 
 
 def a_part(how: str) -> str:
@@ -101,7 +109,7 @@ def test_no_part_can_be_read_by_processes_of_its_user(
     )
     try:
         assert part.stderr is not None
-        until(lambda: b"started" in part.stderr.readline(), 120)
+        until(partial(says_started, part.stderr), 120)
         read = subprocess.run(
             [*POWERLESS, "cat", f"/proc/{part.pid}/environ"],
             capture_output=True,
@@ -369,4 +377,4 @@ def test_secret_files_belong_to_the_user_of_the_command_and_public_ones_to_us(
 def test_the_setting_is_known() -> None:
     assert Settings.model_validate({"hook_user": "www"}).hook_user == "www"
     assert run_program(["true"], {}, folder=Path("/"), timeout=60).exit_code == 0
-    assert step.hook_user(None) is None
+    assert hook_user(None) is None

@@ -239,7 +239,7 @@ def test_doctor_hides_a_password_with_a_semicolon(monkeypatch: pytest.MonkeyPatc
     settings.cache_clear()
     monkeypatch.setattr(servers, "reach_rabbit", lambda _settings: None)
     with monkeypatch.context() as patch:
-        patch.setattr(servers.context, "settings", settings)
+        patch.setattr("certline.cli.context.settings", settings)
         said = servers.check_rabbitmq().text
     settings.cache_clear()
 
