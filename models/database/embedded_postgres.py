@@ -37,6 +37,8 @@ from certline.models.settings import Settings
 SOCKET, PATIENCE = ".s.PGSQL.5432", 60
 # Bytes of a socket's path (sun_path, without its NUL).
 LONGEST = 107 if sys.platform == "linux" else 103
+# What a list of hosts (libpq) and the shell of pg_ctl would not take as a part of a path.
+ODD = frozenset(',"`$\\\n')
 # Homes whose server this process uses, with its own id: a forked child is a user of its own.
 _used: dict[tuple[int, Path], str] = {}
 
@@ -92,10 +94,10 @@ class EmbeddedServer:
         self._program = program
         self._account: ServerAccount | None = None
         self._users = home / "postgres.users"
-        if set(str(home)) & set(',"'):
+        if ODD & set(str(home)):
             raise NoDatabaseError(
-                f"CERTLINE_HOME ({home}) contains a comma or a quotation mark, with which Postgres would take it "
-                "for several folders: choose another one"
+                f"CERTLINE_HOME ({home}) contains one of the characters {' '.join(sorted(ODD - {chr(10)}))}, "
+                "which the embedded Postgres would read as something else: choose another folder"
             )
         length = len(os.fsencode(self.sockets / SOCKET))
         if length > LONGEST:
