@@ -1,10 +1,12 @@
 """Logging of the long-running processes to stderr: readable text on a terminal, otherwise JSON lines."""
 
+import json
 import logging
 import os
 import socket
 import sys
 import threading
+from typing import Any
 
 import dramatiq
 import structlog
@@ -12,7 +14,7 @@ from dramatiq.broker import MessageProxy
 
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
-from certline.workers.process.visible import visible_entry, visible_traceback
+from certline.workers.process.visible import visible_entry, visible_json, visible_traceback
 
 # Libraries whose routine log entries repeat what our own events report.
 QUIET = {
@@ -57,6 +59,10 @@ def _discreet(value: object) -> object:
     return value
 
 
+def _json(entry: object, **options: Any) -> str:
+    return visible_json(json.dumps(entry, **options))
+
+
 def choose_format(settings: Settings) -> None:
     """Settle the format for the child processes of this one, whose stderr is a pipe to it and no terminal."""
     if settings.log is None:
@@ -89,7 +95,7 @@ def configure(settings: Settings, part: str) -> None:
     if as_json:  # ConsoleRenderer formats tracebacks itself
         shared.append(structlog.processors.format_exc_info)
     last: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(serializer=_json)
         if as_json
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
@@ -110,7 +116,7 @@ def configure(settings: Settings, part: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *([] if as_json else [visible_entry]),  # JSON is written in ASCII
+                *([] if as_json else [visible_entry]),  # JSON has escapes
                 last,
             ],
         )
