@@ -5,6 +5,7 @@ import sys
 import click
 
 from certline.cli.errors import NOTHING, WRONG_USE, Fault
+from certline.workers.process.visible import visible
 
 
 def confirm(facts: str, question: str, *, yes: bool, declined: str) -> None:
@@ -20,6 +21,6 @@ def confirm(facts: str, question: str, *, yes: bool, declined: str) -> None:
             code=WRONG_USE,
             problems=[f"{facts}. {question}"],
         )
-    click.echo(facts, err=True)
-    if not click.confirm(question, err=True):
+    click.echo(visible(facts), err=True)
+    if not click.confirm(visible(question), err=True):
         raise Fault(declined, code=NOTHING)

@@ -13,6 +13,7 @@ from certline.models.key_proof import UnprovenKeyError, prove
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
 from certline.models.vault import NoSecretKeyError, Vault, open_vault
+from certline.workers.process.visible import visible_entry
 
 DATABASE = "certline.database"
 VAULT = "certline.vault"
@@ -85,7 +86,13 @@ def _log_beside_the_answer() -> None:
 
     structlog logs to standard output by default. The long-running parts configure it again for themselves.
     """
+    *others, renderer = structlog.get_config()["processors"]
     structlog.configure(
+        processors=[
+            *(each for each in others if each is not visible_entry),
+            visible_entry,
+            renderer,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

@@ -11,10 +11,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from certline.cli.errors import FAILED, NO_SERVER, WRONG_USE, Fault
 from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.commands.command import OtherCommandError
-from certline.models.database.embedded_postgres import NoDatabaseError
+from certline.models.database.postgres_account import NoDatabaseError
 from certline.models.database.session import blames_the_data
+from certline.models.file_rights import UnsafeFileError
 from certline.models.key_proof import UnprovenKeyError
-from certline.models.settings import UnknownVariableError, settings, without_password
+from certline.models.server_url import without_password
+from certline.models.settings import UnknownVariableError, settings
 from certline.models.validation import SURROGATE, BadCommandError
 from certline.models.vault import NoSecretKeyError, WrongSecretKeyError
 from certline.producers.messaging.queues import NoAnswerError
@@ -97,6 +99,7 @@ def explain(error: Exception) -> Fault | None:
             NoDatabaseError()
             | NoSecretKeyError()
             | WrongSecretKeyError()
+            | UnsafeFileError()
             | NeedsRabbitError()
             | OtherCommandError()
             | SuspendedError()

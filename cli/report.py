@@ -2,13 +2,13 @@
 
 import json
 import os
-import sys
 import traceback
 
 import click
 
 from certline.cli import streams
 from certline.cli.errors import STOPPED, Fault
+from certline.workers.process.visible import visible, visible_json
 
 # Characters of a sentence.
 LONGEST = 2_000
@@ -26,13 +26,14 @@ def tell(error: Exception, *, as_json: bool) -> int:
         problems = [in_brief(problem) for problem in fault.problems]
         told = {"message": in_brief(fault.message), "problems": problems, "exit_code": fault.code}
         # ASCII: an error may quote what no terminal shows and no encoding writes.
-        click.echo(json.dumps({"error": told}, indent=2, ensure_ascii=not _is_utf8(told)))
+        text = json.dumps({"error": told}, indent=2, ensure_ascii=not _is_utf8(told))
+        click.echo(visible_json(text))
     else:
         click.echo(f"certline: {_line(fault.message)}", err=True)
         for problem in fault.problems if fault.problems != [fault.message] else []:
             click.echo(f"  {_line(problem)}", err=True)
     if fault.hint:
-        click.echo(fault.hint, err=True)
+        click.echo(visible(fault.hint), err=True)
     return fault.code
 
 
@@ -43,11 +44,7 @@ def in_brief(text: str) -> str:
 
 def _line(text: str) -> str:
     """Return a text that is safe on a terminal: shortened, control characters (not line ends) made visible."""
-    shown = (
-        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1]
-        for character in in_brief(text)
-    )
-    return "".join(shown)
+    return visible(in_brief(text))
 
 
 def _is_utf8(document: object) -> bool:
@@ -77,7 +74,7 @@ def _of_click(error: click.ClickException | click.Abort) -> Fault:
 def _bug(error: Exception) -> Fault:
     if os.environ.get("CERTLINE_DEBUG"):
         # A plain traceback without local variables, because those may hold secrets.
-        traceback.print_exception(error, file=sys.stderr)
+        click.echo(visible("".join(traceback.format_exception(error))), err=True, nl=False)
         hint = ""
     else:
         hint = "For the traceback, run the command again with CERTLINE_DEBUG=1."

@@ -9,6 +9,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from certline.workers.process.visible import visible
+
 # Names that are suggested, at most.
 MOST = 50
 # What an option's value names, by the option.
@@ -50,7 +52,12 @@ def suggest(
         found = _names(kind, begun)
     except Exception:  # noqa: BLE001  # the edge: an error would be printed into the line that is typed
         return []
-    return [CompletionItem(_quoted(name), help=text) for name, text in found]
+    # A name that could steer the terminal is left out: as an escape it would be another name.
+    return [
+        CompletionItem(_quoted(name), help=visible(text) if text else text)
+        for name, text in found
+        if visible(name) == name
+    ]
 
 
 def kind_of(context: click.Context, parameter: click.Parameter) -> str | None:

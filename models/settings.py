@@ -1,7 +1,7 @@
 """Settings from the environment: one typed object, read once in each process."""
 
 import os
-import re
+import stat
 from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from certline.models.server_url import MOST_PORT, POSTGRES, RABBITMQ, url_fault
+from certline.models.server_url import MOST_PORT, POSTGRES, RABBITMQ, url_fault, urls_in
 
 PREFIX = "CERTLINE_"
 # Variables of that prefix which are no settings: the programs' own switches, and what a deploy hook is given, for
@@ -27,6 +27,7 @@ OTHERS = frozenset(
     }
 )
 FREE = ("TEST_", "COMPOSE_")
+SYSTEM_HOME = Path("/var/lib/certline")
 
 
 class UnknownVariableError(Exception):
@@ -54,9 +55,19 @@ def _rabbitmq_urls(urls: SecretStr) -> SecretStr:
 
 def _usual_home() -> Path:
     try:
-        return Path.home() / ".local" / "share" / "certline"
+        usual = Path.home() / ".local" / "share" / "certline"
     except RuntimeError:  # neither HOME nor an entry in passwd, as for a container's arbitrary uid
-        return Path("/var/lib/certline")
+        return SYSTEM_HOME
+    # As root, Postgres runs as another user, to whom root's home is closed on most systems. An installation that
+    # is there stays.
+    if os.geteuid() != 0 or usual.exists() or _is_open(usual):
+        return usual
+    return SYSTEM_HOME
+
+
+def _is_open(path: Path) -> bool:
+    """Return True if every user can pass through the folders above a path, as far as they exist."""
+    return all(each.stat().st_mode & stat.S_IXOTH for each in path.parents if each.exists())
 
 
 def _seconds(default: float) -> float:
@@ -88,6 +99,8 @@ class Settings(BaseSettings):
     metrics_host: str = Field(default="127.0.0.1", pattern=r"^[0-9A-Za-z.:_-]+$")
     # In containers, where every user has the same name: who the user claims to be.
     who: str | None = Field(default=None, max_length=64)
+    # The user that hooks' commands run as; the worker's own if not set.
+    hook_user: str | None = Field(default=None, max_length=64)
     # Seconds between two heartbeats of a process; after three it counts as gone.
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=3_600, allow_inf_nan=False)
     # Quotas of one sender (a RabbitMQ user), and how long rows are kept.
@@ -157,25 +170,3 @@ def _meant(name: str) -> str | None:
     fields = [field.upper() for field in Settings.model_fields]
     close = get_close_matches(name.upper().removeprefix(PREFIX), fields, n=1, cutoff=0.8)
     return f"{PREFIX}{close[0]}" if close else None
-
-
-def urls_in(text: str) -> list[str]:
-    """Return the URLs of a list separated by `;`. A `;` within a password does not separate."""
-    # Split only where a scheme or the end of the text follows.
-    return [url.strip() for url in re.split(r";(?=\s*(?:\w+://|$))", text) if url.strip()]
-
-
-def without_password(urls: str) -> str:
-    """Return one or several URLs with each password replaced by `***`, fit to be displayed."""
-    return ";".join(_without_password(url) for url in urls_in(urls))
-
-
-def _without_password(url: str) -> str:
-    url = re.sub(r"([?&]\w*password=)[^&]*", r"\1***", url)
-    # The last @, because a password may contain one.
-    head, at, tail = url.rpartition("@")
-    if not at or "://" not in head:
-        return url
-    scheme, _, user = head.partition("://")
-    name, colon, _ = user.partition(":")
-    return f"{scheme}://{name}{':***' if colon else ''}@{tail}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from certline.models.file_rights import make_home, require_private
 from certline.models.settings import Settings
 
 
@@ -147,6 +148,7 @@ def _name_of(key: str) -> str:
 
 def _read(path: Path) -> str:
     try:
+        require_private(path)
         return path.read_text("utf-8-sig").strip().replace("\n", ",")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
@@ -156,7 +158,7 @@ def _read(path: Path) -> str:
 def _own_key(path: Path) -> str:
     if path.exists():
         return _read(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_home(path.parent)
     # Written completely, then linked into place: link() fails if the file exists, so two processes that
     # start at once agree on one key. The draft's name is random and not the process id, which is 1 at
     # each start of a container: a draft left by a kill would be in the way.

@@ -22,12 +22,18 @@ def postgres_ends_with_us(home: Path) -> Iterator[None]:
         [sys.executable, "-P", "-m", __name__, str(home)],
         stdin=subprocess.PIPE,
         start_new_session=True,  # neither Ctrl-C nor the end of the terminal must reach it
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        env=_environment(),
     )
     yield
     # From here on this process stops the server as it exits.
     child.kill()
     child.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment without our settings: this process needs no secret, and a hook could read its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CERTLINE_")}
+    return {**kept, "PYTHONWARNINGS": "ignore"}
 
 
 def main(home: Path) -> None:

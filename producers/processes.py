@@ -20,7 +20,8 @@ from dramatiq import cli
 from certline.models import Database, Queue
 from certline.models.database.embedded_postgres import database_url
 from certline.models.heartbeat import Part
-from certline.models.settings import Settings, without_password
+from certline.models.server_url import without_password
+from certline.models.settings import Settings
 from certline.models.vault import Vault, open_vault
 from certline.producers.ingress import Ingress
 from certline.producers.messaging.broker_fault import broker_fault

@@ -16,6 +16,7 @@ from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
 from certline.models.vault import open_vault
 from certline.workers.process.broker import make_broker
+from certline.workers.process.dumpable import close_to_others
 from certline.workers.process.health import WorkerHealth
 from certline.workers.process.heart import WorkerHeart
 from certline.workers.process.logs import configure
@@ -98,6 +99,7 @@ def open_line(settings: Settings, *, threads: int = 8) -> WorkerContext:
 
 def worker_app() -> None:
     """Set up a worker process from the environment: logs, broker with all actors, heartbeat, health endpoint."""
+    close_to_others()
     settings = from_environment()
     configure(settings, "worker")
     end_with(os.getppid())  # Dramatiq's process manager

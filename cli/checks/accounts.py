@@ -10,6 +10,7 @@ from certline.models.accounts.breaker import open_breakers
 from certline.models.accounts.rate_limit import held_off
 from certline.models.certificates.license import license_use
 from certline.models.certificates.license_expiry import WARN_DAYS
+from certline.workers.scm.login import unencrypted
 
 
 def check_accounts() -> Finding:
@@ -27,6 +28,13 @@ def check_accounts() -> Finding:
         return Finding(
             "accounts", False, f"never synced: {', '.join(fresh)}", "certline sync --wait"
         )
+    plain = [row.name for row in found if unencrypted(row.url, row.token_url)]
+    if plain:
+        said = f"{len(found)}, all synced; the login goes over http://, readable on the way: {', '.join(plain)}"
+        advice = (
+            f"certline account remove {quote(plain[0])}, and add it again with its https:// URL"
+        )
+        return Finding("accounts", True, said, advice)
     return Finding("accounts", True, f"{len(found)}, all synced")
 
 

@@ -7,13 +7,22 @@ from certline.cli.checks.result import Finding
 from certline.cli.explain import OTHER_KEY
 from certline.models import PrivateKey
 from certline.models.accounts.account import accounts
+from certline.models.file_rights import rights_of
 from certline.models.key_proof import key_fault, keys_in_use
 
 
 def check_secret_key() -> Finding:
     """Check that the secret key can be read."""
-    names = context.unproven_vault().keys
-    return Finding("secret key", True, f"readable: {', '.join(names)}")
+    said = f"readable: {', '.join(context.unproven_vault().keys)}"
+    settings = context.settings()
+    file = settings.secret_key_file
+    if settings.secret_key is not None or file is None:
+        return Finding("secret key", True, said)
+    warning = rights_of(file).warning
+    if warning is None:
+        return Finding("secret key", True, said)
+    advice = "if other users have an account there, or a container of theirs mounts it: mode 0400"
+    return Finding("secret key", True, f"{said}; {warning}", advice)
 
 
 def check_stored_secrets() -> Finding:

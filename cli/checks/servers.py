@@ -7,7 +7,8 @@ from certline.cli.checks.result import Finding
 from certline.models import Queue
 from certline.models.database.migrate import behind
 from certline.models.events.outbox import INGRESS
-from certline.models.settings import Settings, unknown_variables, without_password
+from certline.models.server_url import without_password
+from certline.models.settings import Settings, unknown_variables
 from certline.producers.messaging.queues import QueueState, queue_states
 from certline.producers.processes import grace, reach_rabbit
 
@@ -32,7 +33,7 @@ def check_rabbitmq() -> Finding:
     settings = context.settings()
     reach_rabbit(settings)
     url = settings.rabbitmq_url.get_secret_value() if settings.rabbitmq_url else ""
-    return Finding("RabbitMQ", True, ";".join(without_password(node) for node in url.split(";")))
+    return Finding("RabbitMQ", True, without_password(url))
 
 
 def check_queues() -> Finding:

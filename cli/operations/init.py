@@ -8,7 +8,7 @@ from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, facts, say, whisper
 from certline.models.certificates.license import license_use
 from certline.models.database.migrate import behind, upgrade
-from certline.models.settings import without_password
+from certline.models.server_url import without_password
 from certline.models.vault import NoSecretKeyError
 
 

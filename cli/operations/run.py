@@ -9,6 +9,7 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import leave, whisper
 from certline.models import Queue
 from certline.models.database.migrate import behind
+from certline.models.file_rights import rights_of
 from certline.models.settings import unknown_variables
 from certline.producers.processes import (
     end_with_run_all,
@@ -19,6 +20,7 @@ from certline.producers.processes import (
     run_relay,
     run_worker,
 )
+from certline.workers.process.dumpable import close_to_others
 
 PREFIX = "certline."
 QUEUES = [queue.value.removeprefix(PREFIX) for queue in Queue]
@@ -61,6 +63,7 @@ def run() -> None:
 
     SIGTERM or Ctrl-C stops them after their current work.
     """
+    close_to_others()
     end_with_run_all()
 
 
@@ -127,5 +130,8 @@ def require_tables() -> None:
         raise Fault("the database does not have the tables of this version: run `certline init`")
     # Raises NoSecretKeyError and UnprovenKeyError now rather than at the first secret.
     context.vault()
+    file = context.settings().secret_key_file
+    if context.settings().secret_key is None and file is not None and rights_of(file).warning:
+        whisper(f"warning: {rights_of(file).warning}")
     # Workers are forked, and a database connection must not be shared between processes.
     context.database().close()

@@ -14,6 +14,7 @@ from certline.models.csr.armor import SigningRequestError
 from certline.models.csr.private_key import REFUSAL, holds_private_key
 from certline.models.csr.request import read_request
 from certline.models.renewals.batch_pace import per_hour
+from certline.workers.process.visible import visible
 
 
 class PaceType(click.ParamType[int]):
@@ -83,7 +84,7 @@ def password(file: TextFile | None, prompt: str) -> str:
     if not sys.stdin.isatty():
         return TextFile("-", "the password on standard input").first_line()
     try:
-        typed = str(click.prompt(prompt, hide_input=True, err=True))
+        typed = str(click.prompt(visible(prompt), hide_input=True, err=True))
         typed.encode()
     except UnicodeError:
         raise Fault("what was typed is not in UTF-8", code=WRONG_USE) from None

@@ -21,10 +21,12 @@ from certline.cli.scm.login_check import (
 )
 from certline.cli.scm.login_options import (
     Given,
+    insecure_option,
     kept_as,
     login_options,
     pair_options,
     renewed,
+    require_encryption,
     secret_of,
 )
 from certline.cli.ui import detail
@@ -70,11 +72,12 @@ def account() -> None:
     help="SCM's address, such as https://cert-manager.com/api.",
 )
 @login_options
+@insecure_option
 @click.option("--no-verify", is_flag=True, help="Save it without trying it at SCM.")
 @click.option(
     "--force", is_flag=True, help="Add it even if another account is of the same customer."
 )
-def add(name: str, *, no_verify: bool, force: bool, **options: Any) -> None:
+def add(name: str, *, no_verify: bool, force: bool, insecure: bool, **options: Any) -> None:
     """Save a login after SCM has accepted it, and report what it lacks. No command shows its secret.
 
     A password (--customer-uri, --login), a client certificate (both of these, and --client-certificate,
@@ -83,6 +86,8 @@ def add(name: str, *, no_verify: bool, force: bool, **options: Any) -> None:
     """
     if not name.isprintable() or not name.strip() or name != name.strip():
         raise Fault("NAME must not be empty, nor begin or end with a space", code=WRONG_USE)
+    if not insecure:
+        require_encryption(options["url"], options["token_url"])
     vault = context.vault()
     with context.database().transaction() as db:
         if account_named(db, name) is not None:
@@ -180,6 +185,7 @@ def show(name: str) -> None:
     help="File whose first line is a new password or API key's secret, saved if it works.",
 )
 @pair_options
+@insecure_option
 def verify(
     name: str,
     password_file: TextFile | None,
@@ -187,6 +193,7 @@ def verify(
     client_key: Path | None,
     *,
     new_password: bool,
+    insecure: bool,
 ) -> None:
     """Try a login at SCM and report what it lacks. If SCM accepts it, a suspension is lifted."""
     with context.database().transaction() as db:
@@ -196,6 +203,10 @@ def verify(
     pair = (client_certificate, client_key)
     other = new_password or password_file is not None or pair != (None, None)
     if other:
+        if (
+            not insecure
+        ):  # the stored secret goes on as it was added; a new one is not given away unasked
+            require_encryption(found.url, found.token_url)
         login = renewed(found, password_file, pair)
     try:
         examined = ask_scm(login)

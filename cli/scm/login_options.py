@@ -13,7 +13,7 @@ from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.models import Account, LoginKind
 from certline.workers.scm import AnyLogin, CertificateLogin, HeaderLogin, TokenLogin
 from certline.workers.scm.client_certificate import parsed_pair
-from certline.workers.scm.login import TOKEN_URL
+from certline.workers.scm.login import TOKEN_URL, unencrypted
 
 T = TypeVar("T")
 
@@ -102,6 +102,26 @@ def pair_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="The certificate's private key in PEM, not encrypted; `-` reads standard input.",
     )
     return certificate(key(command))
+
+
+def insecure_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option --insecure to a command that sends a new secret."""
+    return click.option(
+        "--insecure",
+        is_flag=True,
+        help="Send the secret to an http:// URL too, where everybody on the way can read it.",
+    )(command)
+
+
+def require_encryption(*addresses: str | None) -> None:
+    """Raise Fault if a secret would be sent over http:// to another machine."""
+    for url in unencrypted(*addresses):
+        raise Fault(
+            f"{url} is not encrypted: everybody on the way to it could read the secret, and order with it. "
+            "Nothing was sent",
+            code=WRONG_USE,
+            hint="Use its https:// URL. For a simulator on another machine or in a container: --insecure",
+        )
 
 
 def read_pair(certificate: Path | None, key: Path | None) -> tuple[str, str]:

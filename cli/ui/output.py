@@ -14,10 +14,13 @@ from certline.cli.streams import shows
 from certline.cli.ui.grammar import JSON
 from certline.cli.ui.layout import fitted, joined, natural, one_line, pairs_of, rows_of
 from certline.cli.ui.projection import Document
+from certline.workers.process.visible import visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+# A cell that begins so is a formula to a spreadsheet (OWASP: CSV injection); the last four in full width.
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Width in characters if the output is not a terminal.
 WIDTH = 100
 
@@ -38,7 +41,7 @@ def answer(document: object, people: Callable[[], object]) -> None:
 
 def json_text(document: object) -> str:
     """Return a document as JSON; with every other character escaped if standard output can show ASCII only."""
-    text = json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
+    text = visible_json(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
     return text if shows(text) else json.dumps(document, indent=2, default=_plain)
 
 
@@ -61,14 +64,17 @@ def write_json(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def write_csv(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
-    """Write a header and one line per row, or nothing if there are no rows. Returns the last row."""
+    """Write a header and one line per row, or nothing if there are no rows. Returns the last row.
+
+    A text that a spreadsheet would run as a formula begins with an apostrophe.
+    """
     last = next(documents, None)
     if last is None:
         return None
     writer = csv.DictWriter(sys.stdout, list(last), lineterminator="\n")
     writer.writeheader()
     for each in chain([last], documents):
-        writer.writerow({name: _field(value) for name, value in each.items()})
+        writer.writerow({name: _cell(_field(value)) for name, value in each.items()})
         last = each
     return last
 
@@ -84,14 +90,24 @@ def _field(value: object) -> object:
     return value
 
 
+def _cell(value: object) -> object:
+    """Return a value fit for a spreadsheet and, if the output is one, for a terminal; numbers stay numbers."""
+    if not isinstance(value, str):
+        return value
+    # Blanks before it do not stop a spreadsheet; a tab or a line end begins the next cell in some.
+    if value.lstrip().startswith(FORMULA) or value.startswith(("\t", "\r", "\n")):
+        value = f"'{value}"
+    return visible(value) if sys.stdout.isatty() else value
+
+
 def say(text: str) -> None:
     """Print a line of the result for users; with --json it goes to standard error."""
-    click.echo(text, err=as_json())
+    click.echo(visible(text), err=as_json())
 
 
 def whisper(text: str) -> None:
     """Print a line on standard error: progress, a warning or the next step."""
-    click.echo(text, err=True)
+    click.echo(visible(text), err=True)
 
 
 def leave(code: int) -> NoReturn:
@@ -142,29 +158,30 @@ def facts(pairs: Mapping[str, object]) -> None:
     """Print named values for users, one per line."""
     screen = console()
     room = screen.width if screen.is_terminal else None
-    for text in pairs_of([(name, shown(value)) for name, value in pairs.items()], room):
+    named = [(visible(name), shown(value)) for name, value in pairs.items()]
+    for text in pairs_of(named, room):
         screen.file.write(text + "\n")
 
 
 def shown(value: object) -> str:
-    """Format a value for a table cell."""
+    """Format a value for a table cell, safe on a terminal."""
     if value is None or value in ("", [], {}):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return str(value)
+        return visible(", ".join(map(str, value)))
+    return visible(str(value))
 
 
 def console(*, err: bool = False) -> "Console":
     """Return a rich console for standard output (standard error with `err` or --json).
 
-    Markup is off, because texts from outside could contain it.
+    Markup is off, because texts from outside could contain it; so could control characters, which it shows.
     """
-    from rich.console import Console  # noqa: PLC0415  # as above
+    from certline.cli.ui.screen import Screen  # noqa: PLC0415  # rich takes 40 ms
 
     stream: Any = sys.stderr if err or as_json() else sys.stdout
     # Width matters on a terminal only: elsewhere nothing is wrapped.
     width = None if stream.isatty() else WIDTH
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    return Screen(file=stream, width=width, markup=False, highlight=False, emoji=False)

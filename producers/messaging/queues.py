@@ -6,7 +6,8 @@ import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from certline.models.events.outbox import INGRESS, Queue
-from certline.models.settings import Settings, without_password
+from certline.models.server_url import without_password
+from certline.models.settings import Settings
 from certline.producers.messaging.broker_fault import broker_fault
 from certline.workers.process.broker import connection_url
 

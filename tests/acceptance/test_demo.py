@@ -16,7 +16,7 @@ import requests
 from certline.cli.demo import story
 from certline.cli.demo.stage import DemoFailedError, Stage
 from certline.cli.main import main
-from certline.models.database.embedded_postgres import NoDatabaseError
+from certline.models.database.postgres_account import NoDatabaseError
 from tests.servers import until
 
 pytestmark = pytest.mark.slow

@@ -82,7 +82,7 @@ def test_the_server_ends_with_up_whatever_ends_it(home: Home, number: signal.Sig
 
 
 def test_a_command_that_was_killed_is_forgotten_by_the_next_one(home: Home) -> None:
-    users = home.folder / "postgres" / ".handle_pids.json"
+    users = home.folder / "postgres.users"
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     users.write_text(f"[{dead.pid}]")

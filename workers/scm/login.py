@@ -1,5 +1,6 @@
 """Logins to SCM with a password, a client certificate or an OAuth2 token, each with SCM's URL."""
 
+import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -116,6 +117,30 @@ class TokenLogin:
 
 
 AnyLogin = HeaderLogin | CertificateLogin | TokenLogin
+
+
+def unencrypted(*addresses: str | None) -> list[str]:
+    """Return the URLs to which a secret would go readable by everybody on the way: http:// to another machine."""
+    return [url for url in addresses if url is not None and _leaves_readable(url.strip())]
+
+
+def _leaves_readable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:  # no URL at all; the login's own check says so
+        return False
+    return parts.scheme == "http" and not _is_here(host)
+
+
+def _is_here(host: str) -> bool:
+    """Return True if a host is this machine itself, so that nothing leaves it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except (
+        ValueError
+    ):  # a name; that of another machine is not trusted, whatever it resolves to now
+        return host == "localhost"
 
 
 def _must_be_plain(login: AnyLogin, *names: str) -> None:

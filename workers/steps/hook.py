@@ -5,6 +5,8 @@ command runs again.
 """
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -32,13 +34,14 @@ from certline.models.vault import WrongSecretKeyError
 from certline.workers.deploying.files import Secrets, facts_of, files_of, places_of
 from certline.workers.deploying.folder import (
     FolderBusyError,
-    NotOurFolderError,
-    clear,
+    discard,
     locked_folder,
-    private_directory,
     show,
 )
+from certline.workers.deploying.own_folder import NotOurFolderError
 from certline.workers.deploying.program import Ran, run_program
+from certline.workers.deploying.temporary import private_directory, tidy
+from certline.workers.deploying.user import HookUserError, hook_user
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater, back_off
 from certline.workers.runtime.results import StepResult
@@ -108,7 +111,7 @@ def hook(context: WorkerContext, command: Command) -> dict[str, Any]:
         ) from None
     except OSError as error:
         ended = HookEnding("failed", f"{error.strerror or error}: {error.filename or 'its files'}")
-    except (NotOurFolderError, WrongSecretKeyError, ValueError) as error:
+    except (NotOurFolderError, HookUserError, WrongSecretKeyError, ValueError) as error:
         ended = HookEnding("failed", str(error))
 
     result = context.store(partial(_note, command_id=command.id, ended=ended))
@@ -145,11 +148,14 @@ def read_task(db: Session, wanted: HookCommand) -> HookTask:
 
 def _carry_out(context: WorkerContext, command: Command, task: HookTask) -> Ran | None:
     """Write the files and run the command, if there is one. Raises StaleError, FolderBusyError,
-    NotOurFolderError, OSError, WrongSecretKeyError, ValueError.
+    NotOurFolderError, HookUserError, OSError, WrongSecretKeyError, ValueError.
     """
-    certificate, stays = task.certificate, task.hook.directory is not None
-    directory = Path(task.hook.directory or private_directory("certline-hooks") / task.hook.id)
-    with locked_folder(directory, certificate.line_id, task.line_name) as folder:
+    certificate = task.certificate
+    user = hook_user(context.settings.hook_user)
+    owner = None if user is None else user.owner
+    private = None if task.hook.directory else private_directory("certline-hooks", owner)
+    directory = Path(task.hook.directory or "") if private is None else private / task.hook.id
+    with _tidied(private), locked_folder(directory, certificate.line_id, task.line_name) as folder:
         with context.database.transaction() as db:
             # Checked again under the folder's lock: if a newer certificate was stored in the meantime, its own
             # run has written the folder or is waiting for it.
@@ -157,7 +163,7 @@ def _carry_out(context: WorkerContext, command: Command, task: HookTask) -> Ran 
             secrets = _read_secrets(db, context, command, task)
         files = files_of(certificate, secrets)
         try:
-            current = show(folder, certificate.serial_number, files)
+            current = show(folder, certificate.serial_number, files, owner)
             if task.hook.command is None:
                 return None
             facts = facts_of(certificate, task.kind, task.account, task.hook.name, current)
@@ -166,10 +172,21 @@ def _carry_out(context: WorkerContext, command: Command, task: HookTask) -> Ran 
                 facts | places_of(files, current),
                 folder=current,
                 timeout=task.hook.timeout,
+                user=user,
             )
         finally:
-            if not stays:  # a hook without a directory has the files only while its command runs
-                clear(folder)
+            if private is not None:  # such a hook has the files only while its command runs
+                discard(folder)
+
+
+@contextmanager
+def _tidied(private: Path | None) -> Iterator[None]:
+    """Remove what runs have left in a private directory, once the block has released its folder."""
+    try:
+        yield
+    finally:
+        if private is not None:
+            tidy(private)
 
 
 def _read_secrets(db: Session, context: WorkerContext, command: Command, task: HookTask) -> Secrets:

@@ -7,12 +7,12 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from certline.cli.explain import explain
+from certline.models.server_url import without_password
 from certline.models.settings import (
     Settings,
     UnknownVariableError,
     settings,
     unknown_variables,
-    without_password,
 )
 from certline.workers.deploying.files import VARIABLES
 

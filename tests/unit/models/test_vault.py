@@ -74,6 +74,7 @@ def test_without_a_key_the_person_is_told_how_to_make_one() -> None:
 def test_a_key_file_may_hold_one_key_a_line(tmp_path: Path) -> None:
     old, new = a_key(), a_key()
     (tmp_path / "keys").write_text(f"{new}\n{old}\n")
+    (tmp_path / "keys").chmod(0o600)
 
     vault = open_vault(Settings(database_url=SOMEWHERE, secret_key_file=tmp_path / "keys"))
 
@@ -97,6 +98,7 @@ def test_an_embedded_line_makes_a_key_that_only_its_owner_reads(tmp_path: Path) 
 
 def test_a_key_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "keys").write_bytes(b"\xff\xfe")
+    (tmp_path / "keys").chmod(0o600)
     settings = Settings(database_url=SOMEWHERE, secret_key_file=tmp_path / "keys")
 
     with pytest.raises(NoSecretKeyError, match=f"{tmp_path}/keys cannot be read: it is not text"):

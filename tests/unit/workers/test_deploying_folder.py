@@ -10,20 +10,21 @@ from certline.workers.deploying import folder as line_folder
 from certline.workers.deploying.folder import (
     File,
     FolderBusyError,
-    NotOurFolderError,
+    LineFolder,
     clear,
     folder_name,
     locked_folder,
-    private_directory,
     show,
 )
+from certline.workers.deploying.own_folder import NotOurFolderError
+from certline.workers.deploying.temporary import private_directory
 
 LINE, OTHER = "01J0000000000000000000000A", "01J0000000000000000000000B"
 NAME = "www.nordhafen.example"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Iterator[LineFolder]:
     """Yield the locked folder of a line."""
     with locked_folder(tmp_path / "tls", LINE, NAME) as folder:
         yield folder
@@ -36,45 +37,46 @@ def a_set(word: str) -> list[File]:
     ]
 
 
-def shown(folder: Path) -> dict[str, str]:
-    return {file.name: file.read_text() for file in (folder / "current").iterdir()}
+def shown(folder: LineFolder | Path) -> dict[str, str]:
+    path = folder.path if isinstance(folder, LineFolder) else folder
+    return {file.name: file.read_text() for file in (path / "current").iterdir()}
 
 
-def test_a_set_is_shown_whole_and_secrets_are_for_their_owner(folder: Path) -> None:
+def test_a_set_is_shown_whole_and_secrets_are_for_their_owner(folder: LineFolder) -> None:
     current = show(folder, "4a01", a_set("one"))
 
-    assert current == folder / "current"
+    assert current == folder.path / "current"
     assert shown(folder) == {"fullchain.pem": "chain one", "key": "key one"}
     modes = {file.name: file.stat().st_mode & 0o777 for file in current.iterdir()}
     assert modes == {"fullchain.pem": 0o644, "key": 0o600}
 
 
-def test_the_newest_is_shown_the_one_before_it_stays_and_older_ones_go(folder: Path) -> None:
+def test_the_newest_is_shown_the_one_before_it_stays_and_older_ones_go(folder: LineFolder) -> None:
     for word in ("one", "two", "three"):
         show(folder, word, a_set(word))
 
     assert shown(folder)["key"] == "key three"
-    left = sorted(each.name.partition(".")[0] for each in (folder / "versions").iterdir())
+    left = sorted(each.name.partition(".")[0] for each in (folder.path / "versions").iterdir())
     assert left == ["three", "two"]
 
 
 @pytest.mark.parametrize("step", ["_write", "_sync", "_point"])
 def test_who_dies_on_the_way_leaves_what_was_shown(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    folder: LineFolder, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     show(folder, "one", a_set("one"))
     with monkeypatch.context() as dying:
         dying.setattr(line_folder, step, lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             show(folder, "two", a_set("two"))
-    (folder / ".current.torn").symlink_to("versions/two")
+    (folder.path / ".current.torn").symlink_to("versions/two")
     assert shown(folder)["key"] == "key one"
 
     show(folder, "two", a_set("two"))
 
     assert shown(folder) == {"fullchain.pem": "chain two", "key": "key two"}
-    assert sorted(each.name for each in folder.iterdir()) == [".line", "current", "versions"]
-    assert len(list((folder / "versions").iterdir())) == 2
+    assert sorted(each.name for each in folder.path.iterdir()) == [".line", "current", "versions"]
+    assert len(list((folder.path / "versions").iterdir())) == 2
 
 
 def test_only_one_is_at_a_folder_at_a_time(tmp_path: Path) -> None:
@@ -116,16 +118,16 @@ def test_a_folder_whose_maker_died_before_it_said_whose_it_is_is_taken(tmp_path:
     (tmp_path / NAME / ".line").touch()
 
     with locked_folder(tmp_path, LINE, NAME) as folder:
-        assert folder == tmp_path / NAME
+        assert folder.path == tmp_path / NAME
 
 
-def test_nothing_is_left_where_a_folder_is_cleared(folder: Path) -> None:
+def test_nothing_is_left_where_a_folder_is_cleared(folder: LineFolder) -> None:
     show(folder, "one", a_set("one"))
 
     clear(folder)
     clear(folder)
 
-    assert [each.name for each in folder.iterdir()] == [".line"]
+    assert [each.name for each in folder.path.iterdir()] == [".line"]
 
 
 @pytest.mark.parametrize(
