@@ -10,6 +10,7 @@ from certline.cli.ui.output import leave, whisper
 from certline.models import Queue
 from certline.models.database.migrate import behind
 from certline.models.settings import unknown_variables
+from certline.models.vault import vault_if_given
 from certline.producers.processes import (
     end_with_run_all,
     reach_rabbit,
@@ -84,8 +85,8 @@ def worker(queues: list[str], processes: int, threads: int) -> None:
 
 @run.command()
 def relay() -> None:
-    """Run a relay, which publishes the outbox to RabbitMQ."""
-    require_servers()
+    """Run a relay, which publishes the outbox to RabbitMQ. It needs no secret key."""
+    require_servers(key=False)
     leave(run_relay(context.settings()))
 
 
@@ -98,8 +99,11 @@ def ingress() -> None:
 
 @run.command()
 def producer() -> None:
-    """Run the periodic producer: schedules, and the sweep for work whose follow-up was lost."""
-    require_tables()
+    """Run the periodic producer: schedules, and the sweep for work whose follow-up was lost.
+
+    It needs neither RabbitMQ nor a secret key.
+    """
+    require_tables(key=False)
     leave(run_producer(context.settings()))
 
 
@@ -112,20 +116,27 @@ def all_(processes: int, threads: int) -> None:
     leave(run_all(context.settings(), processes=processes, threads=threads))
 
 
-def require_servers() -> None:
-    """Check at start-up that the database and RabbitMQ are ready. Raises Fault, ServerDownError."""
-    require_tables()
+def require_servers(*, key: bool = True) -> None:
+    """Check at start-up that the database and RabbitMQ are ready. Raises Fault, ServerDownError.
+
+    `key`: whether the part has to have the secret key.
+    """
+    require_tables(key=key)
     # Checked before the part starts logging, so that the user reads one line and not pika's twenty.
     reach_rabbit(context.settings())
 
 
-def require_tables() -> None:
-    """Check at start-up that the database is ready. Raises Fault."""
+def require_tables(*, key: bool = True) -> None:
+    """Check at start-up that the database is ready. Raises Fault.
+
+    `key`: whether the part has to have the secret key; one that it has in any case is proven.
+    """
     for name in unknown_variables():
         whisper(f"warning: {name} is not a setting of certline, and has no effect")
     if behind(context.database()):
         raise Fault("the database does not have the tables of this version: run `certline init`")
     # Raises NoSecretKeyError and UnprovenKeyError now rather than at the first secret.
-    context.vault()
+    if key or vault_if_given(context.settings()) is not None:
+        context.vault()
     # Workers are forked, and a database connection must not be shared between processes.
     context.database().close()

@@ -1,0 +1,1 @@
+"""Tests of what an attacker tries, one file for each door."""
