@@ -53,7 +53,8 @@ bench: .venv/.dev ## Run the benchmarks: ratios measured in one run
 	$(BIN)/python -m benchmarks
 
 # The plugin, or the older program of its own, which cannot wait until the containers are healthy.
-up: ## Start certline in containers (compose); returns when it is ready
+up: ## Start certline in containers (compose); makes its passwords on the first run, and returns when it is ready
+	@deploy/passwords.sh
 	@if docker compose version >/dev/null 2>&1; then docker compose up --build --detach --wait; \
 	elif docker-compose version >/dev/null 2>&1; then docker-compose up --build --detach && \
 	  echo "Started. Ready once every part is healthy: docker-compose ps"; \

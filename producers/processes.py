@@ -115,7 +115,7 @@ def run_producer(settings: Settings) -> int:
     """Run a periodic producer, which needs Postgres only, and no secret key."""
     configure(settings, "producer")
     database = Database(database_url(settings), pool_size=2)
-    producer = Producer(database, settings.settle)
+    producer = Producer(database, settings.settle, settings.audit_heads)
     with (
         until_told() as stop,
         alive(settings, database, Part.PRODUCER, producer.fault, vault=vault_if_given(settings)),

@@ -70,8 +70,9 @@ def prepare_role(connection: Connection, role: str, password: str | None) -> boo
     )
     if not known and password is None:
         raise AppRoleError(
-            f"Postgres has no role {role!r}. Let its administrator make it (CREATE ROLE {role} LOGIN PASSWORD '…'), "
-            "or give its password in CERTLINE_APP_PASSWORD, if this login may make roles"
+            f"Postgres has no role {role!r}. Let its administrator make it "
+            f"(CREATE ROLE {role} LOGIN PASSWORD '…'), or give its password in CERTLINE_APP_PASSWORD, if this "
+            "login may make roles"
         )
     if password is not None:
         word = sql.SQL("ALTER" if known else "CREATE")

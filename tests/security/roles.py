@@ -6,7 +6,11 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
+import pytest
 from psycopg import sql
+
+from certline.models import Database
+from certline.models.database.app_role import grant_rights, prepare_role
 
 PASSWORD = "only-for-this-test"
 
@@ -34,3 +38,29 @@ def run(url: str, *statements: str) -> None:
     with psycopg.connect(url) as connection:
         for statement in statements:
             connection.execute(statement.encode())
+
+
+@pytest.fixture
+def app_role(database_url: str) -> Iterator[str]:
+    """Yield the name of an app role that `certline init` has prepared."""
+    with a_role_name(database_url) as role:
+        owner = Database(database_url, pool_size=1)
+        with owner.engine.begin() as connection:
+            prepare_role(connection, role, PASSWORD)
+            grant_rights(connection, role)
+        owner.close()
+        yield role
+
+
+@pytest.fixture
+def app_url(database_url: str, app_role: str) -> str:
+    """Return the URL of the test's database for the app role."""
+    return url_as(database_url, app_role)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Yield the test's database, as its owner."""
+    owner = Database(database_url)
+    yield owner
+    owner.close()

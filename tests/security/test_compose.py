@@ -1,4 +1,5 @@
-"""Tests of what an attacker gets in compose: from a default password, from one part's login, from its environment."""
+# ruff: noqa: F811 -- fixtures are imported
+"""Tests of what an attacker gets in compose: by a default password, a part's login, its environment."""
 
 import psycopg
 import pytest
@@ -13,13 +14,29 @@ from certline.models.database.app_role import (
     grant_rights,
     prepare_role,
 )
-from tests.security.roles import PASSWORD, a_role_name, run, url_as
+from tests.security.roles import (  # noqa: F401  # fixtures
+    PASSWORD,
+    a_role_name,
+    app_role,
+    app_url,
+    run,
+    url_as,
+)
 
 
 def entered(database: Database, who: str = "ida") -> None:
     """Record an audit entry."""
     with database.transaction() as db:
         record(db, "order.placed", "01J", who=who)
+
+
+def whole(url: str) -> bool:
+    """Return True if the audit log has no break."""
+    owner = Database(url, pool_size=1)
+    try:
+        return not owner.run(lambda db: list(breaks_in(db)))
+    finally:
+        owner.close()
 
 
 FORGERIES = {
@@ -50,26 +67,25 @@ FORGERIES = {
     ),
     "put a table before the log's": "CREATE TABLE public.event_heads (id int)",
     "go back a version": "UPDATE alembic_version SET version_num = '0001'",
-    "become the owner": "SET ROLE postgres",
-    "take more rights": "GRANT ALL ON event TO current_user",
 }
 
 
-@pytest.mark.parametrize("deed", FORGERIES)
-def test_a_part_that_was_taken_over_cannot(
-    deed: str, database_url: str, app_url: str
+def test_a_part_that_was_taken_over_cannot_rewrite_what_it_did(
+    database_url: str, app_url: str
 ) -> None:
-    database = Database(app_url, pool_size=1)
-    entered(database)
-    database.close()
+    part = Database(app_url, pool_size=1)
+    entered(part)
+    part.close()
 
-    with pytest.raises(psycopg.Error) as refusal:
-        run(app_url, FORGERIES[deed])
+    for deed, statement in FORGERIES.items():
+        with pytest.raises(psycopg.Error) as refusal:
+            run(app_url, statement)
+        assert refusal.value.sqlstate == "42501", (deed, refusal.value)
 
-    assert refusal.value.sqlstate in ("42501", "428C9"), refusal.value
-    owner = Database(database_url, pool_size=1)
-    assert owner.run(lambda db: list(breaks_in(db))) == []
-    owner.close()
+    run(app_url, "GRANT ALL ON event TO CURRENT_USER")  # a warning: there is nothing it may give
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        run(app_url, FORGERIES["change an entry"])
+    assert whole(database_url)
 
 
 def test_a_part_cannot_have_entries_chained_that_are_not_in_the_log(app_url: str) -> None:
@@ -83,9 +99,7 @@ def test_a_part_cannot_have_entries_chained_that_are_not_in_the_log(app_url: str
         )
 
 
-def test_a_part_cannot_lead_the_chain_to_tables_of_its_own(
-    database_url: str, app_url: str
-) -> None:
+def test_a_part_cannot_lead_the_chain_to_tables_of_its_own(database_url: str, app_url: str) -> None:
     run(
         app_url,
         "CREATE TEMPORARY TABLE event_head AS SELECT 1 AS id, 0::bigint AS seq, 'mine' AS hash",
