@@ -152,7 +152,7 @@ def _head(text: str | None) -> list[Head]:
 
 def _tell(found: Sequence[Break], entries: int, head: Head, heads: int) -> None:
     if not found:
-        compared = f" It contains all of {heads:,} heads that were kept." if heads else ""
+        compared = f" All heads that were kept are in it: {heads:,}." if heads else ""
         say(f"The log is intact: {entries:,} entries.{compared}\nIts head: {head}")
         whisper("Keep this head outside the database, for a later: certline audit verify --head …")
         return
