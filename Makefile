@@ -8,8 +8,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 3
 TESTS = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
+# The tools of `make audit` and `make sbom`, apart from what they look at.
+AUDIT ?= .venv-audit
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all lint check format asyncapi faults lock bench up down clean
+.PHONY: help demo test test-slow test-all lint check format asyncapi faults lock audit sbom bench up down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +56,8 @@ bench: .venv/.dev ## Run the benchmarks: ratios measured in one run
 	$(BIN)/python -m benchmarks
 
 # The plugin, or the older program of its own, which cannot wait until the containers are healthy.
-up: ## Start certline in containers (compose); returns when it is ready
+up: ## Start certline in containers (compose); makes its passwords on the first run, and returns when it is ready
+	@deploy/passwords.sh
 	@if docker compose version >/dev/null 2>&1; then docker compose up --build --detach --wait; \
 	elif docker-compose version >/dev/null 2>&1; then docker-compose up --build --detach && \
 	  echo "Started. Ready once every part is healthy: docker-compose ps"; \
@@ -69,14 +73,28 @@ lock: .venv/.dev ## Update the lock files (hashes, no URLs)
 	    --no-emit-index-url --no-emit-find-links --no-header --no-emit-package certline \
 	    pyproject.toml requirements/build.in $${extra#*:} -o requirements/$${extra%%:*}.txt || exit 1; \
 	done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --no-emit-find-links --no-header requirements/audit.in -o requirements/audit.txt
+
+audit: $(AUDIT)/.made ## Look the locked packages up in the public list of vulnerabilities; needs a network
+	@$(PYTHON) -m tools.supply_chain audit --tools $(AUDIT)/bin
+
+sbom: $(AUDIT)/.made ## Write the list of what certline is made of (SBOM, CycloneDX): dist/certline.cdx.json
+	@$(PYTHON) -m tools.supply_chain sbom --tools $(AUDIT)/bin
 
 clean: ## Remove the virtual environment and caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv $(AUDIT) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "certline needs Python 3.11 or newer; none was found on PATH."; exit 1; }
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
 	  echo "Python's venv module is incomplete here. On Debian: apt-get install -y python3-venv"; exit 1; }
+
+# Without a network nothing is installed, which the two targets say; CI goes on.
+$(AUDIT)/.made: requirements/audit.txt
+	@test -n "$(PYTHON)" || { echo "certline needs Python 3.11 or newer; none was found on PATH."; exit 1; }
+	@$(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --require-hashes -r requirements/audit.txt && touch $@ || echo "The tools of requirements/audit.txt could not be installed."
 
 .venv/.demo: requirements/demo.txt pyproject.toml | .venv/bin/python
 	@echo "Installing certline into .venv ..."

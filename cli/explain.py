@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from certline.cli.errors import FAILED, NO_SERVER, WRONG_USE, Fault
 from certline.models.certificates.certificate import SeveralCertificatesError
 from certline.models.commands.command import OtherCommandError
+from certline.models.database.app_role import AppRoleError
 from certline.models.database.postgres_account import NoDatabaseError
 from certline.models.database.session import blames_the_data
 from certline.models.file_rights import UnsafeFileError
@@ -58,6 +59,8 @@ OTHER_KEY = (
 )
 # SQLSTATEs of a missing table and a missing column: the schema is older than the code.
 NO_SUCH_TABLE = ("42P01", "42703")
+# SQLSTATE of a missing right: the tables' owner has to migrate them, and grants the rights on them.
+FORBIDDEN = "42501"
 # SQLSTATE prefixes for a server that is unreachable, refuses logins, or is starting or stopping:
 # connection (08), login (28), no such database (3D), resources (53), shutdown (57P).
 NOT_THERE = ("08", "28", "3D", "53", "57P")
@@ -97,6 +100,7 @@ def explain(error: Exception) -> Fault | None:
             return Fault(str(error), code=NO_SERVER)
         case (
             NoDatabaseError()
+            | AppRoleError()
             | NoSecretKeyError()
             | WrongSecretKeyError()
             | UnsafeFileError()
@@ -181,6 +185,12 @@ def _database(error: DBAPIError) -> Fault | None:
         # Whatever the checks before it have missed: a number beyond its column, a text too long for an index.
         return Fault(
             f"Postgres cannot store or compare one of the values given: {why}", code=WRONG_USE
+        )
+    if state == FORBIDDEN:
+        return Fault(
+            f"Postgres refused: {why}",
+            hint="This login does not own the tables, or lacks a right to one. "
+            "Let their owner run: certline init",
         )
     url = settings().database_url
     where = without_password(url.get_secret_value()) if url else "the embedded address"

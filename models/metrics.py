@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account, AccountStatus
 from certline.models.accounts.breaker import open_breakers
+from certline.models.audit.chain import head_of
 from certline.models.certificates.deploy_hook import runs_that_matter
 from certline.models.certificates.license import license_use
 from certline.models.commands.backlog import oldest_queued
@@ -54,6 +55,8 @@ def figures(db: Session) -> dict[str, float]:
     over = sum(run.status not in OPEN for run in troubled)
     found["certline_hooks_failing"] = len(troubled) - over
     found["certline_hooks_failed"] = over
+    # It only ever grows: one that shrinks was cut.
+    found["certline_audit_entries"] = head_of(db).seq
     found["certline_breakers_open"] = len(open_breakers(db))
     return found
 

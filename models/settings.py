@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     )
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)] | None = None
+    # For `certline init` only: the role that the parts log in as, and its password (models/database/app_role.py).
+    app_role: str | None = Field(default=None, max_length=63)  # Postgres' longest name
+    app_password: SecretStr | None = None
     rabbitmq_url: Annotated[SecretStr, AfterValidator(_rabbitmq_urls)] | None = None
     secret_key: SecretStr | None = None
     secret_key_file: Path | None = None
@@ -95,6 +98,8 @@ class Settings(BaseSettings):
     rate_order: float = Field(default=2.0, gt=0, le=10_000, allow_inf_nan=False)
     queue_type: Literal["classic", "quorum"] = "classic"
     log: Literal["console", "json"] | None = None
+    # A file to which the producer appends the head of the audit log each hour.
+    audit_heads: Path | None = None
     metrics_port: int | None = Field(default=None, ge=1, le=MOST_PORT)
     metrics_host: str = Field(default="127.0.0.1", pattern=r"^[0-9A-Za-z.:_-]+$")
     # In containers, where every user has the same name: who the user claims to be.

@@ -136,6 +136,15 @@ def open_vault(settings: Settings) -> Vault:
         ) from error
 
 
+def vault_if_given(settings: Settings) -> Vault | None:
+    """Return the vault of a part that opens and seals nothing, to prove its keys; None if it was given none.
+
+    Raises NoSecretKeyError for a key that is not one.
+    """
+    configured = settings.secret_key is not None or settings.secret_key_file is not None
+    return open_vault(settings) if configured or settings.embedded else None
+
+
 def new_key() -> str:
     """Return a new random secret key."""
     return Fernet.generate_key().decode()

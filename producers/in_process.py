@@ -53,7 +53,7 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
     worker = Worker(broker, worker_threads=threads, worker_timeout=100)
     relay_database = Database(line.database.url, pool_size=2)
     relay = Relay(relay_database, wire_of(broker))
-    producer = Producer(line.database, settings.settle, Keep.of(settings))
+    producer = Producer(line.database, settings.settle, Keep.of(settings), settings.audit_heads)
     stop = threading.Event()
     # The messages of an earlier process were lost with its memory, but its commands are rows: wake them.
     with line.database.transaction() as db:

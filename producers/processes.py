@@ -22,7 +22,7 @@ from certline.models.database.embedded_postgres import database_url
 from certline.models.heartbeat import Part
 from certline.models.server_url import without_password
 from certline.models.settings import Settings
-from certline.models.vault import Vault, open_vault
+from certline.models.vault import Vault, open_vault, vault_if_given
 from certline.producers.ingress import Ingress
 from certline.producers.messaging.broker_fault import broker_fault
 from certline.producers.messaging.publisher import rabbit_wire, wire_of
@@ -95,14 +95,17 @@ def worker_arguments(
 
 
 def run_relay(settings: Settings) -> int:
-    """Run a relay. Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if RabbitMQ is unreachable."""
+    """Run a relay, which needs no secret key.
+
+    Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if RabbitMQ is unreachable.
+    """
     configure(settings, "relay")
     reach_rabbit(settings)
     database = Database(database_url(settings), pool_size=2)
     relay = Relay(database, wire_of(make_broker(settings)))
     with (
         until_told() as stop,
-        alive(settings, database, Part.RELAY, relay.fault, vault=open_vault(settings)),
+        alive(settings, database, Part.RELAY, relay.fault, vault=vault_if_given(settings)),
     ):
         log.info("relay.started")
         relay.run(stop)
@@ -111,13 +114,13 @@ def run_relay(settings: Settings) -> int:
 
 
 def run_producer(settings: Settings) -> int:
-    """Run a periodic producer, which needs Postgres only."""
+    """Run a periodic producer, which needs Postgres only, and no secret key."""
     configure(settings, "producer")
     database = Database(database_url(settings), pool_size=2)
-    producer = Producer(database, settings.settle, Keep.of(settings))
+    producer = Producer(database, settings.settle, Keep.of(settings), settings.audit_heads)
     with (
         until_told() as stop,
-        alive(settings, database, Part.PRODUCER, producer.fault, vault=open_vault(settings)),
+        alive(settings, database, Part.PRODUCER, producer.fault, vault=vault_if_given(settings)),
     ):
         log.info("producer.started")
         producer.run(stop)
@@ -218,7 +221,7 @@ def alive(
     part: Part,
     check: Check,
     *,
-    vault: Vault,
+    vault: Vault | None,
     queues: Sequence[str] = (),
 ) -> Iterator[None]:
     """Show the health of this process for the length of the block: its heartbeat, and HTTP if a port is set."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import structlog
 from sqlalchemy.orm import Session
@@ -19,6 +20,7 @@ from certline.models.commands.payloads import SyncCommand
 from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.session import clock
 from certline.models.schedule import due_schedules, fire, take_due
+from certline.producers.audit_head import publish_head
 from certline.producers.renewals.auto_renew import go_on_for, start_run
 from certline.producers.renewals.batches import release_due
 from certline.producers.requests.catalogue import sync_account
@@ -29,6 +31,8 @@ from certline.workers.steps.poll import poll_all
 
 log = structlog.get_logger()
 
+# The schedule that publishes the head of the audit log (`producers.audit_head`).
+AUDIT_HEAD = "audit-head"
 # Seconds between two ticks.
 TICK = 5.0
 
@@ -50,17 +54,22 @@ def poll_open(db: Session) -> dict[str, int]:
 Job = Callable[[Session], dict[str, int]]
 
 
-def jobs(settle: timedelta) -> dict[str, Job]:
-    """Return each schedule's job by name. `settle`: how long an unknown outcome rests before it is reconciled."""
+def jobs(settle: timedelta, heads: Path | None = None) -> dict[str, Job]:
+    """Return each schedule's job by name.
+
+    `settle`: how long an unknown outcome rests before it is reconciled. `heads`: the file to which the audit log's
+    head is appended.
+    """
     return {
         "sync": sync_all,
         "poll": poll_open,
         "sweep": partial(sweep, settle=settle),
         "auto-renew": start_run,
+        AUDIT_HEAD: partial(publish_head, file=heads),
     }
 
 
-def tick(database: Database, settle: timedelta) -> list[str]:
+def tick(database: Database, settle: timedelta, heads: Path | None = None) -> list[str]:
     """Fire all due schedules and release the due members of renewal batches. Returns the names fired.
 
     A firing and the rows it inserts are one transaction. Schedules without a job in this version (added by a
@@ -69,7 +78,7 @@ def tick(database: Database, settle: timedelta) -> list[str]:
     fired = []
     with database.transaction() as db:
         due_now = due_schedules(db)
-    for name, job in jobs(settle).items():
+    for name, job in jobs(settle, heads).items():
         if name not in due_now:
             continue
         with database.transaction() as db:
@@ -91,7 +100,12 @@ def tick(database: Database, settle: timedelta) -> list[str]:
 
 
 def run_now(
-    database: Database, name: str, settle: timedelta, *, requested_by: Identity
+    database: Database,
+    name: str,
+    settle: timedelta,
+    *,
+    requested_by: Identity,
+    heads: Path | None = None,
 ) -> dict[str, int]:
     """Fire a schedule now, on a user's request, without changing its next due time.
 
@@ -99,7 +113,7 @@ def run_now(
     """
     with database.transaction() as db:
         schedule = db.get(Schedule, name)
-        job = jobs(settle).get(name)
+        job = jobs(settle, heads).get(name)
         if schedule is None or job is None:
             raise KeyError(name)
         fire(db, schedule, clock(db))
@@ -109,9 +123,16 @@ def run_now(
 class Producer:
     """The periodic producer. `beat`: when the last tick succeeded (monotonic seconds)."""
 
-    def __init__(self, database: Database, settle: timedelta, keep: Keep | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settle: timedelta,
+        keep: Keep | None = None,
+        heads: Path | None = None,
+    ) -> None:
         self._database = database
         self._settle = settle
+        self._heads = heads
         self._retention = Retention(database, keep or Keep())
         self.beat: float | None = None
 
@@ -119,7 +140,7 @@ class Producer:
         """Tick every TICK seconds until `stop` is set; while Postgres is unreachable, log it and keep trying."""
         while not stop.is_set():
             try:
-                tick(self._database, self._settle)
+                tick(self._database, self._settle, self._heads)
                 go_on_for(self._database)
                 self._retention.go_on()
                 self.beat = time.monotonic()
@@ -136,8 +157,9 @@ class Producer:
 
 def _run(db: Session, name: str, job: Job, *, who: Identity) -> dict[str, int]:
     counts = job(db)
-    # The sweep runs every minute; it is only worth an audit entry if it did something.
-    if name != "sweep" or any(counts.values()):
+    # The sweep runs every minute; it is only worth an audit entry if it did something. An entry about the log's
+    # head would move that head.
+    if name != AUDIT_HEAD and (name != "sweep" or any(counts.values())):
         record(db, f"schedule.{name}", name, who=who, counts=counts)
         log.info("schedule.fired", name=name, **counts)
     return counts

@@ -127,7 +127,7 @@ def _line(row: Heartbeat) -> str:
             [
                 row.place,
                 f"version {row.version}",
-                f"key {', '.join(row.keys)}",
+                f"key {', '.join(row.keys)}" if row.keys else "no secret key (it needs none)",
                 queues,
                 f"since {minute(row.since)} UTC",
             ],

@@ -5,6 +5,7 @@ from sqlalchemy import text
 from certline.cli import context
 from certline.cli.checks.result import Finding
 from certline.models import Queue
+from certline.models.database.app_role import own_standing
 from certline.models.database.migrate import behind
 from certline.models.events.outbox import INGRESS
 from certline.models.server_url import without_password
@@ -82,7 +83,13 @@ def check_tables() -> Finding:
     """Check that the tables are those of this version."""
     if behind(context.database()):
         return Finding("tables", False, "not those of this version", "certline init")
-    return Finding("tables", True, "those of this version")
+    with context.database().engine.connect() as connection:
+        own = own_standing(connection)
+    said = "those of this version"
+    if own.owns and not context.settings().embedded:
+        # No fault: an installation with a single role works, and may have reasons.
+        said += f"; {own.role} owns them and could change the audit log (certline init --app-role)"
+    return Finding("tables", True, said)
 
 
 def _waiting(state: QueueState) -> str:

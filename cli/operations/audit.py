@@ -9,6 +9,7 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WRONG_USE, Fault
 from certline.cli.parameters.options import moment
+from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.ui.documents import BreakDocument, EventDocument
 from certline.cli.ui.grammar import CliCommand, Group
 from certline.cli.ui.grid import Column
@@ -25,6 +26,7 @@ from certline.models.audit.chain import (
     head_of,
 )
 from certline.models.audit.identity import Identity
+from certline.models.audit.kept_heads import BadHeadsError, heads_in
 from certline.models.database.session import one_state
 from certline.models.listing import events_listed
 
@@ -98,13 +100,22 @@ def list_(
     metavar="HEAD",
     help="A head printed by an earlier verify; proves that the log still contains it.",
 )
-def verify(kept: str | None) -> None:
+@click.option(
+    "--against",
+    "files",
+    multiple=True,
+    type=TextFileType(),
+    metavar="FILE",
+    help="A file with heads that were kept: that of CERTLINE_AUDIT_HEADS, audit.head events one a line, or heads "
+    "alone; - is standard input; repeatable.",
+)
+def verify(kept: str | None, files: tuple[TextFile, ...]) -> None:
     """Verify that the audit log was not altered; list each changed, removed or inserted entry, and exit 1.
 
     Prints the head of the hash chain. Keep it elsewhere and pass it to --head later, to prove that the log
-    was not rewritten as a whole.
+    was not rewritten as a whole. The producer publishes it each hour: --against compares with all that were kept.
     """
-    before = _head(kept)
+    before = _head(kept) + [each for file in files for each in _heads(file)]
     with context.database().transaction() as db:
         # REPEATABLE READ: entries added during the check would otherwise look inserted.
         one_state(db)
@@ -114,24 +125,42 @@ def verify(kept: str | None) -> None:
         "whole": not found,
         "entries": entries,
         "head": str(head),
+        "heads": len(before),
         "breaks": [BreakDocument.of(each) for each in found[:MOST_BREAKS]],
     }
-    answer(document, lambda: _tell(found, entries, head))
+    answer(document, lambda: _tell(found, entries, head, len(before)))
     leave(FAILED if found else DONE)
 
 
-def _head(text: str | None) -> Head | None:
-    if text is None:
-        return None
+def _heads(file: TextFile) -> list[Head]:
+    """Return the heads in a file. Raises Fault if it has none, or a line that is not one."""
+    lines = file.lines()
+    if lines[-1] and lines[-1].startswith("{") and not lines[-1].endswith("}"):
+        # Its writer died, or the disk was full: what came before it is as good as ever.
+        whisper(f"warning: the last line of {file.name} is incomplete, and was left out")
+        lines.pop()
     try:
-        return Head.of(text)
+        found = [each.head for each in heads_in(lines)]
+    except BadHeadsError as error:
+        raise Fault(f"--against: {file.name}, {error}", code=WRONG_USE) from None
+    if not found:
+        raise Fault(f"--against: there is no head in {file.name}", code=WRONG_USE)
+    return found
+
+
+def _head(text: str | None) -> list[Head]:
+    if text is None:
+        return []
+    try:
+        return [Head.of(text)]
     except BadHeadError as error:
         raise Fault(f"--head: {error}", code=WRONG_USE) from None
 
 
-def _tell(found: Sequence[Break], entries: int, head: Head) -> None:
+def _tell(found: Sequence[Break], entries: int, head: Head, heads: int) -> None:
     if not found:
-        say(f"The log is intact: {entries:,} entries.\nIts head: {head}")
+        compared = f" All heads that were kept are in it: {heads:,}." if heads else ""
+        say(f"The log is intact: {entries:,} entries.{compared}\nIts head: {head}")
         whisper("Keep this head outside the database, for a later: certline audit verify --head …")
         return
     more = "more than " if len(found) > MOST_BREAKS else ""

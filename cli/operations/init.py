@@ -3,22 +3,39 @@
 import rich_click as click
 
 from certline.cli import context
+from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.ui.documents import LicenseDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, facts, say, whisper
 from certline.models.certificates.license import license_use
+from certline.models.database.app_role import grant_rights, own_standing, prepare_role
 from certline.models.database.migrate import behind, upgrade
 from certline.models.server_url import without_password
 from certline.models.vault import NoSecretKeyError
 
 
 @click.command(cls=CliCommand)
-def init() -> None:
-    """Prepare the database and, in embedded mode, the secret key; safe to repeat."""
+@click.option(
+    "--app-role",
+    metavar="NAME",
+    help="Give this role of Postgres what the parts need, and not the right to change the audit log. "
+    "[default: CERTLINE_APP_ROLE]",
+)
+def init(app_role: str | None) -> None:
+    """Prepare the database and, in embedded mode, the secret key; safe to repeat.
+
+    With --app-role the parts log in with fewer rights than the owner of the tables, who is needed for this command
+    only. The role is made if CERTLINE_APP_PASSWORD has its password. Rights given once are given anew with each
+    migration.
+    """
     database, settings = context.database(), context.settings()
+    app_role = app_role or settings.app_role
+    if app_role and settings.embedded:
+        raise Fault("--app-role: the embedded Postgres has a single user", code=WRONG_USE)
     migrated = behind(database)
     if migrated:  # False too if the tables are those of a newer version
         upgrade(database.url)
+    role = _prepared(app_role) if app_role else None
     where = str(settings.home / "postgres") if settings.embedded else without_password(database.url)
     key = _secret_key()
     with database.transaction() as db:
@@ -28,16 +45,33 @@ def init() -> None:
         "embedded": settings.embedded,
         "migrated": migrated,
         "secret_key": key,
+        "app_role": app_role,
         "license": LicenseDocument.of(use),
     }
     people = {
         "database": where,
         "tables": "migrated to this version" if migrated else "already those of this version",
+        **({"app role": role} if role else {}),
         "secret key": key or "none",
         "licence": f"{use.used} of {use.capacity} in use (certline license set N)",
     }
     answer(document, lambda: facts(people))
     say("\nNext: certline account add NAME --url URL --customer-uri URI --login LOGIN")
+
+
+def _prepared(role: str) -> str:
+    """Make the app role, or give it its rights. Returns what was done. Raises Fault, AppRoleError."""
+    given = context.settings().app_password
+    with context.database().engine.begin() as connection:
+        own = own_standing(connection)
+        if not own.owns:
+            raise Fault(
+                f"--app-role: {own.role} does not own the tables, and cannot give rights to them",
+                hint="Run it with the owner's CERTLINE_DATABASE_URL.",
+            )
+        made = prepare_role(connection, role, given and given.get_secret_value())
+        grant_rights(connection, role)
+    return f"{role} was made" if made else f"{role} has the rights that the parts need"
 
 
 def _secret_key() -> str | None:
@@ -49,7 +83,9 @@ def _secret_key() -> str | None:
         context.vault()
     except NoSecretKeyError as error:
         # The tables need no secret key, but all further work does.
-        whisper(f"warning: {error}")
+        whisper(
+            f"note: the tables are ready; workers, ingress and the command line need a key: {error}"
+        )
         return None
     if settings.secret_key is not None:
         return "CERTLINE_SECRET_KEY"

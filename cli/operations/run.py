@@ -11,6 +11,7 @@ from certline.models import Queue
 from certline.models.database.migrate import behind
 from certline.models.file_rights import rights_of
 from certline.models.settings import unknown_variables
+from certline.models.vault import vault_if_given
 from certline.producers.processes import (
     end_with_run_all,
     reach_rabbit,
@@ -87,8 +88,8 @@ def worker(queues: list[str], processes: int, threads: int) -> None:
 
 @run.command()
 def relay() -> None:
-    """Run a relay, which publishes the outbox to RabbitMQ."""
-    require_servers()
+    """Run a relay, which publishes the outbox to RabbitMQ. It needs no secret key."""
+    require_servers(key=False)
     leave(run_relay(context.settings()))
 
 
@@ -101,8 +102,11 @@ def ingress() -> None:
 
 @run.command()
 def producer() -> None:
-    """Run the periodic producer: schedules, and the sweep for work whose follow-up was lost."""
-    require_tables()
+    """Run the periodic producer: schedules, and the sweep for work whose follow-up was lost.
+
+    It needs neither RabbitMQ nor a secret key.
+    """
+    require_tables(key=False)
     leave(run_producer(context.settings()))
 
 
@@ -115,21 +119,28 @@ def all_(processes: int, threads: int) -> None:
     leave(run_all(context.settings(), processes=processes, threads=threads))
 
 
-def require_servers() -> None:
-    """Check at start-up that the database and RabbitMQ are ready. Raises Fault, ServerDownError."""
-    require_tables()
+def require_servers(*, key: bool = True) -> None:
+    """Check at start-up that the database and RabbitMQ are ready. Raises Fault, ServerDownError.
+
+    `key`: whether the part has to have the secret key.
+    """
+    require_tables(key=key)
     # Checked before the part starts logging, so that the user reads one line and not pika's twenty.
     reach_rabbit(context.settings())
 
 
-def require_tables() -> None:
-    """Check at start-up that the database is ready. Raises Fault."""
+def require_tables(*, key: bool = True) -> None:
+    """Check at start-up that the database is ready. Raises Fault.
+
+    `key`: whether the part has to have the secret key; one that it has in any case is proven.
+    """
     for name in unknown_variables():
         whisper(f"warning: {name} is not a setting of certline, and has no effect")
     if behind(context.database()):
         raise Fault("the database does not have the tables of this version: run `certline init`")
     # Raises NoSecretKeyError and UnprovenKeyError now rather than at the first secret.
-    context.vault()
+    if key or vault_if_given(context.settings()) is not None:
+        context.vault()
     file = context.settings().secret_key_file
     if context.settings().secret_key is None and file is not None and rights_of(file).warning:
         whisper(f"warning: {rights_of(file).warning}")

@@ -47,7 +47,11 @@ def run(name: str) -> None:
     """Run a schedule's job now; its next regular run is not changed."""
     try:
         counts = run_now(
-            context.database(), name, context.settings().settle, requested_by=context.person()
+            context.database(),
+            name,
+            context.settings().settle,
+            requested_by=context.person(),
+            heads=context.settings().audit_heads,
         )
     except KeyError:
         raise _unknown(name) from None

@@ -6,7 +6,7 @@ recomputed in Python, so that neither the stored hashes nor the trigger have to 
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import func, select, text
@@ -85,13 +85,14 @@ def entries_in(db: Session) -> int:
     return db.scalar(select(func.count()).select_from(AuditEntry)) or 0
 
 
-def breaks_in(db: Session, kept: Head | None = None) -> Iterator[Break]:
-    """Yield every break of the chain, in order. `kept` is an earlier head that the chain has to contain.
+def breaks_in(db: Session, kept: Collection[Head] = ()) -> Iterator[Break]:
+    """Yield every break of the chain, in order. `kept`: earlier heads, each of which the chain has to contain.
 
     `db` should see one snapshot of all tables (REPEATABLE READ); otherwise entries that are added during
     the check are reported as inserted.
     """
-    last, met = Head(0, BEGINNING), False
+    last, met = Head(0, BEGINNING), {Head(0, BEGINNING)}
+    wanted = set(kept)
     while rows := db.execute(LINKS, {"after": last.seq, "piece": PIECE}).all():
         for seq, event_id, digest, there, entry, name in rows:
             whole = seq == last.seq + 1
@@ -110,18 +111,35 @@ def breaks_in(db: Session, kept: Head | None = None) -> Iterator[Break]:
                 yield Break("changed", problem, seq, event_id)
             # Go on from the stored hash, so that one changed entry is not reported for all that follow.
             last = Head(seq, digest)
-            met = met or last == kept
+            if last in wanted:
+                met.add(last)
     end = db.get(AuditHead, 1)
     yield from _at_the_end(last, None if end is None else Head(end.seq, end.hash))
     yield from _past_the_chain(db)
-    if kept is not None and not (met or kept == Head(0, BEGINNING)):
-        problem = f"the log does not contain the given head: {kept.seq} entries, hash {kept.hash}"
-        yield Break("rewritten", problem, kept.seq)
+    yield from _rewritten(wanted - met, max((head.seq for head in met & wanted), default=0), last)
 
 
 def hash_of(before: str, entry: str) -> str:
     """Return a link's hash: hex SHA-256 of the preceding hash, a line feed and the entry's text."""
     return hashlib.sha256(f"{before}\n{entry}".encode()).hexdigest()
+
+
+def _rewritten(missing: Collection[Head], whole_to: int, last: Head) -> Iterator[Break]:
+    """Report the first of the kept heads that are not in the chain, and how many there are.
+
+    `whole_to`: the number of the last kept head that is in it; `last`: the chain's last link.
+    """
+    if not missing:
+        return
+    first = min(missing, key=lambda head: head.seq)
+    if first.seq > last.seq:
+        what = f"the log ends with entry {last.seq}; later ones were cut off"
+    else:
+        begin = whole_to + 1 if whole_to < first.seq else 1
+        what = f"entry {first.seq} is another one now: the log was rewritten from entry {begin} on, or later"
+    more = f" (nor {len(missing) - 1} further heads)" if len(missing) > 1 else ""
+    problem = f"the log does not contain the given head: {first.seq} entries, hash {first.hash}{more}; {what}"
+    yield Break("rewritten", problem, first.seq)
 
 
 def _at_the_end(last: Head, end: Head | None) -> Iterator[Break]:

@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from certline.models.database.app_role import grant_anew
 from certline.models.database.session import Database
 
 # Key of the advisory lock that allows one migration at a time ("cert" in ASCII).
@@ -27,6 +28,8 @@ def upgrade(url: str) -> None:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            # In the same transaction: no part ever meets a table that it may not use.
+            grant_anew(connection)
     finally:
         database.close()
 

@@ -215,6 +215,11 @@ EVENTS: dict[str, dict[str, Any]] = {
         "type": "order",
         "error": "domain nordhafen.example is not validated",
     },
+    "audit.head": {
+        "head": f"1042:{FINGERPRINT}",
+        "entries": 1042,
+        "at": "2026-03-02T09:00:03+00:00",
+    },
 }
 
 # The data field that an event's `subject` is taken from, by the beginning of its type; None: no subject.
@@ -231,12 +236,16 @@ SUBJECTS = {
     "auto_renew.": "run_id",
     "command.rejected": "dead_letter",
     "command.failed": None,
+    "audit.": None,
 }
 
 
 # Events that belong to no single command.
 WITHOUT_COMMAND = frozenset(
-    {"license.released", "license.expiring", "account.suspended", "certificate.expiring"}
+    {
+        *("license.released", "license.expiring", "account.suspended"),
+        *("certificate.expiring", "audit.head"),
+    }
 )
 
 

@@ -11,6 +11,7 @@ import structlog
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from certline.models import Database, Queue
 from certline.models.database.base import new_id
@@ -26,7 +27,7 @@ class Heart:
     """The heartbeat of this process. `every`: seconds between two of them.
 
     Each heartbeat also proves the vault's keys: once they are no longer those of the installation, the vault is
-    withdrawn, and the heartbeat's fault says so.
+    withdrawn, and the heartbeat's fault says so. Relay and producer need no keys: their vault may be None.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Heart:
         *,
         every: float,
         check: Check,
-        vault: Vault,
+        vault: Vault | None,
         queues: Sequence[str] = (),
     ) -> None:
         self._database = database
@@ -52,10 +53,11 @@ class Heart:
             "pid": os.getpid(),
             "version": version("certline"),
             "queues": sorted(queues),
-            "keys": vault.keys,
+            "keys": vault.keys if vault is not None else [],
             "every": every,
         }
-        watch_keys(database, vault)
+        if vault is not None:
+            watch_keys(database, vault)
 
     def start(self) -> None:
         """Beat at once, and from now on in a thread of its own."""
@@ -79,11 +81,16 @@ class Heart:
 
     def _beat(self) -> None:
         with self._database.transaction() as db:
-            fault = key_fault(db, self._vault)
-            if fault is not None and self._vault.withdrawn is None:
-                log.error("secret_key.withdrawn", why=fault)
-            self._vault.withdrawn = fault
+            fault = None if self._vault is None else self._prove(db, self._vault)
             beat(db, self._row | {"fault": fault or self._check()})
+
+    def _prove(self, db: Session, vault: Vault) -> str | None:
+        """Return why the vault was withdrawn just now or before, or None."""
+        fault = key_fault(db, vault)
+        if fault is not None and vault.withdrawn is None:
+            log.error("secret_key.withdrawn", why=fault)
+        vault.withdrawn = fault
+        return fault
 
     def _end(self) -> None:
         with self._database.transaction() as db:

@@ -44,7 +44,7 @@ def log(database: Database, *kinds: str, subject: str = "01J") -> None:
 
 
 def found(database: Database, kept: Head | None = None) -> list[Break]:
-    return database.run(lambda db: list(breaks_in(db, kept)))
+    return database.run(lambda db: list(breaks_in(db, [] if kept is None else [kept])))
 
 
 def tamper(database: Database, *statements: str) -> None:

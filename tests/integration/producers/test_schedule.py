@@ -30,7 +30,7 @@ from certline.producers.schedule import Producer, jobs, run_now, tick
 from tests.servers import PostgresServer, until
 from tests.support.factories import an_account
 
-NAMES = {"sync", "poll", "sweep", "auto-renew"}
+NAMES = {"sync", "poll", "sweep", "auto-renew", "audit-head"}
 SETTLE = timedelta(minutes=15)
 
 
@@ -211,7 +211,7 @@ def test_a_sync_is_asked_for_each_account_that_scm_lets_in(database: Database) -
         commands = list(db.scalars(select(Command).order_by(Command.subject)))
         assert [command.subject for command in commands] == ["north", "south"]
         assert {command.type for command in commands} == {CommandType.SYNC}
-        assert count(database, Outbox) == 2
+        assert count(database, Outbox) == 2 + 1  # and the head of the audit log
 
 
 def test_a_sweep_that_found_nothing_leaves_no_row(database: Database) -> None:

@@ -95,4 +95,4 @@ def test_the_tests_use_the_images_that_compose_uses() -> None:
     compose = (ROOT / "compose.yaml").read_text()
 
     for image in IMAGES.values():
-        assert f"image: {image}\n" in compose
+        assert f":-{image}}}\n" in compose

@@ -27,6 +27,7 @@ CONTRACT = {
     *("certificate.expiring", "license.exhausted", "license.released", "account.suspended"),
     *("sync.completed", "import.completed", "command.rejected", "command.failed"),
     *("auto_renew.completed", "poll.completed", "order.deleted", "license.expiring"),
+    "audit.head",
 }
 NOT_YET: set[str] = set()
 

@@ -1,0 +1,1 @@
+"""What certline is made of, and whether a vulnerability of it is known: `make sbom`, `make audit`."""
