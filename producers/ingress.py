@@ -163,7 +163,7 @@ def _admit(db: Session, vault: Vault, delivery: Delivery) -> None:
     asked = incoming_command(
         delivery.body, delivery.properties["exchange"], delivery.properties["routing_key"]
     )
-    command, new = admit(db, vault, asked, requested_by=delivery.user_id)
+    command, new = admit(db, vault, asked, requested_by=delivery.user_id, sender=delivery.user_id)
     if new:
         log.info("ingress.accepted", command=command.id, type=asked.name, source=asked.source)
     elif not delivery.redelivered:

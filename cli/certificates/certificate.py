@@ -31,6 +31,7 @@ from certline.cli.ui.projection import instant
 from certline.cli.ui.secret_file import write
 from certline.models import AuditEntry, Certificate
 from certline.models.audit.log import history, record
+from certline.models.database.secret_place import place_of
 from certline.models.renewals.hindrance import last_hindrance
 
 
@@ -159,7 +160,8 @@ def password(name: str) -> None:
         found = find_certificate(db, name)
         if found.keystore_password_sealed is None:
             raise Fault(f"certificate {found.id} has no keystore password")
-        secret = context.vault().open(found.keystore_password_sealed).decode()
+        place = place_of(found, "keystore_password_sealed")
+        secret = context.vault().open(found.keystore_password_sealed, place).decode()
         record(db, "certificate.password_read", found.id, who=context.person())
     answer({"certificate_id": found.id, "password": secret}, lambda: say(secret))
 

@@ -16,6 +16,7 @@ from certline.cli.ui.lookup import find_dead_letter
 from certline.cli.ui.output import answer, leave, whisper
 from certline.cli.ui.projection import minute
 from certline.models import DeadLetterStatus, Narrowing
+from certline.models.database.secret_place import place_of
 from certline.models.listing import dead_letters_listed
 from certline.producers.requests.dead_letters import (
     AlreadyDecidedError,
@@ -45,7 +46,7 @@ def show(letter_id: str) -> None:
     """Show one dead letter with its message. Passwords in the message are masked."""
     with context.database().transaction() as db:
         found = find_dead_letter(db, letter_id)
-    body = masked(context.vault().open(found.body_sealed))
+    body = masked(context.vault().open(found.body_sealed, place_of(found, "body_sealed")))
     letter = DeadLetterDocument.of(found)
     answer(
         letter.as_dict() | {"properties": letter.properties, "body": body},

@@ -17,6 +17,7 @@ from tests.faults.crashes.injection import Death
 from tests.faults.harness.external_client import order_event
 from tests.faults.harness.scenario import Stage
 from tests.faults.stories.orders import DETAILS
+from tests.support.sealed_rows import opened, seal_in
 
 
 def an_order_is_typed(stage: Stage, points: Sequence[str]) -> None:
@@ -157,12 +158,13 @@ def keys_are_rotated(stage: Stage, points: Sequence[str]) -> None:
     older, present = Fernet.generate_key().decode(), stage.plant.environment["CERTLINE_SECRET_KEY"]
     for point in points:
         with stage.plant.database.transaction() as db:
-            db.scalars(select(Account)).one().secret_sealed = Vault(older).seal(b"secret")
+            account = db.scalars(select(Account)).one()
+            seal_in(db, Vault(older), account, "secret_sealed", b"secret")
         both = {"CERTLINE_SECRET_KEY": f"{present},{older}"}
         type_twice(stage, point, "keys", "rotate", environment=both)
         with stage.plant.database.transaction() as db:
-            sealed = db.scalars(select(Account.secret_sealed)).one()
-            assert stage.plant.vault.open(sealed or b"") == b"secret"
+            account = db.scalars(select(Account)).one()
+            assert opened(stage.plant.vault, account, "secret_sealed") == b"secret"
 
 
 def type_twice(

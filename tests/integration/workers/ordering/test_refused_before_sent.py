@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import select, update
 
 from certline.models import CommandStatus, Domain, Order, OrderStatus, Profile
+from certline.models.ciphers.place import IN_HAND
 from certline.models.commands.payloads import OrderCommand, ReissueCommand, RenewCommand
 from certline.models.validation import BadCommandError
 from certline.producers.requests.certificates import request_successor
@@ -16,6 +17,7 @@ from certline.producers.requests.orders import check_order, request_order
 from certline.workers.keys import sign_request
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import LOGIN, asked_from_outside, go_on, stored
+from tests.support.sealed_rows import seal_in
 
 ENROLL = "POST /ssl/v1/enroll"
 WANTED = {
@@ -120,6 +122,7 @@ def test_the_password_of_a_reissue_is_compared_with_the_type_that_the_certificat
         "reason": "a test",
         "keystore_password_sealed": sealed(bench, "abcde"),
     }
+    token = bench.line.vault.seal_token(b"abcde").decode()
 
     with pytest.raises(BadCommandError, match="of a JKS needs at least 6"):
         request_successor(
@@ -128,7 +131,9 @@ def test_the_password_of_a_reissue_is_compared_with_the_type_that_the_certificat
             ReissueCommand.model_validate(data),
             requested_by="test",
         )
-    ended = bench.run(asked_from_outside(bench, "reissue", data).id)
+    ended = bench.run(
+        asked_from_outside(bench, "reissue", data | {"keystore_password_sealed": token}).id
+    )
     assert ended.status is CommandStatus.FAILED
     assert "of a JKS needs at least 6" in (ended.error or "")
 
@@ -137,7 +142,7 @@ def test_a_renewal_does_not_fail_for_a_password_that_was_taken_before(bench: Ben
     old = stored(bench)
     with bench.database.transaction() as db:
         row = db.get_one(type(old), old.id)
-        row.keystore_password_sealed = bench.line.vault.seal("schlüssel".encode())
+        seal_in(db, bench.line.vault, row, "keystore_password_sealed", "schlüssel".encode())
 
     accepted = request_successor(
         bench.database, bench.line.vault, RenewCommand(certificate=old.id), requested_by="test"
@@ -190,7 +195,7 @@ def test_an_organisation_of_which_scm_lists_no_profiles_counts_as_not_known(benc
 
 
 def sealed(bench: Bench, password: str) -> str:
-    return bench.line.vault.seal(password.encode()).decode()
+    return bench.line.vault.seal(password.encode(), IN_HAND).decode()
 
 
 def waits_for_approval(bench: Bench, name: str) -> None:
