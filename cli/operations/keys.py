@@ -170,8 +170,8 @@ def _pairs(pairs: Sequence[SealingKey]) -> dict[str, object]:
             {
                 "id": pair.id,
                 "current": pair.opens_until is None,
-                "created_at": pair.created_at,
-                "opens_until": pair.opens_until,
+                "created_at": pair.created_at.isoformat(),
+                "opens_until": pair.opens_until and pair.opens_until.isoformat(),
             }
             for pair in pairs
         ]

@@ -17,6 +17,7 @@ from certline.models.key_rotation import SecretColumn, places, renew_piece, use_
 from certline.models.sealing.key_pair import (
     PublicKey,
     SealingKey,
+    forget_closed,
     public_key,
     replace_pair,
     replace_pair_of_older_key,
@@ -159,6 +160,7 @@ class Rotation:
         with self._database.transaction() as db:
             # Before its private key is encrypted with the newest key: afterwards nothing tells that it is due.
             self.pair = replace_pair_of_older_key(db, self._vault, who=self._who)
+            forget_closed(db, who=self._who)
         pauses = 0
         while pauses <= MOST_PAUSES:
             before, self.busy, self.unreadable = self.renewed.total(), 0, {}

@@ -101,4 +101,4 @@ def secrets(database: Database, vault: Vault) -> dict[str, list[bytes]]:
     with database.transaction() as db:
         for column, sealed, place in stored_secrets(db):
             found[column].append(vault.open(sealed, place))
-    return found
+    return {column: sorted(values) for column, values in found.items()}
