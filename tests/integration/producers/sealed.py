@@ -1,7 +1,7 @@
 """Helpers for key rotation: a secret in every place that stores one, and reading them back."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import uuid4
 
@@ -35,7 +35,9 @@ def fill(database: Database, vault: Vault, rows: int = 1, *, bound: bool = True)
             key = PrivateKey(algorithm="EC", size="P-256", public_key_sha256=str(next(_numbers)))
             url = f"https://receiver{next(_numbers)}.example/"
             hook = Webhook(url=url, events=["*"], created_by="ida")
-            pair = SealingKey(id=str(next(_numbers)), opens_until=datetime.now(UTC))
+            pair = SealingKey(
+                id=str(next(_numbers)), opens_until=datetime.now(UTC) + timedelta(days=1)
+            )
             for row, column in (
                 (key, "pem_sealed"),
                 (hook, "secret_sealed"),
