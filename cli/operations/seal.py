@@ -21,7 +21,7 @@ from certline.workers.keys import password_problem
 @click.command(cls=CliCommand)
 @click.option(
     "--public-key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="The key that certline keys public prints; neither database nor secret key is then needed.",
 )

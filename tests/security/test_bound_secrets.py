@@ -279,7 +279,7 @@ def test_to_delete_the_proofs_of_the_keys_does_not_bring_old_values_back(
 
     again = started(database, KEY)
 
-    assert again.bound_only == {*vault.keys}
+    assert again.bound_only == frozenset(vault.keys)
 
 
 def test_a_proof_of_another_key_proves_nothing(database: Database) -> None:

@@ -5,13 +5,21 @@ from collections.abc import Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from certline.models import Account, Certificate, DeadLetter, Order, PrivateKey, Webhook
+from certline.models import (
+    Account,
+    Certificate,
+    DeadLetter,
+    Order,
+    PrivateKey,
+    SealingKey,
+    Webhook,
+)
 from certline.models.ciphers.place import SecretPlace
 from certline.models.database.secret_place import place_of
 from certline.models.key_rotation import places
 from certline.models.vault import Vault
 
-Row = Account | Certificate | DeadLetter | Order | PrivateKey | Webhook
+Row = Account | Certificate | DeadLetter | Order | PrivateKey | SealingKey | Webhook
 
 
 def seal_in(db: Session, vault: Vault, row: Row, column: str, secret: bytes) -> None:
