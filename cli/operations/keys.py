@@ -57,12 +57,14 @@ def status() -> None:
     Exits 1 if a stored secret can be decrypted with none of them, or a key of the installation is missing.
     """
     database, vault = context.database(), context.unproven_vault()
+    with (
+        database.transaction() as db
+    ):  # first: it tells the vault which unbound secrets are refused
+        fault = key_fault(db, vault)
     uses, unreadable = key_uses(database, vault)
     pairs = pair_states(database)
     answer(_document(uses, unreadable) | _pairs(pairs), lambda: _show(uses, pairs))
     _complain(unreadable)
-    with database.transaction() as db:
-        fault = key_fault(db, vault)
     if fault is not None:
         whisper(fault)
     leave(FAILED if unreadable or fault is not None else DONE)
@@ -90,7 +92,9 @@ def rotate() -> None:
         whisper(f"{rotation.busy} rows were locked throughout: run the rotation again.")
     # Counted again after the rotation: a part still running with the old key may have added
     # secrets.
-    left = bool(unreadable) or any(use.unbound or use.secrets for use in uses if not use.is_newest)
+    left = bool(unreadable) or any(
+        use.unbound or (use.secrets and not use.is_newest) for use in uses
+    )
     done = DONE if rotation.renewed.total() or rotation.pair or bound else NOTHING
     leave(FAILED if left else done)
 
@@ -229,7 +233,9 @@ def _complain(
     for place, count in unreadable.items():
         named = ", ".join((rows or {}).get(place, ())[:MOST_NAMED])
         where = f" ({named}{', …' if count > MOST_NAMED else ''})" if named else ""
-        whisper(f"{place}: {count} secrets can be decrypted with none of these keys{where}")
+        whisper(
+            f"{place}: {count} secrets can be decrypted with none of these keys, or were moved{where}"
+        )
 
 
 def _progress(renewed: int) -> None:

@@ -345,6 +345,10 @@ def test_status_and_rotate_say_how_many_are_not_bound(
     assert [each["unbound"] for each in rotated_to["keys"]] == [0]
     assert sum(rotated_to["rotated"].values()) == len(places())
     typist.types("keys", "rotate", code=4)
+    with typist.database.transaction() as db:
+        db.execute(update(Webhook).values(secret_sealed=Vault(KEY).seal_token(SECRET)))
+    assert typist.json("keys", "status", code=1)["unreadable"] == {"webhook.secret_sealed": 1}
+    typist.types("keys", "rotate", code=1)
 
 
 def test_a_login_that_does_not_open_any_more_can_be_entered_again(
