@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import (
+    Account,
     AccountStatus,
     AuditEntry,
     Command,
@@ -23,7 +24,7 @@ from certline.workers.keys import key_pair
 from certline.workers.ordering import submission
 from certline.workers.scm import Enrolled
 from tests.integration.workers.conftest import Bench
-from tests.support.sealed_rows import opened
+from tests.support.sealed_rows import move_account, opened
 
 ENROLL = "POST /ssl/v1/enroll"
 
@@ -147,15 +148,14 @@ def test_a_busy_scm_gets_the_order_again_when_it_said(bench: Bench) -> None:
 def test_an_order_that_never_left_the_house_is_sent_again(bench: Bench) -> None:
     command = bench.place()
     with bench.database.transaction() as db:
-        account = bench.account()
-        account.url = "http://127.0.0.1:9/api"
-        db.merge(account)
+        account = db.scalars(select(Account)).one()
+        move_account(db, bench.line.vault, account, "http://127.0.0.1:9/api")
     bench.run(command.id)
     assert bench.order(command).status is OrderStatus.PLACED
 
     with bench.database.transaction() as db:
-        account.url = bench.simulator.url
-        db.merge(account)
+        account = db.scalars(select(Account)).one()
+        move_account(db, bench.line.vault, account, bench.simulator.url)
     bench.make_due()
     bench.run_due()
 
