@@ -26,6 +26,7 @@ from certline.workers.keys.keystore import pkcs12 as make_pkcs12
 from certline.workers.scm import Enrolment, Login, NotReady, ScmClient
 from tests.servers import open_postgres, open_rabbitmq, until
 from tests.support.deployment import Plant
+from tests.support.sealed_rows import opened
 
 ORDERS = 200
 # Duration of a call to SCM, and the time until SCM issues, in milliseconds, set at the simulator.
@@ -99,25 +100,25 @@ def keystores_that_open(plant: Plant, url: str) -> int:
     """Count the stored certificates whose PKCS#12 keystore opens and contains the key of their order."""
     database = Database(url, pool_size=1)
     vault = Vault(plant.environment["CERTLINE_SECRET_KEY"])
-    opened = 0
+    count = 0
     with database.transaction() as db:
         for certificate, order, key in db.execute(
             select(Certificate, Order, PrivateKey)
             .join(Order, Certificate.order_id == Order.id)
             .join(PrivateKey, Certificate.key_id == PrivateKey.id)
         ):
-            private = key_pair.from_pem(vault.open(key.pem_sealed))
+            private = key_pair.from_pem(opened(vault, key, "pem_sealed"))
             pem = "".join([certificate.leaf, *certificate.issuers])
             parts = chains.read_certificates(pem.encode())
             chain = chains.build_chain(parts, order.public_key_sha256 or "")
-            password = vault.open(certificate.keystore_password_sealed or b"").decode()
+            password = opened(vault, certificate, "keystore_password_sealed").decode()
             keystore = make_pkcs12(private, chain, certificate.common_name, password)
             loaded = pkcs12.load_pkcs12(keystore, password.encode())
             if loaded.key is not None:
                 digest = key_pair.public_key_sha256(loaded.key.public_key())
-                opened += digest == order.public_key_sha256
+                count += digest == order.public_key_sha256
     database.close()
-    return opened
+    return count
 
 
 def _serial_loop(scm: str) -> float:

@@ -90,7 +90,7 @@ PLACES = {
     ),
     "seal": (
         "certline.cli.operations.seal",
-        "Encrypt a password for use in a message, with the installation's secret key.",
+        "Encrypt a password for use in a message, with the installation's public key.",
     ),
     "webhook": (
         "certline.cli.integration.webhook",

@@ -29,6 +29,7 @@ from certline.models.renewals.batch import BatchStatus, RenewalBatch, RenewalMem
 from certline.models.renewals.runs import AutoRenewDecision, AutoRenewRun
 from certline.models.renewals.selection import AutoRenewRule, AutoRenewSetting
 from certline.models.schedule import Schedule, ScheduleRun
+from certline.models.sealing.key_pair import SealingKey
 from certline.models.states import CertificateStatus, OrderKind, OrderStatus
 from certline.models.webhook import Webhook, WebhookStatus
 
@@ -82,6 +83,7 @@ __all__ = [
     "RenewalMember",
     "Schedule",
     "ScheduleRun",
+    "SealingKey",
     "SecretKey",
     "Webhook",
     "WebhookStatus",

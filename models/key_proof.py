@@ -3,9 +3,13 @@
 Each key that secrets may be encrypted with has a row, with a random text encrypted by it. A process has to open
 all of them: a secret that it seals can then be read by every other process, and it can read theirs. A new key is
 added by the first process that has it before the others; `keys rotate` removes a key that no secret needs.
+
+A proof that is bound to its row also says that every secret of its key is bound (`Vault.bound_only`). For a key
+that is noted by this version, this is so from the start: there are no unbound texts of it to put into a row. For a
+key of an earlier version, it is so once `keys rotate` has bound everything.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from datetime import datetime
 from secrets import token_hex
 
@@ -14,14 +18,17 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
+from certline.models.ciphers.bound_text import is_bound
+from certline.models.ciphers.place import SecretPlace
 from certline.models.database.base import Base
+from certline.models.database.secret_place import secret_place
 from certline.models.database.session import Database
 from certline.models.key_rotation import TOKEN, newest_secrets
 from certline.models.vault import Vault, WrongSecretKeyError
 
 # Key of the advisory lock under which keys are added and removed ("ckey" in ASCII).
 KEYS_LOCK = 0x636B6579
-# Bytes of a proof's random text. What matters is which key opens it: Fernet tokens are authenticated.
+# Bytes of a proof's random text. What matters is which key opens it, as proofs are authenticated.
 PROOF = 16
 # Before the first proof, as many of the newest secrets of each place are tried.
 SAMPLE = 50
@@ -50,14 +57,15 @@ def prove(db: Session, vault: Vault, *, who: Identity) -> None:
     rows = _rows(db)
     _require(vault, rows)
     newest = vault.only(vault.keys[0])
-    if any(_opens(newest, row.proof) for row in rows):
+    if any(_opens(newest, row) for row in rows):
         return
     db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": KEYS_LOCK})
     rows = _rows(db)
     _require(vault, rows)
     # Older keys of ours are in use too if the secrets are from a version without proofs.
-    older = set() if rows else _openers(db, vault)
-    _add(db, vault, [name for name in vault.keys if name in older | {vault.keys[0]}], who=who)
+    older, unbound = (set(), set()) if rows else _openers(db, vault)
+    used = [name for name in vault.keys if name in older | {vault.keys[0]}]
+    _add(db, vault, used, unbound=unbound, who=who)
 
 
 def key_fault(db: Session, vault: Vault) -> str | None:
@@ -96,8 +104,23 @@ def start_over(db: Session, vault: Vault, *, who: Identity) -> bool:
     db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": KEYS_LOCK})
     if _rows(db):
         return False
-    _add(db, vault, vault.keys[:1], who=who)
+    _add(db, vault, vault.keys[:1], unbound=frozenset(), who=who)
     return True
+
+
+def take_bound_only(db: Session, vault: Vault, *, who: str) -> list[str]:
+    """Have every secret of our keys in use taken only if it is bound to its place. Returns the keys newly so.
+
+    For `keys rotate`, once it has bound all of them.
+    """
+    db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": KEYS_LOCK})
+    loose = [row for row in _rows(db) if row.name in vault.keys and not is_bound(row.proof)]
+    for row in loose:
+        row.proof = vault.only(row.name).seal(_random(), _place(row.name))
+        record(db, "keys.bound", row.name, who=who)
+    db.flush()
+    _require(vault, _rows(db))
+    return [row.name for row in loose]
 
 
 def keys_in_use(db: Session) -> list[str]:
@@ -105,12 +128,29 @@ def keys_in_use(db: Session) -> list[str]:
     return [row.name for row in _rows(db)]
 
 
-def _add(db: Session, vault: Vault, names: Iterable[str], *, who: Identity) -> None:
+def _add(
+    db: Session, vault: Vault, names: Iterable[str], *, unbound: Container[str], who: Identity
+) -> None:
+    """Note keys as used. `unbound`: those that open secrets which are not bound to their place."""
     present = set(keys_in_use(db))
     for name in names:
         if name not in present:
-            db.add(SecretKey(name=name, proof=vault.only(name).seal(token_hex(PROOF).encode())))
+            own = vault.only(name)
+            proof = (
+                own.seal_token(_random()) if name in unbound else own.seal(_random(), _place(name))
+            )
+            db.add(SecretKey(name=name, proof=proof))
             record(db, "keys.added", name, who=who)
+    db.flush()
+    _require(vault, _rows(db))
+
+
+def _random() -> bytes:
+    return token_hex(PROOF).encode()
+
+
+def _place(name: str) -> SecretPlace:
+    return secret_place(SecretKey.__tablename__, SecretKey.proof.key, name)
 
 
 def _rows(db: Session) -> list[SecretKey]:
@@ -119,34 +159,58 @@ def _rows(db: Session) -> list[SecretKey]:
 
 
 def _require(vault: Vault, rows: Collection[SecretKey]) -> None:
-    missing = [row.name for row in rows if not _opens(vault, row.proof)]
+    """Check that the vault has every key in use, and tell it of which keys it takes bound secrets only.
+
+    Raises UnprovenKeyError.
+    """
+    missing = [row.name for row in rows if not _opens(vault, row)]
     if missing:
         raise UnprovenKeyError(
             f"this process lacks a secret key of the installation: it has {', '.join(vault.keys)}, and secrets "
             f"are encrypted with {', '.join(missing)}; nothing was written"
         )
+    vault.bound_only = frozenset(row.name for row in rows if is_bound(row.proof))
 
 
-def _openers(db: Session, vault: Vault) -> set[str]:
-    """Return the names of our keys that open secrets from a version without proofs.
+def _openers(db: Session, vault: Vault) -> tuple[set[str], set[str]]:
+    """Return the names of our keys that open secrets from a version without proofs, and of those that open ones
+    that are not bound to their place.
 
     Raises UnprovenKeyError if there are such secrets, and our keys open none of them.
     """
-    found = [sealed for sealed in newest_secrets(db, SAMPLE) if TOKEN.fullmatch(sealed)]
-    openers = {
-        name for name in vault.keys if any(_opens(vault.only(name), sealed) for sealed in found)
-    }
+    found = [
+        (sealed, place)
+        for sealed, place in newest_secrets(db, SAMPLE)
+        if TOKEN.fullmatch(sealed) or is_bound(sealed)
+    ]
+    opened = [
+        (name, is_bound(sealed))
+        for name in vault.keys
+        for sealed, place in found
+        if _opens_secret(vault.only(name), sealed, place)
+    ]
+    openers = {name for name, _ in opened}
     if found and not openers:
         raise UnprovenKeyError(
             f"the stored secrets cannot be read with the secret keys of this process ({', '.join(vault.keys)}); "
             "nothing was written. The name of their key is not known yet: KEY is then `unknown`"
         )
-    return openers
+    return openers, {name for name, bound in opened if not bound}
 
 
-def _opens(vault: Vault, sealed: bytes) -> bool:
+def _opens(vault: Vault, row: SecretKey) -> bool:
+    if is_bound(row.proof):
+        return _opens_secret(vault, row.proof, _place(row.name))
     try:
-        vault.key_of(sealed)
+        vault.key_of_token(row.proof)
+    except WrongSecretKeyError:
+        return False
+    return True
+
+
+def _opens_secret(vault: Vault, sealed: bytes, place: SecretPlace) -> bool:
+    try:
+        vault.key_of(sealed, place)
     except WrongSecretKeyError:
         return False
     return True

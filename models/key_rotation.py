@@ -1,11 +1,12 @@
 """Re-encryption of stored secrets with the newest key, in small batches, without blocking other transactions.
 
-Secrets are found by name: every column or payload field ending in `_sealed` holds a Fernet token.
+Secrets are found by name: every column or payload field ending in `_sealed` holds one. Those of earlier versions
+are bound to no place (`models.ciphers`): they get bound on the way.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +17,13 @@ from sqlalchemy.types import Text
 
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
+from certline.models.ciphers.bound_text import is_bound
+from certline.models.ciphers.place import SecretPlace, in_command
 from certline.models.commands.command import Command
 from certline.models.commands.dead_letter import DeadLetter
 from certline.models.commands.kinds import KINDS
 from certline.models.database.base import Base
+from certline.models.database.secret_place import BESIDE, secret_place
 from certline.models.vault import Vault, WrongSecretKeyError
 
 SEALED = "_sealed"
@@ -38,6 +42,17 @@ class SecretColumn:
     def __str__(self) -> str:
         inner = "" if self.name is None else f".{self.name}"
         return f"{self.table.name}.{self.column.name}{inner}"
+
+    @property
+    def beside(self) -> list[Column[Any]]:
+        """Columns whose values the secret is bound to besides the row's id."""
+        return [self.table.columns[name] for name in self.column.info.get(BESIDE, ())]
+
+    def place(self, row: Sequence[Any]) -> SecretPlace:
+        """Return the place of a secret, given a row of `_secrets`."""
+        if self.name is not None:
+            return in_command(str(row[0]), self.name)
+        return secret_place(self.table.name, self.column.name, row[0], row[2:])
 
     @property
     def table(self) -> Table:
@@ -85,17 +100,17 @@ def places() -> list[SecretColumn]:
 
 
 def keys_in(
-    db: Session, vault: Vault, place: SecretColumn, piece: int
-) -> Iterator[tuple[str, str | None]]:
-    """Yield each secret of a place as (row's key, name of its secret key, or None if no key of ours opens it).
-
-    `piece`: rows read at once.
+    db: Session, vault: Vault, column: SecretColumn, piece: int
+) -> Iterator[tuple[str | None, bool]]:
+    """Yield each secret of a column as (name of its secret key or None if no key of ours opens it, whether it is
+    bound to its place). A secret within another one counts as bound. `piece`: rows read at once.
     """
     last = None
-    while rows := db.execute(_secrets(place, last, piece)).all():
-        for row, value in rows:
-            for token in _tokens(vault, place, _bytes(value)):
-                yield str(row), _key_of(vault, token)
+    while rows := db.execute(_secrets(column, last, piece)).all():
+        for row in rows:
+            sealed = _bytes(row[1])
+            yield _key_of(vault, sealed, column.place(row)), is_bound(sealed)
+            yield from ((key, True) for key in _inner_keys(vault, column, row))
         last = rows[-1][0]
 
 
@@ -110,12 +125,13 @@ def renew_piece(
     rows = db.execute(_secrets(place, after, piece)).all()
     done = Piece(last=rows[-1][0] if rows else None)
     old = []
-    for row, value in rows:
-        keys = {_key_of(vault, token) for token in _tokens(vault, place, _bytes(value))}
+    for row in rows:
+        sealed = _bytes(row[1])
+        keys = {_key_of(vault, sealed, place.place(row)), *_inner_keys(vault, place, row)}
         if None in keys:
-            done.unreadable.append(str(row))
-        elif keys != {vault.keys[0]}:
-            old.append(row)
+            done.unreadable.append(str(row[0]))
+        elif keys != {vault.keys[0]} or not is_bound(sealed):
+            old.append(row[0])
     if not old:
         return done
     # The values are read once more, under the lock: they may have changed since. FOR NO KEY UPDATE
@@ -123,68 +139,82 @@ def renew_piece(
     mine = _secrets(place, None, piece).where(place.key.in_(old))
     mine = mine.with_for_update(skip_locked=True, key_share=True, of=place.table)
     locked = db.execute(mine).all()
-    for row, value in locked:
-        renewed = _renewed(vault, place, _bytes(value))
-        db.execute(update(place.table).where(place.key == row).values(_stored(place, renewed)))
+    for row in locked:
+        renewed = _renewed(vault, place, row)
+        db.execute(update(place.table).where(place.key == row[0]).values(_stored(place, renewed)))
     done.renewed, done.busy = len(locked), len(old) - len(locked)
     if locked:
         record(db, "keys.rotated", str(place), who=who, rows=len(locked), key=vault.keys[0])
     return done
 
 
-def use_of_keys(db: Session, vault: Vault, piece: int) -> dict[str, Counter[str | None]]:
-    """Count the secrets of each place by the name of their key; None stands for secrets that no key opens."""
-    return {
-        str(each): Counter(key for _, key in keys_in(db, vault, each, piece)) for each in places()
-    }
+def use_of_keys(
+    db: Session, vault: Vault, piece: int
+) -> dict[str, Counter[tuple[str | None, bool]]]:
+    """Count the secrets of each place by (name of their key, whether they are bound to their place); None stands
+    for secrets that no key opens.
+    """
+    return {str(each): Counter(keys_in(db, vault, each, piece)) for each in places()}
 
 
-def newest_secrets(db: Session, most: int) -> list[bytes]:
-    """Return the newest secrets of each column, at most `most` of each; passwords in commands are left out."""
+def newest_secrets(db: Session, most: int) -> list[tuple[bytes, SecretPlace]]:
+    """Return the newest secrets of each column with their places, at most `most` of each; passwords in commands
+    are left out.
+    """
     return [
-        _bytes(value)
+        (_bytes(row[1]), place.place(row))
         for place in places()
         if place.name is None
-        for _, value in db.execute(
-            select(place.key, place.value)
-            .where(place.value.is_not(None))
-            .order_by(place.key.desc())
-            .limit(most)
+        for row in db.execute(
+            _values(place).where(place.value.is_not(None)).order_by(place.key.desc()).limit(most)
         )
     ]
 
 
+def _values(place: SecretColumn) -> Select[Any]:
+    return select(place.key, place.value, *place.beside)
+
+
 def _secrets(place: SecretColumn, after: Any, piece: int) -> Select[Any]:
-    rows = select(place.key, place.value).where(place.value.is_not(None))
+    rows = _values(place).where(place.value.is_not(None))
     if after is not None:
         rows = rows.where(place.key > after)
     return rows.order_by(place.key).limit(piece)
 
 
-def _key_of(vault: Vault, token: bytes) -> str | None:
+def _key_of(vault: Vault, sealed: bytes, place: SecretPlace) -> str | None:
     try:
-        return vault.key_of(token)
+        return vault.key_of(sealed, place)
     except WrongSecretKeyError:
         return None
 
 
-def _tokens(vault: Vault, place: SecretColumn, sealed: bytes) -> Iterator[bytes]:
-    """Yield a secret, and the tokens within it that were sealed with one of our keys."""
-    yield sealed
-    if place.nested and _key_of(vault, sealed):
-        for token in TOKEN.findall(vault.open(sealed)):
-            if _key_of(vault, token):
-                yield token
+def _key_of_token(vault: Vault, token: bytes) -> str | None:
+    try:
+        return vault.open_token(token)[0]
+    except WrongSecretKeyError:
+        return None
 
 
-def _renewed(vault: Vault, place: SecretColumn, sealed: bytes) -> bytes:
-    if not place.nested:
-        return vault.renew(sealed)
+def _inner_keys(vault: Vault, column: SecretColumn, row: Sequence[Any]) -> Iterator[str]:
+    """Yield the names of our keys with which tokens within a secret were sealed, by an earlier version."""
+    if not column.nested or _key_of(vault, _bytes(row[1]), column.place(row)) is None:
+        return
+    for token in TOKEN.findall(vault.open(_bytes(row[1]), column.place(row))):
+        key = _key_of_token(vault, token)
+        if key is not None:
+            yield key
+
+
+def _renewed(vault: Vault, column: SecretColumn, row: Sequence[Any]) -> bytes:
+    place = column.place(row)
+    if not column.nested:
+        return vault.renew(_bytes(row[1]), place)
 
     def inner(found: re.Match[bytes]) -> bytes:
-        return vault.renew(found[0]) if _key_of(vault, found[0]) else found[0]
+        return vault.renew_token(found[0]) if _key_of_token(vault, found[0]) else found[0]
 
-    return vault.seal(TOKEN.sub(inner, vault.open(sealed)))
+    return vault.seal(TOKEN.sub(inner, vault.open(_bytes(row[1]), place)), place)
 
 
 def _stored(place: SecretColumn, sealed: bytes) -> dict[str, Any]:

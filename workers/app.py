@@ -12,6 +12,7 @@ import dramatiq
 from certline.models import Database
 from certline.models.commands.kinds import KINDS
 from certline.models.database.embedded_postgres import database_url
+from certline.models.key_proof import watch_keys
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
 from certline.models.vault import open_vault
@@ -94,7 +95,9 @@ def _actor(context: WorkerContext, step: Step) -> Callable[..., None]:
 def open_line(settings: Settings, *, threads: int = 8) -> WorkerContext:
     """Return the worker context for these settings, with one pooled database connection per thread."""
     database = Database(database_url(settings), pool_size=threads)
-    return WorkerContext(database, open_vault(settings), settings)
+    vault = open_vault(settings)
+    watch_keys(database, vault)
+    return WorkerContext(database, vault, settings)
 
 
 def worker_app() -> None:

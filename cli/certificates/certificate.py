@@ -33,6 +33,7 @@ from certline.cli.waiting.approval import leave_waiting
 from certline.models import AuditEntry, Certificate
 from certline.models.audit.log import history, record
 from certline.models.commands.approval import Guard, permit
+from certline.models.database.secret_place import place_of
 from certline.models.renewals.hindrance import last_hindrance
 
 
@@ -170,7 +171,8 @@ def password(name: str) -> None:
         found = find_certificate(db, name)
         if found.keystore_password_sealed is None:
             raise Fault(f"certificate {found.id} has no keystore password")
-        secret = context.vault().open(found.keystore_password_sealed).decode()
+        place = place_of(found, "keystore_password_sealed")
+        secret = context.vault().open(found.keystore_password_sealed, place).decode()
         who = context.person()
         waits = permit(db, Guard.EXPORT_KEY, f"certificate password {found.id}", who)
         if waits is None:

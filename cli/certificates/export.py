@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certline.cli.errors import WRONG_USE, Fault
 from certline.models import Certificate, Database, PrivateKey
+from certline.models.database.secret_place import place_of
 from certline.models.vault import Vault
 from certline.workers.keys import (
     Chain,
@@ -232,7 +233,8 @@ def _read(text: str) -> x509.Certificate:
 def _password(vault: Vault, certificate: Certificate) -> str:
     if certificate.keystore_password_sealed is None:
         raise Fault(f"certificate {certificate.id} has no keystore password")
-    return vault.open(certificate.keystore_password_sealed).decode()
+    place = place_of(certificate, "keystore_password_sealed")
+    return vault.open(certificate.keystore_password_sealed, place).decode()
 
 
 def _required_key(database: Database, vault: Vault, certificate: Certificate, form: str) -> KeyPair:
@@ -249,5 +251,5 @@ def _key(database: Database, vault: Vault, certificate: Certificate) -> KeyPair 
     if certificate.key_id is None:
         return None
     with database.transaction() as db:
-        sealed = db.get_one(PrivateKey, certificate.key_id).pem_sealed
-    return from_pem(vault.open(sealed))
+        key = db.get_one(PrivateKey, certificate.key_id)
+    return from_pem(vault.open(key.pem_sealed, place_of(key, "pem_sealed")))

@@ -18,6 +18,7 @@ from certline.cli.ui.projection import minute
 from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Certificate, Command, Order
+from certline.models.ciphers.place import IN_HAND
 from certline.models.commands.payloads import ReissueCommand, RevokeCommand, read_payload
 from certline.models.orders.order import order_known_as
 from certline.producers.requests import certificates
@@ -74,7 +75,8 @@ def reissue(
     data = {key: value for key, value in given.items() if value}
     if keystore_password_file is not None:
         password = keystore_password_file.first_line()
-        data["keystore_password_sealed"] = context.vault().seal(password.encode()).decode()
+        sealed = context.vault().seal(password.encode(), IN_HAND)
+        data["keystore_password_sealed"] = sealed.decode()
     (found,) = certificates_named((name,))
     # None keeps the present names, while an empty list would ask for a certificate without them.
     data |= {"certificate": found.id, "sans": list(given["sans"]) or None}

@@ -7,6 +7,7 @@ from certline.cli.checks.result import Finding
 from certline.cli.explain import OTHER_KEY
 from certline.models import PrivateKey
 from certline.models.accounts.account import accounts
+from certline.models.database.secret_place import place_of
 from certline.models.file_rights import rights_of
 from certline.models.key_proof import key_fault, keys_in_use
 
@@ -35,8 +36,10 @@ def check_stored_secrets() -> Finding:
     if fault is not None:
         return Finding("stored secrets", False, fault, OTHER_KEY)
     # A sample: `keys status` counts all of them. The vault raises WrongSecretKeyError if no key opens one.
-    for sealed in [row.secret_sealed for row in rows] + [key and key.pem_sealed]:
-        if sealed:
-            vault.open(sealed)
+    for row in rows:
+        if row.secret_sealed is not None:
+            vault.open(row.secret_sealed, place_of(row, "secret_sealed"))
+    if key is not None:
+        vault.open(key.pem_sealed, place_of(key, "pem_sealed"))
     names = ", ".join(in_use) or "none has been used yet"
     return Finding("stored secrets", True, f"decrypted; keys in use: {names}")

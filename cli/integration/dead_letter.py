@@ -17,6 +17,7 @@ from certline.cli.ui.output import answer, leave, whisper
 from certline.cli.ui.projection import minute
 from certline.models import DeadLetterStatus, Narrowing
 from certline.models.csr.key_search import without_private_keys
+from certline.models.database.secret_place import place_of
 from certline.models.listing import dead_letters_listed
 from certline.producers.requests.dead_letters import (
     AlreadyDecidedError,
@@ -47,7 +48,11 @@ def show(letter_id: str) -> None:
     with context.database().transaction() as db:
         found = find_dead_letter(db, letter_id)
     # What was put aside unread was not searched for private keys either.
-    body = masked(without_private_keys(context.vault().open(found.body_sealed)))
+    body = masked(
+        without_private_keys(
+            context.vault().open(found.body_sealed, place_of(found, "body_sealed"))
+        )
+    )
     letter = DeadLetterDocument.of(found)
     answer(
         letter.as_dict() | {"properties": letter.properties, "body": body},

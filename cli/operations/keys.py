@@ -7,16 +7,22 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, NOTHING
+from certline.cli.parameters.number import Whole
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, as_json, leave, say, table, whisper
+from certline.cli.ui.projection import minute
 from certline.models.key_proof import key_fault
+from certline.models.sealing.key_pair import OPENS_DAYS, SealingKey
 from certline.models.vault import new_key
 from certline.producers.requests.secret_keys import (
     UNKNOWN,
     KeyUse,
     Rotation,
+    current_public_key,
     forget_key,
     key_uses,
+    pair_states,
+    require_bound,
     retire_keys,
 )
 
@@ -51,11 +57,14 @@ def status() -> None:
     Exits 1 if a stored secret can be decrypted with none of them, or a key of the installation is missing.
     """
     database, vault = context.database(), context.unproven_vault()
-    uses, unreadable = key_uses(database, vault)
-    answer(_document(uses, unreadable), lambda: _show(uses))
-    _complain(unreadable)
-    with database.transaction() as db:
+    with (
+        database.transaction() as db
+    ):  # first: it tells the vault which unbound secrets are refused
         fault = key_fault(db, vault)
+    uses, unreadable = key_uses(database, vault)
+    pairs = pair_states(database)
+    answer(_document(uses, unreadable) | _pairs(pairs), lambda: _show(uses, pairs))
+    _complain(unreadable)
     if fault is not None:
         whisper(fault)
     leave(FAILED if unreadable or fault is not None else DONE)
@@ -63,26 +72,59 @@ def status() -> None:
 
 @keys.command()
 def rotate() -> None:
-    """Re-encrypt every stored secret with the newest key, while certline keeps running.
+    """Re-encrypt every stored secret with the newest key, bound to its row, while certline keeps running.
 
-    First put the new key before the old one, for every part, and restart all parts. If the rotation is
-    killed, start it again. Exits 4 if there was nothing to do, 1 if secrets are left.
+    First put the new key before the old one, for every part, and restart all parts. After a change of the key
+    there is a new key pair for sealing, too (certline keys public). If the rotation is killed, start it again.
+    Exits 4 if there was nothing to do, 1 if secrets are left.
     """
     database, vault = context.database(), context.vault()
     rotation = Rotation(database, vault, who=context.person(), tell=_progress)
     rotation.run()
     uses, unreadable = key_uses(database, vault)
     retire_keys(database, uses, who=context.person())
-    document = {"rotated": {place: n for place, n in sorted(rotation.renewed.items()) if n}}
-    answer(document | _document(uses, unreadable), lambda: _ended(rotation, uses))
+    bound = [] if rotation.busy else require_bound(database, vault, uses, who=context.person())
+    rotated = {place: n for place, n in sorted(rotation.renewed.items()) if n}
+    document = {"rotated": rotated, **_document(uses, unreadable), **_pairs(pair_states(database))}
+    answer(document, lambda: _ended(rotation, uses))
     _complain(unreadable, rotation.unreadable)
     if rotation.busy:
         whisper(f"{rotation.busy} rows were locked throughout: run the rotation again.")
     # Counted again after the rotation: a part still running with the old key may have added
     # secrets.
-    left = bool(unreadable) or any(use.secrets for use in uses if not use.is_newest)
-    done = DONE if rotation.renewed.total() else NOTHING
+    left = bool(unreadable) or any(
+        use.unbound or (use.secrets and not use.is_newest) for use in uses
+    )
+    done = DONE if rotation.renewed.total() or rotation.pair or bound else NOTHING
     leave(FAILED if left else done)
+
+
+@keys.command()
+@click.option("--new", "make_new", is_flag=True, help="Make a new pair first.")
+@click.option(
+    "--old-opens-for",
+    type=Whole(0, 3_650),
+    default=OPENS_DAYS,
+    show_default=True,
+    metavar="DAYS",
+    help="With --new: how long texts are taken that were sealed with the key before.",
+)
+def public(*, make_new: bool, old_opens_for: int) -> None:
+    """Print the public key (PEM) with which other systems seal passwords; the first call makes the pair.
+
+    It opens nothing, and may be given to anybody. In a file: certline keys public > sealing.pem
+    """
+    key = current_public_key(
+        context.database(),
+        context.vault(),
+        new=make_new,
+        days=old_opens_for,
+        who=context.person(),
+    )
+    pem = key.pem.decode()
+    answer({"id": key.id, "public_key": pem}, lambda: say(pem.rstrip("\n")))
+    if key.new:
+        whisper(f"The key pair {key.id} was made now.")
 
 
 @keys.command()
@@ -116,6 +158,7 @@ def _document(uses: Sequence[KeyUse], unreadable: Mapping[str, int]) -> dict[str
                 "key": use.key,
                 "newest": use.is_newest,
                 "secrets": use.secrets,
+                "unbound": use.unbound,
                 "may_be_removed": use.may_go,
                 "used_in": dict(use.used_in),
             }
@@ -125,12 +168,38 @@ def _document(uses: Sequence[KeyUse], unreadable: Mapping[str, int]) -> dict[str
     }
 
 
-def _show(uses: Sequence[KeyUse]) -> None:
-    rows = [(use.key, use.secrets, _standing(use)) for use in uses]
-    table(["key", "secrets", ""], rows, empty="There are no keys.")
+def _pairs(pairs: Sequence[SealingKey]) -> dict[str, object]:
+    return {
+        "public_keys": [
+            {
+                "id": pair.id,
+                "current": pair.opens_until is None,
+                "created_at": pair.created_at.isoformat(),
+                "opens_until": pair.opens_until and pair.opens_until.isoformat(),
+            }
+            for pair in pairs
+        ]
+    }
+
+
+def _show(uses: Sequence[KeyUse], pairs: Sequence[SealingKey]) -> None:
+    rows = [(use.key, use.secrets, use.unbound, _standing(use)) for use in uses]
+    table(["key", "secrets", "not bound", ""], rows, empty="There are no keys.")
+    if pairs:
+        say("")
+        table(["public key", "made (UTC)", ""], [_row_of(pair) for pair in pairs], empty="")
+
+
+def _row_of(pair: SealingKey) -> tuple[str, str | None, str]:
+    until = "current: certline keys public prints it"
+    if pair.opens_until is not None:
+        until = f"opens what it has sealed until {minute(pair.opens_until)} UTC"
+    return pair.id, minute(pair.created_at), until
 
 
 def _standing(use: KeyUse) -> str:
+    if use.is_newest and use.unbound:
+        return "newest: encrypts new secrets; certline keys rotate binds the others to their rows"
     if use.is_newest:
         return "newest: encrypts new secrets"
     if use.parts:
@@ -145,6 +214,11 @@ def _ended(rotation: Rotation, uses: Sequence[KeyUse]) -> None:
         if total
         else "There was nothing to do."
     )
+    if rotation.pair is not None:
+        say(
+            f"Other systems seal passwords with the new public key {rotation.pair.id}: certline keys public. "
+            "Until when the one before opens, certline keys status says."
+        )
     for use in uses:
         if use.may_go:
             say(
@@ -159,7 +233,9 @@ def _complain(
     for place, count in unreadable.items():
         named = ", ".join((rows or {}).get(place, ())[:MOST_NAMED])
         where = f" ({named}{', …' if count > MOST_NAMED else ''})" if named else ""
-        whisper(f"{place}: {count} secrets can be decrypted with none of these keys{where}")
+        whisper(
+            f"{place}: {count} secrets can be decrypted with none of these keys, or were moved{where}"
+        )
 
 
 def _progress(renewed: int) -> None:

@@ -1,5 +1,7 @@
 """`certline seal`: encryption of a password for use in a message."""
 
+from pathlib import Path
+
 import rich_click as click
 
 from certline.cli import context
@@ -9,10 +11,26 @@ from certline.cli.parameters.options import password
 from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, say
+from certline.models.ciphers import sealed_text
+from certline.models.ciphers.sealed_text import SealedTextError
+from certline.models.sealing.key_pair import OPENS_DAYS
+from certline.producers.requests.secret_keys import current_public_key
 from certline.workers.keys import password_problem
 
 
 @click.command(cls=CliCommand)
+@click.option(
+    "--public-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The key that certline keys public prints; neither database nor secret key is then needed.",
+)
+@click.option(
+    "--sender",
+    default="",
+    metavar="USER",
+    help="The RabbitMQ user that will send it: from nobody else it is taken. Default: from any.",
+)
 @click.option(
     "--password-file",
     type=TextFileType(),
@@ -20,17 +38,32 @@ from certline.workers.keys import password_problem
     help="File whose first line is the password, or - for standard input. Default: a prompt.",
 )
 @keystore_option("The keystore type that the message orders.", default="PKCS12", show_default=True)
-def seal(password_file: TextFile | None, keystore_type: str) -> None:
-    """Encrypt a password for use in a message, with the installation's secret key.
+def seal(
+    public_key: Path | None, sender: str, password_file: TextFile | None, keystore_type: str
+) -> None:
+    """Encrypt a password for use in a message, with the installation's public key.
 
     The output is the value of keystore_password_sealed. A password with which the keystore could not
-    be opened is refused. Only the holder of the key can encrypt and decrypt it; the same password gives a
-    different text each time.
+    be opened is refused. Only the installation can decrypt it; the same password gives a different text
+    each time.
     """
-    vault = context.vault()
+    pem = _installations_own() if public_key is None else public_key.read_bytes()
+    try:
+        sealed_text.id_of(pem)
+    except SealedTextError as fault:
+        raise Fault(f"--public-key: {public_key} {fault}", code=WRONG_USE) from None
     secret = password(password_file, "The keystore's password")
     problem = password_problem(keystore_type, secret)
     if problem is not None:
         raise Fault(problem, code=WRONG_USE)
-    sealed = vault.seal(secret.encode()).decode()
+    try:
+        sealed = sealed_text.seal(pem, secret.encode(), sender)
+    except SealedTextError as fault:
+        raise Fault(str(fault), code=WRONG_USE) from None
     answer({"sealed": sealed}, lambda: say(sealed))
+
+
+def _installations_own() -> bytes:
+    return current_public_key(
+        context.database(), context.vault(), new=False, days=OPENS_DAYS, who=context.person()
+    ).pem

@@ -24,6 +24,7 @@ from certline.cli.waiting.outlook import next_step, waits_for
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import Command, Order, OrderStatus
 from certline.models.audit.log import history
+from certline.models.ciphers.place import IN_HAND
 from certline.models.commands.payloads import OrderCommand, read_payload
 from certline.models.database.session import clock
 from certline.models.orders.order import orders
@@ -182,7 +183,8 @@ def _wanted(
     if keystore_password_file is not None:
         password = keystore_password_file.first_line()
         # The payload is stored with the command, so the password enters it encrypted.
-        data["keystore_password_sealed"] = context.vault().seal(password.encode()).decode()
+        sealed = context.vault().seal(password.encode(), IN_HAND)
+        data["keystore_password_sealed"] = sealed.decode()
     return read_payload(OrderCommand, data)
 
 

@@ -113,11 +113,11 @@ def add(name: str, *, no_verify: bool, force: bool, insecure: bool, **options: A
         except ScmError as error:
             raise told(error, given, "Nothing was saved.") from None
     with context.database().transaction() as db:
-        secret = vault.seal(secret_of(given))
         if not force:  # again, since another process may have added one meanwhile
             _refuse_twice(db, name, kept)
         who = context.person()
-        fresh = add_account(db, name, kept, secret, verified=not no_verify, who=who)
+        secret = secret_of(given)
+        fresh = add_account(db, vault, name, kept, secret, verified=not no_verify, who=who)
         # A login that was not tried is not used by itself: SCM counts failed logins.
         sync = None if no_verify else first_sync(db, fresh, who=who)
     answer(
@@ -199,15 +199,13 @@ def verify(
     with context.database().transaction() as db:
         found = find_account(db, name)
     vault = context.vault()
-    login = login_of(found, vault)
     pair = (client_certificate, client_key)
     other = new_password or password_file is not None or pair != (None, None)
-    if other:
-        if (
-            not insecure
-        ):  # the stored secret goes on as it was added; a new one is not given away unasked
-            require_encryption(found.url, found.token_url)
-        login = renewed(found, password_file, pair)
+    if other and not insecure:
+        # The stored secret goes on as it was added; a new one is not given away unasked.
+        require_encryption(found.url, found.token_url)
+    # With a new secret, the stored one need not be readable: that may be why there is a new one.
+    login = renewed(found, password_file, pair) if other else login_of(found, vault)
     try:
         examined = ask_scm(login)
     except ScmError as error:
@@ -223,8 +221,8 @@ def verify(
         row = _locked(db, name)
         record_verified(db, row)
         if other:
-            secret, certificate = vault.seal(secret_of(login)), kept_as(login)["client_certificate"]
-            change_secret(db, row, secret, certificate, who=context.person())
+            secret, certificate = secret_of(login), kept_as(login)["client_certificate"]
+            change_secret(db, vault, row, secret, certificate, who=context.person())
         woken = None
         if row.status is AccountStatus.SUSPENDED:
             woken = lift_suspension(db, row, who=context.person())

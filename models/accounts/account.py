@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base, stored_by_value
+from certline.models.database.secret_place import BESIDE
 from certline.models.validation import BadCommandError
 
 
@@ -51,8 +52,11 @@ class Account(Base):
     )
     customer_uri: Mapped[str | None]
     login: Mapped[str]
-    # Password, OAuth2 client secret, or private key (PEM) of the client certificate.
-    secret_sealed: Mapped[bytes | None]
+    # Password, OAuth2 client secret, or private key (PEM) of the client certificate. It is bound to what decides
+    # where it is sent: whoever changes a URL in the database does not have it sent there.
+    secret_sealed: Mapped[bytes | None] = mapped_column(
+        info={BESIDE: ("url", "token_url", "login_kind")}
+    )
     client_certificate: Mapped[str | None]
     token_url: Mapped[str | None]
     status: Mapped[AccountStatus] = mapped_column(

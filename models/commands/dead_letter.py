@@ -15,6 +15,7 @@ from certline.models.commands.envelope import LARGEST
 from certline.models.csr.key_search import without_private_keys
 from certline.models.csr.private_key import KEYSTORES, NOTICE
 from certline.models.database.base import Base, new_id, stored_by_value
+from certline.models.database.secret_place import secret_place
 from certline.models.database.session import clock
 from certline.models.vault import Vault
 
@@ -131,14 +132,17 @@ def keep(
         reason = f"{reason} (the private key was removed from what is kept here)"
     # Of the whole body, so that truncated messages with the same beginning stay distinct.
     digest = hashlib.sha256(body).hexdigest()
+    identity = new_id()
+    place = secret_place(DeadLetter.__tablename__, DeadLetter.body_sealed.key, identity)
     added = db.scalar(
         insert(DeadLetter)
         .values(
+            id=identity,
             source=source,
             sender=sender,
             reason=reason,
             properties=properties,
-            body_sealed=vault.seal(kept),
+            body_sealed=vault.seal(kept, place),
             sha256=digest,
             message_id=message_id,
             command_id=command_id,

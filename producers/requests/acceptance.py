@@ -1,5 +1,6 @@
 """Acceptance of a user's request: it is recorded as a command, and the same request again is not."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Database, Order
 from certline.models.audit.identity import Identity
+from certline.models.ciphers.place import IN_HAND, in_command
 from certline.models.commands.command import accept, known_id, require_same
 from certline.models.commands.payloads import Payload
 from certline.models.vault import Vault
@@ -29,16 +31,20 @@ class Accepted:
 
 @dataclass(frozen=True)
 class UserRequest:
-    """A user's request that is to become a command. `command_id`: the id that the user chose for it, if any."""
+    """A user's request that is to become a command. `command_id`: the id that the user chose for it, if any.
+
+    `vault`: needed for requests with a password, which is bound to its command (before, it is `IN_HAND`).
+    """
 
     kind: CommandType
     wanted: Payload
     requested_by: Identity
     command_id: str | None = None
+    vault: Vault | None = None
 
     @property
     def payload(self) -> dict[str, Any]:
-        """Payload of the command, as it is stored."""
+        """Payload of the command, as it is stored but for its passwords."""
         return self.wanted.model_dump(mode="json", exclude_defaults=True)
 
     def earlier(self, db: Session) -> Accepted | None:
@@ -56,16 +62,25 @@ class UserRequest:
 
     def accept(self, db: Session, subject: str | None = None) -> Accepted:
         """Record the command. Raises OtherCommandError if its id was used for something else."""
+        command_id = known_id(self.command_id or str(uuid.uuid4()))
         command, new = accept(
             db,
             self.kind,
-            self.payload,
+            self._stored(command_id),
             requested_by=self.requested_by,
             source="cli",
-            command_id=self.command_id,
+            command_id=command_id,
             subject=subject,
         )
         return Accepted(command, new, [])
+
+    def _stored(self, command_id: str) -> dict[str, Any]:
+        payload = self.payload
+        for name in [each for each in payload if each.endswith("_sealed")]:
+            assert self.vault is not None, "a request with a password needs the vault"  # noqa: S101
+            given = payload[name].encode()
+            payload[name] = self.vault.move(given, IN_HAND, in_command(command_id, name)).decode()
+        return payload
 
     def place(
         self,

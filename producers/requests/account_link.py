@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from certline.models import Account, AccountStatus, Command, CommandType
@@ -12,8 +12,10 @@ from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import OPEN
 from certline.models.commands.payloads import SyncCommand
+from certline.models.database.secret_place import place_of
 from certline.models.database.session import clock
 from certline.models.validation import BadCommandError
+from certline.models.vault import Vault
 from certline.producers.requests.catalogue import sync_account
 
 
@@ -67,16 +69,26 @@ def _server(url: str) -> tuple[str | None, int | None]:
 
 
 def add_account(
-    db: Session, name: str, login: dict[str, Any], secret: bytes, *, verified: bool, who: Identity
+    db: Session,
+    vault: Vault,
+    name: str,
+    login: dict[str, Any],
+    secret: bytes,
+    *,
+    verified: bool,
+    who: Identity,
 ) -> Account:
     """Store an account, or restore the removed one of that name, and return it.
 
-    `login`: the columns that store the login; `secret`: its secret, encrypted; `verified`: SCM has accepted it.
+    `login`: the columns that store the login; `secret`: its secret, to be encrypted; `verified`: SCM accepts it.
     """
     account = account_named(db, name, removed=True) or Account(name=name)
     for column, value in login.items():
         setattr(account, column, value)
-    account.secret_sealed = secret
+    if account.id is None:  # a new one: its secret is bound to its id
+        next_id = func.nextval(func.pg_get_serial_sequence(Account.__tablename__, Account.id.key))
+        account.id = db.scalars(select(next_id)).one()
+    account.secret_sealed = vault.seal(secret, place_of(account, "secret_sealed"))
     account.status, account.status_reason = AccountStatus.ACTIVE, None
     account.verified_at = clock(db) if verified else None
     db.add(account)

@@ -27,9 +27,11 @@ from certline.models.accounts.suspension import suspended_text
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import hasten
+from certline.models.database.secret_place import place_of
 from certline.models.database.session import clock
 from certline.models.lifecycle.moves import move
 from certline.models.states import OPEN, OrderStatus
+from certline.models.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,15 @@ def record_verified(db: Session, account: Account) -> None:
 
 
 def change_secret(
-    db: Session, account: Account, secret: bytes, certificate: str | None, *, who: Identity
+    db: Session,
+    vault: Vault,
+    account: Account,
+    secret: bytes,
+    certificate: str | None,
+    *,
+    who: Identity,
 ) -> None:
-    """Store a new secret (encrypted) of an account, and the client certificate that belongs to it, if any."""
-    account.secret_sealed = secret
+    """Encrypt and store a new secret of an account, and the client certificate that belongs to it, if any."""
+    account.secret_sealed = vault.seal(secret, place_of(account, "secret_sealed"))
     account.client_certificate = certificate
     record(db, "account.password_changed", account.name, who=who)

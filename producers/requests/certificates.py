@@ -37,7 +37,7 @@ def request_successor(
     suspended, OtherCommandError if the id was used for something else.
     """
     kind = CommandType.RENEW if isinstance(wanted, RenewCommand) else CommandType.REISSUE
-    request = UserRequest(kind, wanted, requested_by, command_id)
+    request = UserRequest(kind, wanted, requested_by, command_id, vault)
 
     def draft(db: Session) -> Plan:
         planned = plan(db, wanted)

@@ -12,6 +12,7 @@ from certline.models.commands.admission import admit
 from certline.models.commands.command import OPEN, OtherCommandError, hasten
 from certline.models.commands.dead_letter import WITHOUT_KEY, decide
 from certline.models.commands.envelope import IncomingCommand, in_brief, incoming_command
+from certline.models.database.secret_place import place_of
 from certline.models.events.outbox import COMMANDS
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
@@ -36,7 +37,7 @@ def replay(database: Database, vault: Vault, letter_id: str, *, who: Identity) -
     """
     with database.transaction() as db:
         letter = _waiting(db, letter_id)
-        body = vault.open(letter.body_sealed)
+        body = vault.open(letter.body_sealed, place_of(letter, "body_sealed"))
         if WITHOUT_KEY in letter.properties:
             raise CannotReplayError(
                 "it held a private key, which was removed: the sender has to replace that key, and send the "

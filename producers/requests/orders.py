@@ -54,7 +54,7 @@ def request_order(
     in `Accepted.already`. Raises BadCommandError if the order is invalid, SuspendedError if the account is
     suspended, OtherCommandError if the id was used for something else.
     """
-    request = UserRequest(CommandType.ORDER, wanted, requested_by, command_id)
+    request = UserRequest(CommandType.ORDER, wanted, requested_by, command_id, vault)
 
     def draft(db: Session) -> NewOrder:
         account = account_for(db, wanted.account)

@@ -8,8 +8,22 @@ from dataclasses import dataclass
 from certline.models import Database
 from certline.models.audit.identity import Identity
 from certline.models.heartbeat import running_parts
-from certline.models.key_proof import UnprovenKeyError, remove_keys, start_over
+from certline.models.key_proof import (
+    UnprovenKeyError,
+    remove_keys,
+    start_over,
+    take_bound_only,
+)
 from certline.models.key_rotation import SecretColumn, places, renew_piece, use_of_keys
+from certline.models.sealing.key_pair import (
+    PublicKey,
+    SealingKey,
+    forget_closed,
+    public_key,
+    replace_pair,
+    replace_pair_of_older_key,
+    sealing_keys,
+)
 from certline.models.vault import Vault
 
 # Rows re-encrypted per transaction; rows read per query when counting.
@@ -26,13 +40,15 @@ UNKNOWN = "unknown"
 class KeyUse:
     """A key of this process, with the number of secrets in each place (column) that are encrypted with it.
 
-    `parts`: running processes that encrypt with it, because it is their newest key.
+    `unbound`: those of them that are not bound to their row, as earlier versions stored them. `parts`: running
+    processes that encrypt with it, because it is their newest key.
     """
 
     key: str
     is_newest: bool
     used_in: Mapping[str, int]
     parts: Sequence[str] = ()
+    unbound: int = 0
 
     @property
     def secrets(self) -> int:
@@ -54,12 +70,43 @@ def key_uses(database: Database, vault: Vault) -> tuple[list[KeyUse], dict[str, 
         KeyUse(
             key,
             key == vault.keys[0],
-            {place: keys[key] for place, keys in counted.items() if keys[key]},
+            {place: n for place, keys in counted.items() if (n := _count(keys, key))},
             [row.place for row in running if row.keys[:1] == [key]],
+            sum(keys[key, False] for keys in counted.values()),
         )
         for key in vault.keys
     ]
-    return uses, {place: keys[None] for place, keys in counted.items() if keys[None]}
+    return uses, {place: n for place, keys in counted.items() if (n := _count(keys, None))}
+
+
+def _count(keys: Mapping[tuple[str | None, bool], int], key: str | None) -> int:
+    return keys.get((key, True), 0) + keys.get((key, False), 0)
+
+
+def pair_states(database: Database) -> list[SealingKey]:
+    """Load the key pairs with which other systems seal passwords, the current one first."""
+    with database.transaction() as db:
+        return list(sealing_keys(db))
+
+
+def current_public_key(
+    database: Database, vault: Vault, *, new: bool, days: int, who: str
+) -> PublicKey:
+    """Return the public key for sealing. `new`: make a new pair; the one before still opens for `days`."""
+    with database.transaction() as db:
+        return (
+            replace_pair(db, vault, days=days, who=who) if new else public_key(db, vault, who=who)
+        )
+
+
+def require_bound(
+    database: Database, vault: Vault, uses: Sequence[KeyUse], *, who: str
+) -> list[str]:
+    """From now on take only secrets that are bound to their row, if all of them are. Returns the keys newly so."""
+    if any(use.unbound for use in uses):
+        return []
+    with database.transaction() as db:
+        return take_bound_only(db, vault, who=who)
 
 
 def retire_keys(database: Database, uses: Sequence[KeyUse], *, who: Identity) -> None:
@@ -88,7 +135,8 @@ def forget_key(database: Database, vault: Vault, name: str, *, who: Identity) ->
 
 class Rotation:
     """A rotation with its progress. `renewed`: rows re-encrypted, by place; `busy`: rows locked by others in the
-    last pass; `unreadable`: ids of rows that no key of this process decrypts, by place.
+    last pass; `unreadable`: ids of rows that no key of this process decrypts, by place; `pair`: the new public key
+    for sealing, if the private one before was encrypted with an older secret key.
     """
 
     def __init__(
@@ -98,6 +146,7 @@ class Rotation:
         self.renewed: Counter[str] = Counter()
         self.busy = 0
         self.unreadable: dict[str, list[str]] = {}
+        self.pair: PublicKey | None = None
         self._database = database
         self._vault = vault
         self._who = who
@@ -109,6 +158,10 @@ class Rotation:
         If it is killed at any moment, the next rotation continues with what is left. Ends early, with `busy` > 0,
         if locked rows stay locked for MOST_PAUSES pauses.
         """
+        with self._database.transaction() as db:
+            # Before its private key is encrypted with the newest key: afterwards nothing tells that it is due.
+            self.pair = replace_pair_of_older_key(db, self._vault, who=self._who)
+            forget_closed(db, who=self._who)
         pauses = 0
         while pauses <= MOST_PAUSES:
             before, self.busy, self.unreadable = self.renewed.total(), 0, {}

@@ -19,6 +19,8 @@ from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import OPEN, accept, finish
 from certline.models.commands.payloads import WebhookCommand
+from certline.models.database.base import new_id
+from certline.models.database.secret_place import place_of
 from certline.models.events.envelope import EVENT_DATA, new_event
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
@@ -85,12 +87,13 @@ def add_webhook(
                 f"webhook {there.id} has that URL already, for {', '.join(there.events)}"
             )
         hook = Webhook(
+            id=new_id(),
             url=url,
             events=wanted,
-            secret_sealed=vault.seal(secret.encode()),
             allow_private=allow_private,
             created_by=str(who),
         )
+        hook.secret_sealed = vault.seal(secret.encode(), place_of(hook, "secret_sealed"))
         db.add(hook)
         db.flush()
         place = target_of(url, allow_private=allow_private).place

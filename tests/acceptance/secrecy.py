@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from certline.models import Database
 from certline.models.key_rotation import TOKEN
 from certline.models.vault import NoSecretKeyError, Vault, WrongSecretKeyError
 from tests.servers import session
+from tests.support.sealed_rows import stored_secrets
 
 # SCM's password in every acceptance test: a word that occurs nowhere else.
 PASSWORD = "Tiefwasserkai-7301"
@@ -57,6 +59,8 @@ class Watch:
         columns = {} if database_url is None else dict(_columns(database_url))
         for sealed in columns.values():
             self._open(sealed)
+        if database_url is not None:
+            self._open_rows(database_url)
         for key in self._keys:
             self.add(key, "a secret key of the line")
         seen = {**self.said, **self._logged(), **{name: _seen(v) for name, v in columns.items()}}
@@ -73,7 +77,17 @@ class Watch:
             for token in TOKEN.findall(_raw(value)):
                 for key in self._keys:
                     with suppress(WrongSecretKeyError, NoSecretKeyError):
-                        self._learn_secret(Vault(key).open(token))
+                        self._learn_secret(Vault(key).open_token(token)[1])
+
+    def _open_rows(self, url: str) -> None:
+        """Record the secrets that are bound to their rows."""
+        database = Database(url, pool_size=1)
+        with database.transaction() as db:
+            for _, sealed, place in stored_secrets(db):
+                for key in self._keys:
+                    with suppress(WrongSecretKeyError, NoSecretKeyError):
+                        self._learn_secret(Vault(key).open(sealed, place))
+        database.close()
 
     def _learn_secret(self, secret: bytes) -> None:
         text = secret.decode("utf-8", "replace")

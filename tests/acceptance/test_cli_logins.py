@@ -17,6 +17,7 @@ from certline.workers.scm import CertificateLogin, TokenLogin
 from tests.acceptance.secrecy import PASSWORD
 from tests.acceptance.terminal import Terminal
 from tests.servers import Process
+from tests.support.sealed_rows import opened
 from tests.unit.keys.authority import Authority
 
 TOKENS = "/auth/realms/apiclients/protocol/openid-connect/token"
@@ -78,12 +79,6 @@ def stored(terminal: Terminal) -> tuple[Account, Vault]:
     return account, Vault(terminal.secret_key)
 
 
-def secret_of(account: Account) -> bytes:
-    """Return the sealed secret as stored in the database."""
-    assert account.secret_sealed is not None
-    return account.secret_sealed
-
-
 @pytest.mark.slow
 def test_an_account_with_an_api_key_is_saved_and_synced(
     terminal: Terminal, simulator: Any, secret: Path
@@ -115,7 +110,7 @@ def test_no_command_shows_an_api_keys_secret(
         said += [part for each in done for part in (each.stdout, each.stderr)]
 
     assert OTHER not in "".join(said)
-    assert OTHER.encode() not in secret_of(stored(terminal)[0])
+    assert OTHER.encode() not in (stored(terminal)[0].secret_sealed or b"")
 
 
 def test_an_api_key_and_a_login_do_not_go_together(terminal: Terminal, secret: Path) -> None:
@@ -157,7 +152,7 @@ def test_another_secret_of_an_api_key_is_saved_once_it_works(
     assert (verified["status"], verified["login_kind"]) == ("active", "token")
     assert terminal.json("account", "verify", "hafen")["status"] == "active"
     account, vault = stored(terminal)
-    assert vault.open(secret_of(account)).decode() == OTHER
+    assert opened(vault, account, "secret_sealed").decode() == OTHER
 
 
 def test_a_client_certificate_is_kept_with_its_key_encrypted(
@@ -170,7 +165,7 @@ def test_a_client_certificate_is_kept_with_its_key_encrypted(
     assert login_of(account, vault) == CertificateLogin(
         "https://scm.test", "demo", "svc", *identity
     )
-    assert b"PRIVATE KEY" not in secret_of(account)
+    assert b"PRIVATE KEY" not in (account.secret_sealed or b"")
     assert "PRIVATE KEY" not in str(added) + (account.client_certificate or "")
     assert "PRIVATE KEY" not in terminal.people("account", "show", "hafen").stdout
 
@@ -187,7 +182,7 @@ def test_an_account_with_a_client_certificate_takes_no_password(
 
     assert "logs in by certificate, not by password" in refused["message"]
     account, vault = stored(terminal)
-    assert vault.open(secret_of(account)).decode() == identity[1]
+    assert opened(vault, account, "secret_sealed").decode() == identity[1]
 
 
 def test_the_key_of_a_client_certificate_may_come_on_standard_input(
@@ -196,7 +191,7 @@ def test_the_key_of_a_client_certificate_may_come_on_standard_input(
     add_pair(terminal, tmp_path / "certificate.pem", "-", given=identity[1])
 
     account, vault = stored(terminal)
-    assert vault.open(secret_of(account)).decode() == identity[1]
+    assert opened(vault, account, "secret_sealed").decode() == identity[1]
 
 
 def test_a_certificate_and_another_ones_key_are_refused(

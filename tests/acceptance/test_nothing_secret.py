@@ -21,6 +21,7 @@ from certline.workers.keys import key_pair
 from tests.acceptance.secrecy import PASSWORD, PLANTED, Watch
 from tests.servers import Process, until
 from tests.support.deployment import Plant
+from tests.support.sealed_rows import seal_in
 from tests.unit.keys.authority import Authority
 
 pytestmark = pytest.mark.slow
@@ -152,12 +153,14 @@ def publish(channel: BlockingChannel, plant: Plant, **changes: str) -> str:
 def a_worker_fails(plant: Plant, line: Process) -> None:
     """Make a step fail with a traceback in the log, and one because a stored secret cannot be opened."""
     for torn, says in (
-        (plant.vault.seal(b"\xff torn"), "UnicodeDecodeError"),
-        (b"torn", "a stored secret cannot be read"),
+        (b"\xff torn", "UnicodeDecodeError"),
+        (None, "a stored secret cannot be read"),
     ):
         with plant.database.transaction() as db:
             account = db.scalars(select(Account).where(Account.name == "key")).one()
-            account.secret_sealed = torn
+            seal_in(db, plant.vault, account, "secret_sealed", torn or b"")
+            if torn is None:
+                account.secret_sealed = b"torn"
         plant.certline("sync", "organizations", "--account", "key")
         line.wait_for(says, 60)
     assert "Traceback" in line.output
@@ -168,7 +171,7 @@ def the_secret_key_is_rotated(plant: Plant, folder: Path) -> None:
     old, new = plant.environment["CERTLINE_SECRET_KEY"], Fernet.generate_key().decode()
     with plant.database.transaction() as db:  # the torn secret could not be re-encrypted
         account = db.scalars(select(Account).where(Account.name == "key")).one()
-        account.secret_sealed = plant.vault.seal(PASSWORD.encode())
+        seal_in(db, plant.vault, account, "secret_sealed", PASSWORD.encode())
     plant.environment["CERTLINE_SECRET_KEY"] = f"{new},{old}"
     rotated = plant.json("keys", "rotate")
     newest, oldest = plant.json("keys", "status")["keys"]

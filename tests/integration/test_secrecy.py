@@ -16,6 +16,7 @@ from certline.workers.keys import key_pair
 from tests.acceptance.secrecy import PASSWORD, Watch, hearing
 from tests.servers import Process
 from tests.support.factories import an_account
+from tests.support.sealed_rows import seal_in
 
 SECRET_KEY = Fernet.generate_key().decode()
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -31,9 +32,9 @@ def watch(database_url: str) -> Watch:
     watch.learn(ENVIRONMENT)
     database = Database(database_url, pool_size=1)
     with database.transaction() as db:
-        sealed = vault.seal(key_pair.to_pem(KEY))
-        db.add(PrivateKey(pem_sealed=sealed, algorithm="EC", size="P-256", public_key_sha256="1"))
-        an_account(db, secret_sealed=vault.seal(STORED.encode()))
+        key = PrivateKey(algorithm="EC", size="P-256", public_key_sha256="1")
+        seal_in(db, vault, key, "pem_sealed", key_pair.to_pem(KEY))
+        seal_in(db, vault, an_account(db), "secret_sealed", STORED.encode())
     database.close()
     return watch
 

@@ -19,6 +19,7 @@ from certline.producers.requests.catalogue import request_sync
 from certline.producers.requests.orders import request_order
 from tests.servers import Process, until
 from tests.support.forkserver import nursery
+from tests.support.sealed_rows import seal_in
 
 CERTLINE = [sys.executable, "-P", "-m", "certline"]
 
@@ -78,15 +79,8 @@ class Plant:
     def add_account(self, url: str, password: str = "secret") -> None:  # noqa: S107
         """Add the simulator's account and wait until the running worker has synced it."""
         with self.database.transaction() as db:
-            db.add(
-                Account(
-                    name="demo",
-                    url=url,
-                    customer_uri="demo",
-                    login="admin",
-                    secret_sealed=self.vault.seal(password.encode()),
-                )
-            )
+            account = Account(name="demo", url=url, customer_uri="demo", login="admin")
+            seal_in(db, self.vault, account, "secret_sealed", password.encode())
         (sync,) = request_sync(self.database, SyncCommand(), requested_by=Identity("os:test"))
 
         def synced() -> bool:

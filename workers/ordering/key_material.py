@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 from certline.models import PrivateKey
+from certline.models.ciphers.place import SecretPlace
 from certline.models.commands.payloads import OrderCommand
 from certline.models.csr.armor import SigningRequestError
 from certline.models.csr.request import read_request
+from certline.models.database.base import new_id
+from certline.models.database.secret_place import place_of, secret_place
 from certline.models.orders.checks import usual_key
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WrongSecretKeyError
@@ -18,7 +21,8 @@ from certline.workers.keys.password import password_problem
 class KeyMaterial:
     """The CSR of an order, with its private key encrypted by the vault in `pem_sealed`.
 
-    `pem_sealed` is None if the requester keeps the key, or if the key is stored already as `key_id`.
+    `pem_sealed` is None if the requester keeps the key, or if the key is stored already. `key_id`: the id of the
+    key's row, new or stored; None if the requester keeps the key.
     """
 
     csr: str
@@ -27,6 +31,11 @@ class KeyMaterial:
     size: str
     pem_sealed: bytes | None
     key_id: str | None = None
+
+    @property
+    def is_used_again(self) -> bool:
+        """True if the key is stored already."""
+        return self.key_id is not None and self.pem_sealed is None
 
 
 def make_key(wanted: OrderCommand, vault: Vault) -> KeyMaterial:
@@ -43,24 +52,28 @@ def make_key(wanted: OrderCommand, vault: Vault) -> KeyMaterial:
         return KeyMaterial(given.pem, digest, given.key.algorithm, given.key.size, None)
     algorithm, size = usual_key(None, wanted.key_algorithm, wanted.key_size)
     key = key_pair.generate(algorithm, size)
+    key_id = new_id()
+    place = secret_place(PrivateKey.__tablename__, PrivateKey.pem_sealed.key, key_id)
     return KeyMaterial(
         csr=sign_request(key, wanted.common_name, wanted.sans),
         public_key_sha256=key_pair.public_key_sha256(key.public_key()),
         algorithm=algorithm,
         size=size,
-        pem_sealed=vault.seal(key_pair.to_pem(key)),
+        pem_sealed=vault.seal(key_pair.to_pem(key), place),
+        key_id=key_id,
     )
 
 
-def password_problems(wanted: OrderCommand, vault: Vault) -> list[str]:
+def password_problems(wanted: OrderCommand, vault: Vault, place: SecretPlace) -> list[str]:
     """Return why the keystore could not be opened with the password of an order; empty if it can be.
 
-    A password that the vault can't decrypt is not judged: it was accepted before a rotation of secret keys.
+    `place`: what the password is bound to. A password that the vault can't decrypt is not judged: it was accepted
+    before a rotation of secret keys.
     """
     if wanted.keystore_password_sealed is None:
         return []
     try:
-        password = vault.open(wanted.keystore_password_sealed.encode()).decode()
+        password = vault.open(wanted.keystore_password_sealed.encode(), place).decode()
     except WrongSecretKeyError:
         return []
     except UnicodeDecodeError:
@@ -71,7 +84,7 @@ def password_problems(wanted: OrderCommand, vault: Vault) -> list[str]:
 
 def use_key_again(wanted: OrderCommand, key: PrivateKey, vault: Vault) -> KeyMaterial:
     """Create a new CSR for a stored key. Raises WrongSecretKeyError if the vault can't decrypt the key."""
-    pair = key_pair.from_pem(vault.open(key.pem_sealed))
+    pair = key_pair.from_pem(vault.open(key.pem_sealed, place_of(key, "pem_sealed")))
     return KeyMaterial(
         csr=sign_request(pair, wanted.common_name, wanted.sans),
         public_key_sha256=key.public_key_sha256,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from certline.models import Account, Command, Order
 from certline.models.accounts.catalogue import custom_fields, domains, organizations, profiles
 from certline.models.certificates.certificate import active_for
+from certline.models.ciphers.place import IN_HAND, SecretPlace
 from certline.models.commands.payloads import OrderCommand
 from certline.models.database.session import clock
 from certline.models.orders.checks import CheckedOrder, Offer, check_order
@@ -23,10 +24,11 @@ from certline.workers.ordering.rows import place
 
 @dataclass(frozen=True)
 class NewOrder:
-    """Draft of an order that succeeds no certificate."""
+    """Draft of an order that succeeds no certificate. `password_place`: what the password in it is bound to."""
 
     account: Account
     checked: CheckedOrder
+    password_place: SecretPlace
 
     @property
     def wanted(self) -> OrderCommand:
@@ -55,14 +57,21 @@ class NewOrder:
             checked=self.checked,
             material=material,
             vault=vault,
+            password_place=self.password_place,
         )
 
 
-def draft_of(db: Session, account: Account, wanted: OrderCommand, vault: Vault) -> NewOrder:
+def draft_of(
+    db: Session,
+    account: Account,
+    wanted: OrderCommand,
+    vault: Vault,
+    password_place: SecretPlace = IN_HAND,
+) -> NewOrder:
     """Check an order, and return it as a draft: the only check, for users, other systems and dry runs alike.
 
     It is compared with the data last synced from SCM; its CSR and its keystore's password are checked too.
-    Raises BadCommandError listing every problem.
+    `password_place`: what that password is bound to. Raises BadCommandError listing every problem.
     """
     offer = Offer(
         organizations=organizations(db, account.id),
@@ -70,11 +79,11 @@ def draft_of(db: Session, account: Account, wanted: OrderCommand, vault: Vault) 
         profiles=profiles(db, account.id),
         custom_fields=custom_fields(db, account.id),
     )
-    problems = password_problems(wanted, vault)
+    problems = password_problems(wanted, vault, password_place)
     today = clock(db).astimezone(UTC).date()
     checked = check_order(wanted, offer, today, problems=problems)
     warnings = [*checked.warnings, *_in_force(db, account, checked.wanted)]
-    return NewOrder(account, replace(checked, warnings=warnings))
+    return NewOrder(account, replace(checked, warnings=warnings), password_place)
 
 
 def _in_force(db: Session, account: Account, wanted: OrderCommand) -> list[str]:

@@ -15,10 +15,12 @@ from certline.models import (
     PrivateKey,
 )
 from certline.models.audit.log import record
+from certline.models.ciphers.place import SecretPlace
 from certline.models.commands.answers import Answer, answer_with
 from certline.models.commands.command import finish
 from certline.models.commands.payloads import OrderCommand
 from certline.models.database.base import new_id
+from certline.models.database.secret_place import place_of
 from certline.models.events.data import OrderPlaced
 from certline.models.lifecycle.moves import emit_order_event, order_facts
 from certline.models.lifecycle.succession import state_of
@@ -53,16 +55,18 @@ def place(
     checked: CheckedOrder,
     material: KeyMaterial,
     vault: Vault,
+    password_place: SecretPlace,
     succession: Succession | None = None,
 ) -> Order | None:
     """Store the order with its key, CSR and reference; once the caller has committed, nothing can be lost.
 
-    `intent`: the order's business key. Returns None if an order with the same intent is open: the command then
+    `intent`: the order's business key. `password_place`: what the keystore's password in `wanted` is bound to; the
+    order's own is bound to the order. Returns None if an order with the same intent is open: the command then
     ends with that order as its result. Raises BadCommandError if the account was removed meanwhile, or the
     profile doesn't allow the stored key that is used again.
     """
     account = _account_kept(db, account)
-    if material.key_id is not None:  # a stored key is used again, whatever the order says of keys
+    if material.is_used_again:  # a stored key is used again, whatever the order says of keys
         problem = key_problem(checked.profile, material.algorithm, material.size)
         if problem is not None:
             raise BadCommandError([f"key_algorithm: {problem}"])
@@ -79,8 +83,10 @@ def place(
         checked=checked,
         material=material,
         key_id=_stored_key(db, material),
-        password=_keystore_password(wanted, vault),
         succession=succession,
+    )
+    order.keystore_password_sealed = _keystore_password(
+        wanted, vault, password_place, place_of(order, "keystore_password_sealed")
     )
     db.add(order)
     db.flush()
@@ -109,6 +115,7 @@ def _stored_key(db: Session, material: KeyMaterial) -> str | None:
     if material.pem_sealed is None:
         return material.key_id
     key = PrivateKey(
+        id=material.key_id,
         pem_sealed=material.pem_sealed,
         algorithm=material.algorithm,
         size=material.size,
@@ -128,7 +135,6 @@ def _order_row(
     checked: CheckedOrder,
     material: KeyMaterial,
     key_id: str | None,
-    password: bytes,
     succession: Succession | None,
 ) -> Order:
     return Order(
@@ -151,7 +157,6 @@ def _order_row(
         csr=material.csr,
         public_key_sha256=material.public_key_sha256,
         keystore_type=wanted.keystore_type,
-        keystore_password_sealed=password,
         comments=wanted.comments,
         external_requesters=list(wanted.external_requesters),
         custom_fields=dict(wanted.custom_fields),
@@ -163,21 +168,22 @@ def _order_row(
     )
 
 
-def _keystore_password(wanted: OrderCommand, vault: Vault) -> bytes:
-    """Return the encrypted keystore password: the requester's, or a generated one."""
-    given = wanted.keystore_password_sealed
-    return _renewed(vault, given.encode()) if given else vault.seal(generate_password().encode())
+def _keystore_password(
+    wanted: OrderCommand, vault: Vault, given_at: SecretPlace, place: SecretPlace
+) -> bytes:
+    """Return the encrypted keystore password: the requester's or the predecessor's, or a generated one.
 
-
-def _renewed(vault: Vault, sealed: bytes) -> bytes:
-    """Re-encrypt a password with the newest secret key, unless it can't be decrypted: then return it unchanged.
-
-    The command may have been read before a rotation of secret keys that has ended since.
+    Raises WrongSecretKeyError if the one that the requester gave can't be decrypted.
     """
-    try:
-        return vault.renew(sealed)
-    except WrongSecretKeyError:
-        return sealed
+    given = wanted.keystore_password_sealed
+    if given is not None:
+        try:
+            return vault.move(given.encode(), given_at, place)
+        except WrongSecretKeyError:
+            # A renewal must not fail for the password of a keystore: nothing opens that keystore any more.
+            if given_at.table != Certificate.__tablename__:
+                raise
+    return vault.seal(generate_password().encode(), place)
 
 
 def end_as_twin(db: Session, command: Command, twin: Order) -> None:

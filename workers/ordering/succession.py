@@ -20,12 +20,14 @@ from certline.models import (
 )
 from certline.models.accounts.catalogue import domains, organizations, profiles
 from certline.models.certificates.certificate import certificate_meant
+from certline.models.ciphers.place import IN_HAND, SecretPlace
 from certline.models.commands.payloads import (
     OrderCommand,
     ReissueCommand,
     RenewCommand,
     read_payload,
 )
+from certline.models.database.secret_place import place_of
 from certline.models.database.session import clock
 from certline.models.lifecycle.succession import open_succession
 from certline.models.lifecycle.succession_rule import require_succession
@@ -48,7 +50,8 @@ class Plan:
     """A certificate and its planned successor.
 
     `wanted`: the successor's data. `key`: the stored key to use again, or None for a new one. `going`: the
-    order for the same successor that is open already.
+    order for the same successor that is open already. `reissue_password`: what the password of a reissue is bound
+    to.
     """
 
     account: Account
@@ -60,6 +63,14 @@ class Plan:
     again: bool
     key: PrivateKey | None = None
     going: Order | None = None
+    reissue_password: SecretPlace = IN_HAND
+
+    @property
+    def password_place(self) -> SecretPlace:
+        """What the keystore's password is bound to: a renewal takes over that of the certificate."""
+        if self.kind is OrderKind.REISSUE:
+            return self.reissue_password
+        return place_of(self.predecessor, "keystore_password_sealed")
 
     @property
     def intent(self) -> str:
@@ -78,8 +89,10 @@ class Plan:
         WrongSecretKeyError if the vault can't decrypt the stored key.
         """
         # A renewal inherits its password, which is not judged again: a renewal must not fail for it.
-        if self.kind is OrderKind.REISSUE and (found := password_problems(self.wanted, vault)):
-            raise BadCommandError(found)
+        if self.kind is OrderKind.REISSUE:
+            found = password_problems(self.wanted, vault, self.password_place)
+            if found:
+                raise BadCommandError(found)
         if self.key is not None:
             return use_key_again(self.wanted, self.key, vault)
         return make_key(self.wanted, vault)
@@ -112,17 +125,23 @@ class Plan:
             checked=self.checked,
             material=material,
             vault=vault,
+            password_place=self.password_place,
             succession=Succession(self.kind, predecessor, self.reason),
         )
 
 
 def plan(
-    db: Session, asked: RenewCommand | ReissueCommand, offers: dict[int, Offer] | None = None
+    db: Session,
+    asked: RenewCommand | ReissueCommand,
+    offers: dict[int, Offer] | None = None,
+    *,
+    password_place: SecretPlace = IN_HAND,
 ) -> Plan:
     """Plan a successor, and check it against the data last synced from SCM.
 
-    `offers` caches the synced data by account id, for callers that make many plans. Raises BadCommandError if
-    the certificate is unknown, can't have this successor, or is about to get another one.
+    `offers` caches the synced data by account id, for callers that make many plans. `password_place`: what the
+    password of a reissue is bound to. Raises BadCommandError if the certificate is unknown, can't have this
+    successor, or is about to get another one.
     """
     predecessor = certificate_meant(db, asked.certificate, asked.account)
     kind = OrderKind.RENEWAL if isinstance(asked, RenewCommand) else OrderKind.REISSUE
@@ -151,7 +170,7 @@ def plan(
         today=clock(db).astimezone(UTC).date(),
         key=_key_again(db, predecessor, asked),
     )
-    return replace(planned, going=going)
+    return replace(planned, going=going, reissue_password=password_place)
 
 
 def planned_successor(

@@ -5,11 +5,12 @@ from sqlalchemy.orm import Session
 
 from certline.models import Certificate, Command, CommandType, Order, OrderKind
 from certline.models.certificates.certificate import certificate_meant
+from certline.models.ciphers.place import in_command
 from certline.models.commands.payloads import ReissueCommand, RenewCommand, read_payload
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.placement import Placed, earlier_order, order_to_send
 from certline.workers.ordering.rows import end_as_twin
-from certline.workers.ordering.succession import plan
+from certline.workers.ordering.succession import Plan, plan
 from certline.workers.runtime.context import WorkerContext
 
 
@@ -26,7 +27,10 @@ def successor_to_send(context: WorkerContext, command: Command) -> str | None:
             return Placed(command)
         return present
 
-    return order_to_send(context, command, lambda db: plan(db, _asked(command)), earlier)
+    def draft(db: Session) -> Plan:
+        return plan(db, _asked(command), password_place=in_command(command.id))
+
+    return order_to_send(context, command, draft, earlier)
 
 
 def _asked(command: Command) -> RenewCommand | ReissueCommand:

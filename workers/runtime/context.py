@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Account, CallKind, Database, LoginKind
 from certline.models.database.outage import OUTAGES, NoFreeConnectionError, outage_text
+from certline.models.database.secret_place import place_of
 from certline.models.database.session import blames_the_data
 from certline.models.settings import Settings
 from certline.models.vault import Vault, WrongSecretKeyError
@@ -141,7 +142,7 @@ def login_of(account: Account, vault: Vault) -> AnyLogin:
     """
     if account.secret_sealed is None:
         raise GiveUp(f"account {account.name!r} was removed")
-    secret = vault.open(account.secret_sealed).decode()
+    secret = vault.open(account.secret_sealed, place_of(account, "secret_sealed")).decode()
     match account.login_kind:
         case LoginKind.TOKEN:
             address = account.token_url or TOKEN_URL

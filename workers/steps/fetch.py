@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import structlog
 from cryptography import x509
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,6 +17,8 @@ from certline.models.certificates.license import (
     license_use,
     take_line,
 )
+from certline.models.database.base import new_id
+from certline.models.database.secret_place import place_of
 from certline.models.database.session import clock
 from certline.models.events.data import CertificateStored
 from certline.models.imports.run import import_began
@@ -27,6 +30,7 @@ from certline.models.lifecycle.moves import (
 )
 from certline.models.lifecycle.succession import revoke_old_later, supersede, take_its_place
 from certline.models.orders.order import locked
+from certline.models.vault import Vault, WrongSecretKeyError
 from certline.workers.keys import chain as chains
 from certline.workers.keys.certificate import serial_hex
 from certline.workers.keys.errors import ChainError, NoMatch
@@ -38,6 +42,8 @@ from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, read
 from certline.workers.runtime.results import OrderResult
 from certline.workers.runtime.step import Step, review_subject
 from certline.workers.scm import NotReady
+
+log = structlog.get_logger()
 
 # SCM may report `Issued` shortly before the certificate can be collected (SCM document: statuses).
 READY_SOON = timedelta(seconds=10)
@@ -86,7 +92,7 @@ def fetch(context: WorkerContext, command: Command) -> dict[str, Any] | None:
         context.store(partial(send_to_review, order_id=order.id, why=why))
         raise GiveUp(str(fault)) from None
 
-    result = context.store(lambda db: _store(db, order.id, leaf))
+    result = context.store(lambda db: _store(db, context.vault, order.id, leaf))
     return result.document()
 
 
@@ -130,7 +136,7 @@ def is_too_early(order: Order, found: list[x509.Certificate], waited: timedelta)
     return order.scm_serial not in {serial_hex(cert) for cert in found}
 
 
-def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> FetchResult:
+def _store(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> FetchResult:
     # The order is locked before the licence (in take_line). `orders_to_release` locks the licence first, but
     # takes orders with SKIP LOCKED, so the two cannot deadlock.
     order = locked(db, order_id)
@@ -147,7 +153,7 @@ def _store(db: Session, order_id: str, leaf: dict[str, Any]) -> FetchResult:
         move(db, order, OrderStatus.HELD, why=_why_held(license_use(db)))
         emit_exhausted(db, 1, subject=order.id, correlation_id=order.command_id)
         return FetchResult.of(order)
-    certificate = _certificate(order, leaf)
+    certificate = _certificate(vault, order, leaf)
     db.add(certificate)
     db.flush()
     order.certificate_id = certificate.id
@@ -188,8 +194,9 @@ def _stored_as(db: Session, order: Order, serial: str) -> Certificate | None:
     return db.scalars(query).first()
 
 
-def _certificate(order: Order, leaf: dict[str, Any]) -> Certificate:
-    return Certificate(
+def _certificate(vault: Vault, order: Order, leaf: dict[str, Any]) -> Certificate:
+    certificate = Certificate(
+        id=new_id(),
         order_id=order.id,
         line_id=order.line_id,
         account_id=order.account_id,
@@ -199,9 +206,18 @@ def _certificate(order: Order, leaf: dict[str, Any]) -> Certificate:
         profile_id=order.profile_id,
         common_name=order.common_name,
         keystore_type=order.keystore_type,
-        keystore_password_sealed=order.keystore_password_sealed,
         **leaf,
     )
+    password = order.keystore_password_sealed
+    if password is not None:
+        here = place_of(certificate, "keystore_password_sealed")
+        try:
+            password = vault.move(password, place_of(order, "keystore_password_sealed"), here)
+        except WrongSecretKeyError:
+            # The certificate counts. It keeps the unreadable password, of which `keys status` speaks.
+            log.warning("fetch.unreadable_password", order=order.id)
+    certificate.keystore_password_sealed = password
+    return certificate
 
 
 STEP = Step(CommandType.FETCH, fetch, on_abandoned=review_subject)

@@ -30,6 +30,7 @@ from certline.models import (
 from certline.models.audit.identity import WORKER, Identity
 from certline.models.audit.log import record
 from certline.models.commands.payloads import HookCommand, read_payload
+from certline.models.database.secret_place import place_of
 from certline.models.vault import WrongSecretKeyError
 from certline.workers.deploying.files import Secrets, facts_of, files_of, places_of
 from certline.workers.deploying.folder import (
@@ -198,16 +199,17 @@ def _read_secrets(db: Session, context: WorkerContext, command: Command, task: H
     if certificate.key_id is None:
         return Secrets(None, None)
     who = Identity.of_part(f"hook {task.hook.name}")
-    sealed = db.get_one(PrivateKey, certificate.key_id).pem_sealed
+    stored = db.get_one(PrivateKey, certificate.key_id)
     kind = certificate.keystore_type
     record(
         db, "certificate.exported", certificate.id, who=who, command_id=command.id, format="files"
     )
     if certificate.keystore_password_sealed is None or kind == "PEM":
-        return Secrets(context.vault.open(sealed), None)
+        return Secrets(context.vault.open(stored.pem_sealed, place_of(stored, "pem_sealed")), None)
     record(db, "certificate.password_read", certificate.id, who=who, command_id=command.id)
-    password = context.vault.open(certificate.keystore_password_sealed).decode()
-    return Secrets(context.vault.open(sealed), password)
+    place = place_of(certificate, "keystore_password_sealed")
+    password = context.vault.open(certificate.keystore_password_sealed, place).decode()
+    return Secrets(context.vault.open(stored.pem_sealed, place_of(stored, "pem_sealed")), password)
 
 
 def ending_of(ran: Ran | None, timeout: int) -> HookEnding:

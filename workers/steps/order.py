@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType
 from certline.models.accounts.account import account_for
+from certline.models.ciphers.place import in_command
 from certline.models.commands.payloads import OrderCommand, read_payload
 from certline.workers.ordering.new_order import NewOrder, draft_of
 from certline.workers.ordering.placement import order_to_send
@@ -23,7 +24,8 @@ def order(context: WorkerContext, command: Command) -> dict[str, Any] | None:
 
     def draft(db: Session) -> NewOrder:
         wanted = read_payload(OrderCommand, command.payload)
-        return draft_of(db, account_for(db, wanted.account), wanted, context.vault)
+        account, place = account_for(db, wanted.account), in_command(command.id)
+        return draft_of(db, account, wanted, context.vault, place)
 
     order_id = order_to_send(context, command, draft)
     if order_id is not None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandStatus, CommandType, Webhook, WebhookStatus
 from certline.models.commands.payloads import WebhookCommand, read_payload
+from certline.models.database.secret_place import place_of
 from certline.models.webhook import disable, note_failure, note_success, park, take_turn
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater
@@ -115,7 +116,7 @@ def _post(context: WorkerContext, hook: Webhook, event: dict[str, Any]) -> int:
     """Post the event and return the HTTP status, which is 2xx. Raises _NotTakenError otherwise."""
     # Serialised once: the signature covers exactly the bytes that are sent.
     body = json.dumps(event, separators=(",", ":")).encode()
-    secret = context.vault.open(hook.secret_sealed).decode()
+    secret = context.vault.open(hook.secret_sealed, place_of(hook, "secret_sealed")).decode()
     headers = signed(secret, event["id"], int(time.time()), body) | {
         "Content-Type": CONTENT_TYPE,
         "User-Agent": "certline",

@@ -21,6 +21,7 @@ from tests.faults.broker.workers import only_the_order_is_to_be_sent, waiting, w
 from tests.integration.workers.conftest import Bench
 from tests.servers import RabbitServer, until
 from tests.support.proxy import Gate
+from tests.support.sealed_rows import move_account
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +65,8 @@ def test_on_stock_a_long_task_runs_in_two_workers_at_once(hasty: str) -> None:
 def test_on_ours_a_long_call_is_delivered_again_and_made_once(hasty: str, bench: Bench) -> None:
     with Gate(bench.simulator.url) as gate:
         with bench.database.transaction() as db:
-            db.get_one(Account, bench.account().id).url = gate.url
+            account = db.get_one(Account, bench.account().id)
+            move_account(db, bench.line.vault, account, gate.url)
         patient = bench.line.settings.model_copy(update={"scm_read_seconds": 3 * LONG})
         lines = [WorkerContext(bench.database, bench.line.vault, patient) for _ in range(2)]
         gate.close(answers=True)

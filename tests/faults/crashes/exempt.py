@@ -13,6 +13,8 @@ HARMLESS = {
     "workers.process.heart:Heart._replace transaction": HEARTBEAT,
     "workers.process.heart:Heart._beat transaction": HEARTBEAT,
     "workers.process.heart:Heart._end transaction": HEARTBEAT,
+    "producers.requests.secret_keys:pair_states transaction": "it reads which pairs there are",
+    "producers.requests.secret_keys:current_public_key transaction": "a user's decision, in one transaction",
     "producers.requests.secret_keys:forget_key transaction": "a user's decision, in one transaction",
     "producers.requests.secret_keys:retire_keys transaction": "the next rotation does the same",
     "producers.requests.webhooks:post_test_event transaction": "one more test event does no harm",

@@ -172,7 +172,11 @@ STORIES: dict[Story, tuple[str, ...]] = {
     requests.a_sync_is_typed: ("producers.requests.catalogue:request_sync transaction",),
     requests.a_poll_is_typed: ("producers.requests.orders:request_polls transaction",),
     requests.a_retry_is_typed: ("producers.requests.commands:retry transaction",),
-    requests.keys_are_rotated: ("producers.requests.secret_keys:Rotation._look_at transaction",),
+    requests.keys_are_rotated: (
+        "producers.requests.secret_keys:Rotation.run transaction",
+        "producers.requests.secret_keys:Rotation._look_at transaction",
+        "producers.requests.secret_keys:require_bound transaction",
+    ),
     requests.a_licence_is_set: ("producers.requests.license:set_license transaction",),
     requests.a_schedule_is_run: ("producers.schedule:run_now transaction",),
     webhooks.an_event_to_a_webhook: (

@@ -41,6 +41,7 @@ from tests.faults.invariants.types import Expected, World
 from tests.servers import until
 from tests.support.deployment import Plant
 from tests.support.forkserver import Nursery
+from tests.support.sealed_rows import seal_in
 
 # Seconds that steps run by the test itself wait for SCM; the processes wait as long as in production.
 SECONDS_TO_ANSWER = 1.0
@@ -71,13 +72,9 @@ class Stage(Ageing, SimulatedScm):
         """Add an account at the simulator, and sync it at once, without a worker. Returns it."""
         with self.plant.database.transaction() as db:
             account = Account(
-                name=name,
-                url=url or self.simulator.url,
-                customer_uri="demo",
-                login="admin",
-                secret_sealed=self.plant.vault.seal(b"secret"),
+                name=name, url=url or self.simulator.url, customer_uri="demo", login="admin"
             )
-            db.add(account)
+            seal_in(db, self.plant.vault, account, "secret_sealed", b"secret")
             # The producer's own sync is put off, since its end would be at a random time.
             own = update(Schedule).where(Schedule.name == "sync")
             db.execute(own.values(next_due=func.now() + text("interval '7 days'")))

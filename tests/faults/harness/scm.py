@@ -10,6 +10,7 @@ from sqlalchemy import select
 from certline.models import Account
 from certline.simulator.server import Simulator
 from tests.support.deployment import Plant
+from tests.support.sealed_rows import move_account, seal_in
 
 
 class SimulatedScm:
@@ -43,10 +44,8 @@ class SimulatedScm:
         """Store bytes that are no text as the account's password within the block: no step expects that."""
         with self.plant.database.transaction() as db:
             account = db.scalars(select(Account)).one()
-            sealed, account.secret_sealed = (
-                account.secret_sealed,
-                self.plant.vault.seal(b"\xff torn"),
-            )
+            sealed = account.secret_sealed
+            seal_in(db, self.plant.vault, account, "secret_sealed", b"\xff torn")
         try:
             yield
         finally:
@@ -56,4 +55,4 @@ class SimulatedScm:
     def move_account(self, url: str) -> None:
         """Set another URL for the account's SCM, such as that of a proxy."""
         with self.plant.database.transaction() as db:
-            db.scalars(select(Account)).one().url = url
+            move_account(db, self.plant.vault, db.scalars(select(Account)).one(), url)

@@ -27,6 +27,7 @@ from tests.faults.invariants.per_order import (
 )
 from tests.faults.invariants.recorded_moves import every_move_was_legal
 from tests.faults.invariants.types import Check, World
+from tests.support.sealed_rows import opened
 
 
 def faults_of(db: Session, world: World, vault: Vault) -> list[str]:
@@ -49,7 +50,7 @@ def keys_match_their_certificates(db: Session, _world: World, vault: Vault) -> I
         if key is None:
             yield f"certificate {certificate.id} ({certificate.common_name}) has no key"
         elif wanted != key_pair.public_key_sha256(
-            key_pair.from_pem(vault.open(key.pem_sealed)).public_key()
+            key_pair.from_pem(opened(vault, key, "pem_sealed")).public_key()
         ):
             yield f"certificate {certificate.id} is not for the key that is stored with it"
         if order.scm_id != certificate.scm_id or order.certificate_id != certificate.id:

@@ -11,6 +11,7 @@ from certline.models import Account, CommandType
 from certline.models.audit.identity import Identity
 from certline.models.commands.dead_letter import keep
 from certline.models.events.outbox import COMMANDS
+from certline.models.sealing.key_pair import private_key, public_key, replace_pair
 from certline.models.vault import Vault
 from certline.producers.renewals.batches import request_batch
 from certline.producers.renewals.verdicts import judge_many
@@ -18,6 +19,7 @@ from tests.faults.crashes.injection import Death
 from tests.faults.harness.external_client import order_event
 from tests.faults.harness.scenario import Stage
 from tests.faults.stories.orders import DETAILS
+from tests.support.sealed_rows import opened, seal_in
 
 
 def an_order_is_typed(stage: Stage, points: Sequence[str]) -> None:
@@ -154,16 +156,23 @@ def a_schedule_is_run(stage: Stage, points: Sequence[str]) -> None:
 
 
 def keys_are_rotated(stage: Stage, points: Sequence[str]) -> None:
-    """Kill `keys rotate`; the next run finishes the rotation, and the login at SCM is readable again."""
+    """Kill `keys rotate`; the next run finishes the rotation, and the login at SCM is readable again.
+
+    There is a new key pair for sealing, and the one before still opens.
+    """
     older, present = Fernet.generate_key().decode(), stage.plant.environment["CERTLINE_SECRET_KEY"]
     for point in points:
         with stage.plant.database.transaction() as db:
-            db.scalars(select(Account)).one().secret_sealed = Vault(older).seal(b"secret")
+            account = db.scalars(select(Account)).one()
+            seal_in(db, Vault(older), account, "secret_sealed", b"secret")
+            sealed_with = replace_pair(db, Vault(older), who="test").id
         both = {"CERTLINE_SECRET_KEY": f"{present},{older}"}
         type_twice(stage, point, "keys", "rotate", environment=both)
         with stage.plant.database.transaction() as db:
-            sealed = db.scalars(select(Account.secret_sealed)).one()
-            assert stage.plant.vault.open(sealed or b"") == b"secret"
+            account = db.scalars(select(Account)).one()
+            assert opened(stage.plant.vault, account, "secret_sealed") == b"secret"
+            assert public_key(db, stage.plant.vault, who="test").id != sealed_with
+            assert private_key(db, stage.plant.vault, sealed_with) is not None
 
 
 def type_twice(

@@ -40,11 +40,10 @@ class Typist:
         return json.loads(self.out)
 
 
-@pytest.fixture
-def typist(
+def a_typist(
     database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Typist]:
-    """Yield a user with a database and a secret key."""
+    """Yield a user with a database and a secret key, for the fixtures of other folders."""
     key = Fernet.generate_key().decode()
     monkeypatch.setenv("CERTLINE_DATABASE_URL", database_url)
     monkeypatch.setenv("CERTLINE_SECRET_KEY", key)
@@ -54,3 +53,11 @@ def typist(
     database.close()
     settings.cache_clear()
     structlog.reset_defaults()  # its logging would go on writing to this test's standard error
+
+
+@pytest.fixture
+def typist(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Typist]:
+    """Yield a user with a database and a secret key."""
+    yield from a_typist(database_url, monkeypatch, capsys)

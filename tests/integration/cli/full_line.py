@@ -19,6 +19,7 @@ from tests.support.factories import (
     an_order,
     an_organization,
 )
+from tests.support.sealed_rows import seal_in
 from tests.unit.keys.authority import Authority
 
 # A port on which nothing listens.
@@ -29,31 +30,24 @@ def full_line(database: Database, vault: Vault) -> dict[str, str]:
     """Insert one of everything. Returns the name of each, by the noun of its commands."""
     leaf = Authority.root("Test CA").issue("www.nordhafen.example")
     with database.transaction() as db:
-        account = an_account(
-            db, name="hafen", url=f"{NOWHERE}/api", secret_sealed=vault.seal(b"hunter2")
-        )
+        account = an_account(db, name="hafen", url=f"{NOWHERE}/api")
+        seal_in(db, vault, account, "secret_sealed", b"hunter2")
         db.add(an_organization(account_id=account.id))
         db.add(a_domain(account_id=account.id, validation_expires=datetime.now(UTC).date()))
         db.add(a_profile(account_id=account.id))
         order = an_order(
             db, account, status=OrderStatus.STORED, common_name="www.nordhafen.example"
         )
-        key = PrivateKey(
-            pem_sealed=vault.seal(to_pem(leaf.key)),
-            public_key_sha256=leaf.sha256,
-            algorithm="EC",
-            size="P-256",
-        )
-        db.add(key)
-        db.flush()
+        key = PrivateKey(public_key_sha256=leaf.sha256, algorithm="EC", size="P-256")
+        seal_in(db, vault, key, "pem_sealed", to_pem(leaf.key))
         certificate = a_certificate(
             db,
             order,
             leaf=pem(leaf.cert),
             key_id=key.id,
             not_after=datetime.now(UTC) + timedelta(days=20),
-            keystore_password_sealed=vault.seal(b"hunter2hunter2"),
         )
+        seal_in(db, vault, certificate, "keystore_password_sealed", b"hunter2hunter2")
         order.certificate_id = certificate.id
         order.line_id = certificate.line_id
         pending = an_order(

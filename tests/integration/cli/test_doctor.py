@@ -40,7 +40,7 @@ def well(typist: Typist) -> Typist:
     """Return a user whose only account is synced."""
     typist.types("init")
     with typist.database.transaction() as db:
-        an_account(db, secret_sealed=typist.vault.seal(b"secret"), synced_at=clock(db))
+        an_account(db, secret_sealed=typist.vault.seal_token(b"secret"), synced_at=clock(db))
         # The test's database is a copy of one that may have been made minutes ago.
         db.execute(update(Schedule).values(next_due=func.now() + timedelta(hours=1)))
     return typist

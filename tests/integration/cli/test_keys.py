@@ -8,10 +8,13 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from certline.models import Account, AuditEntry
+from certline.models.ciphers.place import IN_HAND
+from certline.models.sealing.incoming_secret import take_secret
 from certline.models.settings import settings
 from certline.models.vault import Vault
 from tests.integration.cli.conftest import Typist
 from tests.support.factories import an_account
+from tests.support.sealed_rows import opened
 
 NEW = Fernet.generate_key().decode()
 
@@ -32,7 +35,7 @@ def with_key(typist: Typist, monkeypatch: pytest.MonkeyPatch, *keys: str) -> Vau
 def test_a_key_is_changed_and_the_old_one_may_go(
     typist: Typist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_account(typist, typist.vault.seal(b"hunter2"))
+    add_account(typist, typist.vault.seal_token(b"hunter2"))
     old = settings().secret_key
     assert old is not None
     before = typist.json("keys", "status")["keys"]
@@ -48,6 +51,7 @@ def test_a_key_is_changed_and_the_old_one_may_go(
             "key": both.keys[1],
             "newest": True,
             "secrets": 1,
+            "unbound": 1,
             "may_be_removed": False,
             "used_in": {"account.secret_sealed": 1},
         }
@@ -63,8 +67,8 @@ def test_a_key_is_changed_and_the_old_one_may_go(
     assert NEW not in said + told + str(rotated)
     with_key(typist, monkeypatch, NEW)
     with typist.database.transaction() as db:
-        sealed = db.scalars(select(Account.secret_sealed)).one()
-        assert Vault(NEW).open(sealed or b"") == b"hunter2"
+        account = db.scalars(select(Account)).one()
+        assert opened(Vault(NEW), account, "secret_sealed") == b"hunter2"
         (entry,) = db.scalars(select(AuditEntry).where(AuditEntry.type == "keys.rotated"))
         assert entry.data == {"rows": 1, "key": both.keys[0]}
 
@@ -72,7 +76,7 @@ def test_a_key_is_changed_and_the_old_one_may_go(
 def test_a_secret_whose_key_is_missing_is_told_by_status_and_refused_by_rotate(
     typist: Typist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_account(typist, typist.vault.seal(b"hunter2"))
+    add_account(typist, typist.vault.seal_token(b"hunter2"))
     with_key(typist, monkeypatch, NEW)
 
     status = typist.json("keys", "status", code=1)
@@ -94,8 +98,14 @@ def test_a_sealed_password_opens_with_the_lines_key_only(
     monkeypatch.setattr("sys.stdin", io.StringIO("hunter3\n"))
     piped = typist.types("seal").strip()
 
-    assert typist.vault.open(sealed.encode()) == b"hunter2"
-    assert typist.vault.open(piped.encode()) == b"hunter3"
+    with typist.database.transaction() as db:
+        passwords = [
+            typist.vault.open(
+                take_secret(db, typist.vault, text, IN_HAND, sender=None).encode(), IN_HAND
+            )
+            for text in (sealed, piped)
+        ]
+    assert passwords == [b"hunter2", b"hunter3"]
 
 
 def test_an_empty_password_is_not_sealed(typist: Typist, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from certline.workers.process.broker import make_broker
 from certline.workers.runtime.context import WorkerContext
 from tests.integration.cli.conftest import Typist
 from tests.support.documented_events import some
+from tests.support.sealed_rows import opened
 
 URL = "https://127.0.0.1:1/certline"
 KEYS = {
@@ -58,7 +59,7 @@ def test_a_webhook_is_added_and_its_secret_is_shown_this_once(typist: Typist) ->
     assert secret not in people + str(shown)
     with typist.database.transaction() as db:
         hook = db.get_one(Webhook, added["id"])
-        assert typist.vault.open(hook.secret_sealed).decode() == secret
+        assert opened(typist.vault, hook, "secret_sealed").decode() == secret
         [logged] = history(db, added["id"])
     assert logged.type == "webhook.added"
     assert secret not in str(logged.data)

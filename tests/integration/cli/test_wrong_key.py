@@ -14,6 +14,7 @@ from certline.models.vault import Vault
 from certline.producers.requests.catalogue import request_sync
 from tests.integration.cli.conftest import Typist
 from tests.support.factories import an_account
+from tests.support.sealed_rows import opened
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 ORDER = "order create --common-name www.nordhafen.example --organization O --profile P --term 90"
@@ -38,7 +39,7 @@ def rows(database: Database) -> dict[str, int]:
 def stranger(typist: Typist, monkeypatch: pytest.MonkeyPatch) -> Typist:
     """Return a user with another key than the one that the installation was used with."""
     with typist.database.transaction() as db:
-        an_account(db, name="hafen", secret_sealed=typist.vault.seal(b"hunter2"))
+        an_account(db, name="hafen", secret_sealed=typist.vault.seal_token(b"hunter2"))
     typist.types("init")
     with_keys(monkeypatch, NEW)
     monkeypatch.setenv("CERTLINE_RABBITMQ_URL", RABBITMQ)
@@ -108,7 +109,7 @@ def test_a_rotation_from_one_key_to_another(
 ) -> None:
     with_keys(monkeypatch, OLD)
     with typist.database.transaction() as db:
-        an_account(db, name="hafen", secret_sealed=Vault(OLD).seal(b"hunter2"))
+        an_account(db, name="hafen", secret_sealed=Vault(OLD).seal_token(b"hunter2"))
     typist.types("init")
     with_keys(monkeypatch, NEW)
     typist.types("init", code=2)  # the stored secrets are the old key's
@@ -121,8 +122,8 @@ def test_a_rotation_from_one_key_to_another(
     with_keys(monkeypatch, OLD)
     typist.types("init", code=2)
     with typist.database.transaction() as db:
-        sealed = db.scalars(select(Account.secret_sealed)).one()
-    assert Vault(NEW).open(sealed or b"") == b"hunter2"
+        account = db.scalars(select(Account)).one()
+    assert opened(Vault(NEW), account, "secret_sealed") == b"hunter2"
 
 
 def test_a_key_that_is_lost_can_be_given_up(stranger: Typist) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import event, select
 
 from certline.models import Account, AuditEntry, Database, SecretKey
 from certline.models.audit.identity import Identity
+from certline.models.ciphers.place import IN_HAND
 from certline.models.key_proof import (
     UnprovenKeyError,
     key_fault,
@@ -114,7 +115,7 @@ def test_of_two_first_processes_with_different_keys_one_wins(database: Database)
 
 def test_secrets_of_a_version_without_proofs_decide_at_first(database: Database) -> None:
     with database.transaction() as db:
-        an_account(db, secret_sealed=Vault(OLD).seal(b"hunter2"))
+        an_account(db, secret_sealed=Vault(OLD).seal_token(b"hunter2"))
 
     assert "cannot be read" in refused(database, OTHER)
     assert in_use(database) == set()
@@ -127,7 +128,7 @@ def test_secrets_of_a_version_without_proofs_decide_at_first(database: Database)
 
 def test_a_lost_key_can_be_given_up(database: Database) -> None:
     with database.transaction() as db:
-        an_account(db, secret_sealed=Vault(OLD).seal(b"hunter2"))
+        an_account(db, secret_sealed=Vault(OLD).seal_token(b"hunter2"))
         assert start_over(db, Vault(NEW), who=Identity("os:test"))
 
     start(database, NEW)
@@ -141,9 +142,9 @@ def test_a_running_process_is_withdrawn_once_others_have_another_key(database: D
     new = start(database, NEW, OLD)
 
     with pytest.raises(WithdrawnVaultError, match=new.keys[0]):
-        running.open(new.seal(b"hunter2"))
+        running.open(new.seal(b"hunter2", IN_HAND), IN_HAND)
     with pytest.raises(WithdrawnVaultError):
-        running.seal(b"hunter3")
+        running.seal(b"hunter3", IN_HAND)
 
 
 def test_one_lost_secret_does_not_withdraw_a_process(database: Database) -> None:
@@ -151,9 +152,9 @@ def test_one_lost_secret_does_not_withdraw_a_process(database: Database) -> None
     watch_keys(database, running)
 
     with pytest.raises(WrongSecretKeyError):
-        running.open(Vault(OTHER).seal(b"hunter2"))
+        running.open(Vault(OTHER).seal(b"hunter2", IN_HAND), IN_HAND)
 
-    assert running.open(running.seal(b"hunter3")) == b"hunter3"
+    assert running.open(running.seal(b"hunter3", IN_HAND), IN_HAND) == b"hunter3"
 
 
 def test_reporting_a_fault_writes_nothing(database: Database) -> None:

@@ -1,52 +1,76 @@
 """Helpers for key rotation: a secret in every place that stores one, and reading them back."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from itertools import count
+from uuid import uuid4
 
 from cryptography.fernet import Fernet
-from sqlalchemy import select
 
-from certline.models import CommandType, Database, PrivateKey, Webhook
+from certline.models import CommandType, Database, DeadLetter, PrivateKey, SealingKey, Webhook
 from certline.models.audit.identity import Identity
+from certline.models.ciphers.place import SecretPlace, in_command
 from certline.models.commands.command import accept
 from certline.models.commands.dead_letter import keep
+from certline.models.database.secret_place import place_of
 from certline.models.key_rotation import places
 from certline.models.vault import Vault
 from certline.producers.requests.secret_keys import Rotation
 from tests.faults.harness.external_client import order_event
 from tests.support.factories import a_certificate, a_wanted, an_account, an_order
+from tests.support.sealed_rows import opened, stored_secrets
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 SECRET = b"correct horse"
 _numbers = count()
 
 
-def fill(database: Database, vault: Vault, rows: int = 1) -> None:
-    """Store a secret in each place, `rows` times."""
+def fill(database: Database, vault: Vault, rows: int = 1, *, bound: bool = True) -> None:
+    """Store a secret in each place, `rows` times. Not `bound`: as earlier versions stored it."""
+
+    def sealed(place: SecretPlace) -> bytes:
+        return vault.seal(SECRET, place) if bound else vault.seal_token(SECRET)
+
     for _ in range(rows):
         with database.transaction() as db:
-            sealed = vault.seal(SECRET)
-            key = PrivateKey(
-                pem_sealed=sealed,
-                algorithm="EC",
-                size="P-256",
-                public_key_sha256=str(next(_numbers)),
-            )
+            key = PrivateKey(algorithm="EC", size="P-256", public_key_sha256=str(next(_numbers)))
             url = f"https://receiver{next(_numbers)}.example/"
-            hook = Webhook(url=url, events=["*"], secret_sealed=sealed, created_by="ida")
-            db.add_all([key, hook])
-            db.flush()
-            order = an_order(
-                db,
-                an_account(db, secret_sealed=sealed),
-                keystore_password_sealed=sealed,
-                key_id=key.id,
-                status="stored",
+            hook = Webhook(url=url, events=["*"], created_by="ida")
+            pair = SealingKey(
+                id=str(next(_numbers)), opens_until=datetime.now(UTC) + timedelta(days=1)
             )
-            a_certificate(db, order, keystore_password_sealed=sealed)
-            wanted = {"common_name": "a", "keystore_password_sealed": sealed.decode(), "term": 7}
-            accept(db, CommandType.ORDER, wanted, requested_by=Identity("os:ida"), source="cli")
-        a_letter(database, vault, keystore_password_sealed=sealed.decode())
+            for row, column in (
+                (key, "pem_sealed"),
+                (hook, "secret_sealed"),
+                (pair, "private_sealed"),
+            ):
+                setattr(row, column, b"")
+                db.add(row)
+                db.flush()
+                setattr(row, column, sealed(place_of(row, column)))
+            account = an_account(db)
+            account.secret_sealed = sealed(place_of(account, "secret_sealed"))
+            order = an_order(db, account, key_id=key.id, status="stored")
+            for each in (order, a_certificate(db, order)):
+                each.keystore_password_sealed = sealed(place_of(each, "keystore_password_sealed"))
+            command_id = str(uuid4())
+            password = sealed(in_command(command_id)).decode()
+            wanted = {"common_name": "a", "keystore_password_sealed": password, "term": 7}
+            accept(
+                db,
+                CommandType.ORDER,
+                wanted,
+                requested_by=Identity("os:ida"),
+                source="cli",
+                command_id=command_id,
+            )
+        letter = a_letter(
+            database, vault, keystore_password_sealed=vault.seal_token(SECRET).decode()
+        )
+        if not bound:
+            with database.transaction() as db:
+                kept = db.get_one(DeadLetter, letter)
+                kept.body_sealed = vault.seal_token(opened(vault, kept, "body_sealed"))
 
 
 def a_letter(database: Database, vault: Vault, **changes: str) -> str:
@@ -75,10 +99,9 @@ def rotate(database: Database, vault: Vault) -> Rotation:
 
 
 def secrets(database: Database, vault: Vault) -> dict[str, list[bytes]]:
-    """Return the stored secrets by place, opened with this vault."""
+    """Return the stored secrets by column, opened with this vault."""
+    found: dict[str, list[bytes]] = {str(each): [] for each in places()}
     with database.transaction() as db:
-        found = {str(place): db.scalars(select(place.value)).all() for place in places()}
-    return {
-        name: [vault.open(v if isinstance(v, bytes) else v.encode()) for v in values if v]
-        for name, values in found.items()
-    }
+        for column, sealed, place in stored_secrets(db):
+            found[column].append(vault.open(sealed, place))
+    return {column: sorted(values) for column, values in found.items()}

@@ -175,7 +175,7 @@ def test_a_sealed_password_is_taken_and_is_sealed_anew_for_the_same_command(
 ) -> None:
     event = an_event()
     for _ in range(2):
-        sealed = VAULT.seal(b"hunter2").decode()
+        sealed = VAULT.seal_token(b"hunter2").decode()
         sender.send(event | {"data": ORDER | {"keystore_password_sealed": sealed}})
     sender.send(an_event("sync"))
 

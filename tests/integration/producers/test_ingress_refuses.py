@@ -23,6 +23,7 @@ from tests.integration.producers.senders import (
     letters,
 )
 from tests.servers import until
+from tests.support.sealed_rows import opened
 
 ID = "0190aaaa-0000-7000-8000-000000000000"
 
@@ -60,7 +61,7 @@ def test_a_bad_command_is_kept_as_it_came_and_answered_with_its_field(
     assert says in letter.reason
     assert (letter.source, letter.command_id) == ("certline.commands", ID)
     assert (letter.status, letter.attempts) == (DeadLetterStatus.WAITING, 1)
-    assert json.loads(VAULT.open(letter.body_sealed)) == event
+    assert json.loads(opened(VAULT, letter, "body_sealed")) == event
     assert letter.properties["routing_key"] == "order"
     assert letter.properties["headers"] == {"shop": 17}
     [answer] = events(database, "command.rejected")
@@ -113,7 +114,7 @@ def test_a_password_in_the_clear_is_refused_and_stands_nowhere_in_the_database(
 
     letter = a_letter(database)
     assert says in letter.reason
-    assert b"hunter2" in VAULT.open(letter.body_sealed)
+    assert b"hunter2" in opened(VAULT, letter, "body_sealed")
     assert "hunter2" not in everything_in(database)
     assert "hunter2" not in "".join(capsys.readouterr())
 
@@ -136,7 +137,7 @@ def test_a_message_that_is_too_large_is_not_read_and_kept_in_part(
 
     letter = a_letter(database)
     assert f"has {len(body)} bytes, at most {LARGEST} are allowed" in letter.reason
-    assert VAULT.open(letter.body_sealed) == body[:LARGEST]
+    assert opened(VAULT, letter, "body_sealed") == body[:LARGEST]
     assert letter.properties["bytes"] == len(body)
 
 

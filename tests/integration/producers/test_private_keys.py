@@ -15,6 +15,7 @@ from certline.producers.messaging.delivery import Delivery, storable
 from certline.producers.requests.dead_letters import CannotReplayError, replay
 from tests.integration.producers.letters import from_outside, from_work, gave_up, refused
 from tests.integration.producers.senders import ORDER, VAULT, an_event, commands, events, letters
+from tests.support.sealed_rows import opened
 from tests.support.signing_requests import PRIVATE, PRIVATE_LINE, in_pem, request
 
 ID = "0190aaaa-0000-7000-8000-000000000000"
@@ -25,7 +26,7 @@ def everything_in(database: Database) -> str:
     """Return every row of every table as text, and what is sealed in dead letters."""
     with database.engine.connect() as connection:
         rows = [connection.execute(select(table)).all() for table in Base.metadata.sorted_tables]
-    opened = [VAULT.open(letter.body_sealed) for letter in letters(database)]
+    opened = [opened(VAULT, letter, "body_sealed") for letter in letters(database)]
     return f"{rows} {opened}"
 
 

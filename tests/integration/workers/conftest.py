@@ -23,6 +23,7 @@ from certline.simulator.server import Simulator
 from certline.workers.app import STEPS
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import run
+from tests.support.sealed_rows import seal_in
 
 STEP_OF = {step.type: step for step in STEPS}
 # Events of a hook unless a test names others.
@@ -47,15 +48,8 @@ class Bench:
         self.secret_key = Fernet.generate_key().decode()
         self.line = WorkerContext(database, Vault(self.secret_key), settings)
         with database.transaction() as db:
-            db.add(
-                Account(
-                    name="demo",
-                    url=simulator.url,
-                    customer_uri="demo",
-                    login="admin",
-                    secret_sealed=self.line.vault.seal(b"secret"),
-                )
-            )
+            account = Account(name="demo", url=simulator.url, customer_uri="demo", login="admin")
+            seal_in(db, self.line.vault, account, "secret_sealed", b"secret")
 
     def sync(self) -> Command:
         """Sync everything now. Returns the finished command."""

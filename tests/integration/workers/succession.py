@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import requests
 from sqlalchemy import select, update
@@ -9,6 +10,7 @@ from sqlalchemy import select, update
 from certline.models import Certificate, Command, CommandStatus, CommandType, Order, OrderStatus
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import AuditEntry, history
+from certline.models.ciphers.place import IN_HAND, in_command
 from certline.models.commands.command import accept
 from certline.models.commands.payloads import ReissueCommand, RenewCommand, RevokeCommand
 from certline.producers.requests.certificates import request_revocation, request_successor
@@ -84,10 +86,14 @@ def revocation(bench: Bench, certificate: Certificate, **named: Any) -> Command:
 
 def asked_from_outside(bench: Bench, kind: str, data: dict[str, Any]) -> Command:
     """Accept a command of another system, which is a row without an order."""
+    command_id, field = str(uuid4()), "keystore_password_sealed"
+    if field in data:  # admission binds it to the command
+        given = data[field].encode()
+        sealed = bench.line.vault.move(given, IN_HAND, in_command(command_id))
+        data = data | {field: sealed.decode()}
+    who = {"requested_by": Identity("amqp:shop"), "source": "shop", "command_id": command_id}
     with bench.database.transaction() as db:
-        command, _ = accept(
-            db, CommandType(kind), data, requested_by=Identity("amqp:shop"), source="shop"
-        )
+        command, _ = accept(db, CommandType(kind), data, **who)
         return command
 
 

@@ -8,6 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import select
 
 from certline.models import Order
+from certline.models.ciphers.place import IN_HAND
+from certline.models.sealing.incoming_secret import take_secret
 from certline.workers.keys import sign_request
 from tests.integration.cli.conftest import Typist
 from tests.support.factories import (
@@ -139,7 +141,9 @@ def test_a_password_for_a_jks_is_sealed_when_that_is_said(clerk: Typist, tmp_pat
 
     sealed = clerk.json("seal", "--password-file", str(file), "--keystore-type", "JKS")["sealed"]
 
-    assert clerk.vault.open(sealed.encode()).decode() == "schlüssel-Straße-1"
+    with clerk.database.transaction() as db:
+        taken = take_secret(db, clerk.vault, sealed, IN_HAND, sender=None)
+    assert clerk.vault.open(taken.encode(), IN_HAND).decode() == "schlüssel-Straße-1"
 
 
 def test_lists_find_an_organisation_however_it_is_spelled(clerk: Typist) -> None:

@@ -46,7 +46,7 @@ def certificates(typist: Typist) -> dict[str, str]:
                 order,
                 issuer=ISSUERS[number % 2],
                 not_after=clock(db, timedelta(days=10 * (number + 1))),
-                keystore_password_sealed=typist.vault.seal(b"a password"),
+                keystore_password_sealed=typist.vault.seal_token(b"a password"),
             )
             order.certificate_id = certificate.id
             found[name] = certificate.id

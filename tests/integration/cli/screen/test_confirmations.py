@@ -37,7 +37,7 @@ def stored(typist: Typist) -> tuple[Certificate, Order]:
         db.add(a_profile(account_id=account.id))
         ordered = an_order(db, account, status="stored")
         certificate = a_certificate(
-            db, ordered, keystore_password_sealed=typist.vault.seal(b"a password")
+            db, ordered, keystore_password_sealed=typist.vault.seal_token(b"a password")
         )
         ordered.certificate_id = certificate.id
         return certificate, an_order(db, account, status="rejected", common_name="other.example")

@@ -35,6 +35,7 @@ from tests.integration.producers.senders import (
 )
 from tests.servers import until
 from tests.support.factories import an_account
+from tests.support.sealed_rows import opened
 
 UNKNOWN = "0190aaaa-0000-7000-8000-000000000000"
 
@@ -123,7 +124,7 @@ def test_messages_about_no_command_are_dead_letters_at_their_first_try(
         letter = found[message["message_id"]]
         assert says in letter.reason
         assert (letter.source, letter.attempts) == (Queue.POLL, 1)
-        assert json.loads(VAULT.open(letter.body_sealed)) == message
+        assert json.loads(opened(VAULT, letter, "body_sealed")) == message
         assert letter.properties["headers"]["x-death"][0]["reason"] == "rejected"
     assert events(database, "command.rejected") == []
 

@@ -41,6 +41,7 @@ from certline.workers.runtime.outcomes import GiveUp
 from tests.integration.workers.conftest import Bench
 from tests.servers import until
 from tests.support.factories import a_certificate, a_profile, an_account, an_order
+from tests.support.sealed_rows import seal_in
 
 CALLS = ("POST /ssl/v1/enroll", "GET /ssl/v1/{sslId}", "GET /ssl/v1")
 WAITING = text(
@@ -226,7 +227,8 @@ def add_again(bench: Bench) -> None:
     with bench.database.transaction() as db:
         gone = account_named(db, "demo", removed=True)
         assert gone is not None
-        gone.status, gone.secret_sealed = AccountStatus.ACTIVE, bench.line.vault.seal(b"secret")
+        gone.status = AccountStatus.ACTIVE
+        seal_in(db, bench.line.vault, gone, "secret_sealed", b"secret")
 
 
 def test_nobody_logs_in_for_a_removed_account(bench: Bench) -> None:

@@ -37,6 +37,7 @@ from tests.integration.producers.letters import (
     refused_by_a_fault_of_ours,
 )
 from tests.integration.producers.senders import ORDER, SHOP, VAULT, an_event, commands, events
+from tests.support.sealed_rows import opened, seal_in
 
 
 def test_a_replayed_command_keeps_its_id_its_source_and_who_asked(
@@ -60,15 +61,15 @@ def test_a_command_whose_password_was_sealed_with_a_key_that_is_there_now_can_be
     database: Database,
 ) -> None:
     key = Fernet.generate_key()
-    sealed = Vault(key.decode()).seal(b"hunter2").decode()
+    sealed = Vault(key.decode()).seal_token(b"hunter2").decode()
     letter = refused(database, an_event(data=ORDER | {"keystore_password_sealed": sealed}))
     assert "is not sealed" in letter.reason
     with pytest.raises(CannotReplayError, match="is not sealed"):
         replay(database, VAULT, letter.id, who=Identity("os:ida"))
     with database.transaction() as db:  # as if certline's own keys had been rotated
-        db.get_one(DeadLetter, letter.id).body_sealed = Vault(key.decode()).seal(
-            VAULT.open(letter.body_sealed)
-        )
+        body = opened(VAULT, letter, "body_sealed")
+        row = db.get_one(DeadLetter, letter.id)
+        seal_in(db, Vault(key.decode()), row, "body_sealed", body)
 
     replay(database, Vault(key.decode()), letter.id, who=Identity("os:ida"))
 

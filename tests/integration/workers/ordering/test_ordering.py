@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import (
+    Account,
     AccountStatus,
     AuditEntry,
     Command,
@@ -16,12 +17,14 @@ from certline.models import (
     PrivateKey,
 )
 from certline.models.audit.log import history
+from certline.models.ciphers.place import IN_HAND
 from certline.models.csr.request import read_request
 from certline.models.validation import BadCommandError
 from certline.workers.keys import key_pair
 from certline.workers.ordering import submission
 from certline.workers.scm import Enrolled
 from tests.integration.workers.conftest import Bench
+from tests.support.sealed_rows import move_account, opened
 
 ENROLL = "POST /ssl/v1/enroll"
 
@@ -32,7 +35,7 @@ def test_the_key_and_the_csr_are_stored_before_scm_hears_of_the_order(bench: Ben
     order = bench.order(command)
     with bench.database.transaction() as db:
         key = db.get_one(PrivateKey, order.key_id)
-    private = key_pair.from_pem(bench.line.vault.open(key.pem_sealed))
+    private = key_pair.from_pem(opened(bench.line.vault, key, "pem_sealed"))
 
     assert order.status is OrderStatus.PLACED
     assert read_request(order.csr or "").key.key == private.public_key()
@@ -145,15 +148,14 @@ def test_a_busy_scm_gets_the_order_again_when_it_said(bench: Bench) -> None:
 def test_an_order_that_never_left_the_house_is_sent_again(bench: Bench) -> None:
     command = bench.place()
     with bench.database.transaction() as db:
-        account = bench.account()
-        account.url = "http://127.0.0.1:9/api"
-        db.merge(account)
+        account = db.scalars(select(Account)).one()
+        move_account(db, bench.line.vault, account, "http://127.0.0.1:9/api")
     bench.run(command.id)
     assert bench.order(command).status is OrderStatus.PLACED
 
     with bench.database.transaction() as db:
-        account.url = bench.simulator.url
-        db.merge(account)
+        account = db.scalars(select(Account)).one()
+        move_account(db, bench.line.vault, account, bench.simulator.url)
     bench.make_due()
     bench.run_due()
 
@@ -246,7 +248,7 @@ def test_every_move_of_an_order_is_a_row_and_none_has_a_secret(bench: Bench) -> 
 
 def test_the_same_command_with_its_password_sealed_anew_is_still_the_same(bench: Bench) -> None:
     command_id = "3f0e8a52-4c2e-4f57-9b80-5a8a9c6a0002"
-    sealed = [bench.line.vault.seal(b"hunter2").decode() for _ in range(2)]
+    sealed = [bench.line.vault.seal(b"hunter2", IN_HAND).decode() for _ in range(2)]
 
     first, second = (
         bench.place(command_id, keystore_password_sealed=password) for password in sealed

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from certline.models import CommandStatus, Domain, Order, OrderStatus, Profile
 from certline.models.audit.identity import Identity
+from certline.models.ciphers.place import IN_HAND
 from certline.models.commands.payloads import OrderCommand, ReissueCommand, RenewCommand
 from certline.models.validation import BadCommandError
 from certline.producers.requests.certificates import request_successor
@@ -17,6 +18,7 @@ from certline.producers.requests.orders import check_order, request_order
 from certline.workers.keys import sign_request
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import LOGIN, asked_from_outside, go_on, stored
+from tests.support.sealed_rows import seal_in
 
 ENROLL = "POST /ssl/v1/enroll"
 WANTED = {
@@ -140,7 +142,7 @@ def test_a_renewal_does_not_fail_for_a_password_that_was_taken_before(bench: Ben
     old = stored(bench)
     with bench.database.transaction() as db:
         row = db.get_one(type(old), old.id)
-        row.keystore_password_sealed = bench.line.vault.seal("schlüssel".encode())
+        seal_in(db, bench.line.vault, row, "keystore_password_sealed", "schlüssel".encode())
 
     accepted = request_successor(
         bench.database,
@@ -196,7 +198,7 @@ def test_an_organisation_of_which_scm_lists_no_profiles_counts_as_not_known(benc
 
 
 def sealed(bench: Bench, password: str) -> str:
-    return bench.line.vault.seal(password.encode()).decode()
+    return bench.line.vault.seal(password.encode(), IN_HAND).decode()
 
 
 def waits_for_approval(bench: Bench, name: str) -> None:

@@ -5,6 +5,7 @@ from sqlalchemy import update
 
 from certline.models import Account, AccountStatus, Command, CommandStatus, Database, OrderStatus
 from certline.models.audit.identity import Identity
+from certline.models.database.secret_place import place_of
 from certline.models.key_proof import prove, watch_keys
 from certline.models.vault import Vault
 from certline.workers.runtime.context import WorkerContext
@@ -22,7 +23,8 @@ def test_a_worker_with_outdated_keys_says_so_and_leaves_the_command_to_others(
         prove(db, old, who=Identity("os:test"))
         prove(db, both, who=Identity("os:test"))
         account = db.get_one(Account, 1)
-        account.secret_sealed = both.renew(account.secret_sealed or b"")
+        place = place_of(account, "secret_sealed")
+        account.secret_sealed = both.renew(account.secret_sealed or b"", place)
     watch_keys(database, old)
 
     run(bench.line, STEP_OF[command.type], command.id)
@@ -45,7 +47,7 @@ def test_an_account_whose_login_is_lost_is_suspended_and_its_order_kept(
     command = bench.place()
     lost = Vault(Fernet.generate_key().decode())
     with database.transaction() as db:
-        db.get_one(Account, 1).secret_sealed = lost.seal(b"secret")
+        db.get_one(Account, 1).secret_sealed = lost.seal_token(b"secret")
 
     run(bench.line, STEP_OF[command.type], command.id)
 

@@ -15,6 +15,7 @@ from certline.workers.keys import key_pair
 from certline.workers.keys.chain import Chain
 from certline.workers.keys.keystore import pkcs12 as make_pkcs12
 from tests.integration.workers.conftest import Bench
+from tests.support.sealed_rows import opened
 
 
 def sent(bench: Bench, **changes: Any) -> Command:
@@ -117,7 +118,7 @@ def test_the_stored_certificate_is_for_the_key_of_its_order(
     with bench.database.transaction() as db:
         certificate = db.get_one(Certificate, bench.order(command).certificate_id)
         key = db.get_one(PrivateKey, certificate.key_id)
-    private = key_pair.from_pem(bench.line.vault.open(key.pem_sealed))
+    private = key_pair.from_pem(opened(bench.line.vault, key, "pem_sealed"))
     chain = Chain(
         x509.load_pem_x509_certificate(certificate.leaf.encode()),
         tuple(x509.load_pem_x509_certificate(pem.encode()) for pem in certificate.issuers),

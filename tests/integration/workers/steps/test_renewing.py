@@ -29,6 +29,7 @@ from tests.integration.workers.succession import (
     renewal,
     stored,
 )
+from tests.support.sealed_rows import opened
 
 
 def test_a_renewal_takes_the_place_of_its_certificate(bench: Bench) -> None:
@@ -45,7 +46,8 @@ def test_a_renewal_takes_the_place_of_its_certificate(bench: Bench) -> None:
     assert new.scm_id != old.scm_id
     same = ("common_name", "sans", "line_id", "key_algorithm", "key_size", "keystore_type")
     assert [getattr(new, name) for name in same] == [getattr(old, name) for name in same]
-    assert new.keystore_password_sealed == old.keystore_password_sealed
+    passwords = [opened(bench.line.vault, row, "keystore_password_sealed") for row in (old, new)]
+    assert passwords[0] == passwords[1]
 
 
 def test_a_renewal_has_a_key_of_its_own_that_is_stored_before_it_is_sent(bench: Bench) -> None:
