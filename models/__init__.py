@@ -27,6 +27,7 @@ from certline.models.renewals.batch import BatchStatus, RenewalBatch, RenewalMem
 from certline.models.renewals.runs import AutoRenewDecision, AutoRenewRun
 from certline.models.renewals.selection import AutoRenewRule, AutoRenewSetting
 from certline.models.schedule import Schedule, ScheduleRun
+from certline.models.senders.sender import Sender, SenderKind
 from certline.models.states import CertificateStatus, OrderKind, OrderStatus
 from certline.models.webhook import Webhook, WebhookStatus
 
@@ -78,6 +79,8 @@ __all__ = [
     "Schedule",
     "ScheduleRun",
     "SecretKey",
+    "Sender",
+    "SenderKind",
     "Webhook",
     "WebhookStatus",
 ]

@@ -32,6 +32,14 @@ from certline.models.events.outbox import (
     emit_event,
     send_last_event_again,
 )
+from certline.models.senders.authorisation import (
+    UNKNOWN,
+    ForbiddenCommandError,
+    authorise,
+    note_refusal,
+    require_known,
+)
+from certline.models.senders.sender import sender_with_user
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WithdrawnVaultError
 from certline.producers.messaging.consumer import Listener
@@ -103,6 +111,7 @@ def take(database: Database, vault: Vault, delivery: Delivery) -> None:
             _admit(db, vault, delivery)
     except (BadCommandError, OtherCommandError) as bad:
         problems = bad.problems if isinstance(bad, BadCommandError) else [f"id: {bad}"]
+        forbidden = bad if isinstance(bad, ForbiddenCommandError) else None
     except WithdrawnVaultError:  # no fault of the message: it waits until the ingress is restarted
         raise
     except Exception as error:  # one odd message must not block the queue
@@ -110,18 +119,26 @@ def take(database: Database, vault: Vault, delivery: Delivery) -> None:
             raise
         log.exception("ingress.failed", message=delivery.message_id)
         problems = [f"a fault of certline itself ({type(error).__name__}); it can be replayed"]
+        forbidden = None
     else:
         return
     # A new transaction: the failed one is rolled back.
     with database.transaction() as db:
-        refuse(db, vault, delivery, problems)
+        refuse(db, vault, delivery, problems, forbidden)
 
 
-def refuse(db: Session, vault: Vault, delivery: Delivery, problems: list[str]) -> str:
+def refuse(
+    db: Session,
+    vault: Vault,
+    delivery: Delivery,
+    problems: list[str],
+    forbidden: ForbiddenCommandError | None = None,
+) -> str:
     """Store a message as a dead letter and publish `command.rejected`. Returns the dead letter's id.
 
-    A redelivery by RabbitMQ publishes nothing, because the event was published before; a message that its sender
-    sends again gets the event again.
+    `forbidden`: the refusal of a command that its sender may not send, which is audited. A redelivery by RabbitMQ
+    publishes nothing, because the event was published before; a message that its sender sends again gets the
+    event again.
     """
     problems = in_brief(problems)
     command_id = id_of(delivery)
@@ -141,7 +158,11 @@ def refuse(db: Session, vault: Vault, delivery: Delivery, problems: list[str]) -
         event = CommandRejected(
             dead_letter=letter, message_id=delivery.message_id or None, problems=problems
         )
-        emit_event(db, event, subject=letter, correlation_id=command_id)
+        sender = sender_with_user(db, delivery.user_id)
+        whom = [] if sender is None else [sender.name]
+        emit_event(db, event, subject=letter, correlation_id=command_id, senders=whom)
+    if new and forbidden is not None:
+        note_refusal(db, letter, forbidden, who=delivery.user_id or UNKNOWN)
     return letter
 
 
@@ -160,12 +181,28 @@ def id_of(delivery: Delivery) -> str | None:
 
 
 def _admit(db: Session, vault: Vault, delivery: Delivery) -> None:
+    # Before the message is read: somebody who may send nothing should cost nothing.
+    sender = require_known(sender_with_user(db, delivery.user_id), delivery.user_id)
     asked = incoming_command(
         delivery.body, delivery.properties["exchange"], delivery.properties["routing_key"]
     )
-    command, new = admit(db, vault, asked, requested_by=delivery.user_id)
+    permit = authorise(db, sender, asked)
+    command, new = admit(
+        db,
+        vault,
+        asked,
+        requested_by=delivery.user_id,
+        sender=permit.sender,
+        pinned=permit.pinned,
+    )
     if new:
-        log.info("ingress.accepted", command=command.id, type=asked.name, source=asked.source)
+        log.info(
+            "ingress.accepted",
+            command=command.id,
+            type=asked.name,
+            source=asked.source,
+            sender=permit.sender,
+        )
     elif not delivery.redelivered:
         # Sent again, not redelivered: the sender may have missed the last event. The event keeps its id, so
         # receivers that have it already recognise the duplicate.

@@ -1,41 +1,72 @@
 """Admission of commands that arrive as messages: the single place where they are validated and recorded."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from certline.models.commands.command import Command, accept, require_same
+from certline.models.commands.command import (
+    NOTHING_PINNED,
+    Command,
+    OtherCommandError,
+    accept,
+    require_same,
+)
 from certline.models.commands.envelope import IncomingCommand
 from certline.models.commands.kinds import CommandType
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WrongSecretKeyError
 
+# Name of the sender of what was sent before senders had names of their own.
+LEGACY = "legacy"
+
 
 def admit(
-    db: Session, vault: Vault, asked: IncomingCommand, *, requested_by: str | None = None
+    db: Session,
+    vault: Vault,
+    asked: IncomingCommand,
+    *,
+    sender: str,
+    pinned: Mapping[str, str] = NOTHING_PINNED,
+    requested_by: str | None = None,
 ) -> tuple[Command, bool]:
     """Record a command together with the outbox row that wakes a worker. Returns (command, whether it is new).
 
-    Whether the command can be carried out is decided later by its step, which marks it as failed if not.
+    The caller has made sure that the sender may send it (`models.senders.authorisation`). Whether the command can
+    be carried out is decided later by its step, which marks it as failed if not.
     `requested_by` is given if RabbitMQ vouches for the sender; otherwise the event's source is recorded.
     Raises BadCommandError, and OtherCommandError if the id was already used for another command.
     """
     payload = _payload(vault, asked)
-    return accept(
+    command, new = accept(
         db,
         CommandType(asked.name),
         payload,
         requested_by=requested_by or asked.source,
         source=asked.source,
         command_id=asked.id,
+        sender=sender,
+        pinned=pinned,
     )
+    if not new:
+        _require_own(command, asked, sender)
+    return command, new
 
 
-def require_admissible(db: Session, vault: Vault, asked: IncomingCommand) -> None:
+def _require_own(first: Command, asked: IncomingCommand, sender: str) -> None:
+    """Raise OtherCommandError if a command of somebody else has the id that a sender uses."""
+    # Before there were senders, only the source told them apart.
+    before = first.sender == LEGACY and first.source == asked.source
+    if first.sender != sender and not before:
+        raise OtherCommandError(f"command id {asked.id} is in use; a new request needs a new id")
+
+
+def require_admissible(db: Session, vault: Vault, asked: IncomingCommand, *, sender: str) -> None:
     """Check that a command would be recorded. Raises BadCommandError or OtherCommandError if not."""
     payload = _payload(vault, asked)
     first = db.get(Command, asked.id)
     if first is not None:
+        _require_own(first, asked, sender)
         require_same(first, CommandType(asked.name), payload)
 
 

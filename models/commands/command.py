@@ -3,9 +3,10 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Index, case, func, or_, select, text, update
@@ -35,6 +36,7 @@ ENDED = frozenset({CommandStatus.DONE, CommandStatus.FAILED})
 
 # A command that keeps crashing its worker is stopped after this many restarts.
 MOST_RESTARTS = 10
+NOTHING_PINNED: Mapping[str, str] = MappingProxyType({})
 
 
 class OtherCommandError(Exception):
@@ -76,6 +78,8 @@ class Command(Base):
     payload_sha256: Mapped[str]
     requested_by: Mapped[str]
     source: Mapped[str]
+    # Name of the other system that sent it (`models.senders`); None for what a user or certline itself requested.
+    sender: Mapped[str | None]
     correlation_id: Mapped[str]
     status: Mapped[CommandStatus] = mapped_column(
         stored_by_value(CommandStatus), default=CommandStatus.QUEUED
@@ -104,16 +108,23 @@ def command_row(
     source: str,
     subject: str | None,
     correlation_id: str,
+    sender: str | None = None,
+    pinned: Mapping[str, str] = NOTHING_PINNED,
 ) -> dict[str, Any]:
-    """Return the columns of a new command, due now unless `not_before` is added."""
+    """Return the columns of a new command, due now unless `not_before` is added.
+
+    `pinned`: fields whose values are stored in place of those of the payload. The digest is of the payload as it
+    was sent, since that is what comes again under the same id.
+    """
     return {
         "id": identity,
         "type": kind,
         "subject": subject,
-        "payload": payload,
+        "payload": {**payload, **pinned},
         "payload_sha256": digest_of(payload),
         "requested_by": requested_by,
         "source": source,
+        "sender": sender,
         "correlation_id": correlation_id,
     }
 
@@ -129,12 +140,14 @@ def accept(
     subject: str | None = None,
     correlation_id: str | None = None,
     after: timedelta = timedelta(0),
+    sender: str | None = None,
+    pinned: Mapping[str, str] = NOTHING_PINNED,
 ) -> tuple[Command, bool]:
     """Record a command together with the outbox row that wakes a worker. Returns (command, whether it is new).
 
     Returns the existing command if the id is known, or if the kind is one of ONE_AT_A_TIME and the subject
-    has an open one. `after`: delay until the command is due. Raises OtherCommandError if the id was used
-    with another type or payload, and BadCommandError if the id is not a UUID.
+    has an open one. `after`: delay until the command is due; `sender`, `pinned`: see `command_row`. Raises
+    OtherCommandError if the id was used with another type or payload, and BadCommandError if the id is not a UUID.
     """
     identity = known_id(command_id or str(uuid.uuid4()))
     row = command_row(
@@ -145,6 +158,8 @@ def accept(
         source=source,
         subject=subject,
         correlation_id=correlation_id or identity,
+        sender=sender,
+        pinned=pinned,
     )
     first = None
     while first is None:  # again if the first command ended between the insert and the lookup

@@ -20,6 +20,14 @@ from certline.models.commands.envelope import IncomingCommand, id_in, in_brief
 from certline.models.database.session import blames_the_data
 from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import emit_event
+from certline.models.senders.authorisation import (
+    UNKNOWN,
+    ForbiddenCommandError,
+    authorise,
+    note_refusal,
+    require_known_at_work_queues,
+)
+from certline.models.senders.sender import sender_at_work_queues
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WithdrawnVaultError
 from certline.producers.messaging.delivery import Delivery, storable
@@ -34,13 +42,16 @@ MOST_ATTEMPTS = 1_000
 
 @dataclass(frozen=True)
 class Found:
-    """Findings about a dead work message. `brought`: the message carried a whole command of another system."""
+    """Findings about a dead work message. `brought`: the message carried a whole command of another system.
+    `forbidden`: nobody may send that command to a work queue.
+    """
 
     problems: list[str]
     message_id: str = ""
     command_id: str | None = None
     attempts: int = 1
     brought: bool = False
+    forbidden: ForbiddenCommandError | None = None
 
 
 def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
@@ -79,7 +90,11 @@ def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
             event = CommandRejected(
                 dead_letter=letter, message_id=found.message_id, problems=found.problems
             )
-            emit_event(db, event, subject=letter, correlation_id=found.command_id)
+            sender = sender_at_work_queues(db)
+            whom = [] if sender is None else [sender.name]
+            emit_event(db, event, subject=letter, correlation_id=found.command_id, senders=whom)
+        if new and found.forbidden is not None:
+            note_refusal(db, letter, found.forbidden, who=delivery.user_id or UNKNOWN)
 
 
 def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:
@@ -110,9 +125,13 @@ def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:
     )
     try:
         if isinstance(named, IncomingCommand):
-            require_admissible(db, vault, named)
+            sender = require_known_at_work_queues(sender_at_work_queues(db))
+            authorise(db, sender, named)
+            require_admissible(db, vault, named, sender=sender.name)
         else:
             require_its_own(db, step, named)
+    except ForbiddenCommandError as forbidden:
+        return replace(found, problems=in_brief(forbidden.problems), forbidden=forbidden)
     except (BadCommandError, OtherCommandError, RefusedMessageError) as refusal:
         return replace(found, problems=in_brief([str(refusal)]))
     return replace(found, problems=in_brief([_why(db, found, delivery)]))
