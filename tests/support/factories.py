@@ -16,7 +16,10 @@ from certline.models import (
     OrderStatus,
     Organization,
     Profile,
+    Sender,
+    SenderKind,
 )
+from certline.models.commands.kinds import PUBLIC
 from certline.models.commands.payloads import OrderCommand
 from certline.models.database.base import new_id
 from certline.models.orders.checks import Offer
@@ -151,6 +154,24 @@ def a_certificate(db: Session, order: Order | None = None, **named: Any) -> Cert
         "keystore_type": "PKCS12",
     }
     return _added(db, Certificate(**usual | named))
+
+
+def a_sender(db: Session, **named: Any) -> Sender:
+    """Return another system that may send every command about everything, as the RabbitMQ user of the tests."""
+    usual = {
+        "name": "guest",
+        "amqp_user": "guest",
+        "commands": list(PUBLIC),
+        "own_only": False,
+        "added_by": "test",
+    }
+    return _added(db, Sender(**usual | named))
+
+
+def senders_of_everything(db: Session) -> None:
+    """Let the RabbitMQ user of the tests send everything, over the exchange and to the work queues."""
+    a_sender(db)
+    a_sender(db, name="dramatiq", amqp_user=None, kind=SenderKind.WORK_QUEUES)
 
 
 def _added(db: Session, row: T) -> T:

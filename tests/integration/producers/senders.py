@@ -21,6 +21,7 @@ from tests.integration.producers.rabbit import a_wire, channel_to, open_wire
 from tests.servers import until
 
 VAULT = Vault(Fernet.generate_key().decode())
+USER = "guest"
 SHOP = "//shop.nordhafen.example"
 ORDER = {
     "common_name": "www.nordhafen.example",
@@ -60,6 +61,7 @@ class Sender:
         **properties: Any,
     ) -> None:
         """Publish a command by its routing key, or any bytes, and wait for RabbitMQ's confirm."""
+        properties.setdefault("user_id", USER)
         if isinstance(event, bytes):
             body, named = event, "order"
         else:
