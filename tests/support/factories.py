@@ -1,8 +1,10 @@
 """Factories of rows and commands: irrelevant fields get defaults, and a test names those that matter to it."""
 
 import itertools
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.orm import Session
 
@@ -169,8 +171,11 @@ def a_sender(db: Session, **named: Any) -> Sender:
 
 
 def senders_of_everything(db: Session) -> None:
-    """Let the RabbitMQ user of the tests send everything, over the exchange and to the work queues."""
-    a_sender(db)
+    """Let the users of the tests' RabbitMQ send everything, over the exchange and to the work queues."""
+    # A server of this machine has `guest`, one in a container `tests`, any other the user in its address.
+    given = urlsplit(os.environ.get("CERTLINE_TEST_RABBITMQ_URL", "")).username
+    for user in {"guest", "tests", unquote(given or "guest")}:
+        a_sender(db, name=user, amqp_user=user)
     a_sender(db, name="dramatiq", amqp_user=None, kind=SenderKind.WORK_QUEUES)
 
 
