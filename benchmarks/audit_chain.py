@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from certline.models import Database
+from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
 from certline.models.database.migrate import upgrade
 from certline.models.events.data import OrderPending
@@ -84,7 +85,7 @@ def measure(database: Database, threads: int, transactions: int) -> float:
 
 
 def _step(db: Session, *, subject: str) -> None:
-    record(db, "order.pending", subject, who="certline", scm_id=7)
+    record(db, "order.pending", subject, who=WORKER, scm_id=7)
     event = OrderPending.model_validate(EVENTS["order.pending"])
     emit_event(db, event, subject=subject, correlation_id=None)
 

@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 
 from benchmarks.stand_in import calls_of, orders_at, simulator
 from certline.models import Certificate, Command, CommandStatus, Database, Order
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import ImportCommand
 from certline.producers.requests.imports import request_import
 from tests.servers import Process, open_postgres, open_rabbitmq, until
@@ -80,7 +81,9 @@ def main() -> None:
 def take_in(plant: Plant, scm: str, worker: Process) -> Run:
     """Import everything and wait until the command is done."""
     before, start = calls_of(scm), time.monotonic()
-    command = request_import(plant.database, ImportCommand(), requested_by="bench").command
+    command = request_import(
+        plant.database, ImportCommand(), requested_by=Identity("os:bench")
+    ).command
 
     def ended() -> bool:
         with plant.database.transaction() as db:

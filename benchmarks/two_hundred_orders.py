@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from benchmarks.stand_in import calls_of, orders_at, simulator
 from certline.models import Certificate, Database, Order, OrderStatus, PrivateKey
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import OrderCommand
 from certline.models.vault import Vault
 from certline.producers.requests.orders import request_order
@@ -76,7 +77,11 @@ def place_and_wait(plant: Plant, url: str) -> tuple[float, float]:
     start = time.monotonic()
     with ThreadPoolExecutor(4) as hands:
         orders = [_wanted(f"bench{number}.nordhafen.example") for number in range(ORDERS)]
-        list(hands.map(partial(request_order, database, vault, requested_by="bench"), orders))
+        list(
+            hands.map(
+                partial(request_order, database, vault, requested_by=Identity("os:bench")), orders
+            )
+        )
     placed = time.monotonic() - start
 
     def all_stored() -> bool:

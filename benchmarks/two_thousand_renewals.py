@@ -32,6 +32,7 @@ from certline.models import (
     OrderStatus,
     RenewalBatch,
 )
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import ImportCommand
 from certline.models.renewals.batch import State, counts_of, members_of
 from certline.producers.renewals.verdicts import BatchVerdict, judge_many
@@ -109,7 +110,9 @@ def main() -> None:
 
 def take_in(plant: Plant, scm: str) -> list[str]:
     """Import everything. Returns the ids of RENEWALS certificates that can be renewed."""
-    command = request_import(plant.database, ImportCommand(), requested_by="bench").command
+    command = request_import(
+        plant.database, ImportCommand(), requested_by=Identity("os:bench")
+    ).command
 
     def ended() -> bool:
         with plant.database.transaction() as db:

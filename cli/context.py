@@ -1,14 +1,13 @@
 """The context of a command: the settings, the database, the vault and the user."""
 
-import getpass
 import logging
-import os
 import sys
 
 import click
 import structlog
 
 from certline.models import Database
+from certline.models.audit.identity import Identity
 from certline.models.database.embedded_postgres import database_url
 from certline.models.key_proof import UnprovenKeyError, prove
 from certline.models.settings import Settings
@@ -76,17 +75,9 @@ def unproven_vault() -> Vault:
     return open_vault(given)
 
 
-def person() -> str:
-    """Return the user's name in the operating system, for the audit log.
-
-    A name in CERTLINE_WHO is recorded beside it, as a claim: whoever runs the command can set it.
-    """
-    try:
-        known = getpass.getuser()
-    except (KeyError, OSError):  # in a container, the uid may have no passwd entry
-        known = f"uid {os.getuid()}"
-    claimed = "".join(filter(str.isprintable, settings().who or "")).strip()
-    return f"{known} (claims to be {claimed})" if claimed else known
+def person() -> Identity:
+    """Return the user in the operating system, for the audit log; CERTLINE_WHO is a claim beside the name."""
+    return Identity.of_operating_system(settings().who)
 
 
 def _log_beside_the_answer() -> None:

@@ -12,6 +12,7 @@ from secrets import token_hex
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.database.base import Base
 from certline.models.database.session import Database
@@ -40,7 +41,7 @@ class SecretKey(Base):
     first_used_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-def prove(db: Session, vault: Vault, *, who: str) -> None:
+def prove(db: Session, vault: Vault, *, who: Identity) -> None:
     """Prove the keys of a process on what is stored, and note its newest key if that is a new one.
 
     Raises UnprovenKeyError if a key in use is missing; nothing is written then. One statement, unless the newest
@@ -80,7 +81,7 @@ def watch_keys(database: Database, vault: Vault) -> None:
     vault.recheck = recheck
 
 
-def remove_keys(db: Session, names: Collection[str], *, what: str, who: str) -> list[str]:
+def remove_keys(db: Session, names: Collection[str], *, what: str, who: Identity) -> list[str]:
     """Remove keys from those in use. Returns the names of the ones that were. `what`: type of the audit entry."""
     db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": KEYS_LOCK})
     gone = delete(SecretKey).where(SecretKey.name.in_(names)).returning(SecretKey.name)
@@ -90,7 +91,7 @@ def remove_keys(db: Session, names: Collection[str], *, what: str, who: str) -> 
     return removed
 
 
-def start_over(db: Session, vault: Vault, *, who: str) -> bool:
+def start_over(db: Session, vault: Vault, *, who: Identity) -> bool:
     """Note this process's newest key as the first one although it opens nothing. Returns False if there is one."""
     db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": KEYS_LOCK})
     if _rows(db):
@@ -104,7 +105,7 @@ def keys_in_use(db: Session) -> list[str]:
     return [row.name for row in _rows(db)]
 
 
-def _add(db: Session, vault: Vault, names: Iterable[str], *, who: str) -> None:
+def _add(db: Session, vault: Vault, names: Iterable[str], *, who: Identity) -> None:
     present = set(keys_in_use(db))
     for name in names:
         if name not in present:

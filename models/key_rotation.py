@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Text
 
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import Command
 from certline.models.commands.dead_letter import DeadLetter
@@ -99,7 +100,7 @@ def keys_in(
 
 
 def renew_piece(
-    db: Session, vault: Vault, place: SecretColumn, *, after: Any, piece: int, who: str
+    db: Session, vault: Vault, place: SecretColumn, *, after: Any, piece: int, who: Identity
 ) -> Piece:
     """Re-encrypt up to `piece` rows after the row `after` with the newest key, in the caller's transaction.
 

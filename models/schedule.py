@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.database.base import Base
 from certline.models.database.session import clock
@@ -74,7 +75,7 @@ def change_schedule(
     db: Session,
     name: str,
     *,
-    who: str,
+    who: Identity,
     cron: str | None = None,
     tz: str | None = None,
     enabled: bool | None = None,

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from sqlalchemy import ColumnElement, Index, Select, delete, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.audit.identity import RELAY, Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import (
     Command,
@@ -121,7 +122,7 @@ def _hand_over(db: Session, hook: Webhook, row: Outbox) -> int:
         db,
         CommandType.WEBHOOK,
         {"webhook": hook.id, "event": row.body},
-        requested_by="certline",
+        requested_by=RELAY,
         source="certline",
         command_id=str(uuid.uuid5(_DELIVERY, f"{hook.id} {row.event_id}")),
         subject=hook.id,
@@ -174,7 +175,7 @@ def disable(db: Session, hook_id: str, *, why: str) -> None:
     if hook is None or hook.status is WebhookStatus.DISABLED:
         return
     hook.status, hook.status_reason = WebhookStatus.DISABLED, why
-    record(db, "webhook.disabled", hook.id, who="certline", why=why)
+    record(db, "webhook.disabled", hook.id, who=RELAY, why=why)
 
 
 def park(db: Session, delivery: Command, *, why: str) -> None:
@@ -188,14 +189,14 @@ def park(db: Session, delivery: Command, *, why: str) -> None:
         db,
         "webhook.parked",
         str(delivery.subject),
-        who="certline",
+        who=RELAY,
         why=why,
         command_id=delivery.id,
         **facts,
     )
 
 
-def release(db: Session, deliveries: Sequence[Command], *, who: str) -> int:
+def release(db: Session, deliveries: Sequence[Command], *, who: Identity) -> int:
     """Queue parked deliveries again, with their attempts counted from zero. Returns how many were queued."""
     for delivery in deliveries:
         delivery.status, delivery.attempts, delivery.restarts = CommandStatus.QUEUED, 0, 0

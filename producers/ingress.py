@@ -33,7 +33,6 @@ from certline.models.events.outbox import (
     send_last_event_again,
 )
 from certline.models.senders.authorisation import (
-    UNKNOWN,
     ForbiddenCommandError,
     authorise,
     note_refusal,
@@ -162,7 +161,7 @@ def refuse(
         whom = [] if sender is None else [sender.name]
         emit_event(db, event, subject=letter, correlation_id=command_id, senders=whom)
     if new and forbidden is not None:
-        note_refusal(db, letter, forbidden, who=delivery.user_id or UNKNOWN)
+        note_refusal(db, letter, forbidden, user_id=delivery.user_id)
     return letter
 
 
@@ -191,7 +190,7 @@ def _admit(db: Session, vault: Vault, delivery: Delivery) -> None:
         db,
         vault,
         asked,
-        requested_by=delivery.user_id,
+        user_id=delivery.user_id,
         sender=permit.sender,
         pinned=permit.pinned,
     )

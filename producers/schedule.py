@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import AccountStatus, Database, Schedule
 from certline.models.accounts.account import accounts
+from certline.models.audit.identity import SCHEDULE, Identity
 from certline.models.audit.log import record
 from certline.models.commands.payloads import SyncCommand
 from certline.models.database.session import clock
@@ -36,7 +37,7 @@ def sync_all(db: Session) -> dict[str, int]:
     active = [account for account in accounts(db) if account.status is AccountStatus.ACTIVE]
     resources = SyncCommand().resources
     for account in active:
-        sync_account(db, account, resources, requested_by="schedule", source="producer")
+        sync_account(db, account, resources, requested_by=SCHEDULE, source="producer")
     return {"syncs": len(active)}
 
 
@@ -79,7 +80,7 @@ def tick(database: Database, settle: timedelta) -> list[str]:
                 db.rollback()
                 continue
             if due:
-                _run(db, name, job, who="schedule")
+                _run(db, name, job, who=SCHEDULE)
                 fired.append(name)
     with database.transaction() as db:
         released = release_due(db)
@@ -89,7 +90,7 @@ def tick(database: Database, settle: timedelta) -> list[str]:
 
 
 def run_now(
-    database: Database, name: str, settle: timedelta, *, requested_by: str
+    database: Database, name: str, settle: timedelta, *, requested_by: Identity
 ) -> dict[str, int]:
     """Fire a schedule now, on a user's request, without changing its next due time.
 
@@ -130,7 +131,7 @@ class Producer:
         return None
 
 
-def _run(db: Session, name: str, job: Job, *, who: str) -> dict[str, int]:
+def _run(db: Session, name: str, job: Job, *, who: Identity) -> dict[str, int]:
     counts = job(db)
     # The sweep runs every minute; it is only worth an audit entry if it did something.
     if name != "sweep" or any(counts.values()):

@@ -31,6 +31,7 @@ from certline.models import (
     OrderStatus,
     Outbox,
 )
+from certline.models.audit.identity import SWEEP
 from certline.models.audit.log import record
 from certline.models.certificates.license_expiry import emit_license_expiring
 from certline.models.commands.bulk import send_out
@@ -63,7 +64,7 @@ def sweep(db: Session, settle: timedelta) -> dict[str, int]:
         "woken": 0 if relay_is_behind else wake(db, lost=LOST_AFTER, dead=DEAD_AFTER),
         "followed": follow_up(db),
         "unknown": look_up_silent(db, settle),
-        "released": len(release_held(db, why="sweep")),
+        "released": len(release_held(db, why="sweep", who=SWEEP)),
         # Before `expire`: after a long downtime the event is published all the same.
         "expiring": emit_expiring(db) + emit_license_expiring(db),
         "expired": expire(db),
@@ -185,7 +186,7 @@ def look_up_silent(db: Session, settle: timedelta) -> int:
         # A worker that merely got no response has recorded that already.
         if order.error is None:
             note(db, order, f"the outcome is unknown: {why}")
-            record(db, "order.unknown", order.id, who="sweep", why=why, command_id=order.command_id)
+            record(db, "order.unknown", order.id, who=SWEEP, why=why, command_id=order.command_id)
         follow_with(db, order, CommandType.RECONCILE)
     return len(silent)
 

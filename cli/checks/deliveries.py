@@ -54,8 +54,8 @@ def check_senders() -> Finding:
         others = len(found) - 1
         whom = "every RabbitMQ user without a sender of its own" if others else "everybody"
         said = (
-            f"warning: the sender {LEGACY} lets {whom} that may write to the exchange certline.commands send every "
-            "command, about everything"
+            f"warning: the sender {LEGACY} lets {whom} that may write to the exchange certline.commands "
+            "send every command, about everything"
         )
         advice = (
             "certline sender add, for each system; then certline sender remove legacy "

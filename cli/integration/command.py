@@ -15,6 +15,7 @@ from certline.cli.ui.output import answer
 from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
 from certline.models import CommandStatus, CommandType, Narrowing
+from certline.models.audit.identity import Identity
 from certline.models.imports.record import failed_records
 from certline.models.imports.run import show_progress
 from certline.models.listing import commands_listed
@@ -76,7 +77,9 @@ COMMANDS = [
     ),
     Column[CommandDocument]("subject", lambda row: row.subject, rank=1),
     Column[CommandDocument]("requested (UTC)", lambda row: minute(row.created_at), rank=2),
-    Column[CommandDocument]("by", lambda row: row.requested_by, rank=3, may_be_cut=True),
+    Column[CommandDocument](
+        "by", lambda row: str(Identity(row.requested_by, row.claimed)), rank=3, may_be_cut=True
+    ),
     Column[CommandDocument]("error", lambda row: row.error, rank=4, may_be_cut=True),
 ]
 

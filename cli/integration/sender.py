@@ -241,8 +241,8 @@ def _added(document: SenderDocument, added: AddedSender) -> None:
         )
     if added.legacy:
         whisper(
-            f"From now on every message has to have user_id. The sender {LEGACY} still lets other users send every "
-            "command: once each system has a sender of its own, certline sender remove legacy"
+            f"From now on every message has to have user_id. The sender {LEGACY} still lets other users send "
+            "every command: once each system has a sender of its own, certline sender remove legacy"
         )
 
 

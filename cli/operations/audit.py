@@ -24,6 +24,7 @@ from certline.models.audit.chain import (
     entries_in,
     head_of,
 )
+from certline.models.audit.identity import Identity
 from certline.models.database.session import one_state
 from certline.models.listing import events_listed
 
@@ -39,7 +40,9 @@ def audit() -> None:
 ENTRIES = [
     Column[EventDocument]("entry", lambda row: row.id, rank=2),
     Column[EventDocument]("when (UTC)", lambda row: second(row.at)),
-    Column[EventDocument]("who", lambda row: row.who, rank=1, may_be_cut=True),
+    Column[EventDocument](
+        "who", lambda row: str(Identity(row.who, row.claimed)), rank=1, may_be_cut=True
+    ),
     Column[EventDocument]("what", lambda row: row.what),
     Column[EventDocument]("subject", lambda row: row.subject, may_be_cut=True),
     Column[EventDocument]("why", lambda row: row.why, rank=3, may_be_cut=True),
@@ -53,7 +56,11 @@ ENTRIES = [
 @click.option(
     "--until", callback=moment, metavar="TIME", help="Only entries before this date or time."
 )
-@click.option("--who", metavar="NAME", help="Only entries of this user or part.")
+@click.option(
+    "--who",
+    metavar="NAME",
+    help="Only entries of this name, as os:amelie, amqp:shop, certline:sweep.",
+)
 @click.option(
     "--what",
     "types",

@@ -14,6 +14,7 @@ from certline.cli.ui.import_progress import import_progress
 from certline.cli.ui.output import facts, say, table
 from certline.cli.ui.projection import minute, minute_and_distance, second
 from certline.models import CommandType, DeadLetterStatus, ImportRecord, Order, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.renewals.hindrance import Hindrance
 from certline.workers.ordering.reference import sent_comment
 
@@ -56,7 +57,10 @@ def order(found: OrderDocument, events: Sequence[EventDocument], waits_for: str 
     )
     _explain_status(found)
     say("")
-    rows = [(second(event.at), event.what, event.who, event.why) for event in events]
+    rows = [
+        (second(event.at), event.what, str(Identity(event.who, event.claimed)), event.why)
+        for event in events
+    ]
     table(["when (UTC)", "what", "who", "why"], rows, empty="Nothing has happened yet.")
 
 
@@ -176,7 +180,7 @@ def command(found: CommandDocument, failed: Sequence[ImportRecord] = ()) -> None
             "status": found.status,
             "error": found.error,
             "subject": found.subject,
-            "requested by": found.requested_by,
+            "requested by": str(Identity(found.requested_by, found.claimed)),
             "source": found.source,
             "attempts": found.attempts,
             "not before": minute(found.not_before),

@@ -160,6 +160,7 @@ class CommandDocument(Document):
     result: dict[str, Any] | None
     error: str | None
     not_before: ForUsers[Instant]
+    claimed: ForUsers[str | None]
 
 
 class DeadLetterDocument(Document):
@@ -186,6 +187,7 @@ class EventDocument(Document):
     id: int
     at: Instant
     who: str
+    claimed: str | None
     what: str = Field(validation_alias="type")
     subject: str
     why: str | None

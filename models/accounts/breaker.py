@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, DateTime, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
 from certline.models.database.base import Base
 
@@ -120,7 +121,7 @@ def failed(db: Session, url: str, reason: str) -> Failure:
                 db,
                 "breaker.opened",
                 url,
-                who="certline",
+                who=WORKER,
                 why=reason,
                 failures=row.failures,
                 seconds=pause.total_seconds(),
@@ -141,7 +142,7 @@ def succeeded(db: Session, url: str) -> bool:
     was_open = row.open_until is not None
     row.failures, row.open_until, row.probing_until, row.reason = 0, None, None, None
     if was_open:
-        record(db, "breaker.closed", url, who="certline", why="SCM responds again")
+        record(db, "breaker.closed", url, who=WORKER, why="SCM responds again")
     return was_open
 
 

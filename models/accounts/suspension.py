@@ -5,6 +5,7 @@ from shlex import quote
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account, AccountStatus
+from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
 from certline.models.events.data import AccountSuspended
 from certline.models.events.outbox import emit_event
@@ -16,7 +17,7 @@ def suspend(db: Session, account: Account, why: str) -> None:
         return
     account.status = AccountStatus.SUSPENDED
     account.status_reason = why
-    record(db, "account.suspended", account.name, who="certline", why=why)
+    record(db, "account.suspended", account.name, who=WORKER, why=why)
     event = AccountSuspended(account=account.name, reason=why)
     emit_event(db, event, subject=account.name, correlation_id=None)
 

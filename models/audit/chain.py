@@ -19,10 +19,12 @@ BEGINNING = "0" * 64
 # Links read by one query.
 PIECE = 5_000
 
-# An entry as one text, the input of its hash. It has to match migration 0007 byte for byte.
-ENTRY = """jsonb_build_array({seq}, {event}.id,
+# An entry as one text, the input of its hash. It has to match migration 0020 byte for byte. A claim is a tenth
+# element, so that an entry without one has the text, and the hash, that it had before there were claims.
+ENTRY = """(jsonb_build_array({seq}, {event}.id,
     to_char({event}.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), {event}.type,
-    {event}.subject, {event}.command_id, {event}.who, {event}.why, {event}.data)::text"""
+    {event}.subject, {event}.command_id, {event}.who, {event}.why, {event}.data)
+    || CASE WHEN {event}.claimed IS NULL THEN '[]' ELSE jsonb_build_array({event}.claimed) END)::text"""
 # LEFT JOIN: a link whose entry was deleted has to be reported, not skipped.
 LINKS = text(
     f"""SELECT l.seq, l.event_id, l.hash, e.id IS NOT NULL, {ENTRY.format(seq="l.seq", event="e")},

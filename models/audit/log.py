@@ -3,15 +3,20 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, func, select
+from sqlalchemy import BigInteger, CheckConstraint, Index, func, select
+from sqlalchemy import Identity as Generated
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.audit.identity import Identity
 from certline.models.database.base import Base
 
 
 class AuditEntry(Base):
-    """Audit entry: who changed what, when and why. Append-only: a trigger refuses updates and deletions."""
+    """Audit entry: who changed what, when and why. Append-only: a trigger refuses updates and deletions.
+
+    `who`: the name of an `Identity`; `claimed`: the name that was only claimed, if any.
+    """
 
     __tablename__ = "event"
     __table_args__ = (
@@ -22,12 +27,13 @@ class AuditEntry(Base):
         Index("event_by_type", "type", "at", "id"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Generated(always=True), primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     type: Mapped[str]
     subject: Mapped[str]
     command_id: Mapped[str | None] = mapped_column(UUID(as_uuid=False))
     who: Mapped[str]
+    claimed: Mapped[str | None]
     why: Mapped[str | None]
     data: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
@@ -61,7 +67,7 @@ def record(
     kind: str,
     subject: str,
     *,
-    who: str,
+    who: Identity,
     why: str | None = None,
     command_id: str | None = None,
     **data: Any,
@@ -74,7 +80,7 @@ def entry(
     kind: str,
     subject: str,
     *,
-    who: str,
+    who: Identity,
     why: str | None = None,
     command_id: str | None = None,
     **data: Any,
@@ -83,7 +89,8 @@ def entry(
     return {
         "type": kind,
         "subject": subject,
-        "who": who,
+        "who": who.name,
+        "claimed": who.claimed,
         "why": why,
         "command_id": command_id,
         "data": data,

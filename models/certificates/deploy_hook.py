@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Select, exists, func, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from certline.models.accounts.account import Account
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.command_line import problems_with_command_line
@@ -91,7 +92,7 @@ def start_hooks(
     event: str,
     certificate: Certificate,
     *,
-    requested_by: str,
+    requested_by: Identity,
     correlation_id: str | None,
 ) -> list[Command]:
     """Start the hooks that react to this event, in the transaction that publishes it. Returns their commands.
@@ -119,7 +120,7 @@ def run_hook(
     hook: Hook,
     certificate: Certificate,
     *,
-    requested_by: str,
+    requested_by: Identity,
     correlation_id: str | None = None,
     command_id: str | None = None,
 ) -> Command:
@@ -206,7 +207,7 @@ def add_hook(
     name: str,
     events: Sequence[str],
     *,
-    who: str,
+    who: Identity,
     command: str | None = None,
     directory: str | None = None,
     timeout: int = USUAL_TIMEOUT,
@@ -227,7 +228,7 @@ def add_hook(
         timeout=timeout,
         common_name=None if common_name is None else common_name.lower(),
         account_id=None if account is None else account.id,
-        created_by=who,
+        created_by=str(who),
     )
     db.add(hook)
     record(
@@ -244,7 +245,7 @@ def add_hook(
     return hook
 
 
-def remove_hook(db: Session, hook: Hook, *, who: str) -> None:
+def remove_hook(db: Session, hook: Hook, *, who: Identity) -> None:
     """Remove a hook. Its queued runs are skipped when they find it gone; files it has written stay."""
     record(db, "hook.removed", hook.name, who=who)
     db.delete(hook)

@@ -4,6 +4,7 @@ from typing import get_args
 
 from sqlalchemy.orm import Session
 
+from certline.models.audit.identity import SWEEP
 from certline.models.audit.log import record
 from certline.models.certificates.license import License, as_day, license_use
 from certline.models.events.license_data import LicenseExpiring, LicenseThreshold
@@ -35,5 +36,5 @@ def emit_license_expiring(db: Session) -> int:
         days_left=max(0, use.days_left or 0),
     )
     emit_event(db, event, subject=None, correlation_id=None)
-    record(db, "license.expiring", "license", who="certline", days=min(reached))
+    record(db, "license.expiring", "license", who=SWEEP, days=min(reached))
     return 1

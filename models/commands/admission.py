@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import (
     NOTHING_PINNED,
     Command,
@@ -28,13 +29,13 @@ def admit(
     *,
     sender: str,
     pinned: Mapping[str, str] = NOTHING_PINNED,
-    requested_by: str | None = None,
+    user_id: str | None,
 ) -> tuple[Command, bool]:
     """Record a command together with the outbox row that wakes a worker. Returns (command, whether it is new).
 
     The caller has made sure that the sender may send it (`models.senders.authorisation`). Whether the command can
     be carried out is decided later by its step, which marks it as failed if not.
-    `requested_by` is given if RabbitMQ vouches for the sender; otherwise the event's source is recorded.
+    `user_id`: RabbitMQ's user, if it vouches for the sender. The event's source is kept beside it, as a claim.
     Raises BadCommandError, and OtherCommandError if the id was already used for another command.
     """
     payload = _payload(vault, asked)
@@ -42,7 +43,7 @@ def admit(
         db,
         CommandType(asked.name),
         payload,
-        requested_by=requested_by or asked.source,
+        requested_by=Identity.of_message(user_id, asked.source),
         source=asked.source,
         command_id=asked.id,
         sender=sender,

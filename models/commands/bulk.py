@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import Command, command_row
 from certline.models.commands.kinds import CommandType
 from certline.models.commands.wake_up import wake_up
@@ -20,7 +21,7 @@ def begin_steps(
     kind: CommandType,
     orders: Sequence[str],
     *,
-    requested_by: str,
+    requested_by: Identity,
     correlation_id: str,
     after: timedelta,
 ) -> None:
@@ -51,7 +52,7 @@ def accept_many(
     kind: CommandType,
     asked: Mapping[str, tuple[str, dict[str, Any]]],
     *,
-    requested_by: str,
+    requested_by: Identity,
     source: str,
 ) -> None:
     """Insert many commands with their messages; `asked` maps each command id to (subject, payload).

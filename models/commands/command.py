@@ -13,6 +13,7 @@ from sqlalchemy import Index, case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import UUID, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.audit.identity import Identity
 from certline.models.commands.kinds import ONE_AT_A_TIME, CommandType
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.base import Base, stored_by_value
@@ -77,6 +78,8 @@ class Command(Base):
     payload: Mapped[dict[str, Any]]
     payload_sha256: Mapped[str]
     requested_by: Mapped[str]
+    # The name that the requester only claimed, if any.
+    claimed: Mapped[str | None]
     source: Mapped[str]
     # Name of the other system that sent it (`models.senders`); None for what a user or certline itself requested.
     sender: Mapped[str | None]
@@ -95,6 +98,11 @@ class Command(Base):
     finished_at: Mapped[datetime | None]
     touched_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
+    @property
+    def requester(self) -> Identity:
+        """Whoever requested it."""
+        return Identity(self.requested_by, self.claimed)
+
     def __repr__(self) -> str:
         return f"Command({self.type!s}, {self.id}, {self.status!s})"
 
@@ -104,7 +112,7 @@ def command_row(
     kind: CommandType,
     payload: dict[str, Any],
     *,
-    requested_by: str,
+    requested_by: Identity,
     source: str,
     subject: str | None,
     correlation_id: str,
@@ -122,7 +130,8 @@ def command_row(
         "subject": subject,
         "payload": {**payload, **pinned},
         "payload_sha256": digest_of(payload),
-        "requested_by": requested_by,
+        "requested_by": requested_by.name,
+        "claimed": requested_by.claimed,
         "source": source,
         "sender": sender,
         "correlation_id": correlation_id,
@@ -134,7 +143,7 @@ def accept(
     kind: CommandType,
     payload: dict[str, Any],
     *,
-    requested_by: str,
+    requested_by: Identity,
     source: str,
     command_id: str | None = None,
     subject: str | None = None,

@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, Index, func, select, text
 from sqlalchemy.dialects.postgresql import UUID, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.envelope import LARGEST
 from certline.models.csr.private_key import without_private_keys
@@ -124,12 +125,12 @@ def keep(
 
 
 def decide(
-    db: Session, letter: DeadLetter, status: DeadLetterStatus, *, who: str, decision: str
+    db: Session, letter: DeadLetter, status: DeadLetterStatus, *, who: Identity, decision: str
 ) -> None:
     """Record the decision about a dead letter, in its row and in the audit log."""
     letter.decided_at = clock(db)
     letter.status = status
-    letter.decided_by = who
+    letter.decided_by = str(who)
     letter.decision = decision
     record(
         db,

@@ -202,7 +202,7 @@ def _send_batch(db: Session, run: ImportRun, batch: int) -> None:
         db,
         CommandType.IMPORT_BATCH,
         {"account": run.account, "import_id": whole.id, "batch": batch},
-        requested_by=whole.requested_by,
+        requested_by=whole.requester,
         source="certline",
         subject=whole.id,
         correlation_id=whole.correlation_id,

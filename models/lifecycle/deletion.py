@@ -261,7 +261,7 @@ def _emit_deleted(
 
 def _record(db: Session, kind: str, subject: str, command: Command, facts: dict[str, Any]) -> None:
     why = command.payload.get("comments")
-    record(db, kind, subject, who=command.requested_by, why=why, command_id=command.id, **facts)
+    record(db, kind, subject, who=command.requester, why=why, command_id=command.id, **facts)
 
 
 def _is_used(db: Session, line_id: str) -> bool:

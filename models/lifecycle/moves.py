@@ -7,6 +7,7 @@ from typing import TypedDict
 from sqlalchemy import ColumnElement, exists
 from sqlalchemy.orm import Session
 
+from certline.models.audit.identity import WORKER, Identity
 from certline.models.audit.log import record
 from certline.models.certificates.backoff import renewal_failed
 from certline.models.certificates.certificate import Certificate
@@ -70,7 +71,12 @@ MEANS = {
 
 
 def move(
-    db: Session, order: Order, status: OrderStatus, *, why: str | None = None, who: str = "certline"
+    db: Session,
+    order: Order,
+    status: OrderStatus,
+    *,
+    why: str | None = None,
+    who: Identity = WORKER,
 ) -> None:
     """Move an order to a status, with its audit entry, its event and its command.
 
@@ -158,7 +164,7 @@ def emit_order_event(db: Session, order: Order, event: EventData) -> None:
             db,
             event.event_type,
             db.get_one(Certificate, order.certificate_id),
-            requested_by=order.requested_by,
+            requested_by=Identity.of_row(order.requested_by),
             correlation_id=order.command_id,
         )
 
@@ -183,7 +189,7 @@ def follow_with(
         db,
         step,
         {"order": order.id},
-        requested_by=order.requested_by,
+        requested_by=Identity.of_row(order.requested_by),
         source="certline",
         subject=order.id,
         correlation_id=order.command_id,
@@ -201,14 +207,14 @@ def ask_now(db: Session, orders: Iterable[Order]) -> list[Command]:
     return polls
 
 
-def release_held(db: Session, *, why: str) -> list[Order]:
+def release_held(db: Session, *, why: str, who: Identity = WORKER) -> list[Order]:
     """Move the oldest held orders on to `issued`, as many as there are free lines, and return them.
 
     `why` is published with the event `license.released`.
     """
     released = orders_to_release(db)
     for order in released:
-        move(db, order, OrderStatus.ISSUED, why=None)
+        move(db, order, OrderStatus.ISSUED, why=None, who=who)
         follow_with(db, order, CommandType.FETCH)
     if released:
         ids = [order.id for order in released]

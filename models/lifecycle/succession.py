@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account
+from certline.models.audit.identity import WORKER, Identity
 from certline.models.audit.log import record
 from certline.models.certificates.backoff import renewal_worked
 from certline.models.certificates.certificate import Certificate
@@ -95,7 +96,7 @@ def supersede(db: Session, order: Order, successor: Certificate, *, is_news: boo
             db,
             "certificate.superseded",
             certificate.id,
-            who="certline",
+            who=WORKER,
             command_id=order.command_id,
             by=successor.id,
         )
@@ -200,7 +201,7 @@ def revoke_old_later(db: Session, order: Order) -> Command | None:
         db,
         CommandType.REVOKE,
         payload,
-        requested_by=order.requested_by,
+        requested_by=Identity.of_row(order.requested_by),
         source="certline",
         subject=old.id,
         correlation_id=order.command_id,
@@ -210,7 +211,7 @@ def revoke_old_later(db: Session, order: Order) -> Command | None:
         db,
         "certificate.to_be_revoked",
         old.id,
-        who=order.requested_by,
+        who=Identity.of_row(order.requested_by),
         why=payload["comments"],
         command_id=command.id,
         at=command.not_before.isoformat(),
@@ -240,7 +241,7 @@ def mark_revoked(
         db,
         "certificate.revoked",
         certificate.id,
-        who=command.requested_by,
+        who=command.requester,
         why=comments,
         command_id=command.id,
         reason_code=reason,

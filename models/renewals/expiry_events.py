@@ -12,6 +12,7 @@ from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account
+from certline.models.audit.identity import SWEEP
 from certline.models.audit.log import AuditEntry, entry
 from certline.models.certificates.backoff import Backoff, backoff_of
 from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
@@ -74,7 +75,7 @@ def emit_expiring(db: Session) -> int:
             entry(
                 "certificate.expiring",
                 certificate.id,
-                who="certline",
+                who=SWEEP,
                 why=note["reason"],
                 days=days,
                 renewal=note["renewal"],

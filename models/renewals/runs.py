@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, Select, case, func, sel
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import Command, CommandStatus
 from certline.models.database.base import Base, DnsText, new_id, stored_by_value
 from certline.models.database.session import clock
@@ -99,14 +100,14 @@ OUTCOME: ColumnElement[Decision] = case(
 )
 
 
-def begin_run(db: Session, *, requested_by: str) -> AutoRenewRun:
+def begin_run(db: Session, *, requested_by: Identity) -> AutoRenewRun:
     """Start a run and return it, or return the one that has not ended: only one is open at a time."""
     # A second start waits for the first one; without the lock the unique index would make it fail.
     db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("auto-renew run", 0))))
     going = open_run(db)
     if going is not None:
         return going
-    run = AutoRenewRun(requested_by=requested_by, started_at=clock(db))
+    run = AutoRenewRun(requested_by=str(requested_by), started_at=clock(db))
     db.add(run)
     db.flush()
     return run

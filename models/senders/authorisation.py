@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import Command
 from certline.models.commands.envelope import IncomingCommand, in_brief
@@ -28,8 +29,6 @@ from certline.models.senders.sender import Sender
 from certline.models.senders.things import certificate_of_his, order_of_his
 from certline.models.validation import BadCommandError
 
-# Who sent a message without `user_id`, in the audit log.
-UNKNOWN = "unknown"
 NO_USER = (
     "user_id: is missing; set this message property to the name of your RabbitMQ user, by which certline knows "
     "who sends, and send the command again"
@@ -86,13 +85,15 @@ def require_known_at_work_queues(sender: Sender | None) -> Sender:
     return sender
 
 
-def note_refusal(db: Session, letter_id: str, refusal: ForbiddenCommandError, *, who: str) -> None:
+def note_refusal(
+    db: Session, letter_id: str, refusal: ForbiddenCommandError, *, user_id: str | None
+) -> None:
     """Record in the audit log that a command was refused, under the id of the dead letter that keeps it."""
     record(
         db,
         "command.refused",
         letter_id,
-        who=who,
+        who=Identity.of_message(user_id, None),
         why="; ".join(in_brief(refusal.problems)),
         sender=refusal.sender,
         type=refusal.command,

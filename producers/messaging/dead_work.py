@@ -21,7 +21,6 @@ from certline.models.database.session import blames_the_data
 from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import emit_event
 from certline.models.senders.authorisation import (
-    UNKNOWN,
     ForbiddenCommandError,
     authorise,
     note_refusal,
@@ -94,7 +93,7 @@ def keep_dead(database: Database, vault: Vault, delivery: Delivery) -> None:
             whom = [] if sender is None else [sender.name]
             emit_event(db, event, subject=letter, correlation_id=found.command_id, senders=whom)
         if new and found.forbidden is not None:
-            note_refusal(db, letter, found.forbidden, who=delivery.user_id or UNKNOWN)
+            note_refusal(db, letter, found.forbidden, user_id=delivery.user_id)
 
 
 def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:

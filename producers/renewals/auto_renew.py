@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import CommandType, Database
 from certline.models.accounts.account import Account
+from certline.models.audit.identity import AUTO_RENEW, SCHEDULE, Identity
 from certline.models.audit.log import AuditEntry, entry, record
 from certline.models.commands.bulk import accept_many
 from certline.models.commands.payloads import RenewCommand
@@ -90,7 +91,7 @@ class Due:
         return self.remark if self.verdict is None else self.verdict.reason
 
 
-def start_run(db: Session, *, requested_by: str = "schedule") -> dict[str, int]:
+def start_run(db: Session, *, requested_by: Identity = SCHEDULE) -> dict[str, int]:
     """Start a run unless one is open, for a producer to continue. Returns counts for the schedule's log."""
     begin_run(db, requested_by=requested_by)
     return {"runs": 1}
@@ -152,7 +153,7 @@ def decide(db: Session, run: AutoRenewRun, due: Sequence[Due]) -> None:
             )
             for own_id, command_id in commands.items()
         },
-        requested_by="auto-renew",
+        requested_by=AUTO_RENEW,
         source="producer",
     )
     add_rows(db, AutoRenewDecision, [_row(run, each, commands, now) for each in due])
@@ -191,7 +192,7 @@ def finish_run(db: Session, run: AutoRenewRun) -> None:
             for each in refused[:NAMED]
         ],
     )
-    record(db, "auto_renew.completed", run.id, who=run.requested_by, **totals)
+    record(db, "auto_renew.completed", run.id, who=Identity.of_row(run.requested_by), **totals)
     emit_event(db, event, subject=run.id, correlation_id=run.id)
     log.info("auto_renew.completed", run=run.id, **totals)
 
@@ -263,7 +264,7 @@ def _logged(run: AutoRenewRun, due: Due, commands: Mapping[str, str]) -> dict[st
     return entry(
         f"auto_renew.{due.decision}",
         due.selected.id,
-        who="auto-renew",
+        who=AUTO_RENEW,
         why=due.reason,
         command_id=commands.get(due.selected.id),
         run=run.id,

@@ -22,6 +22,7 @@ from certline.models import (
     RenewalBatch,
     RenewalMember,
 )
+from certline.models.audit.identity import PRODUCER, Identity
 from certline.models.audit.log import record
 from certline.models.certificates.backoff import LineBackoff
 from certline.models.commands.command import OPEN, accept
@@ -42,7 +43,7 @@ def request_batch(
     selection: str,
     pace: int | None,
     choices: RenewalChoices = AS_BEFORE,
-    requested_by: str,
+    requested_by: Identity,
 ) -> RenewalBatch:
     """Store a batch of renewals and release its first members.
 
@@ -105,7 +106,7 @@ def release_due(db: Session) -> int:
     return sum(_go_on(db, batch) for batch in running)
 
 
-def pause(database: Database, batch_id: str, *, who: str) -> bool:
+def pause(database: Database, batch_id: str, *, who: Identity) -> bool:
     """Pause a batch: no more members are released, but those released go on.
 
     Returns False if the batch is not running or has no waiting member.
@@ -119,7 +120,7 @@ def pause(database: Database, batch_id: str, *, who: str) -> bool:
         return True
 
 
-def resume(database: Database, batch_id: str, *, pace: int | None, who: str) -> bool:
+def resume(database: Database, batch_id: str, *, pace: int | None, who: Identity) -> bool:
     """Resume a paused batch, or change the pace (renewals per hour) of a running one; None keeps the pace.
 
     Returns False if the batch is done, or is running at this pace already.
@@ -137,7 +138,7 @@ def resume(database: Database, batch_id: str, *, pace: int | None, who: str) -> 
         return True
 
 
-def cancel(database: Database, batch_id: str, *, who: str) -> int:
+def cancel(database: Database, batch_id: str, *, who: Identity) -> int:
     """Cancel the members not released yet. Returns how many were cancelled.
 
     Members released before go on, and the batch ends with the last of them.
@@ -178,7 +179,7 @@ def _go_on(db: Session, batch: RenewalBatch) -> int:
             db,
             "renewal.done",
             batch.id,
-            who="certline",
+            who=PRODUCER,
             renewed=counts.renewed,
             failed=counts.failed,
             review=counts.review,
@@ -222,7 +223,7 @@ def _release(db: Session, batch: RenewalBatch, turn: Sequence[RenewalMember], no
             db,
             CommandType.RENEW,
             wanted.model_dump(mode="json", exclude_defaults=True),
-            requested_by=batch.requested_by,
+            requested_by=Identity.of_row(batch.requested_by),
             source="certline",
             # Derived from the member, so releasing it twice would find the first command.
             command_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{batch.id} {certificate.id}")),

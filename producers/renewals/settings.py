@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from certline.models import Account, Certificate, CertificateStatus
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.certificates.line import AutoRenewChoice
 from certline.models.database.session import clock
@@ -43,7 +44,7 @@ WAYS = {
 
 
 def enable(
-    db: Session, accounts: Sequence[Account], *, days: int, cap: int | None, who: str
+    db: Session, accounts: Sequence[Account], *, days: int, cap: int | None, who: Identity
 ) -> list[AutoRenewSetting]:
     """Switch auto-renewal on for these accounts. Returns their settings.
 
@@ -55,21 +56,21 @@ def enable(
         setting = db.get(AutoRenewSetting, account.id) or AutoRenewSetting(account_id=account.id)
         db.add(setting)
         setting.enabled, setting.days, setting.cap_per_day = True, days, cap
-        setting.changed_by, setting.changed_at = who, now
+        setting.changed_by, setting.changed_at = str(who), now
         record(db, "auto_renew.enabled", account.name, who=who, days=days, cap_per_day=cap)
         settings.append(setting)
     plan_anew(db)
     return settings
 
 
-def disable(db: Session, accounts: Sequence[Account], *, who: str) -> list[AutoRenewSetting]:
+def disable(db: Session, accounts: Sequence[Account], *, who: Identity) -> list[AutoRenewSetting]:
     """Switch auto-renewal off; selections are kept. Returns the settings that were on."""
     ids = {account.id: account.name for account in accounts}
     off = [each for each in auto_renew_settings(db, enabled=True) if each.account_id in ids]
     now = clock(db)
     for setting in off:
         setting.enabled = False
-        setting.changed_by, setting.changed_at = who, now
+        setting.changed_by, setting.changed_at = str(who), now
         record(db, "auto_renew.disabled", ids[setting.account_id], who=who)
     plan_anew(db)
     return off
@@ -80,7 +81,7 @@ def choose(
     certificates: Sequence[Certificate],
     *,
     selected: bool,
-    who: str,
+    who: Identity,
     days: int | None = None,
 ) -> None:
     """Select or deselect single certificates, whatever the rules say. `days`: days before expiry to renew.
@@ -92,7 +93,7 @@ def choose(
         if problems:
             raise BadCommandError(problems)
     for certificate in certificates:
-        said = {"selected": selected, "days": days, "chosen_by": who, "chosen_at": clock(db)}
+        said = {"selected": selected, "days": days, "chosen_by": str(who), "chosen_at": clock(db)}
         # Stored by line, so that the choice also holds for the certificate's successors.
         row = insert(AutoRenewChoice).values(line_id=certificate.line_id, **said)
         db.execute(row.on_conflict_do_update(index_elements=[AutoRenewChoice.line_id], set_=said))
@@ -138,7 +139,7 @@ def limited_days(certificates: Sequence[Certificate], days: int | None) -> dict[
     return limits
 
 
-def add_rule(db: Session, rule: AutoRenewRule, *, who: str) -> tuple[AutoRenewRule, bool]:
+def add_rule(db: Session, rule: AutoRenewRule, *, who: Identity) -> tuple[AutoRenewRule, bool]:
     """Store a rule unless an equal one exists. Returns (the stored rule, True if it is new)."""
     present = like_rule(db, rule)
     if present is not None:
@@ -150,7 +151,7 @@ def add_rule(db: Session, rule: AutoRenewRule, *, who: str) -> tuple[AutoRenewRu
     return rule, True
 
 
-def drop_rule(db: Session, like: AutoRenewRule, *, who: str) -> AutoRenewRule | None:
+def drop_rule(db: Session, like: AutoRenewRule, *, who: Identity) -> AutoRenewRule | None:
     """Delete the rule equal to `like`. Returns the deleted rule, or None if there is none."""
     present = like_rule(db, like)
     if present is None:
@@ -162,7 +163,7 @@ def drop_rule(db: Session, like: AutoRenewRule, *, who: str) -> AutoRenewRule | 
     return present
 
 
-def drop_everything(db: Session, account: Account | None, *, who: str) -> int:
+def drop_everything(db: Session, account: Account | None, *, who: Identity) -> int:
     """Delete all rules and individual selections, of one account or (None) of every account.
 
     Returns how many were deleted.

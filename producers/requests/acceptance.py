@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Database, Order
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept, known_id, require_same
 from certline.models.commands.payloads import Payload
 from certline.models.vault import Vault
@@ -32,7 +33,7 @@ class UserRequest:
 
     kind: CommandType
     wanted: Payload
-    requested_by: str
+    requested_by: Identity
     command_id: str | None = None
 
     @property

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Account, AccountStatus, Command, CommandType
 from certline.models.accounts.account import account_named, accounts
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import OPEN
 from certline.models.commands.payloads import SyncCommand
@@ -66,7 +67,7 @@ def _server(url: str) -> tuple[str | None, int | None]:
 
 
 def add_account(
-    db: Session, name: str, login: dict[str, Any], secret: bytes, *, verified: bool, who: str
+    db: Session, name: str, login: dict[str, Any], secret: bytes, *, verified: bool, who: Identity
 ) -> Account:
     """Store an account, or restore the removed one of that name, and return it.
 
@@ -85,7 +86,7 @@ def add_account(
     return account
 
 
-def first_sync(db: Session, account: Account, *, who: str) -> Command | None:
+def first_sync(db: Session, account: Account, *, who: Identity) -> Command | None:
     """Record a command that reads what SCM offers an account, if that was never read and is not being read.
 
     Returns the command, or None.

@@ -24,6 +24,7 @@ from certline.models import (
     Profile,
 )
 from certline.models.accounts.suspension import suspended_text
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import hasten
 from certline.models.database.session import clock
@@ -57,7 +58,7 @@ class OpenOrdersError(Exception):
         super().__init__(f"account {name!r} has {self.count} open {orders} ({told})")
 
 
-def remove_account(db: Session, account: Account, *, who: str, force: bool) -> Removed:
+def remove_account(db: Session, account: Account, *, who: Identity, force: bool) -> Removed:
     """Remove an account. The caller holds a lock on its row, so no order can be placed for it meanwhile.
 
     An account that was never used is deleted. Of any other account the stored login and SCM's synced data are
@@ -98,7 +99,7 @@ def refuse_suspended(account: Account) -> None:
         raise SuspendedError(suspended_text(account))
 
 
-def lift_suspension(db: Session, account: Account, *, who: str) -> int:
+def lift_suspension(db: Session, account: Account, *, who: Identity) -> int:
     """Reactivate an account whose login works again, and make its waiting commands due. Returns how many."""
     account.status = AccountStatus.ACTIVE
     account.status_reason = None
@@ -133,7 +134,7 @@ def _open_orders(db: Session, account: Account) -> list[Order]:
     return list(db.scalars(query.order_by(Order.id).with_for_update(of=Order)))
 
 
-def _settle(db: Session, order: Order, removed: Removed, *, who: str) -> None:
+def _settle(db: Session, order: Order, removed: Removed, *, who: Identity) -> None:
     match order.status:
         case OrderStatus.PLACED:
             move(db, order, OrderStatus.CANCELLED, why="its account was removed", who=who)
@@ -162,7 +163,7 @@ def record_verified(db: Session, account: Account) -> None:
 
 
 def change_secret(
-    db: Session, account: Account, secret: bytes, certificate: str | None, *, who: str
+    db: Session, account: Account, secret: bytes, certificate: str | None, *, who: Identity
 ) -> None:
     """Store a new secret (encrypted) of an account, and the client certificate that belongs to it, if any."""
     account.secret_sealed = secret

@@ -6,12 +6,15 @@ from sqlalchemy.orm import Session
 
 from certline.models import Account, AccountStatus, Command, CommandType, Database
 from certline.models.accounts.account import account_for, accounts
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests.accounts import refuse_suspended
 
 
-def request_sync(database: Database, wanted: SyncCommand, *, requested_by: str) -> list[Command]:
+def request_sync(
+    database: Database, wanted: SyncCommand, *, requested_by: Identity
+) -> list[Command]:
     """Record commands that sync one account, or every active account if none is named. Returns the commands.
 
     Raises BadCommandError if the account is not known, SuspendedError if the named account is suspended.
@@ -32,7 +35,7 @@ def request_sync(database: Database, wanted: SyncCommand, *, requested_by: str) 
 
 
 def sync_account(
-    db: Session, account: Account, resources: list[Any], *, requested_by: str, source: str
+    db: Session, account: Account, resources: list[Any], *, requested_by: Identity, source: str
 ) -> Command:
     """Record a command that syncs one account, and return it."""
     payload = SyncCommand(account=account.name, resources=resources).model_dump(mode="json")

@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from certline.models import Account, CommandType, Database, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import (
     CancelCommand,
     DeleteCommand,
@@ -26,7 +27,7 @@ def request_successor(
     vault: Vault,
     wanted: RenewCommand | ReissueCommand,
     *,
-    requested_by: str,
+    requested_by: Identity,
     command_id: str | None = None,
 ) -> Accepted:
     """Place the order of a certificate's successor: command, order, key, CSR and wake-up in one transaction.
@@ -52,7 +53,11 @@ def request_successor(
 
 
 def request_revocation(
-    database: Database, wanted: RevokeCommand, *, requested_by: str, command_id: str | None = None
+    database: Database,
+    wanted: RevokeCommand,
+    *,
+    requested_by: Identity,
+    command_id: str | None = None,
 ) -> Accepted:
     """Record a command that revokes a certificate at SCM.
 
@@ -70,7 +75,11 @@ def request_revocation(
 
 
 def request_cancelling(
-    database: Database, wanted: CancelCommand, *, requested_by: str, command_id: str | None = None
+    database: Database,
+    wanted: CancelCommand,
+    *,
+    requested_by: Identity,
+    command_id: str | None = None,
 ) -> Accepted:
     """Record a command that cancels an order; from now on an order that was never sent is not sent any more.
 
@@ -90,7 +99,11 @@ def request_cancelling(
 
 
 def request_deletion(
-    database: Database, wanted: DeleteCommand, *, requested_by: str, command_id: str | None = None
+    database: Database,
+    wanted: DeleteCommand,
+    *,
+    requested_by: Identity,
+    command_id: str | None = None,
 ) -> Accepted:
     """Record a command that deletes an order or certificate from our database; nothing changes at SCM.
 

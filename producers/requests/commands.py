@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from certline.models import Command, CommandStatus, Database, Order
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import OPEN, hasten, open_step
 from certline.models.commands.kinds import ONE_AT_A_TIME
@@ -10,7 +11,7 @@ from certline.models.states import OrderStatus
 from certline.models.validation import BadCommandError
 
 
-def retry(database: Database, command: Command, *, requested_by: str) -> Command:
+def retry(database: Database, command: Command, *, requested_by: Identity) -> Command:
     """Run a failed or waiting command again now. Returns it.
 
     Raises BadCommandError if the command is done or held, its order was sent already, or another command is doing

@@ -7,6 +7,7 @@ from dramatiq.errors import DecodeError
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Database, DeadLetter, DeadLetterStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.admission import admit
 from certline.models.commands.command import OPEN, OtherCommandError, hasten
 from certline.models.commands.dead_letter import WITHOUT_KEY, decide
@@ -32,7 +33,7 @@ class CannotReplayError(Exception):
     """A replay would be rejected like the first delivery; the text says why."""
 
 
-def replay(database: Database, vault: Vault, letter_id: str, *, who: str) -> str:
+def replay(database: Database, vault: Vault, letter_id: str, *, who: Identity) -> str:
     """Process a dead letter again. Returns the id of its command, which stays the one given in the message.
 
     A command of another system goes through the same checks as on arrival; a work message makes its open
@@ -64,7 +65,7 @@ def replay(database: Database, vault: Vault, letter_id: str, *, who: str) -> str
         return command.id
 
 
-def drop(database: Database, letter_id: str, *, reason: str, who: str) -> None:
+def drop(database: Database, letter_id: str, *, reason: str, who: Identity) -> None:
     """Mark a dead letter as dropped, so that it never has an effect. Raises AlreadyDecidedError."""
     with database.transaction() as db:
         letter = _waiting(db, letter_id)
@@ -87,9 +88,7 @@ def _admit(db: Session, vault: Vault, letter: DeadLetter, body: bytes) -> Comman
     sender = require_known(sender_with_user(db, user), user)
     asked = incoming_command(body, sent["exchange"], sent["routing_key"])
     permit = authorise(db, sender, asked)
-    command, _ = admit(
-        db, vault, asked, requested_by=user, sender=permit.sender, pinned=permit.pinned
-    )
+    command, _ = admit(db, vault, asked, user_id=user, sender=permit.sender, pinned=permit.pinned)
     return command
 
 
@@ -105,7 +104,9 @@ def _wake(db: Session, vault: Vault, letter: DeadLetter, body: bytes) -> Command
     if isinstance(named, IncomingCommand):
         sender = require_known_at_work_queues(sender_at_work_queues(db))
         permit = authorise(db, sender, named)
-        command, new = admit(db, vault, named, sender=permit.sender, pinned=permit.pinned)
+        command, new = admit(
+            db, vault, named, user_id=None, sender=permit.sender, pinned=permit.pinned
+        )
         if new:  # its outbox row was just inserted, so it is due already
             return command
     else:

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Account, AccountStatus, Command, CommandType, Database, Order
 from certline.models.accounts.account import account_for
+from certline.models.audit.identity import SCHEDULE, Identity
 from certline.models.commands.command import OPEN, accept, known_id
 from certline.models.commands.payloads import ImportCommand
 from certline.producers.requests.acceptance import Accepted, UserRequest
@@ -13,7 +14,11 @@ from certline.workers.steps.import_orders import filter_of
 
 
 def request_import(
-    database: Database, wanted: ImportCommand, *, requested_by: str, command_id: str | None = None
+    database: Database,
+    wanted: ImportCommand,
+    *,
+    requested_by: Identity,
+    command_id: str | None = None,
 ) -> Accepted:
     """Record a command that imports orders of SCM; the same command id again returns the first command.
 
@@ -54,7 +59,7 @@ def look_for_drift(db: Session) -> int:
             db,
             CommandType.IMPORT,
             data,
-            requested_by="schedule",
+            requested_by=SCHEDULE,
             source="producer",
             subject=account.name,
         )

@@ -4,6 +4,7 @@ from datetime import UTC, date
 from typing import Literal
 
 from certline.models import Database
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.certificates.license import (
     LicenseUse,
@@ -22,7 +23,7 @@ def set_license(
     capacity: int,
     *,
     until: date | Literal["never"] | None = None,
-    requested_by: str,
+    requested_by: Identity,
 ) -> tuple[LicenseUse, int]:
     """Set the licence's capacity (lines) and its last day, and release held orders.
 
@@ -46,5 +47,5 @@ def set_license(
             capacity=capacity,
             valid_until=as_day(now.valid_until),
         )
-        released = release_held(db, why=f"capacity set to {capacity}")
+        released = release_held(db, why=f"capacity set to {capacity}", who=requested_by)
         return license_use(db), len(released)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import AccountStatus, Database, Order, OrderKind, OrderStatus
 from certline.models.accounts.suspension import suspended_text
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.lifecycle.moves import move
 from certline.models.orders.order import locked
@@ -16,7 +17,9 @@ from certline.workers.scm import Enrolled
 from certline.workers.steps.reconcile import resend
 
 
-def adopt(database: Database, order_id: str, ssl_id: int, *, who: str, why: str | None) -> Order:
+def adopt(
+    database: Database, order_id: str, ssl_id: int, *, who: Identity, why: str | None
+) -> Order:
     """Adopt a record of SCM for the order, which is then polled and fetched like any pending order.
 
     The match is checked when the certificate is fetched: only a certificate with the order's public key is stored.
@@ -34,7 +37,7 @@ def adopt(database: Database, order_id: str, ssl_id: int, *, who: str, why: str 
         return order
 
 
-def send_again(database: Database, order_id: str, *, who: str, why: str | None) -> Order:
+def send_again(database: Database, order_id: str, *, who: Identity, why: str | None) -> Order:
     """Send the order again, which may create a second one at SCM (see `may_be_at_scm`).
 
     Raises BadCommandError if the order is not in review, its account was removed, or certline has no command or
@@ -52,7 +55,7 @@ def send_again(database: Database, order_id: str, *, who: str, why: str | None) 
         return order
 
 
-def reject(database: Database, order_id: str, *, who: str, why: str | None) -> Order:
+def reject(database: Database, order_id: str, *, who: Identity, why: str | None) -> Order:
     """Reject the order for good: no poll, import or sweep moves it again, and a record of it at SCM is left there.
 
     Raises BadCommandError if it is not in review.
@@ -96,6 +99,6 @@ def _holder(db: Session, order: Order, ssl_id: int) -> Order | None:
     return db.scalars(query).first()
 
 
-def _note(db: Session, order: Order, what: str, who: str, why: str | None) -> None:
+def _note(db: Session, order: Order, what: str, who: Identity, why: str | None) -> None:
     text = f"{what}: {why}" if why else what
     record(db, "order.resolved", order.id, who=who, why=text, command_id=order.command_id)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from certline.models import Command, CommandType, Database, Order
 from certline.models.accounts.account import account_for
 from certline.models.accounts.catalogue import custom_fields
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import OrderCommand, PollCommand
 from certline.models.orders.custom_fields import read_pair
 from certline.models.states import OrderStatus
@@ -44,7 +45,7 @@ def request_order(
     vault: Vault,
     wanted: OrderCommand,
     *,
-    requested_by: str,
+    requested_by: Identity,
     command_id: str | None = None,
 ) -> Accepted:
     """Place an order: command, order, key, CSR, reference and wake-up in one transaction.
@@ -63,7 +64,9 @@ def request_order(
     return request.place(database, vault, draft)
 
 
-def request_polls(database: Database, orders: list[str], *, requested_by: str) -> list[Command]:
+def request_polls(
+    database: Database, orders: list[str], *, requested_by: Identity
+) -> list[Command]:
     """Record a command for each of these orders that polls it at SCM; orders that are not pending are left out."""
     with database.transaction() as db:
         named = db.scalars(select(Order).where(Order.id.in_(orders)).order_by(Order.id))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from certline.models import Database
+from certline.models.audit.identity import Identity
 from certline.models.heartbeat import running_parts
 from certline.models.key_proof import UnprovenKeyError, remove_keys, start_over
 from certline.models.key_rotation import SecretColumn, places, renew_piece, use_of_keys
@@ -61,7 +62,7 @@ def key_uses(database: Database, vault: Vault) -> tuple[list[KeyUse], dict[str, 
     return uses, {place: keys[None] for place, keys in counted.items() if keys[None]}
 
 
-def retire_keys(database: Database, uses: Sequence[KeyUse], *, who: str) -> None:
+def retire_keys(database: Database, uses: Sequence[KeyUse], *, who: Identity) -> None:
     """Remove the keys that nothing needs any more from those in use: no process has to have them from now on."""
     names = [use.key for use in uses if use.may_go]
     if names:
@@ -69,7 +70,7 @@ def retire_keys(database: Database, uses: Sequence[KeyUse], *, who: str) -> None
             remove_keys(db, names, what="keys.retired", who=who)
 
 
-def forget_key(database: Database, vault: Vault, name: str, *, who: str) -> bool:
+def forget_key(database: Database, vault: Vault, name: str, *, who: Identity) -> bool:
     """Give up a lost key, so that processes without it may start. Returns False if no such key is in use.
 
     `name` is UNKNOWN if nothing that is stored opens and no key has been noted yet. Raises UnprovenKeyError if
@@ -91,7 +92,7 @@ class Rotation:
     """
 
     def __init__(
-        self, database: Database, vault: Vault, *, who: str, tell: Callable[[int], object]
+        self, database: Database, vault: Vault, *, who: Identity, tell: Callable[[int], object]
     ) -> None:
         """`tell` is called with the number of rows re-encrypted so far."""
         self.renewed: Counter[str] = Counter()

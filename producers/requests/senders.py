@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from certline.models import Database, Sender, SenderKind
 from certline.models.accounts.account import account_named, accounts
 from certline.models.accounts.catalogue import organizations
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.admission import LEGACY
 from certline.models.commands.kinds import PUBLIC
@@ -54,7 +55,7 @@ def add_sender(
     name: str,
     *,
     amqp_user: str | None,
-    who: str,
+    who: Identity,
     adopt_sources: Sequence[str] = (),
     **given: Any,
 ) -> AddedSender:
@@ -67,7 +68,7 @@ def add_sender(
         values = _checked(db, {**USUAL, **given}, name=name, amqp_user=amqp_user)
         _require_new(db, name, amqp_user)
         kind = SenderKind.WORK_QUEUES if amqp_user is None else SenderKind.USER
-        sender = Sender(name=name, kind=kind, amqp_user=amqp_user, added_by=who, **values)
+        sender = Sender(name=name, kind=kind, amqp_user=amqp_user, added_by=str(who), **values)
         db.add(sender)
         db.flush()
         adopted = adopt(db, sender, adopt_sources)
@@ -84,7 +85,9 @@ def add_sender(
         return AddedSender(sender, adopted, legacy=sender_named(db, LEGACY) is not None)
 
 
-def set_sender(database: Database, name: str, *, who: str, **given: Any) -> tuple[Sender, bool]:
+def set_sender(
+    database: Database, name: str, *, who: Identity, **given: Any
+) -> tuple[Sender, bool]:
     """Change what a sender may send: the values that are given. Returns (sender, whether anything changed).
 
     Raises BadCommandError, UnknownSenderError.
@@ -101,7 +104,7 @@ def set_sender(database: Database, name: str, *, who: str, **given: Any) -> tupl
         return sender, True
 
 
-def remove_sender(database: Database, name: str, *, who: str) -> Sender:
+def remove_sender(database: Database, name: str, *, who: Identity) -> Sender:
     """Remove a sender: its commands are refused from now on, and those accepted are carried out.
 
     Raises UnknownSenderError.

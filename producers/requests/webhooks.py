@@ -15,6 +15,7 @@ from certline.models import (
     Webhook,
     WebhookStatus,
 )
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import OPEN, accept, finish
 from certline.models.commands.payloads import WebhookCommand
@@ -66,7 +67,7 @@ def add_webhook(
     events: Sequence[str],
     *,
     allow_private: bool,
-    who: str,
+    who: Identity,
 ) -> Added:
     """Add a webhook: events that match the patterns are posted to the URL from now on.
 
@@ -88,7 +89,7 @@ def add_webhook(
             events=wanted,
             secret_sealed=vault.seal(secret.encode()),
             allow_private=allow_private,
-            created_by=who,
+            created_by=str(who),
         )
         db.add(hook)
         db.flush()
@@ -97,7 +98,7 @@ def add_webhook(
     return Added(hook, secret, warnings)
 
 
-def post_test_event(database: Database, hook_id: str, *, who: str) -> Command:
+def post_test_event(database: Database, hook_id: str, *, who: Identity) -> Command:
     """Queue a signed test event (`webhook.test`) for a webhook, posted once by a worker. Returns the command.
 
     The worker posts it, and not this process: what counts is whether the worker's machine reaches the receiver.
@@ -105,7 +106,7 @@ def post_test_event(database: Database, hook_id: str, *, who: str) -> Command:
     """
     with database.transaction() as db:
         hook = _locked(db, hook_id)
-        data = {"webhook": hook.id, "events": hook.events, "requested_by": who}
+        data = {"webhook": hook.id, "events": hook.events, "requested_by": str(who)}
         event = new_event(TEST_EVENT, data, subject=hook.id)
         payload = WebhookCommand(webhook=hook.id, event=event, test=True)
         command, _ = accept(
@@ -120,7 +121,7 @@ def post_test_event(database: Database, hook_id: str, *, who: str) -> Command:
         return command
 
 
-def remove_webhook(database: Database, hook_id: str, *, who: str) -> int:
+def remove_webhook(database: Database, hook_id: str, *, who: Identity) -> int:
     """Remove a webhook, and fail its unfinished deliveries. Returns how many. Raises UnknownWebhookError."""
     with database.transaction() as db:
         hook = _locked(db, hook_id)
@@ -135,7 +136,7 @@ def remove_webhook(database: Database, hook_id: str, *, who: str) -> int:
         return len(deliveries)
 
 
-def enable_webhook(database: Database, hook_id: str, *, who: str) -> bool:
+def enable_webhook(database: Database, hook_id: str, *, who: Identity) -> bool:
     """Enable a webhook and reset its failures. Returns False if it was active. Raises UnknownWebhookError."""
     with database.transaction() as db:
         hook = _locked(db, hook_id)
@@ -147,7 +148,7 @@ def enable_webhook(database: Database, hook_id: str, *, who: str) -> bool:
         return True
 
 
-def retry_deliveries(database: Database, names: Sequence[str], *, who: str) -> int:
+def retry_deliveries(database: Database, names: Sequence[str], *, who: Identity) -> int:
     """Queue parked deliveries again, by delivery id or by webhook name.
 
     Returns how many were queued. Raises UnknownWebhookError if a name is neither.

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, select
 
 from certline.models import Command, CommandType, Database, Outbox
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from tests.faults.harness.scenario import Stage
 
@@ -28,7 +29,7 @@ def test_a_step_that_is_written_meanwhile_is_never_due_after_its_message(
                     db,
                     CommandType.POLL,
                     {},
-                    requested_by="test",
+                    requested_by=Identity("os:test"),
                     source="certline",
                     subject=f"order {len(steps)}",
                     after=timedelta(minutes=1),

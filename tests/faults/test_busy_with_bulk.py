@@ -7,6 +7,7 @@ import requests
 from sqlalchemy import ColumnElement, func, select
 
 from certline.models import Certificate, Command, CommandStatus, CommandType
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.payloads import RevokeCommand
 from certline.models.imports.record import ImportRecord, RecordStatus
@@ -47,13 +48,13 @@ def test_a_revocation_is_done_while_an_import_of_ten_thousand_is_under_way(
     with plant.database.transaction() as db:
         for first in range(FIRST, FIRST + MANY, NAMED):
             payload = {"account": "demo", "order": list(range(first, first + NAMED))}
-            accept(db, CommandType.IMPORT, payload, requested_by="ida", source="cli")
+            accept(db, CommandType.IMPORT, payload, requested_by=Identity("os:ida"), source="cli")
     until(lambda: batches(plant, Command.status == CommandStatus.RUNNING) > 0, 60)
     with plant.database.transaction() as db:
         certificate = db.scalars(select(Certificate)).one()
 
     wanted = RevokeCommand(certificate=certificate.id, comments="key was copied")
-    asked = request_revocation(plant.database, wanted, requested_by="ida").command
+    asked = request_revocation(plant.database, wanted, requested_by=Identity("os:ida")).command
 
     until(lambda: done(plant, asked), 50)
     assert revoked_at_scm(simulator)

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from certline.models import Command, CommandStatus, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import MOST_RESTARTS
 from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests.catalogue import request_sync
@@ -22,7 +23,7 @@ def test_whoever_is_killed_at_random_the_world_is_right_in_the_end(stage: Stage,
 
 
 def test_what_ten_deaths_have_stopped_is_tried_again_by_a_person(stage: Stage) -> None:
-    (sync,) = request_sync(stage.plant.database, SyncCommand(), requested_by="test")
+    (sync,) = request_sync(stage.plant.database, SyncCommand(), requested_by=Identity("os:test"))
     order = stage.place()
     with stage.plant.database.transaction() as db:
         died = update(Command).where(Command.id.in_([sync.id, order.id]))

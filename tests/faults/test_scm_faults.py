@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from certline.models import Command, CommandType
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests.catalogue import request_sync
 from tests.faults.harness.scenario import SECONDS_TO_ANSWER, Stage
@@ -47,7 +48,7 @@ class Call:
 
 def a_sync(stage: Stage) -> Command:
     """Request a sync that has not started."""
-    return request_sync(stage.plant.database, SyncCommand(), requested_by="test")[0]
+    return request_sync(stage.plant.database, SyncCommand(), requested_by=Identity("os:test"))[0]
 
 
 def a_poll(stage: Stage) -> Command:

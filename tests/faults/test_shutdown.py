@@ -20,6 +20,7 @@ from certline.models import (
     Schedule,
     ScheduleRun,
 )
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.session import clock
@@ -107,7 +108,7 @@ def test_a_sync_begins_no_further_call_and_another_worker_does_it(
     whole, before = asked(), asked()  # the plant has synced once, and requested nothing else
     requests.post(f"{simulator.door}/settings", json={"latency_ms": 500}, timeout=30)
     worker = plant.start("worker")
-    (sync,) = request_sync(plant.database, SyncCommand(), requested_by="test")
+    (sync,) = request_sync(plant.database, SyncCommand(), requested_by=Identity("os:test"))
     until(lambda: asked() - before >= 3, 60)
 
     code = worker.terminate(60)

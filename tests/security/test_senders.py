@@ -17,6 +17,7 @@ from certline.models import (
     Outbox,
     Sender,
 )
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.kinds import KINDS, PUBLIC
 from certline.models.database.base import new_id
@@ -72,12 +73,14 @@ def allow(database: Database, **limits: Any) -> None:
 def stored(
     database: Database, name: str, *, by: str | None = None, **columns: Any
 ) -> tuple[str, str]:
-    """Store a certificate that a sender, or without one an operator, has ordered. Returns (its id, its order's)."""
+    """Store a certificate that a sender has ordered, or else an operator. Returns (its id, its order's)."""
     with database.transaction() as db:
         account = db.scalars(
             select(Account).where(Account.name == columns.pop("account", "demo"))
         ).one()
-        command, _ = accept(db, CommandType.ORDER, {}, requested_by="x", source="x", sender=by)
+        command, _ = accept(
+            db, CommandType.ORDER, {}, requested_by=Identity("os:ida"), source="x", sender=by
+        )
         line = columns.pop("line_id", None) or a_line(db, account).id
         placed = {
             name: columns.pop(name)
@@ -373,10 +376,10 @@ def test_an_operator_cannot_be_talked_into_replaying_what_is_forbidden(database:
     [letter] = letters(database)
 
     with pytest.raises(CannotReplayError, match="may not send 'delete'"):
-        replay(database, VAULT, letter.id, who="os:anna")
+        replay(database, VAULT, letter.id, who=Identity("os:anna"))
 
     allow(database, commands=["delete"], own_only=False)
-    replay(database, VAULT, letter.id, who="os:anna")
+    replay(database, VAULT, letter.id, who=Identity("os:anna"))
     assert [command.sender for command in own_commands(database)] == [SHOP]
 
 

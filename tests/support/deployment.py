@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from certline.models import Account, Command, CommandStatus, Database, Order, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import OrderCommand, SyncCommand
 from certline.models.vault import Vault
 from certline.producers.requests.catalogue import request_sync
@@ -86,7 +87,7 @@ class Plant:
                     secret_sealed=self.vault.seal(password.encode()),
                 )
             )
-        (sync,) = request_sync(self.database, SyncCommand(), requested_by="test")
+        (sync,) = request_sync(self.database, SyncCommand(), requested_by=Identity("os:test"))
 
         def synced() -> bool:
             with self.database.transaction() as db:
@@ -109,7 +110,9 @@ class Plant:
     def place(self, name: str, **changes: Any) -> Command:
         """Place an order as the CLI does, but within this process. Returns its command."""
         wanted = self.wanted(name, **changes)
-        return request_order(self.database, self.vault, wanted, requested_by="test").command
+        return request_order(
+            self.database, self.vault, wanted, requested_by=Identity("os:test")
+        ).command
 
     def status(self, command: Command) -> OrderStatus:
         """Return the status of the command's order."""

@@ -142,7 +142,7 @@ def _replaced(db: Session, command: Command, mine: Sequence[Certificate]) -> New
             db,
             "certificate.superseded",
             certificate.id,
-            who=command.requested_by,
+            who=command.requester,
             why=why,
             command_id=command.id,
         )
@@ -196,7 +196,7 @@ def _another_version(
         db,
         "order.imported",
         reissue.id,
-        who=command.requested_by,
+        who=command.requester,
         why=why,
         command_id=command.id,
         scm_id=order.scm_id,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from certline.models import OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.certificates.license import take_lines
 from certline.models.certificates.lineage import Family, Kin, families, join_lines, runs
 from certline.models.imports.record import News, asked_already
@@ -32,7 +33,7 @@ class Intake:
     command_id: str
     account_id: int
     account: str
-    requested_by: str
+    requested_by: Identity
     correlation_id: str
     begun: datetime
     organizations: Mapping[int, str]

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from certline.models import OrderKind, OrderStatus
+from certline.models.audit.identity import name_at_scm
 from certline.models.certificates.lineage import Family, family_of
 from certline.models.database.base import new_id
 from certline.workers.ordering.reference import LONGEST_COMMENT
@@ -134,7 +135,7 @@ def columns(
         "comments": details.comments[:LONGEST_COMMENT],
         "external_requesters": _addresses(details.external_requester),
         "custom_fields": {name: value for name, value in details.custom_fields if name},
-        "requested_by": details.requester or "SCM",
+        "requested_by": name_at_scm(details.requester or "SCM"),
         "created_at": _midnight(details.requested) or now,
         "updated_at": now,
     }

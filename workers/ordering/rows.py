@@ -87,7 +87,7 @@ def place(
     command.subject = order.id
     command.result = {"order_id": order.id, "order_status": order.status.value}
     why = "; ".join(checked.warnings) or None
-    record(db, "order.placed", order.id, who=command.requested_by, why=why, command_id=command.id)
+    record(db, "order.placed", order.id, who=command.requester, why=why, command_id=command.id)
     event = OrderPlaced(**order_facts(order), status=OrderStatus.PLACED, certificate_id=None)
     emit_order_event(db, order, event)
     return order
@@ -159,7 +159,7 @@ def _order_row(
         line_id=succession.predecessor.line_id if succession else None,
         predecessor_id=succession.predecessor.id if succession else None,
         reason=succession.reason if succession else None,
-        requested_by=command.requested_by,
+        requested_by=str(command.requester),
     )
 
 
@@ -199,7 +199,7 @@ def end_as_twin(db: Session, command: Command, twin: Order) -> None:
         db,
         "order.already_placed",
         twin.id,
-        who=command.requested_by,
+        who=command.requester,
         why=why,
         command_id=command.id,
     )

@@ -21,6 +21,7 @@ from certline.models import (
     OrderKind,
     OrderStatus,
 )
+from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
 from certline.models.lifecycle.moves import follow_with, is_to_be_cancelled, move, note
 from certline.models.orders.order import locked
@@ -160,7 +161,7 @@ def claim_to_send(db: Session, order_id: str) -> Claim | None:
     if fence is None:
         return None
     order = db.get_one(Order, order_id, populate_existing=True)
-    record(db, "order.sending", order.id, who="certline", command_id=order.command_id, fence=fence)
+    record(db, "order.sending", order.id, who=WORKER, command_id=order.command_id, fence=fence)
     return Claim(order, order.account, fence, order.attempts, predecessor_at_scm(db, order))
 
 
@@ -240,7 +241,7 @@ def _record_late(db: Session, claim: Claim, answer: Enrolled, first_poll: timede
         db,
         "order.late_answer",
         current.id,
-        who="certline",
+        who=WORKER,
         why=why,
         command_id=current.command_id,
         scm_id=answer.ssl_id,
@@ -293,7 +294,5 @@ def _leave_unknown(db: Session, claim: Claim, why: str, rest: timedelta) -> None
     current = _held_by(db, claim)
     if current is not None:
         note(db, current, f"the outcome is unknown: {why}")
-        record(
-            db, "order.unknown", current.id, who="certline", why=why, command_id=current.command_id
-        )
+        record(db, "order.unknown", current.id, who=WORKER, why=why, command_id=current.command_id)
         follow_with(db, current, CommandType.RECONCILE, after=rest)

@@ -41,7 +41,9 @@ def command_of(
         with context.database.transaction() as db:
             sender = require_known_at_work_queues(sender_at_work_queues(db))
             permit = authorise(db, sender, named)
-            admit(db, context.vault, named, sender=permit.sender, pinned=permit.pinned)
+            admit(
+                db, context.vault, named, user_id=None, sender=permit.sender, pinned=permit.pinned
+            )
     except (BadCommandError, OtherCommandError) as bad:
         raise RefusedMessageError(str(bad)) from None
     return named.id

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderKind, OrderStatus
+from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record as write_entry
 from certline.models.commands.answers import Answer
 from certline.models.commands.payloads import CancelCommand, read_payload
@@ -125,13 +126,13 @@ def _cancel_here(db: Session, command: Command, order_id: str, comments: str) ->
     require_cancellable(order)
     if order.status is OrderStatus.PLACED:
         why = f"cancelled before it was sent: {comments}"
-        move(db, order, OrderStatus.CANCELLED, why=why, who=command.requested_by)
+        move(db, order, OrderStatus.CANCELLED, why=why, who=command.requester)
     elif order.status is OrderStatus.HELD:
         why = (
             f"cancelled in certline only: {comments}. SCM has issued it as {order.scm_id}, and its "
             f"certificate stays valid until it is revoked: certline certificate revoke {order.id}"
         )
-        move(db, order, OrderStatus.CANCELLED, why=why, who=command.requested_by)
+        move(db, order, OrderStatus.CANCELLED, why=why, who=command.requester)
     return order.status is OrderStatus.CANCELLED
 
 
@@ -206,7 +207,7 @@ def look_after(
             move(db, order, OrderStatus.REVIEW, why=why)
         else:  # the same was ordered once more meanwhile, and only one such order may be open
             note(db, order, f"{why}; order {twin.id} for the same is {twin.status}")
-            write_entry(db, "order.issued_anyway", order.id, who="certline", why=order.error)
+            write_entry(db, "order.issued_anyway", order.id, who=WORKER, why=order.error)
         return None
     if record.state.is_refused or record.state is ScmStatus.REVOKED:
         return None
@@ -228,7 +229,7 @@ def _store(db: Session, command: Command, order_id: str, answer: CancelAnswer) -
     if order.status is OrderStatus.PENDING:
         order.next_poll_at = None
         why = _why(order, command, answer)
-        move(db, order, OrderStatus.CANCELLED, why=why, who=command.requested_by)
+        move(db, order, OrderStatus.CANCELLED, why=why, who=command.requester)
         # Poll until SCM's record is final: SCM may still issue an order that only we have cancelled.
         ask_now(db, [order])
     return CancelResult.of(order, declined=answer.declined)

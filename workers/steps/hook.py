@@ -25,6 +25,7 @@ from certline.models import (
     OrderKind,
     PrivateKey,
 )
+from certline.models.audit.identity import WORKER, Identity
 from certline.models.audit.log import record
 from certline.models.commands.payloads import HookCommand, read_payload
 from certline.models.vault import WrongSecretKeyError
@@ -179,7 +180,7 @@ def _read_secrets(db: Session, context: WorkerContext, command: Command, task: H
     certificate = task.certificate
     if certificate.key_id is None:
         return Secrets(None, None)
-    who = f"hook {task.hook.name}"
+    who = Identity.of_part(f"hook {task.hook.name}")
     sealed = db.get_one(PrivateKey, certificate.key_id).pem_sealed
     kind = certificate.keystore_type
     record(
@@ -224,7 +225,7 @@ def _note(db: Session, command_id: str, ended: HookEnding) -> dict[str, Any]:
         db,
         f"hook.{ended.word}",
         wanted.certificate,
-        who="certline",
+        who=WORKER,
         why=ended.why,
         command_id=command_id,
         hook=wanted.name,

@@ -88,7 +88,7 @@ def _intake(db: Session, whole: Command, account: Account) -> Intake:
         command_id=whole.id,
         account_id=account.id,
         account=account.name,
-        requested_by=whole.requested_by,
+        requested_by=whole.requester,
         correlation_id=whole.correlation_id,
         begun=whole.created_at,
         organizations={row.scm_id: row.name for row in organizations(db, account.id)},

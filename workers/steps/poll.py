@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models import Account, Command, CommandType, Order, OrderStatus
+from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
 from certline.models.commands.answers import Answer, is_own_poll
 from certline.models.commands.payloads import PollCommand, read_payload
@@ -159,7 +160,7 @@ def _record(
     if details.state is ScmStatus.UNKNOWN and details.status != order.scm_status:
         log.warning("poll.unknown_status", order=order.id, status=details.status)
         why = f"SCM's status {details.status!r} is unknown to certline; treated as pending"
-        record(db, "order.unknown_status", order.id, who="certline", why=why)
+        record(db, "order.unknown_status", order.id, who=WORKER, why=why)
     order.scm_status = details.status or order.scm_status
     order.polls += first is not None
     # Replaced and expired certificates have been issued too, so there is one to fetch.

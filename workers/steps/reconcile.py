@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Order, OrderStatus
+from certline.models.audit.identity import WORKER, Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import postpone
 from certline.models.database.session import clock
@@ -114,7 +115,7 @@ def _write(
         db,
         "order.reconciled",
         current.id,
-        who="certline",
+        who=WORKER,
         why=verdict.why,
         command_id=current.command_id,
         choice=verdict.choice.value,
@@ -135,7 +136,7 @@ def _write(
     return current
 
 
-def resend(db: Session, order: Order, *, why: str, who: str = "certline") -> None:
+def resend(db: Session, order: Order, *, why: str, who: Identity = WORKER) -> None:
     """Move an order back to `placed`, and make its command due now. `who` is recorded in the audit entry."""
     order.looks = 0
     order.scm_id = None

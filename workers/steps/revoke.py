@@ -247,7 +247,7 @@ def _store_held(
     """
     why = f"its certificate was revoked at SCM: {task.wanted.comments}"
     if order.status is OrderStatus.HELD:
-        move(db, order, OrderStatus.CANCELLED, why=why, who=command.requested_by)
+        move(db, order, OrderStatus.CANCELLED, why=why, who=command.requester)
     elif order.status is OrderStatus.CANCELLED:
         order.error = why
     else:
@@ -256,7 +256,7 @@ def _store_held(
         db,
         "order.revoked",
         order.id,
-        who=command.requested_by,
+        who=command.requester,
         why=task.wanted.comments,
         command_id=command.id,
         reason_code=task.wanted.reason_code,

@@ -20,6 +20,7 @@ from certline.models import (
     Outbox,
     Schedule,
 )
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import OPEN, accept, open_step
 from certline.models.commands.payloads import SyncCommand
 from certline.models.orders.order import orders
@@ -83,7 +84,7 @@ class Stage(Ageing, SimulatedScm):
             own = update(Schedule).where(Schedule.name == "sync")
             db.execute(own.values(next_due=func.now() + text("interval '7 days'")))
         wanted = SyncCommand(account=name)
-        (command,) = request_sync(self.plant.database, wanted, requested_by="test")
+        (command,) = request_sync(self.plant.database, wanted, requested_by=Identity("os:test"))
         self.run(command)
         return account
 
@@ -112,7 +113,7 @@ class Stage(Ageing, SimulatedScm):
     def accept(self, kind: CommandType, payload: dict[str, Any]) -> Command:
         """Record a command of another system as the ingress does, and return it."""
         with self.plant.database.transaction() as db:
-            return accept(db, kind, payload, requested_by="erp", source="erp")[0]
+            return accept(db, kind, payload, requested_by=Identity("amqp:erp"), source="erp")[0]
 
     def is_done(self, step: Command) -> bool:
         """Let time pass and run a step. Returns True if the step is done then."""

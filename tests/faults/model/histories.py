@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from certline.models import Command, CommandStatus, CommandType, Database, Order
 from certline.models import OrderStatus as Status
+from certline.models.audit.identity import Identity
 from certline.models.certificates.license import set_capacity
 from certline.models.commands.payloads import OrderCommand
 from certline.models.database.session import clock
@@ -66,7 +67,7 @@ class Histories(RuleBasedStateMachine):
             key_size="P-256",
             again=again,
         )
-        request_order(self.database, self.line.vault, wanted, requested_by="model")
+        request_order(self.database, self.line.vault, wanted, requested_by=Identity("os:model"))
 
     @precondition(lambda self: Status.PLACED in self.seen)
     @rule(ending=st.sampled_from(Ending))
@@ -156,9 +157,9 @@ class Histories(RuleBasedStateMachine):
                     if record.key_sha256 == order.public_key_sha256
                 ]
                 if theirs:
-                    adopt(self.database, order.id, theirs[0], who="model", why=None)
+                    adopt(self.database, order.id, theirs[0], who=Identity("os:model"), why=None)
                 else:
-                    send_again(self.database, order.id, who="model", why=None)
+                    send_again(self.database, order.id, who=Identity("os:model"), why=None)
 
     @invariant()
     def the_world_is_right(self) -> None:

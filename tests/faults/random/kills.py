@@ -20,6 +20,7 @@ from certline.models import (
     CommandType,
     Order,
 )
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import MOST_RESTARTS
 from certline.models.commands.payloads import SyncCommand
 from certline.models.orders.order import order_of_command
@@ -226,7 +227,7 @@ def _order_from_outside(stage: Stage) -> bool:
 
 
 def _sync(stage: Stage) -> bool:
-    request_sync(stage.plant.database, SyncCommand(), requested_by="test")
+    request_sync(stage.plant.database, SyncCommand(), requested_by=Identity("os:test"))
     return True
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from certline.models import Command, CommandType, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import CancelCommand
 from certline.producers.requests.certificates import request_cancelling
 from tests.faults.crashes.runner import kill_workers
@@ -90,7 +91,9 @@ def never_sent(stage: Stage) -> str:
     order = stage.order(stage.place()).id
     stage.names.pop()
     wanted = CancelCommand(order=order, comments="not needed")
-    command = request_cancelling(stage.plant.database, wanted, requested_by="ida").command
+    command = request_cancelling(
+        stage.plant.database, wanted, requested_by=Identity("os:ida")
+    ).command
     stage.run(command)
     return order
 

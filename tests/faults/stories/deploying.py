@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from certline.models.audit.identity import Identity
 from certline.models.certificates.deploy_hook import add_hook, run_hook
 from tests.faults.crashes.runner import kill_workers
 from tests.faults.harness.scenario import Stage
@@ -13,7 +14,14 @@ def a_hook(stage: Stage, points: Sequence[str]) -> None:
     with stage.plant.database.transaction() as db:
         # The hook matches no name used by other stories.
         hook = add_hook(
-            db, "web", ["certificate.stored"], who="ida", command="true", common_name="none"
+            db,
+            "web",
+            ["certificate.stored"],
+            who=Identity("os:ida"),
+            command="true",
+            common_name="none",
         )
-        commands = [run_hook(db, hook, each, requested_by="ida") for each in certificates]
+        commands = [
+            run_hook(db, hook, each, requested_by=Identity("os:ida")) for each in certificates
+        ]
     kill_workers(stage, points, commands)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from certline.models import CommandType
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests.catalogue import request_sync
 from tests.faults.crashes.injection import Death
@@ -87,7 +88,9 @@ def a_fault_of_ours(stage: Stage, points: Sequence[str]) -> None:
 def a_sync(stage: Stage, points: Sequence[str]) -> None:
     """Kill the worker that reads SCM's organisations, domains and profiles."""
     syncs = [
-        request_sync(stage.plant.database, SyncCommand(account="demo"), requested_by="test")[0]
+        request_sync(
+            stage.plant.database, SyncCommand(account="demo"), requested_by=Identity("os:test")
+        )[0]
         for _ in points
     ]
     kill_workers(stage, points, syncs)

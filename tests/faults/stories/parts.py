@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from certline.models import AutoRenewDecision, Certificate, RenewalBatch
 from certline.models.accounts.account import accounts
+from certline.models.audit.identity import Identity
 from certline.models.database.session import clock
 from certline.models.renewals.runs import Decision
 from certline.producers.renewals.settings import choose, enable
@@ -73,8 +74,8 @@ def select_what_is_due(stage: Stage, certificate_id: str) -> None:
     with stage.plant.database.transaction() as db:
         found = db.get_one(Certificate, certificate_id)
         found.not_before, found.not_after = clock(db, timedelta(-87)), clock(db, timedelta(3))
-        enable(db, accounts(db), days=30, cap=None, who="test")
-        choose(db, [found], selected=True, who="test")
+        enable(db, accounts(db), days=30, cap=None, who=Identity("os:test"))
+        choose(db, [found], selected=True, who=Identity("os:test"))
 
 
 def all_are_asked_for(stage: Stage, due: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from certline.models import Account, CommandType
+from certline.models.audit.identity import Identity
 from certline.models.commands.dead_letter import keep
 from certline.models.events.outbox import COMMANDS
 from certline.models.vault import Vault
@@ -96,7 +97,7 @@ def a_batch(stage: Stage) -> str:
         judge_many(stage.plant.database, certificates),
         selection="a test",
         pace=1,
-        requested_by="ida",
+        requested_by=Identity("os:ida"),
     )
     return batch.id
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import select, update
 
 from certline.models import Command, CommandStatus, CommandType, Webhook, WebhookStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.database.base import new_id
 from certline.models.webhook import park
@@ -35,14 +36,16 @@ class Receiver:
         """Queue an event for a webhook of its own, so that no delivery waits for another's rest."""
         url = f"{self.server.url}/{new_id()}"
         database, vault = self.stage.plant.database, self.stage.plant.vault
-        hook = add_webhook(database, vault, url, [QUIET], allow_private=True, who="test").webhook
+        hook = add_webhook(
+            database, vault, url, [QUIET], allow_private=True, who=Identity("os:test")
+        ).webhook
         with database.transaction() as db:
             payload = {"webhook": hook.id, "event": {"id": new_id(), "type": QUIET}}
             command, _ = accept(
                 db,
                 CommandType.WEBHOOK,
                 payload,
-                requested_by="certline",
+                requested_by=Identity("certline:certline"),
                 source="certline",
                 subject=hook.id,
             )
@@ -53,8 +56,10 @@ class Receiver:
         """Queue a test event for a webhook of its own."""
         url = f"{self.server.url}/{new_id()}"
         database, vault = self.stage.plant.database, self.stage.plant.vault
-        hook = add_webhook(database, vault, url, [QUIET], allow_private=True, who="test").webhook
-        command = post_test_event(database, hook.id, who="test")
+        hook = add_webhook(
+            database, vault, url, [QUIET], allow_private=True, who=Identity("os:test")
+        ).webhook
+        command = post_test_event(database, hook.id, who=Identity("os:test"))
         self.deliveries.append(command)
         return command
 
@@ -70,7 +75,7 @@ class Receiver:
         for each in self.deliveries:
             self.stage.run(each)
             assert self.stage.is_done(each), f"{each} was not taken"
-            remove_webhook(self.stage.plant.database, str(each.subject), who="test")
+            remove_webhook(self.stage.plant.database, str(each.subject), who=Identity("os:test"))
         wanted = {each.payload["event"]["id"] for each in self.deliveries}
         assert {seen.headers["webhook-id"] for seen in self.server.seen} == wanted
 
@@ -116,7 +121,7 @@ def a_webhook_is_added(stage: Stage, points: Sequence[str]) -> None:
         type_twice(stage, point, *words)
         with stage.plant.database.transaction() as db:
             [hook] = db.scalars(select(Webhook).where(Webhook.url == url))
-        remove_webhook(stage.plant.database, hook.id, who="test")
+        remove_webhook(stage.plant.database, hook.id, who=Identity("os:test"))
 
 
 def a_webhook_is_removed(stage: Stage, points: Sequence[str]) -> None:

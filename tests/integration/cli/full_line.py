@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from certline.models import Database, OrderStatus, PrivateKey
+from certline.models.audit.identity import Identity
 from certline.models.certificates.deploy_hook import add_hook
 from certline.models.vault import Vault
 from certline.producers.requests.webhooks import add_webhook
@@ -59,9 +60,9 @@ def full_line(database: Database, vault: Vault) -> dict[str, str]:
             db, account, status=OrderStatus.PENDING, common_name="a.nordhafen.example"
         )
         review = an_order(db, account, status=OrderStatus.REVIEW, common_name="b.nordhafen.example")
-        add_hook(db, "deploy", ["certificate.stored"], who="ida", command="true")
+        add_hook(db, "deploy", ["certificate.stored"], who=Identity("os:ida"), command="true")
     webhook = add_webhook(
-        database, vault, f"{NOWHERE}/hook", ["order.*"], allow_private=True, who="ida"
+        database, vault, f"{NOWHERE}/hook", ["order.*"], allow_private=True, who=Identity("os:ida")
     ).webhook
     return {
         "account": "hafen",

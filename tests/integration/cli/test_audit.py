@@ -2,17 +2,20 @@
 
 import csv
 import io
+import os
+import pwd
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from certline.models import AuditEntry
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.settings import settings
 from tests.integration.cli.conftest import Typist
 
-KEYS = ["id", "at", "who", "what", "subject", "why", "command_id", "data"]
+KEYS = ["id", "at", "who", "claimed", "what", "subject", "why", "command_id", "data"]
 
 
 @pytest.fixture
@@ -90,7 +93,7 @@ def test_a_time_that_is_none_is_refused(log: Typist) -> None:
 def test_a_whole_log_is_proven_also_by_an_end_that_was_kept(log: Typist) -> None:
     before = log.json("audit", "verify")
     with log.database.transaction() as db:
-        record(db, "order.placed", "01L", who="ida")
+        record(db, "order.placed", "01L", who=Identity("os:ida"))
 
     after = log.json("audit", "verify", "--head", before["head"])
 
@@ -136,5 +139,6 @@ def test_who_a_user_claims_to_be_is_recorded_as_a_claim(
 
     [entry] = [each for each in typist.json("audit", "list") if "license" in each["what"]]
 
-    assert entry["who"].endswith(" (claims to be ida[31m)")
-    assert not entry["who"].startswith("ida")
+    assert entry["who"] == f"os:{pwd.getpwuid(os.getuid()).pw_name}"
+    assert entry["claimed"] == "ida[31m"
+    assert f"{entry['who']} (claimed: ida[31m)" in typist.types("audit", "list")

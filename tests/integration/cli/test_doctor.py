@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, update
 
 from certline.models import CommandType, Heartbeat, Queue, Schedule
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.database.session import clock
 from certline.models.heartbeat import Part
@@ -61,7 +62,7 @@ def test_a_good_machine_is_all_ok_and_its_parts_are_shown(well: Typist) -> None:
 def test_work_that_waits_while_nothing_runs_is_a_fault(well: Typist) -> None:
     assert checks(well, 0)["parts"]["text"] == "none runs at present; no work waits"
     with well.database.transaction() as db:
-        accept(db, CommandType.SYNC, {}, requested_by="ida", source="cli")
+        accept(db, CommandType.SYNC, {}, requested_by=Identity("os:ida"), source="cli")
 
     found = checks(well, 1)
 
@@ -76,7 +77,7 @@ def test_a_part_that_was_killed_is_missed_while_work_waits(well: Typist) -> None
     heart._stop.set()  # as a kill: the row remains
     heart._thread.join()
     with well.database.transaction() as db:
-        accept(db, CommandType.SYNC, {}, requested_by="ida", source="cli")
+        accept(db, CommandType.SYNC, {}, requested_by=Identity("os:ida"), source="cli")
         db.execute(update(Heartbeat).values(seen_at=func.now() - timedelta(minutes=1)))
 
     found = checks(well, 1)["parts"]
@@ -96,13 +97,13 @@ def test_a_command_that_nobody_starts_is_a_fault_and_a_queue_that_moves_is_none(
     well: Typist,
 ) -> None:
     with well.database.transaction() as db:
-        command, _ = accept(db, CommandType.SYNC, {}, requested_by="ida", source="cli")
+        command, _ = accept(db, CommandType.SYNC, {}, requested_by=Identity("os:ida"), source="cli")
         command.not_before = command.touched_at = clock(db, timedelta(minutes=-7))
 
     assert "1 wait in certline.bulk, the oldest for 7 min" in checks(well, 1)["commands"]["text"]
 
     with well.database.transaction() as db:
-        other, _ = accept(db, CommandType.SYNC, {}, requested_by="ida", source="cli")
+        other, _ = accept(db, CommandType.SYNC, {}, requested_by=Identity("os:ida"), source="cli")
         other.status = type(other.status).RUNNING
     assert checks(well, 1)["commands"]["ok"]
 

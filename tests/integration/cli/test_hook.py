@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import AuditEntry, Certificate, Command, CommandStatus, CommandType, Hook
+from certline.models.audit.identity import Identity
 from certline.models.certificates.deploy_hook import run_hook
 from certline.models.commands.command import finish
 from tests.integration.cli.conftest import Typist
@@ -32,7 +33,7 @@ def a_failed_run(typist: Typist, certificate: Certificate) -> str:
     with typist.database.transaction() as db:
         hook = db.scalars(select(Hook)).one()
         found = db.get_one(Certificate, certificate.id)
-        command = run_hook(db, hook, found, requested_by="ida")
+        command = run_hook(db, hook, found, requested_by=Identity("os:ida"))
         command.attempts = 10
         command.result = {"outcome": "failed", "exit_code": 1, "output": "no such host\n"}
         finish(db, command, CommandStatus.FAILED, error="hook 'web': exit code 1")

@@ -7,6 +7,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 
 from certline.models import Account, Base, Database
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
 from certline.models.settings import settings
 from certline.models.vault import Vault
@@ -85,7 +86,7 @@ def test_whoever_has_a_wrong_key_is_refused_and_nothing_is_written(
 
 def test_what_needs_no_key_works_without_the_right_one(stranger: Typist) -> None:
     assert stranger.json("account", "list")[0]["name"] == "hafen"
-    request_sync(stranger.database, SyncCommand(), requested_by="test")
+    request_sync(stranger.database, SyncCommand(), requested_by=Identity("os:test"))
     assert stranger.json("command", "list")
 
 

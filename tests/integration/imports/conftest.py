@@ -23,6 +23,7 @@ from certline.models import (
     Outbox,
     Profile,
 )
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import OPEN
 from certline.models.commands.payloads import ImportCommand
 from certline.models.database.bulk import add_rows
@@ -46,7 +47,7 @@ class Estate(Bench):
     def ask(self, **wanted: Any) -> Command:
         """Request an import."""
         asked = ImportCommand(**wanted)
-        return request_import(self.database, asked, requested_by="ida").command
+        return request_import(self.database, asked, requested_by=Identity("os:ida")).command
 
     def take_in(self, **wanted: Any) -> dict[str, Any]:
         """Request an import and finish it. Returns its result."""

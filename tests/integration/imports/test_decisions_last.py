@@ -11,6 +11,7 @@ from certline.models import (
     Command,
     OrderStatus,
 )
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import CancelCommand, DeleteCommand
 from certline.models.orders.reconciliation import MOST_LOOKS
 from certline.models.renewals.selection import AutoRenewRule
@@ -42,7 +43,9 @@ def cancelled_but_issued(estate: Estate) -> Command:
     command = estate.place()
     estate.run_due()
     wanted = CancelCommand(order=estate.order(command).id, comments="not needed")
-    estate.run(request_cancelling(estate.database, wanted, requested_by="ida").command.id)
+    estate.run(
+        request_cancelling(estate.database, wanted, requested_by=Identity("os:ida")).command.id
+    )
     assert estate.order(command).status is OrderStatus.CANCELLED
     estate.decide(estate.order(command).scm_id, "issue")
     return command
@@ -65,7 +68,7 @@ def test_what_was_given_up_stays_given_up(empty: Estate, noticed: Callable[[Esta
     assert empty.order(command).status is OrderStatus.REVIEW
     assert "it was cancelled, but SCM has issued it anyway" in (empty.order(command).error or "")
 
-    reject(empty.database, empty.order(command).id, who="ida", why="not wanted")
+    reject(empty.database, empty.order(command).id, who=Identity("os:ida"), why="not wanted")
     everything_looks(empty)
     result = empty.take_in()
 
@@ -85,7 +88,7 @@ def test_an_order_given_up_before_its_id_was_known_is_not_taken_in_again(empty: 
         reconciled(empty, command)
     order = empty.order(command)
     assert order.status is OrderStatus.REVIEW
-    reject(empty.database, order.id, who="ida", why=None)
+    reject(empty.database, order.id, who=Identity("os:ida"), why=None)
     # It reached SCM after all, long afterwards.
     empty.order_by_a_stranger(NAME, comments=f"[certline:{order.reference}]")
 
@@ -101,7 +104,9 @@ def test_what_scm_declined_for_us_stays_cancelled(empty: Estate) -> None:
     command = empty.place()
     empty.run_due()
     wanted = CancelCommand(order=empty.order(command).id, comments="not needed")
-    empty.run(request_cancelling(empty.database, wanted, requested_by="ida").command.id)
+    empty.run(
+        request_cancelling(empty.database, wanted, requested_by=Identity("os:ida")).command.id
+    )
     assert empty.order(command).scm_status == "Declined"
 
     everything_looks(empty)
@@ -114,7 +119,7 @@ def test_an_adopted_record_and_a_second_sending_stay_decided(empty: Estate) -> N
     for _ in range(MOST_LOOKS):
         reconciled(empty, command)
 
-    send_again(empty.database, empty.order(command).id, who="ida", why="SCM lost it")
+    send_again(empty.database, empty.order(command).id, who=Identity("os:ida"), why="SCM lost it")
     everything_looks(empty)
 
     assert empty.order(command).status is OrderStatus.STORED
@@ -122,7 +127,7 @@ def test_an_adopted_record_and_a_second_sending_stay_decided(empty: Estate) -> N
     other = cancelled_but_issued(empty)
     empty.go_on(1)
     order = empty.order(other)
-    adopt(empty.database, order.id, order.scm_id or 0, who="ida", why=None)
+    adopt(empty.database, order.id, order.scm_id or 0, who=Identity("os:ida"), why=None)
     everything_looks(empty)
     assert empty.order(other).status is OrderStatus.STORED
 
@@ -131,7 +136,7 @@ def test_a_deleted_certificate_is_not_brought_back_by_the_daily_look(empty: Esta
     kept, gone = empty.place(), empty.place(common_name="mail.nordhafen.example")
     empty.go_on()
     wanted = DeleteCommand(certificate=empty.order(gone).certificate_id)
-    request_deletion(empty.database, wanted, requested_by="ida")
+    request_deletion(empty.database, wanted, requested_by=Identity("os:ida"))
 
     for _ in range(2):
         empty.database.run(poll_open)
@@ -147,9 +152,9 @@ def test_what_was_deselected_stays_so_with_its_successors(empty: Estate) -> None
     empty.go_on()
     own = empty.order(command).certificate_id
     with empty.database.transaction() as db:
-        add_rule(db, AutoRenewRule(created_by="ida"), who="ida")
-        enable(db, [empty.account()], days=30, cap=None, who="ida")
-        choose(db, [db.get_one(Certificate, own)], selected=False, who="ida")
+        add_rule(db, AutoRenewRule(created_by="ida"), who=Identity("os:ida"))
+        enable(db, [empty.account()], days=30, cap=None, who=Identity("os:ida"))
+        choose(db, [db.get_one(Certificate, own)], selected=False, who=Identity("os:ida"))
     empty.renewed_by_a_stranger(empty.order(command).scm_id or 0)
 
     everything_looks(empty)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from certline.models import CertificateStatus, CommandType, OrderKind, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import ReissueCommand
 from certline.producers.requests.certificates import request_successor
 from certline.producers.requests.license import set_license
@@ -72,11 +73,11 @@ def test_a_certificate_that_was_replaced_while_it_was_held_is_stored_as_it_is_no
     empty: Estate,
 ) -> None:
     scm_id = empty.order_by_a_stranger()
-    set_license(empty.database, 0, requested_by="ida")
+    set_license(empty.database, 0, requested_by=Identity("os:ida"))
     empty.take_in()
     empty.replaced_by_a_stranger(scm_id)
 
-    set_license(empty.database, 1, requested_by="ida")
+    set_license(empty.database, 1, requested_by=Identity("os:ida"))
     empty.go_on()
 
     (certificate,) = empty.certificates()
@@ -88,7 +89,7 @@ def test_a_certificate_that_was_replaced_while_it_was_held_is_stored_as_it_is_no
 
 def test_an_order_that_was_revoked_there_while_it_was_held_is_cancelled(empty: Estate) -> None:
     scm_id = empty.order_by_a_stranger()
-    set_license(empty.database, 0, requested_by="ida")
+    set_license(empty.database, 0, requested_by=Identity("os:ida"))
     empty.take_in()
     revoke(empty, scm_id)
 
@@ -106,7 +107,7 @@ def test_a_renewal_there_of_a_certificate_of_ours_takes_its_place(
     empty.go_on()
     ours = empty.order(command)
     new = empty.renewed_by_a_stranger(ours.scm_id or 0)
-    set_license(empty.database, 1, requested_by="ida")
+    set_license(empty.database, 1, requested_by=Identity("os:ida"))
 
     result = empty.take_in(known=known)
     empty.go_on()
@@ -202,7 +203,9 @@ def test_a_reissue_of_ours_that_is_on_its_way_is_left_alone(empty: Estate) -> No
     empty.go_on()
     (certificate,) = empty.certificates()
     wanted = ReissueCommand(certificate=certificate.id, reason="new server")
-    asked = request_successor(empty.database, empty.line.vault, wanted, requested_by="ida")
+    asked = request_successor(
+        empty.database, empty.line.vault, wanted, requested_by=Identity("os:ida")
+    )
     empty.fault("POST", "/ssl/v1/replace/", "drop_after")
     empty.run(asked.command.id)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from certline.models import CertificateStatus, Command, CommandType
+from certline.models.audit.identity import Identity
 from certline.models.certificates.deploy_hook import add_hook
 from certline.producers.requests.license import set_license
 from tests.integration.imports.conftest import Estate
@@ -14,7 +15,7 @@ HEARD = ("certificate.stored", "certificate.renewed", "certificate.reissued")
 
 def hooked(estate: Estate, folder: Path) -> None:
     with estate.database.transaction() as db:
-        add_hook(db, "web", HEARD, who="ida", directory=str(folder))
+        add_hook(db, "web", HEARD, who=Identity("os:ida"), directory=str(folder))
 
 
 def hook_runs(estate: Estate) -> int:
@@ -30,10 +31,10 @@ def test_an_import_that_was_held_starts_no_hook_once_the_licence_is_raised(
     estate: Estate, tmp_path: Path
 ) -> None:
     hooked(estate, tmp_path)
-    set_license(estate.database, 3, requested_by="ida")
+    set_license(estate.database, 3, requested_by=Identity("os:ida"))
     assert estate.take_in()["held"] > 0
 
-    set_license(estate.database, 1000, requested_by="ida")
+    set_license(estate.database, 1000, requested_by=Identity("os:ida"))
     while estate.run_kinds(CommandType.FETCH):
         pass
 
@@ -46,10 +47,10 @@ def test_renewals_that_were_held_together_are_no_news(empty: Estate, tmp_path: P
     hooked(empty, tmp_path)
     old = empty.order_by_a_stranger()
     new = empty.renewed_by_a_stranger(old)
-    set_license(empty.database, 0, requested_by="ida")
+    set_license(empty.database, 0, requested_by=Identity("os:ida"))
     empty.take_in()
 
-    set_license(empty.database, 1, requested_by="ida")
+    set_license(empty.database, 1, requested_by=Identity("os:ida"))
     while empty.run_kinds(CommandType.FETCH):
         pass
 
@@ -60,7 +61,7 @@ def test_renewals_that_were_held_together_are_no_news(empty: Estate, tmp_path: P
 
 
 def test_two_imports_that_are_held_exhaust_the_licence_once(empty: Estate) -> None:
-    set_license(empty.database, 0, requested_by="ida")
+    set_license(empty.database, 0, requested_by=Identity("os:ida"))
     empty.order_by_a_stranger()
     empty.take_in()
     empty.order_by_a_stranger("other.nordhafen.example")

@@ -8,6 +8,7 @@ from alembic import command as alembic
 from sqlalchemy import text
 
 from certline.models import Command, CommandStatus, CommandType, Database, ImportRecord, ImportRun
+from certline.models.audit.identity import Identity
 from certline.models.database.migrate import _config, upgrade
 from certline.models.imports.progress import note_records, settle_records
 from certline.models.imports.record import Outcome, RecordStatus
@@ -135,7 +136,7 @@ def test_a_stopped_import_can_be_tried_again_after_the_migration(
 
     downgrade(estate.database)
     upgrade(estate.database.url)
-    retry(estate.database, estate.command(half_done.id), requested_by="ida")
+    retry(estate.database, estate.command(half_done.id), requested_by=Identity("os:ida"))
 
     assert estate.finish(half_done)["listed"] == len(estate.orders()) == FLEET
 

@@ -6,6 +6,7 @@ import pytest
 from cryptography import x509
 
 from certline.models import CertificateStatus, CommandType, OrderKind, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import history
 from certline.models.certificates.license import license_use
 from certline.models.commands.payloads import RenewCommand
@@ -99,7 +100,7 @@ def test_a_second_import_changes_nothing_and_asks_for_lists_only(estate: Estate)
 
 def test_without_room_the_rest_is_held_and_none_is_lost(estate: Estate) -> None:
     issued = len(estate.ids_at_scm("Issued"))
-    set_license(estate.database, 10, requested_by="ida")
+    set_license(estate.database, 10, requested_by=Identity("os:ida"))
     _, _, collects = estate.counts()
 
     result = estate.take_in()
@@ -119,10 +120,10 @@ def test_without_room_the_rest_is_held_and_none_is_lost(estate: Estate) -> None:
 
 
 def test_what_was_held_is_stored_once_there_is_room(estate: Estate) -> None:
-    set_license(estate.database, 10, requested_by="ida")
+    set_license(estate.database, 10, requested_by=Identity("os:ida"))
     estate.take_in()
 
-    set_license(estate.database, 1000, requested_by="ida")
+    set_license(estate.database, 1000, requested_by=Identity("os:ida"))
     while estate.run_kinds(CommandType.FETCH):
         pass
 
@@ -140,7 +141,7 @@ def test_the_log_says_who_had_an_order_imported_and_how_it_stood(estate: Estate)
     for order in estate.orders().values():
         with estate.database.transaction() as db:
             (event, *_) = history(db, order.id)
-        assert (event.type, event.who, event.command_id) == ("order.imported", "ida", command.id)
+        assert (event.type, event.who, event.command_id) == ("order.imported", "os:ida", command.id)
         assert event.data["scm_status"] == order.scm_status
 
 
@@ -221,7 +222,9 @@ def test_renewing_an_imported_certificate_makes_a_new_key_that_is_kept(empty: Es
     (imported,) = empty.certificates()
     wanted = RenewCommand(certificate=imported.id)
 
-    accepted = request_successor(empty.database, empty.line.vault, wanted, requested_by="ida")
+    accepted = request_successor(
+        empty.database, empty.line.vault, wanted, requested_by=Identity("os:ida")
+    )
     empty.go_on()
 
     old, new = empty.certificates()

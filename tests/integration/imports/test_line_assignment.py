@@ -5,6 +5,7 @@ from itertools import permutations
 import pytest
 
 from certline.models import CertificateStatus, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.certificates.license import license_use
 from certline.producers.requests.license import set_license
 from tests.integration.imports.conftest import Estate
@@ -28,7 +29,7 @@ def test_a_renewal_supersedes_what_it_renewed_and_needs_no_licence_of_its_own(
     three: tuple[Estate, list[int]],
 ) -> None:
     estate, ids = three
-    set_license(estate.database, 1, requested_by="ida")
+    set_license(estate.database, 1, requested_by=Identity("os:ida"))
 
     result = estate.take_in()
     estate.go_on()
@@ -78,10 +79,10 @@ def test_held_orders_that_renew_each_other_are_released_together(
     three: tuple[Estate, list[int]],
 ) -> None:
     estate, ids = three
-    set_license(estate.database, 0, requested_by="ida")
+    set_license(estate.database, 0, requested_by=Identity("os:ida"))
     assert estate.take_in()["held"] == 3
 
-    set_license(estate.database, 1, requested_by="ida")
+    set_license(estate.database, 1, requested_by=Identity("os:ida"))
     estate.go_on()
 
     assert [order.status for order in estate.orders().values()] == [OrderStatus.STORED] * 3
@@ -94,7 +95,7 @@ def test_a_renewal_that_is_still_pending_joins_its_line_when_it_is_issued(empty:
     old = empty.order_by_a_stranger()
     empty.settings(issue_after_ms=3_600_000)
     new = empty.renewed_by_a_stranger(old)
-    set_license(empty.database, 1, requested_by="ida")
+    set_license(empty.database, 1, requested_by=Identity("os:ida"))
     empty.take_in()
     empty.decide(new, "issue")
 

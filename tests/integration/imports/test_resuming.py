@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from certline.models import AccountStatus, Command, CommandStatus, CommandType, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import MOST_RESTARTS
 from certline.producers.requests.accounts import lift_suspension
 from certline.producers.sweep import sweep
@@ -227,7 +228,7 @@ def test_a_login_that_is_refused_stops_all_batches_until_it_is_verified(estate: 
     assert estate.account().status is AccountStatus.SUSPENDED
     assert not [each for each in estate.due() if each.type is CommandType.IMPORT_BATCH]
     with estate.database.transaction() as db:
-        lift_suspension(db, db.merge(estate.account()), who="ida")
+        lift_suspension(db, db.merge(estate.account()), who=Identity("os:ida"))
     assert [each.type for each in estate.due()] == [CommandType.IMPORT_BATCH]
     assert estate.counts() == calls
 

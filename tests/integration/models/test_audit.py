@@ -9,7 +9,7 @@ from alembic import command
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from certline.models import AuditEntry, Database
+from certline.models import Database
 from certline.models.audit.chain import (
     BEGINNING,
     BadHeadError,
@@ -19,6 +19,7 @@ from certline.models.audit.chain import (
     entries_in,
     head_of,
 )
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.database.migrate import _config, upgrade
 from certline.models.database.session import WAKE
@@ -32,7 +33,14 @@ def log(database: Database, *kinds: str, subject: str = "01J") -> None:
     """Record these entries in one transaction."""
     with database.transaction() as db:
         for kind in kinds:
-            record(db, kind, subject, who="ida", why='so "it" is\n\x01: ü', names=["ä", None, 1.50])
+            record(
+                db,
+                kind,
+                subject,
+                who=Identity("os:ida"),
+                why='so "it" is\n\x01: ü',
+                names=["ä", None, 1.50],
+            )
 
 
 def found(database: Database, kept: Head | None = None) -> list[Break]:
@@ -164,7 +172,7 @@ def test_an_entry_that_was_not_committed_is_not_in_the_chain(database: Database)
     log(database, "order.placed")
 
     with suppress(Undone), database.transaction() as db:
-        record(db, "order.sending", "01J", who="certline")
+        record(db, "order.sending", "01J", who=Identity("certline:certline"))
         db.flush()
         raise Undone
 
@@ -192,14 +200,14 @@ def test_many_at_once_make_one_chain_and_none_waits_for_ever(database: Database)
         dice, done = random.Random(number), 0  # noqa: S311  # which rows, not a secret
         for turn in range(25):
             with suppress(Undone), database.transaction() as db:
-                record(db, "work.begun", f"{number}", who="ida", turn=turn)
+                record(db, "work.begun", f"{number}", who=Identity("os:ida"), turn=turn)
                 db.flush()
                 rows = {"ids": sorted(dice.sample(range(1, 9), 3))}
                 db.execute(
                     text("SELECT FROM work WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"), rows
                 )
                 db.execute(text("UPDATE work SET done = done + 1 WHERE id = ANY(:ids)"), rows)
-                record(db, "work.done", f"{number}", who="ida", turn=turn)
+                record(db, "work.done", f"{number}", who=Identity("os:ida"), turn=turn)
                 db.info[WAKE] = True
                 if dice.random() < 0.2:
                     raise Undone
@@ -237,4 +245,9 @@ def downgrade_to(database: Database, revision: str) -> None:
 
 def log_plainly(database: Database) -> None:
     with database.transaction() as db:
-        db.add(AuditEntry(type="order.4", subject="01J", who="ida", data={}))
+        # Not by the model: an earlier revision of the table has not all of its columns.
+        db.execute(
+            text(
+                "INSERT INTO event (type, subject, who, data) VALUES ('order.4', '01J', 'ida', '{}')"
+            )
+        )

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Database
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import OtherCommandError, accept
 from certline.models.validation import BadCommandError
 
@@ -19,7 +20,7 @@ def asked(db: Session, command_id: str, **payload: Any) -> tuple[Command, bool]:
         db,
         CommandType.SYNC,
         {"account": "main"} | payload,
-        requested_by="ida",
+        requested_by=Identity("os:ida"),
         source="cli",
         command_id=command_id,
     )

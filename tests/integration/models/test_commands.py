@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from certline.models import Base, Command, CommandStatus, CommandType, Database, Outbox
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import (
     OtherCommandError,
     accept,
@@ -32,7 +33,7 @@ LATER = timedelta(hours=1)
 
 def asked(db: Session, kind: CommandType = CommandType.SYNC, **named: Any) -> tuple[Command, bool]:
     """Accept a command."""
-    usual = {"payload": {"account": "main"}, "requested_by": "ida", "source": "cli"}
+    usual = {"payload": {"account": "main"}, "requested_by": Identity("os:ida"), "source": "cli"}
     return accept(db, kind, **{**usual, **named})
 
 

@@ -5,6 +5,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from certline.models import AuditEntry, Database, Order, OrderKind, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.states import OPEN
 from tests.support.factories import a_certificate, an_account, an_order
@@ -154,7 +155,7 @@ def test_there_is_one_licence_and_it_counts(database: Database, statement: str, 
 )
 def test_what_happened_stays_as_it_was_written(database: Database, statement: str) -> None:
     with database.transaction() as db:
-        record(db, "order.placed", "01J", who="ida", scm_id=7)
+        record(db, "order.placed", "01J", who=Identity("os:ida"), scm_id=7)
 
     refuses(database, statement, "events are only ever added")
 

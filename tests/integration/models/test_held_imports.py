@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from certline.models import CommandType, Database
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.imports.run import new_run, still_held
 from tests.support.factories import an_account, an_order
@@ -40,7 +41,11 @@ def test_orders_that_were_asked_for_and_are_held_count(
                 db, account, scm_id=number, common_name=name, status=status, scm_status="Issued"
             )
         command, _ = accept(
-            db, CommandType.IMPORT, {"account": "hafen", **asked}, requested_by="ida", source="cli"
+            db,
+            CommandType.IMPORT,
+            {"account": "hafen", **asked},
+            requested_by=Identity("os:ida"),
+            source="cli",
         )
         assert still_held(db, command) == 0  # it has not begun
         db.add(new_run(command.id, "hafen", first=False))

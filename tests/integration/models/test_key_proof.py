@@ -7,6 +7,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import event, select
 
 from certline.models import Account, AuditEntry, Database, SecretKey
+from certline.models.audit.identity import Identity
 from certline.models.key_proof import (
     UnprovenKeyError,
     key_fault,
@@ -26,7 +27,7 @@ def start(database: Database, *keys: str) -> Vault:
     """Prove a process's keys, the newest first, as its start does."""
     vault = Vault(",".join(keys))
     with database.transaction() as db:
-        prove(db, vault, who="test")
+        prove(db, vault, who=Identity("os:test"))
     return vault
 
 
@@ -79,7 +80,7 @@ def test_after_a_rotation_the_new_key_is_enough(database: Database) -> None:
     old = start(database, OLD)
     start(database, NEW, OLD)
     with database.transaction() as db:
-        remove_keys(db, old.keys, what="keys.retired", who="test")
+        remove_keys(db, old.keys, what="keys.retired", who=Identity("os:test"))
 
     new = start(database, NEW)
 
@@ -127,11 +128,11 @@ def test_secrets_of_a_version_without_proofs_decide_at_first(database: Database)
 def test_a_lost_key_can_be_given_up(database: Database) -> None:
     with database.transaction() as db:
         an_account(db, secret_sealed=Vault(OLD).seal(b"hunter2"))
-        assert start_over(db, Vault(NEW), who="test")
+        assert start_over(db, Vault(NEW), who=Identity("os:test"))
 
     start(database, NEW)
     with database.transaction() as db:
-        assert not start_over(db, Vault(OTHER), who="test")
+        assert not start_over(db, Vault(OTHER), who=Identity("os:test"))
 
 
 def test_a_running_process_is_withdrawn_once_others_have_another_key(database: Database) -> None:

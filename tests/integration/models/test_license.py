@@ -22,6 +22,7 @@ from certline.models import (
     OrderStatus,
     Outbox,
 )
+from certline.models.audit.identity import Identity
 from certline.models.certificates.license import (
     license_use,
     orders_to_release,
@@ -190,7 +191,9 @@ def test_two_releases_at_once_release_each_order_once(database: Database) -> Non
 def test_a_move_is_told_to_the_log_to_others_and_to_its_command(database: Database) -> None:
     with database.transaction() as db:
         payload = {"common_name": "shop.nordhafen.example"}
-        command, _ = accept(db, CommandType.ORDER, payload, requested_by="ida", source="cli")
+        command, _ = accept(
+            db, CommandType.ORDER, payload, requested_by=Identity("os:ida"), source="cli"
+        )
         order = issued(db, command_id=command.id)
 
         move(db, order, OrderStatus.HELD, why="no licence is left")

@@ -10,6 +10,7 @@ from dramatiq.common import xq_name
 from sqlalchemy import select
 
 from certline.models import AuditEntry, Command, CommandType, Database, DeadLetter, Queue
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.events.outbox import COMMANDS, INGRESS
 from certline.producers import ingress as ingress_module
@@ -88,6 +89,11 @@ def a_waiting_poll(database: Database) -> Command:
     """Insert a command that is due in an hour."""
     with database.transaction() as db:
         command, _ = accept(
-            db, CommandType.POLL, {}, requested_by="ida", source="test", after=timedelta(hours=1)
+            db,
+            CommandType.POLL,
+            {},
+            requested_by=Identity("os:ida"),
+            source="test",
+            after=timedelta(hours=1),
         )
     return command

@@ -15,6 +15,7 @@ from certline.models import (
     Line,
     Order,
 )
+from certline.models.audit.identity import Identity
 from certline.models.database.session import clock
 from certline.models.renewals.runs import Decided, decisions_of
 from certline.models.renewals.selection import AutoRenewRule
@@ -32,8 +33,8 @@ def an_account_with(
     account = an_estate(db)
     begins = [clock(db, -age * DAY)]
     ids = certificates_of(db, account, count, begins=begins, lifetime=LIFETIME)
-    add_rule(db, AutoRenewRule(created_by="ida"), who="ida")
-    enable(db, [account], days=30, cap=cap, who="ida")
+    add_rule(db, AutoRenewRule(created_by="ida"), who=Identity("os:ida"))
+    enable(db, [account], days=30, cap=cap, who=Identity("os:ida"))
     return ids
 
 

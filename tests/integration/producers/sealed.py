@@ -7,6 +7,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from certline.models import CommandType, Database, PrivateKey, Webhook
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.dead_letter import keep
 from certline.models.key_rotation import places
@@ -44,7 +45,7 @@ def fill(database: Database, vault: Vault, rows: int = 1) -> None:
             )
             a_certificate(db, order, keystore_password_sealed=sealed)
             wanted = {"common_name": "a", "keystore_password_sealed": sealed.decode(), "term": 7}
-            accept(db, CommandType.ORDER, wanted, requested_by="ida", source="cli")
+            accept(db, CommandType.ORDER, wanted, requested_by=Identity("os:ida"), source="cli")
         a_letter(database, vault, keystore_password_sealed=sealed.decode())
 
 
@@ -68,7 +69,7 @@ def a_letter(database: Database, vault: Vault, **changes: str) -> str:
 
 def rotate(database: Database, vault: Vault) -> Rotation:
     """Run a whole rotation and return it."""
-    rotation = Rotation(database, vault, who="ida", tell=lambda _renewed: None)
+    rotation = Rotation(database, vault, who=Identity("os:ida"), tell=lambda _renewed: None)
     rotation.run()
     return rotation
 

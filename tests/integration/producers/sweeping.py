@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, Database, Outbox
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.database.session import clock
 from certline.producers.sweep import sweep
@@ -21,7 +22,7 @@ IDLE = dict.fromkeys(
 
 def asked(db: Session, kind: CommandType = CommandType.SYNC, **named: Any) -> Command:
     """Accept a command whose message is marked as sent."""
-    usual = {"payload": {}, "requested_by": "ida", "source": "cli"}
+    usual = {"payload": {}, "requested_by": Identity("os:ida"), "source": "cli"}
     command, _ = accept(db, kind, **{**usual, **named})
     db.flush()
     db.execute(update(Outbox).values(sent_at=func.now()))

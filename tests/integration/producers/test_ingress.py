@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from certline.models import CommandStatus, CommandType, Database, Outbox
+from certline.models.audit.identity import Identity
 from certline.models.commands.kinds import PUBLIC
 from certline.models.commands.payloads import SyncCommand
 from certline.models.events.outbox import EVENTS, INGRESS, emit_event
@@ -40,7 +41,7 @@ def test_a_command_is_recorded_under_its_id_with_a_message_for_a_worker(
 
     command = a_command(database)
     assert (command.id, command.type) == (event["id"], CommandType.ORDER)
-    assert (command.source, command.requested_by) == (SHOP, user)
+    assert (command.source, command.requester) == (SHOP, Identity(f"amqp:{user}", SHOP))
     assert (command.status, command.payload) == (CommandStatus.QUEUED, ORDER)
     with database.transaction() as db:
         [message] = db.scalars(select(Outbox))
@@ -50,12 +51,12 @@ def test_a_command_is_recorded_under_its_id_with_a_message_for_a_worker(
 
 
 @pytest.mark.usefixtures("ingress")
-def test_without_a_user_that_rabbitmq_vouches_for_it_was_the_events_source_that_asked(
+def test_without_a_user_that_rabbitmq_vouches_for_the_events_source_is_a_claim_only(
     database: Database, sender: Sender
 ) -> None:
     sender.send(an_event("sync"))
 
-    assert a_command(database).requested_by == SHOP
+    assert a_command(database).requester == Identity("unknown", SHOP)
 
 
 @pytest.mark.usefixtures("ingress")
@@ -161,7 +162,7 @@ def test_an_id_that_a_person_used_at_the_terminal_is_taken(
 ) -> None:
     with database.transaction() as db:
         an_account(db, name="demo")
-    [command] = request_sync(database, SyncCommand(account="demo"), requested_by="ida")
+    [command] = request_sync(database, SyncCommand(account="demo"), requested_by=Identity("os:ida"))
 
     sender.send(an_event("poll", id=command.id))
 

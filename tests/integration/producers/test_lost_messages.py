@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from certline.models import Command, CommandStatus, Database
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
@@ -26,7 +27,7 @@ def test_only_due_commands_that_no_message_is_waiting_for_are_woken(database: Da
         asked(db, after=timedelta(hours=1))
         asked(db).status = CommandStatus.DONE
         # Not published yet, so not lost.
-        fresh, _ = accept(db, CommandType.SYNC, {}, requested_by="ida", source="cli")
+        fresh, _ = accept(db, CommandType.SYNC, {}, requested_by=Identity("os:ida"), source="cli")
 
     with database.transaction() as db:
         assert wake_all(db) == 1
@@ -46,7 +47,7 @@ def test_a_wiped_broker_gets_the_messages_again_within_seconds(
     with running(database, url):
         until(lambda: is_marked(database, url), 60)
         with database.transaction() as db:
-            accept(db, CommandType.SYNC, {}, requested_by="ida", source="cli")
+            accept(db, CommandType.SYNC, {}, requested_by=Identity("os:ida"), source="cli")
         until(lambda: not waiting(database), 30)
         private_rabbitmq.delete_vhost(vhost)
         private_rabbitmq.add_vhost(vhost)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import Base, Database
+from certline.models.audit.identity import Identity
 from certline.models.commands.dead_letter import WITHOUT_KEY
 from certline.producers.ingress import take
 from certline.producers.messaging.delivery import Delivery, storable
@@ -95,7 +96,7 @@ def test_such_a_letter_cannot_be_replayed(database: Database) -> None:
     letter = refused(database, an_event(data=ORDER | {"comments": PRIVATE}))
 
     with pytest.raises(CannotReplayError, match="replace that key"):
-        replay(database, VAULT, letter.id, who="ida")
+        replay(database, VAULT, letter.id, who=Identity("os:ida"))
 
 
 def test_a_redelivery_is_kept_once(database: Database) -> None:

@@ -21,6 +21,7 @@ from certline.models import (
     Schedule,
     ScheduleRun,
 )
+from certline.models.audit.identity import Identity
 from certline.models.database.session import clock
 from certline.models.schedule import change_schedule, last_fired, schedules
 from certline.models.validation import BadCommandError
@@ -125,8 +126,8 @@ def test_a_schedule_that_is_off_does_not_fire(database: Database) -> None:
 def test_a_run_by_hand_leaves_the_next_time_as_it_is(database: Database, name: str) -> None:
     due = set_due(database, name, -timedelta(days=3))
 
-    run_now(database, name, SETTLE, requested_by="ida")
-    run_now(database, name, SETTLE, requested_by="ida")
+    run_now(database, name, SETTLE, requested_by=Identity("os:ida"))
+    run_now(database, name, SETTLE, requested_by=Identity("os:ida"))
 
     assert next_due(database, name) == due
     assert count(database, ScheduleRun) == 2
@@ -159,24 +160,28 @@ def test_a_schedule_of_a_newer_version_is_left_to_it(database: Database) -> None
 def test_a_run_by_hand_is_logged_under_who_asked(database: Database) -> None:
     database.run(an_account)
 
-    counts = run_now(database, "sync", SETTLE, requested_by="ida")
+    counts = run_now(database, "sync", SETTLE, requested_by=Identity("os:ida"))
 
     with database.transaction() as db:
         [event] = db.scalars(select(AuditEntry))
         assert counts == {"syncs": 1}
-        assert (event.type, event.who, event.data) == ("schedule.sync", "ida", {"counts": counts})
+        assert (event.type, event.who, event.data) == (
+            "schedule.sync",
+            "os:ida",
+            {"counts": counts},
+        )
 
 
 def test_a_schedule_that_is_unknown_cannot_be_run(database: Database) -> None:
     with pytest.raises(KeyError, match="backup"):
-        run_now(database, "backup", SETTLE, requested_by="ida")
+        run_now(database, "backup", SETTLE, requested_by=Identity("os:ida"))
 
 
 @pytest.mark.parametrize(
     "fire",
     [
         lambda database: tick(database, SETTLE),
-        lambda database: run_now(database, "sync", SETTLE, requested_by="ida"),
+        lambda database: run_now(database, "sync", SETTLE, requested_by=Identity("os:ida")),
     ],
 )
 def test_a_firing_and_what_it_makes_are_one_transaction(
@@ -249,7 +254,9 @@ def test_a_schedule_that_is_changed_runs_at_its_new_time_and_the_log_says_by_who
     set_due(database, "sync", timedelta(hours=1))
 
     with database.transaction() as db:
-        change_schedule(db, "sync", who="ida", cron="15  3 * * 1-5", tz="Europe/Berlin")
+        change_schedule(
+            db, "sync", who=Identity("os:ida"), cron="15  3 * * 1-5", tz="Europe/Berlin"
+        )
 
     with database.transaction() as db:
         changed = db.get_one(Schedule, "sync")
@@ -258,15 +265,18 @@ def test_a_schedule_that_is_changed_runs_at_its_new_time_and_the_log_says_by_who
         assert (changed.cron, changed.tz) == ("15 3 * * 1-5", "Europe/Berlin")
         assert changed.next_due > clock(db)
         assert (local.hour, local.minute, local.weekday() < 5) == (3, 15, True)
-        assert (entry.who, entry.data) == ("ida", {"cron": "15 3 * * 1-5", "tz": "Europe/Berlin"})
+        assert (entry.who, entry.data) == (
+            "os:ida",
+            {"cron": "15 3 * * 1-5", "tz": "Europe/Berlin"},
+        )
     assert tick(database, SETTLE) == []
 
 
 def test_a_schedule_that_is_switched_on_again_makes_up_for_nothing(database: Database) -> None:
     set_due(database, "sync", timedelta(days=30))
     with database.transaction() as db:
-        change_schedule(db, "sync", who="ida", enabled=False)
-        change_schedule(db, "sync", who="ida", enabled=True)
+        change_schedule(db, "sync", who=Identity("os:ida"), enabled=False)
+        change_schedule(db, "sync", who=Identity("os:ida"), enabled=True)
 
     assert tick(database, SETTLE) == []
 
@@ -274,7 +284,7 @@ def test_a_schedule_that_is_switched_on_again_makes_up_for_nothing(database: Dat
 def test_a_change_that_changes_nothing_is_not_logged(database: Database) -> None:
     due = next_due(database, "sync")
     with database.transaction() as db:
-        change_schedule(db, "sync", who="ida", tz="UTC", enabled=True)
+        change_schedule(db, "sync", who=Identity("os:ida"), tz="UTC", enabled=True)
 
     assert next_due(database, "sync") == due
     assert count(database, AuditEntry) == 0
@@ -303,6 +313,6 @@ def test_a_time_that_is_none_is_refused_and_the_schedule_stays(
     due = next_due(database, "sync")
 
     with database.transaction() as db, pytest.raises(BadCommandError, match=r"^(cron|tz): "):
-        change_schedule(db, "sync", who="ida", cron=cron, tz=tz)
+        change_schedule(db, "sync", who=Identity("os:ida"), cron=cron, tz=tz)
 
     assert next_due(database, "sync") == due

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
 from certline.models import Command, CommandStatus, CommandType, Database, Webhook
+from certline.models.audit.identity import Identity
 from certline.models.events.outbox import emit_event
 from certline.models.settings import Settings
 from certline.models.vault import Vault
@@ -38,7 +39,7 @@ class Post:
     def add(self, url: str, *events: str, allow_private: bool = True) -> Added:
         """Add a webhook for these events, or for all."""
         patterns = events or ("*",)
-        named = {"allow_private": allow_private, "who": "ida"}
+        named = {"allow_private": allow_private, "who": Identity("os:ida")}
         return add_webhook(self.database, self.line.vault, url, patterns, **named)  # type: ignore[arg-type]  # mypy sees one type of both
 
     def tell(self, kind: str = "order.held", **attributes: Any) -> None:

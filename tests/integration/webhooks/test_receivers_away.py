@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from certline.models import Command, CommandStatus, WebhookStatus
+from certline.models.audit.identity import Identity
 from certline.producers.requests.webhooks import (
     enable_webhook,
     remove_webhook,
@@ -71,9 +72,9 @@ def test_a_receiver_that_is_gone_is_asked_no_more_until_a_person_says_so(line: P
         assert line.hook().status is WebhookStatus.DISABLED
         assert "status 410" in str(line.hook().status_reason)
 
-        assert enable_webhook(line.database, line.hook().id, who="ida")
-        assert not enable_webhook(line.database, line.hook().id, who="ida")
-        assert retry_deliveries(line.database, [line.hook().id], who="ida") == 2
+        assert enable_webhook(line.database, line.hook().id, who=Identity("os:ida"))
+        assert not enable_webhook(line.database, line.hook().id, who=Identity("os:ida"))
+        assert retry_deliveries(line.database, [line.hook().id], who=Identity("os:ida")) == 2
         line.run()
 
     assert states(line) == [CommandStatus.DONE] * 2
@@ -83,7 +84,7 @@ def test_what_is_on_its_way_to_a_webhook_that_is_removed_comes_to_nothing(line: 
     with OddServer([TAKEN]) as receiver:
         hook = line.add(receiver.url).webhook
         line.tell()
-        assert remove_webhook(line.database, hook.id, who="ida") == 1
+        assert remove_webhook(line.database, hook.id, who=Identity("os:ida")) == 1
         assert line.run() == 0
         line.tell()
 

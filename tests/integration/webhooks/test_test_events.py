@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import AuditEntry, Command, CommandStatus, Outbox, Webhook, WebhookStatus
+from certline.models.audit.identity import Identity
 from certline.models.events.outbox import EVENTS
 from certline.models.webhook import disable, note_failure
 from certline.producers.requests.webhooks import (
@@ -29,14 +30,14 @@ def test_a_test_event_is_posted_signed_and_only_to_this_webhook(line: Post) -> N
     with OddServer([TAKEN]) as receiver, OddServer([TAKEN]) as other:
         added = line.add(f"{receiver.url}/certline", "order.*")
         line.add(other.url, "*")
-        done = ended(line, post_test_event(line.database, added.webhook.id, who="ida"))
+        done = ended(line, post_test_event(line.database, added.webhook.id, who=Identity("os:ida")))
 
     [seen] = receiver.seen
     event = json.loads(seen.body)
     assert other.seen == []
     assert is_signed(seen, added.secret)
     assert (event["type"], event["subject"]) == ("webhook.test", added.webhook.id)
-    assert event["data"]["requested_by"] == "ida"
+    assert event["data"]["requested_by"] == "os:ida"
     assert done.status is CommandStatus.DONE
     assert done.result is not None
     assert done.result["http_status"] == 204
@@ -50,7 +51,9 @@ def test_a_test_event_that_is_refused_is_not_retried_and_costs_the_webhook_nothi
 ) -> None:
     with OddServer([AWAY]) as receiver:
         added = line.add(receiver.url, "order.*")
-        failed = ended(line, post_test_event(line.database, added.webhook.id, who="ida"))
+        failed = ended(
+            line, post_test_event(line.database, added.webhook.id, who=Identity("os:ida"))
+        )
 
     assert failed.status is CommandStatus.FAILED
     assert "503" in str(failed.error)
@@ -62,7 +65,9 @@ def test_a_test_event_that_is_refused_is_not_retried_and_costs_the_webhook_nothi
 def test_a_receiver_that_is_gone_does_not_disable_its_webhook_by_a_test(line: Post) -> None:
     with OddServer([http("410 Gone")]) as receiver:
         added = line.add(receiver.url, "order.*")
-        failed = ended(line, post_test_event(line.database, added.webhook.id, who="ida"))
+        failed = ended(
+            line, post_test_event(line.database, added.webhook.id, who=Identity("os:ida"))
+        )
 
     assert failed.status is CommandStatus.FAILED
     assert line.hook().status is WebhookStatus.ACTIVE
@@ -79,7 +84,7 @@ def test_a_webhook_that_gets_nothing_at_present_is_tested_all_the_same(
                 note_failure(db, added.webhook.id)
             else:
                 disable(db, added.webhook.id, why="it answered with status 410")
-        done = ended(line, post_test_event(line.database, added.webhook.id, who="ida"))
+        done = ended(line, post_test_event(line.database, added.webhook.id, who=Identity("os:ida")))
 
     assert done.status is CommandStatus.DONE
     with line.database.transaction() as db:
@@ -90,11 +95,11 @@ def test_a_webhook_that_gets_nothing_at_present_is_tested_all_the_same(
 
 def test_a_webhook_that_is_removed_meanwhile_ends_its_test(line: Post) -> None:
     added = line.add("http://127.0.0.1:1/", "order.*")
-    command = post_test_event(line.database, added.webhook.id, who="ida")
-    remove_webhook(line.database, added.webhook.id, who="ida")
+    command = post_test_event(line.database, added.webhook.id, who=Identity("os:ida"))
+    remove_webhook(line.database, added.webhook.id, who=Identity("os:ida"))
 
     assert line.run() == 0
     with line.database.transaction() as db:
         assert db.get_one(Command, command.id).status is CommandStatus.FAILED
     with pytest.raises(UnknownWebhookError):
-        post_test_event(line.database, added.webhook.id, who="ida")
+        post_test_event(line.database, added.webhook.id, who=Identity("os:ida"))

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from certline.models import Command, CommandStatus
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import history
 from certline.producers.requests.webhooks import retry_deliveries
 from certline.workers.steps import webhook as step
@@ -94,8 +95,8 @@ def test_a_parked_delivery_is_tried_anew_from_its_first_try_on(line: Post) -> No
         line.run()
         assert states(line) == [CommandStatus.REVIEW]
 
-        assert retry_deliveries(line.database, [line.hook().id], who="ida") == 1
-        assert retry_deliveries(line.database, [delivery.id], who="ida") == 0
+        assert retry_deliveries(line.database, [line.hook().id], who=Identity("os:ida")) == 1
+        assert retry_deliveries(line.database, [delivery.id], who=Identity("os:ida")) == 0
         line.run()
         assert line.deliveries()[0].attempts == 1
         line.let_pass()

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from certline.models import Account, Command, CommandStatus, Database, Hook, Order
+from certline.models.audit.identity import Identity
 from certline.models.certificates.deploy_hook import add_hook
 from certline.models.commands.payloads import OrderCommand, SyncCommand
 from certline.models.orders.order import order_of_command
@@ -58,7 +59,7 @@ class Bench:
 
     def sync(self) -> Command:
         """Sync everything now. Returns the finished command."""
-        (command,) = request_sync(self.database, SyncCommand(), requested_by="test")
+        (command,) = request_sync(self.database, SyncCommand(), requested_by=Identity("os:test"))
         return self.run(command.id)
 
     def place(self, command_id: str | None = None, **changes: Any) -> Command:
@@ -75,7 +76,7 @@ class Bench:
             self.database,
             self.line.vault,
             OrderCommand.model_validate(wanted | changes),
-            requested_by="test",
+            requested_by=Identity("os:test"),
             command_id=command_id,
         ).command
 
@@ -174,6 +175,6 @@ def hooked(bench: Bench, tmp_path: Path) -> Callable[..., Hook]:
     def add(name: str = "web", events: tuple[str, ...] = EVENTS, **named: Any) -> Hook:
         usual: dict[str, Any] = {} if "command" in named else {"directory": str(tmp_path)}
         with bench.database.transaction() as db:
-            return add_hook(db, name, events, who="ida", **usual | named)
+            return add_hook(db, name, events, who=Identity("os:ida"), **usual | named)
 
     return add

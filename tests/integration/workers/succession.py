@@ -7,6 +7,7 @@ import requests
 from sqlalchemy import select, update
 
 from certline.models import Certificate, Command, CommandStatus, CommandType, Order, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import AuditEntry, history
 from certline.models.commands.command import accept
 from certline.models.commands.payloads import ReissueCommand, RenewCommand, RevokeCommand
@@ -62,25 +63,31 @@ def until_stored(bench: Bench, command: Command) -> None:
 def renewal(bench: Bench, certificate: Certificate, **named: Any) -> Command:
     """Request a certificate's renewal, without sending it."""
     wanted = RenewCommand(certificate=certificate.id, **named)
-    return request_successor(bench.database, bench.line.vault, wanted, requested_by="ida").command
+    return request_successor(
+        bench.database, bench.line.vault, wanted, requested_by=Identity("os:ida")
+    ).command
 
 
 def reissue(bench: Bench, certificate: Certificate, **named: Any) -> Command:
     """Request a certificate's reissue, without sending it."""
     wanted = ReissueCommand(**{"certificate": certificate.id, "reason": "new server"} | named)
-    return request_successor(bench.database, bench.line.vault, wanted, requested_by="ida").command
+    return request_successor(
+        bench.database, bench.line.vault, wanted, requested_by=Identity("os:ida")
+    ).command
 
 
 def revocation(bench: Bench, certificate: Certificate, **named: Any) -> Command:
     """Request a certificate's revocation, without sending it."""
     wanted = RevokeCommand(**{"certificate": certificate.id, "comments": "not needed"} | named)
-    return request_revocation(bench.database, wanted, requested_by="ida").command
+    return request_revocation(bench.database, wanted, requested_by=Identity("os:ida")).command
 
 
 def asked_from_outside(bench: Bench, kind: str, data: dict[str, Any]) -> Command:
     """Accept a command of another system, which is a row without an order."""
     with bench.database.transaction() as db:
-        command, _ = accept(db, CommandType(kind), data, requested_by="shop", source="shop")
+        command, _ = accept(
+            db, CommandType(kind), data, requested_by=Identity("amqp:shop"), source="shop"
+        )
         return command
 
 

@@ -13,6 +13,7 @@ from certline.cli.renewals import plan
 from certline.cli.renewals.bars import BAR
 from certline.cli.ui import grid, output
 from certline.models import Account, Certificate, CertificateStatus, Webhook
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.renewals.selection import AutoRenewRule
 from certline.producers.renewals import settings
@@ -75,11 +76,19 @@ def fleet(typist: Typist) -> list[Certificate]:
                 created_by="ida",
             )
         )
-        record(db, "certificate.password_read", made[0].id, who="amelie@operations", why="audit")
+        record(
+            db,
+            "certificate.password_read",
+            made[0].id,
+            who=Identity("os:amelie@operations"),
+            why="audit",
+        )
         assert account is not None
         db.flush()
-        settings.enable(db, [account], days=30, cap=None, who="ida")
-        settings.add_rule(db, AutoRenewRule(account_id=account.id, created_by="ida"), who="ida")
+        settings.enable(db, [account], days=30, cap=None, who=Identity("os:ida"))
+        settings.add_rule(
+            db, AutoRenewRule(account_id=account.id, created_by="ida"), who=Identity("os:ida")
+        )
     return made
 
 
@@ -223,7 +232,13 @@ def test_a_revocation_is_shown_with_its_comments(typist: Typist, fleet: list[Cer
         found = db.get_one(Certificate, fleet[0].id)
         found.status, found.revoked_at = CertificateStatus.REVOKED, datetime.now(UTC)
         found.revocation_reason = "key-compromise"
-        record(db, "certificate.revoked", found.id, who="ida", why="the key was on a lost laptop")
+        record(
+            db,
+            "certificate.revoked",
+            found.id,
+            who=Identity("os:ida"),
+            why="the key was on a lost laptop",
+        )
 
     assert "the key was on a lost laptop" in typist.types("certificate", "show", fleet[0].id)
 

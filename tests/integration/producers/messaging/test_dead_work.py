@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from certline.models import Command, CommandStatus, CommandType, Database, Queue
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.kinds import KINDS
 from certline.models.settings import Settings
@@ -78,7 +79,7 @@ def publish(sender: Sender, message: dict[str, Any] | bytes) -> None:
 def a_command(database: Database, kind: CommandType = CommandType.SYNC, **payload: Any) -> Command:
     """Accept a command whose own message is not sent: no relay runs."""
     with database.transaction() as db:
-        command, _ = accept(db, kind, payload, requested_by="ida", source="test")
+        command, _ = accept(db, kind, payload, requested_by=Identity("os:ida"), source="test")
     return command
 
 

@@ -46,7 +46,7 @@ def test_what_is_due_is_renewed_once_and_what_is_not_is_left(database: Database)
         [command] = db.scalars(select(Command).where(Command.type == CommandType.RENEW))
         row = first[due].row
         assert command.id == command.correlation_id == row.command_id
-        assert (command.requested_by, command.source) == ("auto-renew", "producer")
+        assert (command.requested_by, command.source) == ("certline:auto-renew", "producer")
         assert row.selected_by == "ida"
         later = db.get_one(Certificate, fresh)
         assert later.auto_renew
@@ -111,7 +111,7 @@ def test_a_run_that_had_nothing_to_do_is_there_too(database: Database) -> None:
 
     with database.transaction() as db:
         [only] = db.scalars(select(AutoRenewRun))
-        assert (only.looked_at, only.requested_by) == (0, "schedule")
+        assert (only.looked_at, only.requested_by) == (0, "certline:schedule")
         [event] = db.scalars(select(Outbox).where(Outbox.routing_key == "auto_renew.completed"))
         assert event.body["data"]["due"] == 0
         assert figures(db)["certline_auto_renew_good_run_seconds"] >= 0

@@ -18,6 +18,7 @@ from certline.models import (
     RenewalBatch,
     RenewalMember,
 )
+from certline.models.audit.identity import Identity
 from certline.models.certificates.backoff import backoff_of, renewal_failed
 from certline.models.renewals.batch import State, counts_of, members_of
 from certline.producers.renewals import batches
@@ -45,7 +46,9 @@ def a_batch(database: Database, count: int = 3, pace: int | None = None) -> str:
             )
             for _ in range(count)
         ]
-    return request_batch(database, verdicts, selection="a test", pace=pace, requested_by="ida").id
+    return request_batch(
+        database, verdicts, selection="a test", pace=pace, requested_by=Identity("os:ida")
+    ).id
 
 
 def release(database: Database) -> int:
@@ -115,25 +118,25 @@ def test_what_was_down_for_a_day_makes_up_for_a_minute_and_no_more(database: Dat
 def test_a_paused_batch_leaves_its_members_where_they_are(database: Database) -> None:
     batch_id = a_batch(database, pace=1)
 
-    assert pause(database, batch_id, who="ida")
+    assert pause(database, batch_id, who=Identity("os:ida"))
     pass_time(database, batch_id, timedelta(days=1))
 
     assert release(database) == 0
     assert waiting(database, batch_id) == 2
-    assert not pause(database, batch_id, who="ida")
+    assert not pause(database, batch_id, who=Identity("os:ida"))
 
 
 def test_a_resumed_batch_goes_on_at_the_pace_that_is_named(database: Database) -> None:
     batch_id = a_batch(database, pace=1)
-    pause(database, batch_id, who="ida")
+    pause(database, batch_id, who=Identity("os:ida"))
 
-    assert resume(database, batch_id, pace=60_000, who="ida")
+    assert resume(database, batch_id, pace=60_000, who=Identity("os:ida"))
     pass_time(database, batch_id, timedelta(minutes=1))
     release(database)
 
     assert waiting(database, batch_id) == 0
     assert len(asked(database)) == 3
-    assert not resume(database, batch_id, pace=60_000, who="ida")
+    assert not resume(database, batch_id, pace=60_000, who=Identity("os:ida"))
 
 
 @pytest.mark.parametrize("paused", [False, True])
@@ -142,9 +145,9 @@ def test_a_cancelled_batch_gives_up_what_has_had_no_turn_and_ends_with_the_rest(
 ) -> None:
     batch_id = a_batch(database, pace=1)
     if paused:
-        pause(database, batch_id, who="ida")
+        pause(database, batch_id, who=Identity("os:ida"))
 
-    assert cancel(database, batch_id, who="ida") == 2
+    assert cancel(database, batch_id, who=Identity("os:ida")) == 2
     pass_time(database, batch_id, timedelta(days=1))
 
     assert release(database) == 0
@@ -158,8 +161,8 @@ def test_a_cancelled_batch_gives_up_what_has_had_no_turn_and_ends_with_the_rest(
     end_commands(database)
     release(database)
     assert status_of(database, batch_id) is BatchStatus.DONE
-    assert cancel(database, batch_id, who="ida") == 0
-    assert not resume(database, batch_id, pace=None, who="ida")
+    assert cancel(database, batch_id, who=Identity("os:ida")) == 0
+    assert not resume(database, batch_id, pace=None, who=Identity("os:ida"))
 
 
 def test_a_batch_of_which_nothing_is_under_way_is_over_when_it_is_cancelled(
@@ -168,7 +171,7 @@ def test_a_batch_of_which_nothing_is_under_way_is_over_when_it_is_cancelled(
     batch_id = a_batch(database, pace=1)
     end_commands(database)
 
-    cancel(database, batch_id, who="ida")
+    cancel(database, batch_id, who=Identity("os:ida"))
 
     assert status_of(database, batch_id) is BatchStatus.DONE
 
@@ -201,7 +204,7 @@ def test_a_member_whose_line_rests_keeps_nobody_waiting(
 
 def test_producers_that_tick_at_once_give_each_member_one_command(database: Database) -> None:
     batch_id = a_batch(database, count=20, pace=1)
-    resume(database, batch_id, pace=60_000, who="ida")
+    resume(database, batch_id, pace=60_000, who=Identity("os:ida"))
     pass_time(database, batch_id, timedelta(minutes=1))
     producers = [threading.Thread(target=release, args=(database,)) for _ in range(4)]
 
@@ -219,7 +222,7 @@ def test_a_producer_that_dies_in_the_middle_has_released_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = a_batch(database, pace=1)
-    resume(database, batch_id, pace=60_000, who="ida")
+    resume(database, batch_id, pace=60_000, who=Identity("os:ida"))
     pass_time(database, batch_id, timedelta(minutes=1))
     before = waiting(database, batch_id)
     died = threading.Event()
@@ -262,7 +265,9 @@ def test_a_batch_of_which_nothing_can_be_renewed_is_over_at_once(database: Datab
     with database.transaction() as db:
         refused = BatchVerdict(a_certificate(db), ["it is revoked"], [])
 
-    batch = request_batch(database, [refused], selection="a test", pace=9, requested_by="ida")
+    batch = request_batch(
+        database, [refused], selection="a test", pace=9, requested_by=Identity("os:ida")
+    )
 
     assert batch.status is BatchStatus.DONE
     assert not asked(database)
@@ -280,7 +285,7 @@ def test_a_batch_is_a_persons_renewal_so_what_failed_before_counts_no_more(
         [BatchVerdict(certificate, [], [])],
         selection="a test",
         pace=None,
-        requested_by="ida",
+        requested_by=Identity("os:ida"),
     )
 
     with database.transaction() as db:

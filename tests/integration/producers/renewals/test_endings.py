@@ -14,6 +14,7 @@ from certline.models import (
     OrderStatus,
 )
 from certline.models.accounts.account import accounts
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.database.session import clock
 from certline.models.metrics import figures
@@ -62,7 +63,7 @@ def test_what_is_under_way_or_may_end_is_not_listed(database: Database) -> None:
             db,
             CommandType.RENEW,
             {"certificate": asked_for.id},
-            requested_by="ida",
+            requested_by=Identity("os:ida"),
             source="cli",
             subject=asked_for.id,
         )
@@ -86,7 +87,7 @@ def test_what_is_under_way_or_may_end_is_not_listed(database: Database) -> None:
 def test_a_refusal_is_the_reason(database: Database) -> None:
     with database.transaction() as db:
         certificate = a_ninety_day(db, 5)
-        enable(db, accounts(db), days=30, cap=None, who="ida")
+        enable(db, accounts(db), days=30, cap=None, who=Identity("os:ida"))
         certificate.auto_renew = True
         run = AutoRenewRun(requested_by="schedule")
         db.add(run)
@@ -109,7 +110,7 @@ def test_a_refusal_is_the_reason(database: Database) -> None:
 def test_a_planned_renewal_that_is_a_day_late_is_listed(database: Database) -> None:
     with database.transaction() as db:
         late, due = a_ninety_day(db, 5), a_ninety_day(db, 5)
-        enable(db, accounts(db), days=30, cap=None, who="ida")
+        enable(db, accounts(db), days=30, cap=None, who=Identity("os:ida"))
         for each, days in ((late, 2), (due, 0.5)):
             planned = {"auto_renew": True, "renews_at": clock(db, -days * DAY)}
             db.execute(update(Certificate).where(Certificate.id == each.id).values(planned))

@@ -15,6 +15,7 @@ from certline.models import (
     OrderKind,
     Outbox,
 )
+from certline.models.audit.identity import Identity
 from certline.models.certificates.backoff import renewal_failed
 from certline.models.database.session import clock
 from certline.models.renewals.expiry_events import emit_expiring
@@ -69,9 +70,9 @@ def test_it_says_what_the_line_is_doing_about_it(database: Database) -> None:
         for own_id, name in zip(ids, ("planned", "open", "waits", "nothing"), strict=True):
             change = update(Certificate).where(Certificate.id == own_id)
             db.execute(change.values(common_name=f"{name}.example"))
-        enable(db, [account], days=30, cap=None, who="ida")
+        enable(db, [account], days=30, cap=None, who=Identity("os:ida"))
         for name in ("planned*", "open*", "waits*"):
-            add_rule(db, AutoRenewRule(name=name, created_by="ida"), who="ida")
+            add_rule(db, AutoRenewRule(name=name, created_by="ida"), who=Identity("os:ida"))
         lines = [db.get_one(Certificate, own_id).line_id for own_id in ids]
         renewal = an_order(
             db,

@@ -3,6 +3,7 @@
 from sqlalchemy import update
 
 from certline.models import Certificate, Database
+from certline.models.audit.identity import Identity
 from certline.models.certificates.lineage import Kin, join_lines
 from certline.models.database.session import clock
 from certline.models.renewals.plan import selected_of
@@ -26,11 +27,13 @@ def test_rules_include_what_comes_later_and_a_choice_counts_more(database: Datab
         db.execute(
             update(Certificate).where(Certificate.id == other).values(common_name="see.example")
         )
-        [setting] = enable(db, [account], days=30, cap=None, who="ida")
-        add_rule(db, AutoRenewRule(name="*.nordhafen.example", created_by="ida"), who="ida")
+        [setting] = enable(db, [account], days=30, cap=None, who=Identity("os:ida"))
+        add_rule(
+            db, AutoRenewRule(name="*.nordhafen.example", created_by="ida"), who=Identity("os:ida")
+        )
         rows = [db.get_one(Certificate, own_id) for own_id in (mail, other)]
-        choose(db, rows[:1], selected=False, who="kim")
-        choose(db, rows[1:], selected=True, days=5, who="kim")
+        choose(db, rows[:1], selected=False, who=Identity("os:kim"))
+        choose(db, rows[1:], selected=True, days=5, who=Identity("os:kim"))
         late = a_certificate(
             db,
             an_order(db, account, status="stored", common_name="late.nordhafen.example"),
@@ -41,7 +44,7 @@ def test_rules_include_what_comes_later_and_a_choice_counts_more(database: Datab
         found = {each.id: each for each in selected_of(db, setting)}
 
         assert set(found) == {shop, other, late}
-        assert (found[other].by, found[other].span.lead) == ("kim", 5 * DAY)
+        assert (found[other].by, found[other].span.lead) == ("os:kim", 5 * DAY)
         assert (found[late].by, found[late].span.lead) == ("ida", LIFETIME / 3)
         db.expire_all()
         assert [db.get_one(Certificate, own_id).auto_renew for own_id in (shop, mail, other)] == [
@@ -50,13 +53,13 @@ def test_rules_include_what_comes_later_and_a_choice_counts_more(database: Datab
             True,
         ]
 
-        disable(db, [account], who="ida")
+        disable(db, [account], who=Identity("os:ida"))
         db.expire_all()
         off = db.get_one(Certificate, shop)
         assert (off.auto_renew, off.renews_at) == (True, None)
 
-        assert drop_everything(db, account, who="ida") == 2
-        drop_everything(db, None, who="ida")
+        assert drop_everything(db, account, who=Identity("os:ida")) == 2
+        drop_everything(db, None, who=Identity("os:ida"))
         assert selected_of(db, setting) == []
 
 
@@ -67,8 +70,8 @@ def test_what_was_said_of_a_certificate_stays_when_its_line_joins_another(
         account = an_estate(db)
         ids = certificates_of(db, account, 2, begins=[clock(db)], lifetime=LIFETIME)
         old, new = (its_line(db, own_id).id for own_id in ids)
-        [setting] = enable(db, [account], days=30, cap=None, who="ida")
-        choose(db, [db.get_one(Certificate, ids[1])], selected=True, days=7, who="kim")
+        [setting] = enable(db, [account], days=30, cap=None, who=Identity("os:ida"))
+        choose(db, [db.get_one(Certificate, ids[1])], selected=True, days=7, who=Identity("os:kim"))
 
         join_lines(db, [Kin("a", 1, True, old), Kin("b", 2, False, new)])
         db.expire_all()

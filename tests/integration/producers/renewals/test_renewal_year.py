@@ -24,6 +24,7 @@ from certline.models import (
     OrderKind,
     Schedule,
 )
+from certline.models.audit.identity import Identity
 from certline.models.renewals.runs import Decision, counts_of
 from certline.models.renewals.selection import AutoRenewRule
 from certline.producers.renewals.auto_renew import go_on
@@ -57,8 +58,8 @@ def test_a_year_of_a_thousand_certificates_of_47_days(database_url: str) -> None
             # All issued within three days: a cliff.
             begins = [BEGIN - number * DAY for number in range(3)]
             certificates_of(db, account, CERTIFICATES, begins=begins, lifetime=LIFETIME)
-            enable(db, [account], days=30, cap=None, who="ida")
-            add_rule(db, AutoRenewRule(created_by="ida"), who="ida")
+            enable(db, [account], days=30, cap=None, who=Identity("os:ida"))
+            add_rule(db, AutoRenewRule(created_by="ida"), who=Identity("os:ida"))
             others = update(Schedule).where(Schedule.name.in_(("sync", "poll")))
             db.execute(others.values(enabled=False))
 

@@ -18,6 +18,7 @@ from certline.models import (
     Profile,
 )
 from certline.models.accounts.account import account_named, accounts
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import history
 from certline.models.certificates.license import license_use
 from certline.models.commands.payloads import SyncCommand
@@ -75,7 +76,7 @@ def remove(database: Database, name: str, *, force: bool = False) -> Removed:
         account = account_named(db, name)
         assert account is not None
         locked = db.get_one(Account, account.id, with_for_update=True)
-        return remove_account(db, locked, who="ida", force=force)
+        return remove_account(db, locked, who=Identity("os:ida"), force=force)
 
 
 def test_an_account_that_was_never_used_is_deleted_with_what_was_synced(
@@ -207,11 +208,11 @@ def test_a_decision_waits_until_the_account_is_there_again(bench: Bench) -> None
     remove(bench.database, "demo", force=True)
 
     with pytest.raises(BadCommandError, match="was removed"):
-        order_review.adopt(bench.database, order.id, number, who="ida", why=None)
+        order_review.adopt(bench.database, order.id, number, who=Identity("os:ida"), why=None)
     with pytest.raises(BadCommandError, match="was removed"):
-        order_review.send_again(bench.database, order.id, who="ida", why=None)
+        order_review.send_again(bench.database, order.id, who=Identity("os:ida"), why=None)
     add_again(bench)
-    order_review.adopt(bench.database, order.id, number, who="ida", why=None)
+    order_review.adopt(bench.database, order.id, number, who=Identity("os:ida"), why=None)
     bench.settings(issue_after_ms=0)
     bench.decide(number, "approve")
     bench.make_due()
@@ -238,7 +239,7 @@ def test_nobody_logs_in_for_a_removed_account(bench: Bench) -> None:
     with pytest.raises(GiveUp, match="was removed"):
         login_of(gone, bench.line.vault)
     with pytest.raises(BadCommandError, match="there is none yet"):
-        request_sync(bench.database, SyncCommand(), requested_by="ida")
+        request_sync(bench.database, SyncCommand(), requested_by=Identity("os:ida"))
 
 
 def test_an_order_that_is_placed_while_the_account_goes_is_refused(bench: Bench) -> None:
@@ -256,7 +257,7 @@ def test_an_order_that_is_placed_while_the_account_goes_is_refused(bench: Bench)
         placing = threading.Thread(target=place)
         placing.start()
         until(lambda: someone_waits(bench.database), 30)
-        remove_account(db, account, who="ida", force=True)
+        remove_account(db, account, who=Identity("os:ida"), force=True)
     placing.join(30)
 
     assert "was removed" in str(refused[0])

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from certline.models import Database, DeadLetter, DeadLetterStatus
+from certline.models.audit.identity import Identity
 from certline.models.metrics import figures
 from certline.producers.requests.dead_letters import AlreadyDecidedError, drop, replay
 from tests.integration.producers.letters import (
@@ -21,17 +22,17 @@ from tests.servers import until
 def test_a_dropped_letter_keeps_the_reason_and_has_no_effect(database: Database) -> None:
     letter = refused(database, an_event(data={}))
 
-    drop(database, letter.id, reason="a test of the shop's", who="ida")
+    drop(database, letter.id, reason="a test of the shop's", who=Identity("os:ida"))
 
     now = as_it_stands(database, letter)
     assert (now.status, now.decision) == (DeadLetterStatus.DROPPED, "a test of the shop's")
-    assert log_of(database, letter) == [("dead_letter.dropped", "ida", "a test of the shop's")]
+    assert log_of(database, letter) == [("dead_letter.dropped", "os:ida", "a test of the shop's")]
     assert commands(database) == []
 
 
 def test_the_same_message_after_the_decision_is_another_letter(database: Database) -> None:
     event = an_event(data={})
-    drop(database, refused(database, event).id, reason="mended", who="ida")
+    drop(database, refused(database, event).id, reason="mended", who=Identity("os:ida"))
 
     assert refused(database, event).status is DeadLetterStatus.WAITING
     assert len(letters(database)) == 2
@@ -45,9 +46,9 @@ def test_a_letter_is_decided_on_once_however_many_do_so_at_once(
     def decide(number: int) -> bool:
         try:
             if number % 2:
-                drop(database, letter.id, reason="mended", who="ida")
+                drop(database, letter.id, reason="mended", who=Identity("os:ida"))
             else:
-                replay(database, VAULT, letter.id, who="ida")
+                replay(database, VAULT, letter.id, who=Identity("os:ida"))
         except AlreadyDecidedError:
             return False
         return True
@@ -83,5 +84,5 @@ def test_a_monitor_counts_the_letters_that_wait(database: Database) -> None:
     first = refused(database, an_event(data={}))
     refused(database, b"{")
     assert waiting() == 2
-    drop(database, first.id, reason="mended", who="ida")
+    drop(database, first.id, reason="mended", who=Identity("os:ida"))
     assert waiting() == 1

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import LargeBinary, func, select, text
 
 from certline.models import Account, AuditEntry, Certificate, Command, CommandType, Database
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.kinds import KINDS
 from certline.models.database.base import Base
@@ -94,7 +95,7 @@ def test_what_was_rotated_is_in_the_log_without_any_secret(database: Database, b
             str(each): 2 for each in places()
         }
         assert {row.data["key"] for row in rows} == {both.keys[0]}
-        assert {row.who for row in rows} == {"ida"}
+        assert {row.who for row in rows} == {"os:ida"}
 
 
 def test_a_killed_rotation_goes_on_where_it_was(
@@ -110,7 +111,7 @@ def test_a_killed_rotation_goes_on_where_it_was(
             raise Died
 
     with suppress(Died):
-        Rotation(database, both, who="ida", tell=die).run()
+        Rotation(database, both, who=Identity("os:ida"), tell=die).run()
     (_, old), _ = key_uses(database, both)
     assert not old.may_go
 
@@ -137,7 +138,7 @@ def test_a_row_that_somebody_is_at_is_waited_for_and_what_they_write_stays(
     person = threading.Thread(target=change)
     person.start()
     changed.wait(30)
-    rotation = Rotation(database, both, who="ida", tell=lambda _renewed: told.set())
+    rotation = Rotation(database, both, who=Identity("os:ida"), tell=lambda _renewed: told.set())
     rotation.run()
     person.join(30)
 
@@ -155,7 +156,7 @@ def test_what_a_line_that_goes_on_stores_meanwhile_is_found_too(
         if next(late, None) is not None:
             fill(database, Vault(OLD))
 
-    Rotation(database, both, who="ida", tell=store_more).run()
+    Rotation(database, both, who=Identity("os:ida"), tell=store_more).run()
 
     (_, old), _ = key_uses(database, both)
     assert old.may_go
@@ -183,7 +184,7 @@ def test_rows_without_a_secret_are_left_alone(database: Database, both: Vault) -
         a_certificate(
             db, an_order(db, an_account(db, secret_sealed=both.seal(SECRET)), status="stored")
         )
-        accept(db, CommandType.ORDER, {"term": 7}, requested_by="ida", source="cli")
+        accept(db, CommandType.ORDER, {"term": 7}, requested_by=Identity("os:ida"), source="cli")
 
     rotation = rotate(database, both)
 

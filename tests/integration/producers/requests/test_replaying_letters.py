@@ -18,6 +18,7 @@ from certline.models import (
     Outbox,
     Queue,
 )
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import finish
 from certline.models.commands.envelope import LARGEST
 from certline.models.database.session import clock
@@ -44,15 +45,15 @@ def test_a_replayed_command_keeps_its_id_its_source_and_who_asked(
     event = an_event()
     letter = refused_by_a_fault_of_ours(database, monkeypatch, event, user_id="shop")
 
-    assert replay(database, VAULT, letter.id, who="ida") == event["id"]
+    assert replay(database, VAULT, letter.id, who=Identity("os:ida")) == event["id"]
 
     [command] = commands(database)
     assert (command.id, command.payload) == (event["id"], ORDER)
-    assert (command.source, command.requested_by) == (SHOP, "shop")
+    assert (command.source, command.requested_by) == (SHOP, "amqp:shop")
     now = as_it_stands(database, letter)
-    assert (now.status, now.decided_by) == (DeadLetterStatus.REPLAYED, "ida")
+    assert (now.status, now.decided_by) == (DeadLetterStatus.REPLAYED, "os:ida")
     assert now.decision == f"command {event['id']}"
-    assert log_of(database, letter) == [("dead_letter.replayed", "ida", now.decision)]
+    assert log_of(database, letter) == [("dead_letter.replayed", "os:ida", now.decision)]
 
 
 def test_a_command_whose_password_was_sealed_with_a_key_that_is_there_now_can_be_replayed(
@@ -63,13 +64,13 @@ def test_a_command_whose_password_was_sealed_with_a_key_that_is_there_now_can_be
     letter = refused(database, an_event(data=ORDER | {"keystore_password_sealed": sealed}))
     assert "is not sealed" in letter.reason
     with pytest.raises(CannotReplayError, match="is not sealed"):
-        replay(database, VAULT, letter.id, who="ida")
+        replay(database, VAULT, letter.id, who=Identity("os:ida"))
     with database.transaction() as db:  # as if certline's own keys had been rotated
         db.get_one(DeadLetter, letter.id).body_sealed = Vault(key.decode()).seal(
             VAULT.open(letter.body_sealed)
         )
 
-    replay(database, Vault(key.decode()), letter.id, who="ida")
+    replay(database, Vault(key.decode()), letter.id, who=Identity("os:ida"))
 
     assert len(commands(database)) == 1
 
@@ -90,7 +91,7 @@ def test_what_is_still_wrong_cannot_be_replayed_and_waits_on(
     letter = refused(database, event)
 
     with pytest.raises(CannotReplayError, match=says):
-        replay(database, VAULT, letter.id, who="ida")
+        replay(database, VAULT, letter.id, who=Identity("os:ida"))
 
     assert as_it_stands(database, letter).status is DeadLetterStatus.WAITING
     assert log_of(database, letter) == []
@@ -104,14 +105,14 @@ def test_an_id_that_stands_for_something_else_cannot_be_replayed(database: Datab
     letter = refused(database, event | {"data": ORDER | {"term": 365}})
 
     with pytest.raises(CannotReplayError, match="already used with another payload"):
-        replay(database, VAULT, letter.id, who="ida")
+        replay(database, VAULT, letter.id, who=Identity("os:ida"))
 
 
 def test_a_replayed_work_message_makes_its_open_command_due(database: Database) -> None:
     command = a_waiting_poll(database)
     letter = gave_up(database, from_work({"command_id": command.id}))
 
-    assert replay(database, VAULT, letter.id, who="ida") == command.id
+    assert replay(database, VAULT, letter.id, who=Identity("os:ida")) == command.id
 
     with database.transaction() as db:
         assert db.get_one(Command, command.id).not_before <= clock(db)
@@ -130,7 +131,7 @@ def test_a_work_message_whose_command_has_ended_cannot_be_replayed(
         finish(db, db.get_one(Command, command.id), status)
 
     with pytest.raises(CannotReplayError, match=f"is {status}: nothing waits for it"):
-        replay(database, VAULT, letter.id, who="ida")
+        replay(database, VAULT, letter.id, who=Identity("os:ida"))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_a_work_message_about_nothing_cannot_be_replayed(
     letter = gave_up(database, delivery)
 
     with pytest.raises(CannotReplayError, match=says):
-        replay(database, VAULT, letter.id, who="ida")
+        replay(database, VAULT, letter.id, who=Identity("os:ida"))
 
 
 def test_a_whole_command_in_dramatiqs_format_can_be_replayed(database: Database) -> None:
@@ -161,6 +162,6 @@ def test_a_whole_command_in_dramatiqs_format_can_be_replayed(database: Database)
     letter = gave_up(database, from_work(event, options={"retries": 30}))
     assert letter.reason == "it failed 31 times; see the workers' log"
 
-    assert replay(database, VAULT, letter.id, who="ida") == event["id"]
+    assert replay(database, VAULT, letter.id, who=Identity("os:ida")) == event["id"]
 
     assert [command.id for command in commands(database)] == [event["id"]]

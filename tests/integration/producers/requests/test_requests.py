@@ -13,6 +13,7 @@ from certline.models import (
     OrderStatus,
     Outbox,
 )
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept, claim, finish
 from certline.models.validation import BadCommandError
 from certline.producers.requests.commands import retry
@@ -24,7 +25,9 @@ STEPS = [CommandType.POLL, CommandType.FETCH, CommandType.RECONCILE]
 
 def a_step(db: Session, order: Order, kind: CommandType = CommandType.POLL) -> Command:
     """Insert a step of an order in progress."""
-    command, _ = accept(db, kind, {}, requested_by="ida", source="cli", subject=order.id)
+    command, _ = accept(
+        db, kind, {}, requested_by=Identity("os:ida"), source="cli", subject=order.id
+    )
     return command
 
 
@@ -46,7 +49,7 @@ def test_a_failed_step_is_not_tried_again_while_another_is_at_the_same(
         going = a_step(db, order, kind)
 
     with pytest.raises(BadCommandError, match=f"command {going.id} is doing the same already"):
-        retry(database, failed, requested_by="ida")
+        retry(database, failed, requested_by=Identity("os:ida"))
 
 
 @pytest.mark.parametrize("kind", STEPS)
@@ -57,7 +60,7 @@ def test_a_failed_step_without_another_is_tried_again(
         failed = a_step(db, an_order(db, status=OrderStatus.PENDING), kind)
         finish(db, failed, CommandStatus.FAILED, error="no")
 
-    assert retry(database, failed, requested_by="ida").status is CommandStatus.QUEUED
+    assert retry(database, failed, requested_by=Identity("os:ida")).status is CommandStatus.QUEUED
 
 
 def test_a_poll_that_runs_is_not_sent_again_for_that_would_count_as_a_restart(

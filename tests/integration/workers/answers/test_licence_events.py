@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import Outbox
+from certline.models.audit.identity import Identity
 from certline.models.certificates.license import License, license_use
 from certline.models.database.session import clock
 from certline.models.validation import BadCommandError
@@ -42,18 +43,18 @@ def names(*hosts: str) -> list[str]:
 
 
 def test_an_exhausted_licence_is_told_once_however_many_orders_are_held(bench: Bench) -> None:
-    set_license(bench.database, 0, requested_by="ida")
+    set_license(bench.database, 0, requested_by=Identity("os:ida"))
     held = [bench.place(common_name=name) for name in names("a", "b", "c")]
     go_on(bench)
     assert [event["held"] for event in told(bench, "license.exhausted")] == [1]
 
     # One line more: two are still held, so it is still the same exhaustion.
-    set_license(bench.database, 1, requested_by="ida")
+    set_license(bench.database, 1, requested_by=Identity("os:ida"))
     bench.place(common_name="d.nordhafen.example")
     go_on(bench)
     assert len(told(bench, "license.exhausted")) == 1
 
-    set_license(bench.database, 4, requested_by="ida")
+    set_license(bench.database, 4, requested_by=Identity("os:ida"))
     for order in held:
         until_stored(bench, order)
     bench.place(common_name="e.nordhafen.example")
@@ -76,7 +77,7 @@ def test_after_the_end_new_lines_are_held_and_nothing_else_stops(bench: Bench) -
     assert (use.available, use.held, use.ended) == (0, 1, True)
 
     _, released = set_license(
-        bench.database, 500, until=today(bench) + timedelta(365), requested_by="ida"
+        bench.database, 500, until=today(bench) + timedelta(365), requested_by=Identity("os:ida")
     )
     assert released == 1
     until_stored(bench, new)
@@ -94,7 +95,9 @@ def test_on_its_last_day_the_licence_still_holds(bench: Bench) -> None:
 def test_the_end_is_told_beforehand_once_for_each_threshold_and_again_for_another_end(
     bench: Bench,
 ) -> None:
-    set_license(bench.database, 10, until=today(bench) + timedelta(60), requested_by="ida")
+    set_license(
+        bench.database, 10, until=today(bench) + timedelta(60), requested_by=Identity("os:ida")
+    )
     swept(bench)
     assert told(bench, "license.expiring") == []
 
@@ -106,19 +109,21 @@ def test_the_end_is_told_beforehand_once_for_each_threshold_and_again_for_anothe
     expiring = told(bench, "license.expiring")
     assert [(event["days"], event["days_left"]) for event in expiring] == [(30, 30), (7, 6), (0, 0)]
 
-    set_license(bench.database, 10, until=today(bench) + timedelta(2), requested_by="ida")
+    set_license(
+        bench.database, 10, until=today(bench) + timedelta(2), requested_by=Identity("os:ida")
+    )
     swept(bench)
     assert told(bench, "license.expiring")[-1]["days"] == 3
 
 
 def test_a_capacity_alone_keeps_the_end_and_never_removes_it(bench: Bench) -> None:
     end = today(bench) + timedelta(100)
-    set_license(bench.database, 10, until=end, requested_by="ida")
+    set_license(bench.database, 10, until=end, requested_by=Identity("os:ida"))
 
-    kept, _ = set_license(bench.database, 20, requested_by="ida")
-    endless, _ = set_license(bench.database, 20, until="never", requested_by="ida")
+    kept, _ = set_license(bench.database, 20, requested_by=Identity("os:ida"))
+    endless, _ = set_license(bench.database, 20, until="never", requested_by=Identity("os:ida"))
 
     assert (kept.capacity, kept.valid_until) == (20, end)
     assert (endless.valid_until, endless.days_left) == (None, None)
     with pytest.raises(BadCommandError, match="in the past"):
-        set_license(bench.database, 20, until=date(2020, 1, 1), requested_by="ida")
+        set_license(bench.database, 20, until=date(2020, 1, 1), requested_by=Identity("os:ida"))

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from certline.models import Command, CommandStatus, CommandType, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.answers import ANSWERS
 from certline.models.commands.kinds import PUBLIC
 from certline.models.commands.payloads import (
@@ -90,7 +91,8 @@ def data_of(kind: CommandType, what: str, subject: str) -> dict[str, Any]:
 
 def typed(bench: Bench, kind: CommandType, data: dict[str, Any]) -> Command:
     """Request a command as the command line does."""
-    database, vault, who = bench.database, bench.line.vault, {"requested_by": "ida"}
+    database, vault = bench.database, bench.line.vault
+    who: dict[str, Any] = {"requested_by": Identity("os:ida")}
     ways: dict[CommandType, Callable[[], Command]] = {
         CommandType.SYNC: lambda: request_sync(database, SyncCommand(**data), **who)[0],
         CommandType.ORDER: lambda: bench.place(**data),
@@ -178,7 +180,7 @@ def test_a_command_that_fails_is_answered_once(bench: Bench, kind: CommandType) 
 
 
 def test_a_schedule_gives_each_account_a_sync_with_its_own_answer(bench: Bench) -> None:
-    run_now(bench.database, "sync", bench.line.settings.settle, requested_by="ida")
+    run_now(bench.database, "sync", bench.line.settings.settle, requested_by=Identity("os:ida"))
     with bench.database.transaction() as db:
         newest = select(Command.id).order_by(Command.created_at.desc()).limit(1)
         command_id = db.scalars(newest).one()

@@ -3,6 +3,7 @@
 import pytest
 
 from certline.models import Command, CommandStatus, CommandType, Order, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.certificates.license import set_capacity
 from certline.models.commands.command import MOST_RESTARTS
 from certline.producers.requests.license import set_license
@@ -92,12 +93,12 @@ def test_an_order_whose_certificate_cannot_be_fetched_is_answered_by_its_review_
 
 
 def test_a_held_order_is_answered_when_it_is_held_and_when_it_is_stored(bench: Bench) -> None:
-    set_license(bench.database, 0, requested_by="ida")
+    set_license(bench.database, 0, requested_by=Identity("os:ida"))
     order = bench.place()
     go_on(bench)
     assert answers(bench, order.id, CommandType.ORDER) == ["order.held"]
 
-    set_license(bench.database, 1, requested_by="ida")
+    set_license(bench.database, 1, requested_by=Identity("os:ida"))
     until_stored(bench, order)
 
     assert answers(bench, order.id, CommandType.ORDER) == ["order.held", "certificate.stored"]
@@ -145,7 +146,7 @@ def test_a_deletion_names_the_certificate_that_was_asked_for(bench: Bench) -> No
 
 
 def test_who_waits_for_an_order_that_is_deleted_is_told(bench: Bench) -> None:
-    set_license(bench.database, 0, requested_by="ida")
+    set_license(bench.database, 0, requested_by=Identity("os:ida"))
     order = bench.place()
     go_on(bench)
     data = {"order": bench.order(order).id, "yes": True}
@@ -172,7 +173,7 @@ def test_a_command_that_crashes_its_workers_is_answered_as_in_review(bench: Benc
 def test_a_held_order_can_be_revoked_cancelled_and_deleted_without_a_licence(
     bench: Bench, end: str
 ) -> None:
-    set_license(bench.database, 0, requested_by="ida")
+    set_license(bench.database, 0, requested_by=Identity("os:ida"))
     order = bench.place()
     go_on(bench)
     order_id = bench.order(order).id
@@ -195,7 +196,7 @@ def test_a_held_order_can_be_revoked_cancelled_and_deleted_without_a_licence(
 
 
 def test_what_was_cancelled_while_it_was_held_can_still_be_revoked(bench: Bench) -> None:
-    set_license(bench.database, 0, requested_by="ida")
+    set_license(bench.database, 0, requested_by=Identity("os:ida"))
     order = bench.place()
     go_on(bench)
     order_id = bench.order(order).id

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 from sqlalchemy import select
 
 from certline.models import Certificate, CommandStatus, Hook, Outbox
+from certline.models.audit.identity import Identity
 from certline.models.certificates.deploy_hook import run_hook
 from certline.models.events.outbox import Queue
 from certline.workers.keys import public_key_sha256, read_certificates
@@ -59,9 +60,9 @@ def test_a_certificate_that_is_stored_is_put_where_a_server_reads_it(
     assert f"{leaf.serial_number:x}" == certificate.serial_number
     logged = [(event.type, event.who) for event in events_of(bench, certificate.id)]
     assert logged == [
-        ("certificate.exported", "hook web"),
-        ("certificate.password_read", "hook web"),
-        ("hook.done", "certline"),
+        ("certificate.exported", "certline:hook web"),
+        ("certificate.password_read", "certline:hook web"),
+        ("hook.done", "certline:worker"),
     ]
     assert {event.command_id for event in events_of(bench, certificate.id)} == {run(bench).id}
 
@@ -169,7 +170,7 @@ def test_a_hook_can_be_run_for_what_is_here_already(
     for _ in range(2):
         with bench.database.transaction() as db:
             found = db.get_one(Certificate, certificate.id)
-            run_hook(db, hook, found, requested_by="ida")
+            run_hook(db, hook, found, requested_by=Identity("os:ida"))
         go_on(bench, 1)
 
     assert [each.status for each in runs(bench)] == [CommandStatus.DONE] * 2
@@ -177,7 +178,7 @@ def test_a_hook_can_be_run_for_what_is_here_already(
     with bench.database.transaction() as db:
         found = db.get_one(Certificate, certificate.id)
         found.key_id = None  # as after an import
-        run_hook(db, hook, found, requested_by="ida")
+        run_hook(db, hook, found, requested_by=Identity("os:ida"))
     go_on(bench, 1)
     public = ["certificate.pem", "chain.pem", "fullchain.pem"]
     assert sorted(shown(tmp_path, "app.nordhafen.example")) == public

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import Certificate, CertificateStatus, Command, CommandStatus, Hook
+from certline.models.audit.identity import Identity
 from certline.models.certificates.deploy_hook import remove_hook, runs_that_matter
 from certline.models.lifecycle.deletion import delete_line
 from certline.models.lifecycle.succession import mark_revoked
@@ -79,7 +80,9 @@ def test_what_is_not_wanted_any_more_is_left_out(
     by_name = {each.payload["name"]: each.id for each in runs(bench)}
 
     with bench.database.transaction() as db:
-        remove_hook(db, db.scalars(select(Hook).where(Hook.name == "removed")).one(), who="ida")
+        remove_hook(
+            db, db.scalars(select(Hook).where(Hook.name == "removed")).one(), who=Identity("os:ida")
+        )
     removed = bench.run(by_name["removed"])
     with bench.database.transaction() as db:
         here, command = db.get_one(Certificate, certificate.id), db.get_one(Command, removed.id)

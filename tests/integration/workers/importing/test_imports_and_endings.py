@@ -3,6 +3,7 @@
 from sqlalchemy import func, select
 
 from certline.models import Certificate, Command, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import CancelCommand, DeleteCommand, ImportCommand
 from certline.producers.requests.certificates import request_cancelling, request_deletion
 from certline.producers.requests.imports import request_import
@@ -12,14 +13,14 @@ from tests.integration.workers.succession import all_certificates, go_on, stored
 
 def imported(bench: Bench) -> None:
     """Import everything that SCM holds."""
-    request_import(bench.database, ImportCommand(), requested_by="ida")
+    request_import(bench.database, ImportCommand(), requested_by=Identity("os:ida"))
     go_on(bench)
 
 
 def test_a_deleted_certificate_comes_back_without_its_key(bench: Bench) -> None:
     certificate = stored(bench)
     wanted = DeleteCommand(certificate=certificate.id)
-    bench.run(request_deletion(bench.database, wanted, requested_by="ida").command.id)
+    bench.run(request_deletion(bench.database, wanted, requested_by=Identity("os:ida")).command.id)
 
     imported(bench)
 
@@ -33,7 +34,9 @@ def test_an_order_that_scm_would_not_decline_stays_cancelled(bench: Bench) -> No
     order = bench.place()
     bench.run_due()
     wanted = CancelCommand(order=bench.order(order).id, comments="not needed")
-    bench.run(request_cancelling(bench.database, wanted, requested_by="ida").command.id)
+    bench.run(
+        request_cancelling(bench.database, wanted, requested_by=Identity("os:ida")).command.id
+    )
 
     imported(bench)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sqlalchemy import select
 
 from certline.models import Certificate, CertificateStatus, Command, Order, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import CancelCommand
 from certline.models.lifecycle.moves import move
 from certline.models.orders.order import locked
@@ -40,7 +41,9 @@ def successors(bench: Bench) -> list[Order]:
 def cancelled_here_only(bench: Bench, order: Order) -> Command:
     """Cancel an order that SCM will not decline, because it is at the CA. Returns the ended command."""
     wanted = CancelCommand(order=order.id, comments="not needed")
-    return bench.run(request_cancelling(bench.database, wanted, requested_by="ida").command.id)
+    return bench.run(
+        request_cancelling(bench.database, wanted, requested_by=Identity("os:ida")).command.id
+    )
 
 
 def expired(bench: Bench) -> Certificate:
@@ -140,7 +143,7 @@ def with_a_renewal_in_review(bench: Bench) -> Certificate:
 def with_a_renewal_given_up(bench: Bench) -> Certificate:
     """Return a certificate whose renewal, issued at SCM, was given up."""
     old = with_a_renewal_in_review(bench)
-    reject(bench.database, successors(bench)[-1].id, who="ida", why="not wanted")
+    reject(bench.database, successors(bench)[-1].id, who=Identity("os:ida"), why="not wanted")
     return old
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from certline.models import AuditEntry, Command, CommandStatus, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import history
 from certline.models.orders.reconciliation import MOST_LOOKS
 from certline.models.validation import BadCommandError
@@ -36,7 +37,7 @@ def test_an_adopted_record_becomes_the_orders_certificate(bench: Bench, unclear:
     order = bench.order(unclear)
     (ssl_id,) = may_be_at_scm(order)
 
-    adopt(bench.database, order.id, ssl_id, who="ida", why="seen in the portal")
+    adopt(bench.database, order.id, ssl_id, who=Identity("os:ida"), why="seen in the portal")
     bench.decide(ssl_id, "approve")
     finish(bench)
 
@@ -54,9 +55,9 @@ def test_a_wrongly_adopted_record_is_not_stored(bench: Bench, missing: Command) 
     taken = bench.order(other).scm_id or 0
 
     with pytest.raises(BadCommandError, match=f"sslId {taken} belongs to order"):
-        adopt(bench.database, bench.order(missing).id, taken, who="ida", why=None)
+        adopt(bench.database, bench.order(missing).id, taken, who=Identity("os:ida"), why=None)
 
-    adopt(bench.database, bench.order(missing).id, 4711, who="ida", why=None)
+    adopt(bench.database, bench.order(missing).id, 4711, who=Identity("os:ida"), why=None)
     finish(bench)
     assert bench.order(missing).status is OrderStatus.REVIEW
 
@@ -64,7 +65,7 @@ def test_a_wrongly_adopted_record_is_not_stored(bench: Bench, missing: Command) 
 def test_an_order_that_is_sent_again_is_sent_once(bench: Bench, missing: Command) -> None:
     assert may_be_at_scm(bench.order(missing)) == []
 
-    send_again(bench.database, bench.order(missing).id, who="ida", why=None)
+    send_again(bench.database, bench.order(missing).id, who=Identity("os:ida"), why=None)
     finish(bench)
 
     assert bench.order(missing).status is OrderStatus.STORED
@@ -72,20 +73,22 @@ def test_an_order_that_is_sent_again_is_sent_once(bench: Bench, missing: Command
 
 
 def test_a_rejected_order_ends_its_command(bench: Bench, missing: Command) -> None:
-    reject(bench.database, bench.order(missing).id, who="ida", why="not wanted any more")
+    reject(
+        bench.database, bench.order(missing).id, who=Identity("os:ida"), why="not wanted any more"
+    )
 
     assert bench.order(missing).status is OrderStatus.REJECTED
     assert bench.command(missing.id).status is CommandStatus.FAILED
     assert bench.command(missing.id).error == "not wanted any more"
     with pytest.raises(BadCommandError, match="nothing to decide"):
-        reject(bench.database, bench.order(missing).id, who="ida", why=None)
+        reject(bench.database, bench.order(missing).id, who=Identity("os:ida"), why=None)
 
 
 def test_what_is_still_looked_up_is_not_decided(bench: Bench) -> None:
     order = bench.order(lost(bench, "drop_after"))
 
     with pytest.raises(BadCommandError, match="still being looked up"):
-        send_again(bench.database, order.id, who="ida", why=None)
+        send_again(bench.database, order.id, who=Identity("os:ida"), why=None)
 
 
 def finish(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from certline.models import Certificate, CommandStatus, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.certificates.backoff import Backoff, backoff_of
 from certline.models.commands.payloads import CancelCommand
 from certline.models.database.session import clock
@@ -114,7 +115,9 @@ def test_a_renewal_that_a_person_takes_back_waits_for_a_person(bench: Bench) -> 
     command = renewal(bench, old)
 
     wanted = CancelCommand(order=command.subject or "", comments="not now")
-    bench.run(request_cancelling(bench.database, wanted, requested_by="ida").command.id)
+    bench.run(
+        request_cancelling(bench.database, wanted, requested_by=Identity("os:ida")).command.id
+    )
 
     assert backoff(bench, old).waits_for_person
 

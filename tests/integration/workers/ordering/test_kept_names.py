@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from certline.models import Certificate, Command, CommandStatus, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import OrderCommand, RenewCommand
 from certline.models.validation import BadCommandError
 from certline.producers.renewals.verdicts import RenewalChoices, judge_many
@@ -52,7 +53,9 @@ def test_a_renewal_goes_on_without_them_if_it_is_told_to_and_warns(
 ) -> None:
     wanted = RenewCommand(certificate=old.id, without_other_names=True)
 
-    accepted = request_successor(bench.database, bench.line.vault, wanted, requested_by="ida")
+    accepted = request_successor(
+        bench.database, bench.line.vault, wanted, requested_by=Identity("os:ida")
+    )
     go_on(bench)
 
     assert [HAS in warning for warning in accepted.warnings] == [True]

@@ -16,6 +16,7 @@ from certline.models import (
     OrderKind,
     OrderStatus,
 )
+from certline.models.audit.identity import Identity
 from certline.models.states import OPEN
 from certline.models.validation import BadCommandError
 from certline.producers.renewals.auto_renew import go_on as decide_on
@@ -46,14 +47,16 @@ def typed(bench: Bench, certificate: Certificate) -> None:
 def in_a_batch(bench: Bench, certificate: Certificate) -> None:
     """Request it in a batch."""
     verdicts = judge_many(bench.database, [now(bench, certificate)])
-    request_batch(bench.database, verdicts, selection="x", pace=None, requested_by="ida")
+    request_batch(
+        bench.database, verdicts, selection="x", pace=None, requested_by=Identity("os:ida")
+    )
     bench.database.run(release_due)
 
 
 def in_an_old_batch(bench: Bench, certificate: Certificate) -> None:
     """Release a member that could be renewed when its batch was requested."""
     fit = [BatchVerdict(now(bench, certificate), [], [])]
-    request_batch(bench.database, fit, selection="x", pace=None, requested_by="ida")
+    request_batch(bench.database, fit, selection="x", pace=None, requested_by=Identity("os:ida"))
 
 
 def by_id(bench: Bench, certificate: Certificate) -> None:
@@ -75,10 +78,10 @@ def by_name(bench: Bench, certificate: Certificate) -> None:
 def automatically(bench: Bench, certificate: Certificate) -> None:
     """Have a run of auto-renewal decide."""
     with bench.database.transaction() as db:
-        enable(db, [bench.account()], days=3650, cap=None, who="ida")
+        enable(db, [bench.account()], days=3650, cap=None, who=Identity("os:ida"))
         row = db.get_one(Certificate, certificate.id)
         if row.status is CertificateStatus.ACTIVE:
-            choose(db, [row], selected=True, days=3650, who="ida")
+            choose(db, [row], selected=True, days=3650, who=Identity("os:ida"))
         start_run(db)
     while decide_on(bench.database):
         pass

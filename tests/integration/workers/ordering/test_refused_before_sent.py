@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import select, update
 
 from certline.models import CommandStatus, Domain, Order, OrderStatus, Profile
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import OrderCommand, ReissueCommand, RenewCommand
 from certline.models.validation import BadCommandError
 from certline.producers.requests.certificates import request_successor
@@ -82,7 +83,7 @@ def test_a_dry_run_an_order_and_a_message_get_the_same_refusal(
             bench.database,
             bench.line.vault,
             OrderCommand.model_validate(data),
-            requested_by="test",
+            requested_by=Identity("os:test"),
         )
     message = bench.run(asked_from_outside(bench, "order", data).id)
 
@@ -104,7 +105,9 @@ def test_a_renewal_and_a_reissue_get_that_refusal_too(bench: Bench) -> None:
     reissue = renewal | {"reason": "a test"}
     for asked in (RenewCommand.model_validate(renewal), ReissueCommand.model_validate(reissue)):
         with pytest.raises(BadCommandError, match="waits for its approval at SCM"):
-            request_successor(bench.database, bench.line.vault, asked, requested_by="test")
+            request_successor(
+                bench.database, bench.line.vault, asked, requested_by=Identity("os:test")
+            )
     for kind, data in (("renew", renewal), ("reissue", reissue)):
         ended = bench.run(asked_from_outside(bench, kind, data).id)
         assert ended.status is CommandStatus.FAILED
@@ -126,7 +129,7 @@ def test_the_password_of_a_reissue_is_compared_with_the_type_that_the_certificat
             bench.database,
             bench.line.vault,
             ReissueCommand.model_validate(data),
-            requested_by="test",
+            requested_by=Identity("os:test"),
         )
     ended = bench.run(asked_from_outside(bench, "reissue", data).id)
     assert ended.status is CommandStatus.FAILED
@@ -140,7 +143,10 @@ def test_a_renewal_does_not_fail_for_a_password_that_was_taken_before(bench: Ben
         row.keystore_password_sealed = bench.line.vault.seal("schlüssel".encode())
 
     accepted = request_successor(
-        bench.database, bench.line.vault, RenewCommand(certificate=old.id), requested_by="test"
+        bench.database,
+        bench.line.vault,
+        RenewCommand(certificate=old.id),
+        requested_by=Identity("os:test"),
     )
 
     assert accepted.command.status is CommandStatus.QUEUED

@@ -18,6 +18,7 @@ from certline.models import (
     OrderStatus,
     RenewalBatch,
 )
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import history
 from certline.models.certificates.backoff import backoff_of
 from certline.models.renewals.batch import Counts, Member, State, counts_of, members_of
@@ -57,7 +58,7 @@ def begin(
         selection="a test",
         pace=pace,
         choices=RenewalChoices(reuse_key=reuse_key),
-        requested_by="ida",
+        requested_by=Identity("os:ida"),
     ).id
 
 
@@ -157,7 +158,7 @@ def test_a_certificate_in_two_batches_is_renewed_once(bench: Bench) -> None:
     first, second = begin(bench, certificates), begin(bench, certificates, pace=1)
 
     go_on(bench)
-    resume(bench.database, second, pace=60_000, who="ida")
+    resume(bench.database, second, pace=60_000, who=Identity("os:ida"))
     let_pass(bench, second, timedelta(minutes=1))
     tick(bench)
 

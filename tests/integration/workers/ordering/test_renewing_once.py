@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from certline.models import CommandStatus, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import RenewCommand
 from certline.models.validation import BadCommandError
 from certline.producers.requests.certificates import request_successor
@@ -143,7 +144,11 @@ def test_the_same_command_id_twice_is_one_renewal(bench: Bench) -> None:
 
     first, second = (
         request_successor(
-            bench.database, bench.line.vault, wanted, requested_by="ida", command_id=command_id
+            bench.database,
+            bench.line.vault,
+            wanted,
+            requested_by=Identity("os:ida"),
+            command_id=command_id,
         )
         for _ in range(2)
     )

@@ -4,6 +4,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import update
 
 from certline.models import Account, AccountStatus, Command, CommandStatus, Database, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.key_proof import prove, watch_keys
 from certline.models.vault import Vault
 from certline.workers.runtime.context import WorkerContext
@@ -18,8 +19,8 @@ def test_a_worker_with_outdated_keys_says_so_and_leaves_the_command_to_others(
     command = bench.place()
     both = Vault(f"{key},{bench.secret_key}")
     with database.transaction() as db:
-        prove(db, old, who="test")
-        prove(db, both, who="test")
+        prove(db, old, who=Identity("os:test"))
+        prove(db, both, who=Identity("os:test"))
         account = db.get_one(Account, 1)
         account.secret_sealed = both.renew(account.secret_sealed or b"")
     watch_keys(database, old)

@@ -19,6 +19,7 @@ from certline.models import (
     OrderStatus,
     RateLimit,
 )
+from certline.models.audit.identity import Identity
 from certline.producers.requests.accounts import lift_suspension
 from certline.simulator.server import Simulator
 from certline.workers.runtime.context import WorkerContext
@@ -153,7 +154,7 @@ def test_a_wrong_password_costs_one_call_a_thread_at_most(bench: Bench, threads:
 
     bench.settings(password="secret")
     with bench.database.transaction() as db:
-        lift_suspension(db, db.scalars(select(Account)).one(), who="test")
+        lift_suspension(db, db.scalars(select(Account)).one(), who=Identity("os:test"))
     for _ in range(4):
         bench.run_due()
         bench.make_due()

@@ -21,6 +21,7 @@ from certline.models import (
     OrderStatus,
 )
 from certline.models.accounts.breaker import MOST_FAILURES, open_breakers
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
 from certline.models.metrics import figures
 from certline.producers.requests.catalogue import request_sync
@@ -67,7 +68,7 @@ def test_an_hour_of_maintenance_costs_nothing_but_time(bench: Bench) -> None:
     successors = [renewal(bench, old[0]), reissue(bench, old[1])]
     revoked = revocation(bench, old[2])
     placed = [bench.place(common_name=f"o{n}.nordhafen.example") for n in range(6)]
-    (sync,) = request_sync(bench.database, SyncCommand(), requested_by="test")
+    (sync,) = request_sync(bench.database, SyncCommand(), requested_by=Identity("os:test"))
     assert bench.order(issued).status is OrderStatus.ISSUED
     assert bench.order(unknown).status is OrderStatus.SENDING
     attempts = attempts_at_reading(bench)

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from certline.models import Command, CommandStatus, CommandType, OrderStatus, Organization, Outbox
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import Step, run
@@ -21,7 +22,7 @@ def started(bench: Bench, values: dict[str, Any], kind: CommandType) -> Command:
         context.store(lambda db: db.execute(insert(Organization).values(ROW | values)))
 
     with bench.database.transaction() as db:
-        command, _ = accept(db, kind, {}, requested_by="shop", source="shop")
+        command, _ = accept(db, kind, {}, requested_by=Identity("amqp:shop"), source="shop")
     run(bench.line, Step(kind, work), command.id)
     return bench.command(command.id)
 
@@ -73,7 +74,11 @@ def test_an_order_whose_answer_cannot_be_stored_is_for_a_person(bench: Bench) ->
 def test_a_payload_that_is_not_read_any_more_fails_at_once(bench: Bench) -> None:
     with bench.database.transaction() as db:
         command, _ = accept(
-            db, CommandType.REVOKE, {"colour": "blue"}, requested_by="shop", source="shop"
+            db,
+            CommandType.REVOKE,
+            {"colour": "blue"},
+            requested_by=Identity("amqp:shop"),
+            source="shop",
         )
 
     ended = bench.run(command.id)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from certline.models import AutoRenewRun, Certificate, CertificateStatus
+from certline.models.audit.identity import Identity
 from certline.models.database.session import clock
 from certline.models.renewals.runs import decisions_of
 from certline.producers.renewals.auto_renew import go_on, start_run
@@ -20,8 +21,8 @@ def test_what_is_due_is_renewed_at_scm_once_and_its_successor_is_selected(bench:
     with bench.database.transaction() as db:
         row = db.get_one(Certificate, old.id)
         row.not_before, row.not_after = clock(db, timedelta(-80)), clock(db, timedelta(10))
-        enable(db, [bench.account()], days=30, cap=None, who="ida")
-        choose(db, [row], selected=True, days=20, who="ida")
+        enable(db, [bench.account()], days=30, cap=None, who=Identity("os:ida"))
+        choose(db, [row], selected=True, days=20, who=Identity("os:ida"))
     for _ in range(2):  # the second run finds the first one's renewal in progress
         with bench.database.transaction() as db:
             start_run(db)

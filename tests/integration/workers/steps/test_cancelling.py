@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import Command, CommandStatus, CommandType, Order, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import CancelCommand
 from certline.models.validation import BadCommandError
 from certline.producers.requests.certificates import request_cancelling
@@ -26,7 +27,7 @@ DECLINE = "POST /ssl/v1/decline/{id}"
 def cancelling(bench: Bench, order: Command) -> Command:
     """Request the cancellation of an order."""
     wanted = CancelCommand(order=bench.order(order).id, comments="not needed")
-    return request_cancelling(bench.database, wanted, requested_by="ida").command
+    return request_cancelling(bench.database, wanted, requested_by=Identity("os:ida")).command
 
 
 def pending(bench: Bench, **wanted: Any) -> Command:
@@ -64,7 +65,7 @@ def test_an_order_that_was_not_sent_is_never_sent_once_its_cancelling_is_request
     assert bench.command(order.id).status is CommandStatus.FAILED
     assert bench.orders_at_scm() == []
     (event,) = [each for each in events_of(bench, bench.order(order).id) if "cancel" in each.type]
-    assert (event.who, event.why) == ("ida", "cancelled before it was sent: not needed")
+    assert (event.who, event.why) == ("os:ida", "cancelled before it was sent: not needed")
 
 
 def test_an_order_that_waits_for_approval_is_declined_at_scm(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from certline.models import (
     Outbox,
     PrivateKey,
 )
+from certline.models.audit.identity import Identity
 from certline.models.certificates.license import license_use, set_capacity
 from certline.models.commands.payloads import DeleteCommand
 from certline.models.database.base import Base
@@ -46,7 +47,9 @@ WAITING_FOR_LOCKS = (
 def deletion(bench: Bench, **named: Any) -> Command:
     """Request a deletion as a user, and carry it out."""
     wanted = DeleteCommand(**named)
-    return bench.run(request_deletion(bench.database, wanted, requested_by="ida").command.id)
+    return bench.run(
+        request_deletion(bench.database, wanted, requested_by=Identity("os:ida")).command.id
+    )
 
 
 def waiting_for_locks(bench: Bench) -> int:
@@ -74,7 +77,7 @@ def test_a_certificate_goes_with_all_its_versions_orders_and_keys(bench: Bench) 
         told = select(Outbox.body).where(Outbox.routing_key == "certificate.deleted")
         assert len(db.scalars(told).all()) == 2
     (event,) = [each for each in events_of(bench, certificate.id) if "deleted" in each.type]
-    assert (event.who, event.why) == ("ida", "moved to another CA")
+    assert (event.who, event.why) == ("os:ida", "moved to another CA")
     assert event.data["serial_number"] == certificate.serial_number
     assert [each["status"] for each in bench.orders_at_scm()] == ["Issued", "Issued"]
     assert bench.calls("DELETE /ssl/v1/{sslId}") == 0

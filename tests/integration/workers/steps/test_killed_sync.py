@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select, text
 
 from certline.models import CommandStatus, CommandType, Database, Domain
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests.catalogue import request_sync
 from tests.integration.workers.conftest import Bench
@@ -50,7 +51,7 @@ def test_a_killed_sync_leaves_the_last_complete_picture(bench: Bench, moment: st
     before = picture(bench.database)
     after = change_at_scm(bench)
     wanted = SyncCommand(resources=["domains"])
-    (command,) = request_sync(bench.database, wanted, requested_by="test")
+    (command,) = request_sync(bench.database, wanted, requested_by=Identity("os:test"))
     asked = bench.calls("GET /domain/v1/{id}")
     process = stepping(bench.database.url, bench.secret_key, CommandType.SYNC, [command.id])
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import Command, CommandType, Line, Order, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.certificates.license import set_capacity
 from certline.models.database.session import clock
 from certline.producers.requests.license import set_license
@@ -76,7 +77,7 @@ def test_of_fifty_fetches_at_once_ten_are_stored_and_forty_held(bench: Bench) ->
     }
 
     waiting = held(bench)
-    use, released = set_license(bench.database, RAISED, requested_by="ida")
+    use, released = set_license(bench.database, RAISED, requested_by=Identity("os:ida"))
     assert (use.used, use.held, released) == (RAISED, FETCHES - RAISED, RAISED - UNITS)
     assert held(bench) == waiting[RAISED - UNITS :]  # those who came first have gone on
     fetch_all(bench)

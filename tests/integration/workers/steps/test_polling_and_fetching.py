@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from certline.models import Certificate, Command, CommandStatus, OrderStatus, PrivateKey
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import history
 from certline.producers.requests.license import set_license
 from certline.workers.keys import key_pair
@@ -132,7 +133,7 @@ def test_the_stored_certificate_is_for_the_key_of_its_order(
 
 
 def test_without_room_an_order_is_held_and_goes_on_by_itself_when_there_is(bench: Bench) -> None:
-    set_license(bench.database, 1, requested_by="test")
+    set_license(bench.database, 1, requested_by=Identity("os:test"))
     commands = [
         sent(bench, common_name=f"{name}.nordhafen.example") for name in ("one", "two", "three")
     ]
@@ -145,7 +146,7 @@ def test_without_room_an_order_is_held_and_goes_on_by_itself_when_there_is(bench
         "held",
     ]
 
-    use, released = set_license(bench.database, 3, requested_by="test")
+    use, released = set_license(bench.database, 3, requested_by=Identity("os:test"))
     until_stored(bench)
 
     assert (released, use.available) == (2, 0)
@@ -153,13 +154,13 @@ def test_without_room_an_order_is_held_and_goes_on_by_itself_when_there_is(bench
 
 
 def test_the_oldest_held_order_goes_first(bench: Bench) -> None:
-    set_license(bench.database, 0, requested_by="test")
+    set_license(bench.database, 0, requested_by=Identity("os:test"))
     first, second = (
         sent(bench, common_name=f"{name}.nordhafen.example") for name in ("old", "young")
     )
     until_stored(bench)
 
-    set_license(bench.database, 1, requested_by="test")
+    set_license(bench.database, 1, requested_by=Identity("os:test"))
     until_stored(bench)
 
     assert bench.order(first).status is OrderStatus.STORED

@@ -1,6 +1,7 @@
 """Tests of a poll requested by another system: SCM is asked at once, and the order's own poll goes on."""
 
 from certline.models import Command, CommandStatus, CommandType, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from tests.integration.workers.conftest import Bench
 
@@ -12,7 +13,7 @@ def asked_for(bench: Bench, order: str | None) -> Command:
             db,
             CommandType.POLL,
             {} if order is None else {"order": order},
-            requested_by="shop",
+            requested_by=Identity("amqp:shop"),
             source="//shop.example",
         )
     return bench.run(command.id)

@@ -11,6 +11,7 @@ from certline.models import (
     Outbox,
     PrivateKey,
 )
+from certline.models.audit.identity import Identity
 from certline.models.certificates.license import license_use
 from certline.models.commands.payloads import RenewCommand
 from certline.producers.requests.license import set_license
@@ -61,7 +62,7 @@ def test_a_renewal_has_a_key_of_its_own_that_is_stored_before_it_is_sent(bench: 
 
 def test_a_renewal_needs_no_licence(bench: Bench) -> None:
     old = stored(bench)
-    set_license(bench.database, 0, requested_by="test")
+    set_license(bench.database, 0, requested_by=Identity("os:test"))
 
     command = renewal(bench, old)
     go_on(bench)

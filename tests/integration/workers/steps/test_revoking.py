@@ -14,6 +14,7 @@ from certline.models import (
     CommandStatus,
     Outbox,
 )
+from certline.models.audit.identity import Identity
 from certline.models.commands.kinds import KINDS
 from certline.models.events.outbox import Queue
 from certline.models.validation import BadCommandError
@@ -60,7 +61,11 @@ def test_a_certificate_is_revoked_with_date_reason_and_comments(bench: Bench) ->
     assert not revoked.auto_renew
     assert status_at_scm(bench, certificate) == "Revoked"
     (event,) = [each for each in events_of(bench, certificate.id) if "revoked" in each.type]
-    assert (event.who, event.why, event.data["reason_code"]) == ("ida", "stolen", "key-compromise")
+    assert (event.who, event.why, event.data["reason_code"]) == (
+        "os:ida",
+        "stolen",
+        "key-compromise",
+    )
 
 
 def test_others_hear_of_a_revocation(bench: Bench) -> None:
@@ -241,7 +246,7 @@ def test_after_too_many_tries_a_person_decides_and_can_have_it_tried_again(bench
 
     assert ended.status is CommandStatus.REVIEW
     assert "Busy" in (ended.error or "")
-    retry(bench.database, ended, requested_by="ida")
+    retry(bench.database, ended, requested_by=Identity("os:ida"))
     assert bench.run(command.id).status is CommandStatus.DONE
 
 
@@ -255,7 +260,7 @@ def test_a_refused_login_suspends_the_account_and_the_revocation_goes_on_when_it
     bench.run(command.id)
     assert bench.account().status is AccountStatus.SUSPENDED
     with bench.database.transaction() as db:
-        lift_suspension(db, db.merge(bench.account()), who="ida")
+        lift_suspension(db, db.merge(bench.account()), who=Identity("os:ida"))
 
     assert bench.run(command.id).status is CommandStatus.DONE
 

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from certline.models import CertificateStatus, Command, CommandStatus, CommandType, OrderStatus
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import ReissueCommand, read_payload
 from certline.models.validation import BadCommandError
 from certline.producers.requests.accounts import lift_suspension
@@ -88,7 +89,7 @@ def test_an_account_that_is_verified_does_not_bring_it_forward(bench: Bench) -> 
     (before,) = revocations(bench)
 
     with bench.database.transaction() as db:
-        lift_suspension(db, db.merge(bench.account()), who="ida")
+        lift_suspension(db, db.merge(bench.account()), who=Identity("os:ida"))
 
     assert revocations(bench)[0].not_before == before.not_before
 

@@ -16,6 +16,7 @@ from certline.models import (
     Organization,
     Profile,
 )
+from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests.catalogue import request_sync
 from certline.simulator.server import Simulator
@@ -137,7 +138,7 @@ def test_a_domain_that_is_listed_and_not_shown_is_kept_and_one_that_went_is_gone
     bench.fault("GET", "/domain/v1/40211$", "delay", delay_ms=1500)
     before = bench.calls("GET /domain/v1/{id}")
     (command,) = request_sync(
-        bench.database, SyncCommand(resources=["domains"]), requested_by="test"
+        bench.database, SyncCommand(resources=["domains"]), requested_by=Identity("os:test")
     )
     syncing = threading.Thread(target=bench.run, args=(command.id,))
 
@@ -168,7 +169,7 @@ def test_a_sync_of_one_resource_leaves_the_others(database: Database, simulator:
 
 def sync_domains(bench: Bench) -> dict[str, Any]:
     wanted = SyncCommand(resources=["domains"])
-    (command,) = request_sync(bench.database, wanted, requested_by="test")
+    (command,) = request_sync(bench.database, wanted, requested_by=Identity("os:test"))
     result = bench.run(command.id).result
     assert result is not None
     counts: dict[str, Any] = result["domains"]
@@ -183,7 +184,7 @@ def at_scm(bench: Bench, method: str, path: str, **body: object) -> None:
 
 
 def test_a_sync_survives_a_page_of_plain_text(bench: Bench) -> None:
-    (command,) = request_sync(bench.database, SyncCommand(), requested_by="test")
+    (command,) = request_sync(bench.database, SyncCommand(), requested_by=Identity("os:test"))
     bench.fault("GET", "/domain/v1$", "status", status=503, body="upstream connect error")
 
     first = bench.run(command.id)
@@ -201,7 +202,7 @@ def test_a_wrong_password_ends_the_sync_after_one_call_and_suspends_the_account(
     bench.settings(password="another")
 
     command = bench.sync()
-    (second,) = request_sync(database, SyncCommand(), requested_by="test") or [command]
+    (second,) = request_sync(database, SyncCommand(), requested_by=Identity("os:test")) or [command]
 
     assert command.status is CommandStatus.FAILED
     assert "certline account verify demo" in (command.error or "")
