@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from certline.models import Database
 from certline.models.database.session import WAKE_CHANNEL
 from certline.models.events.outbox import Outbox, claim_due, mark_refused, mark_sent
-from certline.models.senders.hearing import concerned, copy_for
+from certline.models.senders.copies import concerned, copy_for
 from certline.models.webhook import hand_to_webhooks
 from certline.producers.messaging.publisher import RowRefusedError, Wire, WireDownError
 from certline.producers.sweep import wake_all

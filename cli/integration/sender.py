@@ -7,12 +7,18 @@ import rich_click as click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, WRONG_USE, Fault
+from certline.cli.integration.sender_document import (
+    SenderDocument,
+    known_by,
+    limits,
+    may,
+    whose,
+)
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
-from certline.cli.ui.projection import Document, Instant, minute
-from certline.models import SenderKind
+from certline.cli.ui.projection import minute
 from certline.models.commands.admission import LEGACY
-from certline.models.senders.hearing import COPY
+from certline.models.senders.copies import COPY
 from certline.models.senders.sender import sender_named, senders
 from certline.producers.requests.senders import (
     AddedSender,
@@ -22,21 +28,6 @@ from certline.producers.requests.senders import (
     remove_sender,
     set_sender,
 )
-
-
-class SenderDocument(Document):
-    """A sender and its limits; an empty list of accounts, organisations or names is no limit."""
-
-    name: str
-    kind: SenderKind
-    amqp_user: str | None
-    commands: list[str]
-    accounts: list[str]
-    organizations: list[str]
-    names: list[str]
-    own_only: bool
-    added_by: str
-    created_at: Instant
 
 
 def words(
@@ -87,10 +78,12 @@ NAMES = click.option(
     "Repeatable, or separated by commas. Default: all.",
 )
 OWN_ONLY = click.option(
-    "--own-only/--others-too",
-    default=None,
-    help="Renew, reissue, poll, cancel, revoke and delete only what it ordered itself (the default), "
-    "or also what others ordered.",
+    "--own-only",
+    is_flag=True,
+    help="Renew, reissue, poll, cancel, revoke and delete only what it ordered itself: the default.",
+)
+OTHERS_TOO = click.option(
+    "--others-too", is_flag=True, help="Do that also with what others ordered."
 )
 
 
@@ -112,6 +105,7 @@ def sender() -> None:
 @ORGANIZATIONS
 @NAMES
 @OWN_ONLY
+@OTHERS_TOO
 @click.option(
     "--adopt-source",
     "adopt_sources",
@@ -119,7 +113,15 @@ def sender() -> None:
     metavar="SOURCE",
     help="Commands sent before there were senders, with this `source`, count as its own; repeatable.",
 )
-def add(name: str, *, amqp_user: str | None, work_queues: bool, **given: Any) -> None:
+def add(
+    name: str,
+    *,
+    amqp_user: str | None,
+    work_queues: bool,
+    own_only: bool,
+    others_too: bool,
+    **given: Any,
+) -> None:
     """Take commands of another system from now on. Exits 4 if there is that sender."""
     if (amqp_user is None) != work_queues:
         raise Fault(
@@ -128,7 +130,12 @@ def add(name: str, *, amqp_user: str | None, work_queues: bool, **given: Any) ->
         )
     try:
         added = add_sender(
-            context.database(), name, amqp_user=amqp_user, who=context.person(), **given
+            context.database(),
+            name,
+            amqp_user=amqp_user,
+            who=context.person(),
+            own_only=_own_only(own_only=own_only, others_too=others_too),
+            **given,
         )
     except SenderThereError as there:
         hint = "To change one: certline sender set NAME; to list them: certline sender list"
@@ -147,12 +154,15 @@ def add(name: str, *, amqp_user: str | None, work_queues: bool, **given: Any) ->
 @NAMES
 @click.option("--all-names", is_flag=True, help="All names again.")
 @OWN_ONLY
+@OTHERS_TOO
 def set_(
     name: str,
     *,
     all_accounts: bool,
     all_organizations: bool,
     all_names: bool,
+    own_only: bool,
+    others_too: bool,
     **given: Any,
 ) -> None:
     """Change what a sender may send; what is not given stays. Exits 4 if nothing changes.
@@ -169,13 +179,14 @@ def set_(
             raise Fault(told, code=WRONG_USE)
         if lifted:
             given[field] = []
+    given["own_only"] = _own_only(own_only=own_only, others_too=others_too)
     try:
         changed, new = set_sender(context.database(), name, who=context.person(), **given)
     except UnknownSenderError as unknown:
         raise _unknown(unknown) from None
     document = SenderDocument.of(changed)
     said = "is changed" if new else "is as it was"
-    answer(document, lambda: say(f"sender {document.name} {said}: {_may(document)}"))
+    answer(document, lambda: say(f"sender {document.name} {said}: {may(document)}"))
     leave(0 if new else NOTHING)
 
 
@@ -185,8 +196,7 @@ def list_() -> None:
     with context.database().transaction() as db:
         found = [SenderDocument.of(row) for row in senders(db)]
     rows = [
-        (row.name, _known_by(row), ", ".join(row.commands), _whose(row), _limits(row))
-        for row in found
+        (row.name, known_by(row), ", ".join(row.commands), whose(row), limits(row)) for row in found
     ]
     answer(
         found,
@@ -225,12 +235,19 @@ def remove(name: str) -> None:
     answer(SenderDocument.of(gone), lambda: say(f"sender {gone.name} is removed"))
 
 
+def _own_only(*, own_only: bool, others_too: bool) -> bool | None:
+    """Return what the two options say; None if neither is given. Raises Fault."""
+    if own_only and others_too:
+        raise Fault("give either --own-only or --others-too", code=WRONG_USE)
+    return own_only if own_only or others_too else None
+
+
 def _unknown(error: UnknownSenderError) -> Fault:
     return Fault(str(error), hint="To list them: certline sender list")
 
 
 def _added(document: SenderDocument, added: AddedSender) -> None:
-    say(f"sender {document.name} is added: {_may(document)}")
+    say(f"sender {document.name} is added: {may(document)}")
     if added.adopted:
         say(f"{added.adopted} commands that were sent before are its own")
     if document.amqp_user is not None:
@@ -250,33 +267,13 @@ def _show(document: SenderDocument) -> None:
     facts(
         {
             "sender": document.name,
-            "known by": _known_by(document),
+            "known by": known_by(document),
             "commands": document.commands,
             "accounts": document.accounts or "all",
             "organisations": document.organizations or "all",
             "names": document.names or "all",
-            "things": _whose(document),
+            "things": whose(document),
             "added by": document.added_by,
             "added": minute(document.created_at),
         }
     )
-
-
-def _known_by(document: SenderDocument) -> str:
-    if document.kind is SenderKind.USER:
-        return f"RabbitMQ user {document.amqp_user}"
-    if document.kind is SenderKind.WORK_QUEUES:
-        return "a work queue"
-    return "any user without a sender of its own"
-
-
-def _whose(document: SenderDocument) -> str:
-    return "its own" if document.own_only else "others' too"
-
-
-def _limits(document: SenderDocument) -> str:
-    return ", ".join([*document.accounts, *document.organizations, *document.names]) or "none"
-
-
-def _may(document: SenderDocument) -> str:
-    return f"{', '.join(document.commands)}; {_whose(document)}; limits: {_limits(document)}"

@@ -39,16 +39,21 @@ def admit(
     Raises BadCommandError, and OtherCommandError if the id was already used for another command.
     """
     payload = _payload(vault, asked)
-    command, new = accept(
-        db,
-        CommandType(asked.name),
-        payload,
-        requested_by=Identity.of_message(user_id, asked.source),
-        source=asked.source,
-        command_id=asked.id,
-        sender=sender,
-        pinned=pinned,
-    )
+    try:
+        command, new = accept(
+            db,
+            CommandType(asked.name),
+            payload,
+            requested_by=Identity.of_message(user_id, asked.source),
+            source=asked.source,
+            command_id=asked.id,
+            sender=sender,
+            pinned=pinned,
+        )
+    except OtherCommandError:
+        # What the first command was is told to its own sender only.
+        _require_own(db.get_one(Command, asked.id), asked, sender)
+        raise
     if not new:
         _require_own(command, asked, sender)
     return command, new

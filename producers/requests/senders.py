@@ -65,7 +65,9 @@ def add_sender(
     SenderThereError.
     """
     with database.transaction() as db:
-        values = _checked(db, {**USUAL, **given}, name=name, amqp_user=amqp_user)
+        wanted = {field: given.get(field) for field in USUAL}
+        usual = {field: USUAL[field] for field, value in wanted.items() if value is None}
+        values = _checked(db, wanted | usual, name=name, amqp_user=amqp_user)
         _require_new(db, name, amqp_user)
         kind = SenderKind.WORK_QUEUES if amqp_user is None else SenderKind.USER
         sender = Sender(name=name, kind=kind, amqp_user=amqp_user, added_by=str(who), **values)
@@ -134,7 +136,7 @@ def _require_new(db: Session, name: str, amqp_user: str | None) -> None:
 
 
 def _checked(db: Session, given: Mapping[str, Any], **identity: str | None) -> dict[str, Any]:
-    """Return the values as they are stored. Raises BadCommandError with every problem."""
+    """Return the values that are not None, as they are stored. Raises BadCommandError with every problem."""
     values = {field: value for field, value in given.items() if value is not None}
     problems = _identity_problems(**identity) if identity else []
     for field in ("commands", "accounts", "organizations", "names"):

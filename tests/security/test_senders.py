@@ -21,7 +21,7 @@ from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.kinds import KINDS, PUBLIC
 from certline.models.database.base import new_id
-from certline.models.senders.hearing import concerned
+from certline.models.senders.copies import concerned
 from certline.models.senders.sender import USUAL_COMMANDS
 from certline.producers.ingress import take
 from certline.producers.messaging.dead_work import keep_dead

@@ -4,7 +4,7 @@ import pytest
 
 from certline.models.commands.kinds import PUBLIC
 from certline.models.events.envelope import EVENT_DATA
-from certline.models.senders.hearing import COPY, copy_for
+from certline.models.senders.copies import COPY, copy_for
 from certline.models.senders.names import covers, not_covered, pattern_of
 from certline.models.senders.sender import USUAL_COMMANDS
 
