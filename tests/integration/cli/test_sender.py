@@ -95,7 +95,7 @@ def test_limits_are_given_changed_and_lifted(typist: Typist) -> None:
 
 def test_what_is_wrong_is_said_with_its_option_and_nothing_is_added(typist: Typist) -> None:
     said = typist.types(
-        *("sender", "add", "Shop.1", "--amqp-user", "", "--commands", "order,burn"),
+        *("sender", "add", "Shop.1", "--amqp-user", "u" * 256, "--commands", "order,burn"),
         *("--account", "gone", "--organization", "none", "--names", "*.*.example"),
         code=2,
     )
@@ -153,7 +153,7 @@ def test_what_a_system_ordered_before_there_were_senders_becomes_its_own(typist:
 
     assert added["adopted"] == 3
     with typist.database.transaction() as db:
-        found = dict(db.execute(select(Command.id, Command.sender)).tuples().all())
+        found = {row.id: row.sender for row in db.scalars(select(Command))}
     assert found == {
         by_user: "shop",
         older: "shop",
