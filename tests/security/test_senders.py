@@ -1,4 +1,8 @@
-"""What an outside system tries against others: to order, revoke, delete and read what is not its own."""
+"""What an outside system tries against others: to order, revoke, delete and read what is not its own.
+
+What RabbitMQ itself refuses (the `user_id` of another, the events of others) is tested with the shipped definitions, in
+tests/integration/definitions.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +14,7 @@ from sqlalchemy import select
 from certline.models import (
     Account,
     AuditEntry,
+    Certificate,
     Command,
     CommandType,
     Database,
@@ -21,6 +26,7 @@ from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.kinds import KINDS, PUBLIC
 from certline.models.database.base import new_id
+from certline.models.lifecycle.deletion import delete_line
 from certline.models.senders.copies import concerned
 from certline.models.senders.sender import USUAL_COMMANDS
 from certline.producers.ingress import take
@@ -428,6 +434,19 @@ def test_each_command_has_a_rule_for_senders_with_limits(database: Database, nam
     problems = sent(database, name, example)
 
     assert not any("only senders without limits" in problem for problem in problems)
+
+
+def test_the_shop_hears_of_its_certificate_that_an_operator_deletes_and_the_bank_does_not(
+    database: Database,
+) -> None:
+    own, _ = stored(database, "www.shop.example", by=SHOP)
+    with database.transaction() as db:
+        command, _ = accept(
+            db, CommandType.DELETE, {}, requested_by=Identity("os:ida"), source="cli"
+        )
+        delete_line(db, db.get_one(Certificate, own), command, insist=True)
+
+    assert copies(database, "certificate.deleted") == [[SHOP]]
 
 
 def copies(database: Database, kind: str) -> list[list[str]]:
