@@ -32,16 +32,22 @@ OPTIONS = {
     "keystore_password_sealed": "--keystore-password-file",
     "resources": "RESOURCES",
     "certificate": "CERT",
+    "accounts": "--account",
+    "organizations": "--organization",
+    "name": "NAME",
 }
 FIELDS = frozenset(
     {
         "account",
+        "amqp_user",
+        "commands",
         "comments",
         "common_name",
         "csr",
         "key_algorithm",
         "key_size",
         "keystore_type",
+        "names",
         "order",
         "organization",
         "profile",

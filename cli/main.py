@@ -68,6 +68,10 @@ PLACES = {
         "certline.cli.operations.license",
         "The licence: how many lines (certificates with their successors) may be managed.",
     ),
+    "sender": (
+        "certline.cli.integration.sender",
+        "Senders: other systems that may send commands through RabbitMQ, and which commands.",
+    ),
     "command": (
         "certline.cli.integration.command",
         "Commands: what was requested of certline, and the outcome.",
@@ -128,7 +132,7 @@ GROUPS = {
     "SCM": ("account", "sync", "import", "organization", "domain", "profile"),
     "Orders and certificates": ("order", "certificate"),
     "Renewals": ("auto-renew", "renewal"),
-    "Integration": ("hook", "webhook", "command", "dead-letter", "seal"),
+    "Integration": ("hook", "webhook", "sender", "command", "dead-letter", "seal"),
     "Operations": (
         *("up", "run", "schedule", "license", "approval", "audit", "keys", "simulator"),
         "completion",

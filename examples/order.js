@@ -16,9 +16,9 @@ async function main() {
   const channel = await connection.createConfirmChannel();
   const queue = `shop.${command.id}`; // starts with the user's name; deleted after a day unused
   await channel.assertQueue(queue, { durable: true, expires: 86_400_000 });
-  await channel.bindQueue(queue, "certline.events", "#");
+  await channel.bindQueue(queue, "certline.events", "sender.shop.#"); // what concerns this sender
   const send = () => {
-    const options = { persistent: true, mandatory: true, messageId: command.id };
+    const options = { persistent: true, mandatory: true, messageId: command.id, userId: "shop" };
     channel.publish("certline.commands", "order", Buffer.from(JSON.stringify(command)), options);
     return channel.waitForConfirms();
   };

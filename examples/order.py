@@ -23,10 +23,10 @@ with pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"])) as conn
     channel.confirm_delivery()
     queue = f"shop.{command['id']}"  # starts with the user's name; deleted after a day unused
     channel.queue_declare(queue, durable=True, arguments={"x-expires": 86_400_000})
-    channel.queue_bind(queue, "certline.events", "#")
+    channel.queue_bind(queue, "certline.events", "sender.shop.#")  # what concerns this sender
     kind = ""
     while kind not in ENDS:  # no event for a minute: send it again, which is always safe
-        properties = pika.BasicProperties(delivery_mode=2, message_id=command["id"])
+        properties = pika.BasicProperties(delivery_mode=2, message_id=command["id"], user_id="shop")
         channel.basic_publish("certline.commands", "order", json.dumps(command), properties, True)
         for method, _, body in channel.consume(queue, auto_ack=True, inactivity_timeout=60):
             event = json.loads(body or "{}")

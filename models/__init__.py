@@ -30,6 +30,7 @@ from certline.models.renewals.runs import AutoRenewDecision, AutoRenewRun
 from certline.models.renewals.selection import AutoRenewRule, AutoRenewSetting
 from certline.models.schedule import Schedule, ScheduleRun
 from certline.models.sealing.key_pair import SealingKey
+from certline.models.senders.sender import Sender, SenderKind
 from certline.models.states import CertificateStatus, OrderKind, OrderStatus
 from certline.models.webhook import Webhook, WebhookStatus
 
@@ -85,6 +86,8 @@ __all__ = [
     "ScheduleRun",
     "SealingKey",
     "SecretKey",
+    "Sender",
+    "SenderKind",
     "Webhook",
     "WebhookStatus",
 ]

@@ -36,6 +36,13 @@ from certline.models.events.outbox import (
     Queue,
     send_last_event_again,
 )
+from certline.models.senders.authorisation import (
+    ForbiddenCommandError,
+    authorise,
+    note_refusal,
+    require_known,
+)
+from certline.models.senders.sender import sender_with_user
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WithdrawnVaultError
 from certline.producers.messaging.consumer import Listener
@@ -128,6 +135,7 @@ def take(
             _admit(db, vault, delivery, quota or OpenQuota(None))
     except (BadCommandError, OtherCommandError) as bad:
         problems = bad.problems if isinstance(bad, BadCommandError) else [f"id: {bad}"]
+        forbidden = bad if isinstance(bad, ForbiddenCommandError) else None
     # No fault of the message: it waits until the ingress is restarted, or a connection is free.
     except (WithdrawnVaultError, NoFreeConnectionError):
         raise
@@ -136,11 +144,12 @@ def take(
             raise
         log.exception("ingress.failed", message=delivery.message_id)
         problems = [f"a fault of certline itself ({type(error).__name__}); it can be replayed"]
+        forbidden = None
     else:
         return
     # A new transaction: the failed one is rolled back.
     with database.transaction() as db:
-        refuse(db, vault, delivery, problems, most=most)
+        refuse(db, vault, delivery, problems, forbidden, most=most)
 
 
 def refuse(
@@ -148,10 +157,14 @@ def refuse(
     vault: Vault,
     delivery: Delivery,
     problems: list[str],
+    forbidden: ForbiddenCommandError | None = None,
     *,
     most: int = MOST_OF_SENDER,
 ) -> str:
-    """Store a message as a dead letter and publish `command.rejected`. Returns the dead letter's id."""
+    """Store a message as a dead letter and publish `command.rejected`. Returns the dead letter's id.
+
+    `forbidden`: the refusal of a command that its sender may not send, which is audited.
+    """
     kept = reject(
         db,
         vault,
@@ -160,8 +173,11 @@ def refuse(
         source=COMMANDS,
         message_id=delivery.message_id,
         command_id=id_of(delivery),
+        sender=sender_with_user(db, delivery.user_id),
         most=most,
     )
+    if kept.new and forbidden is not None:
+        note_refusal(db, kept.id, forbidden, user_id=delivery.user_id)
     return kept.id
 
 
@@ -180,13 +196,29 @@ def id_of(delivery: Delivery) -> str | None:
 
 
 def _admit(db: Session, vault: Vault, delivery: Delivery, quota: OpenQuota) -> None:
+    # Before the message is read: somebody who may send nothing should cost nothing.
+    sender = require_known(sender_with_user(db, delivery.user_id), delivery.user_id)
     asked = incoming_command(
         delivery.body, delivery.properties["exchange"], delivery.properties["routing_key"]
     )
-    command, new = admit(db, vault, asked, user_id=delivery.user_id)
+    permit = authorise(db, sender, asked)
+    command, new = admit(
+        db,
+        vault,
+        asked,
+        user_id=delivery.user_id,
+        sender=permit.sender,
+        pinned=permit.pinned,
+    )
     if new:
         quota.require_room(db, delivery.user_id)
-        log.info("ingress.accepted", command=command.id, type=asked.name, source=asked.source)
+        log.info(
+            "ingress.accepted",
+            command=command.id,
+            type=asked.name,
+            source=asked.source,
+            sender=permit.sender,
+        )
         return
     if not (sent_by(command, delivery.user_id) or is_unverified(command)):
         raise OtherCommandError(f"command id {command.id} is in use; a new request needs a new id")

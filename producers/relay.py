@@ -17,6 +17,7 @@ from certline.models import Database
 from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.session import WAKE_CHANNEL
 from certline.models.events.outbox import Outbox, claim_due, mark_refused, mark_sent
+from certline.models.senders.copies import concerned, copy_for
 from certline.models.webhook import hand_to_webhooks
 from certline.producers.messaging.publisher import RowRefusedError, Wire, WireDownError
 from certline.producers.sweep import wake_all
@@ -48,11 +49,14 @@ class Relay:
         broken: WireDownError | None = None
         with self._database.transaction() as db:
             rows = claim_due(db, BATCH)
+            whom = concerned(db, rows)
             confirmed: list[Outbox] = []
             parked: list[Outbox] = []
             for row in rows:
                 try:
-                    self._wire.publish(row)
+                    self._wire.publish(
+                        row, [copy_for(name, row.routing_key) for name in whom[row.id]]
+                    )
                 except RowRefusedError as refusal:
                     log.warning("relay.refused", row=row.id, to=row.routing_key, why=str(refusal))
                     # 1, 2, 4 … seconds, at most 5 minutes

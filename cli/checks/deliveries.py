@@ -2,10 +2,12 @@
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
-from certline.models import WebhookStatus
+from certline.models import SenderKind, WebhookStatus
 from certline.models.certificates.deploy_hook import hook_backlog, hooks, runs_that_matter
+from certline.models.commands.admission import LEGACY
 from certline.models.commands.command import OPEN
 from certline.models.commands.dead_letter import dead_letters_waiting
+from certline.models.senders.sender import senders
 from certline.models.webhook import deliveries_parked, webhooks
 
 # Workers take a due run within seconds: older ones mean that no worker runs them.
@@ -42,6 +44,27 @@ def check_webhooks() -> Finding:
         advice = f"certline webhook enable {off[0]}, or remove it"
         return Finding("webhooks", False, f"disabled: {', '.join(off)}", advice)
     return Finding("webhooks", True, f"{len(hooks)}, none in trouble")
+
+
+def check_senders() -> Finding:
+    """Check that each system that sends commands is known; warn of the legacy sender."""
+    with context.database().transaction() as db:
+        found = senders(db)
+    if any(sender.kind is SenderKind.LEGACY for sender in found):
+        others = len(found) - 1
+        whom = "every RabbitMQ user without a sender of its own" if others else "everybody"
+        said = (
+            f"warning: the sender {LEGACY} lets {whom} that may write to the exchange certline.commands "
+            "send every command, about everything"
+        )
+        advice = (
+            "certline sender add, for each system; then certline sender remove legacy "
+            "(docs/commands-in.md)"
+        )
+        return Finding("senders", True, said, advice)
+    names = ", ".join(sender.name for sender in found)
+    said = names or "there are none: no other system may send commands"
+    return Finding("senders", True, said)
 
 
 def check_dead_letters() -> Finding:

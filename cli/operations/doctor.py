@@ -26,6 +26,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "commands": work.check_commands,
     "orders": work.check_orders,
     "hooks": deliveries.check_hooks,
+    "senders": deliveries.check_senders,
     "dead letters": deliveries.check_dead_letters,
     "webhooks": deliveries.check_webhooks,
     "auto-renewal": renewals.check_auto_renewal,

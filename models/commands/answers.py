@@ -1,5 +1,6 @@
 """Answers to commands: the one event that says how a command ended (docs/events.md)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,9 +39,20 @@ class Answer:
     subject: str | None
 
 
-def answer_with(db: Session, command: Command, answer: Answer) -> None:
-    """Publish the event that answers a command; its `correlationid` is the command's id."""
-    emit_event(db, answer.event, subject=answer.subject, correlation_id=command.correlation_id)
+def answer_with(
+    db: Session, command: Command, answer: Answer, *, senders: Collection[str] = ()
+) -> None:
+    """Publish the event that answers a command; its `correlationid` is the command's id.
+
+    `senders`: as for `emit_event`.
+    """
+    emit_event(
+        db,
+        answer.event,
+        subject=answer.subject,
+        correlation_id=command.correlation_id,
+        senders=senders,
+    )
 
 
 def fail(

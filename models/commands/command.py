@@ -3,9 +3,10 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Index, case, func, or_, select, text, update
@@ -37,6 +38,7 @@ ENDED = frozenset({CommandStatus.DONE, CommandStatus.FAILED})
 
 # A command that keeps crashing its worker is stopped after this many restarts.
 MOST_RESTARTS = 10
+NOTHING_PINNED: Mapping[str, str] = MappingProxyType({})
 
 
 class OtherCommandError(Exception):
@@ -87,6 +89,8 @@ class Command(Base):
     # The name that the requester only claimed, if any.
     claimed: Mapped[str | None]
     source: Mapped[str]
+    # Name of the other system that sent it (`models.senders`); None for what a user or certline itself requested.
+    sender: Mapped[str | None]
     correlation_id: Mapped[str]
     status: Mapped[CommandStatus] = mapped_column(
         stored_by_value(CommandStatus), default=CommandStatus.QUEUED
@@ -120,17 +124,24 @@ def command_row(
     source: str,
     subject: str | None,
     correlation_id: str,
+    sender: str | None = None,
+    pinned: Mapping[str, str] = NOTHING_PINNED,
 ) -> dict[str, Any]:
-    """Return the columns of a new command, due now unless `not_before` is added."""
+    """Return the columns of a new command, due now unless `not_before` is added.
+
+    `pinned`: fields whose values are stored in place of those of the payload. The digest is of the payload as it
+    was sent, since that is what comes again under the same id.
+    """
     return {
         "id": identity,
         "type": kind,
         "subject": subject,
-        "payload": payload,
+        "payload": {**payload, **pinned},
         "payload_sha256": digest_of(payload),
         "requested_by": requested_by.name,
         "claimed": requested_by.claimed,
         "source": source,
+        "sender": sender,
         "correlation_id": correlation_id,
     }
 
@@ -146,12 +157,15 @@ def accept(
     subject: str | None = None,
     correlation_id: str | None = None,
     after: timedelta = timedelta(0),
+    sender: str | None = None,
+    pinned: Mapping[str, str] = NOTHING_PINNED,
 ) -> tuple[Command, bool]:
     """Record a command together with the outbox row that wakes a worker. Returns (command, whether it is new).
 
     Returns the existing command if the id is known, or if the kind is one of ONE_AT_A_TIME and the subject
-    has an open one. A command that needs an approval is held, and wakes nobody. `after`: delay until it is due.
-    Raises OtherCommandError if the id was used with another type or payload, and BadCommandError if it is no UUID.
+    has an open one. A command that needs an approval is held, and wakes nobody.
+    `after`: delay until the command is due; `sender`, `pinned`: see `command_row`. Raises
+    OtherCommandError if the id was used with another type or payload, and BadCommandError if the id is not a UUID.
     """
     identity = known_id(command_id or str(uuid.uuid4()))
     row = command_row(
@@ -162,6 +176,8 @@ def accept(
         source=source,
         subject=subject,
         correlation_id=correlation_id or identity,
+        sender=sender,
+        pinned=pinned,
     )
     guard = guard_of_command(db, kind, requested_by)
     if guard is not None:
@@ -206,7 +222,8 @@ def sent_by(command: Command, user_id: str | None) -> bool:
 
 def is_unverified(command: Command) -> bool:
     """Return True for a command whose sender is only known by its own claim, the event's source."""
-    return command.requested_by == command.source
+    # Before names had namespaces, the claim itself was recorded.
+    return command.requested_by in (command.source, Identity.of_message(None, None).name)
 
 
 def open_commands_of(db: Session, user_id: str, most: int) -> int:

@@ -1,7 +1,7 @@
 """The outbox: messages to be published, stored in the same transaction as the change that they report."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -79,6 +79,8 @@ class Outbox(Base):
     routing_key: Mapped[str]
     body: Mapped[dict[str, Any]]
     mandatory: Mapped[bool] = mapped_column(default=True)
+    # Of an event: names of senders whom it concerns besides those that the relay finds by its ids.
+    senders: Mapped[list[str]] = mapped_column(default=list, server_default=text("'{}'"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     not_before: Mapped[datetime] = mapped_column(server_default=func.now())
     attempts: Mapped[int] = mapped_column(default=0)
@@ -103,13 +105,20 @@ def caused_by(command_id: str) -> Iterator[None]:
 
 
 def emit_event(
-    db: Session, data: EventData, *, subject: str | None, correlation_id: str | None
+    db: Session,
+    data: EventData,
+    *,
+    subject: str | None,
+    correlation_id: str | None,
+    senders: Collection[str] = (),
 ) -> None:
     """Store an event for other systems: a CloudEvent 1.0 for the exchange `certline.events`.
 
+    `senders`: those whom it concerns though neither its command nor its subject says so when it is published.
     Sets WAKE, so that the commit wakes the relay (`Database.transaction`).
     """
-    db.add(Outbox(**event_row(data, subject=subject, correlation_id=correlation_id)))
+    row = event_row(data, subject=subject, correlation_id=correlation_id)
+    db.add(Outbox(**row, senders=sorted(senders)))
     db.info[WAKE] = True
 
 

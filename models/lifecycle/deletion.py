@@ -24,6 +24,7 @@ from certline.models.events.outbox import emit_event
 from certline.models.lifecycle.moves import order_facts, release_held
 from certline.models.orders.order import Order
 from certline.models.orders.private_key import PrivateKey
+from certline.models.senders.ownership import owners_of
 from certline.models.states import OPEN, OrderStatus
 from certline.models.validation import BadCommandError
 
@@ -75,11 +76,12 @@ def delete_order(db: Session, order: Order, command: Command, *, insist: bool) -
         "status": order.status.value,
     }
     line_id, keys = order.line_id, {order.key_id} - {None}
+    whom = owners_of(db, [order.id])[order.id]
     _end_commands(db, [order], [])
     db.execute(delete(Order).where(Order.id == order.id))
     _destroy(db, keys)
     _record(db, "order.deleted", order.id, command, facts)
-    answer_with(db, command, Answer(event, order.id))
+    answer_with(db, command, Answer(event, order.id), senders=whom)
     if line_id is not None and not _is_used(db, line_id):
         _close(db, line_id)
     return {**facts, "keys_destroyed": len(keys)}
@@ -97,13 +99,15 @@ def delete_line(
     orders, versions = _locked_to_delete(db, line_id, insist=insist)
     keys = {order.key_id for order in orders} | {version.key_id for version in versions}
     keys -= {None}
+    owners = owners_of(db, [order.id for order in orders])
     _end_commands(db, orders, versions)
     db.flush()
     db.execute(DELETE_LINE, {"line": line_id, "orders": [order.id for order in orders]})
     _destroy(db, keys)
     for version in versions:
         named = version.id == certificate.id
-        _emit_deleted(db, version, line_id, command, is_answer=named)
+        whom = owners.get(version.order_id, set())
+        _emit_deleted(db, version, line_id, command, is_answer=named, senders=whom)
     for order in orders:
         facts = {"order_id": order.id, "scm_id": order.scm_id, "common_name": order.common_name}
         _record(db, "order.deleted", order.id, command, facts)
@@ -228,12 +232,18 @@ def _destroy(db: Session, keys: set[str | None]) -> None:
 
 
 def _emit_deleted(
-    db: Session, version: Certificate, line_id: str, command: Command, *, is_answer: bool
+    db: Session,
+    version: Certificate,
+    line_id: str,
+    command: Command,
+    *,
+    is_answer: bool,
+    senders: set[str],
 ) -> None:
     """Write the audit entry and the event of a deleted certificate.
 
     `is_answer`: the command named this version. The events of the others have no correlation id, so that a command
-    has one answer.
+    has one answer. `senders`: whose it was.
     """
     event = CertificateDeleted(
         certificate_id=version.id,
@@ -246,7 +256,7 @@ def _emit_deleted(
     )
     _record(db, "certificate.deleted", version.id, command, as_json(event))
     correlation_id = command.correlation_id if is_answer else None
-    emit_event(db, event, subject=version.id, correlation_id=correlation_id)
+    emit_event(db, event, subject=version.id, correlation_id=correlation_id, senders=senders)
 
 
 def _record(db: Session, kind: str, subject: str, command: Command, facts: dict[str, Any]) -> None:

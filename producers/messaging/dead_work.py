@@ -20,6 +20,13 @@ from certline.models.commands.envelope import IncomingCommand, id_in, in_brief
 from certline.models.commands.redelivery import MOST_REDELIVERIES, redeliveries_of
 from certline.models.database.outage import NoFreeConnectionError
 from certline.models.database.session import blames_the_data
+from certline.models.senders.authorisation import (
+    ForbiddenCommandError,
+    authorise,
+    note_refusal,
+    require_known_at_work_queues,
+)
+from certline.models.senders.sender import sender_at_work_queues
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WithdrawnVaultError
 from certline.producers.messaging.delivery import Delivery, storable
@@ -38,7 +45,7 @@ MOST_ATTEMPTS = 1_000
 @dataclass(frozen=True)
 class Found:
     """Findings about a dead work message. `brought`: the message carried a whole command of another system;
-    `unread`: that command was not read, because workers were given the message again and again.
+    `unread`: that command was not read, because workers were given the message again and again; `forbidden`: nobody may send that command to a work queue.
     """
 
     problems: list[str]
@@ -47,6 +54,7 @@ class Found:
     attempts: int = 1
     brought: bool = False
     unread: bool = False
+    forbidden: ForbiddenCommandError | None = None
 
 
 def keep_dead(
@@ -72,7 +80,7 @@ def keep_dead(
         found = Found([f"a fault of certline itself ({type(error).__name__}) when it was checked"])
     # A separate transaction, since a failed check leaves the first one unusable.
     with database.transaction() as db:
-        reject(
+        kept = reject(
             db,
             vault,
             # A dead work message that comes again was answered before.
@@ -85,7 +93,10 @@ def keep_dead(
             most=most,
             unread=found.unread,
             answers=found.brought and found.command_id is not None,
+            sender=sender_at_work_queues(db),
         )
+        if kept.new and found.forbidden is not None:
+            note_refusal(db, kept.id, found.forbidden, user_id=delivery.user_id)
 
 
 def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:
@@ -118,9 +129,13 @@ def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:
     )
     try:
         if isinstance(named, IncomingCommand):
-            require_admissible(db, vault, named)
+            sender = require_known_at_work_queues(sender_at_work_queues(db))
+            authorise(db, sender, named)
+            require_admissible(db, vault, named, sender=sender.name)
         else:
             require_its_own(db, step, named)
+    except ForbiddenCommandError as forbidden:
+        return replace(found, problems=in_brief(forbidden.problems), forbidden=forbidden)
     except (BadCommandError, OtherCommandError, RefusedMessageError) as refusal:
         return replace(found, problems=in_brief([str(refusal)]))
     return replace(found, problems=in_brief([_why(db, found, delivery)]))

@@ -1,5 +1,6 @@
 """Wires, through which the relay publishes: RabbitMQ, or an in-memory broker."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import dramatiq
@@ -45,8 +46,11 @@ class Wire(Protocol):
     def mark(self) -> bool:
         """Mark the broker as used. Returns False if it does not permit that. Raises WireDownError."""
 
-    def publish(self, row: Outbox) -> None:
-        """Publish a row and return once the broker has confirmed it. Raises WireDownError, RowRefusedError."""
+    def publish(self, row: Outbox, copies: Sequence[str] = ()) -> None:
+        """Publish a row and return once the broker has confirmed it. Raises WireDownError, RowRefusedError.
+
+        `copies`: further routing keys of an event.
+        """
 
     def tend(self) -> None:
         """Keep an idle connection alive. Raises WireDownError if the connection is lost."""
@@ -84,8 +88,11 @@ class RabbitWire:
         """Declare the exchange MARK. Returns False without the permission to. Raises WireDownError."""
         return self._declare_mark(passive=False)
 
-    def publish(self, row: Outbox) -> None:
-        """Publish one row and wait for RabbitMQ's confirm. Raises WireDownError, RowRefusedError."""
+    def publish(self, row: Outbox, copies: Sequence[str] = ()) -> None:
+        """Publish one row and wait for RabbitMQ's confirm. Raises WireDownError, RowRefusedError.
+
+        A queue that is bound by several of its routing keys receives it once.
+        """
         try:
             self._broker.channel.basic_publish(
                 exchange=row.exchange,
@@ -97,6 +104,8 @@ class RabbitWire:
                     content_type=(
                         "application/cloudevents+json" if row.exchange else "application/json"
                     ),
+                    # RabbitMQ routes by these keys too, and removes the header: nobody sees whom else it reached.
+                    headers={"BCC": list(copies)} if copies else None,
                 ),
                 mandatory=row.mandatory,
             )
@@ -184,7 +193,7 @@ class MemoryWire:
         """Return True: there is nothing to mark."""
         return True
 
-    def publish(self, row: Outbox) -> None:
+    def publish(self, row: Outbox, copies: Sequence[str] = ()) -> None:  # noqa: ARG002  # no subscribers
         """Hand a work message to the workers of this process; drop an event. Raises RowRefusedError."""
         if not row.exchange:
             try:

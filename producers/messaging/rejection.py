@@ -8,6 +8,7 @@ from certline.models.commands.command import known_id, sent_by
 from certline.models.commands.dead_letter import MOST_OF_SENDER, Kept, keep
 from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import emit_event
+from certline.models.senders.sender import Sender
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.producers.messaging.delivery import Delivery
@@ -40,12 +41,14 @@ def reject(
     most: int = MOST_OF_SENDER,
     unread: bool = False,
     answers: bool = True,
+    sender: Sender | None = None,
 ) -> Kept:
     """Keep a message as a dead letter, and publish `command.rejected` for its sender.
 
     A redelivery by RabbitMQ publishes nothing, because the event was published before; a message that its sender
     sends again gets the event again. `most`: letters that wait of one sender; of further messages nothing is kept
     but their number, and of as many again the sender is told. `answers`: whether the sender is told at all.
+    `sender`: the one whose queue gets the event, if it is known.
     """
     # Without an answer, the letter may be tied to any command: one of our own messages that failed names its own.
     own = own_id(db, command_id, delivery.user_id) if answers else command_id
@@ -80,7 +83,8 @@ def reject(
                 sender=delivery.user_id,
                 problems=problems,
             )
-            emit_event(db, event, subject=kept.id, correlation_id=own)
+            whom = [] if sender is None else [sender.name]
+            emit_event(db, event, subject=kept.id, correlation_id=own, senders=whom)
     return kept
 
 

@@ -14,6 +14,12 @@ from certline.models.commands.dead_letter import WITHOUT_KEY, decide
 from certline.models.commands.envelope import IncomingCommand, in_brief, incoming_command
 from certline.models.database.secret_place import place_of
 from certline.models.events.outbox import COMMANDS
+from certline.models.senders.authorisation import (
+    authorise,
+    require_known,
+    require_known_at_work_queues,
+)
+from certline.models.senders.sender import sender_at_work_queues, sender_with_user
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.workers.process.broker import cleanse
@@ -79,8 +85,11 @@ def _waiting(db: Session, letter_id: str) -> DeadLetter:
 
 def _admit(db: Session, vault: Vault, letter: DeadLetter, body: bytes) -> Command:
     sent = letter.properties
+    user = sent.get("user_id")
+    sender = require_known(sender_with_user(db, user), user)
     asked = incoming_command(body, sent["exchange"], sent["routing_key"])
-    command, _ = admit(db, vault, asked, user_id=sent.get("user_id"))
+    permit = authorise(db, sender, asked)
+    command, _ = admit(db, vault, asked, user_id=user, sender=permit.sender, pinned=permit.pinned)
     return command
 
 
@@ -94,7 +103,11 @@ def _wake(db: Session, vault: Vault, letter: DeadLetter, body: bytes) -> Command
     step = CommandType(message.actor_name)
     named = named_in(step, message.args, message.kwargs)
     if isinstance(named, IncomingCommand):
-        command, new = admit(db, vault, named, user_id=None)
+        sender = require_known_at_work_queues(sender_at_work_queues(db))
+        permit = authorise(db, sender, named)
+        command, new = admit(
+            db, vault, named, user_id=None, sender=permit.sender, pinned=permit.pinned
+        )
         if new:  # its outbox row was just inserted, so it is due already
             return command
     else:

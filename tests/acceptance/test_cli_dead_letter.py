@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import pika
@@ -11,6 +12,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from certline.models import Command
 from tests.servers import until
 from tests.support.deployment import Plant
+from tests.support.factories import senders_of_everything
 
 pytestmark = pytest.mark.slow
 
@@ -38,12 +40,14 @@ def test_a_person_drops_what_could_not_be_taken_and_the_mended_command_is_done(
         plant.start("all").wait_for("ingress.listens", 60)
         heard = exchange.queue_declare("", exclusive=True).method.queue
         exchange.queue_bind(heard, "certline.events", "command.rejected")
-        exchange.basic_publish("certline.commands", "poll", json.dumps(event).encode())
+        plant.database.run(senders_of_everything)
+        sender = pika.BasicProperties(user_id=unquote(urlsplit(vhost).username or "guest"))
+        exchange.basic_publish("certline.commands", "poll", json.dumps(event).encode(), sender)
 
         letter = until(lambda: plant.json("dead-letter", "list"), 60)[0]
         plant.certline("dead-letter", "drop", letter["id"], "--reason", "the shop mends it")
         mended = json.dumps(event | {"data": {}}).encode()
-        exchange.basic_publish("certline.commands", "poll", mended)
+        exchange.basic_publish("certline.commands", "poll", mended, sender)
         until(lambda: is_there(plant, str(event["id"])), 60)
         done = plant.json("command", "wait", str(event["id"]), "--timeout", "60")
 

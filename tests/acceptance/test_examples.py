@@ -43,6 +43,7 @@ def line(postgres: PostgresServer, template_database: str) -> Iterator[tuple[Pla
         for part in ("worker", "relay", "ingress"):
             plant.start(part)
         plant.add_account(simulator.url)
+        plant.certline("sender", "add", "shop", "--amqp-user", "shop")
         parts = urlsplit(rabbitmq.url)
         place = f"shop:{PASSWORD}@{parts.hostname}:{parts.port}"
         yield plant, parts._replace(netloc=place).geturl()

@@ -5,6 +5,7 @@ printed, logged, sent and stored; this module also checks what other systems rec
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import pika
@@ -21,6 +22,7 @@ from certline.workers.keys import key_pair
 from tests.acceptance.secrecy import PASSWORD, PLANTED, Watch
 from tests.servers import Process, until
 from tests.support.deployment import Plant
+from tests.support.factories import senders_of_everything
 from tests.support.sealed_rows import seal_in
 from tests.unit.keys.authority import Authority
 
@@ -104,6 +106,7 @@ def a_certificate_lives(plant: Plant, folder: Path) -> None:
 
 def other_systems_send(plant: Plant, channel: BlockingChannel) -> None:
     """Send a sealed password, which is accepted, and two in clear text, which end as dead letters."""
+    plant.database.run(senders_of_everything)
     sealed = plant.json("seal", given=f"{GIVEN}\n")["sealed"]
     taken = publish(channel, plant, keystore_password_sealed=sealed)
     publish(channel, plant, keystore_password=CLEAR)
@@ -146,7 +149,9 @@ def publish(channel: BlockingChannel, plant: Plant, **changes: str) -> str:
         "type": "certline.command.order.v1",
         "data": wanted.model_dump(mode="json", exclude_defaults=True) | changes,
     }
-    channel.basic_publish("certline.commands", "order", json.dumps(event).encode())
+    address = urlsplit(plant.environment["CERTLINE_RABBITMQ_URL"])
+    properties = pika.BasicProperties(user_id=unquote(address.username or "guest"))
+    channel.basic_publish("certline.commands", "order", json.dumps(event).encode(), properties)
     return str(event["id"])
 
 

@@ -20,6 +20,21 @@ REFUSED_TO_THE_SHOP: dict[str, Callable[[BlockingChannel], object]] = {
     "declare another's queue": lambda shop: shop.queue_declare("bank.events", durable=True),
     "read another's queue": lambda shop: shop.basic_get("bank.events"),
     "hear commands": lambda shop: shop.queue_bind("shop.events", "certline.commands", "order"),
+    "hear every event": lambda shop: shop.queue_bind("shop.events", EVENTS, "#"),
+    "hear of all certificates": lambda shop: shop.queue_bind(
+        "shop.events", EVENTS, "certificate.stored"
+    ),
+    "hear what another hears": lambda shop: shop.queue_bind("shop.events", EVENTS, "sender.bank.#"),
+    "hear what all senders hear": lambda shop: shop.queue_bind(
+        "shop.events", EVENTS, "sender.*.certificate.stored"
+    ),
+    "hear what a sender with a longer name hears": lambda shop: shop.queue_bind(
+        "shop.events", EVENTS, "sender.shop2.#"
+    ),
+    "hear every event by an exchange of its own": lambda shop: (
+        shop.exchange_declare("shop.all", exchange_type="fanout"),
+        shop.exchange_bind("shop.all", EVENTS, "#"),
+    ),
     "bind a queue of ours": lambda shop: shop.queue_bind(INGRESS, EVENTS, "order.held"),
     "let dead letters be work": lambda shop: shop.queue_declare(
         "shop.trap",

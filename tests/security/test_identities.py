@@ -122,7 +122,7 @@ def test_a_message_is_its_users_whatever_its_source_says(
         "data": {},
     }
     with database.transaction() as db:
-        admit(db, vault, read_command(event), user_id=user)
+        admit(db, vault, read_command(event), user_id=user, sender="shop")
         # What its step will write.
         asked = db.scalars(select(Command)).one()
         record(db, "sync.requested", "demo", who=asked.requester)

@@ -40,12 +40,6 @@ JAVASCRIPT = Runtime(
     programs=("node", "npm"),
     packages=("nodejs", "npm"),
 )
-SHELL = Runtime(
-    "shell",
-    ("sh", "order.sh"),
-    programs=("amqp-publish", "amqp-consume", "jq"),
-    packages=("amqp-tools", "jq"),
-)
 JAVA = Runtime(
     "Java",
     ("java", "-cp", f"{JAVA_CLIENT}:/usr/share/java/slf4j-api.jar", "Order.java"),
@@ -54,7 +48,7 @@ JAVA = Runtime(
     packages=("default-jdk-headless", "librabbitmq-client-java"),
     needed=False,
 )
-RUNTIMES = (PYTHON, JAVASCRIPT, SHELL, JAVA)
+RUNTIMES = (PYTHON, JAVASCRIPT, JAVA)
 
 
 def missing(

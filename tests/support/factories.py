@@ -1,8 +1,10 @@
 """Factories of rows and commands: irrelevant fields get defaults, and a test names those that matter to it."""
 
 import itertools
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.orm import Session
 
@@ -16,7 +18,10 @@ from certline.models import (
     OrderStatus,
     Organization,
     Profile,
+    Sender,
+    SenderKind,
 )
+from certline.models.commands.kinds import PUBLIC
 from certline.models.commands.payloads import OrderCommand
 from certline.models.database.base import new_id
 from certline.models.orders.checks import Offer
@@ -151,6 +156,27 @@ def a_certificate(db: Session, order: Order | None = None, **named: Any) -> Cert
         "keystore_type": "PKCS12",
     }
     return _added(db, Certificate(**usual | named))
+
+
+def a_sender(db: Session, **named: Any) -> Sender:
+    """Return another system that may send every command about everything, as the RabbitMQ user of the tests."""
+    usual = {
+        "name": "guest",
+        "amqp_user": "guest",
+        "commands": list(PUBLIC),
+        "own_only": False,
+        "added_by": "test",
+    }
+    return _added(db, Sender(**usual | named))
+
+
+def senders_of_everything(db: Session) -> None:
+    """Let the users of the tests' RabbitMQ send everything, over the exchange and to the work queues."""
+    # A server of this machine has `guest`, one in a container `tests`, any other the user in its address.
+    given = urlsplit(os.environ.get("CERTLINE_TEST_RABBITMQ_URL", "")).username
+    for user in {"guest", "tests", unquote(given or "guest")}:
+        a_sender(db, name=user, amqp_user=user)
+    a_sender(db, name="dramatiq", amqp_user=None, kind=SenderKind.WORK_QUEUES)
 
 
 def _added(db: Session, row: T) -> T:

@@ -21,7 +21,7 @@ from tools.asyncapi.page import page
 
 # Version of the interface, not of certline. Patch: wording only. Minor: fields or messages were added.
 # Major: senders or receivers have to change something.
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 BINDINGS = "0.3.0"
 SCHEMAS = "#/components/schemas/"
 
@@ -40,7 +40,10 @@ def document() -> Json:
             "version": VERSION,
             "description": (
                 "Commands that certline accepts from other systems over RabbitMQ, and events that "
-                "it publishes. Both are CloudEvents 1.0 in structured JSON."
+                "it publishes. Both are CloudEvents 1.0 in structured JSON. A command needs the AMQP "
+                "property `user_id`, the user of its connection, who has to be a sender of this "
+                "installation. An event is also routed by `sender.NAME.TYPE` to each sender that it "
+                "concerns."
             ),
             "license": {"name": "Apache-2.0"},
         },

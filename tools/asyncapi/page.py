@@ -17,13 +17,14 @@ COMMANDS = """
 ## Commands
 
 Publish a command to the exchange `certline.commands`, with its name as the routing key. Its `type` is
-`certline.command.NAME.v1`. A command with unknown fields is rejected.
+`certline.command.NAME.v1`; its AMQP property `user_id` is the user of the connection, who has to be a
+[sender](commands-in.md#who-may-send-what). A command with unknown fields is rejected.
 """
 EVENTS = """
 ## Events
 
-Events are published to the exchange `certline.events`, with their type as the routing key. Besides `data`, every
-event has these attributes:
+Events are published to the exchange `certline.events`, with their type as the routing key, and for each sender
+that they concern with `sender.NAME.TYPE`. Besides `data`, every event has these attributes:
 """
 VERSIONS = """
 A field that may be `null` is always present, unless its description says "may be missing". Fields may be added

@@ -14,6 +14,8 @@ from certline.models.commands.envelope import (
     read_command,
     require_storable,
 )
+from certline.models.senders.authorisation import authorise, require_known_at_work_queues
+from certline.models.senders.sender import sender_at_work_queues
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.context import WorkerContext
 
@@ -29,14 +31,19 @@ def command_of(
 ) -> str:
     """Return the id of the command that a message refers to, storing the command first if it is carried whole.
 
-    Raises RefusedMessageError if the message is malformed, or its id is in use for another command.
+    Raises RefusedMessageError if the message is malformed, if its id is in use for another command, or if nobody
+    may send that command here.
     """
     try:
         named = named_in(step, args, kwargs)
         if isinstance(named, str):
             return named
         with context.database.transaction() as db:
-            admit(db, context.vault, named, user_id=None)
+            sender = require_known_at_work_queues(sender_at_work_queues(db))
+            permit = authorise(db, sender, named)
+            admit(
+                db, context.vault, named, user_id=None, sender=permit.sender, pinned=permit.pinned
+            )
     except (BadCommandError, OtherCommandError) as bad:
         raise RefusedMessageError(str(bad)) from None
     return named.id

@@ -16,6 +16,7 @@ from tests.faults.stories import (
     orders,
     parts,
     requests,
+    senders,
     unknown_outcomes,
     webhooks,
 )
@@ -210,6 +211,10 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "producers.messaging.consumer:Listener.wait basic_ack",
     ),
     parts.a_refused_command_from_outside: ("producers.ingress:take transaction 2",),
+    senders.a_sender_is_added: ("producers.requests.senders:add_sender transaction",),
+    senders.a_sender_is_changed: ("producers.requests.senders:set_sender transaction",),
+    senders.a_sender_is_removed: ("producers.requests.senders:remove_sender transaction",),
+    senders.a_forbidden_command: ("producers.ingress:take transaction 2",),
     parts.nonsense_for_the_workers: ("workers.process.broker:HardenedConsumer.nack nack",),
     parts.a_dead_letter: (
         "producers.messaging.dead_work:keep_dead transaction",

@@ -5,6 +5,7 @@ import time
 import uuid
 from functools import partial
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pika
 from pika.exceptions import UnroutableError
@@ -62,6 +63,7 @@ def _publish(vhost: str, exchange: str, key: str, body: bytes, message_id: Any) 
             delivery_mode=2,
             message_id=str(message_id),
             content_type="application/cloudevents+json" if exchange else "application/json",
+            user_id=unquote(urlsplit(vhost).username or "guest"),
         )
         # The processes declare the queue when they start, so it may not exist yet.
         until(partial(_is_routed, channel, exchange, key, body, properties), 30)

@@ -40,6 +40,7 @@ from tests.faults.invariants.recorded_moves import watch
 from tests.faults.invariants.types import Expected, World
 from tests.servers import until
 from tests.support.deployment import Plant
+from tests.support.factories import senders_of_everything
 from tests.support.forkserver import Nursery
 from tests.support.sealed_rows import seal_in
 
@@ -66,6 +67,7 @@ class Stage(Ageing, SimulatedScm):
         self.line = WorkerContext(plant.database, plant.vault, settings)
         with plant.database.transaction() as db:
             watch(db)
+            senders_of_everything(db)
         self.ear = Ear(vhost)
 
     def add_account(self, url: str | None = None, name: str = "demo") -> Account:

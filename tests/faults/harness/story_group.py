@@ -10,6 +10,7 @@ from tests.faults.stories import (
     orders,
     parts,
     requests,
+    senders,
     unknown_outcomes,
     webhooks,
 )
@@ -95,6 +96,12 @@ GROUPS: dict[str, tuple[Story, ...]] = {
         webhooks.a_webhook_is_removed,
         webhooks.a_webhook_is_enabled,
         webhooks.deliveries_are_retried,
+    ),
+    "senders": (
+        senders.a_sender_is_added,
+        senders.a_sender_is_changed,
+        senders.a_sender_is_removed,
+        senders.a_forbidden_command,
     ),
     "many renewals": (
         requests.a_batch_is_typed,

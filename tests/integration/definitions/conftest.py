@@ -68,18 +68,29 @@ def relay(database: Database, broker: RabbitServer) -> Iterator[Relay]:
 
 
 @pytest.fixture
+def monitor(broker: RabbitServer) -> Iterator[Callable[[], BlockingChannel]]:
+    """Yield a factory of channels of a system that hears every event; its queue is deleted afterwards."""
+    yield from channels(broker, "monitor")
+
+
+@pytest.fixture
 def shop(broker: RabbitServer) -> Iterator[Callable[[], BlockingChannel]]:
     """Yield a factory of channels of an outside system, whose queue is deleted afterwards."""
+    yield from channels(broker, "shop")
+
+
+def channels(broker: RabbitServer, user: str) -> Iterator[Callable[[], BlockingChannel]]:
+    """Yield a factory of channels of a user, whose queue `USER.events` is deleted afterwards."""
     opened = []
 
     def channel() -> BlockingChannel:
-        opened.append(pika.BlockingConnection(pika.URLParameters(url_of(broker, "shop"))))
+        opened.append(pika.BlockingConnection(pika.URLParameters(url_of(broker, user))))
         made = opened[-1].channel()
         made.confirm_delivery()
         return made
 
     yield channel
-    channel().queue_delete("shop.events")
+    channel().queue_delete(f"{user}.events")
     for connection in opened:
         if connection.is_open:
             connection.close()

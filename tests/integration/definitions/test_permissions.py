@@ -48,9 +48,14 @@ def test_an_outside_system_orders_and_hears_of_its_certificate_with_each_part_as
             plant.environment["CERTLINE_RABBITMQ_URL"] = url_of(broker, f"certline-{part}")
             plant.start(part)
         plant.add_account(simulator.url)
+        plant.certline(
+            "sender", "add", "shop", "--amqp-user", "shop", "--names", "*.nordhafen.example"
+        )
         channel = shop()
         channel.queue_declare("shop.events", durable=True)
-        channel.queue_bind("shop.events", EVENTS, "#")
+        channel.queue_bind("shop.events", EVENTS, "sender.shop.#")
+        # An operator's order, of which the shop hears nothing.
+        plant.order("pay.nordhafen.example")
         command = {
             "specversion": "1.0",
             "id": str(uuid4()),
@@ -73,11 +78,13 @@ def test_an_outside_system_orders_and_hears_of_its_certificate_with_each_part_as
 
         heard: list[dict[str, Any]] = []
         back = shop()
-        for _, _, body in back.consume("shop.events", inactivity_timeout=60):
+        for method, properties, body in back.consume("shop.events", inactivity_timeout=60):
             assert body is not None, f"only {[event['type'] for event in heard]} were heard"
             event = json.loads(body)
-            if event.get("correlationid") == command["id"]:  # not the account's sync
-                heard.append(event)
+            assert method is not None
+            assert method.routing_key == event["type"]
+            assert (properties.headers or {}).keys().isdisjoint({"BCC", "CC"})
+            heard.append(event)
             if event["type"] == "certificate.stored":
                 break
     assert [event["type"] for event in heard] == [
@@ -86,6 +93,7 @@ def test_an_outside_system_orders_and_hears_of_its_certificate_with_each_part_as
         "order.issued",
         "certificate.stored",
     ]
+    assert {event.get("correlationid") for event in heard} == {command["id"]}
     # The order's own step placed it; a follow-up emitted by certline stored it.
     assert heard[0]["causationid"] == command["id"] != heard[-1]["causationid"]
 

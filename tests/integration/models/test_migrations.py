@@ -8,13 +8,15 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
-from certline.models import Base, Certificate, Database
+from certline.models import Base, Certificate, Command, Database, SenderKind
+from certline.models.commands.kinds import PUBLIC
 from certline.models.database.migrate import _config, behind, upgrade
+from certline.models.senders.sender import sender_at_work_queues, sender_with_user, senders
 from certline.workers.keys import other_names, read_certificates
 from tests.servers import PostgresServer
-from tests.support.factories import a_certificate
+from tests.support.factories import a_certificate, a_sender
 from tests.support.odd_certificates import ODD, UNUSUAL
 
 # Everything that Postgres enforces, by name and definition; triggers exist only in migrations.
@@ -129,3 +131,65 @@ def test_names_of_stored_certificates_are_read_from_their_pem(database: Database
         names = {kind: db.get_one(Certificate, own).other_names for kind, own in ids.items()}
     assert set(names.pop("every kind of name")) == set(other_names(found[0]))
     assert set(map(tuple, names.values())) == {()}
+
+
+def downgraded(database: Database, revision: str) -> None:
+    """Take migrations back, down to a revision."""
+    with database.engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+OLD_COMMAND = text(
+    """INSERT INTO command (id, type, payload, payload_sha256, requested_by, source, correlation_id, status,
+                            attempts, restarts)
+       VALUES (gen_random_uuid(), 'sync', '{}', '', :who, :source, '', 'done', 0, 0)"""
+)
+
+
+def test_systems_that_sent_commands_before_there_were_senders_may_go_on(database: Database) -> None:
+    downgraded(database, "0018")
+    with database.engine.begin() as connection:
+        for who, source in (
+            ("shop", "//shop.example"),
+            ("ida", "cli"),
+            ("certline", "certline"),
+            ("schedule", "producer"),
+        ):
+            connection.execute(OLD_COMMAND, {"who": who, "source": source})
+
+    upgrade(database.url)
+
+    with database.transaction() as db:
+        [legacy] = senders(db)
+        assert (legacy.name, legacy.kind, legacy.own_only) == ("legacy", SenderKind.LEGACY, False)
+        assert not legacy.limited
+        assert set(legacy.commands) == set(PUBLIC)
+        assert sender_with_user(db, "shop") is sender_with_user(db, None) is legacy
+        assert sender_at_work_queues(db) is legacy
+        query = select(Command.source).where(Command.sender == "legacy")
+        assert db.scalars(query).all() == ["//shop.example"]
+
+
+def test_an_installation_that_no_system_has_sent_to_gets_no_sender(database: Database) -> None:
+    downgraded(database, "0018")
+    with database.engine.begin() as connection:
+        connection.execute(OLD_COMMAND, {"who": "ida", "source": "cli"})
+
+    upgrade(database.url)
+
+    with database.transaction() as db:
+        assert senders(db) == []
+
+
+def test_from_the_first_sender_on_the_legacy_sender_needs_a_user(database: Database) -> None:
+    with database.transaction() as db:
+        a_sender(db, name="legacy", amqp_user=None, kind=SenderKind.LEGACY)
+        a_sender(db, name="shop", amqp_user="shop")
+
+    with database.transaction() as db:
+        assert sender_with_user(db, None) is None
+        assert sender_at_work_queues(db) is None
+        found = [sender_with_user(db, user) for user in ("bank", "shop")]
+        assert [sender and sender.name for sender in found] == ["legacy", "shop"]

@@ -11,6 +11,16 @@ from certline.producers.messaging.publisher import RabbitWire
 from certline.producers.relay import Relay
 from tests.integration.producers.rabbit import open_wire
 from tests.integration.producers.senders import Sender, empty, sending, taking
+from tests.support.factories import senders_of_everything
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Yield the test's database, in which the test's own user of RabbitMQ may send everything."""
+    database = Database(database_url)
+    database.run(senders_of_everything)
+    yield database
+    database.close()
 
 
 @pytest.fixture

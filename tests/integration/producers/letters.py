@@ -17,13 +17,18 @@ from certline.producers import ingress as ingress_module
 from certline.producers.ingress import take
 from certline.producers.messaging.dead_work import keep_dead
 from certline.producers.messaging.delivery import Delivery
-from tests.integration.producers.senders import VAULT, letters
+from tests.integration.producers.senders import USER, VAULT, letters
 
 
 def from_outside(event: dict[str, Any] | bytes, **properties: Any) -> Delivery:
     """Return a message as it arrives over the exchange."""
     body = event if isinstance(event, bytes) else json.dumps(event).encode()
-    usual = {"exchange": COMMANDS, "routing_key": "order", "bytes": len(body)}
+    usual = {
+        "exchange": COMMANDS,
+        "routing_key": "order",
+        "bytes": len(body),
+        "user_id": USER,
+    }
     return Delivery(INGRESS, False, usual | properties, body)
 
 

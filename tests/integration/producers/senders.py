@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import pika
@@ -21,6 +22,7 @@ from tests.integration.producers.rabbit import a_wire, channel_to, open_wire
 from tests.servers import until
 
 VAULT = Vault(Fernet.generate_key().decode())
+USER = "guest"
 SHOP = "//shop.nordhafen.example"
 ORDER = {
     "common_name": "www.nordhafen.example",
@@ -42,6 +44,11 @@ def an_event(name: str = "order", /, **attributes: Any) -> dict[str, Any]:
     return usual | attributes
 
 
+def user_of(rabbitmq_url: str) -> str:
+    """Return the user in a URL of RabbitMQ."""
+    return unquote(urlsplit(rabbitmq_url).username or USER)
+
+
 class Sender:
     """A connection of another system."""
 
@@ -60,6 +67,7 @@ class Sender:
         **properties: Any,
     ) -> None:
         """Publish a command by its routing key, or any bytes, and wait for RabbitMQ's confirm."""
+        properties.setdefault("user_id", user_of(self.url))
         if isinstance(event, bytes):
             body, named = event, "order"
         else:

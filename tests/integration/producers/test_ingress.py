@@ -4,9 +4,9 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
-from certline.models import CommandStatus, CommandType, Database, Outbox
+from certline.models import CommandStatus, CommandType, Database, Outbox, SenderKind
 from certline.models.audit.identity import Identity
 from certline.models.commands.kinds import PUBLIC
 from certline.models.commands.payloads import SyncCommand
@@ -27,7 +27,7 @@ from tests.integration.producers.senders import (
 )
 from tests.servers import until
 from tests.support.documented_events import some
-from tests.support.factories import an_account
+from tests.support.factories import a_sender, an_account
 
 
 @pytest.mark.usefixtures("ingress")
@@ -51,12 +51,18 @@ def test_a_command_is_recorded_under_its_id_with_a_message_for_a_worker(
 
 
 @pytest.mark.usefixtures("ingress")
-def test_without_a_user_that_rabbitmq_vouches_for_the_events_source_is_a_claim_only(
+def test_without_a_user_that_rabbitmq_vouches_for_it_is_the_legacy_senders_and_its_source_a_claim(
     database: Database, sender: Sender
 ) -> None:
-    sender.send(an_event("sync"))
+    with database.transaction() as db:
+        db.execute(text("DELETE FROM sender"))
+        a_sender(db, name="legacy", amqp_user=None, kind=SenderKind.LEGACY)
 
-    assert a_command(database).requester == Identity("unknown", SHOP)
+    sender.send(an_event("sync"), user_id=None)
+
+    command = a_command(database)
+    assert command.requester == Identity("unknown", SHOP)
+    assert command.sender == "legacy"
 
 
 @pytest.mark.usefixtures("ingress")

@@ -216,7 +216,7 @@ def test_a_command_that_postgres_cannot_store_makes_one_dead_letter_and_stops_no
     database: Database, sender: Sender
 ) -> None:
     with database.transaction() as db:
-        db.execute(text("ALTER TABLE command ADD CHECK (requested_by <> '//odd.example')"))
+        db.execute(text("ALTER TABLE command ADD CHECK (source <> '//odd.example')"))
 
     sender.send(an_event(id=ID, source="//odd.example"))
     until_behind(database, sender)

@@ -112,7 +112,7 @@ def test_an_event_that_rabbitmq_refuses_for_good_still_goes_to_webhooks(
     line: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Refusing:
-        def publish(self, row: Outbox) -> None:
+        def publish(self, row: Outbox, _: list[str]) -> None:
             raise RowRefusedError(row.routing_key)
 
     line.add("http://127.0.0.1:1/")

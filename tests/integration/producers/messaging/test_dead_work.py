@@ -226,7 +226,7 @@ def test_a_whole_command_whose_id_stands_for_something_else_is_a_dead_letter(
 
     publish(sender, a_message("poll", kwargs=an_event("poll", id=command.id)))
 
-    assert "was already used with another type" in a_letter(database).reason
+    assert f"command id {command.id} is in use" in a_letter(database).reason
 
 
 @pytest.mark.usefixtures("worker", "ingress")

@@ -37,6 +37,7 @@ from tests.integration.producers.letters import (
     refused_by_a_fault_of_ours,
 )
 from tests.integration.producers.senders import ORDER, SHOP, VAULT, an_event, commands, events
+from tests.support.factories import a_sender
 from tests.support.sealed_rows import opened, seal_in
 
 
@@ -44,6 +45,8 @@ def test_a_replayed_command_keeps_its_id_its_source_and_who_asked(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = an_event()
+    with database.transaction() as db:
+        a_sender(db, name="shop", amqp_user="shop")
     letter = refused_by_a_fault_of_ours(database, monkeypatch, event, user_id="shop")
 
     assert replay(database, VAULT, letter.id, who=Identity("os:ida")) == event["id"]

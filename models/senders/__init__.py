@@ -1,0 +1,1 @@
+"""Senders: other systems that may send commands, what each may send, and what it has ordered."""
