@@ -108,7 +108,7 @@ def start_over(db: Session, vault: Vault, *, who: Identity) -> bool:
     return True
 
 
-def take_bound_only(db: Session, vault: Vault, *, who: str) -> list[str]:
+def take_bound_only(db: Session, vault: Vault, *, who: Identity) -> list[str]:
     """Have every secret of our keys in use taken only if it is bound to its place. Returns the keys newly so.
 
     For `keys rotate`, once it has bound all of them.

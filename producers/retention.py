@@ -30,6 +30,7 @@ from certline.models import (
     RenewalMember,
     ScheduleRun,
 )
+from certline.models.audit.identity import PRODUCER
 from certline.models.audit.log import record
 from certline.models.commands.command import ENDED
 from certline.models.commands.kinds import KINDS
@@ -206,9 +207,7 @@ def _forget_letters(db: Session, keep: Keep, most: int) -> int:
     undecided = _delete(db, DeadLetter.id, waiting, most - decided) if decided < most else 0
     if undecided:
         why = f"nobody decided about them within {keep.letters.days} days"
-        record(
-            db, "dead_letter.forgotten", "dead letters", who="certline", why=why, count=undecided
-        )
+        record(db, "dead_letter.forgotten", "dead letters", who=PRODUCER, why=why, count=undecided)
     return decided + undecided
 
 

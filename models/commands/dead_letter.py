@@ -183,12 +183,15 @@ def _count_only(db: Session, vault: Vault, origin: tuple[str, str], most: int, r
         f"as many messages of this sender wait as are kept ({most}): of further ones of this day, only the number "
         f"(attempts) is kept; decide about the others. The last one: {reason}"
     )
+    identity = new_id()
+    place = secret_place(DeadLetter.__tablename__, DeadLetter.body_sealed.key, identity)
     counted = insert(DeadLetter).values(
+        id=identity,
         source=source,
         sender=sender,
         reason=why,
         properties={"exchange": "", "routing_key": "", "bytes": 0},
-        body_sealed=vault.seal(b""),
+        body_sealed=vault.seal(b"", place),
         sha256="",
         message_id=func.concat("further messages of ", sender, " on ", day),
         attempts=1,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.ciphers.sealed_text import id_of, new_private_key, public_key_of
 from certline.models.database.base import Base
@@ -46,7 +47,7 @@ class PublicKey:
     new: bool = False
 
 
-def public_key(db: Session, vault: Vault, *, who: str) -> PublicKey:
+def public_key(db: Session, vault: Vault, *, who: Identity) -> PublicKey:
     """Return the public key of the current pair; make the first pair if there is none.
 
     The public key is computed from the private one and stored nowhere, so that nobody who may write to the
@@ -61,7 +62,7 @@ def public_key(db: Session, vault: Vault, *, who: str) -> PublicKey:
     return PublicKey(row.id, public_key_of(_private(vault, row)))
 
 
-def replace_pair(db: Session, vault: Vault, *, days: int = OPENS_DAYS, who: str) -> PublicKey:
+def replace_pair(db: Session, vault: Vault, *, days: int = OPENS_DAYS, who: Identity) -> PublicKey:
     """Make a new pair. The one before still opens for `days`; those whose time is over are deleted."""
     db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PAIR_LOCK})
     forget_closed(db, who=who)
@@ -74,7 +75,7 @@ def replace_pair(db: Session, vault: Vault, *, days: int = OPENS_DAYS, who: str)
     return _made(db, vault, who=who)
 
 
-def replace_pair_of_older_key(db: Session, vault: Vault, *, who: str) -> PublicKey | None:
+def replace_pair_of_older_key(db: Session, vault: Vault, *, who: Identity) -> PublicKey | None:
     """Make a new pair if the current one is encrypted with an older secret key. Returns it, or None.
 
     Whoever has the old secret key and a copy of the database has the private key, too.
@@ -85,7 +86,7 @@ def replace_pair_of_older_key(db: Session, vault: Vault, *, who: str) -> PublicK
     return replace_pair(db, vault, who=who)
 
 
-def forget_closed(db: Session, *, who: str) -> None:
+def forget_closed(db: Session, *, who: Identity) -> None:
     """Delete the pairs whose time is over."""
     gone = delete(SealingKey).where(SealingKey.opens_until < func.now()).returning(SealingKey.id)
     for key_id in sorted(db.scalars(gone)):
@@ -114,7 +115,7 @@ def _current(db: Session) -> SealingKey | None:
     return db.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 
-def _made(db: Session, vault: Vault, *, who: str) -> PublicKey:
+def _made(db: Session, vault: Vault, *, who: Identity) -> PublicKey:
     private = new_private_key()
     pem = public_key_of(private)
     row = SealingKey(id=id_of(pem))

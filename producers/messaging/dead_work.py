@@ -45,7 +45,8 @@ MOST_ATTEMPTS = 1_000
 @dataclass(frozen=True)
 class Found:
     """Findings about a dead work message. `brought`: the message carried a whole command of another system;
-    `unread`: that command was not read, because workers were given the message again and again; `forbidden`: nobody may send that command to a work queue.
+    `unread`: that command was not read, because workers were given the message again and again; `forbidden`:
+    nobody may send that command to a work queue.
     """
 
     problems: list[str]

@@ -90,7 +90,7 @@ def pair_states(database: Database) -> list[SealingKey]:
 
 
 def current_public_key(
-    database: Database, vault: Vault, *, new: bool, days: int, who: str
+    database: Database, vault: Vault, *, new: bool, days: int, who: Identity
 ) -> PublicKey:
     """Return the public key for sealing. `new`: make a new pair; the one before still opens for `days`."""
     with database.transaction() as db:
@@ -100,7 +100,7 @@ def current_public_key(
 
 
 def require_bound(
-    database: Database, vault: Vault, uses: Sequence[KeyUse], *, who: str
+    database: Database, vault: Vault, uses: Sequence[KeyUse], *, who: Identity
 ) -> list[str]:
     """From now on take only secrets that are bound to their row, if all of them are. Returns the keys newly so."""
     if any(use.unbound for use in uses):

@@ -36,6 +36,7 @@ from certline.producers.requests.approvals import (
 from certline.producers.sweep import wake
 from tests.integration.cli.conftest import Typist, typist  # noqa: F401  # a fixture
 from tests.support.factories import a_certificate
+from tests.support.sealed_rows import seal_in
 
 ANNA, KIM, SHOP = Identity("os:anna"), Identity("os:kim"), Identity("amqp:shop")
 NOW = timedelta(0)
@@ -279,10 +280,9 @@ def stored(typist: Typist) -> str:  # noqa: F811
 
     with typist.database.transaction() as db:
         certificate = a_certificate(db)
-        sealed = typist.vault.seal(b"hunter22hunter22")
         key = db.get(PrivateKey, certificate.key_id) if certificate.key_id else None
         assert key is None or key.pem_sealed
-        certificate.keystore_password_sealed = sealed
+        seal_in(db, typist.vault, certificate, "keystore_password_sealed", b"hunter22hunter22")
         return certificate.id
 
 
@@ -338,7 +338,7 @@ def test_the_approval_of_one_password_opens_no_other(
         from tests.support.factories import an_order  # noqa: PLC0415
 
         other = a_certificate(db, an_order(db, account, status="stored"))
-        other.keystore_password_sealed = typist.vault.seal(b"other")
+        seal_in(db, typist.vault, other, "keystore_password_sealed", b"other")
         other_id = other.id
     be(ANNA)
     typist.types("approval", "require", "export-key")

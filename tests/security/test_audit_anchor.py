@@ -2,6 +2,7 @@
 """Tests of what the owner of the database tries with the audit log: to rewrite it, or to cut its end off."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import select, text
 
 from certline.models import Database, Outbox
 from certline.models.audit.chain import BEGINNING, Head, head_of
+from certline.models.audit.identity import Identity
 from certline.models.audit.kept_heads import BadHeadsError, append_head, heads_in
 from certline.models.audit.log import record
 from certline.models.database.session import clock
@@ -41,7 +43,7 @@ def kept(typist: Typist, tmp_path: Path) -> Path:
     file = tmp_path / "heads.jsonl"
     for number in range(1, 7):
         with typist.database.transaction() as db:
-            record(db, f"order.{number}", "01J", who="ida")
+            record(db, f"order.{number}", "01J", who=Identity("os:ida"))
         if number % 2 == 0:
             typist.database.run(lambda db: publish_head(db, file))
     return file
@@ -91,7 +93,7 @@ def test_an_owner_cannot_cut_the_last_entries_off(typist: Typist, kept: Path) ->
 def test_an_owner_cannot_fill_a_cut_end_with_other_entries(typist: Typist, kept: Path) -> None:
     rewrite(typist.database, "DELETE FROM event WHERE type = 'order.5'")
     with typist.database.transaction() as db:
-        record(db, "order.9", "01J", who="eve")
+        record(db, "order.9", "01J", who=Identity("os:eve"))
 
     (broken,) = typist.json("audit", "verify", "--against", str(kept), code=1)["breaks"]
 
@@ -123,7 +125,7 @@ def test_the_head_goes_out_each_hour_by_itself(
 ) -> None:
     file = tmp_path / "heads.jsonl"
     with typist.database.transaction() as db:
-        record(db, "order.placed", "01J", who="ida")
+        record(db, "order.placed", "01J", who=Identity("os:ida"))
 
     assert AUDIT_HEAD in tick(typist.database, settings().settle, file)
 
@@ -150,7 +152,7 @@ def test_a_file_that_cannot_be_written_stops_neither_the_event_nor_the_producer(
     trap.symlink_to(aim)
 
     for file in (trap, tmp_path / "missing" / "heads.jsonl", tmp_path):
-        assert typist.database.run(lambda db, file=file: publish_head(db, file)) == {"entries": 0}
+        assert typist.database.run(partial(publish_head, file=file)) == {"entries": 0}
 
     assert aim.read_text() == "mine"
     with typist.database.transaction() as db:

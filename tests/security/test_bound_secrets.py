@@ -23,6 +23,7 @@ from certline.models import (
     SecretKey,
     Webhook,
 )
+from certline.models.audit.identity import Identity
 from certline.models.ciphers.place import IN_HAND, SecretPlace, in_command
 from certline.models.database.secret_place import place_of
 from certline.models.key_proof import key_fault, prove, watch_keys
@@ -68,7 +69,7 @@ def started(database: Database, *keys: str) -> Vault:
     """Return the vault of a process that has proven these keys."""
     vault = Vault(",".join(keys))
     with database.transaction() as db:
-        prove(db, vault, who="test")
+        prove(db, vault, who=Identity("os:test"))
     return vault
 
 
@@ -82,9 +83,9 @@ def an_older_version(database: Database, rows: int = 1) -> None:
 
 def rotated(database: Database, vault: Vault) -> list[str]:
     """Run a rotation to its end. Returns the keys of which only bound secrets are taken from now on."""
-    Rotation(database, vault, who="ida", tell=lambda _: None).run()
+    Rotation(database, vault, who=Identity("os:ida"), tell=lambda _: None).run()
     uses, _ = key_uses(database, vault)
-    return require_bound(database, vault, uses, who="ida")
+    return require_bound(database, vault, uses, who=Identity("os:ida"))
 
 
 def test_no_secret_opens_anywhere_but_in_its_own_row(database: Database) -> None:
@@ -313,7 +314,7 @@ def test_a_rotation_that_is_killed_at_any_point_loses_nothing_and_goes_on(
 
     for _ in range(2 * len(places()) - 1):
         with pytest.raises(DiedError):
-            Rotation(database, vault, who="ida", tell=die_at(1)).run()
+            Rotation(database, vault, who=Identity("os:ida"), tell=die_at(1)).run()
         assert secrets(database, vault) == before
         assert vault.bound_only == frozenset()
     assert rotated(database, vault) == vault.keys
@@ -325,7 +326,7 @@ def test_nothing_is_closed_while_a_value_is_not_bound(database: Database) -> Non
     vault = started(database, KEY)
     uses, _ = key_uses(database, vault)
 
-    assert require_bound(database, vault, uses, who="ida") == []
+    assert require_bound(database, vault, uses, who=Identity("os:ida")) == []
     assert secrets(database, vault)
 
 

@@ -60,7 +60,7 @@ def services() -> dict[str, Any]:
 def entered(database: Database, who: str = "ida") -> None:
     """Record an audit entry."""
     with database.transaction() as db:
-        record(db, "order.placed", "01J", who=who)
+        record(db, "order.placed", "01J", who=Identity(f"os:{who}"))
 
 
 def whole(url: str) -> bool:
@@ -338,8 +338,8 @@ def test_what_is_set_already_is_kept(checkout: Path) -> None:
 def test_rabbitmq_gets_hashes_and_forgets_no_password_of_another_system(tmp_path: Path) -> None:
     output = tmp_path / "definitions.json"
     variables = {f"RABBITMQ_{part}_PASSWORD": part for part in ("WORKER", "RELAY", "INGRESS")}
-    program = [sys.executable, ROOT / "deploy/rabbitmq/passwords.py"]
-    words = [*program, ROOT / "deploy/rabbitmq/definitions.json", output]
+    program: list[str | Path] = [sys.executable, ROOT / "deploy/rabbitmq/passwords.py"]
+    words: list[str | Path] = [*program, ROOT / "deploy/rabbitmq/definitions.json", output]
 
     subprocess.run(words, env=variables, check=True, timeout=60)
 

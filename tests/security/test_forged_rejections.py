@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from certline.models import Database
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.kinds import CommandType
 from certline.models.events.outbox import Outbox, emit_event
@@ -100,7 +101,9 @@ def test_an_id_that_nobody_has_used_is_answered_under(database: Database) -> Non
 def test_the_id_of_a_users_own_command_is_nobodys_from_outside(database: Database) -> None:
     own = str(uuid4())
     with database.transaction() as db:
-        accept(db, CommandType.SYNC, {}, requested_by="shop", source="cli", command_id=own)
+        accept(
+            db, CommandType.SYNC, {}, requested_by=Identity("os:shop"), source="cli", command_id=own
+        )
 
     take(database, VAULT, from_outside(an_event(id=own, data={}), user_id="shop"))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from operator import mul
 from typing import Any, get_args
 
 import dramatiq
@@ -20,6 +21,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from certline.models import Database, DeadLetter, Queue, Redelivery
+from certline.models.audit.identity import Identity
 from certline.models.commands.dead_letter import UNREAD, keep
 from certline.models.commands.envelope import (
     LARGEST,
@@ -57,6 +59,7 @@ from tests.integration.producers.senders import (
     taking,
 )
 from tests.servers import until
+from tests.support.sealed_rows import opened
 from tests.support.signing_requests import PRIVATE
 from tools.asyncapi.examples import COMMANDS as EXAMPLES
 
@@ -105,20 +108,28 @@ LENGTHS = (1, 12, 60, 253, 30_000)
 ROOM = LARGEST - 4_000
 
 
+def like_der(unit: str, size: int) -> str:
+    return "MIIB" + unit * size
+
+
+def entries_of(value: str, size: int) -> dict[str, str]:
+    return {f"{n:x}": value for n in range(size)}
+
+
 def long_values() -> Iterator[tuple[str, Any]]:
     """Yield (a description, a value) for every worst value of about LARGEST bytes in JSON."""
     for name, unit in WORST.items():
-        yield name, filled(lambda size, unit=unit: unit * size)
+        yield name, filled(partial(mul, unit))
         if name in SOME:
             yield f"{name}, as long as a request", (unit * 32_767)[:32_767]
-            yield f"{name}, like DER", filled(lambda size, unit=unit: "MIIB" + unit * size)
+            yield f"{name}, like DER", filled(partial(like_der, unit))
             for length in LENGTHS:
                 each = (unit * length)[:length]
-                yield f"{name} in texts of {length}", filled(lambda size, each=each: [each] * size)
+                yield f"{name} in texts of {length}", filled(partial(mul, [each]))
                 yield f"{name} in names of {length}", filled(partial(names_like, each))
                 yield (
                     f"{name} in entries of {length}",
-                    filled(lambda size, each=each: {f"{n:x}": each for n in range(size)}),
+                    filled(partial(entries_of, each)),
                 )
     yield "numbers", filled(lambda size: [1] * size)
     yield "long numbers", filled(lambda size: [10**4000] * size)
@@ -316,7 +327,7 @@ def test_a_message_that_nobody_survives_is_put_aside_unread(database: Database) 
     [told] = events(database, "command.rejected")
     assert (told["data"]["sender"], told["data"]["message_id"]) == ("shop", "m1")
     # An operator may still have it read.
-    assert replay(database, VAULT, letter.id, who="test") == poison["id"]
+    assert replay(database, VAULT, letter.id, who=Identity("os:test")) == poison["id"]
 
 
 def test_what_is_put_aside_unread_holds_no_private_key_in_pem(database: Database) -> None:
@@ -335,7 +346,7 @@ def test_what_is_put_aside_unread_holds_no_private_key_in_pem(database: Database
         )
 
     with database.transaction() as db:
-        assert VAULT.open(db.get_one(DeadLetter, kept.id).body_sealed) == NOTICE.encode()
+        assert opened(VAULT, db.get_one(DeadLetter, kept.id), "body_sealed") == NOTICE.encode()
 
 
 def test_a_message_is_not_blamed_for_faults_of_ours(database: Database) -> None:

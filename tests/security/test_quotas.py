@@ -22,6 +22,7 @@ from certline.models import (
     ScheduleRun,
 )
 from certline.models.audit.chain import breaks_in
+from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.redelivery import count_redelivery
 from certline.models.database.session import clock
@@ -35,6 +36,7 @@ from certline.producers.retention import Keep, Retention
 from tests.integration.producers.letters import from_outside
 from tests.integration.producers.senders import VAULT, an_event, commands, events, letters
 from tests.support.factories import an_order
+from tests.support.sealed_rows import opened
 
 DAY = timedelta(days=1)
 
@@ -62,11 +64,11 @@ def test_of_a_flood_of_bad_messages_only_so_many_are_kept_and_the_rest_is_counte
     assert [letter.attempts for letter in kept] == [1, 1, 1]
     assert rest.attempts == 5
     assert "of further ones of this day, only the number (attempts) is kept" in rest.reason
-    assert len(VAULT.open(rest.body_sealed)) == 0
+    assert len(opened(VAULT, rest, "body_sealed")) == 0
     # As many of the others are answered as may wait; an event costs a row too.
     assert len(events(database, "command.rejected")) == 6
     with pytest.raises(CannotReplayError):
-        replay(database, VAULT, rest.id, who="test")
+        replay(database, VAULT, rest.id, who=Identity("os:test"))
 
 
 def test_the_flood_of_one_sender_costs_another_one_nothing(database: Database) -> None:
@@ -137,7 +139,9 @@ def test_an_open_command_and_one_with_an_order_are_never_deleted(database: Datab
     with database.transaction() as db:
         ordered = ended(db, CommandType.ORDER, 4000, source="//shop")
         an_order(db, command_id=ordered)
-        waits, _ = accept(db, CommandType.SYNC, {}, requested_by="shop", source="//shop")
+        waits, _ = accept(
+            db, CommandType.SYNC, {}, requested_by=Identity("os:shop"), source="//shop"
+        )
         db.execute(
             update(Command).where(Command.id == waits.id).values(created_at=func.now() - 4000 * DAY)
         )
@@ -154,7 +158,9 @@ def test_a_finished_imports_records_go_before_it_and_in_pieces(
     monkeypatch.setattr(retention_module, "PIECE", 10)
     with database.transaction() as db:
         old = ended(db, CommandType.IMPORT, 401, source="cli")
-        running, _ = accept(db, CommandType.IMPORT, {}, requested_by="ida", source="cli")
+        running, _ = accept(
+            db, CommandType.IMPORT, {}, requested_by=Identity("os:ida"), source="cli"
+        )
         for command, count in ((old, 25), (running.id, 3)):
             for number in range(count):
                 db.add(ImportRecord(command_id=command, scm_id=number, status=RecordStatus.KNOWN))
@@ -209,7 +215,9 @@ def an_outbox_row(db: Any) -> Outbox:
 
 def ended(db: Any, kind: CommandType, age: int, *, source: str) -> str:
     """Insert a command that was done so many days ago, and return its id."""
-    command, _ = accept(db, kind, {}, requested_by="shop", source=source, subject=str(uuid4()))
+    command, _ = accept(
+        db, kind, {}, requested_by=Identity("os:shop"), source=source, subject=str(uuid4())
+    )
     db.execute(
         update(Command)
         .where(Command.id == command.id)

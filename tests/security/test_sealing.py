@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select, update
 
 from certline.models import AuditEntry, Command, Database, OrderStatus, SealingKey
+from certline.models.audit.identity import Identity
 from certline.models.ciphers import sealed_text
 from certline.models.ciphers.place import IN_HAND, in_command
 from certline.models.ciphers.sealed_text import LONGEST_SECRET, SealedTextError
@@ -29,7 +30,7 @@ from tests.integration.cli.conftest import Typist, a_typist
 from tests.integration.producers.senders import ORDER, an_event
 from tests.integration.workers.conftest import Bench
 from tests.servers.discovery import this_machine
-from tests.servers.runtimes import JAVA, JAVASCRIPT, PYTHON, SHELL, Runtime, is_fault
+from tests.servers.runtimes import JAVA, JAVASCRIPT, PYTHON, Runtime, is_fault
 from tests.support.sealed_rows import opened
 
 PAGE = Path(__file__).parents[2] / "docs" / "sealing.md"
@@ -118,9 +119,9 @@ def test_a_copied_text_is_refused_at_the_door_without_being_repeated(typist: Typ
         pytest.raises(BadCommandError) as refusal,
         typist.database.transaction() as db,
     ):
-        admit(db, typist.vault, read_command(event), sender="bank")
+        admit(db, typist.vault, read_command(event), user_id="bank", sender="bank")
     with typist.database.transaction() as db:
-        command, new = admit(db, typist.vault, read_command(event), sender="shop")
+        command, new = admit(db, typist.vault, read_command(event), user_id="shop", sender="shop")
 
     assert "data.keystore_password_sealed: does not open for 'bank'" in str(refusal.value)
     assert sealed not in str(refusal.value)
@@ -226,7 +227,7 @@ def test_who_writes_to_the_database_cannot_have_his_own_key_handed_out(typist: T
 
     assert "does not belong there" in said
     with typist.database.transaction() as db, pytest.raises(MovedSecretError):
-        public_key(db, typist.vault, who="test")
+        public_key(db, typist.vault, who=Identity("os:test"))
 
 
 def test_who_made_and_replaced_a_pair_is_in_the_log(typist: Typist) -> None:
@@ -246,14 +247,14 @@ def test_the_keystore_of_an_order_has_the_password_that_its_sender_has_sealed(
 ) -> None:
     vault = bench.line.vault
     with bench.database.transaction() as db:
-        pem = public_key(db, vault, who="test").pem
+        pem = public_key(db, vault, who=Identity("os:test")).pem
         sealed = (
             sealed_text.seal(pem, b"hunter2hunter2", "shop")
             if sealing == "public key"
             else vault.seal_token(b"hunter2hunter2").decode()  # as before there were public keys
         )
         event = an_event(data=ORDER | {"keystore_password_sealed": sealed})
-        command, _ = admit(db, vault, read_command(event), sender="shop")
+        command, _ = admit(db, vault, read_command(event), user_id="shop", sender="shop")
     bench.run(command.id)
 
     order = bench.order(command)
@@ -274,11 +275,12 @@ def bench(simulator: Any, database_url: str) -> Iterator[Bench]:
     database.close()
 
 
+OPENSSL = Runtime("shell", ("sh", "seal.sh"), programs=("openssl",), packages=("openssl",))
 PROGRAMS: dict[str, tuple[Runtime, str, list[str]]] = {
     "python": (PYTHON, "seal.py", [sys.executable, "seal.py"]),
     "javascript": (JAVASCRIPT, "seal.js", ["node", "seal.js"]),
     "java": (JAVA, "Seal.java", ["java", "Seal.java"]),
-    "sh": (SHELL, "seal.sh", ["sh", "seal.sh"]),
+    "sh": (OPENSSL, "seal.sh", ["sh", "seal.sh"]),
 }
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import SecretStr
 
 from certline.models import Database
+from certline.models.audit.identity import Identity
 from certline.models.events.outbox import emit_event
 from certline.models.settings import Settings
 from certline.models.vault import Vault
@@ -273,7 +274,7 @@ def test_a_receiver_that_never_ends_its_head_over_https_does_not_hold_up_a_stop(
 def add_hooks(database: Database, key: str, *urls: str) -> None:
     """Add a webhook for every event to each URL."""
     for url in urls:
-        add_webhook(database, Vault(key), url, ["*"], allow_private=True, who="ida")
+        add_webhook(database, Vault(key), url, ["*"], allow_private=True, who=Identity("os:ida"))
 
 
 def tell(database: Database, count: int) -> None:

@@ -129,7 +129,7 @@ def a_letter(stage: Stage) -> str:
     event = order_event(stage.plant.wanted(stage.new_name()))
     body = json.dumps(event).encode()
     with stage.plant.database.transaction() as db:
-        letter, _ = keep(
+        kept = keep(
             db,
             stage.plant.vault,
             body,
@@ -140,7 +140,7 @@ def a_letter(stage: Stage) -> str:
             command_id=event["id"],
             attempts=1,
         )
-        return letter
+        return kept.id
 
 
 def a_licence_is_set(stage: Stage, points: Sequence[str]) -> None:
@@ -165,13 +165,13 @@ def keys_are_rotated(stage: Stage, points: Sequence[str]) -> None:
         with stage.plant.database.transaction() as db:
             account = db.scalars(select(Account)).one()
             seal_in(db, Vault(older), account, "secret_sealed", b"secret")
-            sealed_with = replace_pair(db, Vault(older), who="test").id
+            sealed_with = replace_pair(db, Vault(older), who=Identity("os:test")).id
         both = {"CERTLINE_SECRET_KEY": f"{present},{older}"}
         type_twice(stage, point, "keys", "rotate", environment=both)
         with stage.plant.database.transaction() as db:
             account = db.scalars(select(Account)).one()
             assert opened(stage.plant.vault, account, "secret_sealed") == b"secret"
-            assert public_key(db, stage.plant.vault, who="test").id != sealed_with
+            assert public_key(db, stage.plant.vault, who=Identity("os:test")).id != sealed_with
             assert private_key(db, stage.plant.vault, sealed_with) is not None
 
 
