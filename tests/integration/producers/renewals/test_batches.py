@@ -156,7 +156,7 @@ def test_a_cancelled_batch_gives_up_what_has_had_no_turn_and_ends_with_the_rest(
         counts = counts_of(db, [batch_id])[batch_id]
         members = members_of(db, batch_id, [State.CANCELLED])
     assert (counts.running, counts.cancelled, counts.total) == (1, 2, 3)
-    assert {each.reason for each in members} == {"ida cancelled the batch"}
+    assert {each.reason for each in members} == {"os:ida cancelled the batch"}
     assert status_of(database, batch_id) is BatchStatus.RUNNING
     end_commands(database)
     release(database)
