@@ -69,7 +69,7 @@ def _prepared(role: str) -> str:
                 f"--app-role: {own.role} does not own the tables, and cannot give rights to them",
                 hint="Run it with the owner's CERTLINE_DATABASE_URL.",
             )
-        made = prepare_role(connection, role, given and given.get_secret_value())
+        made = prepare_role(connection, role, given.get_secret_value() if given else None)
         grant_rights(connection, role)
     return f"{role} was made" if made else f"{role} has the rights that the parts need"
 

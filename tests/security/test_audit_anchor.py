@@ -2,6 +2,7 @@
 """Tests of what the owner of the database tries with the audit log: to rewrite it, or to cut its end off."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ def test_a_file_that_cannot_be_written_stops_neither_the_event_nor_the_producer(
     trap.symlink_to(aim)
 
     for file in (trap, tmp_path / "missing" / "heads.jsonl", tmp_path):
-        assert typist.database.run(lambda db, file=file: publish_head(db, file)) == {"entries": 0}
+        assert typist.database.run(partial(publish_head, file=file)) == {"entries": 0}
 
     assert aim.read_text() == "mine"
     with typist.database.transaction() as db:

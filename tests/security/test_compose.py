@@ -338,8 +338,8 @@ def test_what_is_set_already_is_kept(checkout: Path) -> None:
 def test_rabbitmq_gets_hashes_and_forgets_no_password_of_another_system(tmp_path: Path) -> None:
     output = tmp_path / "definitions.json"
     variables = {f"RABBITMQ_{part}_PASSWORD": part for part in ("WORKER", "RELAY", "INGRESS")}
-    program = [sys.executable, ROOT / "deploy/rabbitmq/passwords.py"]
-    words = [*program, ROOT / "deploy/rabbitmq/definitions.json", output]
+    program = [sys.executable, str(ROOT / "deploy/rabbitmq/passwords.py")]
+    words = [*program, str(ROOT / "deploy/rabbitmq/definitions.json"), str(output)]
 
     subprocess.run(words, env=variables, check=True, timeout=60)
 
