@@ -69,11 +69,7 @@ def _prepared(role: str) -> str:
                 f"--app-role: {own.role} does not own the tables, and cannot give rights to them",
                 hint="Run it with the owner's CERTLINE_DATABASE_URL.",
             )
-<<<<<<< HEAD
-        made = prepare_role(connection, role, None if given is None else given.get_secret_value())
-=======
         made = prepare_role(connection, role, given.get_secret_value() if given else None)
->>>>>>> h-deploy
         grant_rights(connection, role)
     return f"{role} was made" if made else f"{role} has the rights that the parts need"
 

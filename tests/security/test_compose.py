@@ -18,9 +18,9 @@ import requests
 import yaml
 from sqlalchemy import text
 
-from certline.models.audit.identity import Identity
 from certline.models import Database
 from certline.models.audit.chain import breaks_in
+from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.database.app_role import (
     AppRoleError,
@@ -339,13 +339,8 @@ def test_what_is_set_already_is_kept(checkout: Path) -> None:
 def test_rabbitmq_gets_hashes_and_forgets_no_password_of_another_system(tmp_path: Path) -> None:
     output = tmp_path / "definitions.json"
     variables = {f"RABBITMQ_{part}_PASSWORD": part for part in ("WORKER", "RELAY", "INGRESS")}
-<<<<<<< HEAD
-    program: list[str | Path] = [sys.executable, ROOT / "deploy/rabbitmq/passwords.py"]
-    words: list[str | Path] = [*program, ROOT / "deploy/rabbitmq/definitions.json", output]
-=======
     program = [sys.executable, str(ROOT / "deploy/rabbitmq/passwords.py")]
     words = [*program, str(ROOT / "deploy/rabbitmq/definitions.json"), str(output)]
->>>>>>> h-deploy
 
     subprocess.run(words, env=variables, check=True, timeout=60)
 

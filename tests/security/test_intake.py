@@ -107,14 +107,6 @@ LENGTHS = (1, 60, 253)
 ROOM = LARGEST - 4_000
 
 
-def like_der(unit: str, size: int) -> str:
-    return "MIIB" + unit * size
-
-
-def entries_of(value: str, size: int) -> dict[str, str]:
-    return {f"{n:x}": value for n in range(size)}
-
-
 def long_values() -> Iterator[tuple[str, Any]]:
     """Yield (a description, a value) for every worst value of about LARGEST bytes in JSON."""
     for name, unit in WORST.items():
