@@ -1,6 +1,6 @@
 """What an outside system tries against others: to order, revoke, delete and read what is not its own.
 
-What RabbitMQ itself refuses (the `user_id` of another, the events of others) is tested with the definitions that we
+What RabbitMQ refuses (the `user_id` of another, the events of others) is tested with the definitions that we
 ship, in tests/integration/definitions.
 """
 
