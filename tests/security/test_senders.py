@@ -1,7 +1,7 @@
 """What an outside system tries against others: to order, revoke, delete and read what is not its own.
 
-What RabbitMQ itself refuses (the `user_id` of another, the events of others) is tested with the definitions
-that we ship, in tests/integration/definitions.
+What RabbitMQ refuses (the `user_id` of another, the events of others) is tested with the definitions that we
+ship, in tests/integration/definitions.
 """
 
 from collections.abc import Iterator

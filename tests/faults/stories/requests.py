@@ -135,7 +135,12 @@ def a_letter(stage: Stage) -> str:
             body,
             source=COMMANDS,
             reason="its account was not known",
-            properties={"exchange": COMMANDS, "routing_key": "order", "bytes": len(body)},
+            properties={
+                "exchange": COMMANDS,
+                "routing_key": "order",
+                "bytes": len(body),
+                "user_id": "guest",
+            },
             message_id=event["id"],
             command_id=event["id"],
             attempts=1,

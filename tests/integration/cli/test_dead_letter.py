@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from sqlalchemy import delete
 
 from certline.models import Command
@@ -10,12 +11,20 @@ from certline.models.events.outbox import COMMANDS, INGRESS
 from certline.producers.ingress import take
 from certline.producers.messaging.delivery import Delivery
 from tests.integration.cli.conftest import Typist
+from tests.support.factories import a_sender
 
 ID = "0190aaaa-0000-7000-8000-000000000000"
 KEYS = {
     *("id", "source", "status", "reason", "command_id", "message_id", "attempts", "sha256"),
     *("received_at", "decided_at", "decided_by", "decision"),
 }
+
+
+@pytest.fixture(autouse=True)
+def shop(typist: Typist) -> None:
+    """Make the other system a sender."""
+    with typist.database.transaction() as db:
+        a_sender(db, name="shop", amqp_user="shop")
 
 
 def come(typist: Typist, **changes: Any) -> None:
@@ -28,7 +37,13 @@ def come(typist: Typist, **changes: Any) -> None:
         "data": {},
     }
     body = json.dumps(event | changes).encode()
-    facts = {"exchange": COMMANDS, "routing_key": "poll", "bytes": len(body), "headers": {"a": 1}}
+    facts = {
+        "exchange": COMMANDS,
+        "routing_key": "poll",
+        "bytes": len(body),
+        "headers": {"a": 1},
+        "user_id": "shop",
+    }
     take(typist.database, typist.vault, Delivery(INGRESS, False, facts, body))
 
 
