@@ -86,9 +86,15 @@ def asked_from_outside(bench: Bench, kind: str, data: dict[str, Any]) -> Command
         given = data[field].encode()
         sealed = bench.line.vault.move(given, IN_HAND, in_command(command_id))
         data = data | {field: sealed.decode()}
-    who = {"requested_by": "shop", "source": "shop", "command_id": command_id}
     with bench.database.transaction() as db:
-        command, _ = accept(db, CommandType(kind), data, **who)
+        command, _ = accept(
+            db,
+            CommandType(kind),
+            data,
+            requested_by="shop",
+            source="shop",
+            command_id=command_id,
+        )
         return command
 
 
