@@ -15,6 +15,7 @@ from certline.models.settings import settings
 from certline.workers.process.heart import Heart, beating
 from tests.integration.cli.conftest import Typist
 from tests.support.factories import a_certificate, an_account
+from tests.support.sealed_rows import seal_in
 
 QUEUES = [queue.value for queue in Queue]
 
@@ -40,7 +41,8 @@ def well(typist: Typist) -> Typist:
     """Return a user whose only account is synced."""
     typist.types("init")
     with typist.database.transaction() as db:
-        an_account(db, secret_sealed=typist.vault.seal_token(b"secret"), synced_at=clock(db))
+        account = an_account(db, synced_at=clock(db))
+        seal_in(db, typist.vault, account, "secret_sealed", b"secret")
         # The test's database is a copy of one that may have been made minutes ago.
         db.execute(update(Schedule).values(next_due=func.now() + timedelta(hours=1)))
     return typist
