@@ -96,11 +96,7 @@ def asked_from_outside(bench: Bench, kind: str, data: dict[str, Any]) -> Command
             db,
             CommandType(kind),
             data,
-<<<<<<< HEAD
             requested_by=Identity("amqp:shop"),
-=======
-            requested_by="shop",
->>>>>>> h-secrets
             source="shop",
             command_id=command_id,
         )
