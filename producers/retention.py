@@ -32,6 +32,7 @@ from certline.models import (
 )
 from certline.models.audit.identity import PRODUCER
 from certline.models.audit.log import record
+from certline.models.commands.approval import Approval
 from certline.models.commands.command import ENDED
 from certline.models.commands.kinds import KINDS
 from certline.models.commands.redelivery import forget_redeliveries
@@ -148,6 +149,7 @@ def forgets(keep: Keep) -> dict[str, Forget]:
             most,
         ),
         "commands": lambda db, most: _delete(db, Command.id, _old_command(keep), most),
+        "approvals": lambda db, most: _delete(db, Approval.id, _old_approval(keep), most),
     }
 
 
@@ -194,6 +196,15 @@ def _old_command(keep: Keep) -> ColumnElement[bool]:
         ~exists().where(RenewalMember.command_id == Command.id),
         # They would go in one transaction with it.
         ~exists().where(ImportRecord.command_id == Command.id),
+    )
+
+
+def _old_approval(keep: Keep) -> ColumnElement[bool]:
+    """Return the condition for approvals decided long ago, and for exports that nobody decided about."""
+    undecided = and_(Approval.approved.is_(None), ~Approval.of_command)
+    return or_(
+        Approval.decided_at < _before(keep.commands),
+        and_(undecided, Approval.requested_at < _before(keep.letters)),
     )
 
 

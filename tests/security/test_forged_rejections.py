@@ -16,6 +16,7 @@ from certline.producers.ingress import take
 from tests.integration.producers.letters import from_outside, from_work, gave_up
 from tests.integration.producers.senders import ORDER, VAULT, an_event, commands, events, letters
 from tests.support.documented_events import some
+from tests.support.factories import a_sender
 
 BANK = "0190aaaa-0000-7000-8000-00000000ba4c"
 
@@ -24,6 +25,9 @@ BANK = "0190aaaa-0000-7000-8000-00000000ba4c"
 def database(database_url: str) -> Iterator[Database]:
     """Yield the test's database, in which the bank has ordered under the id BANK."""
     database = Database(database_url)
+    with database.transaction() as db:
+        for user in ("shop", "bank"):
+            a_sender(db, name=user, amqp_user=user)
     take(database, VAULT, from_outside(an_event(id=BANK), user_id="bank"))
     yield database
     database.close()
@@ -59,16 +63,14 @@ def rejections(database: Database) -> list[dict[str, Any]]:
 def test_rubbish_under_the_banks_id_is_not_answered_under_that_id(
     database: Database, rubbish: dict[str, Any], user: str | None
 ) -> None:
-    named = {} if user is None else {"user_id": user}
-
-    take(database, VAULT, from_outside(rubbish, message_id=BANK, **named))
+    take(database, VAULT, from_outside(rubbish, message_id=BANK, user_id=user))
 
     [told] = rejections(database)
     assert "correlationid" not in told
     assert BANK not in {told["data"]["message_id"], told["subject"]}
     assert told["data"]["sender"] == user
     assert letters(database)[0].command_id is None
-    assert [command.requested_by for command in commands(database)] == ["bank"]
+    assert [command.requested_by for command in commands(database)] == ["amqp:bank"]
 
 
 def test_rubbish_that_is_not_even_json_is_not_answered_under_the_banks_id_either(

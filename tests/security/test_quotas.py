@@ -23,6 +23,7 @@ from certline.models import (
 )
 from certline.models.audit.chain import breaks_in
 from certline.models.audit.identity import Identity
+from certline.models.commands.approval import Approval, Guard, ask
 from certline.models.commands.command import accept
 from certline.models.commands.redelivery import count_redelivery
 from certline.models.database.session import clock
@@ -35,7 +36,7 @@ from certline.producers.requests.dead_letters import CannotReplayError, replay
 from certline.producers.retention import Keep, Retention
 from tests.integration.producers.letters import from_outside
 from tests.integration.producers.senders import VAULT, an_event, commands, events, letters
-from tests.support.factories import an_order
+from tests.support.factories import a_sender, an_order
 from tests.support.sealed_rows import opened
 
 DAY = timedelta(days=1)
@@ -43,8 +44,11 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """Yield the test's database."""
+    """Yield the test's database, in which the shop and the bank are senders."""
     database = Database(database_url)
+    with database.transaction() as db:
+        for user in ("shop", "bank"):
+            a_sender(db, name=user, amqp_user=user)
     yield database
     database.close()
 
@@ -87,8 +91,8 @@ def test_a_sender_with_too_many_open_commands_is_told_to_wait(database: Database
         take(database, VAULT, from_outside(an_event(), user_id="shop"), quota=quota)
     take(database, VAULT, from_outside(an_event(), user_id="bank"), quota=quota)
 
-    assert [command.requested_by for command in commands(database)].count("shop") == 2
-    assert [command.requested_by for command in commands(database)].count("bank") == 1
+    assert [command.requested_by for command in commands(database)].count("amqp:shop") == 2
+    assert [command.requested_by for command in commands(database)].count("amqp:bank") == 1
     assert "has 2 open commands, and may have no more" in letters(database)[0].reason
 
 
@@ -192,6 +196,27 @@ def test_letters_that_nobody_decides_about_go_in_the_end_and_the_audit_log_says_
         assert told.data == {"count": 2}
     with database.transaction() as db:
         assert list(breaks_in(db)) == []
+
+
+def test_approvals_go_long_after_their_decision_and_those_of_held_commands_stay(
+    database: Database,
+) -> None:
+    ida, bo = Identity("os:ida"), Identity("os:bo")
+    with database.transaction() as db:
+        decided, _, held = (
+            ask(db, Guard.EXPORT_KEY, request, ida, command_id=command)
+            for request, command in (("one", None), ("two", None), ("three", str(uuid4())))
+        )
+        decided.approved, decided.decided_by = True, bo.name
+        decided.decided_at = func.now() - 401 * DAY
+        db.flush()
+        db.execute(update(Approval).values(requested_at=func.now() - 402 * DAY))
+        kept = held.id
+
+    assert Retention(database, Keep()).go_on() == {"approvals": 2}
+
+    with database.transaction() as db:
+        assert db.scalars(select(Approval.id)).all() == [kept]
 
 
 def test_the_retention_is_what_the_settings_say() -> None:
