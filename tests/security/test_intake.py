@@ -58,6 +58,7 @@ from tests.integration.producers.senders import (
     taking,
 )
 from tests.servers import until
+from tests.support.factories import a_sender, senders_of_everything
 from tests.support.sealed_rows import opened
 from tests.support.signing_requests import PRIVATE
 from tools.asyncapi.examples import COMMANDS as EXAMPLES
@@ -229,8 +230,11 @@ def seconds(read: Any, name: str, body: bytes) -> float:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """Yield the test's database."""
+    """Yield the test's database, in which the shop and the users of the tests' RabbitMQ are senders."""
     database = Database(database_url)
+    with database.transaction() as db:
+        senders_of_everything(db)
+        a_sender(db, name="shop", amqp_user="shop")
     yield database
     database.close()
 

@@ -172,7 +172,7 @@ def test_an_id_that_a_person_used_at_the_terminal_is_taken(
 
     sender.send(an_event("poll", id=command.id))
 
-    assert "already used with another type" in a_letter(database).reason
+    assert "is in use; a new request needs a new id" in a_letter(database).reason
 
 
 @pytest.mark.usefixtures("ingress")

@@ -26,8 +26,8 @@ def everything_in(database: Database) -> str:
     """Return every row of every table as text, and what is sealed in dead letters."""
     with database.engine.connect() as connection:
         rows = [connection.execute(select(table)).all() for table in Base.metadata.sorted_tables]
-    opened = [opened(VAULT, letter, "body_sealed") for letter in letters(database)]
-    return f"{rows} {opened}"
+    bodies = [opened(VAULT, letter, "body_sealed") for letter in letters(database)]
+    return f"{rows} {bodies}"
 
 
 def require_forgotten(database: Database) -> None:

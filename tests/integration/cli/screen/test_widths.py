@@ -214,7 +214,7 @@ def test_a_run_is_told_in_the_words_of_the_tables(typist: Typist, fleet: list[Ce
 
 def test_events_have_seconds(typist: Typist, fleet: list[Certificate]) -> None:
     typist.types("audit", "list", "--subject", fleet[0].id)
-    assert re.search(r"\d\d:\d\d:\d\d  amelie", typist.out)
+    assert re.search(r"\d\d:\d\d:\d\d  os:amelie", typist.out)
 
 
 def test_the_audit_of_runs_takes_the_same_times_as_the_log(
