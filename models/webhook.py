@@ -11,13 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.identity import RELAY, Identity
 from certline.models.audit.log import record
-from certline.models.commands.command import (
-    Command,
-    CommandStatus,
-    accept,
-    finish,
-    hasten,
-)
+from certline.models.commands.command import Command, CommandStatus, accept, finish, hasten
 from certline.models.commands.kinds import CommandType
 from certline.models.database.base import Base, new_id, stored_by_value
 from certline.models.database.session import clock

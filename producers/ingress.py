@@ -15,12 +15,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import Database
 from certline.models.commands.admission import admit
-from certline.models.commands.command import (
-    OtherCommandError,
-    is_unverified,
-    known_id,
-    sent_by,
-)
+from certline.models.commands.command import OtherCommandError
 from certline.models.commands.dead_letter import MOST_OF_SENDER
 from certline.models.commands.envelope import (
     id_in,
@@ -28,6 +23,7 @@ from certline.models.commands.envelope import (
     incoming_command,
     parse,
 )
+from certline.models.commands.idempotency import known_id
 from certline.models.database.outage import OUTAGES, NoFreeConnectionError, outage_text
 from certline.models.database.session import blames_the_data
 from certline.models.events.outbox import (
@@ -42,6 +38,7 @@ from certline.models.senders.authorisation import (
     note_refusal,
     require_known,
 )
+from certline.models.senders.origin import is_unverified, sent_by
 from certline.models.senders.sender import sender_with_user
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WithdrawnVaultError

@@ -13,10 +13,10 @@ from certline.models.commands.command import (
     Command,
     OtherCommandError,
     accept,
-    known_id,
     require_same,
 )
 from certline.models.commands.envelope import IncomingCommand
+from certline.models.commands.idempotency import known_id
 from certline.models.commands.kinds import CommandType
 from certline.models.sealing.incoming_secret import take_secret
 from certline.models.validation import BadCommandError

@@ -1,7 +1,5 @@
 """Commands: each accepted command is a row that says who requested it, when, its status and its outcome."""
 
-import hashlib
-import json
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -15,11 +13,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.identity import Identity
 from certline.models.commands.approval import ask, guard_of_command, in_short, waiting_text
+from certline.models.commands.idempotency import digest_of, known_id
 from certline.models.commands.kinds import ONE_AT_A_TIME, CommandType
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.base import Base, stored_by_value
 from certline.models.database.session import clock
-from certline.models.validation import BadCommandError
 
 
 class CommandStatus(StrEnum):
@@ -45,7 +43,7 @@ class OtherCommandError(Exception):
     """Error for a command id that was already used with another type or payload."""
 
 
-def _quoted(words: Iterable[str]) -> str:
+def quoted(words: Iterable[str]) -> str:
     """Return words as a list of SQL literals."""
     return ", ".join(f"'{word}'" for word in words)
 
@@ -62,7 +60,7 @@ class Command(Base):
             "subject",
             unique=True,
             postgresql_where=text(
-                f"type IN ({_quoted(ONE_AT_A_TIME)}) AND status IN ({_quoted(OPEN)})"
+                f"type IN ({quoted(ONE_AT_A_TIME)}) AND status IN ({quoted(OPEN)})"
             ),
         ),
         Index("command_status_due", "status", "not_before"),
@@ -70,7 +68,7 @@ class Command(Base):
         Index(
             "command_open_of_sender",
             "requested_by",
-            postgresql_where=text(f"status IN ({_quoted(OPEN)})"),
+            postgresql_where=text(f"status IN ({quoted(OPEN)})"),
         ),
         Index("command_ended", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         # `certline command list` (`models.listing`): the filter's column, then the sort keys.
@@ -212,49 +210,6 @@ def require_same(first: Command, kind: CommandType, payload: dict[str, Any]) -> 
     raise OtherCommandError(
         f"command id {first.id} was already used with another {other}; a new request needs a new id"
     )
-
-
-def sent_by(command: Command, user_id: str | None) -> bool:
-    """Return True if RabbitMQ vouched that this user sent the command; a command of the CLI was sent by nobody."""
-    names = (user_id, f"amqp:{user_id}")
-    return user_id is not None and command.source != "cli" and command.requested_by in names
-
-
-def is_unverified(command: Command) -> bool:
-    """Return True for a command whose sender is only known by its own claim, the event's source."""
-    # Before names had namespaces, the claim itself was recorded.
-    return command.requested_by in (command.source, Identity.of_message(None, None).name)
-
-
-def open_commands_of(db: Session, user_id: str, most: int) -> int:
-    """Count the open commands of a RabbitMQ user, up to `most`."""
-    some = (
-        select(Command.id)
-        # As in the index `command_open_of_sender`.
-        .where(
-            text(f"status IN ({_quoted(OPEN)})"),
-            Command.requested_by.in_((user_id, f"amqp:{user_id}")),
-        )
-        .limit(most)
-    )
-    return db.scalar(select(func.count()).select_from(some.subquery())) or 0
-
-
-def known_id(text: str) -> str:
-    """Return a command id in canonical form. Raises BadCommandError if it is not a UUID."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise BadCommandError([f"id: {text!r} is not a UUID"]) from None
-
-
-def digest_of(payload: dict[str, Any]) -> str:
-    """Return the hex SHA-256 of a payload, regardless of the order of its keys.
-
-    Sealed passwords are left out: encrypting the same one twice gives different texts.
-    """
-    plain = {name: value for name, value in payload.items() if not name.endswith("_sealed")}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def open_step(db: Session, kind: CommandType, subject: str | None) -> Command | None:

@@ -11,13 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from certline.models.commands.answers import Answer, answer_with
-from certline.models.commands.command import (
-    OPEN,
-    Command,
-    CommandStatus,
-    accept,
-    finish,
-)
+from certline.models.commands.command import OPEN, Command, CommandStatus, accept, finish
 from certline.models.commands.kinds import CommandType
 from certline.models.events.import_data import ImportCompleted
 from certline.models.imports.record import ImportRecord, News, Outcome, RecordStatus, waiting_in

@@ -13,14 +13,7 @@ from certline.models.certificates.backoff import renewal_failed
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.deploy_hook import HOOK_EVENTS, start_hooks
 from certline.models.certificates.license import orders_to_release
-from certline.models.commands.command import (
-    OPEN,
-    Command,
-    CommandStatus,
-    accept,
-    finish,
-    hasten,
-)
+from certline.models.commands.command import OPEN, Command, CommandStatus, accept, finish, hasten
 from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
 from certline.models.events.base import EventData

@@ -4,7 +4,7 @@ import time
 
 from sqlalchemy.orm import Session
 
-from certline.models.commands.command import open_commands_of
+from certline.models.senders.origin import open_commands_of
 from certline.models.validation import BadCommandError
 
 # Seconds for which a count holds: accepting a command must not cost a further statement.

@@ -7,7 +7,7 @@ from dramatiq.common import q_name
 from sqlalchemy.exc import SQLAlchemyError
 
 from certline.models import Database
-from certline.models.commands.command import known_id
+from certline.models.commands.idempotency import known_id
 from certline.models.commands.redelivery import (
     MOST_REDELIVERIES,
     count_redelivery,

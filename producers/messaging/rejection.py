@@ -4,10 +4,11 @@ import structlog
 from sqlalchemy.orm import Session
 
 from certline.models import Command
-from certline.models.commands.command import known_id, sent_by
 from certline.models.commands.dead_letter import MOST_OF_SENDER, Kept, keep
+from certline.models.commands.idempotency import known_id
 from certline.models.events.data import CommandRejected
 from certline.models.events.outbox import emit_event
+from certline.models.senders.origin import sent_by
 from certline.models.senders.sender import Sender
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault

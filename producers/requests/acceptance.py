@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from certline.models import Command, CommandType, Database, Order
 from certline.models.audit.identity import Identity
 from certline.models.ciphers.place import IN_HAND, in_command
-from certline.models.commands.command import accept, known_id, require_same
+from certline.models.commands.command import accept, require_same
+from certline.models.commands.idempotency import known_id
 from certline.models.commands.payloads import Payload
 from certline.models.vault import Vault
 from certline.workers.ordering.placement import D, Placed, place_once

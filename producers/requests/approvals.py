@@ -17,7 +17,8 @@ from certline.models.commands.approval import (
     permit,
     rule_of,
 )
-from certline.models.commands.command import hasten, known_id
+from certline.models.commands.command import hasten
+from certline.models.commands.idempotency import known_id
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.session import clock
 

@@ -6,7 +6,8 @@ from sqlalchemy.orm import Session
 from certline.models import Account, AccountStatus, Command, CommandType, Database, Order
 from certline.models.accounts.account import account_for
 from certline.models.audit.identity import SCHEDULE, Identity
-from certline.models.commands.command import OPEN, accept, known_id
+from certline.models.commands.command import OPEN, accept
+from certline.models.commands.idempotency import known_id
 from certline.models.commands.payloads import ImportCommand
 from certline.producers.requests.acceptance import Accepted, UserRequest
 from certline.producers.requests.accounts import refuse_suspended

@@ -7,13 +7,14 @@ from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType
 from certline.models.commands.admission import admit
-from certline.models.commands.command import OtherCommandError, known_id
+from certline.models.commands.command import OtherCommandError
 from certline.models.commands.envelope import (
     IncomingCommand,
     in_brief,
     read_command,
     require_storable,
 )
+from certline.models.commands.idempotency import known_id
 from certline.models.senders.authorisation import authorise, require_known_at_work_queues
 from certline.models.senders.sender import sender_at_work_queues
 from certline.models.validation import BadCommandError

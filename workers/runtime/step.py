@@ -24,12 +24,7 @@ from certline.models import (
 )
 from certline.models.accounts.suspension import suspend, suspended_text
 from certline.models.commands.answers import Answer, answer_with, fail, is_public
-from certline.models.commands.command import (
-    MOST_RESTARTS,
-    claim,
-    finish,
-    postpone,
-)
+from certline.models.commands.command import MOST_RESTARTS, claim, finish, postpone
 from certline.models.commands.kinds import KINDS
 from certline.models.database.session import can_never_be_stored
 from certline.models.events.outbox import Queue, caused_by
