@@ -1,1 +1,1 @@
-"""What an attacker tries, and does not get: one module for each number of the security issue."""
+"""What an attacker tries, and does not get: each number of docs/security.md has its modules."""

@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from certline.models import Database
+from certline.models.audit.chain import breaks_in
 from certline.models.database.app_role import grant_rights, prepare_role
 
 PASSWORD = "only-for-this-test"
@@ -38,6 +39,15 @@ def run(url: str, *statements: str) -> None:
     with psycopg.connect(url) as connection:
         for statement in statements:
             connection.execute(statement.encode())
+
+
+def whole(url: str) -> bool:
+    """Return True if the audit log has no break."""
+    owner = Database(url, pool_size=1)
+    try:
+        return not owner.run(lambda db: list(breaks_in(db)))
+    finally:
+        owner.close()
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """Attacks on the sealing of passwords: by whoever has the public key, a copied text, or the database."""
 
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,12 +13,11 @@ from sqlalchemy import select, update
 from certline.models import AuditEntry, Command, Database, OrderStatus, SealingKey
 from certline.models.audit.identity import Identity
 from certline.models.ciphers import sealed_text
-from certline.models.ciphers.place import IN_HAND, in_command
-from certline.models.ciphers.sealed_text import LONGEST_SECRET, SealedTextError
+from certline.models.ciphers.place import in_command
+from certline.models.ciphers.sealed_text import LONGEST_SECRET
 from certline.models.commands.admission import admit
 from certline.models.commands.envelope import read_command
 from certline.models.database.session import clock
-from certline.models.sealing.incoming_secret import take_secret
 from certline.models.sealing.key_pair import public_key
 from certline.models.settings import settings
 from certline.models.validation import BadCommandError
@@ -29,12 +25,8 @@ from certline.models.vault import MovedSecretError, Vault
 from tests.integration.cli.conftest import Typist, a_typist
 from tests.integration.producers.senders import ORDER, an_event
 from tests.integration.workers.conftest import Bench
-from tests.servers.discovery import this_machine
-from tests.servers.runtimes import JAVA, JAVASCRIPT, PYTHON, Runtime, is_fault
+from tests.security.sealed_texts import PASSWORD, pem_of, refused, taken
 from tests.support.sealed_rows import opened
-
-PAGE = Path(__file__).parents[2] / "docs" / "sealing.md"
-PASSWORD = "Schlüssel-Nordmole-4410"
 
 
 @pytest.fixture
@@ -47,25 +39,6 @@ def typist(
 @pytest.fixture
 def database(typist: Typist) -> Database:
     return typist.database
-
-
-def pem_of(typist: Typist) -> bytes:
-    """Return the public key, as it is handed out."""
-    return str(typist.json("keys", "public")["public_key"]).encode()
-
-
-def taken(typist: Typist, text: str, sender: str | None = None) -> str:
-    """Return the password of a sealed text, as the ingress opens it for that sender."""
-    with typist.database.transaction() as db:
-        stored = take_secret(db, typist.vault, text, IN_HAND, sender=sender)
-    return typist.vault.open(stored.encode(), IN_HAND).decode()
-
-
-def refused(typist: Typist, text: str, sender: str | None = None) -> str:
-    """Return why a sealed text of that sender is refused."""
-    with pytest.raises(SealedTextError) as why:
-        taken(typist, text, sender)
-    return str(why.value)
 
 
 def test_who_seals_needs_neither_the_secret_key_nor_the_database(
@@ -273,53 +246,3 @@ def bench(simulator: Any, database_url: str) -> Iterator[Bench]:
     bench.sync()
     yield bench
     database.close()
-
-
-OPENSSL = Runtime("shell", ("sh", "seal.sh"), programs=("openssl",), packages=("openssl",))
-PROGRAMS: dict[str, tuple[Runtime, str, list[str]]] = {
-    "python": (PYTHON, "seal.py", [sys.executable, "seal.py"]),
-    "javascript": (JAVASCRIPT, "seal.js", ["node", "seal.js"]),
-    "java": (JAVA, "Seal.java", ["java", "Seal.java"]),
-    "sh": (OPENSSL, "seal.sh", ["sh", "seal.sh"]),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("language", PROGRAMS)
-def test_a_program_of_the_page_seals_without_any_secret(
-    language: str, typist: Typist, tmp_path: Path
-) -> None:
-    runtime, name, words = PROGRAMS[language]
-    needed = [words[0], *(["openssl"] if language == "sh" else [])]
-    lacks = [each for each in needed if shutil.which(each) is None]
-    if lacks:
-        give_up = pytest.fail if is_fault(runtime, this_machine()) else pytest.skip
-        give_up(f"the example in {runtime.language} is not run: it needs {', '.join(lacks)}")
-    blocks = re.findall(
-        rf"^```{language}\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
-    (tmp_path / name).write_text(blocks[-1], "utf-8")
-    (tmp_path / "sealing.pem").write_bytes(pem_of(typist))
-
-    done = subprocess.run(
-        words,
-        cwd=tmp_path,
-        input=f"{PASSWORD}\nnot this line\n",
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        timeout=120,
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert taken(typist, done.stdout.strip(), "shop") == PASSWORD
-    refused(typist, done.stdout.strip(), "bank")
-
-
-def test_every_program_of_the_page_is_run() -> None:
-    languages = re.findall(r"^```(\w+)$", PAGE.read_text("utf-8"), re.MULTILINE)
-
-    # The first two of the shell are calls of certline, which `tests/unit/cli` checks.
-    assert sorted(set(languages)) == sorted(PROGRAMS)
-    assert languages.count("sh") == 3

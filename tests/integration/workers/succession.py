@@ -159,3 +159,9 @@ def look(bench: Bench, command: Command) -> Order:
         ).one()
     bench.run(lookup)
     return bench.order(command)
+
+
+def status_at_scm(bench: Bench, certificate: Certificate) -> str:
+    """Return the status in SCM's record."""
+    records = {record["sslId"]: record["status"] for record in bench.orders_at_scm()}
+    return str(records[certificate.scm_id])

@@ -1,97 +1,31 @@
 """Tests of a batch of renewals: released by its pace, in its window, each member once despite crashes."""
 
 import threading
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from certline.models import (
-    BatchStatus,
-    Command,
-    CommandStatus,
-    Database,
-    Order,
-    OrderStatus,
-    RenewalBatch,
-    RenewalMember,
-)
+from certline.models import BatchStatus, Database, Order, OrderStatus, RenewalMember
 from certline.models.audit.identity import Identity
 from certline.models.certificates.backoff import backoff_of, renewal_failed
-from certline.models.renewals.batch import State, counts_of, members_of
+from certline.models.renewals.batch import members_of
 from certline.producers.renewals import batches
-from certline.producers.renewals.batches import (
-    cancel,
-    pause,
-    release_due,
-    request_batch,
-    resume,
-)
+from certline.producers.renewals.batches import pause, request_batch, resume
 from certline.producers.renewals.verdicts import BatchVerdict
 from certline.producers.schedule import tick
-from tests.support.factories import a_certificate, an_account, an_order
+from tests.integration.producers.renewals.batch import (
+    a_batch,
+    asked,
+    pass_time,
+    release,
+    sent,
+    waiting,
+)
+from tests.support.factories import a_certificate
 
 SETTLE = timedelta(minutes=15)
-
-
-def a_batch(database: Database, count: int = 3, pace: int | None = None) -> str:
-    """Insert a batch of `count` certificates that has begun. Returns its id."""
-    with database.transaction() as db:
-        account = an_account(db)
-        verdicts = [
-            BatchVerdict(
-                a_certificate(db, an_order(db, account, status=OrderStatus.STORED)), [], []
-            )
-            for _ in range(count)
-        ]
-    return request_batch(
-        database, verdicts, selection="a test", pace=pace, requested_by=Identity("os:ida")
-    ).id
-
-
-def release(database: Database) -> int:
-    """Release due renewals, as a producer does every few seconds. Returns how many were released."""
-    return database.run(release_due)
-
-
-def pass_time(database: Database, batch_id: str, time: timedelta) -> None:
-    """Let time pass for a batch."""
-    with database.transaction() as db:
-        db.get_one(RenewalBatch, batch_id).next_at -= time
-
-
-def waiting(database: Database, batch_id: str) -> int:
-    """Count the members that wait to be released."""
-    with database.transaction() as db:
-        return counts_of(db, [batch_id])[batch_id].waiting
-
-
-def asked(database: Database) -> Counter[str]:
-    """Count the renewal requests of each certificate."""
-    with database.transaction() as db:
-        return Counter(command.payload["certificate"] for command in db.scalars(select(Command)))
-
-
-def sent(database: Database) -> None:
-    """Mark every released renewal as sent."""
-    with database.transaction() as db:
-        for command in db.scalars(select(Command).where(Command.subject.is_(None))):
-            order = an_order(db, status=OrderStatus.PENDING)
-            command.subject = order.id
-
-
-def end_commands(database: Database) -> None:
-    """Mark every released renewal as failed."""
-    with database.transaction() as db:
-        db.execute(update(Command).values(status=CommandStatus.FAILED))
-
-
-def status_of(database: Database, batch_id: str) -> BatchStatus:
-    """Return the status of a batch."""
-    with database.transaction() as db:
-        return db.get_one(RenewalBatch, batch_id).status
 
 
 def test_a_batch_begins_at_once_and_has_its_pace(database: Database) -> None:
@@ -137,43 +71,6 @@ def test_a_resumed_batch_goes_on_at_the_pace_that_is_named(database: Database) -
     assert waiting(database, batch_id) == 0
     assert len(asked(database)) == 3
     assert not resume(database, batch_id, pace=60_000, who=Identity("os:ida"))
-
-
-@pytest.mark.parametrize("paused", [False, True])
-def test_a_cancelled_batch_gives_up_what_has_had_no_turn_and_ends_with_the_rest(
-    database: Database, *, paused: bool
-) -> None:
-    batch_id = a_batch(database, pace=1)
-    if paused:
-        pause(database, batch_id, who=Identity("os:ida"))
-
-    assert cancel(database, batch_id, who=Identity("os:ida")) == 2
-    pass_time(database, batch_id, timedelta(days=1))
-
-    assert release(database) == 0
-    assert len(asked(database)) == 1
-    with database.transaction() as db:
-        counts = counts_of(db, [batch_id])[batch_id]
-        members = members_of(db, batch_id, [State.CANCELLED])
-    assert (counts.running, counts.cancelled, counts.total) == (1, 2, 3)
-    assert {each.reason for each in members} == {"os:ida cancelled the batch"}
-    assert status_of(database, batch_id) is BatchStatus.RUNNING
-    end_commands(database)
-    release(database)
-    assert status_of(database, batch_id) is BatchStatus.DONE
-    assert cancel(database, batch_id, who=Identity("os:ida")) == 0
-    assert not resume(database, batch_id, pace=None, who=Identity("os:ida"))
-
-
-def test_a_batch_of_which_nothing_is_under_way_is_over_when_it_is_cancelled(
-    database: Database,
-) -> None:
-    batch_id = a_batch(database, pace=1)
-    end_commands(database)
-
-    cancel(database, batch_id, who=Identity("os:ida"))
-
-    assert status_of(database, batch_id) is BatchStatus.DONE
 
 
 def test_no_more_are_released_than_the_window_has_room_for(

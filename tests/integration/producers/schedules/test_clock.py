@@ -3,11 +3,10 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from certline.models import (
@@ -23,36 +22,12 @@ from certline.models import (
 )
 from certline.models.audit.identity import Identity
 from certline.models.database.session import clock
-from certline.models.schedule import change_schedule, last_fired, schedules
-from certline.models.validation import BadCommandError
+from certline.models.schedule import last_fired, schedules
 from certline.producers import schedule as clock_module
 from certline.producers.schedule import Producer, jobs, run_now, tick
+from tests.integration.producers.schedules.due import NAMES, SETTLE, count, next_due, set_due
 from tests.servers import PostgresServer, until
 from tests.support.factories import an_account
-
-NAMES = {"sync", "poll", "sweep", "auto-renew", "audit-head"}
-SETTLE = timedelta(minutes=15)
-
-
-def count(database: Database, table: type[Base]) -> int:
-    """Return how many rows a table has."""
-    with database.transaction() as db:
-        return db.scalar(select(func.count()).select_from(table)) or 0
-
-
-def set_due(database: Database, name: str, ago: timedelta) -> datetime:
-    """Make only that schedule due, for so long. Returns since when."""
-    with database.transaction() as db:
-        db.execute(update(Schedule).values(next_due=func.now() + timedelta(days=1)))
-        schedule = db.get_one(Schedule, name)
-        schedule.next_due = clock(db, -ago)
-        return schedule.next_due
-
-
-def next_due(database: Database, name: str) -> datetime:
-    """Return when the schedule is due next."""
-    with database.transaction() as db:
-        return db.get_one(Schedule, name).next_due
 
 
 def broken(db: Session) -> dict[str, int]:
@@ -246,73 +221,3 @@ def test_a_producer_goes_on_when_postgres_comes_back(
 
 def test_a_producer_that_has_not_reached_postgres_says_so(database: Database) -> None:
     assert Producer(database, SETTLE).fault() == "has not reached Postgres for a while"
-
-
-def test_a_schedule_that_is_changed_runs_at_its_new_time_and_the_log_says_by_whom(
-    database: Database,
-) -> None:
-    set_due(database, "sync", timedelta(hours=1))
-
-    with database.transaction() as db:
-        change_schedule(
-            db, "sync", who=Identity("os:ida"), cron="15  3 * * 1-5", tz="Europe/Berlin"
-        )
-
-    with database.transaction() as db:
-        changed = db.get_one(Schedule, "sync")
-        [entry] = db.scalars(select(AuditEntry).where(AuditEntry.type == "schedule.changed"))
-        local = changed.next_due.astimezone(ZoneInfo("Europe/Berlin"))
-        assert (changed.cron, changed.tz) == ("15 3 * * 1-5", "Europe/Berlin")
-        assert changed.next_due > clock(db)
-        assert (local.hour, local.minute, local.weekday() < 5) == (3, 15, True)
-        assert (entry.who, entry.data) == (
-            "os:ida",
-            {"cron": "15 3 * * 1-5", "tz": "Europe/Berlin"},
-        )
-    assert tick(database, SETTLE) == []
-
-
-def test_a_schedule_that_is_switched_on_again_makes_up_for_nothing(database: Database) -> None:
-    set_due(database, "sync", timedelta(days=30))
-    with database.transaction() as db:
-        change_schedule(db, "sync", who=Identity("os:ida"), enabled=False)
-        change_schedule(db, "sync", who=Identity("os:ida"), enabled=True)
-
-    assert tick(database, SETTLE) == []
-
-
-def test_a_change_that_changes_nothing_is_not_logged(database: Database) -> None:
-    due = next_due(database, "sync")
-    with database.transaction() as db:
-        change_schedule(db, "sync", who=Identity("os:ida"), tz="UTC", enabled=True)
-
-    assert next_due(database, "sync") == due
-    assert count(database, AuditEntry) == 0
-
-
-@pytest.mark.parametrize(
-    ("cron", "tz"),
-    [
-        *(
-            (cron, "UTC")
-            for cron in ("", "daily", "@daily", "* * * * * *", "61 * * * *", "R * * * *")
-        ),
-        *(
-            (cron, "UTC")
-            for cron in ("0 0 31 2 *", "*/0 * * * *", "٣ * * * *", "h h * * *", "\0 * * * *")
-        ),
-        *(
-            ("0 5 * * *", tz)
-            for tz in ("", "Mars/Base", "../../etc/passwd", "/etc", "\0", "Europe", "x" * 9999)
-        ),
-    ],
-)
-def test_a_time_that_is_none_is_refused_and_the_schedule_stays(
-    database: Database, cron: str, tz: str
-) -> None:
-    due = next_due(database, "sync")
-
-    with database.transaction() as db, pytest.raises(BadCommandError, match=r"^(cron|tz): "):
-        change_schedule(db, "sync", who=Identity("os:ida"), cron=cron, tz=tz)
-
-    assert next_due(database, "sync") == due

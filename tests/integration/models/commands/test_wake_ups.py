@@ -1,0 +1,42 @@
+"""Tests that a transaction wakes the relay once, and only for what is due."""
+
+import psycopg
+import pytest
+from sqlalchemy import update
+
+from certline.models import Command, Database
+from certline.models.database.session import WAKE_CHANNEL
+from certline.models.events.outbox import emit_event
+from tests.integration.models.commands.accepted import LATER, asked
+from tests.support.documented_events import some
+
+
+def test_one_transaction_wakes_the_relay_once(database: Database) -> None:
+    with psycopg.connect(database.url, autocommit=True) as listener:
+        listener.execute(f"LISTEN {WAKE_CHANNEL}".encode())
+        with database.transaction() as db:
+            for number in range(5):
+                asked(db, payload={"n": number})
+                emit_event(db, some("order.issued"), subject=None, correlation_id=None)
+
+        # Notifications arrive in commit order: after this one there are no more.
+        listener.execute(f"NOTIFY {WAKE_CHANNEL}, 'end'".encode())
+        heard = [notice.payload for notice in listener.notifies(timeout=10, stop_after=2)]
+
+    assert heard == ["", "end"]
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_a_transaction_without_anything_due_wakes_nobody(database: Database, later: bool) -> None:
+    with psycopg.connect(database.url, autocommit=True) as listener:
+        listener.execute(f"LISTEN {WAKE_CHANNEL}".encode())
+        with database.transaction() as db:
+            if later:
+                asked(db, after=LATER)
+            else:
+                db.execute(update(Command).values(error=None))
+
+        listener.execute(f"NOTIFY {WAKE_CHANNEL}, 'end'".encode())
+        heard = [notice.payload for notice in listener.notifies(timeout=10, stop_after=1)]
+
+    assert heard == ["end"]

@@ -1,0 +1,1 @@
+"""The clock: schedules that are due, and their changes."""
