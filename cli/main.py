@@ -11,6 +11,7 @@ from rich_click.rich_panel import RichCommandPanel
 from certline.cli import report, streams
 from certline.cli.errors import FAILED
 from certline.cli.ui.grammar import LazyGroup
+from certline.workers.process.dumpable import close_to_others
 
 # Name -> (module, summary). The summary repeats the first sentence of the command's docstring, so
 # that `--help` need not import the module; a unit test compares the two.
@@ -166,8 +167,10 @@ for _name, _commands in GROUPS.items():
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
-    streams.prepare()
     given = sys.argv[1:] if arguments is None else arguments
+    if {"run", "up"} & set(given[:3]):  # before anything else is loaded: a part has the secret key
+        close_to_others()
+    streams.prepare()
     try:
         _require_no_key(given)
         # standalone_mode=False: click raises its errors instead of printing them and exiting.

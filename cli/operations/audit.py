@@ -42,11 +42,9 @@ def audit() -> None:
 ENTRIES = [
     Column[EventDocument]("entry", lambda row: row.id, rank=2),
     Column[EventDocument]("when (UTC)", lambda row: second(row.at)),
-    Column[EventDocument](
-        "who", lambda row: str(Identity(row.who, row.claimed)), rank=1, may_be_cut=True
-    ),
+    Column[EventDocument]("who", lambda row: str(Identity(row.who, row.claimed)), may_be_cut=True),
     Column[EventDocument]("what", lambda row: row.what),
-    Column[EventDocument]("subject", lambda row: row.subject, may_be_cut=True),
+    Column[EventDocument]("subject", lambda row: row.subject, rank=1, may_be_cut=True),
     Column[EventDocument]("why", lambda row: row.why, rank=3, may_be_cut=True),
 ]
 

@@ -21,7 +21,6 @@ from certline.producers.processes import (
     run_relay,
     run_worker,
 )
-from certline.workers.process.dumpable import close_to_others
 
 PREFIX = "certline."
 QUEUES = [queue.value.removeprefix(PREFIX) for queue in Queue]
@@ -64,7 +63,6 @@ def run() -> None:
 
     SIGTERM or Ctrl-C stops them after their current work.
     """
-    close_to_others()
     end_with_run_all()
 
 

@@ -8,7 +8,7 @@ from certline.cli import context
 from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.parameters.kinds import keystore_option
 from certline.cli.parameters.options import password
-from certline.cli.parameters.text_file import TextFile, TextFileType
+from certline.cli.parameters.text_file import TextFile, TextFileType, read_bytes
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, say
 from certline.models.ciphers import sealed_text
@@ -27,7 +27,6 @@ from certline.workers.keys import password_problem
 )
 @click.option(
     "--sender",
-    default="",
     metavar="USER",
     help="The RabbitMQ user that will send it: from nobody else it is taken. Default: from any.",
 )
@@ -39,7 +38,7 @@ from certline.workers.keys import password_problem
 )
 @keystore_option("The keystore type that the message orders.", default="PKCS12", show_default=True)
 def seal(
-    public_key: Path | None, sender: str, password_file: TextFile | None, keystore_type: str
+    public_key: Path | None, sender: str | None, password_file: TextFile | None, keystore_type: str
 ) -> None:
     """Encrypt a password for use in a message, with the installation's public key.
 
@@ -47,7 +46,12 @@ def seal(
     be opened is refused. Only the installation can decrypt it; the same password gives a different text
     each time.
     """
-    pem = _installations_own() if public_key is None else public_key.read_bytes()
+    if sender is not None and not sender.strip():
+        raise Fault(
+            "--sender: the text is empty, and would seal for anybody; leave the option out for that",
+            code=WRONG_USE,
+        )
+    pem = _installations_own() if public_key is None else read_bytes(public_key, "--public-key")
     try:
         sealed_text.id_of(pem)
     except SealedTextError as fault:
@@ -57,7 +61,7 @@ def seal(
     if problem is not None:
         raise Fault(problem, code=WRONG_USE)
     try:
-        sealed = sealed_text.seal(pem, secret.encode(), sender)
+        sealed = sealed_text.seal(pem, secret.encode(), sender or "")
     except SealedTextError as fault:
         raise Fault(str(fault), code=WRONG_USE) from None
     answer({"sealed": sealed}, lambda: say(sealed))

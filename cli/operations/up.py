@@ -6,7 +6,6 @@ from certline.cli import context
 from certline.cli.operations.run import require_tables
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import leave, whisper
-from certline.workers.process.dumpable import close_to_others
 
 
 @click.command(cls=CliCommand)
@@ -17,7 +16,6 @@ def up() -> None:
     """
     from certline.producers.in_process import run_up  # noqa: PLC0415  # not needed by the demo
 
-    close_to_others()
     require_tables()
     if context.settings().rabbitmq_url is not None:
         whisper("CERTLINE_RABBITMQ_URL is not used by `up`; over RabbitMQ: certline run all")

@@ -5,7 +5,7 @@ The beginning of a name says who vouches for it:
 - `os:anna`: the operating system, by the uid of the process (behind sudo, that of the user who called it)
 - `amqp:shop`: RabbitMQ, by the property `user_id`, which it compares with the login of the connection
 - `certline:sweep`: certline itself, for what it does without being asked
-- `unknown`: nobody; such a message has a claim only
+- `unknown`: nobody; such a message, or a process in a user namespace (rootless containers), has a claim only
 
 Names recorded before these namespaces existed have none. Nothing else writes a name without one.
 """
@@ -15,6 +15,7 @@ import pwd
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 # Characters of a claim that are kept.
 LONGEST_CLAIM = 200
@@ -45,10 +46,14 @@ class Identity:
 
         For root it is the user behind sudo, whom SUDO_UID names; every other user could set SUDO_UID. The claim
         is `claimed` (CERTLINE_WHO), or else a name in the environment that differs from the user's: SUDO_USER,
-        LOGNAME, USER. `environment` and `uid`: those of this process if not given.
+        LOGNAME, USER. In a user namespace nothing is known. `environment` and `uid`: those of this process if not
+        given.
         """
         told = os.environ if environment is None else environment
         own = os.getuid() if uid is None else uid
+        if in_user_namespace():
+            # Whoever made the namespace has chosen the uid, and everybody may make one: `unshare --map-user`.
+            return cls("unknown", _claim(claimed) or _claim(_login(own)))
         real = _behind_sudo(told) if own == 0 else own
         known = _login(real)
         names = (told.get(variable) for variable in ("SUDO_USER", "LOGNAME", "USER"))
@@ -86,6 +91,14 @@ PRODUCER = Identity.of_part("producer")
 SCHEDULE = Identity.of_part("schedule")
 SWEEP = Identity.of_part("sweep")
 AUTO_RENEW = Identity.of_part("auto-renew")
+
+
+def in_user_namespace(uid_map: Path = Path("/proc/self/uid_map")) -> bool:
+    """Return True if this process's uids are those of a user namespace, not those of the machine (Linux)."""
+    try:
+        return uid_map.read_text().split() != ["0", "0", "4294967295"]
+    except OSError:  # not Linux
+        return False
 
 
 def name_at_scm(text: str) -> str:

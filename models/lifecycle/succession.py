@@ -205,6 +205,7 @@ def revoke_old_later(db: Session, order: Order) -> Command | None:
         source="certline",
         subject=old.id,
         correlation_id=order.command_id,
+        sender=asked.sender,
         after=timedelta(seconds=seconds),
     )
     record(

@@ -12,6 +12,7 @@ from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import Command
 from certline.models.commands.envelope import IncomingCommand, in_brief
+from certline.models.commands.kinds import CommandType
 from certline.models.commands.payloads import (
     CancelCommand,
     DeleteCommand,
@@ -120,6 +121,19 @@ def _checked(db: Session, sender: Sender, asked: IncomingCommand) -> dict[str, s
         known = ", ".join(sender.commands)
         raise BadCommandError(
             [f"type: the sender {sender.name!r} may not send {asked.name!r}; it may send: {known}"]
+        )
+    if (
+        isinstance(asked.payload, ReissueCommand)
+        and asked.payload.revoke_old_after is not None
+        and CommandType.REVOKE.value not in sender.commands
+    ):
+        raise BadCommandError(
+            [
+                (
+                    f"revoke_old_after: the sender {sender.name!r} may not send 'revoke', so a reissue of it may "
+                    "not revoke the old certificate either; leave the field out"
+                )
+            ]
         )
     if not sender.limited:
         return {}

@@ -2,8 +2,11 @@
 
 import os
 import pwd
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -11,7 +14,13 @@ from sqlalchemy import select, text
 
 from certline.models import AuditEntry, Command, Database
 from certline.models.audit.chain import breaks_in, head_of
-from certline.models.audit.identity import LONGEST_CLAIM, SWEEP, Identity, name_at_scm
+from certline.models.audit.identity import (
+    LONGEST_CLAIM,
+    SWEEP,
+    Identity,
+    in_user_namespace,
+    name_at_scm,
+)
 from certline.models.audit.log import record
 from certline.models.commands.admission import admit
 from certline.models.commands.envelope import read_command
@@ -22,6 +31,12 @@ from tests.integration.cli.conftest import Typist, typist  # noqa: F401  # a fix
 
 OWN = f"os:{pwd.getpwuid(os.getuid()).pw_name}"
 SHOP = "https://shop.example/orders"
+# What a process says of itself, as an approval sees it.
+SAY_WHO = """
+from certline.models.audit.identity import Identity
+who = Identity.of_operating_system("ceo")
+print(who, who.is_somebody)
+"""
 NOBODY = pwd.getpwnam("nobody")
 
 
@@ -34,6 +49,31 @@ def database(database_url: str) -> Iterator[Database]:
 
 def whole(database: Database) -> bool:
     return database.run(lambda db: list(breaks_in(db))) == []
+
+
+@pytest.mark.parametrize("options", [["--map-user=101"], ["--map-root-user"]], ids=" ".join)
+def test_a_user_chooses_a_uid_in_a_namespace_of_his_own(options: list[str]) -> None:
+    program = [sys.executable, "-P", "-c", SAY_WHO]
+    said = subprocess.run(
+        ["unshare", "--user", *options, *program],
+        env={**os.environ, "SUDO_UID": "101", "CERTLINE_WHO": "ceo"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert said.stdout.strip() == "unknown (claimed: ceo) False"
+
+
+def test_the_uids_of_the_machine_are_told_from_those_of_a_namespace(tmp_path: Path) -> None:
+    machine, other = tmp_path / "machine", tmp_path / "other"
+    machine.write_text("         0          0 4294967295\n")
+    other.write_text("         0       1000          1\n")
+
+    assert not in_user_namespace(machine)
+    assert in_user_namespace(other)
+    assert not in_user_namespace(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("variable", ["LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"])

@@ -217,3 +217,18 @@ def test_the_certificate_that_was_checked_is_the_one_that_is_renewed(database: D
     # The same message again is the same command, although the name says something else by now.
     assert sent(database, "renew", {"certificate": "www.shop.example"}, **event) == []
     assert len(own_commands(database)) == 1
+
+
+@pytest.mark.parametrize("own_only", [True, False], ids=["its own", "everything"])
+def test_the_shop_revokes_by_a_reissue(database: Database, own_only: bool) -> None:
+    certificate, _ = stored(database, "www.shop.example", by=SHOP)
+    allow(database, own_only=own_only)
+    wanted = {"certificate": certificate, "reason": "x", "revoke_old_after": 0}
+
+    [problem] = sent(database, "reissue", wanted)
+
+    assert problem.startswith("revoke_old_after: the sender 'shop' may not send 'revoke'")
+    assert own_commands(database) == []
+
+    allow(database, commands=["reissue", "revoke"])
+    assert sent(database, "reissue", wanted) == []

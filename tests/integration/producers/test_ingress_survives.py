@@ -37,6 +37,7 @@ from tests.integration.producers.senders import (
 )
 from tests.servers import PostgresServer, Process, RabbitServer, until
 from tests.support.deployment import Plant
+from tests.support.factories import senders_of_everything
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +57,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def plant(database_url: str, vhost: str) -> Iterator[Plant]:
     """Yield a plant, for tests where the ingress is a process."""
     empty(database_url, vhost)
-    with Plant(database_url, vhost) as plant:
+    # More dead letters of one sender than are kept otherwise.
+    with Plant(database_url, vhost, CERTLINE_MOST_DEAD_LETTERS="2000") as plant:
         yield plant
 
 
@@ -149,6 +151,7 @@ def test_while_postgres_is_away_nothing_is_acked_and_nothing_is_lost(
     private_postgres: PostgresServer, private_database_url: str, vhost: str
 ) -> None:
     database = Database(private_database_url)
+    database.run(senders_of_everything)
     empty(private_database_url, vhost)
     wanted = [an_event("poll") for _ in range(30)]
     with sending(vhost) as sender, taking(database, vhost) as ingress:
