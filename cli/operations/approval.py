@@ -5,7 +5,7 @@ import rich_click as click
 from certline.cli import context
 from certline.cli.parameters.number import Whole
 from certline.cli.ui.grammar import CliCommand, Group
-from certline.cli.ui.output import answer, facts, say, table
+from certline.cli.ui.output import answer, facts, say, table, whisper
 from certline.cli.ui.projection import instant, minute
 from certline.cli.waiting.approval import ApprovalDocument, leave_waiting
 from certline.models import ApprovalRule
@@ -78,6 +78,11 @@ def show() -> None:
 
 
 def _change(kinds: list[Guard], above: int | None) -> None:
+    if kinds and context.settings().embedded:
+        whisper(
+            "warning: only root can be the second person of an embedded installation, since its home is open to "
+            "nobody else; to take the rule back needs that person, too"
+        )
     waits = change_rule(context.database(), kinds, above, who=context.person())
     if waits is not None:
         leave_waiting(waits)

@@ -104,21 +104,21 @@ def rotate() -> None:
 @click.option(
     "--old-opens-for",
     type=Whole(0, 3_650),
-    default=OPENS_DAYS,
-    show_default=True,
     metavar="DAYS",
-    help="With --new: how long texts are taken that were sealed with the key before.",
+    help=f"With --new: how long texts are taken that were sealed with the key before. Default: {OPENS_DAYS}.",
 )
-def public(*, make_new: bool, old_opens_for: int) -> None:
+def public(*, make_new: bool, old_opens_for: int | None) -> None:
     """Print the public key (PEM) with which other systems seal passwords; the first call makes the pair.
 
     It opens nothing, and may be given to anybody. In a file: certline keys public > sealing.pem
     """
+    if old_opens_for is not None and not make_new:
+        raise click.UsageError("--old-opens-for goes with --new")
     key = current_public_key(
         context.database(),
         context.vault(),
         new=make_new,
-        days=old_opens_for,
+        days=OPENS_DAYS if old_opens_for is None else old_opens_for,
         who=context.person(),
     )
     pem = key.pem.decode()

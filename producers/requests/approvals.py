@@ -84,10 +84,12 @@ def change_rule(
         most = rule.above if above is None else above
         before = rule.in_words()
         if _is_weaker(rule, names, most):
-            request = f"approval require {in_words(names, most)}"
+            request = f"approval require {in_words(names, most)}" if names else "approval off"
             waits = permit(db, Guard.RULE, request, who)
             if waits is not None:
                 return waits
+        if (rule.required, rule.above) == (names, most):
+            return None
         rule.required, rule.above = names, most
         rule.changed_by, rule.changed_at = str(who), clock(db)
         facts = {"before": before, "after": rule.in_words()}

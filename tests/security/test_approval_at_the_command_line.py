@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from certline.cli import context
-from certline.models import Account, Approval, Certificate
+from certline.models import Account, Approval, AuditEntry, Certificate
 from certline.models.audit.identity import Identity
 from certline.models.commands.approval import GOOD_FOR
 from tests.integration.cli import conftest as cli
@@ -188,3 +188,17 @@ def test_a_kind_that_is_none_is_refused(
     typist.types("approval", "require", kinds, code=2)
 
     assert typist.json("approval", "show")["required"] == []
+
+
+def test_a_rule_that_is_required_again_changes_nothing_and_taking_it_back_is_called_off(
+    typist: Typist, be: Callable[[Identity], None]
+) -> None:
+    be(ANNA)
+    for _ in range(2):
+        typist.types("approval", "require", "delete")
+    waits = typist.json("approval", "off", code=3)
+
+    with typist.database.transaction() as db:
+        changes = db.scalars(select(AuditEntry).where(AuditEntry.type == "approval.rule_changed"))
+        assert len(changes.all()) == 1
+        assert db.get_one(Approval, waits["id"]).request == "approval off"

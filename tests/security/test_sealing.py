@@ -246,3 +246,15 @@ def bench(simulator: Any, database_url: str) -> Iterator[Bench]:
     bench.sync()
     yield bench
     database.close()
+
+
+def test_an_empty_sender_and_a_file_without_end_seal_nothing(
+    typist: Typist, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "sealing.pem").write_bytes(pem_of(typist))
+    words = ("seal", f"--password-file={tmp_path}/password")
+
+    typist.types(*words, f"--public-key={tmp_path}/sealing.pem", "--sender=", code=2)
+    typist.types(*words, "--public-key=/dev/full", code=2)
+    typist.types("keys", "public", "--old-opens-for=5", code=2)
