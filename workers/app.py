@@ -93,8 +93,9 @@ def _actor(context: WorkerContext, step: Step) -> Callable[..., None]:
 
 
 def open_line(settings: Settings, *, threads: int = 8) -> WorkerContext:
-    """Return the worker context for these settings, with one pooled database connection per thread."""
-    database = Database(database_url(settings), pool_size=threads)
+    """Return the worker context for these settings, with `threads` pooled database connections."""
+    # A thread has one connection at a time, so the number of threads bounds them, whatever --threads says.
+    database = Database(database_url(settings), pool_size=threads, bounded=False)
     vault = open_vault(settings)
     watch_keys(database, vault)
     return WorkerContext(database, vault, settings)

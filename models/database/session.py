@@ -32,13 +32,16 @@ SERVER_OPTIONS = (
 class Database:
     """A pool of connections to one Postgres database."""
 
-    def __init__(self, url: str, *, pool_size: int = 5) -> None:
-        """Create the pool for a `postgresql://` URL; no connection is opened before the first transaction."""
+    def __init__(self, url: str, *, pool_size: int = 5, bounded: bool = True) -> None:
+        """Create the pool for a `postgresql://` URL; no connection is opened before the first transaction.
+
+        `pool_size`: connections that are kept; as many again are opened if needed, or any number if not `bounded`.
+        """
         self.url = url
         self.engine: Engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=pool_size if bounded else -1,
             pool_pre_ping=True,
             hide_parameters=True,  # an error's text must not contain a statement's parameters
             connect_args={

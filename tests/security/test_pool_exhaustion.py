@@ -24,6 +24,7 @@ from certline.producers.messaging.dead_work import keep_dead
 from certline.producers.messaging.delivery import Delivery
 from certline.producers.relay import Relay
 from certline.producers.schedule import Producer
+from certline.workers.app import open_line
 from certline.workers.runtime.context import WorkerContext
 from tests.integration.producers.outgoing import emit
 from tests.integration.producers.rabbit import a_wire, open_wire, waiting
@@ -178,3 +179,16 @@ def test_a_worker_keeps_an_answer_of_scm_until_a_connection_is_free(small: Datab
 
     assert stored == [7]
     assert logs[0]["event"] == "storing.again"
+
+
+def test_a_worker_has_a_connection_for_each_of_its_threads_however_many(database_url: str) -> None:
+    key = Fernet.generate_key().decode()
+    settings = Settings(database_url=SecretStr(database_url), secret_key=SecretStr(key))
+    database = open_line(settings).database
+    assert isinstance(database.engine.pool, QueuePool)
+    database.engine.pool._timeout = 0.05
+
+    with ExitStack() as held:
+        for _ in range(24):
+            held.enter_context(database.transaction()).execute(text("SELECT 1"))
+    database.close()
