@@ -65,10 +65,13 @@ def simulator(
     no_auto_approve: bool,
 ) -> None:
     """Run a simulator of SCM, with its own CA, until Ctrl-C. Its state is kept in memory only."""
-    try:
-        host.encode("idna")
-    except UnicodeError:
-        raise click.UsageError(f"--host: {host!r} is not a host name or an address") from None
+    for option, name in (("--host", host), *(("--door-host", name) for name in door_hosts)):
+        try:
+            fits = bool(name.strip().encode("idna"))
+        except UnicodeError:
+            fits = False
+        if not fits:
+            raise click.UsageError(f"{option}: {name!r} is not a host name or an address")
     try:
         serve(
             host,
