@@ -35,7 +35,6 @@ from certline.models.events.outbox import (
 from certline.models.senders.authorisation import (
     ForbiddenCommandError,
     authorise,
-    note_refusal,
     require_known,
 )
 from certline.models.senders.origin import is_unverified, sent_by
@@ -146,36 +145,17 @@ def take(
         return
     # A new transaction: the failed one is rolled back.
     with database.transaction() as db:
-        refuse(db, vault, delivery, problems, forbidden, most=most)
-
-
-def refuse(
-    db: Session,
-    vault: Vault,
-    delivery: Delivery,
-    problems: list[str],
-    forbidden: ForbiddenCommandError | None = None,
-    *,
-    most: int = MOST_OF_SENDER,
-) -> str:
-    """Store a message as a dead letter and publish `command.rejected`. Returns the dead letter's id.
-
-    `forbidden`: the refusal of a command that its sender may not send, which is audited.
-    """
-    kept = reject(
-        db,
-        vault,
-        delivery,
-        in_brief(problems),
-        source=COMMANDS,
-        message_id=delivery.message_id,
-        command_id=id_of(delivery),
-        sender=sender_with_user(db, delivery.user_id),
-        most=most,
-    )
-    if kept.new and forbidden is not None:
-        note_refusal(db, kept.id, forbidden, user_id=delivery.user_id)
-    return kept.id
+        reject(
+            db,
+            vault,
+            delivery,
+            in_brief(problems),
+            source=COMMANDS,
+            message_id=delivery.message_id,
+            command_id=id_of(delivery),
+            most=most,
+            forbidden=forbidden,
+        )
 
 
 def id_of(delivery: Delivery) -> str | None:

@@ -23,7 +23,6 @@ from certline.models.database.session import blames_the_data
 from certline.models.senders.authorisation import (
     ForbiddenCommandError,
     authorise,
-    note_refusal,
     require_known_at_work_queues,
 )
 from certline.models.senders.sender import sender_at_work_queues
@@ -81,7 +80,7 @@ def keep_dead(
         found = Found([f"a fault of certline itself ({type(error).__name__}) when it was checked"])
     # A separate transaction, since a failed check leaves the first one unusable.
     with database.transaction() as db:
-        kept = reject(
+        reject(
             db,
             vault,
             # A dead work message that comes again was answered before.
@@ -94,10 +93,8 @@ def keep_dead(
             most=most,
             unread=found.unread,
             answers=found.brought and found.command_id is not None,
-            sender=sender_at_work_queues(db),
+            forbidden=found.forbidden,
         )
-        if kept.new and found.forbidden is not None:
-            note_refusal(db, kept.id, found.forbidden, user_id=delivery.user_id)
 
 
 def look_at(db: Session, vault: Vault, queue: str, delivery: Delivery) -> Found:

@@ -7,9 +7,10 @@ from certline.models import Command
 from certline.models.commands.dead_letter import MOST_OF_SENDER, Kept, keep
 from certline.models.commands.idempotency import known_id
 from certline.models.events.data import CommandRejected
-from certline.models.events.outbox import emit_event
+from certline.models.events.outbox import INGRESS, emit_event
+from certline.models.senders.authorisation import ForbiddenCommandError, note_refusal
 from certline.models.senders.origin import sent_by
-from certline.models.senders.sender import Sender
+from certline.models.senders.sender import sender_at_work_queues, sender_with_user
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.producers.messaging.delivery import Delivery
@@ -42,14 +43,14 @@ def reject(
     most: int = MOST_OF_SENDER,
     unread: bool = False,
     answers: bool = True,
-    sender: Sender | None = None,
+    forbidden: ForbiddenCommandError | None = None,
 ) -> Kept:
     """Keep a message as a dead letter, and publish `command.rejected` for its sender.
 
     A redelivery by RabbitMQ publishes nothing, because the event was published before; a message that its sender
     sends again gets the event again. `most`: letters that wait of one sender; of further messages nothing is kept
     but their number, and of as many again the sender is told. `answers`: whether the sender is told at all.
-    `sender`: the one whose queue gets the event, if it is known.
+    `forbidden`: the refusal of a command that its sender may not send, which is audited.
     """
     # Without an answer, the letter may be tied to any command: one of our own messages that failed names its own.
     own = own_id(db, command_id, delivery.user_id) if answers else command_id
@@ -84,9 +85,19 @@ def reject(
                 sender=delivery.user_id,
                 problems=problems,
             )
-            whom = [] if sender is None else [sender.name]
-            emit_event(db, event, subject=kept.id, correlation_id=own, senders=whom)
+            emit_event(
+                db, event, subject=kept.id, correlation_id=own, senders=_sender_of(db, delivery)
+            )
+    if kept.new and forbidden is not None:
+        note_refusal(db, kept.id, forbidden, user_id=delivery.user_id)
     return kept
+
+
+def _sender_of(db: Session, delivery: Delivery) -> list[str]:
+    """Return the name of the sender whose queue gets the event; none if the sender is not known."""
+    from_exchange = delivery.queue == INGRESS
+    found = sender_with_user(db, delivery.user_id) if from_exchange else sender_at_work_queues(db)
+    return [] if found is None else [found.name]
 
 
 def _own_message_id(db: Session, message_id: str, user_id: str | None) -> str | None:

@@ -41,6 +41,7 @@ from tests.integration.producers.senders import (
     sending,
     taking,
 )
+from tests.security.shop import copies
 from tests.servers import until
 from tests.support.factories import a_sender, senders_of_everything
 from tests.support.sealed_rows import opened
@@ -94,6 +95,7 @@ def test_a_message_that_nobody_survives_is_put_aside_unread(database: Database) 
     assert letter.properties[UNREAD] is True
     [told] = events(database, "command.rejected")
     assert (told["data"]["sender"], told["data"]["message_id"]) == ("shop", "m1")
+    assert copies(database, "command.rejected") == [["shop"]]  # in the shop's own queue, too
     # An operator may still have it read.
     assert replay(database, VAULT, letter.id, who=Identity("os:test")) == poison["id"]
 
