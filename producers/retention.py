@@ -5,13 +5,13 @@ to be known for ever; and the audit log, whose hash chain has to stay whole from
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from certline.models import (
@@ -160,10 +160,19 @@ def _before(kept: timedelta) -> ColumnElement[Any]:
 def _delete(
     db: Session, key: InstrumentedAttribute[Any], old: ColumnElement[bool], most: int
 ) -> int:
-    """Delete up to `most` rows of the key's table that are old. Rows that somebody has locked are left."""
+    """Delete up to `most` rows of the key's table that are old."""
+    return _delete_selected(db, (key,), select(key).where(old), most)
+
+
+def _delete_selected(
+    db: Session, key: Sequence[InstrumentedAttribute[Any]], old: Select[*tuple[Any, ...]], most: int
+) -> int:
+    """Delete up to `most` rows of the key's table whose keys `old` selects; rows that somebody has locked stay."""
+    table = key[0].class_
     # Without a lock on what `old` looks up in other tables.
-    some = select(key).where(old).limit(most).with_for_update(of=key.class_, skip_locked=True)
-    return len(db.scalars(delete(key.class_).where(key.in_(some)).returning(key)).all())
+    some = old.limit(most).with_for_update(of=table, skip_locked=True)
+    gone = delete(table).where(tuple_(*key).in_(some)).returning(key[0])
+    return len(db.scalars(gone).all())
 
 
 def _old_delivery(keep: Keep) -> ColumnElement[bool]:
@@ -223,43 +232,25 @@ def _forget_letters(db: Session, keep: Keep, most: int) -> int:
 
 
 def _forget_firings(db: Session, keep: Keep, most: int) -> int:
-    later = aliased(ScheduleRun)
-    key = tuple_(ScheduleRun.name, ScheduleRun.due)
-    some = (
-        select(ScheduleRun.name, ScheduleRun.due)
-        .where(
-            ScheduleRun.fired_at < _before(keep.steps),
-            # The last firing is shown with its schedule.
-            exists().where(later.name == ScheduleRun.name, later.fired_at > ScheduleRun.fired_at),
-        )
-        .limit(most)
-        .with_for_update(of=ScheduleRun, skip_locked=True)
+    key, later = (ScheduleRun.name, ScheduleRun.due), aliased(ScheduleRun)
+    old = select(*key).where(
+        ScheduleRun.fired_at < _before(keep.steps),
+        # The last firing is shown with its schedule.
+        exists().where(later.name == ScheduleRun.name, later.fired_at > ScheduleRun.fired_at),
     )
-    gone = delete(ScheduleRun).where(key.in_(some)).returning(ScheduleRun.due)
-    return len(db.scalars(gone).all())
+    return _delete_selected(db, key, old, most)
 
 
 def _forget_records(db: Session, keep: Keep, most: int) -> int:
-    key = tuple_(ImportRecord.command_id, ImportRecord.scm_id)
-    some = (
-        select(ImportRecord.command_id, ImportRecord.scm_id)
-        .join(Command, Command.id == ImportRecord.command_id)
-        .where(Command.status.in_(ENDED), Command.finished_at < _before(keep.steps))
-        .limit(most)
-        .with_for_update(of=ImportRecord, skip_locked=True)
-    )
-    gone = delete(ImportRecord).where(key.in_(some)).returning(ImportRecord.scm_id)
-    return len(db.scalars(gone).all())
+    key = (ImportRecord.command_id, ImportRecord.scm_id)
+    old = select(*key).join(Command, Command.id == ImportRecord.command_id)
+    ended = (Command.status.in_(ENDED), Command.finished_at < _before(keep.steps))
+    return _delete_selected(db, key, old.where(*ended), most)
 
 
 def _forget_members(db: Session, keep: Keep, most: int) -> int:
-    key = tuple_(RenewalMember.batch_id, RenewalMember.position)
-    some = (
-        select(RenewalMember.batch_id, RenewalMember.position)
-        .join(RenewalBatch, RenewalBatch.id == RenewalMember.batch_id)
-        .where(RenewalBatch.finished_at < _before(keep.commands))
-        .limit(most)
-        .with_for_update(of=RenewalMember, skip_locked=True)
+    key = (RenewalMember.batch_id, RenewalMember.position)
+    old = select(*key).join(RenewalBatch, RenewalBatch.id == RenewalMember.batch_id)
+    return _delete_selected(
+        db, key, old.where(RenewalBatch.finished_at < _before(keep.commands)), most
     )
-    gone = delete(RenewalMember).where(key.in_(some)).returning(RenewalMember.position)
-    return len(db.scalars(gone).all())
