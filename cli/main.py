@@ -11,7 +11,6 @@ from rich_click.rich_panel import RichCommandPanel
 from certline.cli import report, streams
 from certline.cli.errors import FAILED
 from certline.cli.ui.grammar import LazyGroup
-from certline.workers.process.dumpable import close_to_others
 
 # Name -> (module, summary). The summary repeats the first sentence of the command's docstring, so
 # that `--help` need not import the module; a unit test compares the two.
@@ -169,6 +168,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     if {"run", "up"} & set(given[:3]):  # before anything else is loaded: a part has the secret key
+        from certline.workers.process.dumpable import close_to_others  # noqa: PLC0415  # parts only
+
         close_to_others()
     streams.prepare()
     try:

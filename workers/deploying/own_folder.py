@@ -7,8 +7,9 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from certline.models.file_rights import OTHERS_WRITE
+
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class NotOurFolderError(Exception):
