@@ -1,4 +1,4 @@
-"""What waits for the approval of a second person: how it is shown, and how its request ends."""
+"""Shows a request that waits for the approval of a second person, and ends the command that made it."""
 
 from typing import NoReturn
 

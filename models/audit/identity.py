@@ -26,7 +26,7 @@ NAMESPACES = ("os:", "amqp:", "certline:", "unknown")
 
 @dataclass(frozen=True)
 class Identity:
-    """Whoever did something: a name that was established, and beside it the name that was only claimed, if any."""
+    """Name of the person, system or part that did something: the established one, and the claimed one if any."""
 
     name: str
     claimed: str | None = None

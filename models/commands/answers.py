@@ -42,7 +42,7 @@ class Answer:
 def answer_with(
     db: Session, command: Command, answer: Answer, *, senders: Collection[str] = ()
 ) -> None:
-    """Publish the event that answers a command; its `correlationid` is the command's id.
+    """Publish the event that answers a command, with the command's correlation id.
 
     `senders`: as for `emit_event`.
     """

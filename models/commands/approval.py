@@ -62,7 +62,7 @@ COMMANDS = table(
 
 
 class ApprovalRule(Base):
-    """What needs an approval: a single row, or none as long as nothing ever did.
+    """Rule that says what needs an approval. There is one row at most; without it, nothing does.
 
     `above`: revocations of one requester within COUNTED_FOR that need none.
     """
@@ -124,12 +124,12 @@ class Approval(Base):
 
     @property
     def requester(self) -> Identity:
-        """Whoever asked for it."""
+        """Identity of the person or system that made the request."""
         return Identity(self.requested_by, self.claimed)
 
     @property
     def waits(self) -> str:
-        """What it waits for, for its requester."""
+        """Text that tells the requester whose approval the request waits for."""
         return waiting_text(self.guard, self.requester)
 
 

@@ -106,7 +106,7 @@ class Command(Base):
 
     @property
     def requester(self) -> Identity:
-        """Whoever requested it."""
+        """Identity of the person, system or part that requested the command."""
         return Identity(self.requested_by, self.claimed)
 
     def __repr__(self) -> str:

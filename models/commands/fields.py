@@ -1,7 +1,7 @@
 """Field types of the commands, with their validation and JSON schema.
 
-Every text, list and table has a greatest length, which is checked before anything else looks at it: the ingress
-reads what anybody sends, in the thread that also answers RabbitMQ's heartbeats.
+Every text, list and table has a greatest length, which is checked before any pattern is applied: the ingress
+validates messages in the thread that also answers RabbitMQ's heartbeats, and a slow field would stop it.
 """
 
 import re
