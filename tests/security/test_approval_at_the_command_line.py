@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from certline.cli import context
-from certline.models import Account, Approval, AuditEntry, Certificate
+from certline.cli.certificates import certificate as module
+from certline.cli.certificates.export import Export
+from certline.models import Account, Approval, AuditEntry, Certificate, PrivateKey
 from certline.models.audit.identity import Identity
 from certline.models.commands.approval import GOOD_FOR
 from tests.integration.cli import conftest as cli
-from tests.support.factories import a_certificate
+from tests.support.factories import a_certificate, an_order
 from tests.support.sealed_rows import seal_in
 
 typist = cli.typist
@@ -30,8 +32,6 @@ def be(monkeypatch: pytest.MonkeyPatch) -> Callable[[Identity], None]:
 @pytest.fixture
 def stored(typist: Typist) -> str:
     """Store a certificate with its key and a keystore password. Returns its id."""
-    from certline.models import PrivateKey  # noqa: PLC0415
-
     with typist.database.transaction() as db:
         certificate = a_certificate(db)
         key = db.get(PrivateKey, certificate.key_id) if certificate.key_id else None
@@ -89,8 +89,6 @@ def test_the_approval_of_one_password_opens_no_other(
     with typist.database.transaction() as db:
         first = db.get_one(Certificate, stored)
         account = db.get_one(Account, first.account_id)
-        from tests.support.factories import an_order  # noqa: PLC0415
-
         other = a_certificate(db, an_order(db, account, status="stored"))
         seal_in(db, typist.vault, other, "keystore_password_sealed", b"other")
         other_id = other.id
@@ -111,9 +109,6 @@ def test_no_format_with_the_key_is_written_without_the_approval_and_the_chain_is
     stored: str,
     tmp_path: Path,
 ) -> None:
-    from certline.cli.certificates import certificate as module  # noqa: PLC0415
-    from certline.cli.certificates.export import Export  # noqa: PLC0415
-
     has_key = {"pem", "pkcs12", "jks", "key"}
     monkeypatch.setattr(
         module, "exported", lambda *given, **_: Export(b"content", has_key=given[3] in has_key)

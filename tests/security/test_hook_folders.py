@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -133,14 +133,6 @@ def test_a_folder_of_another_user_gets_no_key(directory: Path, which: str) -> No
 
     with pytest.raises(NotOurFolderError, match="belongs to another user"):
         deploy(directory)
-
-
-@pytest.fixture
-def open_umask() -> Iterator[None]:
-    """Run a test as a careless user: what is made may be changed by everybody."""
-    before = os.umask(0)
-    yield
-    os.umask(before)
 
 
 @pytest.mark.usefixtures("open_umask")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from cryptography.fernet import Fernet
 
 from certline.models import Hook
 from certline.models.settings import Settings
@@ -20,6 +21,7 @@ from tests.integration import conftest as models
 from tests.integration.workers import conftest as workers
 from tests.integration.workers.deploying import certificates
 from tests.integration.workers.succession import stored
+from tests.servers import until
 
 bench = workers.bench
 database = models.database
@@ -87,10 +89,6 @@ def test_a_hooks_command_cannot_read_the_key_of_the_worker_that_started_it() -> 
 def test_no_part_can_be_read_by_processes_of_its_user(
     database_url: str, vhost: str, words: list[str]
 ) -> None:
-    from cryptography.fernet import Fernet  # noqa: PLC0415
-
-    from tests.servers import until  # noqa: PLC0415
-
     part = subprocess.Popen(
         [*POWERLESS, sys.executable, "-P", "-m", "certline", *words],
         env={

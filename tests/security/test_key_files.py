@@ -2,14 +2,13 @@
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
 from certline.models.file_rights import UnsafeFileError, make_home, rights_of
-from certline.models.settings import Settings
+from certline.models.settings import Settings, settings
 from certline.models.vault import open_vault
 from tests.integration.cli import conftest as cli
 
@@ -96,14 +95,6 @@ def test_a_secret_that_kubernetes_or_docker_mounts_is_used(
     assert bool(rights.warning) == bool(mode & stat.S_IROTH)
 
 
-@pytest.fixture
-def open_umask() -> Iterator[None]:
-    """Run a test as a careless user: what is made may be changed by everybody."""
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
 @pytest.mark.usefixtures("open_umask")
 def test_a_home_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
     home = tmp_path / "home"
@@ -128,8 +119,6 @@ def test_a_home_that_others_can_change_is_not_used(tmp_path: Path) -> None:
 def test_doctor_and_commands_say_how_to_mend_a_key_file(
     typist: Typist, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from certline.models.settings import settings  # noqa: PLC0415
-
     monkeypatch.delenv("CERTLINE_SECRET_KEY")
     monkeypatch.setenv("CERTLINE_SECRET_KEY_FILE", str(key_file))
     settings.cache_clear()

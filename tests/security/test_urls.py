@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, update
 
+from certline.cli.checks import servers
 from certline.models import Schedule
 from certline.models.accounts.account import account_named
 from certline.models.server_url import without_password
+from certline.models.settings import settings
 from tests.integration.cli import conftest as cli
 
 typist = cli.typist
@@ -53,9 +55,6 @@ def test_a_url_without_a_password_is_shown_whole() -> None:
 
 
 def test_doctor_hides_a_password_with_a_semicolon(monkeypatch: pytest.MonkeyPatch) -> None:
-    from certline.cli.checks import servers  # noqa: PLC0415
-    from certline.models.settings import settings  # noqa: PLC0415
-
     monkeypatch.setenv("CERTLINE_RABBITMQ_URL", "amqp://ida:abc;defghi@127.0.0.1:5672/%2F")
     settings.cache_clear()
     monkeypatch.setattr(servers, "reach_rabbit", lambda _settings: None)
