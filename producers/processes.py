@@ -29,7 +29,7 @@ from certline.producers.messaging.publisher import rabbit_wire, wire_of
 from certline.producers.relay import Relay
 from certline.producers.retention import Keep
 from certline.producers.schedule import Producer
-from certline.workers.ordering.submission import SEND_WITHIN
+from certline.workers.ordering.claim import SEND_WITHIN
 from certline.workers.process.broker import connection_url, make_broker
 from certline.workers.process.health import Check, fault_below, serve_health
 from certline.workers.process.heart import Heart, beating

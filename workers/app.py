@@ -46,7 +46,7 @@ from certline.workers.steps import (
     webhook,
 )
 
-STEPS: tuple[Step, ...] = (
+STEPS: tuple[Step[Any], ...] = (
     sync.STEP,
     order.STEP,
     renew.STEP,
@@ -81,7 +81,7 @@ def declare(broker: dramatiq.Broker, context: WorkerContext) -> None:
         decorate(_actor(context, step))
 
 
-def _actor(context: WorkerContext, step: Step) -> Callable[..., None]:
+def _actor(context: WorkerContext, step: Step[Any]) -> Callable[..., None]:
     # Accepts any arguments: with a fixed signature a malformed message would raise TypeError and be retried,
     # whereas command_of refuses it with a reason.
     def actor(*args: Any, **kwargs: Any) -> None:

@@ -1,19 +1,75 @@
-"""Bulk inserts and updates: many rows in one statement, without the ORM's cost for each object."""
+"""Rows of commands without the unit of work: the steps of orders, and many commands in one statement."""
 
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
+from sqlalchemy import Interval, Table, bindparam, func, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from certline.models.audit.identity import Identity
-from certline.models.commands.command import Command, command_row
+from certline.models.commands.command import Command, CommandStatus, command_row
 from certline.models.commands.kinds import CommandType
-from certline.models.commands.wake_up import wake_up
+from certline.models.commands.wake_up import emit_wake_up, wake_up
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import WAKE, clock
 from certline.models.events.outbox import Outbox
+
+# Built once, because every order has steps. Of the kinds that may be open once, the index refuses a second one.
+_NEW_STEP = (
+    insert(cast("Table", Command.__table__))
+    .values(not_before=func.now() + bindparam("after", type_=Interval))
+    .on_conflict_do_nothing()
+    .returning(Command.id)
+)
+
+
+def begin_step(
+    db: Session,
+    kind: CommandType,
+    order: str,
+    *,
+    requested_by: Identity,
+    correlation_id: str | None,
+    after: timedelta,
+) -> bool:
+    """Insert a step of an order, due after `after`, with its message. Returns False if it is open already."""
+    own_id = str(uuid.uuid4())
+    row = command_row(
+        own_id,
+        kind,
+        {"order": order},
+        requested_by=requested_by,
+        source="certline",
+        subject=order,
+        correlation_id=correlation_id or own_id,
+    )
+    added = db.connection().execute(_NEW_STEP, {**row, "after": after}).first()
+    if added is not None:
+        emit_wake_up(db, kind, own_id, after=after)
+    return added is not None
+
+
+_STEP = Command.__table__.c
+_FINISH = (
+    update(cast("Table", Command.__table__))
+    # A parallel run or an operator may have ended it meanwhile; the first end is kept.
+    .where(_STEP.id == bindparam("own_id"), _STEP.status == CommandStatus.RUNNING)
+    .values(
+        status=CommandStatus.DONE,
+        result=bindparam("with_result"),
+        error=None,
+        touched_at=func.now(),
+        finished_at=func.now(),
+    )
+)
+
+
+def finish_step(db: Session, command_id: str, result: dict[str, Any]) -> None:
+    """End a step of an order as done, in the transaction that stores what it has led to."""
+    db.connection().execute(_FINISH, {"own_id": command_id, "with_result": result})
 
 
 def begin_steps(

@@ -4,12 +4,10 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from certline.models.commands.kinds import KINDS, CommandType
-from certline.models.database.session import WAKE
-from certline.models.events.outbox import Outbox
+from certline.models.events.outbox import put_in_outbox
 
 
 def emit_wake_up(
@@ -17,14 +15,9 @@ def emit_wake_up(
 ) -> None:
     """Store the message that has a worker run a command, due now or after `after`.
 
-    A message that is due now sets WAKE, so that the commit wakes the relay (`Database.transaction`).
+    A message that is due now wakes the relay at the commit (`put_in_outbox`).
     """
-    # A SQL expression among the values would keep SQLAlchemy from inserting several rows in one
-    # statement; without `not_before` the column's default makes the row due now.
-    later = {"not_before": func.now() + after} if after else {}
-    db.add(Outbox(**wake_up(kind, command_id), **later))
-    if not after:
-        db.info[WAKE] = True
+    put_in_outbox(db, wake_up(kind, command_id), after=after)
 
 
 def wake_up(kind: CommandType, command_id: str) -> dict[str, Any]:

@@ -105,6 +105,14 @@ def clock(db: Session, after: timedelta = timedelta(0)) -> datetime:
     return now + after
 
 
+def wake_later(db: Session) -> None:
+    """Have this commit not wake the relay: the step goes on at once, and its next transaction wakes it.
+
+    If the process dies before that, the relay finds the rows when it looks by itself.
+    """
+    db.info.pop(WAKE, None)
+
+
 def one_state(db: Session) -> None:
     """Give the transaction one snapshot of all tables (REPEATABLE READ). To be called before its first query."""
     db.connection(execution_options={"isolation_level": "REPEATABLE READ"})

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 class EventPart(BaseModel):
     """Part of an event's data: only documented fields, of the documented types.
 
-    mypy checks the types where the data is built. Building never raises: values that violate the schema are kept
-    as given, and `models.events.outbox.event_row` logs what is wrong. `model_validate` raises as usual.
+    mypy checks the types where the data is built, and the tests every event that is published. Building never
+    raises: values that violate the schema are kept as given. `model_validate` raises as usual.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TypedDict
+from typing import TypedDict, cast
 
-from sqlalchemy import ColumnElement, exists
+from sqlalchemy import Boolean, ColumnElement, Table, bindparam, case, exists, func, update
 from sqlalchemy.orm import Session
 
 from certline.models.audit.identity import WORKER, Identity
@@ -13,7 +13,16 @@ from certline.models.certificates.backoff import renewal_failed
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.deploy_hook import HOOK_EVENTS, start_hooks
 from certline.models.certificates.license import orders_to_release
-from certline.models.commands.command import OPEN, Command, CommandStatus, accept, finish, hasten
+from certline.models.commands.bulk import begin_step
+from certline.models.commands.command import (
+    ENDED,
+    OPEN,
+    Command,
+    CommandStatus,
+    finish,
+    hasten,
+    open_step,
+)
 from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
 from certline.models.events.base import EventData
@@ -173,31 +182,28 @@ def is_to_be_cancelled() -> ColumnElement[bool]:
 
 def follow_with(
     db: Session, order: Order, step: CommandType, *, after: timedelta = timedelta(0)
-) -> Command:
-    """Accept the order's next step as an internal command, due after `after`.
-
-    If that step is open already, its command is returned instead of a new one.
-    """
-    command, _ = accept(
+) -> bool:
+    """Begin the order's next step, due after `after`. Returns False if that step is open already."""
+    return begin_step(
         db,
         step,
-        {"order": order.id},
+        order.id,
         requested_by=Identity.of_row(order.requested_by),
-        source="certline",
-        subject=order.id,
         correlation_id=order.command_id,
         after=after,
     )
-    return command
 
 
-def ask_now(db: Session, orders: Iterable[Order]) -> list[Command]:
-    """Poll pending orders now; returns the polls. A running poll is left alone; it is already asking SCM."""
-    polls = [follow_with(db, order, CommandType.POLL) for order in orders]
-    for poll in polls:
-        if poll.status is CommandStatus.QUEUED:
-            hasten(db, poll)
-    return polls
+def ask_now(db: Session, orders: Iterable[Order]) -> int:
+    """Poll pending orders now; returns how many. A running poll is left alone; it is already asking SCM."""
+    count = 0
+    for order in orders:
+        count += 1
+        if not follow_with(db, order, CommandType.POLL):
+            poll = open_step(db, CommandType.POLL, order.id)
+            if poll is not None and poll.status is CommandStatus.QUEUED:
+                hasten(db, poll)
+    return count
 
 
 def release_held(db: Session, *, why: str, who: Identity = WORKER) -> list[Order]:
@@ -215,22 +221,36 @@ def release_held(db: Session, *, why: str, who: Identity = WORKER) -> list[Order
     return released
 
 
+# `finish` for a command that is not loaded, in one statement: each move of an order runs it.
+_COMMAND = Command.__table__.c
+_FOLLOW = (
+    update(cast("Table", Command.__table__))
+    .where(_COMMAND.id == bindparam("of_id"), _COMMAND.status != CommandStatus.DONE)
+    .values(
+        status=bindparam("to"),
+        result=bindparam("with_result"),
+        error=bindparam("why"),
+        touched_at=func.now(),
+        finished_at=case((bindparam("ended", type_=Boolean), func.now())),
+    )
+)
+
+
 def _follow(db: Session, order: Order) -> None:
     if order.command_id is None:
         return
-    command = db.get_one(Command, order.command_id, with_for_update=True)
+    status = MEANS[order.status]
+    result = {
+        "order_id": order.id,
+        "scm_id": order.scm_id,
+        "order_status": order.status.value,
+        "certificate_id": order.certificate_id,
+    }
     # A command that is done stays so: the order may move again later, for a reason of its own.
-    if command.status is CommandStatus.DONE:
+    if Session.identity_key(Command, order.command_id) in db.identity_map:
+        command = db.get_one(Command, order.command_id, with_for_update=True)
+        if command.status is not CommandStatus.DONE:
+            finish(db, command, status, result=result, error=order.error)
         return
-    finish(
-        db,
-        command,
-        MEANS[order.status],
-        result={
-            "order_id": order.id,
-            "scm_id": order.scm_id,
-            "order_status": order.status.value,
-            "certificate_id": order.certificate_id,
-        },
-        error=order.error,
-    )
+    change = {"of_id": order.command_id, "to": status, "with_result": result, "why": order.error}
+    db.connection().execute(_FOLLOW, {**change, "ended": status in ENDED})

@@ -1,14 +1,26 @@
 """Orders: one row for each request to SCM for a certificate, its statuses and the legal moves between them."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, false, func, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Select,
+    bindparam,
+    false,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from certline.models.accounts.account import Account
 from certline.models.database.base import Base, DnsText, new_id, stored_by_value
+from certline.models.database.session import NOW
 from certline.models.orders.private_key import PrivateKey
 from certline.models.states import MOVES, OPEN, OrderKind, OrderStatus
 from certline.models.validation import BadCommandError, column_integer
@@ -232,6 +244,17 @@ def newer_orders(db: Session, order: Order) -> list[tuple[int, str]]:
 
 def locked(db: Session, order_id: str) -> Order:
     """Load the order afresh and lock its row until the transaction ends."""
-    # of=Order: its account is joined, and must not be locked with it.
-    query = select(Order).where(Order.id == order_id).with_for_update(of=Order)
-    return db.scalars(query.execution_options(populate_existing=True)).one()
+    order, now = db.execute(_locking(), {"own_id": order_id}).one()
+    db.info[NOW] = now  # saves `clock` its query
+    return order
+
+
+@cache
+def _locking() -> Select[Order, datetime]:
+    return (
+        select(Order, func.now())
+        .where(Order.id == bindparam("own_id"))
+        # of=Order: its account is joined, and must not be locked with it.
+        .with_for_update(of=Order)
+        .execution_options(populate_existing=True)
+    )

@@ -5,16 +5,15 @@ An order that SCM would refuse, or might execute a second time, is not sent.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, and_, bindparam, exists, select
+from sqlalchemy.orm import Session, aliased
 
-from certline.models import Command, Order, OrderKind, OrderStatus
-from certline.models.audit.log import history
+from certline.models import CallKind, Certificate, Command, Order, OrderKind, OrderStatus
+from certline.models.audit.log import AuditEntry
 from certline.models.lifecycle.moves import move
-from certline.models.lifecycle.succession import siblings
 from certline.models.orders.order import locked
-from certline.workers.ordering.submission import predecessor_at_scm
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
@@ -33,11 +32,13 @@ class Objection:
 class Before:
     """An order about to be sent, with the facts known before SCM is asked.
 
-    `renewed_by_us`: another order of ours renewed the same certificate, which explains `renewed` in its record.
-    `again`: a second successor is intended. `decided`: an operator has reviewed the order and had it sent.
+    `predecessor`: the sslId of the certificate that it renews or reissues. `renewed_by_us`: another order of ours
+    renewed the same certificate, which explains `renewed` in its record. `again`: a second successor is intended.
+    `decided`: an operator has reviewed the order and had it sent.
     """
 
     order: Order
+    predecessor: int
     renewed_by_us: bool
     again: bool
     decided: bool
@@ -55,32 +56,63 @@ class Before:
         return Objection(OrderStatus.REVIEW, f"{why}; an earlier attempt may have succeeded")
 
 
+def before_sending(
+    context: WorkerContext, db: Session, command: Command, order: Order
+) -> Before | None:
+    """Load what `may_be_sent` needs, and take the turn of its call.
+
+    Returns None for an order that is sent without a look at its predecessor: one that is not `placed`, or that has
+    become a new order because its profile allows no renewal. Raises TryLater or GiveUp if the account is suspended
+    or was removed.
+    """
+    if order.status is not OrderStatus.PLACED or order.kind is OrderKind.NEW:
+        return None
+    facts = db.execute(_facts(), {"of_order": order.id, "succeeds": order.predecessor_id}).first()
+    if facts is None or facts.scm_id is None:
+        return None
+    require_active(order.account)
+    context.provide(db, order.account, CallKind.READ)
+    return Before(
+        order,
+        predecessor=facts.scm_id,
+        renewed_by_us=facts.renewed,
+        again=bool(command.payload.get("again")),
+        decided=facts.decided,
+    )
+
+
+@cache
+def _facts() -> Select[int | None, bool, bool]:
+    """Return the query for the facts about an order's predecessor; built once, because every successor runs it."""
+    other = aliased(Order)
+    renewed = exists().where(
+        and_(
+            other.predecessor_id == bindparam("succeeds"),
+            other.kind != OrderKind.REISSUE,
+            other.id != bindparam("of_order"),
+            other.scm_id.is_not(None),
+        )
+    )
+    decided = exists().where(
+        AuditEntry.subject == bindparam("of_order"), AuditEntry.type == "order.resolved"
+    )
+    return select(Certificate.scm_id, renewed.label("renewed"), decided.label("decided")).where(
+        Certificate.id == bindparam("succeeds")
+    )
+
+
 def may_be_sent(
     context: WorkerContext,
     command: Command,
-    order_id: str,
+    before: Before,
     objection: Callable[[Details, Before], Objection | None],
 ) -> bool:
     """Read the predecessor's record at SCM, and return True unless `objection` objects to it.
 
-    On an objection the order is rejected or sent to `review`. Also returns True, without a call to SCM, for an
-    order that is not `placed`, or that has become a new order. Raises TryLater, AccountSuspendedError.
+    On an objection the order is rejected or sent to `review`. Raises TryLater, AccountSuspendedError.
     """
-    with context.database.transaction() as db:
-        order = db.get_one(Order, order_id)
-        number = predecessor_at_scm(db, order)
-        # A renewal whose profile allows none became a new order, which does not depend on the predecessor.
-        if order.status is not OrderStatus.PLACED or number is None or order.kind is OrderKind.NEW:
-            return True
-        require_active(order.account)
-        most = MOST_TRIES if order.renewed_line is None else None  # renewals retry for ever
-        before = Before(
-            order,
-            renewed_by_us=bool(siblings(db, order)),
-            again=bool(command.payload.get("again")),
-            decided=any(event.type == "order.resolved" for event in history(db, order.id)),
-        )
-
+    order, number = before.order, before.predecessor
+    most = MOST_TRIES if order.renewed_line is None else None  # renewals retry for ever
     try:
         with reading_scm(order.account, command.attempts, most):
             found = objection(context.scm(order.account).details(number), before)
@@ -88,7 +120,7 @@ def may_be_sent(
         found = Objection(OrderStatus.REVIEW, f"SCM could not be asked about {number}: {over}")
 
     if found is not None:
-        context.store(partial(_turn_away, order_id=order_id, objection=found))
+        context.store(partial(_turn_away, order_id=order.id, objection=found))
     return found is None
 
 

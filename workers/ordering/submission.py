@@ -4,29 +4,25 @@ Order, key, CSR and claim are committed before the call, and the response is sto
 an order with an unknown outcome rests in `sending` until `reconcile` looks it up.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from certline.models import (
-    Account,
-    CallKind,
-    Certificate,
-    CommandType,
-    Order,
-    OrderKind,
-    OrderStatus,
-)
+from certline.models import CallKind, CommandType, Order, OrderKind, OrderStatus
 from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
-from certline.models.lifecycle.moves import follow_with, is_to_be_cancelled, move, note
+from certline.models.lifecycle.moves import follow_with, move, note
 from certline.models.orders.order import locked
 from certline.models.renewals.failures import rest_after
-from certline.models.settings import Settings
+from certline.workers.ordering.claim import (
+    Claim,
+    claim_at_once,
+    claim_to_send,
+    is_exhausted,
+    send_within,
+)
 from certline.workers.ordering.reference import sent_comment
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
@@ -52,31 +48,8 @@ from certline.workers.scm.transport.connections import since_boot
 
 log = structlog.get_logger()
 
-# Failed attempts after which an order goes to `review`; with growing pauses they take some hours.
-# Renewals have no limit: in the end they are attempted once a day.
-MOST_ATTEMPTS = 20
-
-# Seconds from the claim to the first byte of the POST; later the POST isn't sent. A third of the settle time
-# at most (`send_within`), so that no POST of a frozen worker leaves after reconciling has begun.
-SEND_WITHIN = 60.0
-
 # SCM's code for "the profile does not allow renewal" (SCM document: error codes).
 NO_RENEWAL = -180
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right to make the one call for an order.
-
-    `fence`: its number; the response is stored only while no later claim exists. `predecessor`: the sslId of
-    the certificate to renew or reissue.
-    """
-
-    order: Order
-    account: Account
-    fence: int
-    attempt: int
-    predecessor: int | None
 
 
 def send(context: WorkerContext, order_id: str) -> None:
@@ -91,21 +64,25 @@ def send(context: WorkerContext, order_id: str) -> None:
         if waiting.status is not OrderStatus.PLACED:
             return
         require_active(waiting.account)
-        if waiting.attempts >= MOST_ATTEMPTS and waiting.renewed_line is None:
+        if is_exhausted(waiting):
             _give_up(db, order_id)
             return
-        scm = context.scm(waiting.account)  # before the claim: an unreadable password sends nothing
-    # Wait for the turn before the claim, since the claim's time is short.
-    context.admit(waiting.account, CallKind.ORDER)
-    # Counted from before the claim, so it can't end later than `send_within` after `sent_at`.
-    send_before = since_boot() + send_within(context.settings)
-    with context.database.transaction() as db:
-        claim = claim_to_send(db, order_id)
+        claim = claim_at_once(context, db, waiting)
     if claim is None:
-        return
+        # Wait for the turn before the claim, since the claim's time is short.
+        context.admit(waiting.account, CallKind.ORDER)
+        send_before = since_boot() + send_within(context.settings)
+        with context.database.transaction() as db:
+            claim = claim_to_send(db, order_id, send_before)
+    if claim is not None:
+        submit(context, claim)
 
+
+def submit(context: WorkerContext, claim: Claim) -> None:
+    """Make the one call of a claim that is committed, and store its outcome; raises as `send` does."""
+    scm = context.scm(claim.account)
     try:
-        answer = _call(scm, claim, send_before)
+        answer = _call(scm, claim)
     except (NotSent, Throttled, TryAgain) as trouble:  # surely not executed
         costs = costs_attempt(trouble)
         rest = context.store(partial(_release, claim=claim, why=str(trouble), costs_attempt=costs))
@@ -130,47 +107,6 @@ def send(context: WorkerContext, order_id: str) -> None:
     context.store(partial(_record_answer, claim=claim, answer=answer, first_poll=first_poll))
 
 
-def send_within(settings: Settings) -> float:
-    """Return the seconds that may pass between a claim and the first byte of its POST."""
-    return min(SEND_WITHIN, settings.settle_seconds / 3)
-
-
-def claim_to_send(db: Session, order_id: str) -> Claim | None:
-    """Claim an order: move it from `placed` to `sending`, and increment its fence.
-
-    Returns None if the order is no longer `placed`, or is about to be cancelled.
-    The caller has to commit before the call to SCM.
-    """
-    # One UPDATE with the status in its WHERE: of two workers at once, only one gets a row back.
-    fence = db.scalar(
-        update(Order)
-        .where(Order.id == order_id, Order.status == OrderStatus.PLACED, ~is_to_be_cancelled())
-        .values(
-            status=OrderStatus.SENDING,
-            fence=Order.fence + 1,
-            attempts=Order.attempts + 1,
-            looks=0,
-            sent_at=func.now(),
-            updated_at=func.now(),
-            error=None,
-        )
-        .returning(Order.fence)
-        # Safe: the order is loaded again below, with populate_existing.
-        .execution_options(synchronize_session=False)
-    )
-    if fence is None:
-        return None
-    order = db.get_one(Order, order_id, populate_existing=True)
-    record(db, "order.sending", order.id, who=WORKER, command_id=order.command_id, fence=fence)
-    return Claim(order, order.account, fence, order.attempts, predecessor_at_scm(db, order))
-
-
-def predecessor_at_scm(db: Session, order: Order) -> int | None:
-    """Return the sslId of the certificate that an order renews or reissues, or None."""
-    query = select(Certificate.scm_id).where(Certificate.id == order.predecessor_id)
-    return None if order.predecessor_id is None else db.scalars(query).one()
-
-
 def take_over(db: Session, order: Order, answer: Enrolled, first_poll: timedelta) -> None:
     """Store the sslId that SCM gave the order, move the order to `pending`, and plan its first poll."""
     order.scm_id = answer.ssl_id
@@ -181,8 +117,8 @@ def take_over(db: Session, order: Order, answer: Enrolled, first_poll: timedelta
     follow_with(db, order, CommandType.POLL, after=first_poll)
 
 
-def _call(scm: ScmClient, claim: Claim, send_before: float) -> Enrolled:
-    order, predecessor = claim.order, claim.predecessor or 0
+def _call(scm: ScmClient, claim: Claim) -> Enrolled:
+    order, predecessor, send_before = claim.order, claim.predecessor or 0, claim.send_before
     match order.kind:
         case OrderKind.RENEWAL:
             successor = scm.renew(predecessor, order.csr or "", send_before=send_before)

@@ -149,7 +149,6 @@ def plan(
     going = _on_its_way(db, predecessor, _intent(kind, predecessor))
     account = db.get_one(Account, predecessor.account_id)
     origin = db.get_one(Order, predecessor.order_id)
-    profile = db.get(Profile, {"account_id": account.id, "scm_id": origin.profile_id})
     if offers is None:
         offers = {}
     if account.id not in offers:
@@ -160,6 +159,13 @@ def plan(
             profiles=profiles(db, account.id),
             custom_fields=[],
         )
+        # They outlive this session, whose rollback would expire them.
+        for row in (*offers[account.id].organizations, *offers[account.id].domains):
+            db.expunge(row)
+        for row in offers[account.id].profiles:
+            db.expunge(row)
+    synced = offers[account.id].profiles
+    profile = next((each for each in synced if each.scm_id == origin.profile_id), None)
     planned = planned_successor(
         asked,
         predecessor,

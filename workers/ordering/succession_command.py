@@ -1,4 +1,7 @@
-"""Renewals and reissues as commands of other systems: their order is placed when the command runs."""
+"""The steps of renewals and reissues: their order is placed if it was not before, checked at SCM, and sent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -7,30 +10,80 @@ from certline.models import Certificate, Command, CommandType, Order, OrderKind
 from certline.models.certificates.certificate import certificate_meant
 from certline.models.ciphers.place import in_command
 from certline.models.commands.payloads import ReissueCommand, RenewCommand, read_payload
+from certline.models.database.session import wake_later
+from certline.models.orders.order import order_of_command
 from certline.models.validation import BadCommandError
-from certline.workers.ordering.placement import Placed, earlier_order, order_to_send
+from certline.workers.ordering.precheck import Before, Objection, before_sending, may_be_sent
 from certline.workers.ordering.rows import end_as_twin
+from certline.workers.ordering.submission import send
 from certline.workers.ordering.succession import Plan, plan
 from certline.workers.runtime.context import WorkerContext
+from certline.workers.runtime.log_fields import name_in_logs
+from certline.workers.scm import Details
 
 
-def successor_to_send(context: WorkerContext, command: Command) -> str | None:
-    """Return the id of the command's order; place the order if the command, of another system, has none yet.
+@dataclass(frozen=True)
+class Begun:
+    """What a renewal or a reissue begins with: its order, with what is known before SCM is asked, or its plan.
 
-    Returns None if an order for the same successor is open, or the successor was stored after the command was
-    accepted: the command has then ended. Raises GiveUp if the successor can't be ordered.
+    The plan is that of a command of another system, a batch or automatic renewal, whose order is placed by the step.
     """
 
-    def earlier(db: Session, command: Command) -> Placed | None:
-        present = earlier_order(db, command)
-        if present is None and _ends_with_what_is_stored(db, command, _asked(command)):
-            return Placed(command)
-        return present
+    order: Order | None = None
+    before: Before | None = None
+    plan: Plan | None = None
 
-    def draft(db: Session) -> Plan:
-        return plan(db, _asked(command), password_place=in_command(command.id))
 
-    return order_to_send(context, command, draft, earlier)
+def load(context: WorkerContext, db: Session, command: Command) -> Begun:
+    """Load the command's order, or plan it. Raises BadCommandError if the certificate can't have this successor.
+
+    Nothing is left to do if the successor was stored after the command was accepted: the command has then ended.
+    """
+    order = order_of_command(db, command.id)
+    if order is not None:
+        name_in_logs(order)
+        return Begun(order, before_sending(context, db, command, order))
+    asked = _asked(command)
+    if _ends_with_what_is_stored(db, command, asked):
+        return Begun()
+    place = in_command(command.id)
+    return Begun(plan=plan(db, asked, context.offers(), password_place=place))
+
+
+def send_successor(
+    context: WorkerContext,
+    command: Command,
+    begun: Begun,
+    objection: Callable[[Details, Before], Objection | None],
+) -> None:
+    """Place the command's order if it has none yet, and send it to SCM unless `objection` objects.
+
+    Raises TryLater, AccountSuspendedError, and BadCommandError or GiveUp if the successor can't be ordered.
+    """
+    if begun.plan is not None:
+        begun = _place(context, command, begun.plan)
+    if begun.order is None:
+        return
+    if begun.before is None or may_be_sent(context, command, begun.before, objection):
+        send(context, begun.order.id)
+
+
+def _place(context: WorkerContext, command: Command, planned: Plan) -> Begun:
+    """Store the order that was planned; none if an order for the same successor is open, which ends the command."""
+    # Generating a key takes time: no transaction is open meanwhile.
+    material = planned.make_key(context.vault)
+    with context.database.transaction() as db:
+        mine = db.get_one(Command, command.id, with_for_update=True)
+        order = None
+        if mine.subject != command.subject:  # a parallel run was faster: the new key is discarded
+            order = order_of_command(db, command.id)
+        if order is None:
+            order = planned.place(db, mine, material, context.vault)
+        if order is None:
+            return Begun()
+        name_in_logs(order)
+        wake_later(db)
+        return Begun(order, before_sending(context, db, command, order))
 
 
 def _asked(command: Command) -> RenewCommand | ReissueCommand:

@@ -15,10 +15,11 @@ from certline.models import Account, CallKind, Database, LoginKind
 from certline.models.database.outage import OUTAGES, NoFreeConnectionError, outage_text
 from certline.models.database.secret_place import place_of
 from certline.models.database.session import blames_the_data
+from certline.models.orders.checks import Offer
 from certline.models.settings import Settings
 from certline.models.vault import Vault, WrongSecretKeyError
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
-from certline.workers.runtime.pacing import AccountPacing
+from certline.workers.runtime.pacing import KNOWN_FOR, AccountPacing
 from certline.workers.scm import (
     AnyLogin,
     CertificateLogin,
@@ -61,6 +62,14 @@ class WorkerContext:
         self.stopping = threading.Event()
         self._doors: dict[tuple[int, AnyLogin], _Door] = {}
         self._lock = threading.Lock()
+        self._offers: dict[int, Offer] = {}
+        self._offers_until = 0.0  # monotonic seconds
+
+    def offers(self) -> dict[int, Offer]:
+        """Return the cache of what SCM offers each account, as last synced; it is a second old at most."""
+        if time.monotonic() > self._offers_until:
+            self._offers, self._offers_until = {}, time.monotonic() + KNOWN_FOR
+        return self._offers
 
     def scm(self, account: Account) -> ScmClient:
         """Return the SCM client of an account.
@@ -68,6 +77,14 @@ class WorkerContext:
         Raises AccountSuspendedError if its stored login cannot be decrypted, GiveUp if it was removed.
         """
         return self._door(account).client
+
+    def provide(self, db: Session, account: Account, kind: CallKind, calls: int = 1) -> bool:
+        """Take the turns of the calls that a step is about to make, in the transaction that begins it.
+
+        Returns False if they may not be made at once: for an order `admit` then waits for its turn, and a reading
+        call waits by itself. Raises AccountSuspendedError if the stored login cannot be decrypted.
+        """
+        return self._door(account).pacing.provide(db, kind, calls)
 
     def admit(self, account: Account, kind: CallKind) -> None:
         """Take a turn within the rate limit for an order call that is about to be claimed; waits for it briefly.

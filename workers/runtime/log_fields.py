@@ -8,20 +8,24 @@ import structlog
 from certline.models import Command, Order
 
 # Bound while a step runs, once it has loaded what it works on.
-_SUBJECT = ("order", "account", "common_name")
+_FIELDS = ("command", "step", "correlation", "order", "account", "common_name")
 
 
 @contextmanager
-def step_in_logs(command: Command) -> Iterator[None]:
-    """Add a command's id, step and correlation id to every log entry of this block."""
+def step_in_logs() -> Iterator[None]:
+    """Remove what is added to log entries of this block, of one step, at its end."""
+    try:
+        yield
+    finally:
+        structlog.contextvars.unbind_contextvars(*_FIELDS)
+
+
+def name_command(command: Command) -> None:
+    """Add a command's id, step and correlation id to the further log entries of this step."""
     fields = {"command": command.id, "step": command.type.value}
     if command.correlation_id != command.id:
         fields["correlation"] = command.correlation_id
-    with structlog.contextvars.bound_contextvars(**fields):
-        try:
-            yield
-        finally:
-            structlog.contextvars.unbind_contextvars(*_SUBJECT)
+    structlog.contextvars.bind_contextvars(**fields)
 
 
 def name_in_logs(order: Order) -> None:

@@ -1,27 +1,28 @@
 """Checks before each call to SCM: the account is active, the breaker is closed, the rate limit allows it.
 
-All workers share this state in Postgres, in short transactions of which none is open during a call; if
-Postgres is unreachable, SCM is not called.
+All workers share this state in Postgres. A process reads it in the transaction that begins a step, and takes its
+turns there (`provide`); what it has read counts for a second. No transaction is open during a call, and if Postgres
+is unreachable, SCM is not called.
 """
 
 import random
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from certline.models import Account, AccountStatus, CallKind, Database
-from certline.models.accounts.breaker import end_probe, failed, standing, succeeded, take_probe
-from certline.models.accounts.rate_limit import BURST, NONE, held_off, hold_off, take
+from certline.models import AccountStatus, CallKind, Database
+from certline.models.accounts.breaker import end_probe, failed, succeeded, take_probe
+from certline.models.accounts.rate_limit import BURST, NONE, Turn, held_off, hold_off, take
+from certline.models.accounts.standing import Standing, standing_of
+from certline.workers.runtime.turns import Turns, turns_together
 from certline.workers.scm import (
     Garbled,
     LoginRefused,
@@ -45,13 +46,9 @@ MOST_WAIT = timedelta(seconds=2)
 HOLD_OFF, LONGEST_HOLD_OFF = timedelta(seconds=5), timedelta(hours=1)
 # Pause while another worker probes SCM, or Postgres is unreachable.
 SOON = timedelta(seconds=5)
-# Seconds' worth of turns taken in advance, and their maximum number. A refused login or a 429 that another
-# process met is noticed here with that much delay.
-AHEAD = 0.1
-MOST_AHEAD = 8
-# Seconds after its due time until which a turn may be used. Older ones are dropped, or they would add up to a
-# burst above the rate.
-STALE = 0.2
+# Seconds for which a process relies on what it has read of account and breaker. A refused login or an open breaker
+# that another process met is noticed here with that much delay.
+KNOWN_FOR = 1.0
 
 
 def is_out_of_order(error: ScmError) -> bool:
@@ -62,43 +59,6 @@ def is_out_of_order(error: ScmError) -> bool:
     if isinstance(error, OutcomeUnknown) and error.code is not None:
         return isinstance(error, Unavailable)
     return isinstance(error, NotSent | OutcomeUnknown | Garbled)
-
-
-def turns_together(per_second: float) -> int:
-    """Return the number of turns to take at once: a tenth of a second's worth of calls, but at least one."""
-    return max(1, min(MOST_AHEAD, int(per_second * AHEAD)))
-
-
-class Turns:
-    """Turns under the rate limit, taken in advance to save a Postgres transaction for each call.
-
-    Safe to share between threads.
-    """
-
-    def __init__(self) -> None:
-        self._due: deque[float] = deque()  # monotonic seconds
-        self._lock = threading.Lock()
-
-    def put(self, waits: Iterable[timedelta]) -> None:
-        """Add turns that are due after these waits, given in ascending order."""
-        now = time.monotonic()
-        with self._lock:
-            self._due.extend(now + wait.total_seconds() for wait in waits)
-
-    def take(self) -> float | None:
-        """Take the next turn. Returns the seconds until it is due, or None if no turn is left."""
-        now = time.monotonic()
-        with self._lock:
-            while self._due:
-                due = self._due.popleft()
-                if due > now - STALE:
-                    return max(0.0, due - now)
-        return None
-
-    def drop(self) -> None:
-        """Drop all turns after an error, so that the next call checks account and breaker again."""
-        with self._lock:
-            self._due.clear()
 
 
 class AccountPacing:
@@ -125,9 +85,30 @@ class AccountPacing:
         self._probe = probe
         self._stopping = stopping
         self._local = threading.local()
-        self._turns = Turns()
-        # Until this moment (monotonic seconds) a further success is not recorded, to save a transaction.
-        self._works_until = 0.0
+        self._turns = {kind: Turns() for kind in CallKind}
+        # Until this moment (monotonic seconds) account and breaker are known to let calls pass.
+        self._known_until = 0.0
+        # Whether no failure is recorded that the next success would have to clear.
+        self._spotless = False
+
+    def provide(self, db: Session, kind: CallKind, calls: int = 1) -> bool:
+        """Take the turns of the next calls in the transaction that begins a step, if they may be made at once.
+
+        Returns False if not: `before` then waits for them, in transactions of its own. For an order True means that
+        its turn is taken. The row of the rate limit stays locked until the commit, so little should follow.
+        """
+        if self._stopping.is_set() or self._is_probing():
+            return False
+        if not self._knows() and not self._learn(standing_of(db, self._account_id, self._breaker)):
+            return False
+        turns = self._turns[kind]
+        if len(turns) < calls:
+            places = max(calls, turns_together(self._rates[kind]))
+            turn = self._take(db, kind, patience=NONE, places=places)
+            if not turn.taken:
+                return False
+            turns.put((turn.wait, *turn.further))
+        return kind is CallKind.READ or turns.take() == 0
 
     def before(self, operation: str) -> None:
         """Return once a call may begin. Raises TooSoon or LoginRefused; then nothing may be sent.
@@ -135,8 +116,11 @@ class AccountPacing:
         For an order, which took its turn before its claim (`admit`), only account and breaker are checked
         again, and no probe is made: the time between claim and call is limited.
         """
+        if self._stopping.is_set():
+            raise _stops(operation)
         if operation in ORDERS:
-            self._require_order(operation, may_probe=False)
+            if not self._knows():
+                self._require_order(operation, may_probe=False)
         elif not self._has_turn(operation):
             self.admit(CallKind.READ, operation)
 
@@ -150,19 +134,10 @@ class AccountPacing:
         while True:
             patience = max(NONE, timedelta(seconds=deadline - time.monotonic()))
             turn = self._in_order(
-                operation,
-                partial(
-                    take,
-                    account_id=self._account_id,
-                    kind=kind,
-                    per_second=self._rates[kind],
-                    burst=BURST[kind],
-                    patience=patience,
-                    places=places,
-                ),
+                operation, partial(self._take, kind=kind, patience=patience, places=places)
             )
             if turn.taken and kind is CallKind.READ:
-                self._turns.put(turn.further)
+                self._turns[kind].put(turn.further)
             if turn.taken and not turn.wait:
                 return
             if not turn.taken and turn.wait > patience:
@@ -176,32 +151,60 @@ class AccountPacing:
                 self._require_order(operation)
                 return
 
+    def _take(self, db: Session, kind: CallKind, *, patience: timedelta, places: int) -> Turn:
+        return take(
+            db,
+            account_id=self._account_id,
+            kind=kind,
+            per_second=self._rates[kind],
+            burst=BURST[kind],
+            patience=patience,
+            places=places,
+        )
+
     def _has_turn(self, operation: str) -> bool:
-        """Consume a turn that was taken in advance together with another one, waiting until it is due.
+        """Consume a turn that was taken in advance, waiting until it is due.
 
         Returns False if there is none. The probe takes a turn of its own.
         """
-        wait = self._turns.take()
-        if wait is None or self._is_probing():
+        if self._is_probing():
+            return False
+        wait = self._turns[CallKind.READ].take()
+        if wait is None:
             return False
         if self._stopping.wait(wait):
             raise _stops(operation)
+        if not self._knows():
+            self._require_order(operation)
+        return True
+
+    def _knows(self) -> bool:
+        return time.monotonic() < self._known_until
+
+    def _learn(self, found: Standing) -> bool:
+        """Keep for a while that calls may be made. Returns False if they may not."""
+        if not found.admitted:
+            return False
+        self._spotless = not found.failures
+        self._known_until = time.monotonic() + KNOWN_FOR
         return True
 
     def after(self, operation: str, error: ScmError | None) -> None:
         """Record how a call ended, for all workers. Never raises: SCM's response must not be lost over it."""
-        now = time.monotonic()
-        if error is None and now < self._works_until:
+        if error is None and self._spotless:
             return
-        self._works_until = now + AHEAD if error is None else 0.0
         if error is not None:
-            # Turns taken in advance skip the checks, so after an error the next call has to check again.
-            self._turns.drop()
+            # After an error the next call has to check account and breaker again, and to take a new turn.
+            self._known_until = 0.0
+            for turns in self._turns.values():
+                turns.drop()
         try:
             with self._database.transaction() as db:
                 self._note(db, operation, error)
         except SQLAlchemyError as trouble:
             log.warning("pacing.not_noted", operation=operation, error=type(trouble).__name__)
+        else:
+            self._spotless = error is None
 
     def _note(self, db: Session, operation: str, error: ScmError | None) -> None:
         if isinstance(error, Throttled):
@@ -235,11 +238,12 @@ class AccountPacing:
             if self._stopping.is_set():
                 raise _stops(operation)
             with self._asking(operation) as db:
-                _require_let_in(db, self._account_id, operation)
-                now = standing(db, self._breaker)
+                found = standing_of(db, self._account_id, self._breaker)
+                _require_let_in(found, operation)
                 # The probe is itself a call that passes through this check; it must not wait for itself.
-                if now.closed or self._is_probing():
+                if self._learn(found) or self._is_probing():
                     return then(db)
+            now = found.breaker
             why = f"calls to SCM are paused, because it is failing ({now.reason})"
             if now.wait:  # open: no calls until the pause is over
                 raise _too_soon(operation, why, now.wait)
@@ -278,14 +282,12 @@ class AccountPacing:
             raise _too_soon(operation, why, SOON) from None
 
 
-def _require_let_in(db: Session, account_id: int, operation: str) -> None:
-    query = select(Account.name, Account.status, Account.status_reason)
-    account = db.execute(query.where(Account.id == account_id)).one_or_none()
-    if account is not None and account.status is AccountStatus.SUSPENDED:
-        why = f"SCM refused this login earlier: {account.status_reason}"
+def _require_let_in(found: Standing, operation: str) -> None:
+    if found.status is AccountStatus.SUSPENDED:
+        why = f"SCM refused this login earlier: {found.status_reason}"
         raise NotAsked(operation, why)
-    if account is not None and account.status is AccountStatus.REMOVED:
-        raise NotAsked(operation, f"account {account.name!r} was removed")
+    if found.status is AccountStatus.REMOVED:
+        raise NotAsked(operation, f"account {found.account!r} was removed")
 
 
 def _stops(operation: str) -> TooSoon:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
-from typing import Any
+from functools import partial, wraps
+from typing import Any, Generic, TypeVar
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -34,7 +34,7 @@ from certline.models.validation import BadCommandError
 from certline.models.vault import WithdrawnVaultError, WrongSecretKeyError
 from certline.workers.runtime.account_gate import SUSPENDED_PAUSE
 from certline.workers.runtime.context import WorkerContext
-from certline.workers.runtime.log_fields import step_in_logs
+from certline.workers.runtime.log_fields import name_command, step_in_logs
 from certline.workers.runtime.messages import require_its_own
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
 
@@ -54,8 +54,10 @@ OUTCOMES = (
 # Wait of a command that met a process with outdated secret keys: another process may have the right ones.
 OUTDATED_PAUSE = timedelta(seconds=30)
 
-# The function of a step. It returns the command's result, or None if the command's order ends it later.
-Work = Callable[[WorkerContext, Command], dict[str, Any] | None]
+# What a step has loaded.
+L = TypeVar("L")
+# Result of a command; None if the step has stored it already, or the command's order ends it later.
+Result = dict[str, Any] | None
 # A hook of a step: it is given the command, in the transaction that stores how the run ended, and why it did.
 EndHook = Callable[[Session, Command, str], None]
 # Returns the event that answers a command that is done with this result, or None if it was published before.
@@ -63,9 +65,10 @@ AnswerOf = Callable[[Session, Command, dict[str, Any]], Answer | None]
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Generic[L]):
     """A step: the function `work` carries out commands of one type, in the actor of that name.
 
+    `load` reads what `work` needs, in the transaction that claims the command; whatever it raises undoes the claim.
     `on_abandoned`: hook for a command that kept crashing its worker. `on_failed`: hook for one that failed.
     `answer`: returns the event that answers a command that is done; None if the step itself, or the command's
     order, publishes it. `rest`: returns the least wait after a failed attempt. `fails_if_suspended`: a suspended
@@ -73,7 +76,8 @@ class Step:
     """
 
     type: CommandType
-    work: Work
+    work: Callable[[WorkerContext, Command, L], Result]
+    load: Callable[[WorkerContext, Session, Command], L]
     on_abandoned: EndHook | None = None
     on_failed: EndHook | None = None
     answer: AnswerOf | None = None
@@ -86,7 +90,19 @@ class Step:
         return KINDS[self.type].queue
 
 
-def run(context: WorkerContext, step: Step, command_id: str) -> None:
+def plain_step(
+    kind: CommandType, work: Callable[[WorkerContext, Command], Result], **hooks: Any
+) -> Step[None]:
+    """Return a step that loads nothing when its command is claimed. `hooks`: further fields of Step."""
+
+    @wraps(work)
+    def whole(context: WorkerContext, command: Command, _: None) -> Result:
+        return work(context, command)
+
+    return Step(kind, whole, lambda *_: None, **hooks)
+
+
+def run(context: WorkerContext, step: Step[L], command_id: str) -> None:
     """Run one step for one command. Safe to run 0, 1 or N times.
 
     Outcomes are stored, and so is what is wrong with this process's secret keys. Data that Postgres can't store,
@@ -94,20 +110,14 @@ def run(context: WorkerContext, step: Step, command_id: str) -> None:
     the message is retried, and the command stays `running`. Raises RefusedMessageError if the id is unknown, or
     its command belongs to another step.
     """
-    with context.database.transaction() as db:
-        require_its_own(db, step.type, command_id)
-        command = claim(db, command_id)
-        if command is not None and command.restarts > MOST_RESTARTS:
-            crashes = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
-            _stop(step, db, command, reason=crashes)
-            command = None
-    if command is None:  # ended, not due yet, or just stopped: the message is done
-        return
-
     begun = time.monotonic()
-    with step_in_logs(command), caused_by(command.id):
+    with step_in_logs(), caused_by(command_id):
+        begin = _begin(context, step, command_id)
+        if begin is None:  # ended, not due yet, or just stopped: the message is done
+            return
+        command, loaded = begin
         try:
-            result = step.work(context, command)
+            result = step.work(context, command, loaded)
         except OUTCOMES as outcome:
             _end(context, command, _ending(step, outcome, _since(begun)))
         else:
@@ -116,7 +126,39 @@ def run(context: WorkerContext, step: Step, command_id: str) -> None:
                 _end(context, command, partial(_finish, step, result=result))
 
 
-def _ending(step: Step, outcome: Exception, seconds: float) -> Callable[[Session, Command], None]:
+def _begin(context: WorkerContext, step: Step[L], command_id: str) -> tuple[Command, L] | None:
+    """Claim the command, and load what its step needs. Returns None if there is nothing to do."""
+    begun = time.monotonic()
+    try:
+        with context.database.transaction() as db:
+            command = _claimed(step, db, command_id)
+            return None if command is None else (command, step.load(context, db, command))
+    except OUTCOMES as outcome:
+        write = _ending(step, outcome, _since(begun))
+    # The outcome has undone the claim.
+    with context.database.transaction() as db:
+        command = _claimed(step, db, command_id)
+        if command is not None:
+            write(db, command)
+    return None
+
+
+def _claimed(step: Step[L], db: Session, command_id: str) -> Command | None:
+    command = claim(db, command_id)
+    if command is None or command.type is not step.type:
+        require_its_own(db, step.type, command_id)
+        return None
+    name_command(command)
+    if command.restarts > MOST_RESTARTS:
+        crashes = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
+        _stop(step, db, command, reason=crashes)
+        return None
+    return command
+
+
+def _ending(
+    step: Step[L], outcome: Exception, seconds: float
+) -> Callable[[Session, Command], None]:
     """Log what a step has raised, and return what stores it as the command's end. Raises what is no outcome."""
     match outcome:
         case TryLater():
@@ -151,7 +193,7 @@ def review_subject(db: Session, command: Command, why: str) -> None:
         send_to_review(db, command.subject, why)
 
 
-def _stop(step: Step, db: Session, command: Command, *, reason: str) -> None:
+def _stop(step: Step[L], db: Session, command: Command, *, reason: str) -> None:
     """Stop a command that crashes its worker, or whose secret is lost: set it, and its order, to `review`."""
     order = order_of_command(db, command.id)
     if order is None and is_public(command):
@@ -161,7 +203,7 @@ def _stop(step: Step, db: Session, command: Command, *, reason: str) -> None:
     _abandon(step, db, command, order, reason)
 
 
-def _refuse(step: Step, db: Session, command: Command, error: DBAPIError) -> None:
+def _refuse(step: Step[L], db: Session, command: Command, error: DBAPIError) -> None:
     """End a command whose data can't be stored: it fails, or is for an operator if it has an order."""
     reason = f"what was read cannot be stored: {str(error.orig).strip().splitlines()[0]}"
     order = order_of_command(db, command.id)
@@ -172,7 +214,7 @@ def _refuse(step: Step, db: Session, command: Command, error: DBAPIError) -> Non
     _abandon(step, db, command, order, reason)
 
 
-def _abandon(step: Step, db: Session, command: Command, order: Order | None, why: str) -> None:
+def _abandon(step: Step[L], db: Session, command: Command, order: Order | None, why: str) -> None:
     """Tell the step's subject, and the command's order, that the command has ended without a result."""
     if step.on_abandoned is not None:
         step.on_abandoned(db, command, why)
@@ -200,7 +242,7 @@ def _wait_for_key(db: Session, command: Command, why: str) -> None:
     postpone(db, command, after=OUTDATED_PAUSE, why=why)
 
 
-def _postpone(step: Step, db: Session, command: Command, later: TryLater) -> None:
+def _postpone(step: Step[L], db: Session, command: Command, later: TryLater) -> None:
     after = later.after
     if step.rest is not None and later.costs_attempt:
         after = max(after, step.rest(db, command, str(later)))
@@ -214,7 +256,7 @@ def _postpone(step: Step, db: Session, command: Command, later: TryLater) -> Non
     )
 
 
-def _finish(step: Step, db: Session, command: Command, result: dict[str, Any]) -> None:
+def _finish(step: Step[L], db: Session, command: Command, result: dict[str, Any]) -> None:
     """End a command that is done, and answer it in the same transaction."""
     answer = None if step.answer is None else step.answer(db, command, result)
     finish(db, command, CommandStatus.DONE, result=result)
@@ -222,13 +264,15 @@ def _finish(step: Step, db: Session, command: Command, result: dict[str, Any]) -
         answer_with(db, command, answer)
 
 
-def _fail(step: Step, db: Session, command: Command, why: str) -> None:
+def _fail(step: Step[L], db: Session, command: Command, why: str) -> None:
     fail(db, command, why)
     if step.on_failed is not None:
         step.on_failed(db, command, why)
 
 
-def _suspend(step: Step, db: Session, command: Command, suspended: AccountSuspendedError) -> None:
+def _suspend(
+    step: Step[L], db: Session, command: Command, suspended: AccountSuspendedError
+) -> None:
     account = db.get_one(Account, suspended.account_id, with_for_update=True)
     # Without a new refusal, the account's status decides: it may have been verified since the check.
     if suspended.is_news:

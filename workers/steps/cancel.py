@@ -27,7 +27,7 @@ from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import name_in_logs
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.runtime.results import OrderResult
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import plain_step
 from certline.workers.scm import Details, NotReady, Refused, ScmClient, ScmStatus, TryAgain
 
 # How long a cancelled reissue is polled once SCM's record is no longer pending. A reissue shares the record
@@ -257,4 +257,4 @@ def _answer(db: Session, _: Command, result: dict[str, Any]) -> Answer:
     return Answer(event, order.id)
 
 
-STEP = Step(CommandType.CANCEL, cancel, answer=_answer)
+STEP = plain_step(CommandType.CANCEL, cancel, answer=_answer)

@@ -12,7 +12,7 @@ from certline.models.orders.order import order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import plain_step
 
 
 def delete(context: WorkerContext, command: Command) -> dict[str, Any] | None:
@@ -62,4 +62,4 @@ def to_delete(db: Session, wanted: DeleteCommand) -> Order | Certificate:
     return order
 
 
-STEP = Step(CommandType.DELETE, delete)
+STEP = plain_step(CommandType.DELETE, delete)

@@ -10,13 +10,22 @@ from cryptography import x509
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from certline.models import Certificate, Command, CommandType, Order, OrderKind, OrderStatus
+from certline.models import (
+    CallKind,
+    Certificate,
+    Command,
+    CommandType,
+    Order,
+    OrderKind,
+    OrderStatus,
+)
 from certline.models.certificates.license import (
     LicenseUse,
     emit_exhausted,
     license_use,
     take_line,
 )
+from certline.models.commands.bulk import finish_step
 from certline.models.database.base import new_id
 from certline.models.database.secret_place import place_of
 from certline.models.database.session import clock
@@ -65,35 +74,65 @@ class FetchResult(OrderResult):
         return cls(order.id, order.status.value, order.certificate_id)
 
 
-def fetch(context: WorkerContext, command: Command) -> dict[str, Any] | None:
-    """Collect the order's certificate, check that it is for our key, and store it.
+@dataclass(frozen=True)
+class Issued:
+    """An order whose certificate is to be collected. `waited`: since SCM issued it."""
+
+    order: Order
+    waited: timedelta
+
+
+def load(context: WorkerContext, db: Session, command: Command) -> Issued | None:
+    """Load the order of the fetch, and take the turn of its call. Returns None if nothing is to be collected."""
+    order = db.get_one(Order, command.subject)
+    name_in_logs(order)
+    if order.status is not OrderStatus.ISSUED or order.scm_id is None:
+        finish_step(db, command.id, FetchResult.of(order).document())
+        return None
+    require_active(order.account)
+    context.provide(db, order.account, CallKind.READ)
+    return issued(db, order)
+
+
+def issued(db: Session, order: Order) -> Issued:
+    """Return an issued order as one to be collected."""
+    return Issued(order, clock(db) - (order.issued_at or order.updated_at))
+
+
+def fetch(context: WorkerContext, command: Command, found: Issued | None) -> None:
+    """Collect the order's certificate, check that it is for our key, and store it; ends the command itself.
 
     Raises TryLater while SCM does not return it, and GiveUp, with the order in review, if it is unusable.
     """
-    with context.database.transaction() as db:
-        order = db.get_one(Order, command.subject)
-        name_in_logs(order)
-        if order.status is not OrderStatus.ISSUED or order.scm_id is None:
-            return FetchResult.of(order).document()
-        require_active(order.account)
-        waited = clock(db) - (order.issued_at or order.updated_at)
+    if found is not None:
+        collect(context, command, found)
 
+
+def collect(context: WorkerContext, command: Command, found: Issued) -> None:
+    """Do the work of `fetch` for the command of a fetch, or of a poll that has found the order issued."""
+    order, waited = found.order, found.waited
     first = min(READY_SOON, timedelta(seconds=context.settings.poll_seconds))
     wait = wait_after(waited, first)
     try:
         with reading_scm(order.account, command.attempts, MOST_TRIES):
-            body = context.scm(order.account).collect(order.scm_id)
-            found = chains.read_certificates(body)
-            leaf = leaf_columns(_chain_for(context, order, found, waited, wait))
+            body = context.scm(order.account).collect(order.scm_id or 0)
+            certificates = chains.read_certificates(body)
+            leaf = leaf_columns(_chain_for(context, order, certificates, waited, wait))
     except NotReady as early:
         raise TryLater(str(early), after=wait, afresh=True) from None
     except (ChainError, GiveUp) as fault:
         why = f"the certificate cannot be fetched: {fault}"
         context.store(partial(send_to_review, order_id=order.id, why=why))
         raise GiveUp(str(fault)) from None
+    context.store(partial(_store, context=context, command=command, order_id=order.id, leaf=leaf))
 
-    result = context.store(lambda db: _store(db, context.vault, order.id, leaf))
-    return result.document()
+
+def _store(
+    db: Session, *, context: WorkerContext, command: Command, order_id: str, leaf: dict[str, Any]
+) -> None:
+    """Store the certificate, and end the step, in one transaction."""
+    order = _keep(db, context.vault, order_id, leaf)
+    finish_step(db, command.id, FetchResult.of(order).document())
 
 
 def _chain_for(
@@ -136,23 +175,23 @@ def is_too_early(order: Order, found: list[x509.Certificate], waited: timedelta)
     return order.scm_serial not in {serial_hex(cert) for cert in found}
 
 
-def _store(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> FetchResult:
+def _keep(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> Order:
     # The order is locked before the licence (in take_line). `orders_to_release` locks the licence first, but
     # takes orders with SKIP LOCKED, so the two cannot deadlock.
     order = locked(db, order_id)
     if order.status is not OrderStatus.ISSUED:
-        return FetchResult.of(order)
+        return order
     serial = leaf["serial_number"]
     order.scm_serial = serial
     present = _stored_as(db, order, serial)
     if present is not None:
         why = f"certificate {serial} of {order.scm_id} is already stored as {present.id}"
         move(db, order, OrderStatus.REVIEW, why=why)
-        return FetchResult.of(order)
+        return order
     if not take_line(db, order):
         move(db, order, OrderStatus.HELD, why=_why_held(license_use(db)))
         emit_exhausted(db, 1, subject=order.id, correlation_id=order.command_id)
-        return FetchResult.of(order)
+        return order
     certificate = _certificate(vault, order, leaf)
     db.add(certificate)
     db.flush()
@@ -162,7 +201,7 @@ def _store(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> Fe
         # As if it had been stored by the import itself: no event, no deploy hook, and a renewal is news only if we
         # managed its predecessor before the import.
         take_its_place(db, order, certificate, news_before=import_began(db, order.id))
-        return FetchResult.of(order)
+        return order
     stored = CertificateStored(
         **order_facts(order),
         status=OrderStatus.STORED,
@@ -175,7 +214,7 @@ def _store(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> Fe
     if order.predecessor_id is not None:
         supersede(db, order, certificate)
         revoke_old_later(db, order)
-    return FetchResult.of(order)
+    return order
 
 
 def _why_held(use: LicenseUse) -> str:
@@ -220,4 +259,4 @@ def _certificate(vault: Vault, order: Order, leaf: dict[str, Any]) -> Certificat
     return certificate
 
 
-STEP = Step(CommandType.FETCH, fetch, on_abandoned=review_subject)
+STEP = Step(CommandType.FETCH, fetch, load, on_abandoned=review_subject)

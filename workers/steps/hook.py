@@ -46,7 +46,7 @@ from certline.workers.deploying.user import HookUserError, hook_user
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater, back_off
 from certline.workers.runtime.results import StepResult
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import plain_step
 
 # Tries before the command fails, with pauses (in seconds) of 1, 2, 4 … minutes, then an hour: 4 hours in all.
 MOST_TRIES = 10
@@ -253,4 +253,4 @@ def _note(db: Session, command_id: str, ended: HookEnding) -> dict[str, Any]:
     return command.result
 
 
-STEP = Step(CommandType.HOOK, hook)
+STEP = plain_step(CommandType.HOOK, hook)

@@ -33,7 +33,7 @@ from certline.workers.importing.record_reader import ReadResult, RecordReader
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import TryLater, back_off
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import plain_step
 
 log = structlog.get_logger()
 
@@ -181,4 +181,4 @@ def _locked(db: Session, account_id: int, ids: Sequence[int]) -> dict[int, Order
     return {order.scm_id: order for order in db.scalars(query) if order.scm_id is not None}
 
 
-STEP = Step(CommandType.IMPORT_BATCH, import_batch, on_abandoned=give_up_batch)
+STEP = plain_step(CommandType.IMPORT_BATCH, import_batch, on_abandoned=give_up_batch)

@@ -42,7 +42,7 @@ from certline.workers.importing.scm_lists import (
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import plain_step
 from certline.workers.scm import CertificateFilter, CertificatePage
 from certline.workers.scm.api.pagination import Walk
 
@@ -182,4 +182,4 @@ def _answer(_: Session, __: Command, result: dict[str, Any]) -> Answer:
     return Answer(counts_of(result), result["account"])
 
 
-STEP = Step(CommandType.IMPORT, import_orders, answer=_answer)
+STEP = plain_step(CommandType.IMPORT, import_orders, answer=_answer)

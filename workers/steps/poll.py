@@ -1,4 +1,4 @@
-"""Step 2 of an order: read its status at SCM, and move the order accordingly."""
+"""Step 2 of an order: read its status at SCM, move the order accordingly, and collect what is issued."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,14 +9,14 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from certline.models import Account, Command, CommandType, Order, OrderStatus
+from certline.models import Account, CallKind, Command, CommandType, Order, OrderStatus
 from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
 from certline.models.commands.answers import Answer, is_own_poll
 from certline.models.commands.payloads import PollCommand, read_payload
-from certline.models.database.session import clock
+from certline.models.database.session import clock, wake_later
 from certline.models.events.data import PollCompleted
-from certline.models.lifecycle.moves import ask_now, follow_with, move, send_to_review
+from certline.models.lifecycle.moves import ask_now, move, send_to_review
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.account_gate import require_active
@@ -27,12 +27,15 @@ from certline.workers.runtime.results import OrderResult
 from certline.workers.runtime.step import Step, review_subject
 from certline.workers.scm import Details, ScmStatus
 from certline.workers.steps.cancel import came_after_all, look_after
+from certline.workers.steps.fetch import Issued, collect, issued
 
 log = structlog.get_logger()
 
 LONGEST_WAIT = timedelta(hours=1)
-# SCM may issue a cancelled order nevertheless, so it is polled until its record at SCM is final.
-ASKED_FOR = (OrderStatus.PENDING, OrderStatus.CANCELLED)
+# The orders that a requested poll asks SCM about, and those that an order's own poll works on. SCM may issue a
+# cancelled order nevertheless, so it is polled until its record at SCM is final.
+POLLED = (OrderStatus.PENDING,)
+POLLED_BY_ITSELF = (OrderStatus.PENDING, OrderStatus.CANCELLED, OrderStatus.ISSUED)
 
 
 @dataclass(frozen=True)
@@ -47,33 +50,56 @@ class PollResult(OrderResult):
         return cls(order.id, order.status.value, order.scm_status)
 
 
-def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
+def load(context: WorkerContext, db: Session, command: Command) -> Order | Issued | dict[str, Any]:
+    """Load the order to be polled, and take the turns of the calls. Returns the result if nothing is to be polled.
+
+    Raises GiveUp if the poll names an unknown order.
+    """
+    own = is_own_poll(command)
+    if own:
+        order = db.get_one(Order, command.subject)
+    else:
+        wanted = read_payload(PollCommand, command.payload)
+        if wanted.order is None:
+            return {"orders": poll_all(db, wanted.account)}
+        order = _named(db, wanted)
+    name_in_logs(order)
+    if order.status not in (POLLED_BY_ITSELF if own else POLLED) or order.scm_id is None:
+        return _result(order, own=own, asked=0)
+    require_active(order.account)
+    # The own poll of an order that is issued collects its certificate too.
+    context.provide(db, order.account, CallKind.READ, calls=2 if own else 1)
+    return issued(db, order) if order.status is OrderStatus.ISSUED else order
+
+
+def poll(
+    context: WorkerContext, command: Command, found: Order | Issued | dict[str, Any]
+) -> dict[str, Any] | None:
     """Poll one order at SCM: again and again as the order's own poll, or once as a poll that was requested.
 
     A requested poll without an order makes the own poll of every pending order due now. Returns the order's status
-    at the end of polling. Raises TryLater while the order is open at SCM, and GiveUp if SCM can't be read: the
-    order's own poll then puts it in `review`.
+    at the end of polling. The own poll goes on with the certificate once it is issued (`fetch.collect`), which ends
+    the command. Raises TryLater while the order is open at SCM, and GiveUp if SCM can't be read: the order's own
+    poll then puts it in `review`.
     """
-    own = is_own_poll(command)
-    with context.database.transaction() as db:
-        if own:
-            order = db.get_one(Order, command.subject)
-        else:
-            wanted = read_payload(PollCommand, command.payload)
-            if wanted.order is None:
-                return {"orders": poll_all(db, wanted.account)}
-            order = _named(db, wanted)
-        name_in_logs(order)
-        asked_for = ASKED_FOR if own else (OrderStatus.PENDING,)
-        if order.status not in asked_for or order.scm_id is None:
-            return _result(order, own=own, asked=0)
-        require_active(order.account)
-        cancelled = order.status is OrderStatus.CANCELLED
+    if isinstance(found, dict):
+        return found
+    if not isinstance(found, Issued):
+        own, order = is_own_poll(command), _ask(context, command, found)
+        if order.status is not OrderStatus.ISSUED or not own:
+            return _result(order, own=own, asked=1)
+        found = Issued(order, waited=timedelta(0))
+    collect(context, command, found)
+    return None
 
+
+def _ask(context: WorkerContext, command: Command, order: Order) -> Order:
+    """Read the order's status at SCM and store it. Returns the order as it is then; raises as `poll` does."""
+    own, cancelled = is_own_poll(command), order.status is OrderStatus.CANCELLED
     try:
         with reading_scm(order.account, command.attempts, MOST_TRIES):
             scm = context.scm(order.account)
-            details = scm.details(order.scm_id)
+            details = scm.details(order.scm_id or 0)
             came = cancelled and came_after_all(scm, order, details)
     except GiveUp as over:
         if not own:  # the order's own poll goes on
@@ -82,13 +108,13 @@ def poll(context: WorkerContext, command: Command) -> dict[str, Any] | None:
         context.store(partial(send_to_review, order_id=order.id, why=why))
         raise
 
-    first = timedelta(seconds=context.settings.poll_seconds)
+    first = timedelta(seconds=context.settings.poll_seconds) if own else None
     order, wait = context.store(
-        lambda db: _record(db, order.id, details, first if own else None, came=came)
+        partial(_record, order_id=order.id, details=details, first=first, came=came)
     )
     if wait is not None:
         raise TryLater(f"SCM says {details.status or 'nothing'}", after=wait, afresh=True)
-    return _result(order, own=own, asked=1)
+    return order
 
 
 def wait_after(polls: int, first: timedelta) -> timedelta:
@@ -102,7 +128,7 @@ def poll_all(db: Session, account: str | None = None) -> int:
     waiting = select(Order).where(Order.status == OrderStatus.PENDING)
     if account is not None:
         waiting = waiting.where(Order.account.has(Account.name == account))
-    return len(ask_now(db, db.scalars(waiting)))
+    return ask_now(db, db.scalars(waiting))
 
 
 def _named(db: Session, wanted: PollCommand) -> Order:
@@ -167,7 +193,10 @@ def _record(
     if details.state.is_issued or details.state in (ScmStatus.REPLACED, ScmStatus.EXPIRED):
         order.next_poll_at = None
         move(db, order, OrderStatus.ISSUED)
-        follow_with(db, order, CommandType.FETCH)
+        if first is None:  # the order's own poll collects the certificate
+            ask_now(db, [order])
+        else:
+            wake_later(db)  # that poll is this one
         return order, None
     if details.state.is_refused or details.state is ScmStatus.REVOKED:
         order.next_poll_at = None
@@ -181,4 +210,4 @@ def _record(
     return order, wait
 
 
-STEP = Step(CommandType.POLL, poll, on_abandoned=review_subject, answer=_answer)
+STEP = Step(CommandType.POLL, poll, load, on_abandoned=review_subject, answer=_answer)

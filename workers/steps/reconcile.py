@@ -17,14 +17,15 @@ from certline.models.lifecycle.moves import move, note
 from certline.models.lifecycle.succession import last_reissue, siblings
 from certline.models.orders.order import locked, newer_orders, rivals
 from certline.models.orders.reconciliation import Choice, ReconcileVerdict, Sighting, judge
+from certline.workers.ordering.claim import predecessor_at_scm
 from certline.workers.ordering.lookup import Lost, look
-from certline.workers.ordering.submission import predecessor_at_scm, take_over
+from certline.workers.ordering.submission import take_over
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import name_in_logs
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.results import OrderResult
-from certline.workers.runtime.step import Step, review_subject
+from certline.workers.runtime.step import plain_step, review_subject
 from certline.workers.scm import Enrolled
 
 log = structlog.get_logger()
@@ -147,4 +148,4 @@ def resend(db: Session, order: Order, *, why: str, who: Identity = WORKER) -> No
         postpone(db, command, after=timedelta(0), why=why, costs_attempt=False)
 
 
-STEP = Step(CommandType.RECONCILE, reconcile, on_abandoned=review_subject)
+STEP = plain_step(CommandType.RECONCILE, reconcile, on_abandoned=review_subject)

@@ -1,26 +1,20 @@
 """Step 1 of a reissue: have SCM issue a certificate again under the same sslId, once."""
 
-from typing import Any
-
 from certline.models import Command, CommandType
-from certline.workers.ordering.precheck import Before, Objection, may_be_sent
-from certline.workers.ordering.submission import send
-from certline.workers.ordering.succession_command import successor_to_send
+from certline.workers.ordering.precheck import Before, Objection
+from certline.workers.ordering.succession_command import Begun, load, send_successor
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import Step
 from certline.workers.scm import Details, ScmStatus
 
 
-def reissue(context: WorkerContext, command: Command) -> dict[str, Any] | None:
+def reissue(context: WorkerContext, command: Command, begun: Begun) -> None:
     """Send the command's reissue to SCM, unless another run has sent it or SCM can't reissue the certificate.
 
-    Returns None: the order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp if
+    The order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp or BadCommandError if
     the reissue is invalid.
     """
-    order_id = successor_to_send(context, command)
-    if order_id is not None and may_be_sent(context, command, order_id, objection):
-        send(context, order_id)
-    return None
+    send_successor(context, command, begun, objection)
 
 
 def objection(record: Details, before: Before) -> Objection | None:
@@ -38,4 +32,4 @@ def objection(record: Details, before: Before) -> Objection | None:
     return None
 
 
-STEP = Step(CommandType.REISSUE, reissue)
+STEP = Step(CommandType.REISSUE, reissue, load)

@@ -1,27 +1,21 @@
 """Step 1 of a renewal: have SCM issue a certificate's successor, once."""
 
-from typing import Any
-
 from certline.models import Command, CommandType
 from certline.models.renewals.failures import note_refusal, rest_of_command
-from certline.workers.ordering.precheck import Before, Objection, may_be_sent
-from certline.workers.ordering.submission import send
-from certline.workers.ordering.succession_command import successor_to_send
+from certline.workers.ordering.precheck import Before, Objection
+from certline.workers.ordering.succession_command import Begun, load, send_successor
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import Step
 from certline.workers.scm import Details, ScmStatus
 
 
-def renew(context: WorkerContext, command: Command) -> dict[str, Any] | None:
+def renew(context: WorkerContext, command: Command, begun: Begun) -> None:
     """Send the command's renewal to SCM, unless another run has sent it or SCM has renewed the certificate.
 
-    Returns None: the order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp if
+    The order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp or BadCommandError if
     the renewal is invalid.
     """
-    order_id = successor_to_send(context, command)
-    if order_id is not None and may_be_sent(context, command, order_id, objection):
-        send(context, order_id)
-    return None
+    send_successor(context, command, begun, objection)
 
 
 def objection(record: Details, before: Before) -> Objection | None:
@@ -45,4 +39,4 @@ def objection(record: Details, before: Before) -> Objection | None:
 
 
 # Failed renewals are counted for their line, whose wait may be longer than that of an attempt.
-STEP = Step(CommandType.RENEW, renew, on_failed=note_refusal, rest=rest_of_command)
+STEP = Step(CommandType.RENEW, renew, load, on_failed=note_refusal, rest=rest_of_command)

@@ -28,7 +28,7 @@ from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.results import OrderResult, StepResult
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import plain_step
 from certline.workers.scm import (
     AlreadyDone,
     Details,
@@ -290,4 +290,4 @@ def _call_a_person(db: Session, command_id: str, why: str) -> None:
     fail(db, db.get_one(Command, command_id, with_for_update=True), why, status="review")
 
 
-STEP = Step(CommandType.REVOKE, revoke, answer=_answer)
+STEP = plain_step(CommandType.REVOKE, revoke, answer=_answer)

@@ -30,7 +30,7 @@ from certline.models.validation import BadCommandError
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, reading_scm
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import plain_step
 from certline.workers.scm import NeedsPerson, NotFound, Refused, ScmClient, ScmDomain, TryAgain
 
 Row = TypeVar("Row", bound=SyncedRow)
@@ -238,4 +238,4 @@ NAMES: dict[type[SyncedRow], str] = {
 }
 
 # Failing loses nothing: the next sync reads the same data.
-STEP = Step(CommandType.SYNC, sync, answer=_answer, fails_if_suspended=True)
+STEP = plain_step(CommandType.SYNC, sync, answer=_answer, fails_if_suspended=True)

@@ -15,7 +15,7 @@ from certline.models.database.secret_place import place_of
 from certline.models.webhook import disable, note_failure, note_success, park, take_turn
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater
-from certline.workers.runtime.step import Step
+from certline.workers.runtime.step import plain_step
 from certline.workers.webhooks import receiver
 from certline.workers.webhooks.receiver import NotPostedError
 from certline.workers.webhooks.signature import signed
@@ -170,4 +170,4 @@ def _is_old(command: Command) -> bool:
     return datetime.now(UTC) - begun > LONGEST
 
 
-STEP = Step(CommandType.WEBHOOK, deliver)
+STEP = plain_step(CommandType.WEBHOOK, deliver)

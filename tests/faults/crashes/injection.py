@@ -158,7 +158,7 @@ def _know_the_work(reaper: Reaper) -> None:
     run: Callable[..., None] = step.run
     ack: Callable[..., None] = _RabbitmqConsumer.ack
 
-    def run_known(context: WorkerContext, kind: step.Step, command_id: str) -> None:
+    def run_known(context: WorkerContext, kind: step.Step[Any], command_id: str) -> None:
         with reaper.working_for(command_id):
             run(context, kind, command_id)
 

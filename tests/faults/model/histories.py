@@ -3,6 +3,7 @@
 import itertools
 from datetime import timedelta
 from functools import partial
+from math import inf
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -20,6 +21,7 @@ from certline.producers.requests.orders import request_order
 from certline.producers.sweep import follow_up, look_up_silent
 from certline.workers.app import STEPS
 from certline.workers.ordering import submission
+from certline.workers.ordering.claim import Claim
 from certline.workers.runtime.step import run
 from tests.faults.model.line import ModelLine, Sleeper
 from tests.faults.model.scm import Ending, Frozen, Killed, ModelScm
@@ -239,5 +241,5 @@ class Histories(RuleBasedStateMachine):
         except Frozen as frozen:
             with self.database.transaction() as db:
                 order = db.get_one(Order, command.subject)
-            claim = submission.Claim(order, order.account, order.fence, order.attempts, None)
+            claim = Claim(order, order.account, order.fence, order.attempts, None, inf)
             self.sleepers.append(Sleeper(claim, frozen.enrolment, frozen.answer))

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from certline.models import Account, CallKind, Database
 from certline.models.settings import Settings
 from certline.models.vault import Vault
-from certline.workers.ordering import submission
+from certline.workers.ordering.claim import Claim
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.scm import Enrolled, Enrolment, ScmClient
 from tests.faults.model.scm import ModelScm
@@ -39,7 +39,7 @@ class Sleeper:
     `overslept`: it was frozen for longer than the time within which a claimed order may be sent.
     """
 
-    claim: submission.Claim
+    claim: Claim
     enrolment: Enrolment
     answer: Enrolled | None
     overslept: bool = False

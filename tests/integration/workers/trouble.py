@@ -69,3 +69,5 @@ def open_breaker(bench: Bench) -> None:
         for _ in range(MOST_FAILURES):
             failed(db, bench.simulator.url, "HTTP 503")
         assert open_breakers(db)
+    for door in bench.line._doors.values():
+        door.pacing._known_until = 0.0  # as a second later

@@ -1,6 +1,7 @@
 """Tests of conventions for every step, checked over the registry."""
 
 import inspect
+from typing import Any
 
 import dramatiq
 import pytest
@@ -48,7 +49,7 @@ def test_kinds_that_share_a_queue_have_the_same_priority() -> None:
 
 
 @steps
-def test_a_step_says_in_a_sentence_what_it_does(step: Step) -> None:
+def test_a_step_says_in_a_sentence_what_it_does(step: Step[Any]) -> None:
     sentence = inspect.getdoc(step.work)
 
     assert sentence is not None
@@ -56,7 +57,9 @@ def test_a_step_says_in_a_sentence_what_it_does(step: Step) -> None:
 
 
 @steps
-def test_a_steps_actor_listens_on_its_queue_and_refuses_what_names_no_command(step: Step) -> None:
+def test_a_steps_actor_listens_on_its_queue_and_refuses_what_names_no_command(
+    step: Step[Any],
+) -> None:
     actor = actors()[step.type.value]
 
     assert actor.queue_name == step.queue == KINDS[step.type].queue

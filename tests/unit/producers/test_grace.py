@@ -5,7 +5,7 @@ from pathlib import Path
 
 from certline.models.settings import Settings
 from certline.producers.processes import STORING, grace
-from certline.workers.ordering.submission import SEND_WITHIN
+from certline.workers.ordering.claim import SEND_WITHIN
 from certline.workers.scm.transport.http import DRIPS
 
 COMPOSE = Path(__file__).parents[3] / "compose.yaml"

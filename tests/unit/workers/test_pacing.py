@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from certline.workers.runtime import pacing
-from certline.workers.runtime.pacing import MOST_AHEAD, Turns, is_out_of_order, turns_together
+from certline.workers.runtime import turns
+from certline.workers.runtime.pacing import is_out_of_order
+from certline.workers.runtime.turns import MOST_AHEAD, Turns, turns_together
 from certline.workers.scm import (
     Garbled,
     LoginRefused,
@@ -76,7 +77,7 @@ def test_turns_come_in_their_order_and_each_once() -> None:
 def test_a_turn_that_nobody_used_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     left = Turns()
     left.put([NOW])
-    monkeypatch.setattr(pacing, "STALE", -1)
+    monkeypatch.setattr(turns, "STALE", -1)
 
     assert left.take() is None
 

@@ -10,7 +10,7 @@ from certline.models.certificates.backoff import Backoff, backoff_of
 from certline.models.commands.payloads import CancelCommand
 from certline.models.database.session import clock
 from certline.producers.requests.certificates import request_cancelling
-from certline.workers.ordering.submission import MOST_ATTEMPTS
+from certline.workers.ordering.claim import MOST_ATTEMPTS
 from certline.workers.runtime.outcomes import MOST_TRIES
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (

@@ -3,6 +3,7 @@
 import threading
 from datetime import timedelta
 from functools import partial
+from math import inf
 
 import pytest
 from sqlalchemy import select
@@ -22,6 +23,7 @@ from certline.models.csr.request import read_request
 from certline.models.validation import BadCommandError
 from certline.workers.keys import key_pair
 from certline.workers.ordering import submission
+from certline.workers.ordering.claim import Claim, claim_to_send
 from certline.workers.scm import Enrolled
 from tests.integration.workers.conftest import Bench
 from tests.support.sealed_rows import move_account, opened
@@ -258,15 +260,15 @@ def test_the_same_command_with_its_password_sealed_anew_is_still_the_same(bench:
     assert first.id == second.id
 
 
-def claimed(bench: Bench, command: Command) -> submission.Claim:
+def claimed(bench: Bench, command: Command) -> Claim:
     """Claim a command's order for sending, as a worker does."""
     with bench.database.transaction() as db:
-        claim = submission.claim_to_send(db, bench.order(command).id)
+        claim = claim_to_send(db, bench.order(command).id, inf)
     assert claim is not None
     return claim
 
 
-def taken_for_dead(bench: Bench, command: Command) -> submission.Claim:
+def taken_for_dead(bench: Bench, command: Command) -> Claim:
     """Return the claim of a frozen worker, whose order was released to be sent again."""
     zombie = claimed(bench, command)
     why = "taken for dead"
@@ -274,7 +276,7 @@ def taken_for_dead(bench: Bench, command: Command) -> submission.Claim:
     return zombie
 
 
-def answered(bench: Bench, claim: submission.Claim, ssl_id: int) -> None:
+def answered(bench: Bench, claim: Claim, ssl_id: int) -> None:
     """Record SCM's response under a claim."""
     answer = Enrolled(ssl_id=ssl_id, renew_id=None)
     store = partial(submission._record_answer, claim=claim, answer=answer)

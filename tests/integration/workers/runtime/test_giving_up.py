@@ -4,7 +4,7 @@ from sqlalchemy import update
 
 from certline.models import Command, CommandStatus, CommandType, OrderStatus
 from certline.models.commands.command import MOST_RESTARTS
-from certline.workers.ordering.submission import MOST_ATTEMPTS
+from certline.workers.ordering.claim import MOST_ATTEMPTS
 from certline.workers.runtime.outcomes import MOST_TRIES
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.lookups import lookup_of, lost

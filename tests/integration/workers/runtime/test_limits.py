@@ -65,7 +65,7 @@ def test_a_429_holds_everybody_back_until_scm_said(bench: Bench, second: WorkerC
     run(second, STEP_OF[CommandType.POLL], polled[1])
 
     assert too_early == 0
-    assert all_calls(bench) - calls == 2
+    assert all_calls(bench) - calls == 3  # the order, the poll, and the certificate
     assert bench.order(waiting).status is OrderStatus.PENDING
     assert bench.order(waiting).attempts == 1
 

@@ -25,6 +25,7 @@ from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
 from certline.models.metrics import figures
 from certline.producers.requests.catalogue import request_sync
+from certline.producers.requests.orders import request_polls
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import TryLater
 from certline.workers.scm import TooSoon
@@ -60,7 +61,10 @@ def test_an_order_that_has_its_turn_is_not_sent_where_scm_has_gone_out_of_order_
 def test_an_hour_of_maintenance_costs_nothing_but_time(bench: Bench) -> None:
     old = [stored(bench, common_name=f"old{n}.nordhafen.example") for n in range(3)]
     issued = pending(bench, "fetch.nordhafen.example")
-    bench.run(poll_of(bench, issued))
+    [asked] = request_polls(
+        bench.database, [bench.order(issued).id], requested_by=Identity("os:test")
+    )
+    bench.run(asked.id)
     polled = [pending(bench, f"p{n}.nordhafen.example") for n in range(3)]
     unknown = bench.place(common_name="unknown.nordhafen.example")
     bench.fault("POST", "enroll", "drop_after")

@@ -9,7 +9,7 @@ from certline.models import Command, CommandStatus, CommandType, OrderStatus, Or
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.workers.runtime.context import WorkerContext
-from certline.workers.runtime.step import Step, run
+from certline.workers.runtime.step import plain_step, run
 from tests.integration.workers.conftest import Bench
 
 ROW: dict[str, Any] = {"account_id": 1, "scm_id": 7, "name": "x", "synced_at": text("now()")}
@@ -23,7 +23,7 @@ def started(bench: Bench, values: dict[str, Any], kind: CommandType) -> Command:
 
     with bench.database.transaction() as db:
         command, _ = accept(db, kind, {}, requested_by=Identity("amqp:shop"), source="shop")
-    run(bench.line, Step(kind, work), command.id)
+    run(bench.line, plain_step(kind, work), command.id)
     return bench.command(command.id)
 
 

@@ -1,5 +1,6 @@
 """Tests of cancelling an order as far as SCM allows; if SCM issues it anyway, an operator decides."""
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import CancelCommand
 from certline.models.validation import BadCommandError
 from certline.producers.requests.certificates import request_cancelling
-from certline.workers.ordering.submission import _record_answer, claim_to_send
+from certline.workers.ordering.claim import claim_to_send
+from certline.workers.ordering.submission import _record_answer
 from certline.workers.scm import Enrolled
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.succession import (
@@ -170,7 +172,7 @@ def test_an_order_whose_outcome_is_unknown_is_not_cancelled_before_it_is_looked_
 def test_a_late_answer_about_a_cancelled_order_puts_it_before_a_person(bench: Bench) -> None:
     order = bench.place()
     with bench.database.transaction() as db:
-        claim = claim_to_send(db, bench.order(order).id)
+        claim = claim_to_send(db, bench.order(order).id, inf)
     assert claim is not None
     with bench.database.transaction() as db:  # as reconciling puts it back
         db.get_one(Order, claim.order.id).become(OrderStatus.PLACED)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import partial
+from math import inf
 
 import pytest
 
@@ -9,6 +10,7 @@ from certline.models import CommandStatus, OrderStatus
 from certline.models.orders.reconciliation import MOST_LOOKS
 from certline.producers.sweep import look_up_silent
 from certline.workers.ordering import submission
+from certline.workers.ordering.claim import claim_to_send
 from certline.workers.scm import Enrolled
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.lookups import (
@@ -118,7 +120,7 @@ def test_nobody_looks_before_the_outcome_has_rested(bench: Bench) -> None:
 def test_an_order_of_a_worker_that_died_is_looked_up_by_the_sweep(bench: Bench) -> None:
     command = bench.place()
     with bench.database.transaction() as db:
-        assert submission.claim_to_send(db, bench.order(command).id)
+        assert claim_to_send(db, bench.order(command).id, inf)
     rest(bench, timedelta(hours=1))
 
     found = [bench.database.run(partial(look_up_silent, settle=bench.line.settings.settle))] * 2
@@ -163,7 +165,7 @@ def test_a_look_that_fails_settles_nothing(
 def test_an_answer_that_comes_while_we_look_stands(bench: Bench) -> None:
     command = bench.place()
     with bench.database.transaction() as db:
-        claim = submission.claim_to_send(db, bench.order(command).id)
+        claim = claim_to_send(db, bench.order(command).id, inf)
     assert claim is not None
     rest(bench, timedelta(hours=1))
     bench.database.run(partial(look_up_silent, settle=timedelta(0)))

@@ -17,6 +17,7 @@ from certline.models import (
     OrderStatus,
 )
 from certline.models.ciphers.place import IN_HAND
+from certline.models.commands.command import open_step
 from certline.models.database.session import clock
 from certline.models.lifecycle.moves import follow_with
 from certline.models.validation import BadCommandError
@@ -240,5 +241,7 @@ def fetched_again(bench: Bench, command: Command) -> Command:
     """Fetch the order's certificate once more, as a late message does."""
     order = bench.order(command)
     with bench.database.transaction() as db:
-        fetch = follow_with(db, order, CommandType.FETCH)
+        follow_with(db, order, CommandType.FETCH)
+        fetch = open_step(db, CommandType.FETCH, order.id)
+        assert fetch is not None
     return bench.run(fetch.id)

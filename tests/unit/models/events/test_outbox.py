@@ -8,7 +8,6 @@ from pathlib import Path
 
 import dramatiq
 import pytest
-from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
@@ -22,6 +21,7 @@ from certline.models.events.outbox import (
     emit_event,
 )
 from tests.support.documented_events import some
+from tests.support.unsent_rows import UnsentRows
 from tools.asyncapi.examples import EVENTS as EXAMPLES
 
 DRAMATIQS_KEYS = {
@@ -37,15 +37,15 @@ DRAMATIQS_KEYS = {
 
 @pytest.fixture
 def db() -> Session:
-    """Return a session that never connects to its database."""
-    return Session(create_engine("postgresql+psycopg://nowhere.invalid"), autoflush=False)
+    """Return a session that never connects to its database, and keeps what is written."""
+    return UnsentRows()
 
 
 def written(db: Session) -> Outbox:
     """Return the one row that was written."""
-    [row] = db.new
-    assert isinstance(row, Outbox)
-    return row
+    assert isinstance(db, UnsentRows)
+    [row] = db.rows
+    return Outbox(**{name: value for name, value in row.items() if name != "after"})
 
 
 @pytest.mark.parametrize("kind", KINDS)
