@@ -6,8 +6,9 @@ A stored successor clears the backoff, and so does a renewal by hand. Other line
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import CheckConstraint, ForeignKey, delete, select
+from sqlalchemy import CheckConstraint, ForeignKey, Table, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -126,7 +127,12 @@ def reset_backoff(db: Session, line_id: str) -> bool:
 
 
 def _forget(db: Session, line_id: str) -> bool:
-    gone = delete(LineBackoff).where(LineBackoff.line_id == line_id)
     # A stale object may stay in the session: each read of a backoff is a query, which no longer returns it.
-    gone = gone.execution_options(synchronize_session=False)
-    return db.scalar(gone.returning(LineBackoff.line_id)) is not None
+    return db.connection().execute(_FORGETTING, {"of_line": line_id}).first() is not None
+
+
+_BACKOFF = cast("Table", LineBackoff.__table__)
+# Built once, because each stored successor runs it.
+_FORGETTING = (
+    delete(_BACKOFF).where(_BACKOFF.c.line_id == bindparam("of_line")).returning(_BACKOFF.c.line_id)
+)

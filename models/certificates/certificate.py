@@ -192,8 +192,10 @@ def certificate_meant(db: Session, name: str, account: str | None = None) -> Cer
         raise BadCommandError([f"certificate: {several}; name it by its id: {those}"]) from None
     if found is None:
         raise BadCommandError([f"certificate: {name!r} is not known"])
+    if account is None:
+        return found
     owner = db.get_one(Account, found.account_id).name
-    if account not in (None, owner):
+    if account != owner:
         raise BadCommandError(
             [f"account: certificate {found.id} belongs to {owner!r}, not {account!r}"]
         )

@@ -38,6 +38,10 @@ _RUNS = uuid.UUID("7f6f1a5e-0d0c-5c41-9a3d-6d0a6f6b1c07")
 HAS_FAILED = (Command.error.is_not(None), Command.attempts > 0)
 
 
+# Key of `Session.info`: the hooks, as the transaction has found them.
+HOOKS = "hooks"
+
+
 class Hook(Base):
     """Deploy hook: what is done on the worker's machine once a certificate is stored. Added by an operator."""
 
@@ -90,7 +94,7 @@ def hook_named(db: Session, name: str) -> Hook | None:
 def start_hooks(
     db: Session,
     event: str,
-    certificate: Certificate,
+    certificate_id: str,
     *,
     requested_by: Identity,
     correlation_id: str | None,
@@ -100,7 +104,12 @@ def start_hooks(
     A hook that reacts to two events of one certificate (stored and renewed) runs once, as both lead to the
     same command id.
     """
-    waiting = db.scalars(select(Hook).where(Hook.events.any_() == event).order_by(Hook.name))
+    if HOOKS not in db.info:  # asked once in a transaction, which may publish two such events
+        db.info[HOOKS] = hooks(db)
+    waiting: list[Hook] = [hook for hook in db.info[HOOKS] if event in hook.events]
+    if not waiting:
+        return []
+    certificate = db.get_one(Certificate, certificate_id)
     return [
         run_hook(
             db,
@@ -110,7 +119,7 @@ def start_hooks(
             correlation_id=correlation_id,
             command_id=str(uuid.uuid5(_RUNS, f"{hook.id} {certificate.id}")),
         )
-        for hook in waiting.all()
+        for hook in waiting
         if concerns(hook, event, certificate.common_name, certificate.account_id)
     ]
 

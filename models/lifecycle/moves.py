@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from certline.models.audit.identity import WORKER, Identity
 from certline.models.audit.log import record
 from certline.models.certificates.backoff import renewal_failed
-from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.deploy_hook import HOOK_EVENTS, start_hooks
 from certline.models.certificates.license import orders_to_release
 from certline.models.commands.bulk import begin_step
@@ -91,6 +90,19 @@ def move(
     order.updated_at = clock(db)
     if status is OrderStatus.ISSUED and order.issued_at is None:
         order.issued_at = order.updated_at
+    note_move(db, order, before, why=why, who=who)
+
+
+def note_move(
+    db: Session,
+    order: Order,
+    before: OrderStatus,
+    *,
+    why: str | None = None,
+    who: Identity = WORKER,
+) -> None:
+    """Write what belongs to a move that the order has made: its audit entry, its event and its command."""
+    status = order.status
     record(
         db,
         f"order.{status}",
@@ -165,7 +177,7 @@ def emit_order_event(db: Session, order: Order, event: EventData) -> None:
         start_hooks(
             db,
             event.event_type,
-            db.get_one(Certificate, order.certificate_id),
+            order.certificate_id,
             requested_by=Identity.of_row(order.requested_by),
             correlation_id=order.command_id,
         )

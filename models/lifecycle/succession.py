@@ -6,14 +6,14 @@ Each change is written with its audit entry and its event, in the caller's trans
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account
 from certline.models.audit.identity import WORKER, Identity
 from certline.models.audit.log import record
 from certline.models.certificates.backoff import renewal_worked
-from certline.models.certificates.certificate import Certificate
+from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
 from certline.models.certificates.line import Line
 from certline.models.commands.command import Command, accept
 from certline.models.commands.kinds import CommandType
@@ -32,13 +32,21 @@ from certline.models.orders.order import Order
 from certline.models.states import OPEN, CertificateStatus, OrderKind, OrderStatus
 
 
+def lock_line(db: Session, line_id: str) -> None:
+    """Lock a line until the transaction ends, so that no other one can begin a successor meanwhile."""
+    db.connection().execute(_LOCKING, {"of_line": line_id})
+
+
+# FOR NO KEY UPDATE (`key_share`): rows that merely refer to the line can still be inserted.
+_LOCKING = select(Line.id).where(Line.id == bindparam("of_line")).with_for_update(key_share=True)
+
+
 def open_succession(db: Session, line_id: str) -> Order | None:
     """Return the newest open renewal or reissue of a line, or None.
 
     The line stays locked until the transaction ends, so no other transaction can start one meanwhile.
     """
-    # FOR NO KEY UPDATE (`key_share`): rows that merely refer to the line can still be inserted.
-    db.execute(select(Line.id).where(Line.id == line_id).with_for_update(key_share=True))
+    lock_line(db, line_id)
     query = select(Order).where(
         Order.line_id == line_id, Order.predecessor_id.is_not(None), Order.status.in_(OPEN)
     )
@@ -72,6 +80,19 @@ def last_reissue(db: Session, order: Order, ssl_id: int | None) -> datetime | No
     return db.scalar(query)
 
 
+# The certificates of a line that a new one supersedes; built once, and without the PEM texts.
+_IN_PLACE = (
+    select(Certificate)
+    .where(
+        Certificate.line_id == bindparam("of_line"),
+        Certificate.id != bindparam("but"),
+        or_(Certificate.status == CertificateStatus.ACTIVE, Certificate.auto_renew),
+    )
+    .options(*WITHOUT_PEM)
+    .with_for_update()
+)
+
+
 def supersede(db: Session, order: Order, successor: Certificate, *, is_news: bool = True) -> None:
     """Make a certificate the one in use of its line, and mark the line's other active ones as superseded.
 
@@ -79,13 +100,8 @@ def supersede(db: Session, order: Order, successor: Certificate, *, is_news: boo
     """
     successor.supersedes_id = order.predecessor_id
     renewal_worked(db, successor.line_id)
-    in_place = or_(Certificate.status == CertificateStatus.ACTIVE, Certificate.auto_renew)
-    others = db.scalars(
-        select(Certificate)
-        .where(Certificate.line_id == successor.line_id, Certificate.id != successor.id, in_place)
-        .with_for_update()
-    )
-    for certificate in others.all():
+    line = {"of_line": successor.line_id, "but": successor.id}
+    for certificate in db.scalars(_IN_PLACE, line).all():
         # Automatic renewal continues with the line's newest certificate.
         successor.auto_renew |= certificate.auto_renew
         certificate.auto_renew, certificate.renews_at = False, None
@@ -185,8 +201,10 @@ def revoke_old_later(db: Session, order: Order) -> Command | None:
     To be called once the successor is stored. Returns the command, or None if no revocation was requested.
     The command names our certificate id: both versions share one sslId, so SCM has to be given the serial number.
     """
+    if order.kind is not OrderKind.REISSUE or order.predecessor_id is None:
+        return None
     asked = None if order.command_id is None else db.get(Command, order.command_id)
-    if asked is None or asked.type is not CommandType.REISSUE or order.predecessor_id is None:
+    if asked is None:
         return None
     seconds = asked.payload.get("revoke_old_after")
     if seconds is None:

@@ -5,17 +5,19 @@ The caller locks the line first (`open_succession`) if it goes on to place an or
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import Line
 from certline.models.database.session import clock
 from certline.models.orders.order import Order
-from certline.models.states import CertificateStatus, OrderKind, OrderStatus
+from certline.models.states import OPEN, CertificateStatus, OrderKind, OrderStatus
 from certline.models.validation import BadCommandError
 
 # SCM's words for an order that it won't issue, or whose certificate is out of use (SCM document: statuses).
@@ -46,14 +48,10 @@ def newest_here(db: Session, certificates: Collection[str]) -> dict[str, Newest]
 
     An expired certificate stays `expired` when its successor is stored, so its own status doesn't tell.
     """
-    succeeds = or_(
-        Newer.supersedes_id == Certificate.id,
-        and_(Newer.status == CertificateStatus.ACTIVE, Newer.not_before > Certificate.not_before),
-    )
     superseded = (
         select(Certificate.id)
         .join(Newer, Newer.line_id == Certificate.line_id)
-        .where(Certificate.id.in_(certificates), Newer.id != Certificate.id, succeeds)
+        .where(Certificate.id.in_(certificates), Newer.id != Certificate.id, _succeeds(Certificate))
     )
     return _newest(db, set(db.scalars(superseded)))
 
@@ -79,14 +77,75 @@ def _newest(db: Session, certificates: Collection[str]) -> dict[str, Newest]:
     return found
 
 
+@dataclass(frozen=True)
+class Hindrances:
+    """What may keep a certificate from having a successor. `stored`: a newer certificate of the line is stored.
+
+    `on_order`: a renewal or a reissue of the line is on its way.
+    """
+
+    none: bool
+    stored: bool
+    on_order: bool
+
+
+def hindrances(db: Session, certificate: Certificate) -> Hindrances:
+    """Ask in one query what may hinder a certificate's successor."""
+    row = db.execute(_hindering(), {"of_certificate": certificate.id}).one_or_none()
+    if row is None:  # it was deleted meanwhile
+        return Hindrances(none=False, stored=False, on_order=False)
+    usable = row.status is CertificateStatus.ACTIVE and row.deleted_at is None
+    return Hindrances(usable and not row.stored and not row.loose, row.stored, row.on_order)
+
+
+@cache
+def _hindering() -> Select[CertificateStatus, datetime | None, bool, bool, bool]:
+    """Return the query of `hindrances`. It is built once, because every successor is checked twice by it."""
+    one, order = aliased(Certificate), aliased(Order)
+    stored = exists().where(Newer.line_id == one.line_id, Newer.id != one.id, _succeeds(one))
+    loose = exists().where(*_is_loose(one, order))
+    on_order = exists().where(
+        order.line_id == one.line_id, order.predecessor_id.is_not(None), order.status.in_(OPEN)
+    )
+    return (
+        select(
+            one.status,
+            Line.deleted_at,
+            stored.label("stored"),
+            loose.label("loose"),
+            on_order.label("on_order"),
+        )
+        .join(Line, Line.id == one.line_id)
+        .where(one.id == bindparam("of_certificate"))
+    )
+
+
+def _succeeds(certificate: type[Certificate]) -> ColumnElement[bool]:
+    return or_(
+        Newer.supersedes_id == certificate.id,
+        and_(Newer.status == CertificateStatus.ACTIVE, Newer.not_before > certificate.not_before),
+    )
+
+
 def require_succession(
-    db: Session, certificate: Certificate, kind: OrderKind, *, again: bool = False
+    db: Session,
+    certificate: Certificate,
+    kind: OrderKind,
+    *,
+    again: bool = False,
+    known: Hindrances | None = None,
 ) -> None:
     """Check that a certificate can have a successor of this kind.
 
-    `again`: a second successor is intended, although there is one. Raises BadCommandError if it can't have one.
+    `again`: a second successor is intended, although there is one. `known`: what was found in this transaction.
+    Raises BadCommandError if it can't have one.
     """
+    known = known or hindrances(db, certificate)
+    if known.none and not _was_just_renewed(db, certificate):
+        return
+    # One of them may apply; which one, and whether to this kind, is asked step by step for the sake of the text.
     name = f"certificate: {certificate.id} ({certificate.common_name})"
+    certificate = db.get_one(Certificate, certificate.id, populate_existing=True)
     if db.get_one(Line, certificate.line_id).deleted_at is not None:
         raise BadCommandError([f"{name} belongs to a line that was deleted"])
     if certificate.status is CertificateStatus.REVOKED:
@@ -154,22 +213,24 @@ def _instead(db: Session, certificate: Certificate) -> str:
 
 def _loose_at_scm(db: Session, certificate: Certificate) -> Order | None:
     """Return a renewal of the certificate that was cancelled or given up here, and may be in force at SCM."""
+    one = aliased(Certificate)
+    query = select(Order).where(one.id == certificate.id, *_is_loose(one, Order))
+    return db.scalars(query.order_by(Order.created_at.desc())).first()
+
+
+def _is_loose(certificate: type[Certificate], order: type[Order]) -> Sequence[ColumnElement[bool]]:
+    """Return the conditions for an order that `_loose_at_scm` finds for a certificate."""
     predecessor = aliased(Certificate)
     word = func.lower(
-        func.regexp_replace(func.coalesce(Order.scm_status, ""), NOT_COMPARED, "", "g")
+        func.regexp_replace(func.coalesce(order.scm_status, ""), NOT_COMPARED, "", "g")
     )
-    query = (
-        select(Order)
+    return (
+        order.line_id == certificate.line_id,
         # Another version with the same sslId counts too: SCM renews the sslId, whichever version is in use.
-        .join(predecessor, predecessor.id == Order.predecessor_id)
-        .where(
-            Order.line_id == certificate.line_id,
-            predecessor.scm_id == certificate.scm_id,
-            Order.kind != OrderKind.REISSUE,
-            Order.status.in_((OrderStatus.CANCELLED, OrderStatus.REJECTED)),
-            Order.scm_id.is_not(None),
-            word.not_in(OVER_AT_SCM),
-        )
-        .order_by(Order.created_at.desc())
+        predecessor.id == order.predecessor_id,
+        predecessor.scm_id == certificate.scm_id,
+        order.kind != OrderKind.REISSUE,
+        order.status.in_((OrderStatus.CANCELLED, OrderStatus.REJECTED)),
+        order.scm_id.is_not(None),
+        word.not_in(OVER_AT_SCM),
     )
-    return db.scalars(query).first()

@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm.attributes import set_committed_value
 
 from certline.models.accounts.account import Account
 from certline.models.database.base import Base, DnsText, new_id, stored_by_value
@@ -149,6 +150,10 @@ class Order(Base):
         if status not in MOVES[self.status]:
             raise IllegalMoveError(f"order {self.id} cannot go from {self.status} to {status}")
         self.status = status
+
+    def belongs_to(self, account: Account) -> None:
+        """Attach the account to an order that was loaded without it, to save a query."""
+        set_committed_value(self, "account", account)
 
     @property
     def names(self) -> list[str]:

@@ -46,7 +46,9 @@ def is_exhausted(order: Order) -> bool:
     return order.attempts >= MOST_ATTEMPTS and order.renewed_line is None
 
 
-def claim_at_once(context: WorkerContext, db: Session, order: Order) -> Claim | None:
+def claim_at_once(
+    context: WorkerContext, db: Session, order: Order, predecessor: int | None = None
+) -> Claim | None:
     """Claim an order in the transaction that begins its step, if its call may be made at once.
 
     Returns None if the call has to wait for its turn, or the order is not to be sent. Raises TryLater or GiveUp if
@@ -58,7 +60,7 @@ def claim_at_once(context: WorkerContext, db: Session, order: Order) -> Claim | 
     send_before = since_boot() + send_within(context.settings)
     if not context.provide(db, order.account, CallKind.ORDER):
         return None
-    return claim_to_send(db, order.id, send_before)
+    return claim_to_send(db, order.id, send_before, predecessor, order.account)
 
 
 def send_within(settings: Settings) -> float:
@@ -66,19 +68,27 @@ def send_within(settings: Settings) -> float:
     return min(SEND_WITHIN, settings.settle_seconds / 3)
 
 
-def claim_to_send(db: Session, order_id: str, send_before: float) -> Claim | None:
+def claim_to_send(
+    db: Session,
+    order_id: str,
+    send_before: float,
+    predecessor: int | None = None,
+    account: Account | None = None,
+) -> Claim | None:
     """Claim an order: move it from `placed` to `sending`, and increment its fence.
 
     Returns None if the order is no longer `placed`, or is about to be cancelled. The caller has to commit before
     the call to SCM, and to take `send_before` before the claim: it may not end later than `send_within` after
-    `sent_at`.
+    `sent_at`. `predecessor`, `account`: those of the order, if they are known.
     """
     order = db.scalars(_claiming(), {"own_id": order_id}).one_or_none()
     if order is None:
         return None
+    if account is not None:
+        order.belongs_to(account)
     fence = order.fence
     record(db, "order.sending", order.id, who=WORKER, command_id=order.command_id, fence=fence)
-    predecessor = predecessor_at_scm(db, order)
+    predecessor = predecessor or predecessor_at_scm(db, order)
     return Claim(order, order.account, fence, order.attempts, predecessor, send_before)
 
 

@@ -92,8 +92,8 @@ def order_to_send(
     command: Command,
     draft: Callable[[Session], D],
     earlier: Callable[[Session, Command], Placed | None] = earlier_order,
-) -> str | None:
-    """Return the id of a stored command's order; place the order if the command, of another system, has none yet.
+) -> Order | None:
+    """Return the order of a stored command; place the order if the command, of another system, has none yet.
 
     `earlier` returns what the command has led to already, or None. Returns None if the command has ended without
     an order of its own. Raises GiveUp if the order is invalid.
@@ -114,4 +114,4 @@ def order_to_send(
         )
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None
-    return None if placed.order is None else placed.order.id
+    return placed.order

@@ -70,8 +70,9 @@ def place(
         problem = key_problem(checked.profile, material.algorithm, material.size)
         if problem is not None:
             raise BadCommandError([f"key_algorithm: {problem}"])
-    # This locks the intent until commit, so two commands at once can't both place an order for it.
-    twin = open_twin(db, intent)
+    # This locks the intent until commit, so two commands at once can't both place an order for it. A successor's
+    # intent is that of its line, which the caller has locked and checked.
+    twin = open_twin(db, intent) if succession is None else None
     if twin is not None:
         end_as_twin(db, command, twin)
         return None

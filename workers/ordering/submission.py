@@ -5,15 +5,17 @@ an order with an unknown outcome rests in `sending` until `reconcile` looks it u
 """
 
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 
 import structlog
+from sqlalchemy import Interval, bindparam, func, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from certline.models import CallKind, CommandType, Order, OrderKind, OrderStatus
 from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
-from certline.models.lifecycle.moves import follow_with, move, note
+from certline.models.lifecycle.moves import follow_with, move, note, note_move
 from certline.models.orders.order import locked
 from certline.models.renewals.failures import rest_after
 from certline.workers.ordering.claim import (
@@ -52,28 +54,30 @@ log = structlog.get_logger()
 NO_RENEWAL = -180
 
 
-def send(context: WorkerContext, order_id: str) -> None:
+def send(context: WorkerContext, order: Order, predecessor: int | None = None) -> None:
     """Send an order that is `placed` to SCM; an order with another status is left unchanged.
+
+    `order`: as it was loaded; what has changed since is found by the claim. `predecessor`: the sslId of the
+    certificate that it succeeds, if that is known.
 
     The outcome is stored as the order's status. Raises TryLater if the order is to be sent again later,
     AccountSuspendedError if SCM refuses the login, and GiveUp if the account was removed.
     """
+    if order.status is not OrderStatus.PLACED:
+        return
+    require_active(order.account)
+    if is_exhausted(order):
+        context.store(partial(_give_up, order_id=order.id))
+        return
+    name_in_logs(order)
     with context.database.transaction() as db:
-        waiting = db.get_one(Order, order_id)
-        name_in_logs(waiting)
-        if waiting.status is not OrderStatus.PLACED:
-            return
-        require_active(waiting.account)
-        if is_exhausted(waiting):
-            _give_up(db, order_id)
-            return
-        claim = claim_at_once(context, db, waiting)
+        claim = claim_at_once(context, db, order, predecessor)
     if claim is None:
         # Wait for the turn before the claim, since the claim's time is short.
-        context.admit(waiting.account, CallKind.ORDER)
+        context.admit(order.account, CallKind.ORDER)
         send_before = since_boot() + send_within(context.settings)
         with context.database.transaction() as db:
-            claim = claim_to_send(db, order_id, send_before)
+            claim = claim_to_send(db, order.id, send_before, predecessor)
     if claim is not None:
         submit(context, claim)
 
@@ -160,16 +164,45 @@ def _held_by(db: Session, claim: Claim) -> Order | None:
 
 
 def _record_answer(db: Session, claim: Claim, answer: Enrolled, first_poll: timedelta) -> None:
-    current = _held_by(db, claim)
-    if current is not None:
-        take_over(db, current, answer, first_poll)
-    else:
+    given = {"ssl_id": answer.ssl_id, "renewal": answer.renew_id, "first_poll": first_poll}
+    under = {"own_id": claim.order.id, "under": claim.fence}
+    order = db.scalars(_accepting(), {**under, **given}).one_or_none()
+    if order is None:
         _record_late(db, claim, answer, first_poll)
+        return
+    order.belongs_to(claim.account)
+    note_move(db, order, OrderStatus.SENDING)
+    follow_with(db, order, CommandType.POLL, after=first_poll)
+
+
+@cache
+def _accepting() -> ReturningUpdate[Order]:
+    """Return the statement of `take_over` under a claim's fence; it is built once, because every order runs it."""
+    return (
+        update(Order)
+        .where(
+            Order.id == bindparam("own_id"),
+            Order.fence == bindparam("under"),
+            Order.status == OrderStatus.SENDING,
+        )
+        .values(
+            status=OrderStatus.PENDING,
+            scm_id=bindparam("ssl_id"),
+            renew_id=func.coalesce(bindparam("renewal"), Order.renew_id),
+            looks=0,
+            next_poll_at=func.now() + bindparam("first_poll", type_=Interval),
+            updated_at=func.now(),
+            error=None,
+        )
+        .returning(Order)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
 
 
 def _record_late(db: Session, claim: Claim, answer: Enrolled, first_poll: timedelta) -> None:
     """Record a response that the fence has refused: it proves nevertheless that SCM has the order."""
     current = locked(db, claim.order.id)
+    log.warning("order.fenced", order=current.id, fence=claim.fence, now=current.fence)
     if current.scm_id == answer.ssl_id:
         return  # reconciling has found it already
     why = f"a late response shows that SCM has this order as {answer.ssl_id}"

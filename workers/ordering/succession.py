@@ -29,8 +29,12 @@ from certline.models.commands.payloads import (
 )
 from certline.models.database.secret_place import place_of
 from certline.models.database.session import clock
-from certline.models.lifecycle.succession import open_succession
-from certline.models.lifecycle.succession_rule import require_succession
+from certline.models.lifecycle.succession import lock_line, open_succession
+from certline.models.lifecycle.succession_rule import (
+    Hindrances,
+    hindrances,
+    require_succession,
+)
 from certline.models.orders.checks import CheckedOrder, Offer, check_order, key_problem
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
@@ -105,20 +109,18 @@ class Plan:
         Returns None if an order for the same successor is open: the command then ends with that order as its
         result. Raises BadCommandError if another successor is on order, or the certificate can't have one now.
         """
-        # Checked again, since the plan was made in an earlier transaction; this locks the line until commit.
-        going = _on_its_way(db, self.predecessor, self.intent)
+        # Checked again, since the plan was made in an earlier transaction; the line is locked until commit.
+        lock_line(db, self.predecessor.line_id)
+        known = hindrances(db, self.predecessor)
+        going = _on_its_way(db, self.predecessor, self.intent, known)
         if going is not None and not self.again:
             end_as_twin(db, command, going)
             return None
-        # A successor may have been stored since the plan was made, so reload the certificate.
-        predecessor = db.get(Certificate, self.predecessor.id, populate_existing=True)
-        if predecessor is None:
-            raise BadCommandError([f"certificate: {self.predecessor.id} was deleted meanwhile"])
-        require_succession(db, predecessor, self.kind, again=self.again)
+        require_succession(db, self.predecessor, self.kind, again=self.again, known=known)
         return place(
             db,
             command,
-            db.get_one(Account, self.account.id),
+            self.account,
             # With the command's id, an intended second successor is another intent than the open one.
             intent=f"{self.intent} {command.id}" if self.again else self.intent,
             wanted=self.wanted,
@@ -126,7 +128,7 @@ class Plan:
             material=material,
             vault=vault,
             password_place=self.password_place,
-            succession=Succession(self.kind, predecessor, self.reason),
+            succession=Succession(self.kind, self.predecessor, self.reason),
         )
 
 
@@ -136,19 +138,24 @@ def plan(
     offers: dict[int, Offer] | None = None,
     *,
     password_place: SecretPlace = IN_HAND,
+    predecessor: Certificate | None = None,
+    known: Hindrances | None = None,
 ) -> Plan:
     """Plan a successor, and check it against the data last synced from SCM.
 
     `offers` caches the synced data by account id, for callers that make many plans. `password_place`: what the
-    password of a reissue is bound to. Raises BadCommandError if the certificate is unknown, can't have this
+    password of a reissue is bound to. `predecessor`, `known`: the certificate and what may hinder its
+    successor, if they were looked up before. Raises BadCommandError if the certificate is unknown, can't have this
     successor, or is about to get another one.
     """
-    predecessor = certificate_meant(db, asked.certificate, asked.account)
+    if predecessor is None:
+        predecessor = certificate_meant(db, asked.certificate, asked.account)
     kind = OrderKind.RENEWAL if isinstance(asked, RenewCommand) else OrderKind.REISSUE
-    require_succession(db, predecessor, kind, again=_again(asked))
-    going = _on_its_way(db, predecessor, _intent(kind, predecessor))
-    account = db.get_one(Account, predecessor.account_id)
+    known = known or hindrances(db, predecessor)
+    require_succession(db, predecessor, kind, again=_again(asked), known=known)
+    going = _on_its_way(db, predecessor, _intent(kind, predecessor), known)
     origin = db.get_one(Order, predecessor.order_id)
+    account = origin.account
     if offers is None:
         offers = {}
     if account.id not in offers:
@@ -263,8 +270,12 @@ def _intent(kind: OrderKind, predecessor: Certificate) -> str:
     return f"{kind} of {predecessor.line_id}"
 
 
-def _on_its_way(db: Session, predecessor: Certificate, intent: str) -> Order | None:
+def _on_its_way(
+    db: Session, predecessor: Certificate, intent: str, known: Hindrances
+) -> Order | None:
     """Return the line's open successor order, if it has this intent. Raises BadCommandError for another one."""
+    if not known.on_order:
+        return None
     going = open_succession(db, predecessor.line_id)
     if going is None or going.business_key.startswith(intent):
         return going

@@ -11,8 +11,8 @@ from certline.models.certificates.certificate import certificate_meant
 from certline.models.ciphers.place import in_command
 from certline.models.commands.payloads import ReissueCommand, RenewCommand, read_payload
 from certline.models.database.session import wake_later
+from certline.models.lifecycle.succession_rule import hindrances
 from certline.models.orders.order import order_of_command
-from certline.models.validation import BadCommandError
 from certline.workers.ordering.precheck import Before, Objection, before_sending, may_be_sent
 from certline.workers.ordering.rows import end_as_twin
 from certline.workers.ordering.submission import send
@@ -44,10 +44,17 @@ def load(context: WorkerContext, db: Session, command: Command) -> Begun:
         name_in_logs(order)
         return Begun(order, before_sending(context, db, command, order))
     asked = _asked(command)
-    if _ends_with_what_is_stored(db, command, asked):
+    found = certificate_meant(db, asked.certificate, asked.account)
+    known = hindrances(db, found)
+    # A common name names that successor itself.
+    is_newer = known.stored or found.created_at >= command.created_at
+    if is_newer and _ends_with_what_is_stored(db, command, asked, found):
         return Begun()
     place = in_command(command.id)
-    return Begun(plan=plan(db, asked, context.offers(), password_place=place))
+    planned = plan(
+        db, asked, context.offers(), password_place=place, predecessor=found, known=known
+    )
+    return Begun(plan=planned)
 
 
 def send_successor(
@@ -65,7 +72,8 @@ def send_successor(
     if begun.order is None:
         return
     if begun.before is None or may_be_sent(context, command, begun.before, objection):
-        send(context, begun.order.id)
+        predecessor = None if begun.before is None else begun.before.predecessor
+        send(context, begun.order, predecessor)
 
 
 def _place(context: WorkerContext, command: Command, planned: Plan) -> Begun:
@@ -93,7 +101,7 @@ def _asked(command: Command) -> RenewCommand | ReissueCommand:
 
 
 def _ends_with_what_is_stored(
-    db: Session, command: Command, asked: RenewCommand | ReissueCommand
+    db: Session, command: Command, asked: RenewCommand | ReissueCommand, found: Certificate
 ) -> bool:
     """End a renewal whose certificate was renewed after the command was accepted, for instance by another batch.
 
@@ -101,10 +109,6 @@ def _ends_with_what_is_stored(
     """
     if not isinstance(asked, RenewCommand) or asked.again:
         return False
-    try:
-        found = certificate_meant(db, asked.certificate, asked.account)
-    except BadCommandError:
-        return False  # `plan` reports it
     order = db.scalars(
         select(Order)
         .join(Certificate, Certificate.id == Order.certificate_id)

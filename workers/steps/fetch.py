@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from cryptography import x509
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from certline.models import (
@@ -37,7 +37,12 @@ from certline.models.lifecycle.moves import (
     order_facts,
     send_to_review,
 )
-from certline.models.lifecycle.succession import revoke_old_later, supersede, take_its_place
+from certline.models.lifecycle.succession import (
+    revoke_old_later,
+    succeeded,
+    supersede,
+    take_its_place,
+)
 from certline.models.orders.order import locked
 from certline.models.vault import Vault, WrongSecretKeyError
 from certline.workers.keys import chain as chains
@@ -182,20 +187,25 @@ def _keep(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> Ord
     if order.status is not OrderStatus.ISSUED:
         return order
     serial = leaf["serial_number"]
-    order.scm_serial = serial
     present = _stored_as(db, order, serial)
     if present is not None:
-        why = f"certificate {serial} of {order.scm_id} is already stored as {present.id}"
+        order.scm_serial = serial
+        why = f"certificate {serial} of {order.scm_id} is already stored as {present}"
         move(db, order, OrderStatus.REVIEW, why=why)
         return order
     if not take_line(db, order):
+        order.scm_serial = serial
         move(db, order, OrderStatus.HELD, why=_why_held(license_use(db)))
         emit_exhausted(db, 1, subject=order.id, correlation_id=order.command_id)
         return order
     certificate = _certificate(vault, order, leaf)
+    succeeds = order.predecessor_id is not None and order.kind is not OrderKind.IMPORT
+    if succeeds:
+        supersede(db, order, certificate, is_news=False)  # its event comes last
     db.add(certificate)
     db.flush()
-    order.certificate_id = certificate.id
+    # Not before the certificate is there: so the order is updated once.
+    order.scm_serial, order.certificate_id = serial, certificate.id
     move(db, order, OrderStatus.STORED)
     if order.kind is OrderKind.IMPORT:
         # As if it had been stored by the import itself: no event, no deploy hook, and a renewal is news only if we
@@ -211,8 +221,8 @@ def _keep(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> Ord
         not_after=certificate.not_after,
     )
     emit_order_event(db, order, stored)
-    if order.predecessor_id is not None:
-        supersede(db, order, certificate)
+    if succeeds:
+        emit_order_event(db, order, succeeded(order, certificate))
         revoke_old_later(db, order)
     return order
 
@@ -223,14 +233,18 @@ def _why_held(use: LicenseUse) -> str:
     return f"no licence is left ({use.used} of {use.capacity} lines in use)"
 
 
-def _stored_as(db: Session, order: Order, serial: str) -> Certificate | None:
-    """Return the stored certificate with this sslId and serial number; a reissue changes only the latter."""
-    query = select(Certificate).where(
-        Certificate.account_id == order.account_id,
-        Certificate.scm_id == order.scm_id,
-        Certificate.serial_number == serial,
-    )
-    return db.scalars(query).first()
+def _stored_as(db: Session, order: Order, serial: str) -> str | None:
+    """Return the id of the stored certificate with this sslId and serial number; a reissue changes only the latter."""
+    of = {"of_account": order.account_id, "number": order.scm_id, "serial": serial}
+    return db.connection().execute(_STORED_AS, of).scalar()
+
+
+# Built once, because each certificate that is stored runs it.
+_STORED_AS = select(Certificate.id).where(
+    Certificate.account_id == bindparam("of_account"),
+    Certificate.scm_id == bindparam("number"),
+    Certificate.serial_number == bindparam("serial"),
+)
 
 
 def _certificate(vault: Vault, order: Order, leaf: dict[str, Any]) -> Certificate:
@@ -244,6 +258,7 @@ def _certificate(vault: Vault, order: Order, leaf: dict[str, Any]) -> Certificat
         organization_id=order.organization_id,
         profile_id=order.profile_id,
         common_name=order.common_name,
+        auto_renew=False,
         keystore_type=order.keystore_type,
         **leaf,
     )

@@ -44,7 +44,7 @@ def order(context: WorkerContext, command: Command, begun: Begun) -> None:
         submit(context, begun.claim)
         return
     if begun.order is not None:
-        send(context, begun.order.id)
+        send(context, begun.order)
         return
 
     def draft(db: Session) -> NewOrder:
@@ -52,9 +52,9 @@ def order(context: WorkerContext, command: Command, begun: Begun) -> None:
         account, place = account_for(db, wanted.account), in_command(command.id)
         return draft_of(db, account, wanted, context.vault, place)
 
-    order_id = order_to_send(context, command, draft)
-    if order_id is not None:
-        send(context, order_id)
+    placed = order_to_send(context, command, draft)
+    if placed is not None:
+        send(context, placed)
 
 
 STEP = Step(CommandType.ORDER, order, load)

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from certline.models import Account, CallKind, Command, CommandType, Order, OrderStatus
 from certline.models.audit.identity import WORKER
@@ -16,7 +17,7 @@ from certline.models.commands.answers import Answer, is_own_poll
 from certline.models.commands.payloads import PollCommand, read_payload
 from certline.models.database.session import clock, wake_later
 from certline.models.events.data import PollCompleted
-from certline.models.lifecycle.moves import ask_now, move, send_to_review
+from certline.models.lifecycle.moves import ask_now, move, note_move, send_to_review
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.account_gate import require_active
@@ -110,7 +111,7 @@ def _ask(context: WorkerContext, command: Command, order: Order) -> Order:
 
     first = timedelta(seconds=context.settings.poll_seconds) if own else None
     order, wait = context.store(
-        partial(_record, order_id=order.id, details=details, first=first, came=came)
+        partial(_record, order=order, details=details, first=first, came=came)
     )
     if wait is not None:
         raise TryLater(f"SCM says {details.status or 'nothing'}", after=wait, afresh=True)
@@ -171,14 +172,19 @@ def _answer(db: Session, command: Command, result: dict[str, Any]) -> Answer | N
 
 
 def _record(
-    db: Session, order_id: str, details: Details, first: timedelta | None, *, came: bool
+    db: Session, order: Order, details: Details, first: timedelta | None, *, came: bool
 ) -> tuple[Order, timedelta | None]:
     """Store the status that SCM reported. Returns the order, and the wait if it is still open at SCM.
 
     `first`: the wait after the order's first poll; None for a requested poll, which plans no further one.
     """
+    # Replaced and expired certificates have been issued too, so there is one to fetch.
+    if details.state.is_issued or details.state in (ScmStatus.REPLACED, ScmStatus.EXPIRED):
+        became = _become_issued(db, order, details, own=first is not None)
+        if became is not None:
+            return became, None
     # The order may have moved during the call to SCM, so it is locked and its status checked again.
-    order = locked(db, order_id)
+    order = locked(db, order.id)
     if order.status is OrderStatus.CANCELLED and first is not None:
         return order, look_after(db, order, details, wait_after(order.polls, first), came=came)
     if order.status is not OrderStatus.PENDING:
@@ -189,15 +195,6 @@ def _record(
         record(db, "order.unknown_status", order.id, who=WORKER, why=why)
     order.scm_status = details.status or order.scm_status
     order.polls += first is not None
-    # Replaced and expired certificates have been issued too, so there is one to fetch.
-    if details.state.is_issued or details.state in (ScmStatus.REPLACED, ScmStatus.EXPIRED):
-        order.next_poll_at = None
-        move(db, order, OrderStatus.ISSUED)
-        if first is None:  # the order's own poll collects the certificate
-            ask_now(db, [order])
-        else:
-            wake_later(db)  # that poll is this one
-        return order, None
     if details.state.is_refused or details.state is ScmStatus.REVOKED:
         order.next_poll_at = None
         why = f"SCM's status of {order.scm_id} is {details.status}; see its record in SCM for why"
@@ -208,6 +205,41 @@ def _record(
     wait = wait_after(order.polls, first)
     order.next_poll_at = clock(db, wait)
     return order, wait
+
+
+def _become_issued(db: Session, order: Order, details: Details, *, own: bool) -> Order | None:
+    """Move a pending order to `issued`. Returns it as it is then, or None if it was not pending any more."""
+    given = {"own_id": order.id, "word": details.status or None, "more": int(own)}
+    became = db.scalars(_issuing(), given).one_or_none()
+    if became is None:
+        return None
+    became.belongs_to(order.account)
+    note_move(db, became, OrderStatus.PENDING)
+    if own:
+        wake_later(db)  # this poll goes on with the certificate
+    else:
+        ask_now(db, [became])  # the order's own poll collects it
+    return became
+
+
+@cache
+def _issuing() -> ReturningUpdate[Order]:
+    """Return the statement of that move; it is built once, because every order runs it."""
+    return (
+        update(Order)
+        .where(Order.id == bindparam("own_id"), Order.status == OrderStatus.PENDING)
+        .values(
+            status=OrderStatus.ISSUED,
+            scm_status=func.coalesce(bindparam("word"), Order.scm_status),
+            polls=Order.polls + bindparam("more"),
+            next_poll_at=None,
+            issued_at=func.coalesce(Order.issued_at, func.now()),
+            updated_at=func.now(),
+            error=None,
+        )
+        .returning(Order)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
 
 
 STEP = Step(CommandType.POLL, poll, load, on_abandoned=review_subject, answer=_answer)
