@@ -21,12 +21,9 @@ COSTLY = ("enroll", "renew", "replace", "revoke", "revoke_by_serial", "post")
 # Transactions that only read.
 READING = {
     "workers.ordering.placement:place_once transaction",
-    "workers.ordering.submission:send transaction",
-    "workers.steps.fetch:fetch transaction",
     "workers.steps.hook:hook transaction",
     "workers.steps.sync:sync transaction",
     "workers.steps.reconcile:reconcile transaction",
-    "workers.ordering.precheck:may_be_sent transaction",
     "workers.steps.import_orders:_so_far transaction",
     "workers.steps.import_orders:_listed transaction",
     "workers.steps.import_batch:import_batch transaction",

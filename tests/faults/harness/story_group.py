@@ -18,6 +18,7 @@ from tests.faults.stories import (
 GROUPS: dict[str, tuple[Story, ...]] = {
     "an order": (orders.an_order,),
     "what SCM answers": (
+        orders.an_order_of_a_suspended_account,
         orders.a_refused_login,  # first: the refusal would affect other work waiting for SCM
         orders.a_refused_order,
         orders.a_busy_scm,
@@ -27,6 +28,8 @@ GROUPS: dict[str, tuple[Story, ...]] = {
     ),
     "other work": (
         orders.an_order_of_another_system,
+        orders.an_order_that_waits_for_its_turn,
+        orders.an_order_that_scm_never_takes,
         orders.a_whole_command,
         orders.a_fault_of_ours,
         orders.a_sync,
