@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.identity import Identity
 from certline.models.database.base import Base
+from certline.models.database.bulk import write
 
 
 class AuditEntry(Base):
@@ -77,8 +78,12 @@ def record(
     **data: Any,
 ) -> None:
     """Add an audit entry for one change. `data` holds ids and public facts, never a secret."""
-    row = entry(kind, subject, who=who, why=why, command_id=command_id, **data)
-    db.connection().execute(_NEW_ENTRY, row)
+    add_entry(db, entry(kind, subject, who=who, why=why, command_id=command_id, **data))
+
+
+def add_entry(db: Session, row: dict[str, Any]) -> None:
+    """Add an audit entry that was made by `entry`."""
+    write(db, _NEW_ENTRY, row)
 
 
 def entry(

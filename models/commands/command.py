@@ -184,20 +184,19 @@ def accept(
         row |= {"status": CommandStatus.HELD, "error": waiting_text(guard, requested_by)}
     first = None
     while first is None:  # again if the first command ended between the insert and the lookup
-        added = db.scalar(
+        added = db.scalars(
             insert(Command)
             .values(**row, not_before=func.now() + after)
             # Without a target: either the id or the index `command_open_step` may conflict.
             .on_conflict_do_nothing()
-            .returning(Command.id)
-        )
+            .returning(Command)
+        ).first()
+        if added is not None and guard is None:
+            emit_wake_up(db, added.type, added.id, after=after)
+        elif added is not None and guard is not None:
+            ask(db, guard, in_short(kind, subject, payload), requested_by, command_id=added.id)
         if added is not None:
-            command = db.get_one(Command, added)
-            if guard is None:
-                emit_wake_up(db, command.type, command.id, after=after)
-            else:
-                ask(db, guard, in_short(kind, subject, payload), requested_by, command_id=added)
-            return command, True
+            return added, True
         first = db.get(Command, identity) or open_step(db, kind, subject)
     if first.id == identity:
         require_same(first, kind, payload)

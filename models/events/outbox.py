@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base
+from certline.models.database.bulk import write
 from certline.models.database.session import WAKE, clock
 from certline.models.events.base import EventData, as_json
 from certline.models.events.envelope import new_event
@@ -114,9 +115,9 @@ def put_in_outbox(db: Session, row: dict[str, Any], *, after: timedelta = timede
     A message that is due now sets WAKE, so that the commit wakes the relay (`Database.transaction`).
     """
     if after:
-        db.connection().execute(_LATER, {**row, "after": after})
+        write(db, _LATER, {**row, "after": after})
     else:
-        db.connection().execute(_NOW, row)
+        write(db, _NOW, row)
         db.info[WAKE] = True
 
 

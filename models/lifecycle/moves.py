@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, ColumnElement, Table, bindparam, case, exists, f
 from sqlalchemy.orm import Session
 
 from certline.models.audit.identity import WORKER, Identity
-from certline.models.audit.log import record
+from certline.models.audit.log import add_entry, entry
 from certline.models.certificates.backoff import renewal_failed
 from certline.models.certificates.deploy_hook import HOOK_EVENTS, start_hooks
 from certline.models.certificates.license import orders_to_release
@@ -36,6 +36,7 @@ from certline.models.events.data import (
 )
 from certline.models.events.license_data import LicenseReleased
 from certline.models.events.outbox import emit_event
+from certline.models.lifecycle.announcement import announce
 from certline.models.orders.order import Order, locked
 from certline.models.states import OrderStatus
 
@@ -103,8 +104,7 @@ def note_move(
 ) -> None:
     """Write what belongs to a move that the order has made: its audit entry, its event and its command."""
     status = order.status
-    record(
-        db,
+    noted = entry(
         f"order.{status}",
         order.id,
         who=who,
@@ -114,7 +114,10 @@ def note_move(
         scm_id=order.scm_id,
     )
     if status in STATUS_EVENTS:
-        emit_order_event(db, order, status_event(order, status, why))
+        event = status_event(order, status, why)
+        announce(db, event, noted, subject=order.id, correlation_id=order.command_id)
+    else:
+        add_entry(db, noted)
     _follow(db, order)
     if status in REFUSED and order.renewed_line is not None:
         reason = why or f"order {order.id} is {status}"

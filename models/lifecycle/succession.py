@@ -6,15 +6,14 @@ Each change is written with its audit entry and its event, in the caller's trans
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
-from certline.models.accounts.account import Account
+from certline.models.accounts.account import Account, AccountStatus
 from certline.models.audit.identity import WORKER, Identity
 from certline.models.audit.log import record
 from certline.models.certificates.backoff import renewal_worked
-from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
-from certline.models.certificates.line import Line
+from certline.models.certificates.certificate import Certificate
 from certline.models.commands.command import Command, accept
 from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
@@ -32,13 +31,22 @@ from certline.models.orders.order import Order
 from certline.models.states import OPEN, CertificateStatus, OrderKind, OrderStatus
 
 
-def lock_line(db: Session, line_id: str) -> None:
-    """Lock a line until the transaction ends, so that no other one can begin a successor meanwhile."""
-    db.connection().execute(_LOCKING, {"of_line": line_id})
+def lock_line(db: Session, line_id: str) -> AccountStatus | None:
+    """Lock a line until the transaction ends, so that no other one can begin a successor meanwhile.
+
+    Its account is locked against removal too. Returns the account's status, or None if there is no such line.
+    """
+    return db.connection().execute(_LOCKING, {"of_line": line_id}).scalar()
 
 
-# FOR NO KEY UPDATE (`key_share`): rows that merely refer to the line can still be inserted.
-_LOCKING = select(Line.id).where(Line.id == bindparam("of_line")).with_for_update(key_share=True)
+# FOR NO KEY UPDATE: rows that merely refer to the line can still be inserted. FOR KEY SHARE: many orders may hold
+# the account at once, but either its removal (FOR UPDATE) waits for this order, or this order sees it as removed.
+_LOCKING = (
+    text("""SELECT account.status FROM line JOIN account ON account.id = line.account_id
+        WHERE line.id = :of_line FOR NO KEY UPDATE OF line FOR KEY SHARE OF account""")
+    .bindparams(bindparam("of_line"))
+    .columns(Account.status)
+)
 
 
 def open_succession(db: Session, line_id: str) -> Order | None:
@@ -80,42 +88,54 @@ def last_reissue(db: Session, order: Order, ssl_id: int | None) -> datetime | No
     return db.scalar(query)
 
 
-# The certificates of a line that a new one supersedes; built once, and without the PEM texts.
-_IN_PLACE = (
-    select(Certificate)
-    .where(
-        Certificate.line_id == bindparam("of_line"),
-        Certificate.id != bindparam("but"),
-        or_(Certificate.status == CertificateStatus.ACTIVE, Certificate.auto_renew),
-    )
-    .options(*WITHOUT_PEM)
-    .with_for_update()
+# One statement for the certificates of a line that a new one supersedes; it returns how they were before.
+_SUPERSEDING = (
+    text("""WITH before AS (
+            SELECT id, status, auto_renew FROM certificate
+            WHERE line_id = :of_line AND id <> :but AND (status = 'active' OR auto_renew) FOR UPDATE
+        )
+        UPDATE certificate SET auto_renew = false, renews_at = NULL, status =
+            -- What has expired meanwhile stays expired.
+            CASE before.status WHEN 'active' THEN 'superseded' ELSE before.status END
+        FROM before WHERE certificate.id = before.id
+        RETURNING before.id, before.status, before.auto_renew""")
+    .bindparams(bindparam("of_line"), bindparam("but"))
+    .columns(Certificate.id, Certificate.status, Certificate.auto_renew)
 )
 
 
-def supersede(db: Session, order: Order, successor: Certificate, *, is_news: bool = True) -> None:
+def supersede(
+    db: Session,
+    order: Order,
+    successor: Certificate,
+    *,
+    is_news: bool = True,
+    had_failures: bool = True,
+) -> None:
     """Make a certificate the one in use of its line, and mark the line's other active ones as superseded.
 
-    `is_news`: publish an event about it. Failed renewals of the line are forgotten.
+    `is_news`: publish an event about it. Failed renewals of the line are forgotten, if it `had_failures`.
     """
     successor.supersedes_id = order.predecessor_id
-    renewal_worked(db, successor.line_id)
+    if had_failures:
+        renewal_worked(db, successor.line_id)
+    db.flush()  # an import may have changed some of them in this transaction
     line = {"of_line": successor.line_id, "but": successor.id}
-    for certificate in db.scalars(_IN_PLACE, line).all():
+    for own_id, status, selected in db.connection().execute(_SUPERSEDING, line).all():
         # Automatic renewal continues with the line's newest certificate.
-        successor.auto_renew |= certificate.auto_renew
-        certificate.auto_renew, certificate.renews_at = False, None
-        if certificate.status is not CertificateStatus.ACTIVE:
-            continue  # expired meanwhile, and an expired certificate stays expired
-        certificate.status = CertificateStatus.SUPERSEDED
-        record(
-            db,
-            "certificate.superseded",
-            certificate.id,
-            who=WORKER,
-            command_id=order.command_id,
-            by=successor.id,
-        )
+        successor.auto_renew |= selected
+        loaded = db.identity_map.get(db.identity_key(Certificate, own_id))
+        if loaded is not None:
+            db.expire(loaded)
+        if status is CertificateStatus.ACTIVE:
+            record(
+                db,
+                "certificate.superseded",
+                own_id,
+                who=WORKER,
+                command_id=order.command_id,
+                by=successor.id,
+            )
     if is_news:
         emit_order_event(db, order, succeeded(order, successor))
 

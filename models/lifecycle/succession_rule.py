@@ -81,31 +81,37 @@ def _newest(db: Session, certificates: Collection[str]) -> dict[str, Newest]:
 class Hindrances:
     """What may keep a certificate from having a successor. `stored`: a newer certificate of the line is stored.
 
-    `on_order`: a renewal or a reissue of the line is on its way.
+    `on_order`: a renewal or a reissue of the line is on its way. `renewed`: SCM has accepted a renewal of the
+    certificate from us.
     """
 
     none: bool
-    stored: bool
-    on_order: bool
+    stored: bool = False
+    on_order: bool = False
+    renewed: bool = False
 
 
 def hindrances(db: Session, certificate: Certificate) -> Hindrances:
     """Ask in one query what may hinder a certificate's successor."""
     row = db.execute(_hindering(), {"of_certificate": certificate.id}).one_or_none()
     if row is None:  # it was deleted meanwhile
-        return Hindrances(none=False, stored=False, on_order=False)
+        return Hindrances(none=False)
     usable = row.status is CertificateStatus.ACTIVE and row.deleted_at is None
-    return Hindrances(usable and not row.stored and not row.loose, row.stored, row.on_order)
+    none = usable and not row.stored and not row.loose
+    return Hindrances(none, row.stored, row.on_order, row.renewed)
 
 
 @cache
-def _hindering() -> Select[CertificateStatus, datetime | None, bool, bool, bool]:
+def _hindering() -> Select[CertificateStatus, datetime | None, bool, bool, bool, bool]:
     """Return the query of `hindrances`. It is built once, because every successor is checked twice by it."""
     one, order = aliased(Certificate), aliased(Order)
     stored = exists().where(Newer.line_id == one.line_id, Newer.id != one.id, _succeeds(one))
     loose = exists().where(*_is_loose(one, order))
     on_order = exists().where(
         order.line_id == one.line_id, order.predecessor_id.is_not(None), order.status.in_(OPEN)
+    )
+    renewed = exists().where(
+        order.predecessor_id == one.id, order.kind != OrderKind.REISSUE, order.scm_id.is_not(None)
     )
     return (
         select(
@@ -114,6 +120,7 @@ def _hindering() -> Select[CertificateStatus, datetime | None, bool, bool, bool]
             stored.label("stored"),
             loose.label("loose"),
             on_order.label("on_order"),
+            renewed.label("renewed"),
         )
         .join(Line, Line.id == one.line_id)
         .where(one.id == bindparam("of_certificate"))

@@ -45,7 +45,12 @@ class NewOrder:
         return make_key(self.wanted, vault)
 
     def place(
-        self, db: Session, command: Command, material: KeyMaterial, vault: Vault
+        self,
+        db: Session,
+        command: Command,
+        material: KeyMaterial,
+        vault: Vault,
+        order_id: str | None = None,
     ) -> Order | None:
         """Store the order (`place`)."""
         return place(
@@ -58,6 +63,7 @@ class NewOrder:
             material=material,
             vault=vault,
             password_place=self.password_place,
+            order_id=order_id,
         )
 
 

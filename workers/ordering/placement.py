@@ -29,9 +29,17 @@ class Draft(Protocol):
         """Create the order's CSR. Slow for RSA: call it with no transaction open."""
 
     def place(
-        self, db: Session, command: Command, material: KeyMaterial, vault: Vault
+        self,
+        db: Session,
+        command: Command,
+        material: KeyMaterial,
+        vault: Vault,
+        order_id: str | None = None,
     ) -> Order | None:
-        """Store the order. Returns None if an order with the same intent is open, which ends the command."""
+        """Store the order. Returns None if an order with the same intent is open, which ends the command.
+
+        `order_id`: the id that `rows.begin_order` has given to the command's order.
+        """
 
 
 D = TypeVar("D", bound=Draft)

@@ -57,9 +57,15 @@ class Before:
 
 
 def before_sending(
-    context: WorkerContext, db: Session, command: Command, order: Order
+    context: WorkerContext,
+    db: Session,
+    command: Command,
+    order: Order,
+    fresh: tuple[int, bool] | None = None,
 ) -> Before | None:
     """Load what `may_be_sent` needs, and take the turn of its call.
+
+    `fresh`: of an order that was placed just now, the predecessor's sslId and whether another order renewed it.
 
     Returns None for an order that is sent without a look at its predecessor: one that is not `placed`, or that has
     become a new order because its profile allows no renewal. Raises TryLater or GiveUp if the account is suspended
@@ -67,22 +73,20 @@ def before_sending(
     """
     if order.status is not OrderStatus.PLACED or order.kind is OrderKind.NEW:
         return None
-    facts = db.execute(_facts(), {"of_order": order.id, "succeeds": order.predecessor_id}).first()
-    if facts is None or facts.scm_id is None:
-        return None
+    if fresh is not None:
+        number, renewed, decided = *fresh, False
+    else:
+        number, renewed, decided = db.execute(
+            _facts(), {"of_order": order.id, "succeeds": order.predecessor_id}
+        ).one()
     require_active(order.account)
     context.provide(db, order.account, CallKind.READ)
-    return Before(
-        order,
-        predecessor=facts.scm_id,
-        renewed_by_us=facts.renewed,
-        again=bool(command.payload.get("again")),
-        decided=facts.decided,
-    )
+    again = bool(command.payload.get("again"))
+    return Before(order, number, renewed_by_us=renewed, again=again, decided=decided)
 
 
 @cache
-def _facts() -> Select[int | None, bool, bool]:
+def _facts() -> Select[int, bool, bool]:
     """Return the query for the facts about an order's predecessor; built once, because every successor runs it."""
     other = aliased(Order)
     renewed = exists().where(

@@ -1,7 +1,9 @@
 """Rows of an order that is placed: the order itself, its key, its audit entry and its event."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from certline.models import (
@@ -14,15 +16,17 @@ from certline.models import (
     OrderKind,
     PrivateKey,
 )
-from certline.models.audit.log import record
+from certline.models.audit.log import entry, record
 from certline.models.ciphers.place import SecretPlace
 from certline.models.commands.answers import Answer, answer_with
 from certline.models.commands.command import finish
 from certline.models.commands.payloads import OrderCommand
 from certline.models.database.base import new_id
+from certline.models.database.bulk import add_object
 from certline.models.database.secret_place import place_of
 from certline.models.events.data import OrderPlaced
-from certline.models.lifecycle.moves import emit_order_event, order_facts
+from certline.models.lifecycle.announcement import announce
+from certline.models.lifecycle.moves import order_facts
 from certline.models.lifecycle.succession import state_of
 from certline.models.orders.checks import CheckedOrder, key_problem
 from certline.models.orders.order import open_twin
@@ -57,15 +61,18 @@ def place(
     vault: Vault,
     password_place: SecretPlace,
     succession: Succession | None = None,
+    order_id: str | None = None,
 ) -> Order | None:
     """Store the order with its key, CSR and reference; once the caller has committed, nothing can be lost.
 
-    `intent`: the order's business key. `password_place`: what the keystore's password in `wanted` is bound to; the
-    order's own is bound to the order. Returns None if an order with the same intent is open: the command then
-    ends with that order as its result. Raises BadCommandError if the account was removed meanwhile, or the
-    profile doesn't allow the stored key that is used again.
+    `intent`: the order's business key. `password_place`: what the keystore's password in `wanted` is bound to;
+    the order's own is bound to the order. `order_id`: as given by `begin_order`, if the command was stored before.
+    Returns None if an order with the same intent is open: the command then ends with that order as its result.
+    Raises BadCommandError if the account was removed meanwhile, or the profile doesn't allow the stored key that is
+    used again.
     """
-    account = _account_kept(db, account)
+    if succession is None:  # the account of a successor is locked with its line
+        _require_account(db, account)
     if material.is_used_again:  # a stored key is used again, whatever the order says of keys
         problem = key_problem(checked.profile, material.algorithm, material.size)
         if problem is not None:
@@ -85,30 +92,62 @@ def place(
         material=material,
         key_id=_stored_key(db, material),
         succession=succession,
+        order_id=order_id or new_id(),
     )
     order.keystore_password_sealed = _keystore_password(
         wanted, vault, password_place, place_of(order, "keystore_password_sealed")
     )
+    if order_id is None:
+        command.subject, command.result = order.id, _result_of(order.id)
     db.add(order)
     db.flush()
-    command.subject = order.id
-    command.result = {"order_id": order.id, "order_status": order.status.value}
     why = "; ".join(checked.warnings) or None
-    record(db, "order.placed", order.id, who=command.requester, why=why, command_id=command.id)
+    placed = entry("order.placed", order.id, who=command.requester, why=why, command_id=command.id)
     event = OrderPlaced(**order_facts(order), status=OrderStatus.PLACED, certificate_id=None)
-    emit_order_event(db, order, event)
+    announce(db, event, placed, subject=order.id, correlation_id=command.id)
     return order
 
 
-def _account_kept(db: Session, account: Account) -> Account:
-    """Reload an account, locked against removal until commit. Raises BadCommandError if it was removed."""
-    # FOR KEY SHARE: many orders may hold it at once, but it conflicts with the FOR UPDATE of a removal. Either
-    # the removal waits for this order, or this order sees the account as removed.
-    share = {"read": True, "key_share": True}
-    account = db.get_one(Account, account.id, with_for_update=share, populate_existing=True)
-    if account.status is AccountStatus.REMOVED:
+def begin_order(db: Session, command: Command, order_id: str) -> bool:
+    """Lock a stored command, and make the order that is about to be placed its own.
+
+    `command`: as it was loaded before. Returns False if it has another order, or another subject, by now.
+    """
+    change = {"own_id": command.id, "before": command.subject, "order": order_id}
+    row = db.connection().execute(_BEGINNING, {**change, "with_result": _result_of(order_id)})
+    return row.first() is not None
+
+
+_COMMAND = cast("Table", Command.__table__)
+_BEGINNING = (
+    update(_COMMAND)
+    .where(
+        _COMMAND.c.id == bindparam("own_id"),
+        _COMMAND.c.subject.is_not_distinct_from(bindparam("before")),
+    )
+    .values(subject=bindparam("order"), result=bindparam("with_result"))
+    .returning(_COMMAND.c.id)
+)
+
+
+def _result_of(order_id: str) -> dict[str, Any]:
+    return {"order_id": order_id, "order_status": OrderStatus.PLACED.value}
+
+
+# FOR KEY SHARE: many orders may hold it at once, but it conflicts with the FOR UPDATE of a removal. Either the
+# removal waits for this order, or this order sees the account as removed.
+_ACCOUNT = (
+    select(Account.status)
+    .where(Account.id == bindparam("of_account"))
+    .with_for_update(read=True, key_share=True)
+)
+
+
+def _require_account(db: Session, account: Account) -> None:
+    """Lock an account against removal until commit. Raises BadCommandError if it was removed."""
+    status = db.connection().execute(_ACCOUNT, {"of_account": account.id}).scalar()
+    if status is AccountStatus.REMOVED:
         raise BadCommandError([f"account: {account.name!r} was removed"])
-    return account
 
 
 def _stored_key(db: Session, material: KeyMaterial) -> str | None:
@@ -122,9 +161,8 @@ def _stored_key(db: Session, material: KeyMaterial) -> str | None:
         size=material.size,
         public_key_sha256=material.public_key_sha256,
     )
-    db.add(key)
-    db.flush()
-    return key.id
+    add_object(db, key)
+    return material.key_id
 
 
 def _order_row(
@@ -137,10 +175,12 @@ def _order_row(
     material: KeyMaterial,
     key_id: str | None,
     succession: Succession | None,
+    order_id: str,
 ) -> Order:
-    return Order(
-        id=new_id(),
-        account=account,
+    order = Order(
+        id=order_id,
+        account_id=account.id,
+        status=OrderStatus.PLACED,
         command_id=command.id,
         kind=succession.kind if succession else OrderKind.NEW,
         business_key=intent,
@@ -167,6 +207,8 @@ def _order_row(
         reason=succession.reason if succession else None,
         requested_by=str(command.requester),
     )
+    order.belongs_to(account)
+    return order
 
 
 def _keystore_password(
@@ -192,6 +234,7 @@ def end_as_twin(db: Session, command: Command, twin: Order) -> None:
 
     The command is answered with the event of the order's present state; later events name the first command.
     """
+    command = db.get_one(Command, command.id, with_for_update=True)
     command.subject = twin.id
     why = "the same order was requested again"
     result = {

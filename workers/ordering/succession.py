@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from certline.models import (
     Account,
+    AccountStatus,
     Certificate,
     Command,
     Order,
@@ -55,7 +56,7 @@ class Plan:
 
     `wanted`: the successor's data. `key`: the stored key to use again, or None for a new one. `going`: the
     order for the same successor that is open already. `reissue_password`: what the password of a reissue is bound
-    to.
+    to. `renewed`: SCM has accepted a renewal of the certificate from us.
     """
 
     account: Account
@@ -68,6 +69,7 @@ class Plan:
     key: PrivateKey | None = None
     going: Order | None = None
     reissue_password: SecretPlace = IN_HAND
+    renewed: bool = False
 
     @property
     def password_place(self) -> SecretPlace:
@@ -102,7 +104,12 @@ class Plan:
         return make_key(self.wanted, vault)
 
     def place(
-        self, db: Session, command: Command, material: KeyMaterial, vault: Vault
+        self,
+        db: Session,
+        command: Command,
+        material: KeyMaterial,
+        vault: Vault,
+        order_id: str | None = None,
     ) -> Order | None:
         """Store the successor's order.
 
@@ -110,7 +117,8 @@ class Plan:
         result. Raises BadCommandError if another successor is on order, or the certificate can't have one now.
         """
         # Checked again, since the plan was made in an earlier transaction; the line is locked until commit.
-        lock_line(db, self.predecessor.line_id)
+        if lock_line(db, self.predecessor.line_id) is AccountStatus.REMOVED:
+            raise BadCommandError([f"account: {self.account.name!r} was removed"])
         known = hindrances(db, self.predecessor)
         going = _on_its_way(db, self.predecessor, self.intent, known)
         if going is not None and not self.again:
@@ -129,6 +137,7 @@ class Plan:
             vault=vault,
             password_place=self.password_place,
             succession=Succession(self.kind, self.predecessor, self.reason),
+            order_id=order_id,
         )
 
 
@@ -183,7 +192,7 @@ def plan(
         today=clock(db).astimezone(UTC).date(),
         key=_key_again(db, predecessor, asked),
     )
-    return replace(planned, going=going, reissue_password=password_place)
+    return replace(planned, going=going, reissue_password=password_place, renewed=known.renewed)
 
 
 def planned_successor(

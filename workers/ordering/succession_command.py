@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from certline.models import Certificate, Command, CommandType, Order, OrderKind
 from certline.models.certificates.certificate import certificate_meant
 from certline.models.ciphers.place import in_command
 from certline.models.commands.payloads import ReissueCommand, RenewCommand, read_payload
+from certline.models.database.base import new_id
 from certline.models.database.session import wake_later
 from certline.models.lifecycle.succession_rule import hindrances
 from certline.models.orders.order import order_of_command
 from certline.workers.ordering.precheck import Before, Objection, before_sending, may_be_sent
-from certline.workers.ordering.rows import end_as_twin
+from certline.workers.ordering.rows import begin_order, end_as_twin
 from certline.workers.ordering.submission import send
 from certline.workers.ordering.succession import Plan, plan
 from certline.workers.runtime.context import WorkerContext
@@ -24,7 +25,7 @@ from certline.workers.scm import Details
 
 @dataclass(frozen=True)
 class Begun:
-    """What a renewal or a reissue begins with: its order, with what is known before SCM is asked, or its plan.
+    """What a renewal or reissue begins with: its order, with what is known before SCM is asked, or its plan.
 
     The plan is that of a command of another system, a batch or automatic renewal, whose order is placed by the step.
     """
@@ -44,6 +45,9 @@ def load(context: WorkerContext, db: Session, command: Command) -> Begun:
         name_in_logs(order)
         return Begun(order, before_sending(context, db, command, order))
     asked = _asked(command)
+    # Both in one query, where the certificate is named by its id. The session, which refers to its objects weakly,
+    # has them ready for the next lines.
+    both = db.execute(_WITH_ORIGIN, {"named": asked.certificate.upper()}).all()
     found = certificate_meant(db, asked.certificate, asked.account)
     known = hindrances(db, found)
     # A common name names that successor itself.
@@ -54,7 +58,15 @@ def load(context: WorkerContext, db: Session, command: Command) -> Begun:
     planned = plan(
         db, asked, context.offers(), password_place=place, predecessor=found, known=known
     )
+    del both
     return Begun(plan=planned)
+
+
+_WITH_ORIGIN = (
+    select(Certificate, Order)
+    .join(Order, Order.id == Certificate.order_id)
+    .where(Certificate.id == bindparam("named"))
+)
 
 
 def send_successor(
@@ -77,21 +89,21 @@ def send_successor(
 
 
 def _place(context: WorkerContext, command: Command, planned: Plan) -> Begun:
-    """Store the order that was planned; none if an order for the same successor is open, which ends the command."""
+    """Store the planned order; none if an order for the same successor is open, which ends the command."""
     # Generating a key takes time: no transaction is open meanwhile.
     material = planned.make_key(context.vault)
     with context.database.transaction() as db:
-        mine = db.get_one(Command, command.id, with_for_update=True)
-        order = None
-        if mine.subject != command.subject:  # a parallel run was faster: the new key is discarded
-            order = order_of_command(db, command.id)
-        if order is None:
-            order = planned.place(db, mine, material, context.vault)
+        order_id = new_id()
+        if not begin_order(db, command, order_id):
+            # A parallel run was faster: the new key is discarded.
+            return load(context, db, db.get_one(Command, command.id))
+        order = planned.place(db, command, material, context.vault, order_id)
         if order is None:
             return Begun()
         name_in_logs(order)
         wake_later(db)
-        return Begun(order, before_sending(context, db, command, order))
+        fresh = planned.predecessor.scm_id, planned.renewed
+        return Begun(order, before_sending(context, db, command, order, fresh))
 
 
 def _asked(command: Command) -> RenewCommand | ReissueCommand:

@@ -1,8 +1,8 @@
 """Checks before each call to SCM: the account is active, the breaker is closed, the rate limit allows it.
 
-All workers share this state in Postgres. A process reads it in the transaction that begins a step, and takes its
-turns there (`provide`); what it has read counts for a second. No transaction is open during a call, and if Postgres
-is unreachable, SCM is not called.
+All workers share this state in Postgres. A process reads it in the transaction that begins a step, and takes
+its turns there (`provide`); what it has read counts for a second. No transaction is open during a call, and if
+Postgres is unreachable, SCM is not called.
 """
 
 import random
@@ -94,8 +94,8 @@ class AccountPacing:
     def provide(self, db: Session, kind: CallKind, calls: int = 1) -> bool:
         """Take the turns of the next calls in the transaction that begins a step, if they may be made at once.
 
-        Returns False if not: `before` then waits for them, in transactions of its own. For an order True means that
-        its turn is taken. The row of the rate limit stays locked until the commit, so little should follow.
+        Returns False if not: `before` then waits for them, in transactions of its own. For an order True means
+        that its turn is taken. The row of the rate limit stays locked until the commit, so little should follow.
         """
         if self._stopping.is_set() or self._is_probing():
             return False

@@ -68,7 +68,7 @@ AnswerOf = Callable[[Session, Command, dict[str, Any]], Answer | None]
 class Step(Generic[L]):
     """A step: the function `work` carries out commands of one type, in the actor of that name.
 
-    `load` reads what `work` needs, in the transaction that claims the command; whatever it raises undoes the claim.
+    `load` reads what `work` needs, in the transaction that claims the command; what it raises undoes the claim.
     `on_abandoned`: hook for a command that kept crashing its worker. `on_failed`: hook for one that failed.
     `answer`: returns the event that answers a command that is done; None if the step itself, or the command's
     order, publishes it. `rest`: returns the least wait after a failed attempt. `fails_if_suspended`: a suspended

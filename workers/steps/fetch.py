@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from cryptography import x509
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from certline.models import (
@@ -19,6 +19,8 @@ from certline.models import (
     OrderKind,
     OrderStatus,
 )
+from certline.models.certificates.backoff import LineBackoff
+from certline.models.certificates.deploy_hook import HOOKS, Hook
 from certline.models.certificates.license import (
     LicenseUse,
     emit_exhausted,
@@ -27,6 +29,7 @@ from certline.models.certificates.license import (
 )
 from certline.models.commands.bulk import finish_step
 from certline.models.database.base import new_id
+from certline.models.database.bulk import add_object, together
 from certline.models.database.secret_place import place_of
 from certline.models.database.session import clock
 from certline.models.events.data import CertificateStored
@@ -136,7 +139,8 @@ def _store(
     db: Session, *, context: WorkerContext, command: Command, order_id: str, leaf: dict[str, Any]
 ) -> None:
     """Store the certificate, and end the step, in one transaction."""
-    order = _keep(db, context.vault, order_id, leaf)
+    with together(db):
+        order = _keep(db, context.vault, order_id, leaf)
     finish_step(db, command.id, FetchResult.of(order).document())
 
 
@@ -187,7 +191,7 @@ def _keep(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> Ord
     if order.status is not OrderStatus.ISSUED:
         return order
     serial = leaf["serial_number"]
-    present = _stored_as(db, order, serial)
+    present, had_failures = _known_before(db, order, serial)
     if present is not None:
         order.scm_serial = serial
         why = f"certificate {serial} of {order.scm_id} is already stored as {present}"
@@ -201,10 +205,13 @@ def _keep(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> Ord
     certificate = _certificate(vault, order, leaf)
     succeeds = order.predecessor_id is not None and order.kind is not OrderKind.IMPORT
     if succeeds:
-        supersede(db, order, certificate, is_news=False)  # its event comes last
-    db.add(certificate)
-    db.flush()
-    # Not before the certificate is there: so the order is updated once.
+        # Its event comes last.
+        supersede(db, order, certificate, is_news=False, had_failures=had_failures)
+    if order.kind is OrderKind.IMPORT:
+        db.add(certificate)
+        db.flush()
+    else:
+        add_object(db, certificate)
     order.scm_serial, order.certificate_id = serial, certificate.id
     move(db, order, OrderStatus.STORED)
     if order.kind is OrderKind.IMPORT:
@@ -233,17 +240,30 @@ def _why_held(use: LicenseUse) -> str:
     return f"no licence is left ({use.used} of {use.capacity} lines in use)"
 
 
-def _stored_as(db: Session, order: Order, serial: str) -> str | None:
-    """Return the id of the stored certificate with this sslId and serial number; a reissue changes only the latter."""
+def _known_before(db: Session, order: Order, serial: str) -> tuple[str | None, bool]:
+    """Return the id of the stored certificate with this sslId and serial number, if any, and whether renewals of
+    the line have failed. A reissue changes the serial number only.
+    """
     of = {"of_account": order.account_id, "number": order.scm_id, "serial": serial}
-    return db.connection().execute(_STORED_AS, of).scalar()
+    present, had_failures, has_hooks = (
+        db.connection().execute(_KNOWN_BEFORE, {**of, "of_line": order.line_id}).one()
+    )
+    if not has_hooks:
+        db.info[HOOKS] = []  # saves `start_hooks` its query
+    return present, had_failures
 
 
 # Built once, because each certificate that is stored runs it.
-_STORED_AS = select(Certificate.id).where(
-    Certificate.account_id == bindparam("of_account"),
-    Certificate.scm_id == bindparam("number"),
-    Certificate.serial_number == bindparam("serial"),
+_KNOWN_BEFORE = select(
+    select(Certificate.id)
+    .where(
+        Certificate.account_id == bindparam("of_account"),
+        Certificate.scm_id == bindparam("number"),
+        Certificate.serial_number == bindparam("serial"),
+    )
+    .scalar_subquery(),
+    exists().where(LineBackoff.line_id == bindparam("of_line")),
+    exists(select(Hook.id)),
 )
 
 

@@ -38,7 +38,8 @@ def load(context: WorkerContext, db: Session, command: Command) -> Begun:
 def order(context: WorkerContext, command: Command, begun: Begun) -> None:
     """Send the command's order to SCM, unless another run has sent it or is sending it.
 
-    The order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp if the order is invalid.
+    The order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp if the order is
+    invalid.
     """
     if begun.claim is not None:
         submit(context, begun.claim)

@@ -78,9 +78,9 @@ def poll(
 ) -> dict[str, Any] | None:
     """Poll one order at SCM: again and again as the order's own poll, or once as a poll that was requested.
 
-    A requested poll without an order makes the own poll of every pending order due now. Returns the order's status
-    at the end of polling. The own poll goes on with the certificate once it is issued (`fetch.collect`), which ends
-    the command. Raises TryLater while the order is open at SCM, and GiveUp if SCM can't be read: the order's own
+    A requested poll without an order makes the own poll of every pending order due now. Returns the order's
+    status at the end of polling. The own poll goes on with the certificate once it is issued (`fetch.collect`),
+    which ends the command. Raises TryLater while the order is open at SCM, and GiveUp if SCM can't be read: the order's own
     poll then puts it in `review`.
     """
     if isinstance(found, dict):

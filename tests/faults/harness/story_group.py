@@ -18,8 +18,8 @@ from tests.faults.stories import (
 GROUPS: dict[str, tuple[Story, ...]] = {
     "an order": (orders.an_order,),
     "what SCM answers": (
-        orders.an_order_of_a_suspended_account,
         orders.a_refused_login,  # first: the refusal would affect other work waiting for SCM
+        orders.an_order_of_a_suspended_account,
         orders.a_refused_order,
         orders.a_busy_scm,
         orders.a_lost_answer,
