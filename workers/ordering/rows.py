@@ -68,8 +68,8 @@ def place(
     `intent`: the order's business key. `password_place`: what the keystore's password in `wanted` is bound to;
     the order's own is bound to the order. `order_id`: as given by `begin_order`, if the command was stored before.
     Returns None if an order with the same intent is open: the command then ends with that order as its result.
-    Raises BadCommandError if the account was removed meanwhile, or the profile doesn't allow the stored key that is
-    used again.
+    Raises BadCommandError if the account was removed meanwhile, or the profile doesn't allow the stored key that
+    is used again.
     """
     if succession is None:  # the account of a successor is locked with its line
         _require_account(db, account)

@@ -27,7 +27,7 @@ from certline.workers.scm import Details
 class Begun:
     """What a renewal or reissue begins with: its order, with what is known before SCM is asked, or its plan.
 
-    The plan is that of a command of another system, a batch or automatic renewal, whose order is placed by the step.
+    The plan is that of a command of another system, a batch or automatic renewal: the step places its order.
     """
 
     order: Order | None = None

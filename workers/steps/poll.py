@@ -80,8 +80,8 @@ def poll(
 
     A requested poll without an order makes the own poll of every pending order due now. Returns the order's
     status at the end of polling. The own poll goes on with the certificate once it is issued (`fetch.collect`),
-    which ends the command. Raises TryLater while the order is open at SCM, and GiveUp if SCM can't be read: the order's own
-    poll then puts it in `review`.
+    which ends the command. Raises TryLater while the order is open at SCM, and GiveUp if SCM can't be read: the
+    order's own poll then puts it in `review`.
     """
     if isinstance(found, dict):
         return found
