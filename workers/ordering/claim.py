@@ -30,7 +30,7 @@ class Claim:
     """The right to make the one call for an order.
 
     `fence`: its number; the response is stored only while no later claim exists. `predecessor`: the sslId of
-    the certificate to renew or reissue. `send_before`: until when the POST may leave, on the clock of `since_boot`.
+    the certificate to renew or reissue. `send_before`: until when the POST may leave (`since_boot`).
     """
 
     order: Order

@@ -41,6 +41,19 @@ log = structlog.get_logger()
 KEEP_ANSWER = 300.0
 
 
+# Columns of an account that make up its login.
+LOGIN_COLUMNS = (
+    "id",
+    "url",
+    "login_kind",
+    "customer_uri",
+    "login",
+    "secret_sealed",
+    "client_certificate",
+    "token_url",
+)
+
+
 @dataclass(frozen=True)
 class _Door:
     """SCM client of an account, and the pacing that limits its calls."""
@@ -61,6 +74,8 @@ class WorkerContext:
         self.settings = settings
         self.stopping = threading.Event()
         self._doors: dict[tuple[int, AnyLogin], _Door] = {}
+        # The same by what is stored of an account, to save decrypting its secret for every call.
+        self._opened: dict[tuple[object, ...], _Door] = {}
         self._lock = threading.Lock()
         self._offers: dict[int, Offer] = {}
         self._offers_until = 0.0  # monotonic seconds
@@ -100,7 +115,15 @@ class WorkerContext:
             raise AccountSuspendedError(account.id, refusal) from None
 
     def _door(self, account: Account) -> _Door:
-        # The login is part of the key: after a change of URL or password a new client is made.
+        # After a change of URL or password a new client is made.
+        stored = tuple(getattr(account, name) for name in LOGIN_COLUMNS)
+        door = self._opened.get(stored)
+        # A process whose secret keys are outdated must not go on with what it has decrypted before.
+        if door is None or self.vault.withdrawn is not None:
+            door = self._opened[stored] = self._find_door(account)
+        return door
+
+    def _find_door(self, account: Account) -> _Door:
         try:
             login = login_of(account, self.vault)
         except WrongSecretKeyError as lost:
