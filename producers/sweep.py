@@ -135,15 +135,18 @@ def _is_stuck(lost: timedelta, dead: timedelta) -> ColumnElement[bool]:
 
 
 def follow_up(db: Session) -> int:
-    """Emit a poll for each pending order, a fetch for each issued one, where none is open. Returns how many."""
+    """Emit a poll for each pending order, a fetch for each issued one, where none is open. Returns how many.
+
+    The poll that has found an order issued collects its certificate itself.
+    """
     count = 0
-    for status, step in (
-        (OrderStatus.PENDING, CommandType.POLL),
-        (OrderStatus.ISSUED, CommandType.FETCH),
+    for status, step, steps in (
+        (OrderStatus.PENDING, CommandType.POLL, (CommandType.POLL,)),
+        (OrderStatus.ISSUED, CommandType.FETCH, (CommandType.POLL, CommandType.FETCH)),
     ):
         on_its_way = exists().where(
             # A step in review has crashed its workers again and again; a new one would, too.
-            Command.type == step,
+            Command.type.in_(steps),
             Command.subject == Order.id,
             Command.status.in_((*OPEN, CommandStatus.REVIEW)),
         )

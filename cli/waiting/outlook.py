@@ -9,11 +9,12 @@ from certline.cli.waiting.batch import said_of_time
 from certline.models import Command, CommandStatus, CommandType, Order, OrderStatus
 from certline.models.commands.command import OPEN
 
-# The step that carries an order on from each status; until then it is the order's own command.
+# The steps that carry an order on from each status; until then it is the order's own command. The poll that has found
+# an order issued collects its certificate, too.
 STEPS = {
-    OrderStatus.SENDING: CommandType.RECONCILE,
-    OrderStatus.PENDING: CommandType.POLL,
-    OrderStatus.ISSUED: CommandType.FETCH,
+    OrderStatus.SENDING: (CommandType.RECONCILE,),
+    OrderStatus.PENDING: (CommandType.POLL,),
+    OrderStatus.ISSUED: (CommandType.POLL, CommandType.FETCH),
 }
 # What is done to the order by each step, next and now.
 WORDS = {
@@ -29,11 +30,11 @@ def next_step(db: Session, order: Order) -> Command | None:
     if order.status is OrderStatus.PLACED:
         own = None if order.command_id is None else db.get(Command, order.command_id)
         return own if own is not None and own.status in OPEN else None
-    kind = STEPS.get(order.status)
-    if kind is None:
+    kinds = STEPS.get(order.status)
+    if kinds is None:
         return None
     query = select(Command).where(
-        Command.type == kind, Command.subject == order.id, Command.status.in_(OPEN)
+        Command.type.in_(kinds), Command.subject == order.id, Command.status.in_(OPEN)
     )
     return db.scalars(query).first()
 

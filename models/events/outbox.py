@@ -114,6 +114,7 @@ def put_in_outbox(db: Session, row: dict[str, Any], *, after: timedelta = timede
 
     A message that is due now sets WAKE, so that the commit wakes the relay (`Database.transaction`).
     """
+    row = {"senders": [], **row}  # all with the same columns, as `together` needs them
     if after:
         write(db, _LATER, {**row, "after": after})
     else:
