@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
 
-from sqlalchemy import CheckConstraint, func, select
+from sqlalchemy import BigInteger, CheckConstraint, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.certificates.line import Line
@@ -32,6 +32,8 @@ class License(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     capacity: Mapped[int]
+    # Lines that are managed, deleted ones not counted. Triggers of the table `line` keep it (migration 0024).
+    used: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     # The last day (UTC) on which new lines may be taken; None: no end.
     valid_until: Mapped[date | None]
     # The lowest number of days before the end at which `license.expiring` was published.
@@ -66,10 +68,10 @@ class LicenseUse:
 
 def license_use(db: Session) -> LicenseUse:
     """Return the capacity, the lines in use and the held orders, without locking anything."""
-    row = db.get_one(License, 1)
+    row = db.get_one(License, 1, populate_existing=True)
     return LicenseUse(
         capacity=row.capacity,
-        used=_lines_used(db),
+        used=row.used,
         held=_held(db),
         valid_until=row.valid_until,
         days_left=_days_left(db, row),
@@ -103,25 +105,17 @@ def take_line(db: Session, order: Order) -> bool:
     """
     if order.line_id is not None:
         return True
-    capacity = _locked_capacity(db)
+    room = _locked_room(db)
     # An imported order may be a renewal made at SCM, which shares its predecessor's line.
     if order.kind is OrderKind.IMPORT and (shared := shared_line(db, order)):
         order.line_id = shared
         return True
     # Free lines are reserved for held orders first, including those not released yet; hence `_held`
     # counts against capacity.
-    db.flush()
-    if (db.connection().execute(_TAKEN).scalar() or 0) >= capacity:
+    if _held(db) >= room:
         return False
     _give_line(db, order)
     return True
-
-
-# Lines in use, and held orders; built once, because every new order runs it.
-_TAKEN = select(
-    select(func.count()).select_from(Line).where(Line.deleted_at.is_(None)).scalar_subquery()
-    + select(func.count()).where(Order.status == OrderStatus.HELD).scalar_subquery()
-)
 
 
 def take_lines(db: Session, account_id: int, names: Sequence[str]) -> list[str]:
@@ -129,7 +123,7 @@ def take_lines(db: Session, account_id: int, names: Sequence[str]) -> list[str]:
 
     Returns the new lines' ids, possibly fewer than names. Locks the licence row.
     """
-    room = _locked_capacity(db) - _lines_used(db) - _held(db)
+    room = _locked_room(db) - _held(db)
     lines = {new_id(): name for name in names[: max(0, room)]}
     rows = [
         {"id": line, "account_id": account_id, "common_name": name} for line, name in lines.items()
@@ -165,7 +159,7 @@ def orders_to_release(db: Session) -> list[Order]:
 
     The line is assigned now, not when the certificate is fetched, so that no newer order can take it first.
     """
-    room = _locked_capacity(db) - _lines_used(db)
+    room = _locked_room(db)
     if room <= 0:
         return []
     waiting = db.scalars(
@@ -209,12 +203,16 @@ def _give_line(db: Session, order: Order) -> None:
     order.line_id = line.id
 
 
-def _locked_capacity(db: Session) -> int:
-    """Lock the licence, and return how many lines may be managed: 0 once it has ended."""
+def _locked_room(db: Session) -> int:
+    """Lock the licence, and return how many more lines may be managed; below zero if there are too many already.
+
+    Once the licence has ended, none may be.
+    """
+    db.flush()  # lines of this transaction count
     # populate_existing: a copy that the session loaded before the lock may be out of date.
     row = db.get_one(License, 1, with_for_update=True, populate_existing=True)
     left = _days_left(db, row)
-    return row.capacity if left is None or left > 0 else 0
+    return (row.capacity if left is None or left > 0 else 0) - row.used
 
 
 def _days_left(db: Session, row: License) -> int | None:
@@ -225,10 +223,8 @@ def _days_left(db: Session, row: License) -> int | None:
 
 def _held(db: Session) -> int:
     db.flush()
-    return db.scalar(select(func.count()).where(Order.status == OrderStatus.HELD)) or 0
+    return db.connection().execute(_HELD).scalar() or 0
 
 
-def _lines_used(db: Session) -> int:
-    db.flush()
-    query = select(func.count()).select_from(Line).where(Line.deleted_at.is_(None))
-    return db.scalar(query) or 0
+# Built once, because every new order runs it.
+_HELD = select(func.count()).where(Order.status == OrderStatus.HELD)
