@@ -8,7 +8,7 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from certline.models.commands.kinds import KINDS, CommandType
-from certline.models.database.session import WAKE
+from certline.models.database.session import SOON, WAKE
 from certline.models.events.outbox import Outbox
 
 
@@ -17,13 +17,13 @@ def emit_wake_up(
 ) -> None:
     """Store the message that has a worker run a command, due now or after `after`.
 
-    A message that is due now sets WAKE, so that the commit wakes the relay (`Database.transaction`).
+    A message that is due within SOON sets WAKE, so that the commit wakes the relay (`Database.transaction`).
     """
     # A SQL expression among the values would keep SQLAlchemy from inserting several rows in one
     # statement; without `not_before` the column's default makes the row due now.
     later = {"not_before": func.now() + after} if after else {}
     db.add(Outbox(**wake_up(kind, command_id), **later))
-    if not after:
+    if after < SOON:
         db.info[WAKE] = True
 
 

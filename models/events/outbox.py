@@ -4,12 +4,12 @@ import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import BigInteger, Identity, Index, func, select, text, update
+from sqlalchemy import BigInteger, Identity, Index, func, select, text
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -90,7 +90,7 @@ class Outbox(Base):
 
     @property
     def payload(self) -> bytes:
-        """The body as compact JSON, as it is published."""
+        """The body as compact JSON, as it is posted to webhooks."""
         return json.dumps(self.body, separators=(",", ":")).encode()
 
 
@@ -174,35 +174,3 @@ def send_last_event_again(db: Session, command_id: str) -> str | None:
         last.not_before = clock(db)
         db.info[WAKE] = True
     return last.routing_key
-
-
-def claim_due(db: Session, limit: int) -> list[Outbox]:
-    """Load and lock up to `limit` due rows, the oldest first; rows locked by another relay are skipped."""
-    return list(
-        db.scalars(
-            select(Outbox)
-            .where(
-                Outbox.sent_at.is_(None),
-                Outbox.parked_at.is_(None),
-                Outbox.not_before <= func.now(),
-            )
-            .order_by(Outbox.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-    )
-
-
-def mark_sent(db: Session, ids: list[int]) -> None:
-    """Mark rows as sent: the broker has confirmed them."""
-    db.execute(update(Outbox).where(Outbox.id.in_(ids)).values(sent_at=func.now()))
-
-
-def mark_refused(db: Session, row: Outbox, why: str, *, again_after: timedelta) -> None:
-    """Record that the broker refused a row: retry it after `again_after`, or park it after MOST_TRIES."""
-    row.attempts += 1
-    row.last_error = why
-    if row.attempts >= MOST_TRIES:
-        row.parked_at = clock(db)
-    else:
-        row.not_before = clock(db, again_after)
