@@ -1,7 +1,7 @@
 """Webhooks: receivers to which events are posted over HTTP. Each delivery is an internal command."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -87,18 +87,20 @@ def unknown_patterns(patterns: Sequence[str]) -> list[str]:
     ]
 
 
-def hand_to_webhooks(db: Session, rows: Sequence[Outbox]) -> int:
+def hand_to_webhooks(db: Session, ids: Collection[int]) -> int:
     """Queue a delivery of each event to every active webhook that wants it. Returns how many were queued.
 
-    Rows that are not events are ignored. To be called in the transaction that marks the rows as sent, so that no
-    event is lost if the relay dies.
+    `ids`: outbox rows; those that are not events are ignored. To be called in the transaction that marks the rows
+    as sent, so that no event is lost if the relay dies.
     """
-    told = [row for row in rows if row.exchange == EVENTS]
-    if not told:
-        return 0
     hooks = list(db.scalars(select(Webhook).where(Webhook.status == WebhookStatus.ACTIVE)))
+    if not hooks or not ids:
+        return 0
+    events = db.scalars(
+        select(Outbox).where(Outbox.id.in_(ids), Outbox.exchange == EVENTS).order_by(Outbox.id)
+    )
     count = 0
-    for row in told:
+    for row in events:
         for hook in hooks:
             # A webhook gets no events that happened before it was added.
             if hook.created_at <= row.created_at and wants(hook.events, row.routing_key):

@@ -1,35 +1,54 @@
-"""The relay: publishes outbox rows that are due, waits for the broker's confirms, and marks the rows as sent.
+"""The relay: publishes outbox rows that are due, and commits them as sent when the broker has confirmed them.
 
-Several relays may run: each skips rows that another one has locked. If a relay dies after publishing and before
-its commit, those rows are published again; receivers recognise the duplicates by their id.
+One statement takes a batch of rows and marks them as sent; until the commit, nobody else sees that. While the
+confirms of a full batch arrive, the next one is taken in a transaction of its own. Several relays may run: each
+skips rows that another one has locked. If a relay dies after publishing and before its commit, or loses the broker
+before the confirms, those rows are published again; receivers recognise the duplicates by their id.
 """
 
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 import structlog
+from sqlalchemy.orm import Session
 
 from certline.models import Database
 from certline.models.database.outage import OUTAGES, outage_text
-from certline.models.database.session import WAKE_CHANNEL
-from certline.models.events.outbox import Outbox, claim_due, mark_refused, mark_sent
-from certline.models.senders.copies import concerned, copy_for
+from certline.models.database.session import SOON, WAKE_CHANNEL
+from certline.models.events.due import FIRST_REFUSAL, Batch, give_back, refuse, take_due
+from certline.models.senders.copies import address_copies
 from certline.models.webhook import hand_to_webhooks
-from certline.producers.messaging.publisher import RowRefusedError, Wire, WireDownError
+from certline.producers.messaging.publisher import Settled, Wire, WireDownError
 from certline.producers.sweep import wake_all
 
 log = structlog.get_logger()
 
-# Rows per transaction: about 60 ms for their confirms, so row locks are short.
-BATCH = 100
-# Seconds after which the outbox is checked although no NOTIFY arrived.
-LOOK_EVERY = 0.25
+# Rows per transaction, and messages outstanding at RabbitMQ: their confirms take 50 ms, so row locks are short.
+BATCH = 500
+# Seconds after which the outbox is checked although no NOTIFY arrived and nothing was known to fall due.
+LOOK_EVERY = SOON.total_seconds()
+# Seconds within which a stop is noticed.
+STOP_WITHIN = 0.25
+# Seconds between two batches that are not full: what many transactions write within this time goes out together.
+# The time grows while transactions come without a pause.
+GATHER, LONGEST_GATHER = 0.005, 0.02
 # Seconds between tries to reach a server that does not respond; doubled up to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+
+
+@dataclass
+class Flight:
+    """A batch between its claim and the commit that marks it as sent. `end` ends the transaction."""
+
+    end: ExitStack
+    db: Session
+    batch: Batch
+    sent: bool = False
 
 
 class Relay:
@@ -39,43 +58,91 @@ class Relay:
         self._database = database
         self._wire = wire
         self.beat: float | None = None
+        # Rows that the next batch may have. One after a failure: while RabbitMQ is blocked by an alarm, what is
+        # tried may arrive later all the same.
+        self._most = BATCH
+        # The next batch, claimed and sent while the last one was confirmed and committed.
+        self._ahead: Flight | None = None
+        self._gather = GATHER
+        # Seconds until the next row is known to fall due; None if none is.
+        self._next_in: float | None = None
 
-    def pump(self) -> int:
+    def pump(self, stop: threading.Event | None = None) -> int:
         """Publish one batch of due rows. Returns how many were confirmed.
 
-        Events are handed to webhooks too, once RabbitMQ has confirmed or finally refused them. Raises
-        WireDownError if the broker is lost, after committing the rows confirmed so far; OUTAGES if Postgres is.
+        Events are handed to webhooks too, once RabbitMQ has confirmed or finally refused them. With `stop`, unless
+        it is set, the next batch is claimed meanwhile if this one is full; the next call has to follow then.
+        Raises WireDownError if the broker is lost, after committing the rows confirmed so far; OUTAGES if Postgres
+        is.
         """
-        broken: WireDownError | None = None
-        with self._database.transaction() as db:
-            rows = claim_due(db, BATCH)
-            whom = concerned(db, rows)
-            confirmed: list[Outbox] = []
-            parked: list[Outbox] = []
-            for row in rows:
-                try:
-                    self._wire.publish(
-                        row, [copy_for(name, row.routing_key) for name in whom[row.id]]
-                    )
-                except RowRefusedError as refusal:
-                    log.warning("relay.refused", row=row.id, to=row.routing_key, why=str(refusal))
-                    # 1, 2, 4 … seconds, at most 5 minutes
-                    pause = timedelta(seconds=min(300, 2**row.attempts))
-                    mark_refused(db, row, str(refusal), again_after=pause)
-                    if row.parked_at is not None:
-                        parked.append(row)
-                except WireDownError as down:
-                    # Raised after the commit below: rows confirmed so far must not be sent again.
-                    broken = down
-                    break
-                else:
-                    confirmed.append(row)
-            if confirmed:
-                mark_sent(db, [row.id for row in confirmed])
-            hand_to_webhooks(db, [*confirmed, *parked])
-        if broken is not None:
-            raise broken
-        return len(confirmed)
+        flight = self._ahead or self._claim()
+        self._ahead = None
+        try:
+            settled = self._land(flight, stop)
+        except BaseException:
+            self._fall_back()
+            raise
+        if settled.down is not None:
+            self._fall_back()
+            raise settled.down
+        self._most = min(BATCH, self._most * 8)
+        self._next_in = flight.batch.next_in
+        if settled.refused:
+            self._next_in = min(FIRST_REFUSAL, self._next_in or FIRST_REFUSAL)
+        return len(settled.confirmed)
+
+    def _land(self, flight: Flight, stop: threading.Event | None) -> Settled:
+        """Publish a batch unless it was already, wait for its confirms, and commit."""
+        with flight.end:
+            if not flight.sent:
+                self._send(flight)
+            full = len(flight.batch.messages) == self._most == BATCH
+            if full and stop is not None and not stop.is_set():
+                with suppress(*OUTAGES):  # this batch is out, and is committed if possible
+                    self._ahead = self._claim()
+            settled = self._wire.settle() if flight.batch.messages else Settled()
+            self._note(flight, settled)
+            if self._ahead is not None and settled.down is None:
+                # Before the commit, so that RabbitMQ has work while Postgres writes.
+                self._send(self._ahead)
+        return settled
+
+    def _fall_back(self) -> None:
+        """Give up the batch that was claimed ahead, whose rows stay due, and begin again with one row."""
+        self._most = 1
+        flight, self._ahead = self._ahead, None
+        if flight is not None:
+            # In an outage, the transaction has ended with its connection.
+            with suppress(*OUTAGES), flight.end:
+                flight.db.rollback()
+
+    def _claim(self) -> Flight:
+        with ExitStack() as stack:
+            db = stack.enter_context(self._database.transaction())
+            batch = take_due(db, self._most)
+            return Flight(stack.pop_all(), db, batch)
+
+    def _send(self, flight: Flight) -> None:
+        batch = flight.batch
+        if batch.messages:
+            # Those named in the row get copies even if nobody has sent a command yet.
+            told = batch.events if batch.has_senders else [e for e in batch.events if e.senders]
+            address_copies(flight.db, told)
+            self._wire.send(batch.messages)
+        flight.sent = True
+
+    def _note(self, flight: Flight, settled: Settled) -> None:
+        """Record what became of a batch: rows are marked as sent already, so this is about all others."""
+        db, batch = flight.db, flight.batch
+        confirmed = {message.id for message in settled.confirmed}
+        parked = refuse(db, settled.refused)
+        for message in batch.messages:
+            if (why := settled.refused.get(message.id)) is not None:
+                log.warning("relay.refused", row=message.id, to=message.routing_key, why=why)
+        unknown = {message.id for message in batch.messages} - confirmed - settled.refused.keys()
+        give_back(db, unknown)
+        if batch.has_webhooks and batch.events:
+            hand_to_webhooks(db, confirmed | set(parked))
 
     def replace_lost(self) -> int:
         """Publish the messages of due commands again if the broker is new or has lost its data. Returns how many.
@@ -102,18 +169,40 @@ class Relay:
                 with _woken(self._database.url) as wakes:
                     self._wire.open()
                     self.replace_lost()
-                    while not stop.is_set():
-                        full = self.pump() == BATCH
-                        self._wire.tend()
+                    while not stop.is_set() or self._ahead is not None:
+                        most = self._most
+                        begun = time.monotonic()
+                        # A full batch means that more rows may be due already.
+                        full = self.pump(stop) >= most
                         self.beat = time.monotonic()
                         pause = FIRST_PAUSE
-                        if not full:  # a full batch means that more rows may be due already
-                            next(wakes)
+                        if not full and self._ahead is None:
+                            self._wire.tend()
+                            self._rest(wakes, stop, begun)
             except (WireDownError, *OUTAGES, psycopg.Error) as error:
                 log.warning("relay.waits", error=outage_text(error), pause_seconds=pause)
                 stop.wait(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
+        self._fall_back()
         self._wire.close()
+
+    def _rest(self, wakes: psycopg.Connection[Any], stop: threading.Event, begun: float) -> None:
+        """Wait until something is written or falls due, at most LOOK_EVERY seconds, or until `stop` is set.
+
+        `begun`: when the last batch was begun (monotonic seconds).
+        """
+        if list(wakes.notifies(timeout=0)):
+            self._gather = min(LONGEST_GATHER, self._gather * 1.5)
+        else:
+            self._gather = GATHER
+            until = time.monotonic() + min(LOOK_EVERY, self._next_in or LOOK_EVERY)
+            while not stop.is_set() and (left := until - time.monotonic()) > 0:
+                if list(wakes.notifies(timeout=min(left, STOP_WITHIN), stop_after=1)):
+                    break
+        stop.wait(max(0.0, begun + self._gather - time.monotonic()))
+        # What came meanwhile is covered by the same look.
+        for _ in wakes.notifies(timeout=0):
+            pass
 
     def fault(self) -> str | None:
         """Return why the relay is unhealthy, or None."""
@@ -125,19 +214,9 @@ class Relay:
 
 
 @contextmanager
-def _woken(url: str) -> Iterator[Iterator[None]]:
-    """Yield an iterator that waits for a NOTIFY, but at most LOOK_EVERY seconds.
-
-    The limit is needed because a notification may be lost, and because rows also become due by time.
-    """
+def _woken(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection that hears the NOTIFY of transactions which write outbox rows."""
     connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
-
-    def wakes() -> Iterator[None]:
-        while True:
-            for _ in connection.notifies(timeout=LOOK_EVERY, stop_after=1):
-                pass
-            yield
-
     with connection:
         connection.execute(f"LISTEN {WAKE_CHANNEL}")
-        yield wakes()
+        yield connection

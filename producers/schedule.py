@@ -5,20 +5,23 @@ missed.
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import structlog
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from certline.models import AccountStatus, Database, Schedule
+from certline.models import AccountStatus, AutoRenewRun, Database, RenewalBatch, Schedule
 from certline.models.accounts.account import accounts
 from certline.models.audit.identity import SCHEDULE, Identity
 from certline.models.audit.log import record
 from certline.models.commands.payloads import SyncCommand
 from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.session import clock
+from certline.models.renewals.batch import BatchStatus
 from certline.models.schedule import due_schedules, fire, take_due
 from certline.producers.audit_head import publish_head
 from certline.producers.renewals.auto_renew import go_on_for, start_run
@@ -49,6 +52,23 @@ def sync_all(db: Session) -> dict[str, int]:
 def poll_open(db: Session) -> dict[str, int]:
     """Poll every pending order, and check every account for drift. Returns counts for the schedule's log."""
     return {"polls": poll_all(db), "looks": look_for_drift(db)}
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Whether there is anything to do: schedules that are due, running batches, an open run of auto-renewal."""
+
+    schedules: bool
+    batches: bool
+    run: bool
+
+
+def look_around(db: Session) -> Outlook:
+    """Find out, in one statement, whether there is anything to do."""
+    due = exists().where(Schedule.enabled, Schedule.next_due <= func.now())
+    batches = exists().where(RenewalBatch.status == BatchStatus.RUNNING)
+    run = exists().where(AutoRenewRun.ended_at.is_(None))
+    return Outlook(*db.execute(select(due, batches, run)).one())
 
 
 Job = Callable[[Session], dict[str, int]]
@@ -140,8 +160,12 @@ class Producer:
         """Tick every TICK seconds until `stop` is set; while Postgres is unreachable, log it and keep trying."""
         while not stop.is_set():
             try:
-                tick(self._database, self._settle, self._heads)
-                go_on_for(self._database)
+                with self._database.transaction() as db:
+                    outlook = look_around(db)
+                if outlook.schedules or outlook.batches:
+                    tick(self._database, self._settle, self._heads)
+                if outlook.schedules or outlook.run:  # a schedule may have started a run
+                    go_on_for(self._database)
                 self._retention.go_on()
                 self.beat = time.monotonic()
             except OUTAGES as error:

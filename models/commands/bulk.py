@@ -14,7 +14,7 @@ from certline.models.commands.command import Command, CommandStatus, command_row
 from certline.models.commands.kinds import CommandType
 from certline.models.commands.wake_up import emit_wake_up, wake_up
 from certline.models.database.bulk import add_rows
-from certline.models.database.session import WAKE, clock
+from certline.models.database.session import SOON, WAKE, clock
 from certline.models.events.outbox import Outbox
 
 # Built once, because every order has steps. Of the kinds that may be open once, the index refuses a second one.
@@ -136,11 +136,11 @@ def send_out(
 ) -> None:
     """Have many messages go out (made by `wake_up` or `event_row`), at once or after a while.
 
-    Messages that go out at once set WAKE, so that the commit wakes the relay (`Database.transaction`).
+    Messages that go out within SOON set WAKE, so that the commit wakes the relay (`Database.transaction`).
     """
     if not rows:
         return
     later = {"not_before": clock(db, after)} if after else {}
     add_rows(db, Outbox, [{**row, **later} for row in rows])
-    if not after:
+    if after < SOON:
         db.info[WAKE] = True

@@ -72,6 +72,8 @@ class Command(Base):
             "requested_by",
             postgresql_where=text(f"status IN ({quoted(OPEN)})"),
         ),
+        # Whether there is any: the relay asks with each batch of events.
+        Index("command_sent", "sender", postgresql_where=text("sender <> 'legacy'")),
         Index("command_ended", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         # `certline command list` (`models.listing`): the filter's column, then the sort keys.
         Index("command_by_time", "created_at", "id"),

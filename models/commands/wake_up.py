@@ -15,7 +15,7 @@ def emit_wake_up(
 ) -> None:
     """Store the message that has a worker run a command, due now or after `after`.
 
-    A message that is due now wakes the relay at the commit (`put_in_outbox`).
+    A message that is due soon wakes the relay at the commit (`put_in_outbox`).
     """
     put_in_outbox(db, wake_up(kind, command_id), after=after)
 

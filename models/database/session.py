@@ -1,22 +1,27 @@
 """Access to the database: a `Database` and its `transaction()`."""
 
+import select as sockets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, func, select, text
+import psycopg
+from sqlalchemy import Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import Session
 
 T = TypeVar("T")
 
 # NOTIFY channel on which a transaction wakes the relay.
 WAKE_CHANNEL = "certline_outbox"
+# The relay looks into the outbox after this time even if nothing has woken it, so a row that falls due later needs
+# no NOTIFY: the relay knows of it by then.
+SOON = timedelta(seconds=5)
 # `Session.info` holds what belongs to a transaction, under these two keys.
-# WAKE: the transaction wrote outbox rows that are due. Set by whatever writes such rows (`models.events.outbox`,
-# `models.commands.bulk.send_out`), read by `Database.transaction`.
+# WAKE: the transaction wrote outbox rows that are due now or within SOON. Set by whatever writes such rows
+# (`models.events.outbox`, `models.commands.bulk.send_out`), read by `Database.transaction`.
 WAKE = "wake"
 # NOW: the transaction's time. Set and read by `clock`.
 NOW = "now"
@@ -42,7 +47,6 @@ class Database:
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
             max_overflow=pool_size if bounded else -1,
-            pool_pre_ping=True,
             hide_parameters=True,  # an error's text must not contain a statement's parameters
             connect_args={
                 "options": SERVER_OPTIONS,
@@ -51,6 +55,8 @@ class Database:
                 "client_encoding": "utf8",
             },
         )
+
+        event.listen(self.engine, "checkout", _require_alive)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -73,6 +79,23 @@ class Database:
     def close(self) -> None:
         """Close the pool's connections."""
         self.engine.dispose()
+
+
+def _require_alive(connection: psycopg.Connection[Any], *_: object) -> None:
+    """Raise InvalidatePoolError, after which SQLAlchemy connects anew, if the server has closed this connection.
+
+    Only looks at what has arrived: a ping would be a round trip, and a commit, for each transaction. To a client
+    that asks nothing a server says little but its goodbye.
+    """
+    arrived = sockets.poll()
+    arrived.register(connection.fileno(), sockets.POLLIN)
+    try:
+        if arrived.poll(0):
+            # Twice: first its last words are read, and then the end.
+            connection.pgconn.consume_input()
+            connection.pgconn.consume_input()
+    except psycopg.Error as error:
+        raise InvalidatePoolError(str(error)) from error
 
 
 def blames_the_data(error: DBAPIError) -> bool:

@@ -19,14 +19,13 @@ from sqlalchemy import (
     insert,
     select,
     text,
-    update,
 )
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base
 from certline.models.database.bulk import write
-from certline.models.database.session import WAKE, clock
+from certline.models.database.session import SOON, WAKE, clock
 from certline.models.events.base import EventData, as_json
 from certline.models.events.envelope import new_event
 
@@ -100,7 +99,7 @@ class Outbox(Base):
 
     @property
     def payload(self) -> bytes:
-        """The body as compact JSON, as it is published."""
+        """The body as compact JSON, as it is posted to webhooks."""
         return json.dumps(self.body, separators=(",", ":")).encode()
 
 
@@ -112,13 +111,14 @@ _LATER = _NOW.values(not_before=func.now() + bindparam("after", type_=Interval))
 def put_in_outbox(db: Session, row: dict[str, Any], *, after: timedelta = timedelta(0)) -> None:
     """Store a message (made by `event_row` or `wake_up`), to be published at once or after a while.
 
-    A message that is due now sets WAKE, so that the commit wakes the relay (`Database.transaction`).
+    A message that is due within SOON sets WAKE, so that the commit wakes the relay (`Database.transaction`).
     """
     row = {"senders": [], **row}  # all with the same columns, as `together` needs them
     if after:
         write(db, _LATER, {**row, "after": after})
     else:
         write(db, _NOW, row)
+    if after < SOON:
         db.info[WAKE] = True
 
 
@@ -199,35 +199,3 @@ def send_last_event_again(db: Session, command_id: str) -> str | None:
         last.not_before = clock(db)
         db.info[WAKE] = True
     return last.routing_key
-
-
-def claim_due(db: Session, limit: int) -> list[Outbox]:
-    """Load and lock up to `limit` due rows, the oldest first; rows locked by another relay are skipped."""
-    return list(
-        db.scalars(
-            select(Outbox)
-            .where(
-                Outbox.sent_at.is_(None),
-                Outbox.parked_at.is_(None),
-                Outbox.not_before <= func.now(),
-            )
-            .order_by(Outbox.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-    )
-
-
-def mark_sent(db: Session, ids: list[int]) -> None:
-    """Mark rows as sent: the broker has confirmed them."""
-    db.execute(update(Outbox).where(Outbox.id.in_(ids)).values(sent_at=func.now()))
-
-
-def mark_refused(db: Session, row: Outbox, why: str, *, again_after: timedelta) -> None:
-    """Record that the broker refused a row: retry it after `again_after`, or park it after MOST_TRIES."""
-    row.attempts += 1
-    row.last_error = why
-    if row.attempts >= MOST_TRIES:
-        row.parked_at = clock(db)
-    else:
-        row.not_before = clock(db, again_after)

@@ -5,12 +5,13 @@ each sender that it concerns. Topic permissions on the exchange limit a sender's
 """
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from certline.models.commands.admission import LEGACY
-from certline.models.events.outbox import EVENTS, Outbox
+from certline.models.events.due import DueMessage
 from certline.models.senders.ownership import senders_behind
 
 # First word of these routing keys; no type of event begins with it.
@@ -22,24 +23,28 @@ def copy_for(sender: str, kind: str) -> str:
     return f"{COPY}.{sender}.{kind}"
 
 
-def concerned(db: Session, rows: Sequence[Outbox]) -> dict[int, list[str]]:
-    """Return the senders whom outbox rows concern, by the row's id; none for messages that are not events.
+def address_copies(db: Session, events: Sequence[DueMessage]) -> None:
+    """Set the copies of events, for the senders whom they concern.
 
     An event concerns the sender of its command, and the owner of the order or certificate that it is about. The
     legacy sender has no copies: it stands for several systems.
     """
-    events = [row for row in rows if row.exchange == EVENTS]
-    found: dict[int, set[str]] = {row.id: set() for row in rows}
-    if events:
-        behind = senders_behind(
-            db,
-            set(filter(_is_command, (str(row.body.get("correlationid")) for row in events))),
-            {str(row.body["subject"]) for row in events if "subject" in row.body},
-        )
-        for row in events:
-            named = (row.body.get("correlationid"), row.body.get("subject"))
-            found[row.id].update(row.senders, *(behind.get(str(key), set()) for key in named))
-    return {own_id: sorted(whom - {LEGACY}) for own_id, whom in found.items()}
+    told = [(event, _named(event.body)) for event in events]
+    if not told:
+        return
+    behind = senders_behind(
+        db,
+        {command for _, (command, _) in told if _is_command(command)},
+        {subject for _, (_, subject) in told if subject},
+    )
+    for event, named in told:
+        whom = set(event.senders or ()).union(*(behind.get(key, set()) for key in named))
+        event.copies = [copy_for(name, event.routing_key) for name in sorted(whom - {LEGACY})]
+
+
+def _named(body: dict[str, Any]) -> tuple[str, str]:
+    """Return the ids of command and subject that an event names; empty if it names none."""
+    return str(body.get("correlationid", "")), str(body.get("subject", ""))
 
 
 def _is_command(text: str) -> bool:

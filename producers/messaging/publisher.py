@@ -1,37 +1,45 @@
 """Wires, through which the relay publishes: RabbitMQ, or an in-memory broker."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import dramatiq
-import pika
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ConnectionClosed, DecodeError, QueueNotFound
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import (
-    AMQPChannelError,
-    AMQPConnectionError,
-    ChannelClosedByBroker,
-    NackError,
-    UnroutableError,
-)
+from pika.exceptions import AMQPChannelError, AMQPConnectionError, ChannelClosedByBroker
 
 from certline.models.commands.kinds import PUBLIC
-from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS, Outbox, Queue
+from certline.models.events.due import DueMessage
+from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS, Queue
 from certline.producers.messaging.broker_fault import broker_fault
+from certline.producers.messaging.window import ConfirmWindow
 from certline.workers.process.broker import HardenedBroker
 
 # A durable exchange that nothing is published to. It is missing from a new broker, and from one whose data was
 # lost, even if queues and the other exchanges have been declared again.
 MARK = "certline.mark"
 
+# Errors by which a connection to RabbitMQ is known to be lost.
+LOST = (AMQPConnectionError, AMQPChannelError, ConnectionClosed, OSError)
+_UNROUTABLE = "no queue took it: {}"
+
 
 class WireDownError(Exception):
     """The broker is unreachable: no row can be published now."""
 
 
-class RowRefusedError(Exception):
-    """The broker is reachable, but refused this row."""
+@dataclass
+class Settled:
+    """What became of the messages sent: those confirmed, and why others were refused, by their ids.
+
+    The outcome of all others is unknown. `down`: the broker was lost meanwhile.
+    """
+
+    confirmed: list[DueMessage] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+    down: WireDownError | None = None
 
 
 class Wire(Protocol):
@@ -46,11 +54,11 @@ class Wire(Protocol):
     def mark(self) -> bool:
         """Mark the broker as used. Returns False if it does not permit that. Raises WireDownError."""
 
-    def publish(self, row: Outbox, copies: Sequence[str] = ()) -> None:
-        """Publish a row and return once the broker has confirmed it. Raises WireDownError, RowRefusedError.
+    def send(self, messages: Sequence[DueMessage]) -> None:
+        """Publish messages; `settle` tells what became of them, and whether the broker was lost meanwhile."""
 
-        `copies`: further routing keys of an event.
-        """
+    def settle(self) -> Settled:
+        """Wait for the broker's confirms of the messages sent last, and return what became of each."""
 
     def tend(self) -> None:
         """Keep an idle connection alive. Raises WireDownError if the connection is lost."""
@@ -64,6 +72,10 @@ class RabbitWire:
 
     def __init__(self, broker: HardenedBroker) -> None:
         self._broker = broker
+        self._window: ConfirmWindow | None = None
+        # Messages of the last batch whose outcome is not known yet, by their ids.
+        self._pending: dict[int, DueMessage] = {}
+        self._settled = Settled()
 
     def open(self) -> None:
         """Declare both exchanges, the ingress queue, and the work queues as workers do. Raises WireDownError."""
@@ -76,7 +88,7 @@ class RabbitWire:
                 # Without this, Dramatiq declares a queue once per process, and never after a reconnect.
                 self._broker.queues_pending.add(queue.value)
                 self._broker.declare_queue(queue.value, ensure=True)
-        except (AMQPConnectionError, AMQPChannelError, ConnectionClosed, OSError) as error:
+        except LOST as error:
             self._drop()
             raise WireDownError(f"RabbitMQ {broker_fault(error)}") from error
 
@@ -88,44 +100,35 @@ class RabbitWire:
         """Declare the exchange MARK. Returns False without the permission to. Raises WireDownError."""
         return self._declare_mark(passive=False)
 
-    def publish(self, row: Outbox, copies: Sequence[str] = ()) -> None:
-        """Publish one row and wait for RabbitMQ's confirm. Raises WireDownError, RowRefusedError.
+    def send(self, messages: Sequence[DueMessage]) -> None:
+        """Publish messages; `settle` tells what became of them, and whether RabbitMQ was lost meanwhile."""
+        self._pending = {message.id: message for message in messages}
+        self._settled = Settled()
+        self._hand_over(messages)
 
-        A queue that is bound by several of its routing keys receives it once.
+    def settle(self) -> Settled:
+        """Wait for RabbitMQ's confirms of the messages sent last, and return what became of each.
+
+        Messages to a queue that was deleted are sent again, once, after it was declared again. If RabbitMQ closes
+        the channel because of one of several messages, those not confirmed by then are sent again one by one,
+        since it does not say which was at fault.
         """
-        try:
-            self._broker.channel.basic_publish(
-                exchange=row.exchange,
-                routing_key=row.routing_key,
-                body=row.payload,
-                properties=pika.BasicProperties(
-                    delivery_mode=2,
-                    message_id=row.event_id,
-                    content_type=(
-                        "application/cloudevents+json" if row.exchange else "application/json"
-                    ),
-                    # RabbitMQ routes by these keys too, and removes the header: nobody sees whom else it reached.
-                    headers={"BCC": list(copies)} if copies else None,
-                ),
-                mandatory=row.mandatory,
-            )
-        except UnroutableError as error:
-            # The queue was deleted: declare it again, so that the next try of this row succeeds.
-            self._broker.queues_pending.add(row.routing_key)
-            self.open()
-            raise RowRefusedError(f"no queue took it: {row.routing_key}") from error
-        except NackError as error:
-            raise RowRefusedError("RabbitMQ refused it (nack)") from error
-        except ChannelClosedByBroker as error:
-            # RabbitMQ reports an unknown exchange (404), a missing permission (403) or a too large message
-            # (406) by closing the channel. The fault is the row's; `open` declares what may be missing.
-            self._drop()
-            self.open()
-            raise RowRefusedError(f"RabbitMQ refused it: {error!r}") from error
-        except (AMQPConnectionError, AMQPChannelError, OSError) as error:
-            # The outcome is unknown: a late confirm may still arrive on this connection, so close it.
-            self._drop()
-            raise WireDownError(f"RabbitMQ {broker_fault(error)}") from error
+        returned, closed = self._verdicts()
+        again = [message for message in returned if not message.exchange]
+        for message in returned:
+            if message.exchange:
+                self._refuse(message, _UNROUTABLE)
+        if again:
+            self._declare_again()
+            if closed is None:
+                self._hand_over(again)
+                returned, closed = self._verdicts()
+                for message in returned:
+                    self._refuse(message, _UNROUTABLE)
+        if closed is not None:
+            for message in list(self._pending.values()):
+                self._settle_alone(message)
+        return self._settled
 
     def channel(self) -> BlockingChannel:
         """Open a further channel on this thread's connection. Raises pika's errors."""
@@ -138,7 +141,7 @@ class RabbitWire:
         """
         try:
             self._broker.connection.process_data_events(time_limit=seconds)
-        except (AMQPConnectionError, AMQPChannelError, OSError) as error:
+        except LOST as error:
             self._drop()
             raise WireDownError(f"RabbitMQ {broker_fault(error)}") from error
 
@@ -156,7 +159,7 @@ class RabbitWire:
             except ChannelClosedByBroker:  # unknown (404), or not permitted (403)
                 return False
             channel.close()
-        except (AMQPConnectionError, AMQPChannelError, ConnectionClosed, OSError) as error:
+        except LOST as error:
             self._drop()
             raise WireDownError(f"RabbitMQ {broker_fault(error)}") from error
         return True
@@ -172,7 +175,62 @@ class RabbitWire:
         for name in PUBLIC:
             channel.queue_bind(INGRESS, COMMANDS, routing_key=name)
 
+    def _hand_over(self, messages: Sequence[DueMessage]) -> None:
+        if self._settled.down is not None:
+            return
+        try:
+            if self._window is None or not self._window.is_open:
+                self._window = ConfirmWindow(self._broker.connection)
+            self._window.send_all(messages)
+        except LOST as error:
+            # A closed channel is looked at by `_verdicts`.
+            if self._window is None or self._window.is_open:
+                self._lose(error)
+
+    def _verdicts(self) -> tuple[list[DueMessage], ChannelClosedByBroker | None]:
+        """Wait for the confirms, and note them. Returns what came back, and why the channel was closed, if so."""
+        if self._settled.down is not None or (window := self._window) is None:
+            return [], None
+        try:
+            found = window.await_verdicts()
+        except LOST as error:
+            found = window.collected()
+            # The outcome of the others is unknown: a late confirm may still arrive here, so close the connection.
+            self._lose(error)
+        for message in found.confirmed:
+            del self._pending[message.id]
+        self._settled.confirmed += found.confirmed
+        for message in found.nacked:
+            self._refuse(message, "RabbitMQ refused it (nack)")
+        return found.returned, found.closed
+
+    def _settle_alone(self, message: DueMessage) -> None:
+        self._declare_again()
+        self._hand_over([message])
+        returned, closed = self._verdicts()
+        if closed is not None:
+            # RabbitMQ reports an unknown exchange (404), a missing permission (403) or a too large message (406)
+            # by closing the channel. The fault is the message's; what may be missing is declared before the next.
+            self._refuse(message, f"RabbitMQ refused it: {closed!r}")
+        elif returned:
+            self._refuse(message, _UNROUTABLE)
+
+    def _declare_again(self) -> None:
+        try:
+            self.open()
+        except WireDownError as down:
+            self._settled.down = down
+
+    def _refuse(self, message: DueMessage, why: str) -> None:
+        del self._pending[message.id]
+        self._settled.refused[message.id] = why.format(message.routing_key)
+
+    def _lose(self, error: BaseException) -> None:
+        self._drop()
+        self._settled.down = WireDownError(f"RabbitMQ {broker_fault(error)}")
+
     def _drop(self) -> None:
+        self._window = None
         del self._broker.connection  # Dramatiq closes it and makes a new one at the next use
 
 
@@ -181,6 +239,7 @@ class MemoryWire:
 
     def __init__(self, broker: StubBroker) -> None:
         self._broker = broker
+        self._settled = Settled()
 
     def open(self) -> None:
         """Do nothing: there is no connection."""
@@ -193,14 +252,22 @@ class MemoryWire:
         """Return True: there is nothing to mark."""
         return True
 
-    def publish(self, row: Outbox, copies: Sequence[str] = ()) -> None:  # noqa: ARG002  # no subscribers
-        """Hand a work message to the workers of this process; drop an event. Raises RowRefusedError."""
-        if not row.exchange:
+    def send(self, messages: Sequence[DueMessage]) -> None:
+        """Hand work messages to the workers of this process, and drop events."""
+        self._settled = Settled()
+        for message in messages:
             try:
-                message: dramatiq.Message[None] = dramatiq.Message.decode(row.payload)
-                self._broker.enqueue(message)
-            except (DecodeError, QueueNotFound) as error:
-                raise RowRefusedError(f"no queue took it: {row.routing_key}") from error
+                if not message.exchange:
+                    work: dramatiq.Message[None] = dramatiq.Message.decode(message.text.encode())
+                    self._broker.enqueue(work)
+            except (DecodeError, QueueNotFound):
+                self._settled.refused[message.id] = _UNROUTABLE.format(message.routing_key)
+            else:
+                self._settled.confirmed.append(message)
+
+    def settle(self) -> Settled:
+        """Return what became of the messages sent last."""
+        return self._settled
 
     def tend(self) -> None:
         """Do nothing: there is no connection."""

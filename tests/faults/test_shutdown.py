@@ -24,6 +24,7 @@ from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.session import clock
+from certline.producers.relay import BATCH
 from certline.producers.requests.catalogue import request_sync
 from certline.simulator.server import Simulator
 from tests.faults.conftest import ENROLL, calls, orders_at_scm
@@ -153,9 +154,9 @@ def line(database_url: str, vhost: str) -> Iterator[Plant]:
 
 def test_the_relay_ends_after_the_batch_in_hand(line: Plant) -> None:
     with line.database.transaction() as db:
-        for number in range(150):
+        for number in range(BATCH + 50):
             emit_wake_up(db, CommandType.FETCH, f"00000000-0000-4000-8000-{number:012}")
-    with table_locked(line.database, "outbox", "SHARE"):  # it may publish, but not mark
+    with table_locked(line.database, "outbox", "SHARE"):  # it waits as it takes the first batch
         relay = line.start("relay")
         until(lambda: somebody_waits_for_a_lock(line.database), 60)
         relay.popen.terminate()
@@ -165,7 +166,7 @@ def test_the_relay_ends_after_the_batch_in_hand(line: Plant) -> None:
     with line.database.transaction() as db:
         sent = db.scalar(select(func.count()).where(Outbox.sent_at.is_not(None)))
     assert code == 0
-    assert sent == 100
+    assert sent == BATCH
     assert ready(line, Queue.POLL) == sent
 
 

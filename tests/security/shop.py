@@ -1,5 +1,6 @@
 """Two outside systems, the shop and the bank, and what becomes of the commands that they send."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,9 @@ from certline.models import (
 )
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
-from certline.models.senders.copies import concerned
+from certline.models.events.due import DueMessage
+from certline.models.events.outbox import EVENTS
+from certline.models.senders.copies import COPY, address_copies
 from certline.models.senders.sender import USUAL_COMMANDS
 from certline.producers.ingress import take
 from tests.integration.producers.letters import from_outside
@@ -121,5 +124,14 @@ def copies(database: Database, kind: str) -> list[list[str]]:
     """Return, for each event of a type, the senders that receive a copy of it."""
     with database.transaction() as db:
         rows = list(db.scalars(select(Outbox).where(Outbox.routing_key == kind)))
-        found = concerned(db, rows)
-        return [found[row.id] for row in rows]
+        events = [
+            DueMessage(
+                row.id, row.event_id, EVENTS, kind, json.dumps(row.body), senders=row.senders
+            )
+            for row in rows
+        ]
+        address_copies(db, events)
+    return [
+        [key.removeprefix(f"{COPY}.").removesuffix(f".{kind}") for key in event.copies]
+        for event in events
+    ]

@@ -86,3 +86,24 @@ def test_on_ours_a_row_that_could_not_be_published_comes_several_times_and_is_do
             until(lambda: waiting(own_vhost) == 0, PATIENCE)
 
     assert bench.calls(ENROLL) == 1
+
+
+def test_a_relay_does_not_wait_with_its_transaction_until_the_alarm_is_over(
+    own_rabbitmq: RabbitServer, own_vhost: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("certline.producers.messaging.window.CONFIRM_WITHIN", 1.0)
+    bench.place()
+    only_the_order_is_to_be_sent(bench.database)
+    # Its connections would rather wait for an hour than give up.
+    url = connection_url(f"{own_vhost}?blocked_connection_timeout=3600")
+    with closing(HardenedBroker(url=[url])) as broker:
+        wire = rabbit_wire(broker)
+        wire.open()
+        relay = Relay(bench.database, wire)
+        with (
+            disk_alarm(own_rabbitmq),
+            pytest.raises(WireDownError, match="RabbitMQ"),
+        ):
+            relay.pump()
+
+        assert until(relay.pump, PATIENCE) == 1

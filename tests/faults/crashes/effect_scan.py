@@ -27,7 +27,14 @@ RECEIVERS = {"receiver"}
 DATABASES = {"database", "_database"}
 # `Line.store` only wraps a transaction: its callers are the effects, not its own body.
 WAYS = {"workers.runtime.context:WorkerContext.store"}
-MESSAGES = {"basic_publish", "basic_ack", "basic_nack", "basic_reject"}
+MESSAGES = {
+    "basic_publish",
+    "basic_ack",
+    "basic_nack",
+    "basic_reject",
+    "send_all",
+    "await_verdicts",
+}
 # Methods of Dramatiq's consumer and retries that we override and call with `super()`.
 DRAMATIQ = {"ack", "nack", "after_process_message"}
 OPERATIONS = {

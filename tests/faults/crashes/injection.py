@@ -3,8 +3,8 @@
     python -m tests.faults.crashes.injection 'workers.ordering.submission:_call call enroll after' run worker
 
 Only the lowest functions are patched, before the CLI starts: the database's transaction, the one function that
-calls SCM, and pika's and Dramatiq's operations on messages. `effect_scan.py` finds which place in our sources
-such a call comes from.
+calls SCM, and operations on messages of pika, of Dramatiq, and of our window of confirms. `effect_scan.py` finds
+which place in our sources such a call comes from.
 """
 
 import json
@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 
 from certline.cli.main import main
 from certline.models import Database
+from certline.producers.messaging.window import ConfirmWindow
 from certline.workers import app
 from certline.workers.runtime import step
 from certline.workers.runtime.context import WorkerContext
@@ -115,7 +116,8 @@ def install(deaths: Sequence[Death], record: Path) -> None:
         (_RabbitmqConsumer, "ack"),
         (_RabbitmqConsumer, "nack"),
         (RabbitmqBroker, "enqueue"),
-        (BlockingChannel, "basic_publish"),
+        (ConfirmWindow, "send_all"),
+        (ConfirmWindow, "await_verdicts"),
         (BlockingChannel, "basic_ack"),
         (BlockingChannel, "basic_nack"),
         (BlockingChannel, "basic_reject"),

@@ -202,8 +202,9 @@ STORIES: dict[Story, tuple[str, ...]] = {
     webhooks.a_webhook_is_enabled: ("producers.requests.webhooks:enable_webhook transaction",),
     webhooks.deliveries_are_retried: ("producers.requests.webhooks:retry_deliveries transaction",),
     parts.the_relay: (
-        "producers.relay:Relay.pump transaction",
-        "producers.messaging.publisher:RabbitWire.publish basic_publish",
+        "producers.relay:Relay._claim transaction",
+        "producers.messaging.publisher:RabbitWire._hand_over send_all",
+        "producers.messaging.publisher:RabbitWire._verdicts await_verdicts",
     ),
     parts.the_producer: (
         "producers.schedule:tick transaction",

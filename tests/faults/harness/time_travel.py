@@ -6,6 +6,7 @@ from certline.models import Command, CommandStatus, Order, Outbox, Schedule
 from certline.models.accounts.breaker import Breaker
 from certline.models.accounts.rate_limit import RateLimit
 from certline.models.commands.command import OPEN
+from certline.models.database.session import WAKE
 from tests.faults.harness.processes import Troupe
 
 AN_HOUR = text("interval '1 hour'")
@@ -20,6 +21,7 @@ class Ageing(Troupe):
             db.execute(update(Order).values(sent_at=Order.sent_at - AN_HOUR))
             unsent = update(Outbox).where(Outbox.sent_at.is_(None))
             db.execute(unsent.values(not_before=Outbox.not_before - AN_HOUR))
+            db.info[WAKE] = True
             db.execute(
                 update(Breaker).values(
                     open_until=Breaker.open_until - AN_HOUR,
@@ -55,6 +57,7 @@ class Ageing(Troupe):
             # The other way round, its message could arrive before it is due, and the worker would skip it.
             later = update(Outbox).where(Outbox.sent_at.is_(None), Outbox.not_before > func.now())
             db.execute(later.values(not_before=func.now()))
+            db.info[WAKE] = True
             db.execute(
                 update(Command)
                 .where(Command.status == CommandStatus.QUEUED, Command.not_before > func.now())

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import InvalidRequestError
 
 from certline.models import Database
@@ -61,3 +62,21 @@ def test_no_other_transaction_begins_in_a_session(database: Database) -> None:
 
         with pytest.raises(InvalidRequestError):
             clock(db)
+
+
+def test_a_connection_that_the_server_has_closed_is_replaced_unseen(database: Database) -> None:
+    own = database.run(lambda db: db.scalar(text("SELECT pg_backend_pid()")))
+    with psycopg.connect(database.url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [own])
+
+    assert database.run(lambda db: db.scalar(text("SELECT pg_backend_pid()"))) != own
+
+
+def test_a_connection_is_not_replaced_for_news_that_it_need_not_heed(database: Database) -> None:
+    with database.transaction() as db:
+        own = db.scalar(text("SELECT pg_backend_pid()"))
+        db.execute(text("LISTEN news"))
+    with psycopg.connect(database.url, autocommit=True) as other:
+        other.execute("NOTIFY news")
+
+    assert database.run(lambda db: db.scalar(text("SELECT pg_backend_pid()"))) == own

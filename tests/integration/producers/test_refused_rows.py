@@ -3,7 +3,6 @@
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from certline.models import Database, Outbox
 from certline.models.commands.kinds import CommandType
@@ -65,9 +64,5 @@ def test_a_deleted_exchange_for_events_is_declared_again_and_the_event_goes_out(
             channel.exchange_delete(EVENTS)
         with database.transaction() as db:
             emit_event(db, some("order.issued"), subject=None, correlation_id=None)
-        relay = Relay(database, wire)
 
-        assert relay.pump() == 0
-        with database.transaction() as db:
-            db.execute(text("UPDATE outbox SET not_before = now()"))
-        assert relay.pump() == 1
+        assert Relay(database, wire).pump() == 1

@@ -119,6 +119,21 @@ def test_an_event_that_nobody_asked_for_is_no_fault(database: Database, relay: R
     assert (row.attempts, row.last_error) == (0, None)
 
 
+def test_a_row_that_falls_due_later_goes_out_long_before_the_relay_would_look(
+    database: Database, wire: RabbitWire, vhost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.tend()
+    monkeypatch.setattr(relay_module, "LOOK_EVERY", 3600.0)
+
+    with running(database, vhost) as relay:
+        until(lambda: relay.beat, 20)
+        later = emit(database, seconds=1.5)
+        wanted = emit(database, seconds=0.5)
+
+        assert until(lambda: ids(vhost), 20) == wanted
+        assert until(lambda: ids(vhost), 20) == later
+
+
 def test_a_commit_wakes_the_relay_long_before_it_would_look(
     database: Database, wire: RabbitWire, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

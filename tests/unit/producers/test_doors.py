@@ -1,5 +1,6 @@
 """Tests of a relay's wire, and of the errors where there is no RabbitMQ."""
 
+import json
 import uuid
 
 import dramatiq
@@ -7,29 +8,21 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 from pydantic import SecretStr
 
-from certline.models.events.outbox import EVENTS, Outbox, Queue
+from certline.models.events.due import DueMessage
+from certline.models.events.outbox import EVENTS, Queue
 from certline.models.settings import Settings
-from certline.producers.messaging.publisher import (
-    MemoryWire,
-    RabbitWire,
-    RowRefusedError,
-    wire_of,
-)
+from certline.producers.messaging.publisher import MemoryWire, RabbitWire, wire_of
 from certline.producers.processes import NeedsRabbitError, ServerDownError, reach_rabbit
 from certline.workers.process.broker import make_broker
 
 NOWHERE = SecretStr("amqp://ida:hunter2@127.0.0.1:1/?connection_attempts=1")
 
 
-def a_row(exchange: str = "") -> Outbox:
+def a_message(exchange: str = "", **spoilt: str) -> DueMessage:
     """Return a wake-up, or, given an exchange, the same as an event."""
     message: dramatiq.Message[None] = dramatiq.Message(Queue.POLL, "poll", (), {}, {})
-    return Outbox(
-        event_id=str(uuid.uuid4()),
-        exchange=exchange,
-        routing_key=Queue.POLL,
-        body=message.asdict(),
-    )
+    body = json.dumps(message.asdict() | spoilt)
+    return DueMessage(1, str(uuid.uuid4()), exchange, Queue.POLL, body)
 
 
 @pytest.fixture
@@ -52,15 +45,16 @@ def test_another_broker_has_no_wire() -> None:
 
 
 def test_in_memory_work_reaches_the_workers_of_this_process(memory: StubBroker) -> None:
-    row = a_row()
+    message, wire = a_message(), wire_of(memory)
 
-    wire_of(memory).publish(row)
+    wire.send([message])
 
+    assert wire.settle().confirmed == [message]
     assert memory.queues[Queue.POLL].qsize() == 1
 
 
 def test_in_memory_an_event_has_no_subscribers(memory: StubBroker) -> None:
-    wire_of(memory).publish(a_row(EVENTS))
+    wire_of(memory).send([a_message(EVENTS)])
 
     assert memory.queues[Queue.POLL].qsize() == 0
 
@@ -69,11 +63,13 @@ def test_in_memory_an_event_has_no_subscribers(memory: StubBroker) -> None:
 def test_in_memory_a_message_that_no_queue_takes_is_refused_and_waits(
     memory: StubBroker, spoilt: dict[str, str]
 ) -> None:
-    row = a_row()
-    row.body = row.body | spoilt
+    good, wire = a_message(), wire_of(memory)
 
-    with pytest.raises(RowRefusedError, match=f"no queue took it: {Queue.POLL}"):
-        wire_of(memory).publish(row)
+    wire.send([a_message(**spoilt), good])
+
+    settled = wire.settle()
+    assert settled.confirmed == [good]
+    assert settled.refused == {1: f"no queue took it: {Queue.POLL}"}
 
 
 def test_a_part_that_needs_rabbitmq_names_the_way_without_it() -> None:

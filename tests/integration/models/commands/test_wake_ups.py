@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import update
 
 from certline.models import Command, Database
-from certline.models.database.session import WAKE_CHANNEL
+from certline.models.database.session import SOON, WAKE_CHANNEL
 from certline.models.events.outbox import emit_event
 from tests.integration.models.commands.accepted import LATER, asked
 from tests.support.documented_events import some
@@ -20,6 +20,20 @@ def test_one_transaction_wakes_the_relay_once(database: Database) -> None:
                 emit_event(db, some("order.issued"), subject=None, correlation_id=None)
 
         # Notifications arrive in commit order: after this one there are no more.
+        listener.execute(f"NOTIFY {WAKE_CHANNEL}, 'end'".encode())
+        heard = [notice.payload for notice in listener.notifies(timeout=10, stop_after=2)]
+
+    assert heard == ["", "end"]
+
+
+def test_a_message_that_falls_due_before_the_relay_looks_by_itself_wakes_it(
+    database: Database,
+) -> None:
+    with psycopg.connect(database.url, autocommit=True) as listener:
+        listener.execute(f"LISTEN {WAKE_CHANNEL}".encode())
+        with database.transaction() as db:
+            asked(db, after=SOON / 2)
+
         listener.execute(f"NOTIFY {WAKE_CHANNEL}, 'end'".encode())
         heard = [notice.payload for notice in listener.notifies(timeout=10, stop_after=2)]
 

@@ -1,0 +1,183 @@
+"""A channel of RabbitMQ on which many messages are outstanding at once, each until its confirm has arrived.
+
+pika's blocking channel waits for the confirm of each message, one after the other. This one uses what is below it
+(tests/unit/test_pika_hooks.py fails if pika renames that).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pika
+from pika import BlockingConnection, SelectConnection, frame
+from pika.channel import Channel
+from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker
+from pika.spec import Basic
+
+from certline.models.events.due import DueMessage
+
+# Seconds in which the confirms of all outstanding messages must arrive. Postgres ends a transaction that is idle
+# for a minute, and the relay's is open meanwhile.
+CONFIRM_WITHIN = 25.0
+# Bytes of a body that fits into one frame of every connection: AMQP 0-9-1 allows no limit below 4,096 for a frame,
+# and 8 of them are its own.
+ONE_FRAME = 4_088
+# Bytes that are handed to the socket at once.
+PIECE = 256 * 1024
+
+
+@dataclass
+class Verdicts:
+    """What became of published messages; those in no list are unknown: they may have arrived.
+
+    `closed`: why RabbitMQ closed the channel meanwhile, without saying which message was at fault.
+    """
+
+    confirmed: list[DueMessage] = field(default_factory=list)
+    returned: list[DueMessage] = field(default_factory=list)
+    nacked: list[DueMessage] = field(default_factory=list)
+    closed: ChannelClosedByBroker | None = None
+
+
+class ConfirmWindow:
+    """A channel with confirms on a connection, used by one thread."""
+
+    def __init__(self, connection: BlockingConnection) -> None:
+        """Open the channel. Raises pika's errors."""
+        # What the blocking connection and its channel wrap (see above).
+        self._below: SelectConnection = connection._impl  # noqa: SLF001
+        self._channel: Channel = connection.channel()._impl  # noqa: SLF001
+        # By delivery tag; RabbitMQ numbers messages from 1.
+        self._outstanding: dict[int, DueMessage] = {}
+        self._last_tag = 0
+        self._verdicts = Verdicts()
+        self._returned: set[str] = set()
+        self._lost: list[Exception] = []
+        self._closed: list[Exception] = []
+        self._below.add_on_close_callback(lambda _connection, why: self._lost.append(why))
+        self._channel.add_on_close_callback(lambda _channel, why: self._closed.append(why))
+        self._channel.add_on_return_callback(self._on_return)
+        ready: list[object] = []
+        self._channel.confirm_delivery(self._on_verdict, callback=ready.append)
+        self._wait(lambda: bool(ready))
+
+    @property
+    def is_open(self) -> bool:
+        """False once RabbitMQ has closed the channel, or the connection was lost."""
+        return bool(self._channel.is_open)
+
+    def send_all(self, messages: Sequence[DueMessage]) -> None:
+        """Publish messages without waiting for their confirms. Raises pika's errors."""
+        number = self._channel.channel_number
+        pieces: list[bytes] = []
+        size = 0
+        # Most of a batch goes to few queues.
+        methods: dict[tuple[str, str, bool], bytes] = {}
+        for message in messages:
+            self._last_tag += 1
+            self._outstanding[self._last_tag] = message
+            body = message.text.encode()
+            length = len(body)
+            to = (message.exchange, message.routing_key)
+            if not 0 < length <= ONE_FRAME:
+                self._emit(pieces)
+                self._channel.basic_publish(*to, body, _properties(message), message.mandatory)
+                continue
+            method = methods.get((*to, message.mandatory))
+            if method is None:
+                publish = Basic.Publish(0, *to, message.mandatory)
+                method = methods[*to, message.mandatory] = frame.Method(number, publish).marshal()
+            pieces += (
+                method,
+                frame.Header(number, length, _properties(message)).marshal(),
+                frame.Body(number, body).marshal(),
+            )
+            size += length
+            if size >= PIECE:
+                self._emit(pieces)
+                size = 0
+        self._emit(pieces)
+
+    def await_verdicts(self) -> Verdicts:
+        """Wait for the confirms of all messages sent, and return what became of each.
+
+        Raises pika's errors if the connection is lost, TimeoutError if confirms are missing after CONFIRM_WITHIN,
+        which ends the connection; `collected` has what arrived until then.
+        """
+        self._wait(lambda: not self._outstanding or not self.is_open)
+        return self.collected()
+
+    def collected(self) -> Verdicts:
+        """Return what became of messages since the last call."""
+        found, self._verdicts = self._verdicts, Verdicts()
+        for why in self._closed:
+            if isinstance(why, ChannelClosedByBroker):
+                found.closed = why
+        return found
+
+    def _emit(self, pieces: list[bytes]) -> None:
+        """Hand frames to the connection in one piece: a system call for many messages instead of one for each."""
+        if pieces:
+            if not self.is_open:
+                raise AMQPConnectionError("the channel is closed")
+            self._below._output_marshaled_frames([b"".join(pieces)])  # noqa: SLF001
+            pieces.clear()
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + CONFIRM_WITHIN
+        loop = self._below.ioloop
+        while not done():
+            # Returns when something arrives, and after 5 s at the latest. Unlike pika's own wait it also returns
+            # while RabbitMQ, blocked by an alarm, takes nothing more.
+            loop.poll()
+            loop.process_timeouts()
+            if self._lost:
+                loop.close()
+                raise self._lost[0]
+            if time.monotonic() > deadline:
+                # At once: a polite close would wait for an answer.
+                deadline = float("inf")
+                self._below._terminate_stream(TimeoutError("it confirms nothing"))  # noqa: SLF001
+
+    def _on_return(
+        self,
+        _channel: Channel,
+        _method: Basic.Return,
+        properties: pika.BasicProperties,
+        _body: bytes,
+    ) -> None:
+        # RabbitMQ returns a message before it confirms it.
+        self._returned.add(str(properties.message_id))
+
+    def _on_verdict(self, method_frame: frame.Method[Basic.Ack | Basic.Nack]) -> None:
+        method = method_frame.method
+        outstanding = self._outstanding
+        if method.multiple:
+            # Insertion order is the order of tags.
+            tags = []
+            for tag in outstanding:
+                if tag > method.delivery_tag:
+                    break
+                tags.append(tag)
+        else:
+            tags = [method.delivery_tag]
+        nacked = isinstance(method, Basic.Nack)
+        for tag in tags:
+            message = outstanding.pop(tag)
+            if message.event_id in self._returned:
+                self._returned.discard(message.event_id)
+                self._verdicts.returned.append(message)
+            elif nacked:
+                self._verdicts.nacked.append(message)
+            else:
+                self._verdicts.confirmed.append(message)
+
+
+def _properties(message: DueMessage) -> pika.BasicProperties:
+    return pika.BasicProperties(
+        delivery_mode=2,
+        message_id=message.event_id,
+        content_type="application/cloudevents+json" if message.exchange else "application/json",
+        # RabbitMQ routes by these keys too, and removes the header: nobody sees whom else it reached.
+        headers={"BCC": list(message.copies)} if message.copies else None,
+    )
