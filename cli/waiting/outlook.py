@@ -9,8 +9,8 @@ from certline.cli.waiting.batch import said_of_time
 from certline.models import Command, CommandStatus, CommandType, Order, OrderStatus
 from certline.models.commands.command import OPEN
 
-# The steps that carry an order on from each status; until then it is the order's own command. The poll that has found
-# an order issued collects its certificate, too.
+# The steps that carry an order on from each status; until then it is the order's own command. The poll that has
+# found an order issued collects its certificate, too.
 STEPS = {
     OrderStatus.SENDING: (CommandType.RECONCILE,),
     OrderStatus.PENDING: (CommandType.POLL,),

@@ -24,7 +24,7 @@ from certline.workers.scm import Details
 
 
 @dataclass(frozen=True)
-class Begun:
+class SuccessorAtHand:
     """What a renewal or reissue begins with: its order, with what is known before SCM is asked, or its plan.
 
     The plan is that of a command of another system, a batch or automatic renewal: the step places its order.
@@ -35,7 +35,7 @@ class Begun:
     plan: Plan | None = None
 
 
-def load(context: WorkerContext, db: Session, command: Command) -> Begun:
+def load(context: WorkerContext, db: Session, command: Command) -> SuccessorAtHand:
     """Load the command's order, or plan it. Raises BadCommandError if the certificate can't have this successor.
 
     Nothing is left to do if the successor was stored after the command was accepted: the command has then ended.
@@ -43,7 +43,7 @@ def load(context: WorkerContext, db: Session, command: Command) -> Begun:
     order = order_of_command(db, command.id)
     if order is not None:
         name_in_logs(order)
-        return Begun(order, before_sending(context, db, command, order))
+        return SuccessorAtHand(order, before_sending(context, db, command, order))
     asked = _asked(command)
     # Both in one query, where the certificate is named by its id. The session, which refers to its objects weakly,
     # has them ready for the next lines.
@@ -53,13 +53,13 @@ def load(context: WorkerContext, db: Session, command: Command) -> Begun:
     # A common name names that successor itself.
     is_newer = known.stored or found.created_at >= command.created_at
     if is_newer and _ends_with_what_is_stored(db, command, asked, found):
-        return Begun()
+        return SuccessorAtHand()
     place = in_command(command.id)
     planned = plan(
         db, asked, context.offers(), password_place=place, predecessor=found, known=known
     )
     del both
-    return Begun(plan=planned)
+    return SuccessorAtHand(plan=planned)
 
 
 _WITH_ORIGIN = (
@@ -72,7 +72,7 @@ _WITH_ORIGIN = (
 def send_successor(
     context: WorkerContext,
     command: Command,
-    begun: Begun,
+    begun: SuccessorAtHand,
     objection: Callable[[Details, Before], Objection | None],
 ) -> None:
     """Place the command's order if it has none yet, and send it to SCM unless `objection` objects.
@@ -88,7 +88,7 @@ def send_successor(
         send(context, begun.order, predecessor)
 
 
-def _place(context: WorkerContext, command: Command, planned: Plan) -> Begun:
+def _place(context: WorkerContext, command: Command, planned: Plan) -> SuccessorAtHand:
     """Store the planned order; none if an order for the same successor is open, which ends the command."""
     # Generating a key takes time: no transaction is open meanwhile.
     material = planned.make_key(context.vault)
@@ -99,11 +99,11 @@ def _place(context: WorkerContext, command: Command, planned: Plan) -> Begun:
             return load(context, db, db.get_one(Command, command.id))
         order = planned.place(db, command, material, context.vault, order_id)
         if order is None:
-            return Begun()
+            return SuccessorAtHand()
         name_in_logs(order)
         wake_later(db)
         fresh = planned.predecessor.scm_id, planned.renewed
-        return Begun(order, before_sending(context, db, command, order, fresh))
+        return SuccessorAtHand(order, before_sending(context, db, command, order, fresh))
 
 
 def _asked(command: Command) -> RenewCommand | ReissueCommand:

@@ -19,9 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from certline.models import AccountStatus, CallKind, Database
+from certline.models.accounts.access import Access, access_of
 from certline.models.accounts.breaker import end_probe, failed, succeeded, take_probe
 from certline.models.accounts.rate_limit import BURST, NONE, Turn, held_off, hold_off, take
-from certline.models.accounts.standing import Standing, standing_of
 from certline.workers.runtime.turns import Turns, turns_together
 from certline.workers.scm import (
     Garbled,
@@ -99,7 +99,7 @@ class AccountPacing:
         """
         if self._stopping.is_set() or self._is_probing():
             return False
-        if not self._knows() and not self._learn(standing_of(db, self._account_id, self._breaker)):
+        if not self._knows() and not self._learn(access_of(db, self._account_id, self._breaker)):
             return False
         turns = self._turns[kind]
         if len(turns) < calls:
@@ -181,7 +181,7 @@ class AccountPacing:
     def _knows(self) -> bool:
         return time.monotonic() < self._known_until
 
-    def _learn(self, found: Standing) -> bool:
+    def _learn(self, found: Access) -> bool:
         """Keep for a while that calls may be made. Returns False if they may not."""
         if not found.admitted:
             return False
@@ -238,7 +238,7 @@ class AccountPacing:
             if self._stopping.is_set():
                 raise _stops(operation)
             with self._asking(operation) as db:
-                found = standing_of(db, self._account_id, self._breaker)
+                found = access_of(db, self._account_id, self._breaker)
                 _require_let_in(found, operation)
                 # The probe is itself a call that passes through this check; it must not wait for itself.
                 if self._learn(found) or self._is_probing():
@@ -282,7 +282,7 @@ class AccountPacing:
             raise _too_soon(operation, why, SOON) from None
 
 
-def _require_let_in(found: Standing, operation: str) -> None:
+def _require_let_in(found: Access, operation: str) -> None:
     if found.status is AccountStatus.SUSPENDED:
         why = f"SCM refused this login earlier: {found.status_reason}"
         raise NotAsked(operation, why)

@@ -19,23 +19,23 @@ from certline.workers.runtime.step import Step
 
 
 @dataclass(frozen=True)
-class Begun:
+class OrderAtHand:
     """The command's order, if it has one already, and its claim, if its call may be made at once."""
 
     order: Order | None
     claim: Claim | None
 
 
-def load(context: WorkerContext, db: Session, command: Command) -> Begun:
+def load(context: WorkerContext, db: Session, command: Command) -> OrderAtHand:
     """Load the command's order, and claim it if its call may be made at once."""
     found = order_of_command(db, command.id)
     if found is None:  # sent by another system
-        return Begun(None, None)
+        return OrderAtHand(None, None)
     name_in_logs(found)
-    return Begun(found, claim_at_once(context, db, found))
+    return OrderAtHand(found, claim_at_once(context, db, found))
 
 
-def order(context: WorkerContext, command: Command, begun: Begun) -> None:
+def order(context: WorkerContext, command: Command, begun: OrderAtHand) -> None:
     """Send the command's order to SCM, unless another run has sent it or is sending it.
 
     The order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp if the order is

@@ -2,13 +2,13 @@
 
 from certline.models import Command, CommandType
 from certline.workers.ordering.precheck import Before, Objection
-from certline.workers.ordering.succession_command import Begun, load, send_successor
+from certline.workers.ordering.succession_command import SuccessorAtHand, load, send_successor
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import Step
 from certline.workers.scm import Details, ScmStatus
 
 
-def reissue(context: WorkerContext, command: Command, begun: Begun) -> None:
+def reissue(context: WorkerContext, command: Command, begun: SuccessorAtHand) -> None:
     """Send the command's reissue to SCM, unless another run has sent it or SCM can't reissue the certificate.
 
     The order's status ends the command. Raises TryLater, AccountSuspendedError, and GiveUp or BadCommandError if

@@ -1,4 +1,4 @@
-"""Two processes share an account's rate: together they exceed it by the turns that they hold in advance, no more."""
+"""Two processes share an account's rate: together they exceed it by the turns that they hold, and no more."""
 
 import threading
 import time

@@ -60,7 +60,7 @@ class ConfirmingWire:
 
 
 def commits_of(url: str) -> int:
-    """Return how many transactions of a database were committed, implicit ones too, once nobody is connected to it.
+    """Return how many transactions of a database were committed, implicit ones too, once nobody is connected.
 
     Only then Postgres has counted all. Asked from another database, so that the question does not count.
     """
@@ -150,8 +150,8 @@ def test_a_new_order_costs_at_most_12_commits_and_40_statements(
     placed: list[Command] = []
 
     def work() -> None:
-        for number in range(ORDERS):
-            placed.append(bench.place(common_name=f"n{number}.nordhafen.example"))
+        names = (f"n{number}.nordhafen.example" for number in range(ORDERS))
+        placed.extend(bench.place(common_name=name) for name in names)
         carry_out(bench, placed)
 
     commits, statements = spent(bench, work)

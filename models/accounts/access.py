@@ -1,4 +1,4 @@
-"""Standing of an account before a call: whether it is active, and its SCM's breaker, read together."""
+"""Access to SCM before a call: whether the account is active, and its SCM's breaker, read together."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +14,8 @@ NONE = timedelta(0)
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Standing of an account. `failures`: consecutive failed calls of its SCM that are recorded.
+class Access:
+    """Whether calls of an account may be made. `failures`: consecutive failed calls of its SCM that are recorded.
 
     `status` is None if there is no such account any more.
     """
@@ -32,16 +32,16 @@ class Standing:
         return self.status in (AccountStatus.ACTIVE, None) and self.breaker.closed
 
 
-def standing_of(db: Session, account_id: int, url: str) -> Standing:
-    """Return the present standing of an account. `url`: the key of its SCM's breaker."""
+def access_of(db: Session, account_id: int, url: str) -> Access:
+    """Return the present access of an account. `url`: the key of its SCM's breaker."""
     row = db.connection().execute(_reading(), {"of_account": account_id, "at": url}).one_or_none()
     if row is None:
-        return Standing(None, None, None, CLOSED, 0)
+        return Access(None, None, None, CLOSED, 0)
     name, status, why, failures, open_until, reason, now = row
     state = CLOSED
     if open_until is not None:
         state = BreakerState(False, max(NONE, open_until - now), reason)
-    return Standing(name, status, why, state, failures or 0)
+    return Access(name, status, why, state, failures or 0)
 
 
 @cache
