@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 
 from certline.models import Database
 from certline.models.database.outage import OUTAGES, outage_text
-from certline.models.database.session import SOON, WAKE_CHANNEL
+from certline.models.database.relay_bell import WAKE_CHANNEL
+from certline.models.database.session import SOON
 from certline.models.events.due import FIRST_REFUSAL, Batch, give_back, refuse, take_due
 from certline.models.senders.copies import address_copies
 from certline.models.webhook import hand_to_webhooks

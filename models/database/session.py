@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event, func, select, text
+from sqlalchemy import Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import Session
 
+from certline.models.database.relay_bell import RING, Bell
+
 T = TypeVar("T")
 
-# NOTIFY channel on which a transaction wakes the relay.
-WAKE_CHANNEL = "certline_outbox"
 # The relay looks into the outbox after this time even if nothing has woken it, so a row that falls due later needs
 # no NOTIFY: the relay knows of it by then.
 SOON = timedelta(seconds=5)
@@ -57,19 +57,25 @@ class Database:
         )
 
         event.listen(self.engine, "checkout", _require_alive)
+        self._bell = Bell(self.engine)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Run a block in a session that commits at its end, or rolls back if an exception leaves the block.
 
-        If the block has stored due outbox rows (WAKE in `Session.info`), one NOTIFY wakes the relay: one for the
-        transaction, not one for each row, because a commit with NOTIFY takes a cluster-wide lock in Postgres.
+        If the block has stored due outbox rows (WAKE in `Session.info`), the relay is woken: with the commit, or
+        in a storm a moment after it (`Bell`).
         """
+        ring_after = False
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
             if session.info.pop(WAKE, False):
-                session.flush()
-                session.execute(text(f"NOTIFY {WAKE_CHANNEL}"))
+                ring_after = not self._bell.rings_with_commit()
+                if not ring_after:
+                    session.flush()
+                    session.connection().execute(RING)
+        if ring_after:
+            self._bell.ring()
 
     def run(self, work: Callable[[Session], T]) -> T:
         """Run a function in a transaction of its own, and return its result."""
@@ -78,6 +84,7 @@ class Database:
 
     def close(self) -> None:
         """Close the pool's connections."""
+        self._bell.fall_silent()
         self.engine.dispose()
 
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
 from certline.models import Database, Outbox, Queue
-from certline.models.database.session import WAKE_CHANNEL
+from certline.models.database.relay_bell import WAKE_CHANNEL
 from certline.models.settings import Settings
 from certline.producers.messaging.publisher import RabbitWire, wire_of
 from certline.producers.relay import Relay

@@ -15,6 +15,7 @@ from certline.models.commands.command import accept
 from certline.models.events.due import DueMessage
 from certline.producers.messaging.publisher import Settled
 from certline.producers.relay import Relay
+from certline.workers.runtime import pacing, turns
 from certline.workers.runtime.step import run
 from tests.integration.workers.conftest import STEP_OF, Bench
 from tests.servers import until
@@ -134,8 +135,10 @@ def all_done(bench: Bench, commands: Sequence[Command]) -> bool:
 
 
 @pytest.fixture
-def stored(bench: Bench) -> list[str]:
-    """Store ORDERS certificates, and return their ids."""
+def stored(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Store ORDERS certificates, and return their ids. What a process knows does not age on a slow machine."""
+    monkeypatch.setattr(pacing, "KNOWN_FOR", 600)
+    monkeypatch.setattr(turns, "STALE", 600)
     with bench.database.transaction() as db:
         db.get_one(License, 1).capacity = 10 * ORDERS
     carry_out(bench, [bench.place(common_name=f"w{n}.nordhafen.example") for n in range(ORDERS)])
