@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = ROOT / ".venv-celery"
 LOCK = Path(__file__).parent / "celery_stand_in" / "requirements.txt"
-PIP = "-m pip --disable-pip-version-check --quiet install --require-hashes -r".split()
+PIP = ["-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--require-hashes", "-r"]
 
 
 def python() -> Path:

@@ -100,7 +100,8 @@ def main() -> None:
     print(f"  {'':34}  certline    Celery     ratio")
     for name, what in ROWS.items():
         ours, theirs = measured[f"certline_{name}"], measured[f"celery_{name}"]
-        print(f"  {what:34} {ours:9.1f} {theirs:9.1f} {ours / theirs:9.2f}")
+        ratio = ours / theirs if theirs else float("inf")
+        print(f"  {what:34} {ours:9.1f} {theirs:9.1f} {ratio:9.2f}")
     print(f"  commits a second while idle:       {measured['idle_commits_a_second']:9.2f}")
 
 
