@@ -52,7 +52,7 @@ asyncapi: .venv/.dev ## Generate docs/asyncapi.yaml and docs/asyncapi.md from th
 faults: .venv/.dev ## Run the fault tests in their long form: make faults SEEDS=100; repeat one: SEED=17
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(FAULTS)
 
-bench: .venv/.dev ## Run the benchmarks: ratios measured in one run
+bench: .venv/.dev ## Run the benchmarks in at most 20 minutes, and write docs/performance.md
 	$(BIN)/python -m benchmarks
 
 # The plugin, or the older program of its own, which cannot wait until the containers are healthy.

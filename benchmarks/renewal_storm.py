@@ -39,7 +39,7 @@ from tests.support.deployment import CERTLINE, Plant
 RENEWALS = int(os.environ.get("BENCH_RENEWALS", "1000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "1"))
 # Orders at the simulator: more than needed, since some have expired, have other keys or can't be renewed.
-SEEDED = RENEWALS * 5 + 100
+SEEDED = RENEWALS * 4 + 100
 # Duration of a call to SCM, in milliseconds, set at the simulator.
 LATENCY_MS = 20
 PROCESSES, THREADS = 2, 8

@@ -1,0 +1,135 @@
+"""What is to be reached, and what it was before: the rows of the table in docs/performance.md."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Figures = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A row of the table. `number`: of the target; `before`: measured before the work on speed.
+
+    `shown`: a format of the benchmark's figures. `reached` is given them; None: no target is set for it.
+    """
+
+    number: int
+    what: str
+    before: str
+    benchmark: str
+    shown: str
+    target: str = ""
+    reached: Callable[[Figures], bool] | None = None
+
+
+TARGETS = [
+    Target(
+        1,
+        "renewals a second (Celery in the same run)",
+        "10.2 (38.7)",
+        "renewal_storm",
+        "{certline_rate:.1f} ({celery_rate:.1f}), ratio {rate_ratio:.2f}",
+        "≥ 1.0 times Celery's",
+        lambda found: found["rate_ratio"] >= 1,
+    ),
+    Target(
+        1,
+        "CPU of workers, relay, producer and command line, ms a renewal",
+        "109 (37)",
+        "renewal_storm",
+        "{certline_programs_ms:.0f} ({celery_programs_ms:.0f}), ratio {programs_ms_ratio:.2f}",
+        "≤ 1.0 times Celery's",
+        lambda found: found["programs_ms_ratio"] <= 1,
+    ),
+    Target(
+        1,
+        "CPU of Postgres and RabbitMQ, ms a renewal",
+        "39 (4)",
+        "renewal_storm",
+        "{certline_servers_ms:.1f} ({celery_servers_ms:.1f}), ratio {servers_ms_ratio:.1f}",
+        "≤ 3 times Celery's",
+        lambda found: found["servers_ms_ratio"] <= 3,
+    ),
+    Target(
+        2,
+        "commits in Postgres, a renewal, all parts together",
+        "42 (5)",
+        "renewal_storm",
+        "{certline_commits:.1f} ({celery_commits:.1f})",
+        "≤ 12",
+        lambda found: found["certline_commits"] <= 12,
+    ),
+    Target(
+        2,
+        "commits a second while nothing happens, all parts",
+        "9",
+        "renewal_storm",
+        "{idle_commits_a_second:.2f}",
+        "≤ 1",
+        lambda found: found["idle_commits_a_second"] <= 1,
+    ),
+    Target(
+        3,
+        "from accepted to SCM's socket, p99 while idle, ms (bare Dramatiq actor)",
+        "",
+        "wake_to_call",
+        "{certline_p99_ms:.1f} ({bare_p99_ms:.1f}), ratio {p99_ratio:.1f}; "
+        "p50 {certline_p50_ms:.1f} ({bare_p50_ms:.1f})",
+        "≤ 50 ms, ≤ 3 times the actor's",
+        lambda found: found["certline_p99_ms"] <= 50 and found["p99_ratio"] <= 3,
+    ),
+    Target(
+        4,
+        "relay, events a second (raw pika, confirms in a window)",
+        "",
+        "relay",
+        "{events_relay:,.0f} ({events_pika:,.0f}), ratio {events_ratio:.2f}",
+        "≥ 0.8 times pika's",
+        lambda found: found["events_ratio"] >= 0.8,
+    ),
+    Target(
+        4,
+        "relay, wake-ups a second (raw pika, confirms in a window)",
+        "",
+        "relay",
+        "{wake_ups_relay:,.0f} ({wake_ups_pika:,.0f}), ratio {wake_ups_ratio:.2f}",
+        "≥ 0.8 times pika's",
+        lambda found: found["wake_ups_ratio"] >= 0.8,
+    ),
+    Target(
+        5,
+        "import of 10,000, ÷ the serial loop over `cert-manager`",
+        "5.3 times (4,000)",
+        "import_estate",
+        "{ratio:.1f} times",
+        "≥ 10 times",
+        lambda found: found["ratio"] >= 10,
+    ),
+    Target(
+        5,
+        "its calls to SCM, ÷ those of the loop",
+        "",
+        "import_estate",
+        "{calls_ratio:.2f}",
+        "≤ 1",
+        lambda found: found["calls_ratio"] <= 1,
+    ),
+    Target(
+        8,
+        "commits a second with an audit entry, fsync of 10 ms, 64 clients (without a chain)",
+        "{commits_10ms_64_one_lane:,.0f}",
+        "audit_chain",
+        "{commits_10ms_64_lanes:,.0f} ({commits_10ms_64_none:,.0f})",
+        "≥ 2,000: 500 orders",
+        lambda found: found["commits_10ms_64_lanes"] >= 2_000,
+    ),
+    Target(
+        8,
+        "the same, fsync of 2 ms",
+        "{commits_2ms_64_one_lane:,.0f}",
+        "audit_chain",
+        "{commits_2ms_64_lanes:,.0f} ({commits_2ms_64_none:,.0f})",
+        "≥ 2,000: 500 orders",
+        lambda found: found["commits_2ms_64_lanes"] >= 2_000,
+    ),
+]
