@@ -52,7 +52,7 @@ def write(found: Mapping[str, Measured]) -> None:
     _, end, after = rest.partition(END)
     if not end:
         raise ValueError(f"{PAGE.name} has no lines {BEGIN} and {END}")
-    made = "\n".join([BEGIN, "", *_page(found), "", END])
+    made = "\n".join([BEGIN, "", *page(found), "", END])
     PAGE.write_text(f"{before}{made}{after}")
 
 
@@ -64,7 +64,8 @@ def missed(found: Mapping[str, Measured]) -> Iterator[str]:
             yield f"{target.number}. {target.what}: {now} ({target.target})"
 
 
-def _page(found: Mapping[str, Measured]) -> Iterator[str]:
+def page(found: Mapping[str, Measured]) -> Iterator[str]:
+    """Yield the lines of the tables."""
     yield f"Measured on {datetime.now(UTC):%d %B %Y} in one run, on {_machine()}."
     yield ""
     yield "| no. | | before | now | target | reached |"
