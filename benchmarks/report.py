@@ -97,7 +97,9 @@ def _cells(target: Target, measured: Measured | None) -> tuple[str, str, str]:
     figures = measured.figures
     try:
         reached = "" if target.reached is None else "yes" if target.reached(figures) else "**no**"
-        return target.before.format(**figures), target.shown.format(**figures), reached
+        shown = target.shown
+        now = shown.format(**figures) if isinstance(shown, str) else shown(figures)
+        return target.before.format(**figures), now, reached
     except KeyError as missing:
         return "", f"no figure {missing}", "no"
 
