@@ -12,10 +12,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,18 +24,17 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from benchmarks.celery_environment import ROOT, celery_version, python
-from benchmarks.cpu_time import cpu_seconds, run_and_count, server_pid
-from benchmarks.database_work import DatabaseWork, database_work
-from benchmarks.stand_in import calls_of, orders_at, simulator
+from benchmarks.database_work import database_work
+from benchmarks.stand_in import orders_at, simulator
+from benchmarks.storm_measure import RENEWALS, Figures, Renewal, Servers, check, measure, names_at
 from certline.models import Certificate, CertificateStatus, Command, CommandStatus, Order
 from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import ImportCommand
 from certline.producers.renewals.verdicts import BatchVerdict, judge_many
 from certline.producers.requests.imports import request_import
-from tests.servers import PostgresServer, Process, RabbitServer, open_postgres, open_rabbitmq, until
+from tests.servers import Process, open_postgres, open_rabbitmq, until
 from tests.support.deployment import CERTLINE, Plant
 
-RENEWALS = int(os.environ.get("BENCH_RENEWALS", "1000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "1"))
 # Orders at the simulator: more than needed, since some have expired, have other keys or can't be renewed.
 SEEDED = RENEWALS * 4 + 100
@@ -46,48 +44,6 @@ PROCESSES, THREADS = 2, 8
 NO_LIMIT = "10000"
 KEYS = (("RSA", "2048"), ("EC", "P-256"))
 IDLE_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class Renewal:
-    """A certificate to renew, with the kind of its key; `id` is certline's."""
-
-    id: str
-    ssl_id: int
-    common_name: str
-    sans: list[str]
-    algorithm: str
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Figures of one side: renewals a second, milliseconds of CPU, and work in Postgres, each for a renewal.
-
-    `programs_ms`: workers, relay, producer and what requests the renewals; `servers_ms`: Postgres and RabbitMQ.
-    """
-
-    rate: float
-    programs_ms: float
-    servers_ms: float
-    postgres_ms: float
-    calls: float
-    commits: float
-    written: float
-    fetched: float
-    scanned: float
-
-
-@dataclass(frozen=True)
-class Servers:
-    """The servers of the run, which both sides use one after the other."""
-
-    postgres: PostgresServer
-    rabbitmq: RabbitServer
-
-    def cpu(self) -> tuple[float, float]:
-        """Return the CPU seconds of Postgres, and of both servers."""
-        postgres = cpu_seconds(server_pid(self.postgres))
-        return postgres, postgres + cpu_seconds(server_pid(self.rabbitmq))
 
 
 def main() -> None:
@@ -162,13 +118,13 @@ def certline_side(servers: Servers) -> tuple[list[Renewal], Figures, float]:
         ]
         plant.add_account(f"{scm}/api")
         due = take_in(plant, [each["sslId"] for each in orders_at(scm)])
-        before = _counted(orders_at(scm))
+        before = names_at(orders_at(scm))
         idle = _idle(servers, plant, url)
         _slow_down(scm)
         with tempfile.NamedTemporaryFile("w") as listed:
             listed.write("\n".join(each.id for each in due))
             listed.flush()
-            measured = _measure(
+            measured = measure(
                 servers,
                 url,
                 scm,
@@ -179,7 +135,7 @@ def certline_side(servers: Servers) -> tuple[list[Renewal], Figures, float]:
                 " FROM certificate c WHERE c.supersedes_id = ANY(%s)",
                 given=[[each.id for each in due]],
             )
-        _check(before, scm, due)
+        check(before, scm, due)
     return due, measured, idle
 
 
@@ -206,7 +162,7 @@ def celery_side(servers: Servers, due: Sequence[Renewal]) -> Figures:
             "STAND_IN_KEY": Fernet.generate_key().decode(),
             "PYTHONPATH": str(ROOT),
         }
-        before = _counted(orders_at(scm))
+        before = names_at(orders_at(scm))
         command = [str(python()), "-m", "celery", "-A", "benchmarks.celery_stand_in.tasks"]
         options = ["worker", "--pool", "threads", "-c", str(THREADS), "--loglevel", "info"]
         options += ["--without-gossip", "--without-mingle"]
@@ -219,7 +175,7 @@ def celery_side(servers: Servers, due: Sequence[Renewal]) -> Figures:
         for worker in workers:
             worker.wait_for("ready.", 60)
         _slow_down(scm)
-        measured = _measure(
+        measured = measure(
             servers,
             url,
             scm,
@@ -230,7 +186,7 @@ def celery_side(servers: Servers, due: Sequence[Renewal]) -> Figures:
             " FROM renewal WHERE status = 'stored'",
             given=[],
         )
-        _check(before, scm, due)
+        check(before, scm, due)
     return measured
 
 
@@ -279,59 +235,6 @@ def _can_be(verdict: BatchVerdict) -> bool:
     return not (verdict.problems or lapsed or verdict.certificate.common_name.startswith("*"))
 
 
-def _measure(
-    servers: Servers,
-    url: str,
-    scm: str,
-    *,
-    parts: Sequence[Process],
-    begin: list[str],
-    environment: dict[str, str],
-    stored: str,
-    given: list[object],
-) -> Figures:
-    """Run `begin`, wait until all is stored, end the parts, and return the figures of the time between.
-
-    `stored`: a query for the number of stored certificates and the Unix time of the last; `given`: its parameters.
-    """
-    name = urlsplit(url).path.removeprefix("/")
-    programs = [part.pid for part in parts]
-    work = database_work(servers.postgres.url, name)
-    calls, spent, (postgres, both) = calls_of(scm), cpu_seconds(*programs), servers.cpu()
-    start = time.time()
-    _, requesting = run_and_count(begin, environment)
-    looks = 0
-    with psycopg.connect(url, autocommit=True) as db:
-        while True:
-            row = db.execute(stored, given).fetchone()
-            count, last = row if row is not None else (0, None)
-            looks += 1
-            if count >= RENEWALS:
-                break
-            if time.time() - start > 3600:
-                sys.exit(f"{count} of {RENEWALS} renewals are stored after an hour")
-            # Seldom, so that looking costs little: the time of the last is in the database.
-            seconds_left = (time.time() - start) * (RENEWALS - count) / max(count, RENEWALS // 20)
-            time.sleep(min(5, max(0.2, 0.3 * seconds_left)))
-    programs_spent = cpu_seconds(*programs) - spent + requesting
-    postgres_after, both_after = servers.cpu()
-    for part in parts:
-        part.kill()  # so that their backends end, and report all they did
-    done: DatabaseWork = database_work(servers.postgres.url, name).since(work)
-    written = done.inserted + done.updated + done.deleted
-    return Figures(
-        rate=RENEWALS / (last - start),
-        programs_ms=1000 * programs_spent / RENEWALS,
-        servers_ms=1000 * (both_after - both) / RENEWALS,
-        postgres_ms=1000 * (postgres_after - postgres) / RENEWALS,
-        calls=(calls_of(scm) - calls) / RENEWALS,
-        commits=(done.commits - looks) / RENEWALS,
-        written=written / RENEWALS,
-        fetched=done.fetched / RENEWALS,
-        scanned=done.scanned / RENEWALS,
-    )
-
-
 def _idle(servers: Servers, plant: Plant, url: str) -> float:
     """Return the commits a second while nothing happens, with all parts running."""
     name = urlsplit(url).path.removeprefix("/")
@@ -342,18 +245,6 @@ def _idle(servers: Servers, plant: Plant, url: str) -> float:
         time.sleep(IDLE_SECONDS)
         work = database_work(servers.postgres.url, name).since(before)
         return work.commits / (time.monotonic() - start)
-
-
-def _check(before: Counter[str], scm: str, due: Sequence[Renewal]) -> None:
-    """Exit with an error unless SCM has exactly one new order for each renewal."""
-    made = _counted(orders_at(scm)) - before
-    wanted = Counter(each.common_name for each in due)
-    if made != wanted:
-        sys.exit(f"lost at SCM: {wanted - made}; twice: {made - wanted}")
-
-
-def _counted(orders: Sequence[dict[str, object]]) -> Counter[str]:
-    return Counter(str(each["commonName"]) for each in orders)
 
 
 @contextmanager

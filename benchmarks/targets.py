@@ -10,8 +10,8 @@ Figures = Mapping[str, float]
 class Target:
     """A row of the table. `number`: of the target; `before`: measured before the work on speed.
 
-    `shown`: a format of the benchmark's figures, or a function of them. `reached` is given them; None: no target is
-    set for it.
+    `shown`: a format of the benchmark's figures, or a function of them. `reached` is given them; None where
+    nothing is to be reached.
     """
 
     number: int
@@ -26,8 +26,10 @@ class Target:
 # Figures of `million` are named by what is typed, and what of it was measured.
 ROW_COST, SLOWEST = ": cost of a row, ÷ that at 10,000", ": slowest statement, s"
 # What is no list and no show.
-WORK = ("/metrics", "auto-renew enable", "auto-renew select", "auto-renew plan", "auto-renew run")
-WORK += ("sweep", "account remove", "keys rotate")
+WORK = (
+    *("/metrics", "auto-renew enable", "auto-renew select", "auto-renew plan", "auto-renew run"),
+    *("sweep", "account remove", "keys rotate"),
+)
 
 
 def highest(found: Figures, of: str, *, lists_only: bool = False) -> tuple[float, str]:
