@@ -44,6 +44,16 @@ def highest(found: Figures, of: str, *, lists_only: bool = False) -> tuple[float
     return max(values)
 
 
+def cost_of(found: Figures, words: str) -> str:
+    """Return what a command costs."""
+    return f"{found[f'{words}: CPU s']:.2f}, {found[f'{words}: MB']:.0f}"
+
+
+def is_light(found: Figures, words: str) -> bool:
+    """Return True if a command that reads the database costs as little as it should."""
+    return found[f"{words}: CPU s"] <= 0.45 and found[f"{words}: MB"] <= 60
+
+
 TARGETS = [
     Target(
         1,
@@ -135,6 +145,51 @@ TARGETS = [
         "{calls_ratio:.2f}",
         "≤ 1",
         lambda found: found["calls_ratio"] <= 1,
+    ),
+    Target(
+        6,
+        "`certline --version`, CPU s",
+        "1.0",
+        "command_line",
+        lambda found: f"{found['certline --version: CPU s']:.2f}",
+        "≤ 0.2 s",
+        lambda found: found["certline --version: CPU s"] <= 0.2,
+    ),
+    Target(
+        6,
+        "`certline order create --help`, CPU s",
+        "1.0",
+        "command_line",
+        lambda found: f"{found['certline order create --help: CPU s']:.2f}",
+        "≤ 0.2 s",
+        lambda found: found["certline order create --help: CPU s"] <= 0.2,
+    ),
+    Target(
+        6,
+        "`certline order list`, CPU s, MB",
+        "1.0, 100",
+        "command_line",
+        lambda found: cost_of(found, "certline order list"),
+        "≤ 0.45 s, ≤ 60 MB",
+        lambda found: is_light(found, "certline order list"),
+    ),
+    Target(
+        6,
+        "`certline certificate show`, CPU s, MB",
+        "1.0, 100",
+        "command_line",
+        lambda found: cost_of(found, "certline certificate show"),
+        "≤ 0.45 s, ≤ 60 MB",
+        lambda found: is_light(found, "certline certificate show"),
+    ),
+    Target(
+        6,
+        "`certline license show`, CPU s, MB",
+        "1.0, 100",
+        "command_line",
+        lambda found: cost_of(found, "certline license show"),
+        "≤ 0.45 s, ≤ 60 MB",
+        lambda found: is_light(found, "certline license show"),
     ),
     Target(
         7,
