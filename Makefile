@@ -52,7 +52,7 @@ asyncapi: .venv/.dev ## Generate docs/asyncapi.yaml and docs/asyncapi.md from th
 faults: .venv/.dev ## Run the fault tests in their long form: make faults SEEDS=100; repeat one: SEED=17
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(FAULTS)
 
-bench: .venv/.dev ## Run the benchmarks: ratios measured in one run
+bench: .venv/.dev ## Run the benchmarks in at most 20 minutes, and write docs/performance.md
 	$(BIN)/python -m benchmarks
 
 # The plugin, or the older program of its own, which cannot wait until the containers are healthy.
@@ -75,6 +75,9 @@ lock: .venv/.dev ## Update the lock files (hashes, no URLs)
 	done
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-emit-find-links --no-header requirements/audit.in -o requirements/audit.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --no-emit-find-links --no-header benchmarks/celery_stand_in/requirements.in \
+	  -o benchmarks/celery_stand_in/requirements.txt
 
 audit: $(AUDIT)/.made ## Look the locked packages up in the public list of vulnerabilities; needs a network
 	@$(PYTHON) -m tools.supply_chain audit --tools $(AUDIT)/bin
@@ -83,7 +86,7 @@ sbom: $(AUDIT)/.made ## Write the list of what certline is made of (SBOM, Cyclon
 	@$(PYTHON) -m tools.supply_chain sbom --tools $(AUDIT)/bin
 
 clean: ## Remove the virtual environment and caches
-	rm -rf .venv $(AUDIT) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv $(AUDIT) .venv-celery .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "certline needs Python 3.11 or newer; none was found on PATH."; exit 1; }

@@ -1,93 +1,112 @@
-"""Benchmark of the audit log's hash chain: the same transactions with and without it, alternately.
+"""Benchmark of what the audit log's hash chain bounds: commits a second on disks of different speed.
 
-Each transaction writes what a typical step writes: an audit entry, an outbox row and its NOTIFY. Without the chain
-its trigger is disabled; everything else is the same.
+Each transaction writes what a typical step writes: an audit entry and an outbox row. Compared are, one after the
+other: no chain (its trigger is disabled); one lane, as before migration 0026 (each session asks for lane 0); the
+lanes as they are; and, without a chain, a NOTIFY in each transaction, whose lock in Postgres is held as long as
+the chain's was. Slow disks are a pause before each fsync (`slow_disk`).
 """
 
-import statistics
-import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from contextlib import contextmanager, suppress
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
+import psycopg
 
-from certline.models import Database
-from certline.models.audit.identity import WORKER
-from certline.models.audit.log import record
+from benchmarks.slow_disk import open_slow_postgres
 from certline.models.database.migrate import upgrade
-from certline.models.events.data import OrderPending
-from certline.models.events.outbox import emit_event
+from certline.models.database.session import WAKE_CHANNEL
 from tests.servers import open_postgres
-from tools.asyncapi.examples import EVENTS
 
-THREADS = (1, 8)
-TRANSACTIONS = 200
-ROUNDS = 3
+FSYNC_MS = (0, 2, 10)
+CLIENTS = (1, 8, 16, 64)
+SECONDS = 1.5
+# As many orders a second shall be possible, each with so many commits that write an entry.
+ORDERS, COMMITS = 500, 4
+
+STEP = """INSERT INTO event (type, subject, who, data)
+    VALUES ('order.pending', '01KB0W3V5S8T1XQ4Z9M2N6P7RC', 'certline:worker', '{"scm_id": 7}');
+    INSERT INTO outbox (event_id, exchange, routing_key, body, mandatory, attempts)
+    VALUES (gen_random_uuid(), 'certline.events', 'order.pending', '{"order_id": 7}', false, 0);"""
+WAYS = ("none", "one_lane", "lanes", "notify")
 
 
 def main() -> None:
     """Run the benchmark and print the figures."""
-    with open_postgres(private=True) as postgres, postgres.database() as url:
-        upgrade(url)
-        database = Database(url, pool_size=max(THREADS))
-        measure(database, 1, 50)  # warms up pool and caches
-        print(f"{TRANSACTIONS} transactions with an entry, an event and a NOTIFY, {ROUNDS} rounds")
-        for threads in THREADS:
-            rounds = [(plain(database, threads), chained(database, threads)) for _ in range(ROUNDS)]
-            without, with_chain = (statistics.median(each) for each in zip(*rounds, strict=True))
-            ratio = statistics.median(chain / bare for bare, chain in rounds)
-            print(f"  {threads} at once, without the chain: {TRANSACTIONS / without:7.0f} a second")
-            print(
-                f"  {threads} at once, with it:           {TRANSACTIONS / with_chain:7.0f} a second"
-            )
-            print(f"  ratio of the times:            {ratio:7.2f}")
-        database.close()
+    show(figures())
 
 
-def chained(database: Database, threads: int) -> float:
-    """Return the seconds taken with the chain."""
-    return measure(database, threads, TRANSACTIONS)
+def show(measured: dict[str, float]) -> None:
+    """Print the figures."""
+    print("commits a second, each with an audit entry and an outbox row")
+    print(
+        f"  {'fsync':>8} {'clients':>8} {'no chain':>9} {'one lane':>9} {'lanes':>9} {'NOTIFY':>9}"
+    )
+    for milliseconds in FSYNC_MS:
+        for clients in CLIENTS:
+            name = f"commits_{milliseconds}ms_{clients}"
+            with suppress(KeyError):
+                row = " ".join(f"{measured[f'{name}_{way}']:9.0f}" for way in WAYS)
+                print(f"  {milliseconds:5d} ms {clients:8d} {row}")
+    print(f"{ORDERS} orders a second make {ORDERS * COMMITS:,} such commits")
 
 
-def plain(database: Database, threads: int) -> float:
-    """Return the seconds taken with the trigger disabled."""
-    switch(database, "DISABLE")
-    try:
-        return measure(database, threads, TRANSACTIONS)
-    finally:
-        switch(database, "ENABLE")
+def figures() -> dict[str, float]:
+    """Return commits a second: by milliseconds of an fsync, number of clients, and way.
+
+    Without a C compiler only those of this machine's own disk (0 ms).
+    """
+    found: dict[str, float] = {}
+    for milliseconds in FSYNC_MS:
+        with suppress(LookupError), _database(milliseconds) as url:
+            upgrade(url)
+            _commits(url, 1, "lanes")  # warms up
+            for clients in CLIENTS:
+                for way in WAYS:
+                    name = f"commits_{milliseconds}ms_{clients}_{way}"
+                    found[name] = _commits(url, clients, way)
+    for milliseconds in FSYNC_MS:
+        name = f"commits_{milliseconds}ms"
+        with suppress(KeyError):
+            most = {way: max(found[f"{name}_{each}_{way}"] for each in CLIENTS) for way in WAYS}
+            found[f"lanes_share_{milliseconds}ms"] = most["lanes"] / most["none"]
+            found[f"lanes_most_{milliseconds}ms"] = most["lanes"]
+            found[f"one_lane_most_{milliseconds}ms"] = most["one_lane"]
+    return found
 
 
-def switch(database: Database, how: str) -> None:
-    """Enable or disable the chain's trigger; `how` is the SQL keyword."""
-    with database.transaction() as db:
-        db.execute(text(f"ALTER TABLE event {how} TRIGGER event_chained"))
+@contextmanager
+def _database(milliseconds: int) -> Iterator[str]:
+    opened = open_slow_postgres(milliseconds) if milliseconds else open_postgres(private=True)
+    with opened as postgres, postgres.database() as url:
+        yield url
 
 
-def measure(database: Database, threads: int, transactions: int) -> float:
-    """Return the seconds that so many transactions take in so many threads."""
-    ready = threading.Barrier(threads + 1)
+def _commits(url: str, clients: int, way: str) -> float:
+    """Return the commits a second of so many clients."""
+    switch = "ENABLE" if way in {"one_lane", "lanes"} else "DISABLE"
+    with psycopg.connect(url) as owner:
+        owner.execute(f"ALTER TABLE event {switch} TRIGGER event_chained".encode())
+    step = STEP + (f"NOTIFY {WAKE_CHANNEL};" if way == "notify" else "")
+    sessions = [psycopg.connect(url, autocommit=True) for _ in range(clients)]
+    if way == "one_lane":
+        for session in sessions:
+            session.execute("SET certline.audit_lane = 0")
+    start = time.monotonic()
 
-    def work(thread: int) -> None:
-        ready.wait()
-        for number in range(transactions // threads):
-            database.run(partial(_step, subject=f"{thread}-{number}"))
+    def work(session: psycopg.Connection) -> int:
+        done = 0
+        while time.monotonic() - start < SECONDS:
+            session.execute(step.encode())  # one round trip, and one transaction
+            done += 1
+        return done
 
-    with ThreadPoolExecutor(threads) as pool:
-        done = [pool.submit(work, thread) for thread in range(threads)]
-        ready.wait()
-        start = time.monotonic()
-        for each in done:
-            each.result()
-        return time.monotonic() - start
-
-
-def _step(db: Session, *, subject: str) -> None:
-    record(db, "order.pending", subject, who=WORKER, scm_id=7)
-    event = OrderPending.model_validate(EVENTS["order.pending"])
-    emit_event(db, event, subject=subject, correlation_id=None)
+    with ThreadPoolExecutor(clients) as pool:
+        done = sum(pool.map(work, sessions))
+    seconds = time.monotonic() - start
+    for session in sessions:
+        session.close()
+    return done / seconds
 
 
 if __name__ == "__main__":

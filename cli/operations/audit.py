@@ -17,14 +17,8 @@ from certline.cli.ui.listing import ListView, show_pages, view_options
 from certline.cli.ui.lookup import find_event
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import second
-from certline.models.audit.chain import (
-    BadHeadError,
-    Break,
-    Head,
-    breaks_in,
-    entries_in,
-    head_of,
-)
+from certline.models.audit.chain import Break, breaks_in, entries_in, head_of
+from certline.models.audit.head import BadHeadError, Head
 from certline.models.audit.identity import Identity
 from certline.models.audit.kept_heads import BadHeadsError, heads_in
 from certline.models.database.session import one_state

@@ -1,21 +1,19 @@
 """Verification of the audit log: its hash chain is recomputed from the first entry to the last.
 
-Postgres writes the links, in the transaction that writes the entries (migration 0007); the hashes are
-recomputed in Python, so that neither the stored hashes nor the trigger have to be trusted.
+Postgres writes the links, in the transaction that writes the entries (migrations 0007, 0026); the hashes are
+recomputed in Python, so that neither the stored hashes nor the trigger have to be trusted. The chain has lanes, so
+that commits need not wait for each other: each lane is a chain of its own, and the head is made of all their ends.
 """
 
-import hashlib
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from certline.models.audit.head import Head, hash_before_lane, hash_of, head_from
 from certline.models.audit.log import AuditEntry, AuditHead, AuditLink
 
-# The hash that precedes the first entry.
-BEGINNING = "0" * 64
 # Links read by one query.
 PIECE = 5_000
 
@@ -30,35 +28,8 @@ LINKS = text(
     f"""SELECT l.seq, l.event_id, l.hash, e.id IS NOT NULL, {ENTRY.format(seq="l.seq", event="e")},
         concat_ws(' ', e.type, e.subject)
     FROM event_link AS l LEFT JOIN event AS e ON e.id = l.event_id
-    WHERE l.seq > :after ORDER BY l.seq LIMIT :piece"""  # noqa: S608  # constants only
+    WHERE l.lane = :lane AND l.seq > :after ORDER BY l.seq LIMIT :piece"""  # noqa: S608  # constants only
 )
-
-
-class BadHeadError(ValueError):
-    """Error for a head that is not written as `SEQ:HASH`."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """End of the chain at some moment: the number of entries and the hash of the last one.
-
-    Stored outside the database, a head proves that no entry up to it was changed or removed since.
-    """
-
-    seq: int
-    hash: str
-
-    def __str__(self) -> str:
-        return f"{self.seq}:{self.hash}"
-
-    @classmethod
-    def of(cls, words: str) -> "Head":
-        """Parse `SEQ:HASH`, as written by `str()`. Raises BadHeadError."""
-        # 18 digits at most: the number has to fit into Postgres' bigint.
-        found = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", words.strip().lower())
-        if found is None:
-            raise BadHeadError(f"{words!r} is not a number of entries and a hash, such as 12:0f3c…")
-        return cls(int(found[1]), found[2])
 
 
 @dataclass(frozen=True)
@@ -74,10 +45,18 @@ class Break:
     event_id: int | None = None
 
 
+@dataclass(frozen=True)
+class _LaneEnd:
+    """The last link of a lane, and the hashes of those of its links that a kept head counts to."""
+
+    seq: int
+    hash: str
+    met: dict[int, str]
+
+
 def head_of(db: Session) -> Head:
     """Return the present end of the chain."""
-    row = db.get(AuditHead, 1)
-    return Head(0, BEGINNING) if row is None else Head(row.seq, row.hash)
+    return head_from({lane: (end.seq, end.hash) for lane, end in _ends(db).items()})
 
 
 def entries_in(db: Session) -> int:
@@ -91,71 +70,112 @@ def breaks_in(db: Session, kept: Collection[Head] = ()) -> Iterator[Break]:
     `db` should see one snapshot of all tables (REPEATABLE READ); otherwise entries that are added during
     the check are reported as inserted.
     """
-    last, met = Head(0, BEGINNING), {Head(0, BEGINNING)}
-    wanted = set(kept)
-    while rows := db.execute(LINKS, {"after": last.seq, "piece": PIECE}).all():
+    stored = _ends(db)
+    lanes: dict[int, _LaneEnd] = {}
+    for lane in sorted({0, *_lanes_with_links(db), *_lanes_used(stored)}):
+        wanted = {head.counts[lane] for head in kept if lane < len(head.counts)}
+        lanes[lane] = yield from _breaks_in_lane(db, lane, wanted)
+        yield from _at_the_end(lane, lanes[lane], stored.get(lane))
+    yield from _past_the_chain(db)
+    yield from _rewritten(kept, lanes)
+
+
+def _breaks_in_lane(
+    db: Session, lane: int, wanted: Collection[int]
+) -> Generator[Break, None, _LaneEnd]:
+    """Yield every break of one lane. Returns its end, with the hashes of the links whose number is `wanted`."""
+    of_lane = f" of lane {lane}" if lane else ""
+    last, digest_before = 0, hash_before_lane(lane)
+    met = {0: digest_before}
+    while rows := db.execute(LINKS, {"lane": lane, "after": last, "piece": PIECE}).all():
         for seq, event_id, digest, there, entry, name in rows:
-            whole = seq == last.seq + 1
+            whole = seq == last + 1
             if not whole:
-                yield Break(
-                    "removed", f"{_entries(last.seq + 1, seq - 1)} of the chain", last.seq + 1
-                )
+                problem = f"{_entries(last + 1, seq - 1)} of the chain{of_lane and ','}{of_lane}"
+                yield Break("removed", problem, last + 1)
             if not there:
-                yield Break("removed", f"entry {seq} (event {event_id}) was removed", seq, event_id)
+                problem = f"entry {seq}{of_lane} (event {event_id}) was removed"
+                yield Break("removed", problem, seq, event_id)
             # After a gap the preceding hash is unknown: only the gap is reported.
-            elif whole and digest != hash_of(last.hash, entry):
+            elif whole and digest != hash_of(digest_before, entry):
                 problem = (
-                    f"entry {seq} (event {event_id}, {name}) does not match its hash: "
+                    f"entry {seq}{of_lane} (event {event_id}, {name}) does not match its hash: "
                     "the entry, its hash or the preceding hash was changed"
                 )
                 yield Break("changed", problem, seq, event_id)
             # Go on from the stored hash, so that one changed entry is not reported for all that follow.
-            last = Head(seq, digest)
-            if last in wanted:
-                met.add(last)
-    end = db.get(AuditHead, 1)
-    yield from _at_the_end(last, None if end is None else Head(end.seq, end.hash))
-    yield from _past_the_chain(db)
-    yield from _rewritten(wanted - met, max((head.seq for head in met & wanted), default=0), last)
+            last, digest_before = seq, digest
+            if seq in wanted:
+                met[seq] = digest
+    return _LaneEnd(last, digest_before, met)
 
 
-def hash_of(before: str, entry: str) -> str:
-    """Return a link's hash: hex SHA-256 of the preceding hash, a line feed and the entry's text."""
-    return hashlib.sha256(f"{before}\n{entry}".encode()).hexdigest()
+def _ends(db: Session) -> dict[int, AuditHead]:
+    """Return the stored end of each lane."""
+    return {end.lane: end for end in db.scalars(select(AuditHead))}
 
 
-def _rewritten(missing: Collection[Head], whole_to: int, last: Head) -> Iterator[Break]:
-    """Report the first of the kept heads that are not in the chain, and how many there are.
+def _lanes_used(stored: dict[int, AuditHead]) -> Iterator[int]:
+    """Yield the lanes whose stored end is not that of an empty one."""
+    return (
+        lane for lane, end in stored.items() if (end.seq, end.hash) != (0, hash_before_lane(lane))
+    )
 
-    `whole_to`: the number of the last kept head that is in it; `last`: the chain's last link.
-    """
+
+def _lanes_with_links(db: Session) -> Iterator[int]:
+    """Yield the lanes that have links, whether or not their ends are stored."""
+    lane = db.scalar(select(func.min(AuditLink.lane)))
+    while lane is not None:
+        yield lane
+        lane = db.scalar(select(func.min(AuditLink.lane)).where(AuditLink.lane > lane))
+
+
+def _rewritten(kept: Collection[Head], lanes: dict[int, _LaneEnd]) -> Iterator[Break]:
+    """Report the first of the kept heads that are not in the chain, and how many there are."""
+    missing = {head for head in kept if not _contains(lanes, head)}
     if not missing:
         return
     first = min(missing, key=lambda head: head.seq)
-    if first.seq > last.seq:
-        what = f"the log ends with entry {last.seq}; later ones were cut off"
+    whole_to = max((head.seq for head in set(kept) - missing), default=0)
+    entries = sum(end.seq for end in lanes.values())
+    if first.seq > entries:
+        what = f"the log ends with entry {entries}; later ones were cut off"
     else:
         begin = whole_to + 1 if whole_to < first.seq else 1
-        what = f"entry {first.seq} is another one now: the log was rewritten from entry {begin} on, or later"
+        which = (
+            f"entry {first.seq}" if len(first.counts) == 1 else f"one of the {first.seq} entries"
+        )
+        what = f"{which} is another one now: the log was rewritten from entry {begin} on, or later"
     more = f" (nor {len(missing) - 1} further heads)" if len(missing) > 1 else ""
     problem = f"the log does not contain the given head: {first.seq} entries, hash {first.hash}{more}; {what}"
     yield Break("rewritten", problem, first.seq)
 
 
-def _at_the_end(last: Head, end: Head | None) -> Iterator[Break]:
-    """Compare the last link with the stored end of the chain."""
+def _contains(lanes: dict[int, _LaneEnd], head: Head) -> bool:
+    """Return True if the lanes have links with exactly the numbers and hashes that make this head."""
+    ends = {}
+    for lane, count in enumerate(head.counts):
+        met = lanes[lane].met if lane in lanes else {0: hash_before_lane(lane)}
+        if count not in met:
+            return False
+        ends[lane] = (count, met[count])
+    return head_from(ends) == head
+
+
+def _at_the_end(lane: int, last: _LaneEnd, end: AuditHead | None) -> Iterator[Break]:
+    """Compare the last link of a lane with its stored end."""
+    of_lane = f" of lane {lane}" if lane else ""
     if end is None:
-        yield Break("removed", "the end of the chain was removed")
+        yield Break("removed", f"the end of the chain was removed{of_lane and ':'}{of_lane}")
     elif end.seq > last.seq:
-        yield Break("removed", f"{_entries(last.seq + 1, end.seq)} at the end", last.seq + 1)
+        problem = f"{_entries(last.seq + 1, end.seq)} at the end{of_lane}"
+        yield Break("removed", problem, last.seq + 1)
     elif end.seq < last.seq:
-        yield Break(
-            "inserted", f"entries after {end.seq} were inserted past the chain", end.seq + 1
-        )
-    elif end != last:
-        yield Break(
-            "changed", f"the end of the chain is not the hash of entry {last.seq}", last.seq
-        )
+        problem = f"entries after {end.seq}{of_lane} were inserted past the chain"
+        yield Break("inserted", problem, end.seq + 1)
+    elif end.hash != last.hash:
+        problem = f"the end of the chain is not the hash of entry {last.seq}{of_lane}"
+        yield Break("changed", problem, last.seq)
 
 
 def _past_the_chain(db: Session) -> Iterator[Break]:

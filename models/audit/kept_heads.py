@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from certline.models.audit.chain import BadHeadError, Head
+from certline.models.audit.head import BadHeadError, Head
 
 # Characters of a line: an event has a few hundred.
 LONGEST = 64_000

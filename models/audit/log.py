@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, Table, func, insert, select
+from sqlalchemy import BigInteger, Index, Table, func, insert, select
 from sqlalchemy import Identity as Generated
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -42,23 +42,26 @@ class AuditEntry(Base):
 class AuditLink(Base):
     """Place of an audit entry in the hash chain. Postgres writes it when the entry's transaction commits.
 
-    `hash`: hex SHA-256 of the preceding hash and the entry (`models.audit.chain`).
+    `seq`: the entry's number in its lane. `hash`: hex SHA-256 of the hash before it in the lane and of the entry
+    (`models.audit.chain`).
     """
 
     __tablename__ = "event_link"
 
+    lane: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     event_id: Mapped[int] = mapped_column(BigInteger, unique=True)
     hash: Mapped[str]
 
 
 class AuditHead(Base):
-    """End of the hash chain: a single row, which a transaction with entries locks as its last action."""
+    """End of a lane of the hash chain; a transaction with entries locks one that is free as its last action."""
 
     __tablename__ = "event_head"
-    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+    # Each commit leaves a version of its row behind, for which there has to be room on the page.
+    __table_args__ = ({"postgresql_with": {"fillfactor": "10"}},)
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    lane: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(BigInteger)
     hash: Mapped[str]
 

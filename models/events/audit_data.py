@@ -12,8 +12,9 @@ class AuditHeadPublished(EventData):
 
     event_type = "audit.head"
     head: str = Field(
-        pattern=r"^\d+:[0-9a-f]{64}$",
-        description="the number of entries and the hash of the last one, as `certline audit verify` prints it",
+        pattern=r"^\d+(\+\d+)*:[0-9a-f]{64}$",
+        description="the number of entries (of each lane of the chain, joined by +) and a hash, as "
+        "`certline audit verify` prints it",
     )
     entries: Annotated[int, Field(ge=0)]
     at: AwareDatetime = Field(description="when this was the end of the log, by Postgres' clock")

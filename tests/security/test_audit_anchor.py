@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import select, text
 
 from certline.models import Database, Outbox
-from certline.models.audit.chain import BEGINNING, Head, head_of
+from certline.models.audit.chain import head_of
+from certline.models.audit.head import BEGINNING, Head
 from certline.models.audit.identity import Identity
 from certline.models.audit.kept_heads import BadHeadsError, append_head, heads_in
 from certline.models.audit.log import record
@@ -31,9 +32,9 @@ BEGIN
         digest := encode(sha256(convert_to(digest || chr(10) || jsonb_build_array(place, entry.id,
             to_char(entry.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), entry.type,
             entry.subject, entry.command_id, entry.who, entry.why, entry.data)::text, 'UTF8')), 'hex');
-        INSERT INTO event_link (seq, event_id, hash) VALUES (place, entry.id, digest);
+        INSERT INTO event_link (lane, seq, event_id, hash) VALUES (0, place, entry.id, digest);
     END LOOP;
-    INSERT INTO event_head (id, seq, hash) VALUES (1, place, digest);
+    INSERT INTO event_head (lane, seq, hash) VALUES (0, place, digest);
 END $$"""
 
 
@@ -211,7 +212,7 @@ def test_a_line_that_was_cut_short_does_not_spoil_those_before_it(
 
 def test_heads_are_appended_and_never_replaced(database: Database, tmp_path: Path) -> None:
     file = tmp_path / "heads.jsonl"
-    first, second = Head(1, "a" * 64), Head(2, "b" * 64)
+    first, second = Head((1,), "a" * 64), Head((2,), "b" * 64)
     now = database.run(clock)
 
     append_head(file, first, now)

@@ -5,59 +5,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-from alembic import command
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from certline.models import Database
-from certline.models.audit.chain import (
-    BEGINNING,
-    BadHeadError,
-    Break,
-    Head,
-    breaks_in,
-    entries_in,
-    head_of,
-)
+from certline.models.audit.chain import entries_in, head_of
+from certline.models.audit.head import BEGINNING, BadHeadError, Head
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
-from certline.models.database.migrate import _config, upgrade
+from certline.models.database.migrate import upgrade
 from certline.models.database.session import WAKE
+from tests.integration.models.logged import downgrade_to, found, log, log_plainly, tamper
 
 
 class Undone(Exception):
     """Raised to roll a transaction back."""
 
 
-def log(database: Database, *kinds: str, subject: str = "01J") -> None:
-    """Record these entries in one transaction."""
-    with database.transaction() as db:
-        for kind in kinds:
-            record(
-                db,
-                kind,
-                subject,
-                who=Identity("os:ida"),
-                why='so "it" is\n\x01: ü',
-                names=["ä", None, 1.50],
-            )
-
-
-def found(database: Database, kept: Head | None = None) -> list[Break]:
-    return database.run(lambda db: list(breaks_in(db, [] if kept is None else [kept])))
-
-
-def tamper(database: Database, *statements: str) -> None:
-    """Run statements as the database's owner could: without triggers."""
-    with database.transaction() as db:
-        db.execute(text("SET LOCAL session_replication_role = replica"))
-        for statement in statements:
-            db.execute(text(statement))
-
-
 def test_a_log_that_nobody_touched_is_whole(database: Database) -> None:
     assert found(database) == []
-    assert database.run(head_of) == Head(0, BEGINNING)
+    assert database.run(head_of) == Head((0,), BEGINNING)
 
     log(database, "order.placed", "order.sending")
     log(database, "order.pending")
@@ -91,8 +58,12 @@ def test_a_log_that_nobody_touched_is_whole(database: Database) -> None:
         ),
         (["DELETE FROM event_link WHERE seq = 1"], ["removed", "inserted"], "entry 1 is missing"),
         (["DELETE FROM event_head"], ["removed"], "the end of the chain"),
-        (["UPDATE event_head SET hash = repeat('a', 64)"], ["changed"], "hash of entry 4"),
-        (["UPDATE event_head SET seq = 3"], ["inserted"], "entries after 3"),
+        (
+            ["UPDATE event_head SET hash = repeat('a', 64) WHERE lane = 0"],
+            ["changed"],
+            "hash of entry 4",
+        ),
+        (["UPDATE event_head SET seq = 3 WHERE lane = 0"], ["inserted"], "entries after 3"),
         (
             [
                 "INSERT INTO event (type, subject, who, data) VALUES ('order.placed', '02J', 'eve', '{}')"
@@ -121,13 +92,13 @@ def test_a_log_that_was_written_anew_is_told_by_an_end_that_was_kept_outside(
     log(database, "order.1", "order.2")
     kept = Head.of(str(database.run(head_of)))
     log(database, "order.3")
-    assert found(database, kept) == found(database, Head(0, BEGINNING)) == []
+    assert found(database, kept) == found(database, Head((0,), BEGINNING)) == []
 
     tamper(
         database,
         "UPDATE event SET who = 'eve' WHERE id = 2",
         "TRUNCATE event_link",
-        "UPDATE event_head SET seq = 0, hash = repeat('0', 64)",
+        "UPDATE event_head SET seq = 0, hash = lpad(to_hex(lane), 64, '0')",
     )
     with database.transaction() as db:  # chained again, as the migration does it
         db.execute(text("ALTER TABLE event DISABLE TRIGGER event_append_only"))
@@ -140,7 +111,18 @@ def test_a_log_that_was_written_anew_is_told_by_an_end_that_was_kept_outside(
     assert (told.kind, told.seq) == ("rewritten", 2)
 
 
-@pytest.mark.parametrize("words", ["", "12", "12:abc", f"x:{BEGINNING}", f"-1:{BEGINNING}"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "12",
+        "12:abc",
+        f"x:{BEGINNING}",
+        f"-1:{BEGINNING}",
+        f"1+:{BEGINNING}",
+        f"1++2:{BEGINNING}",
+    ],
+)
 def test_an_end_that_cannot_be_one_is_refused(words: str) -> None:
     with pytest.raises(BadHeadError, match="number of entries and a hash"):
         Head.of(words)
@@ -149,11 +131,11 @@ def test_an_end_that_cannot_be_one_is_refused(words: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO event_link VALUES (9, 9, 'a')",
+        "INSERT INTO event_link (lane, seq, event_id, hash) VALUES (0, 9, 9, 'a')",
         "UPDATE event_link SET hash = 'a'",
         "DELETE FROM event_link",
         "TRUNCATE event_link",
-        "INSERT INTO event_head VALUES (1, 9, 'a')",
+        "INSERT INTO event_head (lane, seq, hash) VALUES (99, 9, 'a')",
         "UPDATE event_head SET seq = 9",
         "DELETE FROM event_head",
         "TRUNCATE event_head",
@@ -234,20 +216,3 @@ def test_what_was_logged_before_there_was_a_chain_is_chained(database: Database)
     log(database, "order.5")
     assert found(database) == []
     assert database.run(head_of).seq == 5
-
-
-def downgrade_to(database: Database, revision: str) -> None:
-    with database.engine.begin() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, revision)
-
-
-def log_plainly(database: Database) -> None:
-    with database.transaction() as db:
-        # Not by the model: an earlier revision of the table has not all of its columns.
-        db.execute(
-            text(
-                "INSERT INTO event (type, subject, who, data) VALUES ('order.4', '01J', 'ida', '{}')"
-            )
-        )
