@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import Command, command_row
-from certline.models.commands.kinds import CommandType
 from certline.models.commands.wake_up import wake_up
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import WAKE, clock
 from certline.models.events.outbox import Outbox
+from certline.models.states import CommandType
 
 
 def begin_steps(

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from certline.models.commands.kinds import KINDS, CommandType
+from certline.models.commands.kinds import KINDS
 from certline.models.database.session import WAKE
 from certline.models.events.outbox import Outbox
+from certline.models.states import CommandType
 
 
 def emit_wake_up(

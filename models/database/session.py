@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy import Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.orm import Session
+
+from certline.models import load_tables
 
 T = TypeVar("T")
 
@@ -73,6 +75,12 @@ class Database:
     def close(self) -> None:
         """Close the pool's connections."""
         self.engine.dispose()
+
+
+@event.listens_for(Session, "before_flush")
+def _know_every_table(*_: object) -> None:
+    """Load every table before rows are written: SQLAlchemy sorts tables along their foreign keys."""
+    load_tables()
 
 
 def blames_the_data(error: DBAPIError) -> bool:

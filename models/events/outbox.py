@@ -1,24 +1,23 @@
 """The outbox: messages to be published, stored in the same transaction as the change that they report."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import structlog
 from sqlalchemy import BigInteger, Identity, Index, func, select, text, update
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base
 from certline.models.database.session import WAKE, clock
-from certline.models.events.base import EventData, as_json
-from certline.models.events.envelope import new_event, problems_of_event
 
-log = structlog.get_logger()
+if TYPE_CHECKING:
+    from certline.models.events.base import EventData
 
 # Id of the command that this thread is executing: the cause of every event emitted meanwhile.
 _cause: ContextVar[str | None] = ContextVar("cause", default=None)
@@ -30,17 +29,6 @@ INGRESS = "certline.ingress"
 
 # A row that the broker keeps refusing is parked after this many tries, so that it does not delay others.
 MOST_TRIES = 20
-
-
-class Queue(StrEnum):
-    """RabbitMQ's queues, one for each class of duration and risk: a revocation never waits behind an import."""
-
-    ORDER = "certline.order"
-    MANAGE = "certline.manage"
-    POLL = "certline.poll"
-    BULK = "certline.bulk"
-    HOOK = "certline.hook"
-    WEBHOOK = "certline.webhook"
 
 
 class Outbox(Base):
@@ -130,6 +118,9 @@ def event_row(
     An event that violates its documented schema is our bug. It is logged and published all the same: raising
     would roll back the change that the event reports.
     """
+    from certline.models.events.base import as_json
+    from certline.models.events.envelope import new_event, problems_of_event
+
     kind = data.event_type
     event = new_event(kind, as_json(data), subject=subject)
     if correlation_id is not None:
@@ -137,7 +128,9 @@ def event_row(
     if (cause := _cause.get()) is not None:
         event["causationid"] = cause
     if problems := problems_of_event(event):
-        log.error("event.not_as_documented", type=kind, problems=problems)
+        import structlog
+
+        structlog.get_logger().error("event.not_as_documented", type=kind, problems=problems)
     return {
         "event_id": event["id"],
         "exchange": EVENTS,

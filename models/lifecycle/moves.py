@@ -13,8 +13,7 @@ from certline.models.certificates.backoff import renewal_failed
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.deploy_hook import HOOK_EVENTS, start_hooks
 from certline.models.certificates.license import orders_to_release
-from certline.models.commands.command import OPEN, Command, CommandStatus, accept, finish, hasten
-from certline.models.commands.kinds import CommandType
+from certline.models.commands.command import OPEN, Command, accept, finish, hasten
 from certline.models.database.session import clock
 from certline.models.events.base import EventData
 from certline.models.events.data import (
@@ -29,7 +28,7 @@ from certline.models.events.data import (
 from certline.models.events.license_data import LicenseReleased
 from certline.models.events.outbox import emit_event
 from certline.models.orders.order import Order, locked
-from certline.models.states import OrderStatus
+from certline.models.states import CommandStatus, CommandType, OrderStatus
 
 # Statuses that are published when an order enters them, and their events (docs/events.md).
 STATUS_EVENTS: dict[OrderStatus, type[OrderMoved]] = {

@@ -17,7 +17,8 @@ from pika.exceptions import (
 )
 
 from certline.models.commands.kinds import PUBLIC
-from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS, Outbox, Queue
+from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS, Outbox
+from certline.models.states import Queue
 from certline.producers.messaging.broker_fault import broker_fault
 from certline.workers.process.broker import HardenedBroker
 
