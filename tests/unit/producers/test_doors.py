@@ -7,8 +7,9 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 from pydantic import SecretStr
 
-from certline.models.events.outbox import EVENTS, Outbox, Queue
+from certline.models.events.outbox import EVENTS, Outbox
 from certline.models.settings import Settings
+from certline.models.states import Queue
 from certline.producers.messaging.publisher import (
     MemoryWire,
     RabbitWire,
