@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# pip compiles what it installs, but not the folders that an editable installation points to.
+COMPILE = $(BIN)/python -m compileall -q certline cli models producers simulator workers
 # Test processes in parallel: tests spend most of their time waiting. They share one RabbitMQ server.
 JOBS ?= 3
 TESTS = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
@@ -103,10 +105,12 @@ $(AUDIT)/.made: requirements/audit.txt
 	@echo "Installing certline into .venv ..."
 	@$(PIP) install --require-hashes -r requirements/demo.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(COMPILE)
 	@touch $@
 
 .venv/.dev: requirements/dev.txt pyproject.toml | .venv/bin/python
 	@echo "Installing certline and its tools into .venv ..."
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(COMPILE)
 	@touch $@ .venv/.demo

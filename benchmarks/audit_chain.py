@@ -15,7 +15,7 @@ import psycopg
 
 from benchmarks.slow_disk import open_slow_postgres
 from certline.models.database.migrate import upgrade
-from certline.models.database.session import WAKE_CHANNEL
+from certline.models.database.relay_bell import WAKE_CHANNEL
 from tests.servers import open_postgres
 
 FSYNC_MS = (0, 2, 10)

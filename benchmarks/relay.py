@@ -19,12 +19,12 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from certline.models import Database, Outbox, Queue
-from certline.models.commands.kinds import CommandType
 from certline.models.commands.wake_up import wake_up
 from certline.models.database.bulk import add_rows
 from certline.models.database.migrate import upgrade
 from certline.models.events.outbox import EVENTS, event_row
 from certline.models.settings import Settings
+from certline.models.states import CommandType
 from certline.producers.messaging.publisher import wire_of
 from certline.producers.relay import BATCH, Relay
 from certline.workers.process.broker import make_broker

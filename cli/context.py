@@ -1,41 +1,59 @@
 """The context of a command: the settings, the database, the vault and the user."""
 
+from __future__ import annotations
+
+import gc
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import click
-import structlog
 
-from certline.models import Database
 from certline.models.audit.identity import Identity
-from certline.models.database.embedded_postgres import database_url
-from certline.models.key_proof import UnprovenKeyError, prove
-from certline.models.settings import Settings
-from certline.models.settings import settings as from_environment
-from certline.models.vault import NoSecretKeyError, Vault, open_vault
 from certline.workers.process.visible import visible_entry
+
+if TYPE_CHECKING:
+    from certline.models import Database
+    from certline.models.settings import Settings
+    from certline.models.vault import Vault
 
 DATABASE = "certline.database"
 VAULT = "certline.vault"
+LOGS = "certline.logs"
 
 
 def settings() -> Settings:
     """Return the settings of this process."""
+    from certline.models.settings import settings as from_environment
+
     return from_environment()
 
 
 def database() -> Database:
     """Return the database, opened once per call; this starts the embedded one if none is configured."""
+    from certline.models.database.session import Database
+
+    _log_beside_the_answer()
     context = click.get_current_context().find_root()
     opened = context.meta.get(DATABASE)
     if isinstance(opened, Database):
         return opened
-    _log_beside_the_answer()
+    # What is loaded by now stays; the collector, off since the start of the command, need not look at it again.
+    gc.freeze()
+    gc.enable()
     # One connection is enough: a command runs in a single thread.
-    fresh = Database(database_url(settings()), pool_size=1)
+    fresh = Database(_database_url(settings()), pool_size=1)
     context.meta[DATABASE] = fresh
     context.call_on_close(fresh.close)
     return fresh
+
+
+def _database_url(given: Settings) -> str:
+    if given.database_url is not None:
+        return given.database_url.get_secret_value()
+    from certline.models.database.embedded_postgres import database_url
+
+    return database_url(given)
 
 
 def vault() -> Vault:
@@ -43,6 +61,9 @@ def vault() -> Vault:
 
     Raises UnprovenKeyError if they are not those of the installation.
     """
+    from certline.models.key_proof import UnprovenKeyError, prove
+    from certline.models.vault import Vault, open_vault
+
     context = click.get_current_context().find_root()
     opened = context.meta.get(VAULT)
     if isinstance(opened, Vault):
@@ -68,6 +89,8 @@ def unproven_vault() -> Vault:
 
     Raises NoSecretKeyError, also if the embedded installation has no key yet: none is made here.
     """
+    from certline.models.vault import NoSecretKeyError, open_vault
+
     given = settings()
     own_key = given.home / "secret.key"
     configured = given.secret_key is not None or given.secret_key_file is not None
@@ -82,10 +105,15 @@ def person() -> Identity:
 
 
 def _log_beside_the_answer() -> None:
-    """Send warnings of all parts to standard error, beside the command's output.
+    """Send warnings of all parts to standard error, beside the command's output, if a part that logs is loaded.
 
     structlog logs to standard output by default. The long-running parts configure it again for themselves.
     """
+    structlog = sys.modules.get("structlog")
+    context = click.get_current_context().find_root()
+    if structlog is None or context.meta.get(LOGS):
+        return
+    context.meta[LOGS] = True
     *others, renderer = structlog.get_config()["processors"]
     structlog.configure(
         processors=[

@@ -1,28 +1,19 @@
 """Translation of exceptions from the other packages into sentences that say what to do."""
 
+from __future__ import annotations
+
 import errno
 import os
 import re
-
-import psycopg
-import pydantic
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from typing import TYPE_CHECKING, Any
 
 from certline.cli.errors import FAILED, NO_SERVER, WRONG_USE, Fault
-from certline.models.certificates.certificate import SeveralCertificatesError
-from certline.models.commands.command import OtherCommandError
-from certline.models.database.app_role import AppRoleError
-from certline.models.database.postgres_account import NoDatabaseError
-from certline.models.database.session import blames_the_data
-from certline.models.file_rights import UnsafeFileError
-from certline.models.key_proof import UnprovenKeyError
 from certline.models.server_url import without_password
-from certline.models.settings import UnknownVariableError, settings
+from certline.models.settings import InvalidSettingsError, UnknownVariableError, settings
 from certline.models.validation import SURROGATE, BadCommandError
-from certline.models.vault import NoSecretKeyError, WrongSecretKeyError
-from certline.producers.messaging.queues import NoAnswerError
-from certline.producers.processes import NeedsRabbitError, ServerDownError
-from certline.producers.requests.accounts import SuspendedError
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 # Fields whose option is not simply `--` and the field's name.
 OPTIONS = {
@@ -87,36 +78,46 @@ PATHS = {
 }
 
 
-def explain(error: Exception) -> Fault | None:
+# The errors that say themselves what to do, with their exit codes. By name, because importing a class loads its
+# part, and all but the one that raised the error are of no use.
+PLAIN = {
+    "certline.models.commands.command.OtherCommandError": FAILED,
+    "certline.models.database.app_role.AppRoleError": FAILED,
+    "certline.models.database.postgres_account.NoDatabaseError": FAILED,
+    "certline.models.file_rights.UnsafeFileError": FAILED,
+    "certline.models.key_proof.UnprovenKeyError": WRONG_USE,
+    "certline.models.vault.NoSecretKeyError": FAILED,
+    "certline.models.vault.WrongSecretKeyError": FAILED,
+    "certline.producers.messaging.queues.NoAnswerError": FAILED,
+    "certline.producers.processes.NeedsRabbitError": FAILED,
+    "certline.producers.processes.ServerDownError": NO_SERVER,
+    "certline.producers.requests.accounts.SuspendedError": FAILED,
+}
+UNPROVEN = "certline.models.key_proof.UnprovenKeyError"
+SEVERAL = "certline.models.certificates.certificate.SeveralCertificatesError"
+DATABASE = "sqlalchemy.exc.DBAPIError"
+BAD_URL = "sqlalchemy.exc.ArgumentError"
+
+
+def explain(error: Any) -> Fault | None:
     """Return the fault to report for an exception, or None for an internal error."""
-    match error:
-        case BadCommandError():
-            return bad_command(error)
-        case SeveralCertificatesError():
-            return Fault(f"{error}; name one by its id:", code=WRONG_USE, problems=error.candidates)
-        case pydantic.ValidationError() if error.title == "Settings":
-            return _invalid_variables(_variables(error))
-        case DBAPIError():
-            return _database(error)
-        case UnprovenKeyError():
-            return Fault(str(error), code=WRONG_USE, hint=OTHER_KEY)
-        case NoAnswerError():
-            return Fault(str(error), code=FAILED)
-        case ServerDownError():
-            return Fault(str(error), code=NO_SERVER)
-        case (
-            NoDatabaseError()
-            | AppRoleError()
-            | NoSecretKeyError()
-            | WrongSecretKeyError()
-            | UnsafeFileError()
-            | NeedsRabbitError()
-            | OtherCommandError()
-            | SuspendedError()
-        ):
-            return Fault(str(error), code=FAILED)
-        case _:
-            return _of_system(error)
+    names = [f"{each.__module__}.{each.__qualname__}" for each in type(error).__mro__]
+    if isinstance(error, BadCommandError):
+        return bad_command(error)
+    if SEVERAL in names:
+        return Fault(f"{error}; name one by its id:", code=WRONG_USE, problems=error.candidates)
+    if DATABASE in names:
+        return _database(error)
+    if BAD_URL in names:
+        return Fault(
+            "CERTLINE_DATABASE_URL is invalid; expected postgresql://user:password@host/database",
+            code=WRONG_USE,
+        )
+    for name in names:
+        if name in PLAIN:
+            hint = OTHER_KEY if name == UNPROVEN else ""
+            return Fault(str(error), code=PLAIN[name], hint=hint)
+    return _of_system(error)
 
 
 def path_fault(error: OSError, name: object = None, *, code: int = FAILED) -> Fault:
@@ -136,13 +137,8 @@ def path_fault(error: OSError, name: object = None, *, code: int = FAILED) -> Fa
 def _of_system(error: Exception) -> Fault | None:
     """Return the fault for an error of the environment, of a text or of the file system; None for any other."""
     match error:
-        case UnknownVariableError():
+        case UnknownVariableError() | InvalidSettingsError():
             return _invalid_variables(error.problems)
-        case ArgumentError():
-            return Fault(
-                "CERTLINE_DATABASE_URL is invalid; expected postgresql://user:password@host/database",
-                code=WRONG_USE,
-            )
         case UnicodeEncodeError():
             return Fault(f"a text contains {SURROGATE}, which cannot be stored", code=WRONG_USE)
         case OSError() if error.errno in PATHS:
@@ -172,15 +168,12 @@ def _with_option(problem: str) -> str:
     return f"{option}: {problem[found.end() :]}"
 
 
-def _variables(error: pydantic.ValidationError) -> list[str]:
-    # Without the value, which may be a secret.
-    return [
-        f"CERTLINE_{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
-        for fault in error.errors(include_input=False, include_context=False, include_url=False)
-    ]
-
-
 def _database(error: DBAPIError) -> Fault | None:
+    import psycopg
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    from certline.models.database.session import blames_the_data
+
     state: str = getattr(error.orig, "sqlstate", None) or ""
     if state in NO_SUCH_TABLE:
         return Fault(

@@ -1,12 +1,11 @@
 """`certline`, the root command. Each noun has a module of its own, loaded on first use."""
 
+import gc
 import re
 import sys
 from contextlib import suppress
 
 import click
-import rich_click
-from rich_click.rich_panel import RichCommandPanel
 
 from certline.cli import report, streams
 from certline.cli.errors import FAILED
@@ -140,6 +139,8 @@ GROUPS = {
 }
 
 
+# Commands that run until they are stopped.
+LONG_RUNNING = {"run", "up", "demo", "simulator"}
 # Characters: a line BEGIN of the shortest kind.
 SHORTEST_KEY = 20
 
@@ -147,10 +148,13 @@ SHORTEST_KEY = 20
 @click.command(
     cls=LazyGroup,
     places=PLACES,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    sections=GROUPS,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
 )
 @click.version_option(package_name="certline", message="%(prog)s %(version)s")
-@rich_click.rich_config({"use_rich_markup": False, "max_width": 100})
 def certline() -> None:
     """Order TLS certificates from Sectigo Certificate Manager (SCM), store and renew them.
 
@@ -160,17 +164,17 @@ def certline() -> None:
     """
 
 
-for _name, _commands in GROUPS.items():
-    certline.add_panel(RichCommandPanel(_name, list(_commands)))
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     if {"run", "up"} & set(given[:3]):  # before anything else is loaded: a part has the secret key
-        from certline.workers.process.dumpable import close_to_others  # noqa: PLC0415  # parts only
+        from certline.workers.process.dumpable import close_to_others  # parts only
 
         close_to_others()
+    if not LONG_RUNNING & set(given[:3]):
+        # Imports make objects that stay, and the collector would walk them dozens of times: a tenth of a command's
+        # time. `context.database` switches it on again.
+        gc.disable()
     streams.prepare()
     try:
         _require_no_key(given)
@@ -188,7 +192,7 @@ def _require_no_key(given: list[str]) -> None:
     """Raise Fault if an argument is a private key: a comment or a reason is stored, and may be shown."""
     # Nothing shorter is a key. Imported only then, since this package takes longer than `--help` should.
     if any(len(text) > SHORTEST_KEY for text in given):
-        from certline.cli.parameters.options import without_key  # noqa: PLC0415
+        from certline.cli.parameters.options import without_key
 
         for text in given:
             option = re.match(r"--[a-z-]+(?==)", text)  # not the label of the key itself

@@ -8,6 +8,7 @@ import click
 
 from certline.cli import streams
 from certline.cli.errors import STOPPED, Fault
+from certline.cli.explain import explain
 from certline.workers.process.visible import visible, visible_json
 
 # Characters of a sentence.
@@ -21,7 +22,7 @@ def tell(error: Exception, *, as_json: bool) -> int:
     elif isinstance(error, click.ClickException | click.Abort):
         fault = _of_click(error)
     else:
-        fault = _of_parts(error) or _bug(error)
+        fault = explain(error) or _bug(error)
     if as_json:
         problems = [in_brief(problem) for problem in fault.problems]
         told = {"message": in_brief(fault.message), "problems": problems, "exit_code": fault.code}
@@ -49,14 +50,6 @@ def _line(text: str) -> str:
 
 def _is_utf8(document: object) -> bool:
     return streams.shows(json.dumps(document, ensure_ascii=False))
-
-
-def _of_parts(error: Exception) -> Fault | None:
-    try:
-        from certline.cli.explain import explain  # noqa: PLC0415  # it imports every part that can fail
-    except ImportError:  # incomplete installation; `error` says what is missing
-        return None
-    return explain(error)
 
 
 def _of_click(error: click.ClickException | click.Abort) -> Fault:

@@ -80,8 +80,8 @@ def _quoted(name: str) -> str:
 
 
 def _names(kind: str, begun: str) -> list[Named]:
-    from sqlalchemy import create_engine, make_url  # noqa: PLC0415  # only when a shell asks
-    from sqlalchemy.orm import Session  # noqa: PLC0415  # same
+    from sqlalchemy import create_engine, make_url  # only when a shell asks
+    from sqlalchemy.orm import Session  # same
 
     url = _running_database()
     if url is None:
@@ -100,10 +100,10 @@ def _names(kind: str, begun: str) -> list[Named]:
 
 def _running_database() -> str | None:
     """Return the URL of the database; None if it is an embedded one that does not run: none is started."""
-    from certline.models.database.embedded_postgres import (  # noqa: PLC0415  # only when a shell asks
+    from certline.models.database.embedded_postgres import (  # only when a shell asks
         database_url,
     )
-    from certline.models.settings import settings  # noqa: PLC0415  # same
+    from certline.models.settings import settings  # same
 
     ours = settings()
     if ours.database_url is None:
@@ -114,15 +114,15 @@ def _running_database() -> str | None:
 
 
 def _begins(column: Any, begun: str) -> Any:
-    from certline.models.database.patterns import escaped  # noqa: PLC0415  # only when a shell asks
+    from certline.models.database.patterns import escaped  # only when a shell asks
 
     return column.ilike(f"{escaped(begun).replace('%', '')}%", escape="\\")
 
 
 def _certificates(db: Any, begun: str) -> Iterator[Named]:
-    from sqlalchemy import select  # noqa: PLC0415  # only when a shell asks
+    from sqlalchemy import select  # only when a shell asks
 
-    from certline.models import Certificate, CertificateStatus  # noqa: PLC0415  # same
+    from certline.models import Certificate, CertificateStatus  # same
 
     names = (
         select(Certificate.common_name)
@@ -141,27 +141,27 @@ def _certificates(db: Any, begun: str) -> Iterator[Named]:
 
 
 def _orders(db: Any, begun: str) -> Iterator[Named]:
-    from sqlalchemy import select  # noqa: PLC0415  # only when a shell asks
+    from sqlalchemy import select  # only when a shell asks
 
-    from certline.models import Order  # noqa: PLC0415  # same
+    from certline.models import Order  # same
 
     rows = select(Order.id, Order.common_name, Order.status)
     yield from _with_text(db, _by_id(rows, Order.id, begun))
 
 
 def _batches(db: Any, begun: str) -> Iterator[Named]:
-    from sqlalchemy import select  # noqa: PLC0415  # only when a shell asks
+    from sqlalchemy import select  # only when a shell asks
 
-    from certline.models import RenewalBatch  # noqa: PLC0415  # same
+    from certline.models import RenewalBatch  # same
 
     rows = select(RenewalBatch.id, RenewalBatch.status, RenewalBatch.selection)
     yield from _with_text(db, _by_id(rows, RenewalBatch.id, begun))
 
 
 def _letters(db: Any, begun: str) -> Iterator[Named]:
-    from sqlalchemy import select  # noqa: PLC0415  # only when a shell asks
+    from sqlalchemy import select  # only when a shell asks
 
-    from certline.models import DeadLetter  # noqa: PLC0415  # same
+    from certline.models import DeadLetter  # same
 
     rows = select(DeadLetter.id, DeadLetter.status, DeadLetter.source)
     yield from _with_text(db, _by_id(rows, DeadLetter.id, begun))
@@ -174,9 +174,9 @@ def _by_id(rows: Any, column: Any, begun: str) -> Any:
 
 
 def _commands(db: Any, begun: str, *, only: str | None = None) -> Iterator[Named]:
-    from sqlalchemy import String, cast, select  # noqa: PLC0415  # only when a shell asks
+    from sqlalchemy import String, cast, select  # only when a shell asks
 
-    from certline.models import Command  # noqa: PLC0415  # same
+    from certline.models import Command  # same
 
     rows = select(cast(Command.id, String), Command.type, Command.status)
     if only is not None:
@@ -199,10 +199,10 @@ def _called(table: str) -> Callable[[Any, str], Iterable[Named]]:
     """Return the query for the names of a table."""
 
     def names(db: Any, begun: str) -> Iterator[Named]:
-        from sqlalchemy import select  # noqa: PLC0415  # only when a shell asks
+        from sqlalchemy import select  # only when a shell asks
 
-        from certline import models  # noqa: PLC0415  # same
-        from certline.models.schedule import Schedule  # noqa: PLC0415  # same
+        from certline import models  # same
+        from certline.models.schedule import Schedule  # same
 
         row: Any = Schedule if table == "Schedule" else getattr(models, table)
         query = select(row.name).where(_begins(row.name, begun)).distinct().order_by(row.name)
@@ -216,9 +216,9 @@ def _called(table: str) -> Callable[[Any, str], Iterable[Named]]:
 
 
 def _webhooks(db: Any, begun: str) -> Iterator[Named]:
-    from sqlalchemy import select  # noqa: PLC0415  # only when a shell asks
+    from sqlalchemy import select  # only when a shell asks
 
-    from certline.models import Webhook  # noqa: PLC0415  # same
+    from certline.models import Webhook  # same
 
     for own_id, url in db.execute(select(Webhook.id, Webhook.url).order_by(Webhook.id)):
         if own_id.startswith(begun.upper()):

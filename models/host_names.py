@@ -2,8 +2,6 @@
 
 import unicodedata
 
-import idna
-
 # What begins the label of a name in another alphabet (RFC 5890).
 PREFIX = "xn--"
 # Characters of a label (RFC 1035), and of one whose umlauts are several characters each.
@@ -59,6 +57,8 @@ def _ascii_label(label: str) -> str:
         raise ValueError(f"{label!r} has characters that only look like ASCII")
     if len(text) > LONGEST_LABEL:
         raise ValueError(f"a label has {len(text)} characters")
+    import idna  # needed for names in other alphabets only
+
     return idna.alabel(text).decode()
 
 

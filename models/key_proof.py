@@ -9,22 +9,26 @@ that is noted by this version, this is so from the start: there are no unbound t
 key of an earlier version, it is so once `keys rotate` has bound everything.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Container, Iterable
 from datetime import datetime
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
-from certline.models.ciphers.bound_text import is_bound
 from certline.models.ciphers.place import SecretPlace
 from certline.models.database.base import Base
 from certline.models.database.secret_place import secret_place
 from certline.models.database.session import Database
 from certline.models.key_rotation import TOKEN, newest_secrets
-from certline.models.vault import Vault, WrongSecretKeyError
+
+if TYPE_CHECKING:
+    from certline.models.vault import Vault
 
 # Key of the advisory lock under which keys are added and removed ("ckey" in ASCII).
 KEYS_LOCK = 0x636B6579
@@ -113,6 +117,8 @@ def take_bound_only(db: Session, vault: Vault, *, who: Identity) -> list[str]:
 
     For `keys rotate`, once it has bound all of them.
     """
+    from certline.models.ciphers.bound_text import is_bound
+
     db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": KEYS_LOCK})
     loose = [row for row in _rows(db) if row.name in vault.keys and not is_bound(row.proof)]
     for row in loose:
@@ -163,6 +169,8 @@ def _require(vault: Vault, rows: Collection[SecretKey]) -> None:
 
     Raises UnprovenKeyError.
     """
+    from certline.models.ciphers.bound_text import is_bound
+
     missing = [row.name for row in rows if not _opens(vault, row)]
     if missing:
         raise UnprovenKeyError(
@@ -178,6 +186,8 @@ def _openers(db: Session, vault: Vault) -> tuple[set[str], set[str]]:
 
     Raises UnprovenKeyError if there are such secrets, and our keys open none of them.
     """
+    from certline.models.ciphers.bound_text import is_bound
+
     found = [
         (sealed, place)
         for sealed, place in newest_secrets(db, SAMPLE)
@@ -199,6 +209,9 @@ def _openers(db: Session, vault: Vault) -> tuple[set[str], set[str]]:
 
 
 def _opens(vault: Vault, row: SecretKey) -> bool:
+    from certline.models.ciphers.bound_text import is_bound
+    from certline.models.vault import WrongSecretKeyError
+
     if is_bound(row.proof):
         return _opens_secret(vault, row.proof, _place(row.name))
     try:
@@ -209,6 +222,8 @@ def _opens(vault: Vault, row: SecretKey) -> bool:
 
 
 def _opens_secret(vault: Vault, sealed: bytes, place: SecretPlace) -> bool:
+    from certline.models.vault import WrongSecretKeyError
+
     try:
         vault.key_of(sealed, place)
     except WrongSecretKeyError:

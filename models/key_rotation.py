@@ -4,27 +4,30 @@ Secrets are found by name: every column or payload field ending in `_sealed` hol
 are bound to no place (`models.ciphers`): they get bound on the way.
 """
 
+from __future__ import annotations
+
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, ColumnElement, Select, Table, cast, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Text
 
+from certline.models import every_table
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
-from certline.models.ciphers.bound_text import is_bound
 from certline.models.ciphers.place import SecretPlace, in_command
 from certline.models.commands.command import Command
 from certline.models.commands.dead_letter import DeadLetter
 from certline.models.commands.kinds import KINDS
-from certline.models.database.base import Base
 from certline.models.database.secret_place import BESIDE, secret_place
-from certline.models.vault import Vault, WrongSecretKeyError
+
+if TYPE_CHECKING:
+    from certline.models.vault import Vault
 
 SEALED = "_sealed"
 # A Fernet token within other text: "gAAAA" is the version byte 0x80 and the timestamp's leading zero bytes.
@@ -85,15 +88,16 @@ class Piece:
 
 def places() -> list[SecretColumn]:
     """Return every place that holds secrets."""
+    tables = {table.name: table for table in every_table()}
     letters = DeadLetter.__tablename__  # whole messages, which may have sealed passwords in them
     columns = [
         SecretColumn(column, nested=table.name == letters)
-        for table in Base.metadata.sorted_tables
+        for table in tables.values()
         for column in table.columns
         if column.name.endswith(SEALED)
     ]
     fields = {name for kind in KINDS.values() for name in kind.payload.model_fields}
-    payload = Base.metadata.tables[Command.__tablename__].columns["payload"]
+    payload = tables[Command.__tablename__].columns["payload"]
     return columns + [
         SecretColumn(payload, name) for name in sorted(fields) if name.endswith(SEALED)
     ]
@@ -105,6 +109,8 @@ def keys_in(
     """Yield each secret of a column as (name of its secret key or None if no key of ours opens it, whether it is
     bound to its place). A secret within another one counts as bound. `piece`: rows read at once.
     """
+    from certline.models.ciphers.bound_text import is_bound
+
     last = None
     while rows := db.execute(_secrets(column, last, piece)).all():
         for row in rows:
@@ -122,6 +128,8 @@ def renew_piece(
     Only the encryption changes, not the secret. Locked rows are skipped (SKIP LOCKED) and counted as busy, for
     the caller to try again. `who` is recorded in the audit entry.
     """
+    from certline.models.ciphers.bound_text import is_bound
+
     rows = db.execute(_secrets(place, after, piece)).all()
     done = Piece(last=rows[-1][0] if rows else None)
     old = []
@@ -183,6 +191,8 @@ def _secrets(place: SecretColumn, after: Any, piece: int) -> Select[Any]:
 
 
 def _key_of(vault: Vault, sealed: bytes, place: SecretPlace) -> str | None:
+    from certline.models.vault import WrongSecretKeyError
+
     try:
         return vault.key_of(sealed, place)
     except WrongSecretKeyError:
@@ -190,6 +200,8 @@ def _key_of(vault: Vault, sealed: bytes, place: SecretPlace) -> str | None:
 
 
 def _key_of_token(vault: Vault, token: bytes) -> str | None:
+    from certline.models.vault import WrongSecretKeyError
+
     try:
         return vault.open_token(token)[0]
     except WrongSecretKeyError:

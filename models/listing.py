@@ -3,28 +3,31 @@
 Each table's module declares the indexes; tests/integration/models/test_listing.py checks that Postgres uses them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import ColumnElement, Select, exists, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session, defer
 
-from certline.models.accounts.catalogue import Organization, Profile
-from certline.models.audit.log import AuditEntry
-from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
-from certline.models.commands.command import Command
-from certline.models.commands.dead_letter import DeadLetter
-from certline.models.commands.kinds import CommandType
-from certline.models.database.base import Base
 from certline.models.database.patterns import escaped, like, matches
 from certline.models.names import folded
-from certline.models.orders.order import Order
-from certline.models.states import CertificateStatus
+from certline.models.states import CertificateStatus, CommandType
 from certline.models.validation import column_integer
 
-Row = TypeVar("Row", bound=Base)
+if TYPE_CHECKING:
+    from certline.models.accounts.catalogue import Organization, Profile
+    from certline.models.audit.log import AuditEntry
+    from certline.models.certificates.certificate import Certificate
+    from certline.models.commands.command import Command
+    from certline.models.commands.dead_letter import DeadLetter
+    from certline.models.database.base import Base
+    from certline.models.orders.order import Order
+
+Row = TypeVar("Row", bound="Base")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Sorting:
     descending: bool = False
     groups: tuple[str, ...] = ()
 
-    def reversed(self) -> "Sorting":
+    def reversed(self) -> Sorting:
         """Return the opposite sort order."""
         return Sorting(self.keys, not self.descending, self.groups[::-1])
 
@@ -65,14 +68,14 @@ class Narrowing:
     subject: str | None = None
 
 
-# The first sorting of each table is its default.
-SORTINGS: dict[type[Base], dict[str, Sorting]] = {
-    Order: {
+# By table name; the first sorting of each table is its default.
+SORTINGS: dict[str, dict[str, Sorting]] = {
+    "order": {
         "created": Sorting(("id",), descending=True),  # ULIDs sort by their time of creation
         "changed": Sorting(("updated_at", "id"), descending=True),
         "name": Sorting(("common_name", "id")),
     },
-    Certificate: {
+    "certificate": {
         "status": Sorting(
             ("not_after", "id"), groups=("active", "expired", "revoked", "superseded")
         ),
@@ -80,9 +83,9 @@ SORTINGS: dict[type[Base], dict[str, Sorting]] = {
         "name": Sorting(("common_name", "id")),
         "stored": Sorting(("id",), descending=True),
     },
-    Command: {"created": Sorting(("created_at", "id"), descending=True)},
-    DeadLetter: {"came": Sorting(("id",), descending=True)},
-    AuditEntry: {"time": Sorting(("at", "id"), descending=True)},
+    "command": {"created": Sorting(("created_at", "id"), descending=True)},
+    "dead_letter": {"came": Sorting(("id",), descending=True)},
+    "event": {"time": Sorting(("at", "id"), descending=True)},
 }
 
 
@@ -135,6 +138,8 @@ def count(db: Session, question: Select[Row], *, most: int) -> int:
 
 def orders_listed(wanted: Narrowing) -> Select[Order]:
     """Return the query for orders, without their CSRs and keystore passwords."""
+    from certline.models.orders.order import Order
+
     question = select(Order).options(
         defer(Order.csr, raiseload=True), defer(Order.keystore_password_sealed, raiseload=True)
     )
@@ -143,6 +148,8 @@ def orders_listed(wanted: Narrowing) -> Select[Order]:
 
 def certificates_listed(wanted: Narrowing) -> Select[Certificate]:
     """Return the query for certificates, without their PEM texts and keystore passwords."""
+    from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
+
     question = select(Certificate).options(
         *WITHOUT_PEM,
         defer(Certificate.keystore_password_sealed, raiseload=True),
@@ -171,6 +178,8 @@ def commands_listed(wanted: Narrowing) -> Select[Command]:
 
     Webhook deliveries are left out unless a type or a subject is named.
     """
+    from certline.models.commands.command import Command
+
     question = select(Command).options(defer(Command.payload, raiseload=True))
     if wanted.statuses:
         question = question.where(Command.status.in_(wanted.statuses))
@@ -185,6 +194,8 @@ def commands_listed(wanted: Narrowing) -> Select[Command]:
 
 def dead_letters_listed(wanted: Narrowing) -> Select[DeadLetter]:
     """Return the query for dead letters, without their bodies."""
+    from certline.models.commands.dead_letter import DeadLetter
+
     question = select(DeadLetter).options(defer(DeadLetter.body_sealed, raiseload=True))
     return question.where(DeadLetter.status.in_(wanted.statuses)) if wanted.statuses else question
 
@@ -201,6 +212,8 @@ def events_listed(
 
     `*` in a type matches any characters.
     """
+    from certline.models.audit.log import AuditEntry
+
     question = select(AuditEntry)
     if since is not None:
         question = question.where(AuditEntry.at >= since)
@@ -247,6 +260,8 @@ def _narrowed(
 
 
 def _typed(kind: str) -> ColumnElement[bool]:
+    from certline.models.audit.log import AuditEntry
+
     return matches(AuditEntry.type, kind) if "*" in kind else AuditEntry.type == kind
 
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
 from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -50,6 +49,8 @@ def next_after(cron: str, tz: str, moment: datetime) -> datetime:
 
     Raises ValueError (croniter's) for an invalid expression, KeyError (zoneinfo's) for an unknown time zone.
     """
+    from croniter import croniter
+
     due: datetime = croniter(cron, moment.astimezone(ZoneInfo(tz))).get_next(datetime)
     return due
 

@@ -7,11 +7,19 @@ from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
+from certline.models.environment.variable import (
+    SecretText,
+    Variable,
+    choice,
+    number,
+    path,
+    seconds,
+    secret,
+    text,
+    whole,
+)
 from certline.models.server_url import MOST_PORT, POSTGRES, RABBITMQ, url_fault, urls_in
 
 PREFIX = "CERTLINE_"
@@ -38,15 +46,23 @@ class UnknownVariableError(Exception):
         self.problems = problems
 
 
-def _postgres_url(url: SecretStr) -> SecretStr:
-    fault = url_fault(url.get_secret_value().strip(), POSTGRES)
+class InvalidSettingsError(Exception):
+    """Values of variables are invalid. `problems`: one a variable, without its value, which may be a secret."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def _postgres_url(url: str) -> str:
+    fault = url_fault(url.strip(), POSTGRES)
     if fault is not None:
         raise ValueError(fault)
-    return SecretStr(url.get_secret_value().strip())
+    return url.strip()
 
 
-def _rabbitmq_urls(urls: SecretStr) -> SecretStr:
-    nodes = urls_in(urls.get_secret_value()) or [""]
+def _rabbitmq_urls(urls: str) -> str:
+    nodes = urls_in(urls) or [""]
     faults = [fault for node in nodes if (fault := url_fault(node, RABBITMQ)) is not None]
     if faults:
         raise ValueError(faults[0])
@@ -70,58 +86,89 @@ def _is_open(path: Path) -> bool:
     return all(each.stat().st_mode & stat.S_IXOTH for each in path.parents if each.exists())
 
 
-def _seconds(default: float) -> float:
-    """Return the field of a time-out in seconds."""
-    field: float = Field(default=default, gt=0, le=3600, allow_inf_nan=False)
-    return field
+class Settings:
+    """Values of the `CERTLINE_*` environment variables; each is described in docs/settings.md.
 
+    Not a pydantic class: every command reads them, and pydantic takes longer to load than most commands run.
+    """
 
-class Settings(BaseSettings):
-    """Values of the `CERTLINE_*` environment variables; each is described in docs/settings.md."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore"
-    )
-
-    database_url: Annotated[SecretStr, AfterValidator(_postgres_url)] | None = None
+    database_url: SecretText | None = secret(_postgres_url)
     # For `certline init` only: the role that the parts log in as, and its password (models/database/app_role.py).
-    app_role: str | None = Field(default=None, max_length=63)  # Postgres' longest name
-    app_password: SecretStr | None = None
-    rabbitmq_url: Annotated[SecretStr, AfterValidator(_rabbitmq_urls)] | None = None
-    secret_key: SecretStr | None = None
-    secret_key_file: Path | None = None
-    home: Path = Field(default_factory=_usual_home)
-    settle_seconds: int = Field(default=900, ge=0, le=30 * 86_400)
-    poll_seconds: float = Field(default=30.0, gt=0, le=86_400, allow_inf_nan=False)
+    app_role: str | None = text(most=63)  # Postgres' longest name
+    app_password: SecretText | None = secret()
+    rabbitmq_url: SecretText | None = secret(_rabbitmq_urls)
+    secret_key: SecretText | None = secret()
+    secret_key_file: Path | None = path()
+    home: Path = path(_usual_home)
+    settle_seconds: int = whole(900, least=0, most=30 * 86_400)
+    poll_seconds: float = number(30.0, above=0, most=86_400)
     # Calls to SCM per second and account.
-    rate_read: float = Field(default=10.0, gt=0, le=10_000, allow_inf_nan=False)
-    rate_order: float = Field(default=2.0, gt=0, le=10_000, allow_inf_nan=False)
-    queue_type: Literal["classic", "quorum"] = "classic"
-    log: Literal["console", "json"] | None = None
+    rate_read: float = number(10.0, above=0, most=10_000)
+    rate_order: float = number(2.0, above=0, most=10_000)
+    queue_type: Literal["classic", "quorum"] = choice("classic", "quorum", default="classic")
+    log: Literal["console", "json"] | None = choice("console", "json", default=None)
     # A file to which the producer appends the head of the audit log each hour.
-    audit_heads: Path | None = None
-    metrics_port: int | None = Field(default=None, ge=1, le=MOST_PORT)
-    metrics_host: str = Field(default="127.0.0.1", pattern=r"^[0-9A-Za-z.:_-]+$")
+    audit_heads: Path | None = path()
+    metrics_port: int | None = whole(None, least=1, most=MOST_PORT)
+    metrics_host: str = text("127.0.0.1", pattern="[0-9A-Za-z.:_-]+")
     # In containers, where every user has the same name: who the user claims to be.
-    who: str | None = Field(default=None, max_length=64)
+    who: str | None = text(most=64)
     # The user that hooks' commands run as; the worker's own if not set.
-    hook_user: str | None = Field(default=None, max_length=64)
+    hook_user: str | None = text(most=64)
     # Seconds between two heartbeats of a process; after three it counts as gone.
-    heartbeat_seconds: float = Field(default=15.0, gt=0, le=3_600, allow_inf_nan=False)
+    heartbeat_seconds: float = number(15.0, above=0, most=3_600)
     # Quotas of one sender (a RabbitMQ user), and how long rows are kept.
-    most_dead_letters: int = Field(default=500, ge=1, le=100_000)
-    most_open_commands: int = Field(default=10_000, ge=1, le=10_000_000)
-    keep_dead_letters_days: int = Field(default=90, ge=1, le=36_500)
-    keep_events_days: int = Field(default=7, ge=1, le=36_500)
-    keep_steps_days: int = Field(default=30, ge=1, le=36_500)
+    most_dead_letters: int = whole(500, least=1, most=100_000)
+    most_open_commands: int = whole(10_000, least=1, most=10_000_000)
+    keep_dead_letters_days: int = whole(90, least=1, most=36_500)
+    keep_events_days: int = whole(7, least=1, most=36_500)
+    keep_steps_days: int = whole(30, least=1, most=36_500)
     # Ids of commands are idempotency keys: an id that comes again after its row is gone is a new request.
-    keep_commands_days: int = Field(default=400, ge=90, le=36_500)
+    keep_commands_days: int = whole(400, least=90, most=36_500)
     # Seconds: to connect, and between two bytes of SCM's response (SCM document: enrol is the slow one).
-    scm_connect_seconds: float = _seconds(10.0)
-    scm_read_seconds: float = _seconds(60.0)
+    scm_connect_seconds: float = seconds(10.0)
+    scm_read_seconds: float = seconds(60.0)
     # Longer, because SCM computes a report while we wait (SCM document: limits).
-    scm_report_seconds: float = _seconds(300.0)
-    scm_ca_bundle: Path | None = None
+    scm_report_seconds: float = seconds(300.0)
+    scm_ca_bundle: Path | None = path()
+
+    def __init__(self, **given: Any) -> None:
+        """Take the values that are given, and the others from the environment. Raises InvalidSettingsError."""
+        environment = {name.upper(): value for name, value in os.environ.items() if value}
+        problems = []
+        for name, variable in VARIABLES.items():
+            found = environment.get(f"{PREFIX}{name.upper()}")
+            try:
+                if name in given:
+                    value = variable.value(given[name])
+                else:
+                    value = variable.usual() if found is None else variable.value(found)
+            except ValueError as wrong:
+                problems.append(f"{PREFIX}{name.upper()}: {wrong}")
+            else:
+                object.__setattr__(self, name, value)
+        if problems:
+            raise InvalidSettingsError(problems)
+
+    def replace(self, **given: Any) -> Self:
+        """Return these settings with other values for some variables."""
+        return type(self)(**vars(self) | given)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Raise AttributeError: settings do not change."""
+        raise AttributeError(f"the setting {name} cannot be changed")
+
+    def __eq__(self, other: object) -> bool:
+        """Return True for the same values."""
+        return isinstance(other, Settings) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        """Return a number that is the same for the same values."""
+        return hash(tuple(vars(self).values()))
+
+    def __repr__(self) -> str:
+        """Return the values, but no secrets."""
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
     @property
     def settle(self) -> timedelta:
@@ -139,11 +186,16 @@ class Settings(BaseSettings):
         return [] if self.rabbitmq_url is None else urls_in(self.rabbitmq_url.get_secret_value())
 
 
+VARIABLES: dict[str, Variable] = {
+    name: value for name, value in vars(Settings).items() if isinstance(value, Variable)
+}
+
+
 @cache
 def settings() -> Settings:
     """Return the settings of this process.
 
-    Raises pydantic's ValidationError if a variable is invalid, UnknownVariableError if one is misspelt.
+    Raises InvalidSettingsError if a variable is invalid, UnknownVariableError if one is misspelt.
     """
     misspelt = [
         f"{name} is not a setting; did you mean {meant}?"
@@ -161,7 +213,7 @@ def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]
 
     `environment`: that of this process if not given.
     """
-    known = {field.upper() for field in Settings.model_fields} | OTHERS
+    known = {field.upper() for field in VARIABLES} | OTHERS
     found = []
     for name, value in (os.environ if environment is None else environment).items():
         _, prefix, own = name.upper().partition(PREFIX)
@@ -172,6 +224,6 @@ def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]
 
 def _meant(name: str) -> str | None:
     """Return the setting that a variable is a misspelling of, or None if it resembles none."""
-    fields = [field.upper() for field in Settings.model_fields]
+    fields = [field.upper() for field in VARIABLES]
     close = get_close_matches(name.upper().removeprefix(PREFIX), fields, n=1, cutoff=0.8)
     return f"{PREFIX}{close[0]}" if close else None

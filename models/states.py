@@ -1,4 +1,7 @@
-"""The states of orders and certificates, and the moves of an order that are legal."""
+"""The states and kinds of orders, certificates and commands, and the moves of an order that are legal.
+
+Options of the command line name them, so this module imports nothing that is slow to load.
+"""
 
 from enum import StrEnum
 
@@ -86,3 +89,61 @@ class CertificateStatus(StrEnum):
 
 # SCM renews expired certificates as well.
 RENEWABLE = frozenset({CertificateStatus.ACTIVE, CertificateStatus.EXPIRED})
+
+
+class CommandStatus(StrEnum):
+    """Status of a command."""
+
+    QUEUED = "queued"  # waits for a worker, or for `not_before`
+    RUNNING = "running"  # a worker runs it, or its order or import is still open
+    DONE = "done"
+    FAILED = "failed"
+    HELD = "held"  # waits for a licence, or for a second person (`models.commands.approval`)
+    REVIEW = "review"  # an operator decides
+
+
+class CommandType(StrEnum):
+    """Name of a command kind; also the name of its actor."""
+
+    SYNC = "sync"
+    ORDER = "order"
+    POLL = "poll"
+    FETCH = "fetch"
+    RECONCILE = "reconcile"
+    RENEW = "renew"
+    REISSUE = "reissue"
+    REVOKE = "revoke"
+    IMPORT = "import"
+    IMPORT_BATCH = "import_batch"
+    CANCEL = "cancel"
+    DELETE = "delete"
+    HOOK = "hook"
+    WEBHOOK = "webhook"
+
+
+class Queue(StrEnum):
+    """RabbitMQ's queues, one for each class of duration and risk: a revocation never waits behind an import."""
+
+    ORDER = "certline.order"
+    MANAGE = "certline.manage"
+    POLL = "certline.poll"
+    BULK = "certline.bulk"
+    HOOK = "certline.hook"
+    WEBHOOK = "certline.webhook"
+
+
+class Decision(StrEnum):
+    """Decision of a run about a certificate that was due."""
+
+    RENEWED = "renewed"  # a renewal was requested
+    SKIPPED = "skipped"  # nothing to do: a renewal is already in progress
+    HELD = "held"  # postponed; a later run renews it automatically
+    REFUSED = "refused"  # an operator has to act first
+    FAILED = "failed"  # a renewal was requested, and failed
+
+
+# Status words that SCM's list accepts as a filter (SCM document: statuses).
+SCM_WORDS = (
+    *("Init", "Requested", "Approved", "SAApproved", "Applied", "Issued"),
+    *("Replaced", "Revoked", "Expired", "Declined", "Rejected", "Invalid"),
+)

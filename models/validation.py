@@ -2,12 +2,23 @@
 
 import unicodedata
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from pydantic import ValidationError
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 # The largest number that an integer column of Postgres stores.
 MOST_INTEGER = 2**31 - 1
+# Limits and defaults that the help pages name. Seconds that a deploy hook's command may take: less than the
+# sweep's DEAD_AFTER, after which a running command counts as dead and is started again.
+USUAL_TIMEOUT = 120
+MOST_TIMEOUT = 600
+# Revocations of one requester within a day that are no mass revocation.
+USUAL_ABOVE = 10
+# Days before the licence's end at which `license.expiring` is published; 0: it has ended.
+LicenseThreshold: TypeAlias = Literal[30, 14, 7, 3, 1, 0]
+# Days for which the key pair for sealing before a new one still opens.
+OPENS_DAYS = 30
 # Control characters that a text of several lines has.
 LAYOUT = "\t\n\r"
 SURROGATE = "bytes that are not UTF-8, or half of a surrogate pair"
@@ -21,7 +32,7 @@ class BadCommandError(Exception):
         self.problems = problems
 
 
-def problems_of(error: ValidationError) -> list[str]:
+def problems_of(error: "ValidationError") -> list[str]:
     """Return one sentence for each validation error, beginning with the field's name."""
     return [_sentence(dict(fault)) for fault in error.errors(include_url=False)]
 

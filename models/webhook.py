@@ -11,12 +11,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.identity import RELAY, Identity
 from certline.models.audit.log import record
-from certline.models.commands.command import Command, CommandStatus, accept, finish, hasten
-from certline.models.commands.kinds import CommandType
+from certline.models.commands.command import Command, accept, finish, hasten
 from certline.models.database.base import Base, new_id, stored_by_value
 from certline.models.database.session import clock
-from certline.models.events.envelope import EVENT_DATA
 from certline.models.events.outbox import EVENTS, Outbox
+from certline.models.states import CommandStatus, CommandType
 
 # Namespace of the deliveries' ids (UUID 5 of webhook and event): an event that is published again does
 # not lead to a second delivery.
@@ -79,6 +78,8 @@ def wants(patterns: Sequence[str], kind: str) -> bool:
 
 def unknown_patterns(patterns: Sequence[str]) -> list[str]:
     """Return the patterns that match no type of event."""
+    from certline.models.events.envelope import EVENT_DATA
+
     # fnmatch also understands `?` and [sets]; only `*` is part of our syntax.
     return [
         pattern

@@ -48,7 +48,7 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
     Yields the worker context.
     """
     line = open_line(settings, threads=threads)
-    broker = make_broker(settings.model_copy(update={"rabbitmq_url": None}))
+    broker = make_broker(settings.replace(rabbitmq_url=None))
     declare(broker, line)
     worker = Worker(broker, worker_threads=threads, worker_timeout=100)
     relay_database = Database(line.database.url, pool_size=2)

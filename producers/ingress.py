@@ -26,12 +26,7 @@ from certline.models.commands.envelope import (
 from certline.models.commands.idempotency import known_id
 from certline.models.database.outage import OUTAGES, NoFreeConnectionError, outage_text
 from certline.models.database.session import blames_the_data
-from certline.models.events.outbox import (
-    COMMANDS,
-    INGRESS,
-    Queue,
-    send_last_event_again,
-)
+from certline.models.events.outbox import COMMANDS, INGRESS, send_last_event_again
 from certline.models.senders.authorisation import (
     ForbiddenCommandError,
     authorise,
@@ -39,6 +34,7 @@ from certline.models.senders.authorisation import (
 )
 from certline.models.senders.origin import is_unverified, sent_by
 from certline.models.senders.sender import sender_with_user
+from certline.models.states import Queue
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WithdrawnVaultError
 from certline.producers.messaging.consumer import Listener

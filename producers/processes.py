@@ -34,15 +34,13 @@ from certline.workers.process.broker import connection_url, make_broker
 from certline.workers.process.health import Check, fault_below, serve_health
 from certline.workers.process.heart import Heart, beating
 from certline.workers.process.logs import choose_format, configure
-from certline.workers.process.parent_watch import end_with
+from certline.workers.process.parent_watch import RUN_ALL
 from certline.workers.scm.transport.http import DRIPS
 
 log = structlog.get_logger()
 
 # Seconds allowed for storing SCM's response.
 STORING = 10.0
-# Environment variable for the children of `certline run all`: the process id of that parent.
-RUN_ALL = "CERTLINE_RUN_ALL"
 
 
 class ServerDownError(Exception):
@@ -146,13 +144,6 @@ def run_ingress(settings: Settings) -> int:
         ingress.run(stop)
     log.info("ingress.stopped")
     return 0
-
-
-def end_with_run_all() -> None:
-    """Make a child of `certline run all` end when that parent process has ended, however it ended."""
-    parent = os.environ.pop(RUN_ALL, None)
-    if parent is not None:
-        end_with(int(parent))
 
 
 def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:

@@ -12,10 +12,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from certline.simulator.app import build
-from certline.simulator.settings import SimSettings
+from certline.simulator.settings import HOST, PORT, SimSettings
 
-HOST = "127.0.0.1"
-PORT = 8500
 # Longer than any client keeps an idle connection, so that connections are only closed by injected faults.
 KEEP_ALIVE_SECONDS = 300
 SECONDS_TO_START = 30

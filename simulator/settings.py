@@ -3,6 +3,9 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+HOST = "127.0.0.1"
+PORT = 8500
+
 
 @dataclass(slots=True)
 class SimSettings:

@@ -1,8 +1,11 @@
 """`certline certificate`: stored certificates, and their export."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-import rich_click as click
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
 
 from certline.cli import context
 from certline.cli.certificates import listing
@@ -30,11 +33,9 @@ from certline.cli.ui.output import answer, as_json, say, whisper
 from certline.cli.ui.projection import instant
 from certline.cli.ui.secret_file import write
 from certline.cli.waiting.approval import leave_waiting
-from certline.models import AuditEntry, Certificate
-from certline.models.audit.log import history, record
-from certline.models.commands.approval import Guard, permit
-from certline.models.database.secret_place import place_of
-from certline.models.renewals.hindrance import last_hindrance
+
+if TYPE_CHECKING:
+    from certline.models import AuditEntry, Certificate
 
 
 @click.group(cls=Group)
@@ -49,6 +50,9 @@ def certificate() -> None:
 @click.argument("name", metavar="CERT")
 def show(name: str) -> None:
     """Show everything about one certificate except its private key and its keystore's password."""
+    from certline.models.audit.log import history
+    from certline.models.renewals.hindrance import last_hindrance
+
     with context.database().transaction() as db:
         found = find_certificate(db, name)
         hindrance = last_hindrance(db, found)
@@ -107,6 +111,9 @@ def export(
     If the private key is included, the export is recorded in the audit log, and may need the approval of a
     second person: certline approval show.
     """
+    from certline.models.audit.log import record
+    from certline.models.commands.approval import Guard, permit
+
     if output == "-" and as_json():
         raise click.UsageError("--output - and --json cannot both use standard output")
     with context.database().transaction() as db:
@@ -167,6 +174,10 @@ def password(name: str) -> None:
 
     It may need the approval of a second person: certline approval show.
     """
+    from certline.models.audit.log import record
+    from certline.models.commands.approval import Guard, permit
+    from certline.models.database.secret_place import place_of
+
     with context.database().transaction() as db:
         found = find_certificate(db, name)
         if found.keystore_password_sealed is None:

@@ -1,28 +1,20 @@
 """Export of a stored certificate in the formats that servers load."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from typing import TYPE_CHECKING, Any
 
 from certline.cli.errors import WRONG_USE, Fault
-from certline.models import Certificate, Database, PrivateKey
-from certline.models.database.secret_place import place_of
-from certline.models.vault import Vault
-from certline.workers.keys import (
-    Chain,
-    from_pem,
-    jks,
-    password_problem,
-    pem,
-    pem_bundle,
-    pkcs7_bundle,
-    pkcs12,
-    to_pem,
-)
-from certline.workers.keys import PrivateKey as KeyPair
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from certline.models import Certificate, Database
+    from certline.models.vault import Vault
+    from certline.workers.keys import Chain
+    from certline.workers.keys import PrivateKey as KeyPair
 
 # Each format with its file name extension.
 ENDINGS = {
@@ -148,6 +140,17 @@ def exported(
     or the root is not possible for the certificate, WrongSecretKeyError if its key or its keystore's password
     cannot be decrypted.
     """
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from certline.workers.keys import (
+        password_problem,
+        pem,
+        pem_bundle,
+        pkcs7_bundle,
+        pkcs12,
+        to_pem,
+    )
+
     chain = _chain(certificate, with_root=with_root)
     match form:
         case "der":
@@ -192,6 +195,8 @@ def export_document(
 
 def _chain(certificate: Certificate, *, with_root: bool) -> Chain:
     """Return the chain of a certificate. Raises Fault if its root is wanted and not known."""
+    from certline.workers.keys import Chain
+
     chain = Chain(_read(certificate.leaf), tuple(_read(issuer) for issuer in certificate.issuers))
     if not with_root:
         return chain.below_the_root()
@@ -220,6 +225,8 @@ def _without_issuers(certificate: Certificate) -> Fault:
 
 
 def _jks(key: KeyPair, chain: Chain, name: str, password: str) -> bytes:
+    from certline.workers.keys import jks
+
     try:
         return jks(key, chain, name, password)
     except ValueError as error:
@@ -227,10 +234,14 @@ def _jks(key: KeyPair, chain: Chain, name: str, password: str) -> bytes:
 
 
 def _read(text: str) -> x509.Certificate:
+    from cryptography import x509
+
     return x509.load_pem_x509_certificate(text.encode())
 
 
 def _password(vault: Vault, certificate: Certificate) -> str:
+    from certline.models.database.secret_place import place_of
+
     if certificate.keystore_password_sealed is None:
         raise Fault(f"certificate {certificate.id} has no keystore password")
     place = place_of(certificate, "keystore_password_sealed")
@@ -248,6 +259,10 @@ def _required_key(database: Database, vault: Vault, certificate: Certificate, fo
 
 
 def _key(database: Database, vault: Vault, certificate: Certificate) -> KeyPair | None:
+    from certline.models import PrivateKey
+    from certline.models.database.secret_place import place_of
+    from certline.workers.keys import from_pem
+
     if certificate.key_id is None:
         return None
     with database.transaction() as db:

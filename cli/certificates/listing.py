@@ -1,10 +1,12 @@
 """`certline certificate list`."""
 
+from __future__ import annotations
+
 import shlex
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.ui.documents import CertificateDocument
@@ -22,9 +24,10 @@ from certline.cli.ui.listing import (
 )
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.projection import day_and_distance, minute, minute_and_distance
-from certline.models import CertificateStatus, Narrowing
-from certline.models.accounts.account import accounts
-from certline.models.listing import certificates_listed
+from certline.models.states import CertificateStatus
+
+if TYPE_CHECKING:
+    from certline.models import Narrowing
 
 
 def _key(row: CertificateDocument) -> str:
@@ -73,6 +76,10 @@ def certificates(
     **given: Any,
 ) -> None:
     """List certificates: the active ones, those that expire first on top, then those of the past."""
+    from certline.models import Narrowing
+    from certline.models.accounts.account import accounts
+    from certline.models.listing import certificates_listed
+
     with context.database().transaction() as db:
         wanted = Narrowing(
             statuses=statuses,
@@ -93,6 +100,8 @@ def certificates(
 
 
 def _empty(wanted: Narrowing) -> str:
+    from certline.models import Narrowing
+
     if wanted == Narrowing():
         return "No certificate is stored yet. To list the orders: certline order list"
     none = "There is no such certificate."

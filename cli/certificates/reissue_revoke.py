@@ -1,9 +1,11 @@
 """`certline certificate reissue` and `revoke`: changes to certificates at SCM."""
 
-from collections.abc import Iterable
-from typing import Any
+from __future__ import annotations
 
-import rich_click as click
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from certline.cli import context
 from certline.cli.confirmation import confirm
@@ -17,12 +19,11 @@ from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import minute
 from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.wait import started, wait_options
-from certline.models import Certificate, Command, Order
 from certline.models.ciphers.place import IN_HAND
-from certline.models.commands.payloads import ReissueCommand, RevokeCommand, read_payload
-from certline.models.orders.order import order_known_as
-from certline.producers.requests import certificates
-from certline.producers.requests.acceptance import Accepted
+
+if TYPE_CHECKING:
+    from certline.models import Certificate, Command, Order
+    from certline.producers.requests.acceptance import Accepted
 
 
 @click.command(cls=CliCommand)
@@ -72,6 +73,9 @@ def reissue(
     The old certificate is revoked only by --revoke-old-after, or by `certline certificate revoke` with its
     serial number.
     """
+    from certline.models.commands.payloads import ReissueCommand, read_payload
+    from certline.producers.requests import certificates
+
     data = {key: value for key, value in given.items() if value}
     if keystore_password_file is not None:
         password = keystore_password_file.first_line()
@@ -116,6 +120,10 @@ def revoke(
 
     CERT may also be an order, even one that is held for want of a licence. Asks first.
     """
+    from certline.models import Order
+    from certline.models.commands.payloads import RevokeCommand, read_payload
+    from certline.producers.requests import certificates
+
     found = _to_revoke(name)
     which = "order" if isinstance(found, Order) else "certificate"
     data = {which: found.id, "comments": comments, "reason_code": reason_code}
@@ -144,6 +152,9 @@ def _to_revoke(name: str) -> Certificate | Order:
 
     Raises Fault.
     """
+    from certline.models import Certificate
+    from certline.models.orders.order import order_known_as
+
     with context.database().transaction() as db:
         order = order_known_as(db, name)
         if order is None:
@@ -154,6 +165,8 @@ def _to_revoke(name: str) -> Certificate | Order:
 
 
 def _in_words(found: Certificate | Order) -> str:
+    from certline.models import Order
+
     if isinstance(found, Order):
         return f"{found.common_name}, SCM's {found.scm_id}, serial number {found.scm_serial}"
     return (
@@ -191,6 +204,8 @@ def answer_placed(
 
 def _awaited(accepted: Accepted) -> Command:
     """Return the command to wait for: that of the existing order if there is one."""
+    from certline.models import Command
+
     if accepted.already is None or accepted.already.command_id is None:
         return accepted.command
     with context.database().transaction() as db:

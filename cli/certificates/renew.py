@@ -1,10 +1,12 @@
 """`certline certificate renew`: one certificate, several, or all that match, at a given pace."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.certificates.reissue_revoke import answer_placed
@@ -22,10 +24,9 @@ from certline.cli.ui.projection import instant, minute
 from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.batch import answer_batch, said_of_time, wait_for_batch
 from certline.cli.waiting.wait import wait_options
-from certline.models.validation import BadCommandError
-from certline.producers.renewals.batches import request_batch
-from certline.producers.renewals.verdicts import BatchVerdict, RenewalChoices, judge_many
-from certline.producers.requests.certificates import request_successor
+
+if TYPE_CHECKING:
+    from certline.producers.renewals.verdicts import BatchVerdict, RenewalChoices
 
 
 @click.command(cls=CliCommand)
@@ -100,6 +101,9 @@ def renew(
     order is waited for. Filters, --file and --pace start a batch, which can be paused. Asks first before
     filters, --file or many names renew anything. The old certificate stays valid until it expires.
     """
+    from certline.producers.renewals.verdicts import RenewalChoices, judge_many
+    from certline.producers.requests.certificates import request_successor
+
     narrowed = any(filters[name] is not None for name in FILTERS)
     if sum((bool(names), listed is not None, narrowed)) != 1:
         raise click.UsageError(
@@ -164,6 +168,8 @@ def _start_batch(
     timeout: float | None,
 ) -> NoReturn:
     """Start a batch of those that can be renewed, print it, and exit."""
+    from certline.producers.renewals.batches import request_batch
+
     batch = request_batch(
         context.database(),
         verdicts,
@@ -185,6 +191,8 @@ def _start_batch(
 
 def _require_all(verdicts: Sequence[BatchVerdict]) -> None:
     """Refuse all named certificates if one cannot be renewed. Raises BadCommandError."""
+    from certline.models.validation import BadCommandError
+
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     if problems:
         raise BadCommandError(problems)
@@ -223,10 +231,14 @@ def _fate(verdict: BatchVerdict) -> str:
 
 
 COLUMNS = [
-    Column[BatchVerdict]("certificate", lambda each: each.certificate.id),
-    Column[BatchVerdict]("common name", lambda each: each.certificate.common_name, may_be_cut=True),
-    Column[BatchVerdict]("expires (UTC)", lambda each: minute(each.certificate.not_after), rank=1),
-    Column[BatchVerdict]("what", _fate, may_be_cut=True),
+    Column["BatchVerdict"]("certificate", lambda each: each.certificate.id),
+    Column["BatchVerdict"](
+        "common name", lambda each: each.certificate.common_name, may_be_cut=True
+    ),
+    Column["BatchVerdict"](
+        "expires (UTC)", lambda each: minute(each.certificate.not_after), rank=1
+    ),
+    Column["BatchVerdict"]("what", _fate, may_be_cut=True),
 ]
 
 

@@ -1,11 +1,16 @@
 """The question before many certificates are renewed."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from certline.cli.confirmation import confirm
 from certline.cli.waiting.batch import said_of_time
-from certline.producers.renewals.verdicts import BatchVerdict
+
+if TYPE_CHECKING:
+    from certline.producers.renewals.verdicts import BatchVerdict
 
 # Named certificates that are renewed without a question, at most; also the names that a question lists.
 FEW = 5

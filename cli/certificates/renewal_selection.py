@@ -1,9 +1,11 @@
 """The certificates that a renewal is about: named, listed in a file, or selected by their properties."""
 
+from __future__ import annotations
+
 import shlex
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from certline.cli import context
 from certline.cli.certificates.reissue_revoke import certificates_named
@@ -12,9 +14,10 @@ from certline.cli.parameters.options import without_key
 from certline.cli.parameters.text_file import TextFile
 from certline.cli.ui.listing import places
 from certline.cli.ui.lookup import find_certificate
-from certline.models import Certificate, CertificateStatus, Narrowing
-from certline.models.certificates.certificate import SeveralCertificatesError
-from certline.models.listing import certificates_listed
+from certline.models.states import CertificateStatus
+
+if TYPE_CHECKING:
+    from certline.models import Certificate
 
 # The options that select stored certificates by their properties.
 FILTERS = ("expires_within", "issuer", "account", "organization", "profile", "name")
@@ -24,6 +27,9 @@ def chosen(
     names: Sequence[str], listed: TextFile | None, filters: dict[str, Any]
 ) -> list[Certificate]:
     """Return the certificates in the order of renewal: as named, or those that expire first on top."""
+    from certline.models import Certificate, Narrowing
+    from certline.models.listing import certificates_listed
+
     if names:
         return certificates_named(names)
     if listed is not None:
@@ -44,6 +50,8 @@ def _of_list(listed: TextFile) -> list[Certificate]:
 
     Raises Fault, with every line that names no stored certificate.
     """
+    from certline.models.certificates.certificate import SeveralCertificatesError
+
     found: dict[str, Certificate] = {}
     problems = []
     with context.database().transaction() as db:

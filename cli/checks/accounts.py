@@ -4,17 +4,14 @@ from shlex import quote
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
-from certline.models import AccountStatus
-from certline.models.accounts.account import accounts
-from certline.models.accounts.breaker import open_breakers
-from certline.models.accounts.rate_limit import held_off
-from certline.models.certificates.license import license_use
-from certline.models.certificates.license_expiry import WARN_DAYS
-from certline.workers.scm.login import unencrypted
 
 
 def check_accounts() -> Finding:
     """Check that there is an account, and that each is active and synced."""
+    from certline.models import AccountStatus
+    from certline.models.accounts.account import accounts
+    from certline.workers.scm.login import unencrypted
+
     with context.database().transaction() as db:
         found = accounts(db)
     if not found:
@@ -40,6 +37,10 @@ def check_accounts() -> Finding:
 
 def check_scm() -> Finding:
     """Check that SCM is being called."""
+    from certline.models.accounts.account import accounts
+    from certline.models.accounts.breaker import open_breakers
+    from certline.models.accounts.rate_limit import held_off
+
     with context.database().transaction() as db:
         troubled = open_breakers(db)
         busy = {row.name for row in accounts(db) if held_off(db, row.id)}
@@ -56,6 +57,9 @@ def check_scm() -> Finding:
 
 def check_licence() -> Finding:
     """Check that no order is held for want of a free line, and that the licence does not end soon."""
+    from certline.models.certificates.license import license_use
+    from certline.models.certificates.license_expiry import WARN_DAYS
+
     with context.database().transaction() as db:
         use = license_use(db)
     said = f"{use.used} of {use.capacity} in use, {use.held} orders held"

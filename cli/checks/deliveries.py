@@ -2,13 +2,6 @@
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
-from certline.models import SenderKind, WebhookStatus
-from certline.models.certificates.deploy_hook import hook_backlog, hooks, runs_that_matter
-from certline.models.commands.admission import LEGACY
-from certline.models.commands.command import OPEN
-from certline.models.commands.dead_letter import dead_letters_waiting
-from certline.models.senders.sender import senders
-from certline.models.webhook import deliveries_parked, webhooks
 
 # Workers take a due run within seconds: older ones mean that no worker runs them.
 BACKLOG_SECONDS = 60
@@ -16,6 +9,9 @@ BACKLOG_SECONDS = 60
 
 def check_hooks() -> Finding:
     """Check that deploy hooks run and succeed."""
+    from certline.models.certificates.deploy_hook import hook_backlog, hooks, runs_that_matter
+    from certline.models.commands.command import OPEN
+
     with context.database().transaction() as db:
         count, troubled = len(hooks(db)), runs_that_matter(db)
         waiting = hook_backlog(db)
@@ -34,6 +30,9 @@ def check_hooks() -> Finding:
 
 def check_webhooks() -> Finding:
     """Check that no delivery is parked and no webhook disabled."""
+    from certline.models import WebhookStatus
+    from certline.models.webhook import deliveries_parked, webhooks
+
     with context.database().transaction() as db:
         hooks, parked = webhooks(db), deliveries_parked(db)
     if parked:
@@ -48,6 +47,10 @@ def check_webhooks() -> Finding:
 
 def check_senders() -> Finding:
     """Check that each system that sends commands is known; warn of the legacy sender."""
+    from certline.models import SenderKind
+    from certline.models.commands.admission import LEGACY
+    from certline.models.senders.sender import senders
+
     with context.database().transaction() as db:
         found = senders(db)
     if any(sender.kind is SenderKind.LEGACY for sender in found):
@@ -69,6 +72,8 @@ def check_senders() -> Finding:
 
 def check_dead_letters() -> Finding:
     """Check that no dead letter waits for a decision."""
+    from certline.models.commands.dead_letter import dead_letters_waiting
+
     with context.database().transaction() as db:
         count = dead_letters_waiting(db)
     if count:

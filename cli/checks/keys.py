@@ -1,15 +1,9 @@
 """Checks of the secret keys: that they can be read, are those of the installation, and open what is stored."""
 
-from sqlalchemy import select
-
 from certline.cli import context
 from certline.cli.checks.result import Finding
 from certline.cli.explain import OTHER_KEY
-from certline.models import PrivateKey
-from certline.models.accounts.account import accounts
-from certline.models.database.secret_place import place_of
 from certline.models.file_rights import rights_of
-from certline.models.key_proof import key_fault, keys_in_use
 
 
 def check_secret_key() -> Finding:
@@ -28,6 +22,13 @@ def check_secret_key() -> Finding:
 
 def check_stored_secrets() -> Finding:
     """Check that the secret keys are those of the installation, and that the newest secrets can be decrypted."""
+    from sqlalchemy import select
+
+    from certline.models import PrivateKey
+    from certline.models.accounts.account import accounts
+    from certline.models.database.secret_place import place_of
+    from certline.models.key_proof import key_fault, keys_in_use
+
     vault = context.unproven_vault()
     with context.database().transaction() as db:
         fault, in_use = key_fault(db, vault), keys_in_use(db)

@@ -1,22 +1,30 @@
 """Check of the running parts: that all that are needed run, are healthy, and have the same secret key."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
 from certline.cli.ui.projection import instant, minute
-from certline.models import Heartbeat, Queue
-from certline.models.certificates.deploy_hook import hooks
-from certline.models.commands.backlog import oldest_queued
-from certline.models.heartbeat import Part, queues_in, roles_in, running_parts, stale_parts
-from certline.models.metrics import outbox_backlog
+from certline.models.states import Queue
+
+if TYPE_CHECKING:
+    from certline.models import Heartbeat
+    from certline.models.heartbeat import Part
 
 # The parts that every installation needs; with RabbitMQ also an ingress, which collects dead letters as well.
-NEEDED = (Part.WORKER, Part.RELAY, Part.PRODUCER)
+NEEDED = ("worker", "relay", "producer")
 
 
 def check_parts() -> Finding:
     """Check the heartbeats of the parts."""
+    from certline.models.certificates.deploy_hook import hooks
+    from certline.models.commands.backlog import oldest_queued
+    from certline.models.heartbeat import running_parts, stale_parts
+    from certline.models.metrics import outbox_backlog
+
     with context.database().transaction() as db:
         running, stale = running_parts(db), stale_parts(db)
         waits = bool(oldest_queued(db)) or bool(outbox_backlog(db)[0])
@@ -42,9 +50,11 @@ def judge_parts(
 
     `unused`: names of queues that no worker needs to take, such as that of deploy hooks where there are none.
     """
+    from certline.models.heartbeat import Part, queues_in, roles_in
+
     details = tuple(_line(row) for row in running) + tuple(_stale_line(row) for row in stale)
     roles = roles_in(running)
-    needed = [*NEEDED, Part.INGRESS] if over_rabbitmq else NEEDED
+    needed = [Part(name) for name in NEEDED] + ([Part.INGRESS] if over_rabbitmq else [])
     missing = [part for part in needed if part not in roles]
 
     def finding(said: str, advice: str | None, *, ok: bool = False) -> Finding:
@@ -80,6 +90,8 @@ def judge_parts(
 
 def parts_document() -> list[dict[str, object]]:
     """Return every known process for the JSON document."""
+    from certline.models.heartbeat import running_parts, stale_parts
+
     with context.database().transaction() as db:
         found = [(row, False) for row in running_parts(db)]
         found += [(row, True) for row in stale_parts(db)]

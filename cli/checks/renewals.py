@@ -1,17 +1,17 @@
 """Checks of the schedules, of auto-renewal, and of certificates that end soon."""
 
-from datetime import timedelta
+from __future__ import annotations
 
-from sqlalchemy import func, select
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from certline.cli import context
 from certline.cli.checks.result import MOST_DETAILS, Finding
 from certline.cli.ui.projection import distance
-from certline.models import Schedule
-from certline.models.database.session import clock
-from certline.models.renewals.endings import Ending, endings
-from certline.models.renewals.runs import Decision, counts_of, runs_since, seconds_since_good_run
-from certline.models.renewals.selection import auto_renew_settings
+from certline.models.states import Decision
+
+if TYPE_CHECKING:
+    from certline.models.renewals.endings import Ending
 
 # Auto-renewal runs daily; two hours of tolerance.
 RUN_HOURS = 26
@@ -21,6 +21,11 @@ OVERDUE = timedelta(minutes=5)
 
 def check_schedules() -> Finding:
     """Check that no schedule is overdue."""
+    from sqlalchemy import func, select
+
+    from certline.models import Schedule
+    from certline.models.database.session import clock
+
     with context.database().transaction() as db:
         query = select(Schedule).where(Schedule.enabled, Schedule.next_due < func.now() - OVERDUE)
         overdue = db.scalars(query.order_by(Schedule.next_due)).all()
@@ -39,6 +44,9 @@ def check_schedules() -> Finding:
 
 def check_auto_renewal() -> Finding:
     """Check that auto-renewal runs daily, if it is on."""
+    from certline.models.renewals.runs import counts_of, runs_since, seconds_since_good_run
+    from certline.models.renewals.selection import auto_renew_settings
+
     with context.database().transaction() as db:
         is_on = bool(auto_renew_settings(db, enabled=True))
         seconds = seconds_since_good_run(db)
@@ -56,6 +64,9 @@ def check_auto_renewal() -> Finding:
 
 def check_certificates() -> Finding:
     """Check that something is under way for each certificate in the last fifth of its lifetime."""
+    from certline.models.database.session import clock
+    from certline.models.renewals.endings import endings
+
     with context.database().transaction() as db:
         ending, now = endings(db), clock(db)
     if not ending:

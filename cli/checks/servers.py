@@ -1,21 +1,24 @@
 """Checks of the settings, of RabbitMQ with its queues, and of Postgres with its tables."""
 
-from sqlalchemy import text
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
-from certline.models import Queue
-from certline.models.database.app_role import own_standing
-from certline.models.database.migrate import behind
-from certline.models.events.outbox import INGRESS
 from certline.models.server_url import without_password
-from certline.models.settings import Settings, unknown_variables
-from certline.producers.messaging.queues import QueueState, queue_states
-from certline.producers.processes import grace, reach_rabbit
+from certline.models.states import Queue
+
+if TYPE_CHECKING:
+    from certline.models.settings import Settings
+    from certline.producers.messaging.queues import QueueState
 
 
 def check_settings(settings: Settings) -> Finding:
     """Check that an unknown outcome rests for longer than sending an order may take."""
+    from certline.models.settings import unknown_variables
+    from certline.producers.processes import grace
+
     where = f"embedded in {settings.home}" if settings.embedded else "your own servers"
     unknown = unknown_variables()
     if unknown:
@@ -31,6 +34,8 @@ def check_settings(settings: Settings) -> Finding:
 
 def check_rabbitmq() -> Finding:
     """Check that RabbitMQ answers."""
+    from certline.producers.processes import reach_rabbit
+
     settings = context.settings()
     reach_rabbit(settings)
     url = settings.rabbitmq_url.get_secret_value() if settings.rabbitmq_url else ""
@@ -39,11 +44,15 @@ def check_rabbitmq() -> Finding:
 
 def check_queues() -> Finding:
     """Check that RabbitMQ has every queue, and that each has a consumer."""
+    from certline.producers.messaging.queues import queue_states
+
     return judge_queues(queue_states(context.settings()))
 
 
 def judge_queues(states: list[QueueState]) -> Finding:
     """Return the finding about the queues, given their state."""
+    from certline.models.events.outbox import INGRESS
+
     details = tuple(_line(state) for state in states)
     missing = [state.name for state in states if not state.exists]
     if missing:
@@ -74,6 +83,8 @@ def judge_queues(states: list[QueueState]) -> Finding:
 
 def check_postgres() -> Finding:
     """Check that Postgres answers."""
+    from sqlalchemy import text
+
     with context.database().transaction() as db:
         version = db.scalars(text("SHOW server_version")).one()
     return Finding("Postgres", True, f"{version} at {without_password(context.database().url)}")
@@ -81,6 +92,9 @@ def check_postgres() -> Finding:
 
 def check_tables() -> Finding:
     """Check that the tables are those of this version."""
+    from certline.models.database.app_role import own_standing
+    from certline.models.database.migrate import behind
+
     if behind(context.database()):
         return Finding("tables", False, "not those of this version", "certline init")
     with context.database().engine.connect() as connection:

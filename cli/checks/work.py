@@ -2,14 +2,9 @@
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
-
 from certline.cli import context
 from certline.cli.checks.result import Finding
-from certline.models import Command, CommandStatus, Order, OrderStatus
-from certline.models.commands.backlog import stuck_queues
-from certline.models.metrics import outbox_backlog
-from certline.models.webhook import IS_DELIVERY
+from certline.models.states import CommandStatus, OrderStatus
 
 # A relay polls every quarter of a second: older rows mean that no relay is running.
 BACKLOG_SECONDS = 60
@@ -20,6 +15,8 @@ MINUTE = timedelta(minutes=1)
 
 def check_outbox() -> Finding:
     """Check that the outbox is being published."""
+    from certline.models.metrics import outbox_backlog
+
     with context.database().transaction() as db:
         due, oldest, parked = outbox_backlog(db)
     said = f"{due} due" + (f", the oldest for {oldest:.0f} s" if due else "")
@@ -33,6 +30,12 @@ def check_outbox() -> Finding:
 
 def check_commands() -> Finding:
     """Check that no command is in review, and that none waits in a queue that does not move."""
+    from sqlalchemy import func, select
+
+    from certline.models import Command
+    from certline.models.commands.backlog import stuck_queues
+    from certline.models.webhook import IS_DELIVERY
+
     with context.database().transaction() as db:
         count = select(func.count()).select_from(Command).where(~IS_DELIVERY)
         review = db.scalar(count.where(Command.status == CommandStatus.REVIEW)) or 0
@@ -53,6 +56,10 @@ def check_commands() -> Finding:
 
 def check_orders() -> Finding:
     """Check that no unknown outcome is overdue."""
+    from sqlalchemy import func, select
+
+    from certline.models import Order
+
     settle = timedelta(seconds=context.settings().settle_seconds)
     with context.database().transaction() as db:
         resting = select(func.count()).where(

@@ -13,7 +13,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import requests
 from rich.console import Console
 from rich.markup import escape
 
@@ -86,6 +85,8 @@ class Stage:
 
     def door(self, path: str) -> Any:
         """Return what the simulator itself has seen, read through its control door."""
+        import requests
+
         return requests.get(f"{self.scm}/_sim/{path}", timeout=10).json()
 
 
@@ -124,6 +125,8 @@ def running(stage: Stage, name: str, program: list[str]) -> Iterator[None]:
 
 def until_answers(url: str) -> None:
     """Wait until a server responds. Raises DemoFailedError after PATIENCE seconds."""
+    import requests
+
     deadline = time.monotonic() + PATIENCE
     while True:
         with suppress(requests.RequestException):

@@ -14,7 +14,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import requests
 from rich.markup import escape
 
 from certline.cli.demo.stage import (
@@ -35,6 +34,8 @@ SOURCE = Path(__file__).resolve().parents[2]
 
 def play() -> int:
     """Play the whole demo. Returns 0 if every step did what it says, otherwise 1."""
+    import requests
+
     started = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="certline-demo-"))
     stage = Stage(home, free_port())
@@ -155,11 +156,11 @@ def _narrate(stage: Stage, command: Any) -> None:
 
 def _check_export(stage: Stage, row: Any) -> None:
     """Export a PKCS#12, open it, and compare its key with the key that the order was made with."""
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415  # slow to load
+    from cryptography.hazmat.primitives.serialization import (  # slow to load
         pkcs12,
     )
 
-    from certline.workers.keys.key_pair import public_key_sha256  # noqa: PLC0415  # same
+    from certline.workers.keys.key_pair import public_key_sha256  # same
 
     target = stage.home / f"{row['common_name']}.p12"
     stage.ask("certificate", "export", row["id"], "--output", str(target), "--force")
@@ -176,7 +177,7 @@ def _check_export(stage: Stage, row: Any) -> None:
 
 def _ordered_key(stage: Stage, order_id: str) -> str | None:
     """Return the digest of the order's public key, as stored before the order was sent."""
-    from certline.models import Database, Order  # noqa: PLC0415  # slow to load
+    from certline.models import Database, Order  # slow to load
 
     database = Database(_database_url(stage), pool_size=1)
     try:
@@ -187,8 +188,8 @@ def _ordered_key(stage: Stage, order_id: str) -> str | None:
 
 
 def _database_url(stage: Stage) -> str:
-    from certline.models.database.embedded_postgres import database_url  # noqa: PLC0415  # slow to load
-    from certline.models.settings import Settings  # noqa: PLC0415  # same
+    from certline.models.database.embedded_postgres import database_url  # slow to load
+    from certline.models.settings import Settings  # same
 
     return database_url(Settings(home=stage.home, database_url=None))
 

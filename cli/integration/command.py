@@ -1,6 +1,6 @@
 """`certline command`: what was requested of certline, and the outcome."""
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.errors import Fault
@@ -15,13 +15,8 @@ from certline.cli.ui.lookup import find_command
 from certline.cli.ui.output import answer
 from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
-from certline.models import CommandStatus, CommandType, Narrowing
 from certline.models.audit.identity import Identity
-from certline.models.imports.record import failed_records
-from certline.models.imports.run import show_progress
-from certline.models.listing import commands_listed
-from certline.models.validation import BadCommandError
-from certline.producers.requests.commands import retry as run_again
+from certline.models.states import CommandStatus, CommandType
 
 
 @click.group(cls=Group)
@@ -33,6 +28,9 @@ def command() -> None:
 @click.argument("command_id", metavar="ID")
 def show(command_id: str) -> None:
     """Show one command with its result or its error."""
+    from certline.models.imports.record import failed_records
+    from certline.models.imports.run import show_progress
+
     with context.database().transaction() as db:
         found = find_command(db, command_id)
         show_progress(db, [found])
@@ -46,6 +44,9 @@ def show(command_id: str) -> None:
 @wait_options
 def retry(command_id: str, *, wait: bool, timeout: float | None) -> None:
     """Run a failed command again, or a waiting one now. An order that was already sent is not sent again."""
+    from certline.models.validation import BadCommandError
+    from certline.producers.requests.commands import retry as run_again
+
     with context.database().transaction() as db:
         found = find_command(db, command_id)
     try:
@@ -104,6 +105,10 @@ def list_(
     *, statuses: tuple[str, ...], types: tuple[str, ...], subject: str | None, view: ListView
 ) -> None:
     """List commands, the newest first."""
+    from certline.models import Narrowing
+    from certline.models.imports.run import show_progress
+    from certline.models.listing import commands_listed
+
     wanted = Narrowing(statuses=statuses, types=types, subject=subject)
     show_pages(
         commands_listed(wanted),

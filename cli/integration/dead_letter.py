@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, NOTHING
@@ -15,16 +15,6 @@ from certline.cli.ui.listing import ListView, show_pages, view_options
 from certline.cli.ui.lookup import find_dead_letter
 from certline.cli.ui.output import answer, leave, whisper
 from certline.cli.ui.projection import minute
-from certline.models import DeadLetterStatus, Narrowing
-from certline.models.csr.key_search import without_private_keys
-from certline.models.database.secret_place import place_of
-from certline.models.listing import dead_letters_listed
-from certline.producers.requests.dead_letters import (
-    AlreadyDecidedError,
-    CannotReplayError,
-    drop,
-    replay,
-)
 
 # A quoted field name (either kind of quotes) that suggests a secret, and its value. Works on text, not on
 # parsed JSON, because the message may be malformed; closing quotes and brackets are optional, because it may
@@ -45,6 +35,9 @@ def dead_letter() -> None:
 @click.argument("letter_id", metavar="ID")
 def show(letter_id: str) -> None:
     """Show one dead letter with its message. Passwords in the message are masked."""
+    from certline.models.csr.key_search import without_private_keys
+    from certline.models.database.secret_place import place_of
+
     with context.database().transaction() as db:
         found = find_dead_letter(db, letter_id)
     # What was put aside unread was not searched for private keys either.
@@ -68,6 +61,8 @@ def replay_(letter_ids: tuple[str, ...]) -> None:
     A command of another system is checked again; a message to a worker makes its command due. Exits 1 if
     one cannot be replayed, 4 if all were decided before.
     """
+    from certline.producers.requests.dead_letters import replay
+
     _decide(
         letter_ids,
         lambda letter: replay(context.database(), context.vault(), letter, who=context.person()),
@@ -84,6 +79,8 @@ def drop_(letter_ids: tuple[str, ...], reason: str) -> None:
         raise click.BadParameter("must not be empty", param_hint="--reason")
 
     def one(letter: str) -> str:
+        from certline.producers.requests.dead_letters import drop
+
         drop(context.database(), letter, reason=reason, who=context.person())
         return reason
 
@@ -92,6 +89,8 @@ def drop_(letter_ids: tuple[str, ...], reason: str) -> None:
 
 def _decide(names: Sequence[str], decide: Callable[[str], str], done: str) -> None:
     """Decide about one letter after the other; a refused one does not stop the others."""
+    from certline.producers.requests.dead_letters import AlreadyDecidedError, CannotReplayError
+
     with context.database().transaction() as db:
         ids = list(dict.fromkeys(find_dead_letter(db, name).id for name in names))
     documents, codes = [], []
@@ -129,6 +128,9 @@ LETTERS = [
 @view_options("came")
 def list_(*, every: bool, view: ListView) -> None:
     """List dead letters that wait for a decision, the newest first."""
+    from certline.models import DeadLetterStatus, Narrowing
+    from certline.models.listing import dead_letters_listed
+
     states = () if every else (DeadLetterStatus.WAITING.value,)
     show_pages(
         dead_letters_listed(Narrowing(statuses=states)),

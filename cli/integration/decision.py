@@ -1,18 +1,20 @@
 """`certline command approve` and `decline`: the second person's decision."""
 
-from collections.abc import Callable
+from __future__ import annotations
 
-import rich_click as click
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, say
 from certline.cli.waiting.approval import ApprovalDocument
-from certline.models import Approval
-from certline.models.validation import BadCommandError
-from certline.producers.requests import approvals
-from certline.producers.requests.approvals import NothingToDecideError, SamePersonError
+
+if TYPE_CHECKING:
+    from certline.models import Approval
 
 
 @click.command(cls=CliCommand)
@@ -22,6 +24,8 @@ def approve(command_id: str) -> None:
 
     ID is the one that `certline approval show` lists. Refused for whoever asked for it.
     """
+    from certline.producers.requests import approvals
+
     found = _decided(
         lambda: approvals.approve(context.database(), command_id, who=context.person())
     )
@@ -35,6 +39,8 @@ def approve(command_id: str) -> None:
 @click.option("--reason", required=True, metavar="TEXT", help="The reason, for the requester.")
 def decline(command_id: str, reason: str) -> None:
     """Decline what somebody else has asked for; a held command fails."""
+    from certline.producers.requests import approvals
+
     who = context.person()
     found = _decided(
         lambda: approvals.decline(context.database(), command_id, who=who, reason=reason)
@@ -44,6 +50,9 @@ def decline(command_id: str, reason: str) -> None:
 
 def _decided(decide: Callable[[], Approval]) -> Approval:
     """Return what was decided. Raises Fault."""
+    from certline.models.validation import BadCommandError
+    from certline.producers.requests.approvals import NothingToDecideError, SamePersonError
+
     try:
         return decide()
     except NothingToDecideError as nothing:

@@ -1,11 +1,12 @@
 """`certline hook`: deploy hooks, which run on the worker's machine."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import rich_click as click
-from sqlalchemy.orm import Session
+import click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
@@ -18,22 +19,13 @@ from certline.cli.ui.lookup import find_account, find_certificate, find_command,
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
 from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
-from certline.models import Command, CommandStatus, CommandType
-from certline.models.accounts.account import accounts
-from certline.models.certificates.deploy_hook import (
-    HOOK_EVENTS,
-    MOST_TIMEOUT,
-    USUAL_TIMEOUT,
-    add_hook,
-    any_run_done,
-    hooks,
-    remove_hook,
-    run_hook,
-    runs_listed,
-    runs_that_matter,
-)
-from certline.models.validation import BadCommandError
-from certline.producers.requests.commands import retry as run_again
+from certline.models.states import CommandStatus, CommandType
+from certline.models.validation import MOST_TIMEOUT, USUAL_TIMEOUT
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models import Command
 
 
 @click.group(cls=Group)
@@ -45,6 +37,8 @@ def event_names(
     _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
 ) -> list[str]:
     """Return events by name, accepted with or without `certificate.`, in one text or several."""
+    from certline.models.certificates.deploy_hook import HOOK_EVENTS
+
     names = [name for text in given for name in text.replace(",", " ").split()]
     return [HOOK_EVENTS.get(name.removeprefix("certificate."), name) for name in names]
 
@@ -87,6 +81,8 @@ def add(name: str, *, account_name: str | None, **given: Any) -> None:
 
     For certificates already stored: certline hook run NAME CERT.
     """
+    from certline.models.certificates.deploy_hook import add_hook
+
     with context.database().transaction() as db:
         account = None if account_name is None else find_account(db, account_name)
         added = add_hook(db, name, who=context.person(), account=account, **given)
@@ -98,6 +94,8 @@ def add(name: str, *, account_name: str | None, **given: Any) -> None:
 @hook.command("list")
 def list_() -> None:
     """List hooks by name."""
+    from certline.models.certificates.deploy_hook import hooks
+
     with context.database().transaction() as db:
         named = _account_names(db)
         found = [HookDocument.of(row, named) for row in hooks(db)]
@@ -129,6 +127,8 @@ def show(name: str) -> None:
 @click.argument("name")
 def remove(name: str) -> None:
     """Remove a hook. The files that it has written are kept."""
+    from certline.models.certificates.deploy_hook import any_run_done, remove_hook
+
     with context.database().transaction() as db:
         found = find_hook(db, name)
         has_run = any_run_done(db, found.name)
@@ -152,6 +152,8 @@ def remove(name: str) -> None:
 @wait_options
 def run(name: str, certificate_name: str, *, wait: bool, timeout: float | None) -> None:
     """Run a hook now for a stored certificate, whatever its events and filters."""
+    from certline.models.certificates.deploy_hook import run_hook
+
     with context.database().transaction() as db:
         found, certificate = find_hook(db, name), find_certificate(db, certificate_name)
         command = run_hook(db, found, certificate, requested_by=context.person())
@@ -178,6 +180,8 @@ RUNS = [
 @view_options("created")
 def runs(*, name: str | None, failed: bool, statuses: tuple[str, ...], view: ListView) -> None:
     """List runs of hooks, the newest first; with --json also the output of their commands."""
+    from certline.models.certificates.deploy_hook import runs_listed
+
     show_pages(
         runs_listed(name=name, statuses=statuses, failed=failed),
         view,
@@ -199,6 +203,10 @@ def runs(*, name: str | None, failed: bool, statuses: tuple[str, ...], view: Lis
 @wait_options
 def retry(run_ids: tuple[str, ...], *, every: bool, wait: bool, timeout: float | None) -> None:
     """Retry failed runs now. Exits 4 if there are none."""
+    from certline.models.certificates.deploy_hook import runs_that_matter
+    from certline.models.validation import BadCommandError
+    from certline.producers.requests.commands import retry as run_again
+
     if every == bool(run_ids):
         raise click.UsageError("name the runs, or use --all")
     with context.database().transaction() as db:
@@ -221,6 +229,8 @@ def _run(db: Session, run_id: str) -> Command:
 
 
 def _account_names(db: Session) -> dict[int, str]:
+    from certline.models.accounts.account import accounts
+
     return {row.id: row.name for row in accounts(db, removed=True)}
 
 

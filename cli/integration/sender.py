@@ -1,9 +1,11 @@
 """`certline sender`: the other systems that may send commands through RabbitMQ, and which."""
 
-from shlex import quote
-from typing import Any
+from __future__ import annotations
 
-import rich_click as click
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, WRONG_USE, Fault
@@ -17,17 +19,9 @@ from certline.cli.integration.sender_document import (
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
 from certline.cli.ui.projection import minute
-from certline.models.commands.admission import LEGACY
-from certline.models.senders.copies import COPY
-from certline.models.senders.sender import sender_named, senders
-from certline.producers.requests.senders import (
-    AddedSender,
-    SenderThereError,
-    UnknownSenderError,
-    add_sender,
-    remove_sender,
-    set_sender,
-)
+
+if TYPE_CHECKING:
+    from certline.producers.requests.senders import AddedSender, UnknownSenderError
 
 
 def words(
@@ -123,6 +117,8 @@ def add(
     **given: Any,
 ) -> None:
     """Take commands of another system from now on. Exits 4 if there is that sender."""
+    from certline.producers.requests.senders import SenderThereError, add_sender
+
     if (amqp_user is None) != work_queues:
         raise Fault(
             "a sender is known by its user of RabbitMQ: give either --amqp-user USER or --work-queues",
@@ -169,6 +165,8 @@ def set_(
 
     Lists are replaced, not extended. Commands that were accepted before are still carried out.
     """
+    from certline.producers.requests.senders import UnknownSenderError, set_sender
+
     for field, option, lifted in (
         ("accounts", "--account", all_accounts),
         ("organizations", "--organization", all_organizations),
@@ -193,6 +191,8 @@ def set_(
 @sender.command("list")
 def list_() -> None:
     """List senders by name."""
+    from certline.models.senders.sender import senders
+
     with context.database().transaction() as db:
         found = [SenderDocument.of(row) for row in senders(db)]
     rows = [
@@ -213,6 +213,9 @@ def list_() -> None:
 @click.argument("name")
 def show(name: str) -> None:
     """Show one sender: how it is recognised, and what it may send."""
+    from certline.models.senders.sender import sender_named
+    from certline.producers.requests.senders import UnknownSenderError
+
     with context.database().transaction() as db:
         found = sender_named(db, name)
         if found is None:
@@ -228,6 +231,8 @@ def remove(name: str) -> None:
 
     Commands that were accepted are still carried out. What it ordered remains its own if it is added again.
     """
+    from certline.producers.requests.senders import UnknownSenderError, remove_sender
+
     try:
         gone = remove_sender(context.database(), name, who=context.person())
     except UnknownSenderError as unknown:
@@ -247,6 +252,9 @@ def _unknown(error: UnknownSenderError) -> Fault:
 
 
 def _added(document: SenderDocument, added: AddedSender) -> None:
+    from certline.models.commands.admission import LEGACY
+    from certline.models.senders.copies import COPY
+
     say(f"sender {document.name} is added: {may(document)}")
     if added.adopted:
         say(f"{added.adopted} commands that were sent before are its own")

@@ -1,7 +1,14 @@
 """Document of a sender, and what it says to users."""
 
-from certline.cli.ui.projection import Document, Instant
-from certline.models import SenderKind
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from certline.cli.ui.projection import Document
+
+if TYPE_CHECKING:
+    from certline.models import SenderKind
 
 
 class SenderDocument(Document):
@@ -16,11 +23,13 @@ class SenderDocument(Document):
     names: list[str]
     own_only: bool
     added_by: str
-    created_at: Instant
+    created_at: datetime
 
 
 def known_by(document: SenderDocument) -> str:
     """Return how a sender is recognised, for users."""
+    from certline.models import SenderKind
+
     if document.kind is SenderKind.USER:
         return f"RabbitMQ user {document.amqp_user}"
     if document.kind is SenderKind.WORK_QUEUES:

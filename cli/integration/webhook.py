@@ -1,10 +1,12 @@
 """`certline webhook`: the URLs that events are posted to, and the deliveries."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from shlex import quote
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
@@ -17,19 +19,10 @@ from certline.cli.ui.lookup import find_command, find_webhook
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
 from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started
-from certline.models import CommandStatus
-from certline.models.webhook import deliveries_listed, webhooks
-from certline.producers.requests.webhooks import (
-    Added,
-    AlreadyThereError,
-    UnknownWebhookError,
-    add_webhook,
-    deliveries_by_status,
-    enable_webhook,
-    post_test_event,
-    remove_webhook,
-    retry_deliveries,
-)
+from certline.models.states import CommandStatus
+
+if TYPE_CHECKING:
+    from certline.producers.requests.webhooks import Added
 
 T = TypeVar("T")
 
@@ -59,6 +52,8 @@ def add(url: str, events: tuple[str, ...], *, allow_private: bool) -> None:
 
     Exits 4 if a webhook with that URL exists.
     """
+    from certline.producers.requests.webhooks import AlreadyThereError, add_webhook
+
     # Event types contain neither commas nor spaces, so both may separate them.
     wanted = [name for text in events for name in text.replace(",", " ").split()]
     try:
@@ -84,6 +79,8 @@ def add(url: str, events: tuple[str, ...], *, allow_private: bool) -> None:
 @webhook.command("list")
 def list_() -> None:
     """List webhooks, the oldest first."""
+    from certline.models.webhook import webhooks
+
     with context.database().transaction() as db:
         found = [WebhookDocument.of(hook) for hook in webhooks(db)]
     rows = [
@@ -103,6 +100,8 @@ def list_() -> None:
 @click.argument("name", metavar="WEBHOOK")
 def show(name: str) -> None:
     """Show one webhook, without its secret, and the status of its deliveries."""
+    from certline.producers.requests.webhooks import deliveries_by_status
+
     with context.database().transaction() as db:
         found = WebhookDocument.of(find_webhook(db, name))
         counts = deliveries_by_status(db, found.id)
@@ -113,6 +112,8 @@ def show(name: str) -> None:
 @click.argument("name", metavar="WEBHOOK")
 def remove(name: str) -> None:
     """Remove a webhook. Its pending deliveries are given up."""
+    from certline.producers.requests.webhooks import remove_webhook
+
     with context.database().transaction() as db:
         found = find_webhook(db, name)
     count = _known(lambda: remove_webhook(context.database(), found.id, who=context.person()))
@@ -129,6 +130,8 @@ def enable(name: str) -> None:
 
     Exits 4 if it is not disabled.
     """
+    from certline.producers.requests.webhooks import enable_webhook
+
     with context.database().transaction() as db:
         found = find_webhook(db, name)
     changed = _known(lambda: enable_webhook(context.database(), found.id, who=context.person()))
@@ -156,6 +159,8 @@ def test(name: str, *, timeout: float) -> None:
 
     A webhook that rests after failures is tested too, and so is a disabled one. Exits 1 if it is not accepted.
     """
+    from certline.producers.requests.webhooks import post_test_event
+
     with context.database().transaction() as db:
         found = find_webhook(db, name)
     sent = _known(lambda: post_test_event(context.database(), found.id, who=context.person()))
@@ -185,6 +190,8 @@ def deliveries(*, name: str | None, statuses: tuple[str, ...], view: ListView) -
 
     Successful deliveries are listed for a week.
     """
+    from certline.models.webhook import deliveries_listed
+
     hook_id = None
     if name is not None:
         with context.database().transaction() as db:
@@ -203,12 +210,16 @@ def deliveries(*, name: str | None, statuses: tuple[str, ...], view: ListView) -
 @click.argument("names", metavar="WEBHOOK|DELIVERY...", nargs=-1, required=True)
 def retry(names: tuple[str, ...]) -> None:
     """Retry parked deliveries: the named ones, or all of a webhook. Exits 4 if none is parked."""
+    from certline.producers.requests.webhooks import retry_deliveries
+
     count = _known(lambda: retry_deliveries(context.database(), names, who=context.person()))
     answer({"retried": count}, lambda: say(f"{count} deliveries are queued again"))
     leave(0 if count else NOTHING)
 
 
 def _known(change: Callable[[], T]) -> T:
+    from certline.producers.requests.webhooks import UnknownWebhookError
+
     try:
         return change()
     except UnknownWebhookError as unknown:

@@ -1,9 +1,15 @@
 """Documents of webhooks and deliveries; none contains a secret."""
 
-from pydantic import AliasPath, Field, ValidationInfo, field_validator
+from __future__ import annotations
 
-from certline.cli.ui.projection import Document, Instant
-from certline.models import CommandStatus, WebhookStatus
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from certline.cli.ui.projection import Document, made, of
+from certline.models.states import CommandStatus
+
+if TYPE_CHECKING:
+    from certline.models import Command, WebhookStatus
 
 
 class WebhookDocument(Document):
@@ -16,30 +22,27 @@ class WebhookDocument(Document):
     status: WebhookStatus
     status_reason: str | None
     failures: int
-    resting_until: Instant | None
+    resting_until: datetime | None
     created_by: str
-    created_at: Instant
+    created_at: datetime
+
+
+def _next_try(row: Command) -> datetime | None:
+    """Return the time of the next try, or None if there will be none."""
+    return row.not_before if row.status is CommandStatus.QUEUED else None
 
 
 class DeliveryDocument(Document):
     """A delivery of an event to a webhook; its id is that of its command."""
 
     id: str
-    webhook_id: str | None = Field(validation_alias="subject")
-    event_id: str = Field(validation_alias=AliasPath("payload", "event", "id"))
-    event_type: str = Field(validation_alias=AliasPath("payload", "event", "type"))
-    event_subject: str | None = Field(
-        None, validation_alias=AliasPath("payload", "event", "subject")
-    )
+    webhook_id: str | None = of("subject")
+    event_id: str = of("payload", "event", "id")
+    event_type: str = of("payload", "event", "type")
+    event_subject: str | None = of("payload", "event", "subject", default=None)
     status: CommandStatus
     attempts: int
-    created_at: Instant
-    next_try_at: Instant | None = Field(validation_alias="not_before")
-    finished_at: Instant | None
+    created_at: datetime
+    next_try_at: datetime | None = made(_next_try)
+    finished_at: datetime | None
     error: str | None
-
-    @field_validator("next_try_at")
-    @classmethod
-    def only_of_the_queued(cls, not_before: Instant | None, info: ValidationInfo) -> Instant | None:
-        """Return the time of the next try, or None if there will be none."""
-        return not_before if info.data["status"] is CommandStatus.QUEUED else None

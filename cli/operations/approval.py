@@ -1,6 +1,10 @@
 """`certline approval`: what needs a second person, because it cannot be undone."""
 
-import rich_click as click
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
 
 from certline.cli import context
 from certline.cli.parameters.number import Whole
@@ -8,9 +12,11 @@ from certline.cli.ui.grammar import CliCommand, Group
 from certline.cli.ui.output import answer, facts, say, table, whisper
 from certline.cli.ui.projection import instant, minute
 from certline.cli.waiting.approval import ApprovalDocument, leave_waiting
-from certline.models import ApprovalRule
-from certline.models.commands.approval import CHOICES, USUAL_ABOVE, Guard, rule_of, waiting
-from certline.producers.requests.approvals import change_rule
+from certline.models.validation import USUAL_ABOVE
+
+if TYPE_CHECKING:
+    from certline.models import ApprovalRule
+    from certline.models.commands.approval import Guard
 
 
 @click.group(cls=Group)
@@ -23,6 +29,8 @@ def approval() -> None:
 
 def _kinds(_context: click.Context, _parameter: click.Parameter, given: str) -> list[Guard]:
     """Return the kinds of a list. Raises BadParameter."""
+    from certline.models.commands.approval import CHOICES, Guard
+
     words = [word.strip() for word in given.split(",") if word.strip()]
     unknown = [word for word in words if word not in list(CHOICES)]
     if unknown or not words:
@@ -46,6 +54,8 @@ def require(kinds: list[Guard], above: int | None) -> None:
 
     Replaces what was required before. To require less than before needs an approval itself.
     """
+    from certline.models.commands.approval import Guard
+
     if above is not None and Guard.REVOKE_MANY not in kinds:
         raise click.UsageError("--above goes with revoke-many")
     _change(kinds, above)
@@ -60,6 +70,8 @@ def off() -> None:
 @approval.command(cls=CliCommand)
 def show() -> None:
     """Show what needs an approval, and what waits for one."""
+    from certline.models.commands.approval import rule_of, waiting
+
     with context.database().transaction() as db:
         rule, found = rule_of(db), waiting(db)
     documents = [ApprovalDocument.of(each) for each in found]
@@ -78,6 +90,9 @@ def show() -> None:
 
 
 def _change(kinds: list[Guard], above: int | None) -> None:
+    from certline.models.commands.approval import rule_of
+    from certline.producers.requests.approvals import change_rule
+
     if kinds and context.settings().embedded:
         whisper(
             "warning: only root can be the second person of an embedded installation, since its home is open to "

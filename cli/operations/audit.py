@@ -1,10 +1,13 @@
 """`certline audit`: the audit log, and the proof that it was not altered."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
+from typing import TYPE_CHECKING
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WRONG_USE, Fault
@@ -17,12 +20,11 @@ from certline.cli.ui.listing import ListView, show_pages, view_options
 from certline.cli.ui.lookup import find_event
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import second
-from certline.models.audit.chain import Break, breaks_in, entries_in, head_of
-from certline.models.audit.head import BadHeadError, Head
 from certline.models.audit.identity import Identity
-from certline.models.audit.kept_heads import BadHeadsError, heads_in
-from certline.models.database.session import one_state
-from certline.models.listing import events_listed
+
+if TYPE_CHECKING:
+    from certline.models.audit.chain import Break
+    from certline.models.audit.head import Head
 
 # Breaks that are listed, at most; the first ones show where the alteration begins.
 MOST_BREAKS = 100
@@ -74,6 +76,8 @@ def list_(
     view: ListView,
 ) -> None:
     """List audit entries, the newest first."""
+    from certline.models.listing import events_listed
+
     narrowed = any((since, until, who, types, subject))
     show_pages(
         events_listed(since=since, until=until, who=who, types=types, subject=subject),
@@ -107,6 +111,9 @@ def verify(kept: str | None, files: tuple[TextFile, ...]) -> None:
     Prints the head of the hash chain. Keep it elsewhere and pass it to --head later, to prove that the log
     was not rewritten as a whole. The producer publishes it each hour: --against compares with all that were kept.
     """
+    from certline.models.audit.chain import breaks_in, entries_in, head_of
+    from certline.models.database.session import one_state
+
     before = _head(kept) + [each for file in files for each in _heads(file)]
     with context.database().transaction() as db:
         # REPEATABLE READ: entries added during the check would otherwise look inserted.
@@ -126,6 +133,8 @@ def verify(kept: str | None, files: tuple[TextFile, ...]) -> None:
 
 def _heads(file: TextFile) -> list[Head]:
     """Return the heads in a file. Raises Fault if it has none, or a line that is not one."""
+    from certline.models.audit.kept_heads import BadHeadsError, heads_in
+
     lines = file.lines()
     if lines[-1] and lines[-1].startswith("{") and not lines[-1].endswith("}"):
         # Its writer died, or the disk was full: what came before it is as good as ever.
@@ -141,6 +150,8 @@ def _heads(file: TextFile) -> list[Head]:
 
 
 def _head(text: str | None) -> list[Head]:
+    from certline.models.audit.head import BadHeadError, Head
+
     if text is None:
         return []
     try:

@@ -1,6 +1,6 @@
 """`certline completion`: shell completion of commands and options."""
 
-import rich_click as click
+import click
 from click.shell_completion import get_completion_class
 
 from certline.cli.ui.grammar import CliCommand

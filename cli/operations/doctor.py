@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.checks import accounts, deliveries, keys, parts, renewals, servers, work

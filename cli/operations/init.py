@@ -1,17 +1,13 @@
 """`certline init`: creates the tables and, in embedded mode, the secret key."""
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.ui.documents import LicenseDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, facts, say, whisper
-from certline.models.certificates.license import license_use
-from certline.models.database.app_role import grant_rights, own_standing, prepare_role
-from certline.models.database.migrate import behind, upgrade
 from certline.models.server_url import without_password
-from certline.models.vault import NoSecretKeyError
 
 
 @click.command(cls=CliCommand)
@@ -28,6 +24,9 @@ def init(app_role: str | None) -> None:
     only. The role is made if CERTLINE_APP_PASSWORD has its password. Rights given once are given anew with each
     migration.
     """
+    from certline.models.certificates.license import license_use
+    from certline.models.database.migrate import behind, upgrade
+
     database, settings = context.database(), context.settings()
     app_role = app_role or settings.app_role
     if app_role and settings.embedded:
@@ -61,6 +60,8 @@ def init(app_role: str | None) -> None:
 
 def _prepared(role: str) -> str:
     """Make the app role, or give it its rights. Returns what was done. Raises Fault, AppRoleError."""
+    from certline.models.database.app_role import grant_rights, own_standing, prepare_role
+
     given = context.settings().app_password
     with context.database().engine.begin() as connection:
         own = own_standing(connection)
@@ -75,6 +76,8 @@ def _prepared(role: str) -> str:
 
 
 def _secret_key() -> str | None:
+    from certline.models.vault import NoSecretKeyError
+
     settings = context.settings()
     made = settings.home / "secret.key"
     # Opening the vault creates the embedded key, so whether it is new has to be known first.

@@ -1,9 +1,12 @@
 """`certline keys`: the secret keys of this installation, and their rotation."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, NOTHING
@@ -11,20 +14,11 @@ from certline.cli.parameters.number import Whole
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, as_json, leave, say, table, whisper
 from certline.cli.ui.projection import minute
-from certline.models.key_proof import key_fault
-from certline.models.sealing.key_pair import OPENS_DAYS, SealingKey
-from certline.models.vault import new_key
-from certline.producers.requests.secret_keys import (
-    UNKNOWN,
-    KeyUse,
-    Rotation,
-    current_public_key,
-    forget_key,
-    key_uses,
-    pair_states,
-    require_bound,
-    retire_keys,
-)
+from certline.models.validation import OPENS_DAYS
+
+if TYPE_CHECKING:
+    from certline.models.sealing.key_pair import SealingKey
+    from certline.producers.requests.secret_keys import KeyUse, Rotation
 
 # Unreadable rows that are named, at most.
 MOST_NAMED = 5
@@ -45,6 +39,8 @@ def new() -> None:
 
     In a file: ( umask 077; certline keys new > secret.key )
     """
+    from certline.models.vault import new_key
+
     key = new_key()
     answer({"secret_key": key}, lambda: say(key))
     whisper("Keep a copy outside this machine: without the key, no stored secret can be read.")
@@ -56,6 +52,9 @@ def status() -> None:
 
     Exits 1 if a stored secret can be decrypted with none of them, or a key of the installation is missing.
     """
+    from certline.models.key_proof import key_fault
+    from certline.producers.requests.secret_keys import key_uses, pair_states
+
     database, vault = context.database(), context.unproven_vault()
     with (
         database.transaction() as db
@@ -78,6 +77,14 @@ def rotate() -> None:
     there is a new key pair for sealing, too (certline keys public). If the rotation is killed, start it again.
     Exits 4 if there was nothing to do, 1 if secrets are left.
     """
+    from certline.producers.requests.secret_keys import (
+        Rotation,
+        key_uses,
+        pair_states,
+        require_bound,
+        retire_keys,
+    )
+
     database, vault = context.database(), context.vault()
     rotation = Rotation(database, vault, who=context.person(), tell=_progress)
     rotation.run()
@@ -112,6 +119,8 @@ def public(*, make_new: bool, old_opens_for: int | None) -> None:
 
     It opens nothing, and may be given to anybody. In a file: certline keys public > sealing.pem
     """
+    from certline.producers.requests.secret_keys import current_public_key
+
     if old_opens_for is not None and not make_new:
         raise click.UsageError("--old-opens-for goes with --new")
     key = current_public_key(
@@ -134,6 +143,8 @@ def forget(key: str) -> None:
 
     KEY is its name, as messages and `certline doctor` show it, or `unknown`. Exits 4 if no such key is in use.
     """
+    from certline.producers.requests.secret_keys import forget_key, key_uses
+
     database, vault = context.database(), context.unproven_vault()
     forgotten = forget_key(database, vault, key.lower(), who=context.person())
     _, unreadable = key_uses(database, vault)
@@ -144,6 +155,8 @@ def forget(key: str) -> None:
 
 
 def _told(key: str) -> str:
+    from certline.producers.requests.secret_keys import UNKNOWN
+
     which = "The lost key" if key == UNKNOWN else f"Key {key}"
     return (
         f"{which} is given up. Enter logins again (certline account verify NAME --new-password), and reissue "

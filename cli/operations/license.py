@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.parameters.number import Whole
@@ -11,9 +11,6 @@ from certline.cli.ui.documents import LicenseDocument, OutlookDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, facts, say, whisper
 from certline.cli.ui.projection import minute
-from certline.models.certificates.license_expiry import WARN_DAYS
-from certline.models.certificates.license_forecast import RATE_DAYS, outlook
-from certline.producers.requests.license import set_license
 
 RENEW = "to renew it: certline license set N --until DATE"
 
@@ -42,6 +39,8 @@ def show() -> None:
 
     The estimate uses the new orders of the last 30 days; renewals and reissues need no further line.
     """
+    from certline.models.certificates.license_forecast import outlook
+
     with context.database().transaction() as db:
         ahead = OutlookDocument.of(outlook(db))
     answer(ahead, lambda: _show(ahead))
@@ -62,6 +61,8 @@ def set_(capacity: int, until: date | Literal["never"] | None) -> None:
     After its last day the licence has no free lines: new certificates are held. Renewals and reissues go
     on, and nothing else stops. To renew it, set it again with another day.
     """
+    from certline.producers.requests.license import set_license
+
     now, released = set_license(
         context.database(), capacity, until=until, requested_by=context.person()
     )
@@ -88,6 +89,9 @@ def _end(use: LicenseDocument | OutlookDocument) -> str:
 
 
 def _show(ahead: OutlookDocument) -> None:
+    from certline.models.certificates.license_expiry import WARN_DAYS
+    from certline.models.certificates.license_forecast import RATE_DAYS
+
     full = ahead.available <= ahead.held + ahead.in_flight
     if ahead.days_left is not None and 0 < ahead.days_left <= WARN_DAYS:
         whisper(f"warning: the licence ends in {ahead.days_left} days; {RENEW}")

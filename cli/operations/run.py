@@ -1,26 +1,15 @@
 """`certline run`: parts of certline as separate processes, connected by RabbitMQ."""
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.errors import Fault
 from certline.cli.parameters.number import Whole
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import leave, whisper
-from certline.models import Queue
-from certline.models.database.migrate import behind
 from certline.models.file_rights import rights_of
-from certline.models.settings import unknown_variables
-from certline.models.vault import vault_if_given
-from certline.producers.processes import (
-    end_with_run_all,
-    reach_rabbit,
-    run_all,
-    run_ingress,
-    run_producer,
-    run_relay,
-    run_worker,
-)
+from certline.models.states import Queue
+from certline.workers.process.parent_watch import end_with_run_all
 
 PREFIX = "certline."
 QUEUES = [queue.value.removeprefix(PREFIX) for queue in Queue]
@@ -78,6 +67,8 @@ def run() -> None:
 @threads_option
 def worker(queues: list[str], processes: int, threads: int) -> None:
     """Run workers, which carry out commands and call SCM."""
+    from certline.producers.processes import run_worker
+
     require_servers()
     leave(
         run_worker(context.settings(), queues=queues or None, processes=processes, threads=threads)
@@ -87,6 +78,8 @@ def worker(queues: list[str], processes: int, threads: int) -> None:
 @run.command()
 def relay() -> None:
     """Run a relay, which publishes the outbox to RabbitMQ. It needs no secret key."""
+    from certline.producers.processes import run_relay
+
     require_servers(key=False)
     leave(run_relay(context.settings()))
 
@@ -94,6 +87,8 @@ def relay() -> None:
 @run.command()
 def ingress() -> None:
     """Run an ingress, which accepts commands of other systems and collects dead letters from RabbitMQ."""
+    from certline.producers.processes import run_ingress
+
     require_servers()
     leave(run_ingress(context.settings()))
 
@@ -104,6 +99,8 @@ def producer() -> None:
 
     It needs neither RabbitMQ nor a secret key.
     """
+    from certline.producers.processes import run_producer
+
     require_tables(key=False)
     leave(run_producer(context.settings()))
 
@@ -113,6 +110,8 @@ def producer() -> None:
 @threads_option
 def all_(processes: int, threads: int) -> None:
     """Run worker, relay, ingress and producer together, each as a process of its own."""
+    from certline.producers.processes import run_all
+
     require_servers()
     leave(run_all(context.settings(), processes=processes, threads=threads))
 
@@ -122,6 +121,8 @@ def require_servers(*, key: bool = True) -> None:
 
     `key`: whether the part has to have the secret key.
     """
+    from certline.producers.processes import reach_rabbit
+
     require_tables(key=key)
     # Checked before the part starts logging, so that the user reads one line and not pika's twenty.
     reach_rabbit(context.settings())
@@ -132,6 +133,10 @@ def require_tables(*, key: bool = True) -> None:
 
     `key`: whether the part has to have the secret key; one that it has in any case is proven.
     """
+    from certline.models.database.migrate import behind
+    from certline.models.settings import unknown_variables
+    from certline.models.vault import vault_if_given
+
     for name in unknown_variables():
         whisper(f"warning: {name} is not a setting of certline, and has no effect")
     if behind(context.database()):

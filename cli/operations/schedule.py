@@ -1,6 +1,10 @@
 """`certline schedule`: the periodic jobs."""
 
-import rich_click as click
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
 
 from certline.cli import context
 from certline.cli.errors import Fault
@@ -8,9 +12,9 @@ from certline.cli.ui.documents import ScheduleDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, say, table, whisper
 from certline.cli.ui.projection import minute
-from certline.models import Schedule
-from certline.models.schedule import change_schedule, last_fired, schedules
-from certline.producers.schedule import run_now
+
+if TYPE_CHECKING:
+    from certline.models import Schedule
 
 
 @click.group(cls=Group)
@@ -21,11 +25,12 @@ def schedule() -> None:
 @schedule.command("list")
 def list_() -> None:
     """List schedules by name, with the next and the last run."""
+    from certline.models.schedule import last_fired, schedules
+
     with context.database().transaction() as db:
         last = last_fired(db)
         found = [
-            ScheduleDocument.of(row).model_copy(update={"last_fired_at": last.get(row.name)})
-            for row in schedules(db)
+            ScheduleDocument.of(row, last_fired_at=last.get(row.name)) for row in schedules(db)
         ]
     rows = [
         (row.name, row.cron, row.tz, row.enabled, minute(row.next_due), minute(row.last_fired_at))
@@ -45,6 +50,8 @@ def list_() -> None:
 @click.argument("name")
 def run(name: str) -> None:
     """Run a schedule's job now; its next regular run is not changed."""
+    from certline.producers.schedule import run_now
+
     try:
         counts = run_now(
             context.database(),
@@ -74,6 +81,8 @@ def set_(name: str, *, cron: str | None, tz: str | None, on: bool, off: bool) ->
 
     A schedule that is off can still be run by hand: certline schedule run NAME.
     """
+    from certline.models.schedule import change_schedule, last_fired
+
     if on and off:
         raise click.UsageError("--on and --off exclude each other")
     enabled = on if on or off else None
@@ -90,7 +99,7 @@ def set_(name: str, *, cron: str | None, tz: str | None, on: bool, off: bool) ->
     if name in NEEDED and not changed.enabled:
         whisper(f"warning: {name} is off: {NEEDED[name]}")
     answer(
-        ScheduleDocument.of(changed).model_copy(update={"last_fired_at": last}),
+        ScheduleDocument.of(changed, last_fired_at=last),
         lambda: say(_told(changed)),
     )
 
@@ -111,6 +120,8 @@ def _told(changed: Schedule) -> str:
 
 
 def _unknown(name: str) -> Fault:
+    from certline.models.schedule import schedules
+
     with context.database().transaction() as db:
         known = ", ".join(row.name for row in schedules(db))
     return Fault(f"schedule {name!r} is not known; known schedules: {known}")

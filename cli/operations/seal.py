@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.errors import WRONG_USE, Fault
@@ -11,11 +11,7 @@ from certline.cli.parameters.options import password
 from certline.cli.parameters.text_file import TextFile, TextFileType, read_bytes
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, say
-from certline.models.ciphers import sealed_text
-from certline.models.ciphers.sealed_text import SealedTextError
-from certline.models.sealing.key_pair import OPENS_DAYS
-from certline.producers.requests.secret_keys import current_public_key
-from certline.workers.keys import password_problem
+from certline.models.validation import OPENS_DAYS
 
 
 @click.command(cls=CliCommand)
@@ -46,6 +42,10 @@ def seal(
     be opened is refused. Only the installation can decrypt it; the same password gives a different text
     each time.
     """
+    from certline.models.ciphers import sealed_text
+    from certline.models.ciphers.sealed_text import SealedTextError
+    from certline.workers.keys import password_problem
+
     if sender is not None and not sender.strip():
         raise Fault(
             "--sender: the text is empty, and would seal for anybody; leave the option out for that",
@@ -68,6 +68,8 @@ def seal(
 
 
 def _installations_own() -> bytes:
+    from certline.producers.requests.secret_keys import current_public_key
+
     return current_public_key(
         context.database(), context.vault(), new=False, days=OPENS_DAYS, who=context.person()
     ).pem

@@ -3,13 +3,13 @@
 from functools import partial
 from shlex import quote
 
-import rich_click as click
+import click
 
 from certline.cli.errors import Fault
 from certline.cli.parameters.number import Whole
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, say
-from certline.simulator.server import HOST, PORT, serve
+from certline.simulator.settings import HOST, PORT
 
 
 @click.command(cls=CliCommand)
@@ -65,6 +65,8 @@ def simulator(
     no_auto_approve: bool,
 ) -> None:
     """Run a simulator of SCM, with its own CA, until Ctrl-C. Its state is kept in memory only."""
+    from certline.simulator.server import serve
+
     for option, name in (("--host", host), *(("--door-host", name) for name in door_hosts)):
         try:
             fits = bool(name.strip().encode("idna"))

@@ -1,6 +1,6 @@
 """`certline up` and `certline demo`: all of certline on one machine."""
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.operations.run import require_tables
@@ -14,7 +14,7 @@ def up() -> None:
 
     All work is recorded in the database: if `up` is killed, the next one continues it.
     """
-    from certline.producers.in_process import run_up  # noqa: PLC0415  # not needed by the demo
+    from certline.producers.in_process import run_up  # not needed by the demo
 
     require_tables()
     if context.settings().rabbitmq_url is not None:
@@ -25,6 +25,6 @@ def up() -> None:
 @click.command(cls=CliCommand)
 def demo() -> None:
     """Demonstrate a certificate's life cycle on this machine, with the simulator in place of SCM."""
-    from certline.cli.demo.story import play  # noqa: PLC0415  # not needed by `up`
+    from certline.cli.demo.story import play  # not needed by `up`
 
     leave(play())

@@ -1,13 +1,11 @@
 """`certline order cancel`: withdrawal of an order at SCM."""
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_order
 from certline.cli.waiting.wait import started, wait_options
-from certline.models.commands.payloads import CancelCommand, read_payload
-from certline.producers.requests import certificates
 
 
 @click.command(cls=CliCommand)
@@ -23,6 +21,9 @@ def cancel(order_name: str, *, comments: str, wait: bool, timeout: float | None)
     SCM refuses, the certificate is never fetched, and the order goes to review if SCM issues it all the
     same. A held order is given up; its certificate stays valid at SCM until it is revoked.
     """
+    from certline.models.commands.payloads import CancelCommand, read_payload
+    from certline.producers.requests import certificates
+
     with context.database().transaction() as db:
         found = find_order(db, order_name)
     wanted = read_payload(CancelCommand, {"order": found.id, "comments": comments})

@@ -1,6 +1,6 @@
 """`certline order delete`: deletion of an order from certline's database."""
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.confirmation import confirm

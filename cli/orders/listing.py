@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.ui.documents import OrderDocument
@@ -19,10 +19,7 @@ from certline.cli.ui.listing import (
 )
 from certline.cli.ui.lookup import find_order
 from certline.cli.ui.projection import minute
-from certline.models import Narrowing, OrderStatus
-from certline.models.accounts.account import accounts
-from certline.models.listing import orders_listed
-from certline.models.states import OPEN
+from certline.models.states import OPEN, OrderStatus
 
 ORDERS = [
     Column[OrderDocument]("order", lambda row: row.id),
@@ -45,6 +42,10 @@ def orders(
     *, statuses: tuple[str, ...], still_open: bool, name: str | None, view: ListView, **given: Any
 ) -> None:
     """List orders, the newest first."""
+    from certline.models import Narrowing
+    from certline.models.accounts.account import accounts
+    from certline.models.listing import orders_listed
+
     if still_open and statuses:
         raise click.UsageError("--open and --status do not go together")
     states = tuple(status.value for status in OPEN) if still_open else statuses

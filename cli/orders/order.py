@@ -1,9 +1,11 @@
 """`certline order`: orders of certificates at SCM."""
 
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-import rich_click as click
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING
@@ -22,18 +24,12 @@ from certline.cli.ui.lookup import find_order
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.waiting.outlook import next_step, waits_for
 from certline.cli.waiting.wait import started, wait_options
-from certline.models import Command, Order, OrderStatus
-from certline.models.audit.log import history
 from certline.models.ciphers.place import IN_HAND
-from certline.models.commands.payloads import OrderCommand, read_payload
-from certline.models.database.session import clock
-from certline.models.orders.order import orders
-from certline.producers.requests.orders import (
-    check_order,
-    fields_of,
-    request_order,
-    request_polls,
-)
+from certline.models.states import OrderStatus
+
+if TYPE_CHECKING:
+    from certline.models import Command, Order
+    from certline.models.commands.payloads import OrderCommand
 
 
 @click.group(cls=Group)
@@ -116,6 +112,8 @@ def create(
     If the same certificate (account, organisation, profile, names) is already on order, that order is
     reported and nothing is placed: exit 4, or with --wait the existing order is waited for.
     """
+    from certline.producers.requests.orders import request_order
+
     wanted = _wanted(**given)
     if dry_run:
         _check_only(wanted)
@@ -140,6 +138,8 @@ def create(
 
 
 def _already(command: Command, open_one: Order, *, wait: bool, timeout: float | None) -> None:
+    from certline.models import Command
+
     at_scm = "" if open_one.scm_id is None else f", sslId {open_one.scm_id}"
     whisper(
         f"{open_one.common_name} is already ordered as {open_one.id} ({open_one.status}{at_scm}); "
@@ -166,6 +166,9 @@ def _wanted(
     csr: Path | None,
     **given: Any,
 ) -> OrderCommand:
+    from certline.models.commands.payloads import OrderCommand, read_payload
+    from certline.producers.requests.orders import fields_of
+
     data = {name: value for name, value in given.items() if value is not None}
     for name in ("sans", "external_requesters"):
         data[name] = list(data[name])
@@ -189,6 +192,8 @@ def _wanted(
 
 
 def _check_only(wanted: OrderCommand) -> None:
+    from certline.producers.requests.orders import check_order
+
     warnings = check_order(context.database(), context.vault(), wanted)
     for warning in warnings:
         whisper(f"warning: {warning}")
@@ -202,6 +207,9 @@ def _check_only(wanted: OrderCommand) -> None:
 @click.argument("order_name", metavar="ORDER")
 def show(order_name: str) -> None:
     """Show everything about one order, with its history."""
+    from certline.models.audit.log import history
+    from certline.models.database.session import clock
+
     with context.database().transaction() as db:
         row = find_order(db, order_name)
         found = OrderDocument.of(row)
@@ -216,6 +224,9 @@ def show(order_name: str) -> None:
 @wait_options
 def poll(order_names: tuple[str, ...], *, every: bool, wait: bool, timeout: float | None) -> None:
     """Poll SCM for the status of orders now. Exits 4 if none is pending."""
+    from certline.models.orders.order import orders
+    from certline.producers.requests.orders import request_polls
+
     if every == bool(order_names):
         raise click.UsageError("name the orders, or use --all")
     with context.database().transaction() as db:

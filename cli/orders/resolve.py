@@ -1,6 +1,6 @@
 """`certline order resolve`: an operator's decision about an order in review."""
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.confirmation import confirm
@@ -11,8 +11,7 @@ from certline.cli.ui.documents import OrderDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_order
 from certline.cli.ui.output import answer, leave, say
-from certline.models import OrderStatus
-from certline.producers.requests import order_review
+from certline.models.states import OrderStatus
 
 
 @click.command(cls=CliCommand)
@@ -46,6 +45,8 @@ def resolve(
 
     Without an option, show the order beside the records that SCM has, and exit 3.
     """
+    from certline.producers.requests import order_review
+
     chosen = [adopt is not None, resend, reject].count(True)
     if chosen > 1:
         raise click.UsageError("choose one of --adopt, --resend and --reject")

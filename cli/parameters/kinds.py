@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import rich_click as click
+import click
 
 # SCM offers these (SCM document: enrol); a profile may allow fewer.
 ALGORITHMS = ("RSA", "EC")

@@ -10,10 +10,6 @@ import click
 
 from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.parameters.text_file import TextFile, read_bytes, text_of
-from certline.models.csr.armor import SigningRequestError
-from certline.models.csr.private_key import REFUSAL, holds_private_key
-from certline.models.csr.request import read_request
-from certline.models.renewals.batch_pace import per_hour
 from certline.workers.process.visible import visible
 
 
@@ -24,6 +20,8 @@ class PaceType(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the renewals per hour. Fails with a usage error if the text is not a pace."""
+        from certline.models.renewals.batch_pace import per_hour
+
         try:
             return per_hour(str(value))
         except ValueError as wrong:
@@ -59,6 +57,8 @@ def whole(path: Path, option: str) -> str:
 
 def without_key(text: str, option: str, hint: str = "") -> str:
     """Return a text that is stored or shown. Raises Fault if it holds a private key, and repeats none of it."""
+    from certline.models.csr.private_key import REFUSAL, holds_private_key
+
     if holds_private_key(text):
         raise Fault(f"{option}: what was given {REFUSAL}", code=WRONG_USE, hint=hint)
     return text
@@ -69,6 +69,9 @@ def signing_request(path: Path, option: str) -> str:
 
     Raises Fault, with what is wrong with it.
     """
+    from certline.models.csr.armor import SigningRequestError
+    from certline.models.csr.request import read_request
+
     try:
         return read_request(read_bytes(path, option)).pem
     except SigningRequestError as wrong:

@@ -13,7 +13,6 @@ from click.shell_completion import CompletionItem
 
 from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.explain import path_fault
-from certline.models.csr.private_key import holds_private_key
 
 # Bytes: a list of a hundred thousand names is smaller.
 LARGEST = 16 * 2**20
@@ -41,6 +40,8 @@ class TextFile:
 
     def first_line(self) -> str:
         """Return the first line without its line end. Raises Fault if it is empty."""
+        from certline.models.csr.private_key import holds_private_key
+
         content = _standard_input(one_line=True) if self.content is None else self.content
         line = text_of(content, self.name, self.option).partition("\n")[0]
         if not line:

@@ -1,10 +1,12 @@
 """`certline auto-renew audit`: the runs of auto-renewal and their decisions."""
 
+from __future__ import annotations
+
 from collections import Counter
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.parameters.options import moment
@@ -12,15 +14,10 @@ from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.output import answer, say
 from certline.cli.ui.projection import instant, minute
-from certline.models.certificates.certificate import certificate_known_as
-from certline.models.renewals.runs import (
-    AutoRenewRun,
-    Decided,
-    Decision,
-    counts_of,
-    decisions_of,
-    runs_since,
-)
+from certline.models.states import Decision
+
+if TYPE_CHECKING:
+    from certline.models.renewals.runs import AutoRenewRun, Decided
 
 # Runs shown without --since, at most.
 USUAL = 30
@@ -46,6 +43,9 @@ def audit(*, since: datetime | None, decisions: tuple[str, ...], certificate: st
 
     A renewal that failed after its run had ended counts as failed.
     """
+    from certline.models.certificates.certificate import certificate_known_as
+    from certline.models.renewals.runs import counts_of, decisions_of, runs_since
+
     with context.database().transaction() as db:
         runs = runs_since(db, since, limit=USUAL if since is None else None)
         ids = [run.id for run in runs]
@@ -106,6 +106,8 @@ def decision_document(each: Decided) -> dict[str, Any]:
 def _people(
     runs: list[AutoRenewRun], counts: dict[str, Counter[Decision]], decided: list[Decided]
 ) -> None:
+    from certline.models.renewals.runs import AutoRenewRun, Decided
+
     if not runs:
         say("There is no such run. To run it now: certline auto-renew run")
         return
@@ -140,4 +142,6 @@ def _people(
 
 
 def _counted(decision: Decision, counts: dict[str, Counter[Decision]]) -> Column[AutoRenewRun]:
+    from certline.models.renewals.runs import AutoRenewRun
+
     return Column[AutoRenewRun](decision.value, lambda run: str(counts[run.id][decision]))

@@ -1,11 +1,12 @@
 """`certline auto-renew`: automatic renewal, its settings and its runs."""
 
+from __future__ import annotations
+
 import time
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import rich_click as click
-from sqlalchemy.orm import Session
+import click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, WAITS, Fault
@@ -17,26 +18,15 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
 from certline.cli.ui.projection import instant, minute
-from certline.models import Account
-from certline.models.accounts.account import accounts
-from certline.models.renewals.plan import selected_of
-from certline.models.renewals.runs import (
-    AutoRenewRun,
-    Decision,
-    begin_run,
-    counts_of,
-    runs_since,
-    seconds_since_good_run,
-)
-from certline.models.renewals.selection import (
-    AutoRenewSetting,
-    auto_renew_rules,
-    settings_of_all,
-)
-from certline.models.renewals.timing import even_load, usual_cap
-from certline.models.schedule import Schedule
-from certline.producers.renewals import settings
-from certline.producers.renewals.auto_renew import go_on
+from certline.models.states import Decision
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models import Account
+    from certline.models.renewals.runs import AutoRenewRun
+    from certline.models.renewals.selection import AutoRenewSetting
+    from certline.models.schedule import Schedule
 
 # Seconds between two checks of a run that a producer is working on.
 LOOK_EVERY = 0.2
@@ -55,6 +45,11 @@ def auto_renew() -> None:
 @auto_renew.command()
 def show() -> None:
     """Show the accounts for which it is on, the selection, and the result of the last run."""
+    from certline.models.accounts.account import accounts
+    from certline.models.renewals.runs import counts_of, runs_since, seconds_since_good_run
+    from certline.models.renewals.selection import auto_renew_rules, settings_of_all
+    from certline.models.schedule import Schedule
+
     with context.database().transaction() as db:
         names = {account.id: account.name for account in accounts(db, removed=True)}
         switched = [
@@ -93,6 +88,9 @@ def show() -> None:
 @click.option("--account", metavar="NAME", help="Only for this account; default: all accounts.")
 def enable(*, days: int, cap: int | None, account: str | None) -> None:
     """Switch automatic renewal on, or change its days. To select certificates: auto-renew select."""
+    from certline.models.renewals.selection import settings_of_all
+    from certline.producers.renewals import settings
+
     with context.database().transaction() as db:
         chosen = _accounts(db, account)
         settings.enable(db, chosen, days=days, cap=cap, who=context.person())
@@ -123,6 +121,8 @@ def enable(*, days: int, cap: int | None, account: str | None) -> None:
 @click.option("--account", metavar="NAME", help="Only for this account; default: all accounts.")
 def disable(*, account: str | None) -> None:
     """Switch automatic renewal off. The selection is kept, and renewals already requested go on."""
+    from certline.producers.renewals import settings
+
     with context.database().transaction() as db:
         chosen = _accounts(db, account)
         off = settings.disable(db, chosen, who=context.person())
@@ -136,6 +136,10 @@ def disable(*, account: str | None) -> None:
 @auto_renew.command()
 def run() -> None:
     """Run automatic renewal now, as the producer does daily, and report the decisions."""
+    from certline.models.renewals.runs import AutoRenewRun, begin_run, counts_of
+    from certline.models.renewals.selection import settings_of_all
+    from certline.producers.renewals.auto_renew import go_on
+
     with context.database().transaction() as db:
         is_on = any(setting.enabled for setting in settings_of_all(db))
         # If a run is still open, this joins it: there is only one at a time.
@@ -179,11 +183,15 @@ def _tell_run(done: AutoRenewRun, document: dict[str, Any]) -> None:
 
 
 def _ended(run_id: str) -> bool:
+    from certline.models.renewals.runs import AutoRenewRun
+
     with context.database().transaction() as db:
         return db.get_one(AutoRenewRun, run_id).ended_at is not None
 
 
 def _accounts(db: Session, name: str | None) -> list[Account]:
+    from certline.models.accounts.account import accounts
+
     found = accounts(db) if name is None else [find_account(db, name)]
     if not found:
         raise Fault("there is no account yet", hint="To add one: certline account add --help")
@@ -191,6 +199,9 @@ def _accounts(db: Session, name: str | None) -> list[Account]:
 
 
 def _setting_document(db: Session, setting: AutoRenewSetting, account: str) -> dict[str, Any]:
+    from certline.models.renewals.plan import selected_of
+    from certline.models.renewals.timing import even_load, usual_cap
+
     selected = selected_of(db, setting)
     spans = [each.span for each in selected]
     return {

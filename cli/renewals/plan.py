@@ -1,13 +1,14 @@
 """`certline auto-renew plan`: the renewals of each day ahead, and forecasts for shorter lifetimes."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import rich_click as click
-from sqlalchemy.orm import Session
+import click
 
 from certline.cli import context
 from certline.cli.parameters.number import Whole
@@ -16,12 +17,12 @@ from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.layout import GAP
 from certline.cli.ui.output import answer, console, say, table, whisper
 from certline.cli.ui.projection import instant
-from certline.models.accounts.account import Account
-from certline.models.renewals.forecast import Forecast, forecast, peaks
-from certline.models.renewals.plan import RenewalOutlook, Selected
-from certline.models.renewals.selection import settings_of_all
-from certline.producers.renewals.eligibility import foreseen
-from certline.producers.renewals.settings import outlooks
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models.renewals.forecast import Forecast
+    from certline.models.renewals.plan import RenewalOutlook, Selected
 
 # Reasons shown, at most.
 REFUSALS = 10
@@ -122,6 +123,10 @@ class DaysAhead(NamedTuple):
 )
 def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
     """Show what will be renewed on which day, and the peaks. Changes nothing."""
+    from certline.models.renewals.forecast import forecast, peaks
+    from certline.models.renewals.selection import settings_of_all
+    from certline.producers.renewals.settings import outlooks
+
     settings = context.settings()
     with context.database().transaction() as db:
         found = outlooks(db)
@@ -161,6 +166,9 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
 
 def _planned(db: Session, ahead: RenewalOutlook, last: date) -> list[Planned]:
     """Return an account's certificates that are to be renewed up to and including `last`."""
+    from certline.models.accounts.account import Account
+    from certline.producers.renewals.eligibility import foreseen
+
     soon = [each for each in ahead.selected if ahead.planned.get(each.id, date.max) <= last]
     if not soon:
         return []

@@ -1,6 +1,6 @@
 """`certline renewal`: batches of renewals, which `certline certificate renew` starts."""
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
@@ -17,8 +17,6 @@ from certline.cli.waiting.batch import (
     standing_of,
     wait_for_batch,
 )
-from certline.models.renewals import batch
-from certline.producers.renewals import batches
 
 
 @click.group(cls=Group)
@@ -32,6 +30,8 @@ def renewal() -> None:
 @renewal.command("list")
 def list_() -> None:
     """List batches, the newest first."""
+    from certline.models.renewals import batch
+
     with context.database().transaction() as db:
         found = [standing_of(db, each) for each in batch.batches(db)]
     rows = [
@@ -61,6 +61,8 @@ def show(name: str) -> None:
 @click.argument("name", metavar="BATCH")
 def pause(name: str) -> None:
     """Pause a batch: nothing more is sent until it is resumed. Renewals already released go on."""
+    from certline.producers.renewals import batches
+
     with context.database().transaction() as db:
         found = find_batch(db, name)
     if not batches.pause(context.database(), found.id, who=context.person()):
@@ -75,6 +77,8 @@ def pause(name: str) -> None:
 )
 def resume(name: str, *, pace: int | None) -> None:
     """Resume a paused batch. With --pace, change the pace; this also works for a running batch."""
+    from certline.producers.renewals import batches
+
     with context.database().transaction() as db:
         found = find_batch(db, name)
     if not batches.resume(context.database(), found.id, pace=pace, who=context.person()):
@@ -86,6 +90,8 @@ def resume(name: str, *, pace: int | None) -> None:
 @click.argument("name", metavar="BATCH")
 def cancel(name: str) -> None:
     """Cancel the renewals of a batch that wait for their turn. Those already released go on."""
+    from certline.producers.renewals import batches
+
     with context.database().transaction() as db:
         found = find_batch(db, name)
     if not batches.cancel(context.database(), found.id, who=context.person()):

@@ -1,10 +1,11 @@
 """`certline auto-renew select` and `deselect`: the certificates selected for automatic renewal."""
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
 
-import rich_click as click
-from sqlalchemy.orm import Session
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING
@@ -14,10 +15,12 @@ from certline.cli.ui.listing import places
 from certline.cli.ui.lookup import find_account, find_certificate
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.projection import instant
-from certline.models import Certificate
-from certline.models.accounts.account import accounts
-from certline.models.renewals.selection import AutoRenewRule
-from certline.producers.renewals import settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models import Certificate
+    from certline.models.renewals.selection import AutoRenewRule
 
 
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,6 +51,8 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 def select(*, names: tuple[str, ...], days: int | None, **given: Any) -> None:
     """Select certificates one by one, or by a rule that also covers future certificates."""
+    from certline.producers.renewals import settings
+
     _require_one_way(names, given)
     notices: list[str] = []
     with context.database().transaction() as db:
@@ -86,6 +91,8 @@ def deselect(*, names: tuple[str, ...], **given: Any) -> None:
 
     With --all, every rule and every choice of a single certificate is deleted.
     """
+    from certline.producers.renewals import settings
+
     _require_one_way(names, given)
     with context.database().transaction() as db:
         documents: list[dict[str, Any]] = []
@@ -128,6 +135,8 @@ def _require_one_way(names: tuple[str, ...], given: dict[str, Any]) -> None:
 
 def _rules(db: Session, given: dict[str, Any]) -> list[AutoRenewRule]:
     """Return the rules that the options describe: one for each SCM id that a name stands for."""
+    from certline.models.renewals.selection import AutoRenewRule
+
     found = places(
         db,
         account=given["account"],
@@ -149,6 +158,8 @@ def _rules(db: Session, given: dict[str, Any]) -> list[AutoRenewRule]:
 
 
 def _names(db: Session) -> dict[int, str]:
+    from certline.models.accounts.account import accounts
+
     return {account.id: account.name for account in accounts(db, removed=True)}
 
 

@@ -1,11 +1,12 @@
 """`certline account`: accounts, which are logins at SCM."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import rich_click as click
-from sqlalchemy.orm import Session
+import click
 
 from certline.cli import context
 from certline.cli.errors import WRONG_USE, Fault
@@ -35,27 +36,12 @@ from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, say, table
 from certline.cli.ui.projection import minute
-from certline.models import Account, AccountStatus, Command
-from certline.models.accounts.account import account_named, accounts
-from certline.models.accounts.suspension import suspend
-from certline.models.validation import BadCommandError
-from certline.producers.requests.account_link import (
-    add_account,
-    first_sync,
-    require_other_customer,
-    require_same_customer,
-)
-from certline.producers.requests.accounts import (
-    change_secret,
-    lift_suspension,
-    record_verified,
-)
-from certline.workers.account_check import Examined
-from certline.workers.runtime.context import login_of
-from certline.workers.scm import (
-    LoginRefused,
-    ScmError,
-)
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models import Account, Command
+    from certline.workers.account_check import Examined
 
 
 @click.group(cls=Group)
@@ -84,6 +70,15 @@ def add(name: str, *, no_verify: bool, force: bool, insecure: bool, **options: A
     --client-key), or an API key for OAuth2 (--client-id). Organisations, domains and profiles are then read
     in the background. Adding a removed account restores it.
     """
+    from certline.models.accounts.account import account_named
+    from certline.producers.requests.account_link import (
+        add_account,
+        first_sync,
+        require_same_customer,
+    )
+    from certline.workers.account_check import Examined
+    from certline.workers.scm import ScmError
+
     if not name.isprintable() or not name.strip() or name != name.strip():
         raise Fault("NAME must not be empty, nor begin or end with a space", code=WRONG_USE)
     if not insecure:
@@ -127,6 +122,9 @@ def add(name: str, *, no_verify: bool, force: bool, insecure: bool, **options: A
 
 
 def _refuse_twice(db: Session, name: str, kept: dict[str, Any]) -> None:
+    from certline.models.validation import BadCommandError
+    from certline.producers.requests.account_link import require_other_customer
+
     try:
         require_other_customer(db, name, kept)
     except BadCommandError as same:
@@ -151,6 +149,8 @@ def _added(fresh: Account, examined: Examined, sync: Command | None) -> None:
 @click.option("--all", "every", is_flag=True, help="Also removed accounts.")
 def list_(*, every: bool) -> None:
     """List accounts by name."""
+    from certline.models.accounts.account import accounts
+
     with context.database().transaction() as db:
         found = [AccountDocument.of(row) for row in accounts(db, removed=every)]
     rows = [(row.name, row.status, row.login, row.url, minute(row.synced_at)) for row in found]
@@ -196,6 +196,13 @@ def verify(
     insecure: bool,
 ) -> None:
     """Try a login at SCM and report what it lacks. If SCM accepts it, a suspension is lifted."""
+    from certline.models import AccountStatus
+    from certline.models.accounts.suspension import suspend
+    from certline.producers.requests.account_link import first_sync
+    from certline.producers.requests.accounts import change_secret, lift_suspension, record_verified
+    from certline.workers.runtime.context import login_of
+    from certline.workers.scm import LoginRefused, ScmError
+
     with context.database().transaction() as db:
         found = find_account(db, name)
     vault = context.vault()
@@ -247,4 +254,6 @@ account.add_command(remove)
 
 
 def _locked(db: Session, name: str) -> Account:
+    from certline.models import Account
+
     return db.get_one(Account, find_account(db, name).id, with_for_update=True)

@@ -1,9 +1,11 @@
 """`certline account remove`: the end of an account's login."""
 
-from shlex import quote
+from __future__ import annotations
 
-import rich_click as click
-from sqlalchemy.orm import Session
+from shlex import quote
+from typing import TYPE_CHECKING
+
+import click
 
 from certline.cli import context
 from certline.cli.confirmation import confirm
@@ -13,9 +15,12 @@ from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, say, whisper
 from certline.cli.waiting.approval import leave_waiting
-from certline.models import Account, Approval
-from certline.models.commands.approval import Guard, permit
-from certline.producers.requests.accounts import OpenOrdersError, Removed, remove_account
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models import Account, Approval
+    from certline.producers.requests.accounts import Removed
 
 
 @click.command(cls=CliCommand)
@@ -32,6 +37,8 @@ def remove(name: str, *, force: bool, yes: bool) -> None:
     Refused while orders are open, unless --force is given. Asks first. It may need the approval of a second
     person: certline approval show.
     """
+    from certline.models import Account, Approval
+
     with context.database().transaction() as db:
         found = find_account(db, name)
     confirm(
@@ -58,6 +65,9 @@ def remove(name: str, *, force: bool, yes: bool) -> None:
 
 def _removed(db: Session, row: Account, *, force: bool) -> Removed | Approval:
     """Remove an account, or return the approval that it waits for. Raises Fault while orders are open."""
+    from certline.models.commands.approval import Guard, permit
+    from certline.producers.requests.accounts import OpenOrdersError, remove_account
+
     who, what = context.person(), f"account remove {quote(row.name)}{' --force' if force else ''}"
     waits = permit(db, Guard.DELETE, what, who)
     if waits is not None:

@@ -1,12 +1,13 @@
 """`certline organization`, `domain` and `profile`: what SCM offers, as last synced."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import rich_click as click
-from sqlalchemy.orm import Session
+import click
 
 from certline.cli import context
 from certline.cli.ui.documents import DomainDocument, OrganizationDocument, ProfileDocument
@@ -15,13 +16,16 @@ from certline.cli.ui.grid import Column, style_of, style_of_end
 from certline.cli.ui.listing import ListView, days, places, show_rows, view_options
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.projection import minute, minute_and_distance
-from certline.models import Domain, Organization, Profile
-from certline.models.accounts import catalogue
-from certline.models.accounts.account import accounts
 from certline.models.host_names import same_host
 from certline.models.names import folded
 
-Row = TypeVar("Row", bound=catalogue.SyncedRow)
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models import Domain, Organization, Profile
+    from certline.models.accounts import catalogue
+
+Row = TypeVar("Row", bound="catalogue.SyncedRow")
 
 NEVER = "Nothing has been read from SCM yet. To read it: certline sync --wait"
 NONE = "There is no such {}."
@@ -67,6 +71,8 @@ def list_organizations(
     *, account: str | None, name: str | None, status: str | None, view: ListView
 ) -> None:
     """List organisations, each with its departments. Orders accept the id or the name of either."""
+    from certline.models.accounts import catalogue
+
     found, names = _read(catalogue.organizations, account)
     kept = [row for row in found if _is_called(row, name) and status in (None, _orders(row))]
     sorts: dict[str, Callable[[Organization], Any]] = {
@@ -136,6 +142,8 @@ def list_domains(
     view: ListView,
 ) -> None:
     """List domains with their delegation and validation, by name."""
+    from certline.models.accounts import catalogue
+
     found, names = _read(catalogue.domains, account)
     with context.database().transaction() as db:
         asked = places(db, account=account, organization=organization, profile=None)
@@ -199,6 +207,8 @@ def list_profiles(
     *, account: str | None, name: str | None, status: str | None, view: ListView
 ) -> None:
     """List profiles with the terms (in days) and the key types that they allow."""
+    from certline.models.accounts import catalogue
+
     found, names = _read(catalogue.profiles, account)
     kept = [row for row in found if _is_called(row, name) and status in (None, row.status)]
     sorts: dict[str, Callable[[Profile], Any]] = {"id": lambda row: row.scm_id}
@@ -216,6 +226,8 @@ def _read(
     question: Callable[[Session, int | None], Sequence[Row]], account: str | None
 ) -> tuple[list[Row], dict[int, str]]:
     """Return the rows in their default order, and the names of the accounts by id."""
+    from certline.models.accounts.account import accounts
+
     with context.database().transaction() as db:
         only = None if account is None else find_account(db, account).id
         names = {row.id: row.name for row in accounts(db)}
@@ -225,6 +237,8 @@ def _read(
 
 
 def _is_called(row: catalogue.SyncedRow, pattern: str | None) -> bool:
+    from certline.models import Domain
+
     # A domain of another alphabet may be listed in either of its forms.
     forms = (folded, same_host) if isinstance(row, Domain) else (folded,)
     return pattern is None or any(

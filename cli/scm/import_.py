@@ -1,8 +1,10 @@
 """`certline import`: imports what SCM already holds, or reports what others changed there."""
 
-from typing import Any
+from __future__ import annotations
 
-import rich_click as click
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from certline.cli import context
 from certline.cli.errors import DONE
@@ -10,20 +12,10 @@ from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, leave, say, table, whisper
 from certline.cli.waiting.wait import started, wait_for, wait_options
-from certline.models import Command
-from certline.models.commands.fields import SCM_WORDS
-from certline.models.commands.payloads import ImportCommand, read_payload
-from certline.models.imports.record import News
-from certline.producers.requests.imports import request_import
+from certline.models.states import SCM_WORDS
 
-# The words for each kind of drift in the report.
-SAID = {
-    News.NEW: "not imported yet",
-    News.REPLACED: "replaced: the same sslId has another certificate",
-    News.RENEWED: "perhaps the renewal of a stored certificate",
-    News.REVOKED: "revoked",
-    News.AUTO_RENEW: "set to be renewed by SCM itself",
-}
+if TYPE_CHECKING:
+    from certline.models import Command
 
 
 @click.command("import", cls=CliCommand)
@@ -52,6 +44,9 @@ def import_(*, wait: bool, timeout: float | None, **given: Any) -> None:
     if the licence has a free line, and is otherwise held: exit 3. Orders already stored cost no call to
     SCM; changes made in SCM's own portal are detected.
     """
+    from certline.models.commands.payloads import ImportCommand, read_payload
+    from certline.producers.requests.imports import request_import
+
     data = {name: value for name, value in given.items() if value}
     if given["order"]:
         data["order"] = list(given["order"])
@@ -63,6 +58,8 @@ def import_(*, wait: bool, timeout: float | None, **given: Any) -> None:
 
 
 def _report(asked: Command, timeout: float | None) -> None:
+    from certline.models import Command
+
     code = wait_for(context.database(), [asked.id], timeout)
     with context.database().transaction() as db:
         found = db.get_one(Command, asked.id)
@@ -74,8 +71,17 @@ def _report(asked: Command, timeout: float | None) -> None:
 
 
 def _tell(report: dict[str, Any]) -> None:
+    from certline.models.imports.record import News
+
+    words = {
+        News.NEW: "not imported yet",
+        News.REPLACED: "replaced: the same sslId has another certificate",
+        News.RENEWED: "perhaps the renewal of a stored certificate",
+        News.REVOKED: "revoked",
+        News.AUTO_RENEW: "set to be renewed by SCM itself",
+    }
     rows = [
-        (SAID[news], named["scm_id"], named["common_name"])
+        (words[news], named["scm_id"], named["common_name"])
         for news in News
         for named in report["named"][news]
     ]
@@ -86,6 +92,6 @@ def _tell(report: dict[str, Any]) -> None:
     statuses = ", ".join(f"{count:,} {status}" for status, count in report["new"].items())
     if statuses:
         say(f"Not imported: {statuses}. The licence has {report['room']:,} free lines.")
-    for news, said in SAID.items():
+    for news, said in words.items():
         if report["news"][news] > len(report["named"][news]):
             say(f"{said}: {report['news'][news]:,} in total")

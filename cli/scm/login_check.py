@@ -1,28 +1,26 @@
 """A login that is tried at SCM: what it lacks, why SCM refused it, and the first sync that follows."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from certline.cli import context
 from certline.cli.errors import NO_SERVER, Fault
 from certline.cli.ui.output import say
-from certline.models import Command
-from certline.workers.account_check import Examined, examine
-from certline.workers.runtime.context import scm_client
-from certline.workers.scm import (
-    AnyLogin,
-    LoginRefused,
-    NotSent,
-    OutcomeUnknown,
-    ScmError,
-    Throttled,
-    TokenLogin,
-)
+
+if TYPE_CHECKING:
+    from certline.models import Command
+    from certline.workers.account_check import Examined
+    from certline.workers.scm import AnyLogin, ScmError
 
 
 def ask_scm(login: AnyLogin) -> Examined:
     """Try the login at SCM, and check its rights. Raises ScmError."""
+    from certline.workers.account_check import examine
+    from certline.workers.runtime.context import scm_client
+
     client = scm_client(login, context.settings())
     try:
         return examine(client, login, datetime.now(UTC).date())
@@ -52,6 +50,8 @@ def _say_each(head: str, sentences: Sequence[str]) -> None:
 
 def told(error: ScmError, login: AnyLogin, outcome: str) -> Fault:
     """Return the error to raise: why SCM has not accepted the login, and the `outcome` of the command."""
+    from certline.workers.scm import LoginRefused, NotSent, OutcomeUnknown, Throttled
+
     match error:
         case LoginRefused():
             return Fault(
@@ -65,6 +65,8 @@ def told(error: ScmError, login: AnyLogin, outcome: str) -> Fault:
 
 
 def _who(login: AnyLogin) -> str:
+    from certline.workers.scm import TokenLogin
+
     return login.client_id if isinstance(login, TokenLogin) else login.login
 
 

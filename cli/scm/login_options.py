@@ -1,19 +1,21 @@
 """Options for the three ways to log in at SCM; secrets come from a file, a prompt or standard input."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import rich_click as click
+import click
 
 from certline.cli.errors import WRONG_USE, Fault
 from certline.cli.parameters.options import password, whole, without_key
 from certline.cli.parameters.text_file import TextFile, TextFileType
-from certline.models import Account, LoginKind
-from certline.workers.scm import AnyLogin, CertificateLogin, HeaderLogin, TokenLogin
-from certline.workers.scm.client_certificate import parsed_pair
-from certline.workers.scm.login import TOKEN_URL, unencrypted
+
+if TYPE_CHECKING:
+    from certline.models import Account
+    from certline.workers.scm import AnyLogin
 
 T = TypeVar("T")
 
@@ -34,6 +36,9 @@ class Given:
 
     def read(self) -> AnyLogin:
         """Return the login, after prompting for its secret. Raises Fault if the options are inconsistent."""
+        from certline.workers.scm import CertificateLogin, HeaderLogin, TokenLogin
+        from certline.workers.scm.login import TOKEN_URL
+
         # Any OAuth2 option chooses the API key; options of the other two logins are then refused.
         if self.client_id is not None or self.client_secret_file or self.token_url:
             others = "customer_uri", "login", "password_file", "client_certificate", "client_key"
@@ -115,6 +120,8 @@ def insecure_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def require_encryption(*addresses: str | None) -> None:
     """Raise Fault if a secret would be sent over http:// to another machine."""
+    from certline.workers.scm.login import unencrypted
+
     for url in unencrypted(*addresses):
         raise Fault(
             f"{url} is not encrypted: everybody on the way to it could read the secret, and order with it. "
@@ -126,6 +133,8 @@ def require_encryption(*addresses: str | None) -> None:
 
 def read_pair(certificate: Path | None, key: Path | None) -> tuple[str, str]:
     """Return a client certificate and its private key, in PEM. Raises Fault."""
+    from certline.workers.scm.client_certificate import parsed_pair
+
     one = _needed(certificate, "--client-certificate")
     other = _needed(key, "--client-key")
     hint = "Give --client-certificate a file with certificates only; its key goes to --client-key."
@@ -140,6 +149,9 @@ def read_pair(certificate: Path | None, key: Path | None) -> tuple[str, str]:
 
 def kept_as(login: AnyLogin) -> dict[str, Any]:
     """Return the columns of an account that store a login, except its secret."""
+    from certline.models import LoginKind
+    from certline.workers.scm import CertificateLogin, HeaderLogin, TokenLogin
+
     customer: str | None
     match login:
         case HeaderLogin():
@@ -163,6 +175,8 @@ def kept_as(login: AnyLogin) -> dict[str, Any]:
 
 def secret_of(login: AnyLogin) -> bytes:
     """Return the secret to encrypt: the password, the API key's secret, or the private key."""
+    from certline.workers.scm import CertificateLogin, HeaderLogin, TokenLogin
+
     match login:
         case HeaderLogin():
             return login.password.encode()
@@ -176,6 +190,10 @@ def renewed(
     account: Account, file: TextFile | None, pair: tuple[Path | None, Path | None]
 ) -> AnyLogin:
     """Return an account's login with a new secret of the same kind. Raises Fault."""
+    from certline.models import LoginKind
+    from certline.workers.scm import CertificateLogin, HeaderLogin, TokenLogin
+    from certline.workers.scm.login import TOKEN_URL
+
     if account.login_kind is LoginKind.CERTIFICATE:
         if file is not None:
             raise Fault(

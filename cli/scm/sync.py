@@ -1,17 +1,12 @@
 """`certline sync`: reads organisations, domains and profiles from SCM."""
 
-import rich_click as click
+import click
 
 from certline.cli import context
 from certline.cli.errors import Fault
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import whisper
 from certline.cli.waiting.wait import started, wait_options
-from certline.models import AccountStatus
-from certline.models.accounts.account import accounts
-from certline.models.accounts.suspension import suspended_text
-from certline.models.commands.payloads import SyncCommand, read_payload
-from certline.producers.requests.catalogue import request_sync
 
 
 @click.command(cls=CliCommand)
@@ -30,6 +25,12 @@ def sync(
 
     Without an argument, all three are read.
     """
+    from certline.models import AccountStatus
+    from certline.models.accounts.account import accounts
+    from certline.models.accounts.suspension import suspended_text
+    from certline.models.commands.payloads import SyncCommand, read_payload
+    from certline.producers.requests.catalogue import request_sync
+
     data: dict[str, object] = {"account": account}
     if resources:
         data["resources"] = list(dict.fromkeys(resources))

@@ -1,6 +1,9 @@
 """One row in full, as text for users."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from certline.cli.ui.documents import (
     AccountDocument,
@@ -13,10 +16,12 @@ from certline.cli.ui.documents import (
 from certline.cli.ui.import_progress import import_progress
 from certline.cli.ui.output import facts, say, table
 from certline.cli.ui.projection import minute, minute_and_distance, second
-from certline.models import CommandType, DeadLetterStatus, ImportRecord, Order, OrderStatus
 from certline.models.audit.identity import Identity
-from certline.models.renewals.hindrance import Hindrance
-from certline.workers.ordering.reference import sent_comment
+from certline.models.states import CommandType, OrderStatus
+
+if TYPE_CHECKING:
+    from certline.models import ImportRecord, Order
+    from certline.models.renewals.hindrance import Hindrance
 
 # Characters of a dead letter's message that are printed.
 SCREENFUL = 4_000
@@ -87,6 +92,8 @@ def _explain_status(found: OrderDocument) -> None:
 
 def side_by_side(found: Order) -> None:
     """Print an order in review beside the SCM records that may be it, and the possible decisions."""
+    from certline.workers.ordering.reference import sent_comment
+
     say(f"{found.error}\n")
     ours = (
         "ours",
@@ -198,6 +205,8 @@ def command(found: CommandDocument, failed: Sequence[ImportRecord] = ()) -> None
 
 def dead_letter(found: DeadLetterDocument, body: str) -> None:
     """Print a dead letter, with the first SCREENFUL characters of its message."""
+    from certline.models import DeadLetterStatus
+
     facts(
         {
             "letter": found.id,

@@ -1,21 +1,21 @@
 """Documents of rows; the JSON keys are a fixed contract, and no document contains a secret."""
 
-from datetime import date
-from typing import Annotated, Any
+from __future__ import annotations
 
-from pydantic import AfterValidator, AliasPath, BeforeValidator, Field, PlainSerializer
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
-from certline.cli.ui.projection import AccountName, Document, ForUsers, Instant
-from certline.models import (
-    AccountStatus,
-    CertificateStatus,
-    CommandStatus,
-    CommandType,
-    DeadLetterStatus,
-    LoginKind,
-    OrderKind,
-    OrderStatus,
-)
+from certline.cli.ui.projection import Document, account_name, for_users, made, of
+
+if TYPE_CHECKING:
+    from certline.models import AccountStatus, DeadLetterStatus, LoginKind
+    from certline.models.states import (
+        CertificateStatus,
+        CommandStatus,
+        CommandType,
+        OrderKind,
+        OrderStatus,
+    )
 
 
 class AccountDocument(Document):
@@ -28,30 +28,30 @@ class AccountDocument(Document):
     login: str
     status: AccountStatus
     status_reason: str | None
-    verified_at: Instant | None
-    synced_at: Instant | None
-    created_at: Instant
+    verified_at: datetime | None
+    synced_at: datetime | None
+    created_at: datetime
 
 
 class OrganizationDocument(Document):
     """An organisation, or a department with its parent."""
 
-    id: int = Field(validation_alias="scm_id")
-    account: AccountName = Field(validation_alias="account_id")
+    id: int = of("scm_id")
+    account: str | None = account_name()
     name: str
     parent_id: int | None
     parent_name: str | None
     orders: str | None
     cert_types: list[Any] | None
-    synced_at: Instant
-    gone_at: Instant | None
+    synced_at: datetime
+    gone_at: datetime | None
 
 
 class DomainDocument(Document):
     """A domain."""
 
-    id: int = Field(validation_alias="scm_id")
-    account: AccountName = Field(validation_alias="account_id")
+    id: int = of("scm_id")
+    account: str | None = account_name()
     name: str
     state: str | None
     delegation_status: str | None
@@ -59,37 +59,37 @@ class DomainDocument(Document):
     validation_method: str | None
     validation_expires: date | None
     delegations: list[Any]
-    synced_at: Instant
-    gone_at: Instant | None
+    synced_at: datetime
+    gone_at: datetime | None
 
 
 class ProfileDocument(Document):
     """A certificate profile."""
 
-    id: int = Field(validation_alias="scm_id")
-    account: AccountName = Field(validation_alias="account_id")
+    id: int = of("scm_id")
+    account: str | None = account_name()
     name: str
     status: str
     description: str | None
     terms: list[Any]
     key_types: dict[str, Any]
-    synced_at: Instant
-    gone_at: Instant | None
+    synced_at: datetime
+    gone_at: datetime | None
 
 
 class OrderDocument(Document):
     """An order."""
 
     id: str
-    account: str = Field(validation_alias=AliasPath("account", "name"))
+    account: str = of("account", "name")
     scm_id: int | None
     kind: OrderKind
     status: OrderStatus
     scm_status: str | None
     common_name: str
     sans: list[str]
-    organization: str = Field(validation_alias="organization_name")
-    profile: str = Field(validation_alias="profile_name")
+    organization: str = of("organization_name")
+    profile: str = of("profile_name")
     term: int | None
     key_algorithm: str | None
     key_size: str | None
@@ -98,20 +98,20 @@ class OrderDocument(Document):
     external_requesters: list[str]
     certificate_id: str | None
     requested_by: str
-    created_at: Instant
-    updated_at: Instant
+    created_at: datetime
+    updated_at: datetime
     error: str | None
-    account_id: ForUsers[int]
-    organization_id: ForUsers[int]
-    profile_id: ForUsers[int]
-    key_id: ForUsers[str | None]
-    custom_fields: ForUsers[dict[str, Any]]
-    predecessor_id: ForUsers[str | None]
-    reason: ForUsers[str | None]
-    command_id: ForUsers[str | None]
-    sent_at: ForUsers[Instant | None]
-    attempts: ForUsers[int]
-    polls: ForUsers[int]
+    account_id: int = for_users()
+    organization_id: int = for_users()
+    profile_id: int = for_users()
+    key_id: str | None = for_users()
+    custom_fields: dict[str, Any] = for_users()
+    predecessor_id: str | None = for_users()
+    reason: str | None = for_users()
+    command_id: str | None = for_users()
+    sent_at: datetime | None = for_users()
+    attempts: int = for_users()
+    polls: int = for_users()
 
 
 class CertificateDocument(Document):
@@ -127,21 +127,19 @@ class CertificateDocument(Document):
     serial_number: str
     sha256_fingerprint: str
     issuer: str
-    not_before: Instant
-    not_after: Instant
+    not_before: datetime
+    not_after: datetime
     key_algorithm: str
     key_size: str
-    has_private_key: Annotated[bool, BeforeValidator(lambda key_id: key_id is not None)] = Field(
-        validation_alias="key_id"
-    )
+    has_private_key: bool = made(lambda row: row.key_id is not None)
     auto_renew: bool
-    renews_at: Instant | None
-    supersedes: str | None = Field(validation_alias="supersedes_id")
+    renews_at: datetime | None
+    supersedes: str | None = of("supersedes_id")
     other_names: list[str]
-    account_id: ForUsers[int]
-    keystore_type: ForUsers[str]
-    revoked_at: ForUsers[Instant | None]
-    revocation_reason: ForUsers[str | None]
+    account_id: int = for_users()
+    keystore_type: str = for_users()
+    revoked_at: datetime | None = for_users()
+    revocation_reason: str | None = for_users()
 
 
 class CommandDocument(Document):
@@ -154,13 +152,13 @@ class CommandDocument(Document):
     requested_by: str
     source: str
     attempts: int
-    created_at: Instant
-    started_at: Instant | None
-    finished_at: Instant | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
     result: dict[str, Any] | None
     error: str | None
-    not_before: ForUsers[Instant]
-    claimed: ForUsers[str | None]
+    not_before: datetime = for_users()
+    claimed: str | None = for_users()
 
 
 class DeadLetterDocument(Document):
@@ -171,24 +169,24 @@ class DeadLetterDocument(Document):
     status: DeadLetterStatus
     reason: str
     command_id: str | None
-    message_id: Annotated[str | None, AfterValidator(lambda text: text or None)]
+    message_id: str | None = made(lambda row: row.message_id or None)
     attempts: int
     sha256: str
-    received_at: Instant
-    decided_at: Instant | None
+    received_at: datetime
+    decided_at: datetime | None
     decided_by: str | None
     decision: str | None
-    properties: ForUsers[dict[str, Any]]
+    properties: dict[str, Any] = for_users()
 
 
 class EventDocument(Document):
     """An audit entry."""
 
     id: int
-    at: Instant
+    at: datetime
     who: str
     claimed: str | None
-    what: str = Field(validation_alias="type")
+    what: str = of("type")
     subject: str
     why: str | None
     command_id: str | None
@@ -199,9 +197,9 @@ class BreakDocument(Document):
     """A place where the audit log was altered; `entry` is the number in the chain."""
 
     kind: str
-    entry: int | None = Field(validation_alias="seq")
+    entry: int | None = of("seq")
     event_id: int | None
-    message: str = Field(validation_alias="text")
+    message: str = of("text")
 
 
 class LicenseDocument(Document):
@@ -218,28 +216,26 @@ class LicenseDocument(Document):
 class OutlookDocument(Document):
     """The licence's capacity and use, and when it runs out."""
 
-    capacity: int = Field(validation_alias=AliasPath("use", "capacity"))
-    used: int = Field(validation_alias=AliasPath("use", "used"))
-    held: int = Field(validation_alias=AliasPath("use", "held"))
-    available: int = Field(validation_alias=AliasPath("use", "available"))
-    valid_until: date | None = Field(validation_alias=AliasPath("use", "valid_until"))
-    days_left: int | None = Field(validation_alias=AliasPath("use", "days_left"))
+    capacity: int = of("use", "capacity")
+    used: int = of("use", "used")
+    held: int = of("use", "held")
+    available: int = of("use", "available")
+    valid_until: date | None = of("use", "valid_until")
+    days_left: int | None = of("use", "days_left")
     in_flight: int
-    new_orders_per_day: Annotated[float, PlainSerializer(lambda rate: round(rate, 2))] = Field(
-        validation_alias="per_day"
-    )
-    runs_out_at: Instant | None
+    new_orders_per_day: float = made(lambda row: round(row.per_day, 2))
+    runs_out_at: datetime | None
 
 
 class ScheduleDocument(Document):
-    """A schedule; `last_fired_at` is None unless it is given."""
+    """A schedule; `last_fired_at` is given beside the row, and else None."""
 
     name: str
     cron: str
     tz: str
     enabled: bool
-    next_due: Instant
-    last_fired_at: Instant | None = None
+    next_due: datetime
+    last_fired_at: datetime | None = of(default=None)
 
 
 class HookDocument(Document):
@@ -250,26 +246,26 @@ class HookDocument(Document):
     command: str | None
     directory: str | None
     common_name: str | None
-    account: AccountName = Field(validation_alias="account_id")
+    account: str | None = account_name()
     timeout: int
     created_by: str
-    created_at: Instant
+    created_at: datetime
 
 
 class HookRunDocument(Document):
     """A run of a deploy hook (a command) with the result of its last try."""
 
     id: str
-    hook: str = Field(validation_alias=AliasPath("payload", "name"))
-    certificate_id: str = Field(validation_alias=AliasPath("payload", "certificate"))
-    common_name: str = Field(validation_alias=AliasPath("payload", "common_name"))
+    hook: str = of("payload", "name")
+    certificate_id: str = of("payload", "certificate")
+    common_name: str = of("payload", "common_name")
     status: CommandStatus
-    outcome: Any = Field(None, validation_alias=AliasPath("result", "outcome"))
+    outcome: Any = of("result", "outcome", default=None)
     attempts: int
-    not_before: Instant
-    exit_code: Any = Field(None, validation_alias=AliasPath("result", "exit_code"))
-    output: Any = Field(None, validation_alias=AliasPath("result", "output"))
+    not_before: datetime
+    exit_code: Any = of("result", "exit_code", default=None)
+    output: Any = of("result", "output", default=None)
     error: str | None
-    created_at: Instant
-    started_at: Instant | None
-    finished_at: Instant | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None

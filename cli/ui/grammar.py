@@ -7,10 +7,7 @@ from keyword import iskeyword
 from typing import Any
 
 import click
-import rich_click
 from click.core import ParameterSource
-
-from certline.cli.ui.help_page import HelpContext
 
 # Where a parameter's value comes from, if the user has given it.
 GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.PROMPT)
@@ -24,7 +21,7 @@ def _want_json(context: click.Context, _option: click.Parameter, wanted: bool) -
 
 
 def _json_option() -> click.Option:
-    return rich_click.RichOption(
+    return click.Option(
         ["--json"],
         is_flag=True,
         # Eager: --json is known even if another option is then refused.
@@ -62,15 +59,33 @@ def _name_of(each: click.Parameter, ctx: click.Context, *, value: bool = False) 
 
 def _suggest(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:
     # Imported only when a shell asks.
-    from certline.cli.suggestions import suggest  # noqa: PLC0415
+    from certline.cli.suggestions import suggest
 
     return list(suggest(ctx, parameter, begun))
 
 
-class CliCommand(rich_click.RichCommand):
-    """A command that accepts `--json`, names all that is missing at once, and completes names of rows."""
+def _help_option(found: click.Option | None) -> click.Option | None:
+    """Make an option print a help page as it is: `click.echo` would take colours off."""
 
-    context_class = HelpContext
+    def show(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+        if wanted and not ctx.resilient_parsing:
+            print(ctx.get_help())  # noqa: T201
+            ctx.exit()
+
+    if found is not None:
+        found.callback = show
+    return found
+
+
+def _help_page(command: click.Command, ctx: click.Context) -> str:
+    # rich and rich_click, which take longer than most commands.
+    from certline.cli.ui.help_page import help_page
+
+    return help_page(command, ctx)
+
+
+class CliCommand(click.Command):
+    """A command that accepts `--json`, names all that is missing at once, and completes names of rows."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         # Also where a command has no parent, whose names it would otherwise inherit.
@@ -81,6 +96,14 @@ class CliCommand(rich_click.RichCommand):
             if isinstance(each.type, click.types.StringParamType):
                 each._custom_shell_complete = _suggest  # noqa: SLF001  # click sets it in the constructor only
         self.params.append(_json_option())
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return the option --help."""
+        return _help_option(super().get_help_option(ctx))
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help page."""
+        return _help_page(self, ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does, then check what every text has to be: UTF-8, not empty, no control characters.
@@ -115,7 +138,7 @@ class CliCommand(rich_click.RichCommand):
 
 def _check_texts(ctx: click.Context, param: click.Parameter, value: object) -> None:
     # Imported late: `certline --help` loads nothing of the models.
-    from certline.models.validation import texts_in, unfit_character  # noqa: PLC0415
+    from certline.models.validation import texts_in, unfit_character
 
     is_path = isinstance(param.type, click.Path)
     for text in texts_in(value):
@@ -130,20 +153,30 @@ def _check_texts(ctx: click.Context, param: click.Parameter, value: object) -> N
         raise click.BadParameter("the text is empty", ctx, param)
 
 
-class Group(rich_click.RichGroup):
+class Group(click.Group):
     """A group that accepts `--json` too, so that the option may precede the command."""
 
     command_class = CliCommand
-    context_class = HelpContext
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.params.append(_json_option())
 
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return the option --help."""
+        return _help_option(super().get_help_option(ctx))
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help page."""
+        return _help_page(self, ctx)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does, but fail with JSON, instead of printing help, if the command is missing."""
+        """Parse as click does; if the command is missing, print the help page and exit 2, or fail with JSON."""
         if not args and ctx.meta.get(JSON):
             raise click.UsageError("Missing command.", ctx)
+        if not args and self.no_args_is_help and not ctx.resilient_parsing:
+            print(ctx.get_help())  # noqa: T201  # as --help does
+            ctx.exit(click.UsageError.exit_code)
         return super().parse_args(ctx, args)
 
     def resolve_command(
@@ -178,10 +211,20 @@ class LazyGroup(Group):
     So `certline --help` and shell completion load neither SQLAlchemy nor cryptography.
     """
 
-    def __init__(self, *args: Any, places: dict[str, tuple[str, str]], **options: Any) -> None:
-        """`places`: name → (module, summary); the module holds the command under that name."""
+    def __init__(
+        self,
+        *args: Any,
+        places: dict[str, tuple[str, str]],
+        sections: dict[str, tuple[str, ...]],
+        **options: Any,
+    ) -> None:
+        """`places`: name → (module, summary); the module holds the command under that name.
+
+        `sections`: the commands in each section of the help page.
+        """
         super().__init__(*args, **options)
         self.places = places
+        self.sections = sections
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's
         """Return the names of all commands, in the order of `places`."""

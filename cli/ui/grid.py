@@ -137,7 +137,7 @@ def _draw(
     lines: Sequence[Sequence[str]],
     fitted: Fit,
 ) -> None:
-    from rich.text import Text  # noqa: PLC0415  # takes 40 ms, which plain output saves
+    from rich.text import Text  # takes 40 ms, which plain output saves
 
     for number, line in enumerate(lines):
         text = Text()

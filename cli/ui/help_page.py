@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from rich_click import RichContext, RichHelpFormatter
-from rich_click.rich_panel import RichOptionPanel
+import click
+from rich_click import RichCommand, RichContext, RichGroup, RichHelpFormatter
+from rich_click.rich_panel import RichCommandPanel, RichOptionPanel
 
 # Cells of the column with the values of options, at most, if their words are shorter.
 VALUES = 20
+# Cells of a page, at most.
+WIDTH = 100
 
 
 class OptionPanel(RichOptionPanel):
@@ -34,7 +37,7 @@ def _width(cell: Any) -> int:
 
 def _spaced(cell: Any) -> Any:
     """Return a list of choices with a blank after each `|`, where a line can be wrapped."""
-    from rich.text import Text  # noqa: PLC0415  # only help pages need it
+    from rich.text import Text  # only help pages need it
 
     if not isinstance(cell, Text) or len(cell) <= VALUES or "|" not in cell.plain:
         return cell
@@ -48,6 +51,56 @@ class HelpFormatter(RichHelpFormatter):
 
 
 class HelpContext(RichContext):
-    """The context of a command, with our help pages."""
+    """The context of a help page, with our formatter."""
 
     formatter_class = HelpFormatter
+
+
+class CommandPage(RichCommand):
+    """A command as rich-click lays it out."""
+
+
+class GroupPage(RichGroup):
+    """A group as rich-click lays it out, with the commands of another one."""
+
+    def __init__(self, group: click.Group) -> None:
+        super().__init__(name=group.name)
+        self.plain = group
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the group's commands."""
+        return self.plain.list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command of the group."""
+        return self.plain.get_command(ctx, cmd_name)
+
+
+def help_page(command: click.Command, context: click.Context) -> str:
+    """Return the help page of a command.
+
+    The commands themselves are plain ones of click: rich-click and rich are loaded for help pages only.
+    """
+    return _page(command).get_help(_context(context))
+
+
+def _context(plain: click.Context) -> HelpContext:
+    return HelpContext(
+        _page(plain.command),
+        parent=None if plain.parent is None else _context(plain.parent),
+        info_name=plain.info_name,
+        terminal_width=plain.terminal_width,
+        max_content_width=plain.max_content_width,
+        help_option_names=plain.help_option_names,
+        rich_help_config={"text_markup": "ansi", "max_width": plain.max_content_width or WIDTH},
+    )
+
+
+def _page(command: click.Command) -> RichCommand:
+    found = (
+        GroupPage(command) if isinstance(command, click.Group) else CommandPage(name=command.name)
+    )
+    vars(found).update(vars(command))
+    for name, commands in getattr(command, "sections", {}).items():
+        found.add_panel(RichCommandPanel(name, list(commands)))
+    return found

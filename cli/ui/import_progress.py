@@ -1,19 +1,16 @@
 """Progress and outcome of an import, in a few words."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from certline.cli.ui.documents import CommandDocument
-from certline.models import Command
-from certline.models.imports.record import RecordStatus
 
-# The record was requested from SCM, and nothing is left to do for it.
-TAKEN = (
-    *(RecordStatus.STORED, RecordStatus.HELD, RecordStatus.PENDING, RecordStatus.CLOSED),
-    *(RecordStatus.UPDATED, RecordStatus.LEFT, RecordStatus.FAILED),
-)
-
+if TYPE_CHECKING:
+    from certline.models import Command
+    from certline.models.imports.record import RecordStatus
 
 # Seconds: a longer estimate (a month) says only that SCM's total is nonsense.
 LONGEST = 30 * 86_400
@@ -21,6 +18,8 @@ LONGEST = 30 * 86_400
 
 def import_progress(command: Command | CommandDocument, now: datetime | None = None) -> str:
     """Return the progress, such as `4,200 of 10,000, 310 held, 2 failed; 180 a second, 32 s left`."""
+    from certline.models.imports.record import RecordStatus
+
     result = command.result or {}
     if "waiting" not in result:
         return command.status.value
@@ -30,7 +29,7 @@ def import_progress(command: Command | CommandDocument, now: datetime | None = N
     for status in (RecordStatus.HELD, RecordStatus.FAILED):
         if result[status]:
             text += f", {result[status]:,} {status}"
-    done = sum(result[status] for status in TAKEN)
+    done = sum(result[status] for status in _taken())
     seconds = _seconds(command, now or datetime.now(UTC))
     if done and seconds > 1:
         rate = done / seconds
@@ -39,6 +38,16 @@ def import_progress(command: Command | CommandDocument, now: datetime | None = N
     if result["listing"]:
         text += ", and the list is being read"
     return text
+
+
+def _taken() -> tuple[RecordStatus, ...]:
+    """Return the statuses of records that were requested from SCM, and for which nothing is left to do."""
+    from certline.models.imports.record import RecordStatus
+
+    return (
+        *(RecordStatus.STORED, RecordStatus.HELD, RecordStatus.PENDING, RecordStatus.CLOSED),
+        *(RecordStatus.UPDATED, RecordStatus.LEFT, RecordStatus.FAILED),
+    )
 
 
 def _unlisted(result: Mapping[str, Any], requested: int) -> float:
@@ -60,9 +69,11 @@ def _left(records: float, rate: float) -> str:
 
 def import_ending(result: Mapping[str, Any]) -> str:
     """Return the counts of an import that has ended, by what became of the records."""
+    from certline.models.imports.record import RecordStatus
+
     counts = [
         f"{result[status]:,} {status}"
-        for status in (*TAKEN, RecordStatus.NEW, RecordStatus.KNOWN)
+        for status in (*_taken(), RecordStatus.NEW, RecordStatus.KNOWN)
         if result.get(status)
     ]
     return ", ".join(counts) or "SCM has no such order"

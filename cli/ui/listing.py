@@ -1,15 +1,15 @@
 """Shared code of the list commands: options, paging, and output as JSON, CSV or a table."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import rich_click as click
-from sqlalchemy import Select
-from sqlalchemy.orm import Session
+import click
 
 from certline.cli import context
 from certline.cli.errors import WRONG_USE, Fault
@@ -18,12 +18,15 @@ from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.lookup import close_names, find_account
 from certline.cli.ui.output import as_json, say, whisper, write_csv, write_json
 from certline.cli.ui.projection import Document
-from certline.models import Organization, Profile
-from certline.models.database.base import Base
-from certline.models.listing import SORTINGS, count, ids_named, page
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+    from sqlalchemy.orm import Session
+
+    from certline.models.database.base import Base
 
 Row = TypeVar("Row")
-Kept = TypeVar("Kept", bound=Base)
+Kept = TypeVar("Kept", bound="Base")
 Shown = TypeVar("Shown", bound=Document)
 
 # Rows in a table without --limit. JSON and CSV have all rows.
@@ -94,8 +97,7 @@ def view_options(*sorts: str, paged: bool = True) -> Callable[[Callable[..., Any
             command(view=view, **given)
 
         decorated: Callable[..., Any] = with_view
-        # Decorators apply from the inside out; reversed, the help page lists the options in this
-        # order.
+        # Decorators apply from the inside out; reversed, the help page lists the options in this order.
         for option in reversed(options):
             decorated = option(decorated)
         return decorated
@@ -136,19 +138,27 @@ def places(
     """Return the fields of a Narrowing that these options select. Raises Fault for unknown names."""
     account_id = None if account is None else find_account(db, account, removed=True).id
     found: dict[str, Any] = {"account_id": account_id}
-    for field, table, noun, name in (
-        ("organizations", Organization, "organization", organization),
-        ("profiles", Profile, "profile", profile),
-    ):
-        if name is None:
-            continue
-        found[field] = ids_named(db, table, name, account_id)
-        if not found[field]:
-            raise Fault(
-                f"{noun} {name!r} is not known{close_names(db, table.name, name)}",
-                code=WRONG_USE,
-                hint=f"To list them: certline {noun} list",
-            )
+    if organization is not None:
+        found["organizations"] = _ids_of(db, "organization", organization, account_id)
+    if profile is not None:
+        found["profiles"] = _ids_of(db, "profile", profile, account_id)
+    return found
+
+
+def _ids_of(
+    db: Session, noun: Literal["organization", "profile"], name: str, account_id: int | None
+) -> list[int]:
+    from certline.models import Organization, Profile
+    from certline.models.listing import ids_named
+
+    table: type[Organization] | type[Profile] = Organization if noun == "organization" else Profile
+    found = ids_named(db, table, name, account_id)
+    if not found:
+        raise Fault(
+            f"{noun} {name!r} is not known{close_names(db, table.name, name)}",
+            code=WRONG_USE,
+            hint=f"To list them: certline {noun} list",
+        )
     return found
 
 
@@ -185,8 +195,10 @@ def show_pages(
     `find` loads the row that --after names; `fill` completes the rows of a page. Raises Fault if
     there is no such row.
     """
+    from certline.models.listing import SORTINGS, count, page
+
     table: type[Kept] = question.column_descriptions[0]["entity"]
-    sorting = SORTINGS[table][view.sort]
+    sorting = SORTINGS[table.__tablename__][view.sort]
     sorting = sorting.reversed() if view.reverse else sorting
 
     # One short transaction per page: a slow reader of the output holds none open.

@@ -1,32 +1,30 @@
 """Lookups of rows by the names that users type; unknown names are reported with suggestions."""
 
+from __future__ import annotations
+
 import uuid
 from collections.abc import Iterable
 from difflib import get_close_matches
-
-from sqlalchemy import select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from typing import TYPE_CHECKING
 
 from certline.cli.errors import Fault
-from certline.models import (
-    Account,
-    AuditEntry,
-    Certificate,
-    CertificateStatus,
-    Command,
-    DeadLetter,
-    Hook,
-    Order,
-    Webhook,
-)
-from certline.models.accounts.account import account_named, accounts
-from certline.models.certificates.certificate import certificate_known_as
-from certline.models.certificates.deploy_hook import hook_named, hooks
-from certline.models.commands.dead_letter import dead_letter_known_as
 from certline.models.host_names import same_host
 from certline.models.names import similar
-from certline.models.orders.order import order_known_as
-from certline.models.webhook import webhook_known_as
+from certline.models.states import CertificateStatus
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import InstrumentedAttribute, Session
+
+    from certline.models import (
+        Account,
+        AuditEntry,
+        Certificate,
+        Command,
+        DeadLetter,
+        Hook,
+        Order,
+        Webhook,
+    )
 
 # Names that are compared, at most, to suggest a similar one.
 MOST_NAMES = 2000
@@ -34,6 +32,8 @@ MOST_NAMES = 2000
 
 def find_account(db: Session, name: str, *, removed: bool = False) -> Account:
     """Return the account of that name; a removed one only with `removed`. Raises Fault."""
+    from certline.models.accounts.account import account_named, accounts
+
     found = account_named(db, name, removed=removed)
     if found is None:
         known = ", ".join(account.name for account in accounts(db)) or "none yet"
@@ -43,6 +43,8 @@ def find_account(db: Session, name: str, *, removed: bool = False) -> Account:
 
 def find_hook(db: Session, name: str) -> Hook:
     """Return the hook of that name. Raises Fault."""
+    from certline.models.certificates.deploy_hook import hook_named, hooks
+
     found = hook_named(db, name)
     if found is None:
         known = ", ".join(hook.name for hook in hooks(db)) or "none yet"
@@ -52,6 +54,11 @@ def find_hook(db: Session, name: str) -> Hook:
 
 def find_order(db: Session, name: str) -> Order:
     """Return the order with that id, or with `scm:<sslId>`. Raises Fault."""
+    from sqlalchemy import select
+
+    from certline.models import Order
+    from certline.models.orders.order import order_known_as
+
     found = order_known_as(db, name)
     if found is not None:
         return found
@@ -73,6 +80,11 @@ def find_certificate(db: Session, name: str) -> Certificate:
     """Return the certificate with that id, serial number or common name. Raises Fault, or
     SeveralCertificatesError if the name is ambiguous.
     """
+    from sqlalchemy import select
+
+    from certline.models import Certificate
+    from certline.models.certificates.certificate import certificate_known_as
+
     found = certificate_known_as(db, name)
     if found is not None:
         return found
@@ -102,6 +114,8 @@ def find_certificate(db: Session, name: str) -> Certificate:
 
 def find_command(db: Session, name: str) -> Command:
     """Return the command with that id. Raises Fault."""
+    from certline.models import Command
+
     try:
         found = db.get(Command, str(uuid.UUID(name)))
     except ValueError:
@@ -113,6 +127,8 @@ def find_command(db: Session, name: str) -> Command:
 
 def find_dead_letter(db: Session, name: str) -> DeadLetter:
     """Return the dead letter with that id. Raises Fault."""
+    from certline.models.commands.dead_letter import dead_letter_known_as
+
     found = dead_letter_known_as(db, name)
     if found is None:
         raise Fault(
@@ -124,6 +140,8 @@ def find_dead_letter(db: Session, name: str) -> DeadLetter:
 
 def find_event(db: Session, name: str) -> AuditEntry:
     """Return the audit entry with that id. Raises Fault."""
+    from certline.models import AuditEntry
+
     is_id = name.isascii() and name.isdecimal() and len(name) < 19  # at most 18 digits fit a bigint
     found = db.get(AuditEntry, int(name)) if is_id else None
     if found is None:
@@ -133,6 +151,8 @@ def find_event(db: Session, name: str) -> AuditEntry:
 
 def find_webhook(db: Session, name: str) -> Webhook:
     """Return the webhook with that id or URL. Raises Fault."""
+    from certline.models.webhook import webhook_known_as
+
     found = webhook_known_as(db, name)
     if found is None:
         raise Fault(f"webhook {name!r} is not known", hint="To list them: certline webhook list")
@@ -141,6 +161,8 @@ def find_webhook(db: Session, name: str) -> Webhook:
 
 def close_names(db: Session, column: InstrumentedAttribute[str], name: str) -> str:
     """Return `; did you mean …?` with similar names of a column, or an empty text."""
+    from sqlalchemy import select
+
     return _meant(similar(name, db.scalars(select(column).limit(MOST_NAMES)), cutoff=0.7))
 
 

@@ -2,11 +2,12 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # A cell that begins so is a formula to a spreadsheet (OWASP: CSV injection); the last four in full width.
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Variables by which rich takes any output for a terminal.
+FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 # Width in characters if the output is not a terminal.
 WIDTH = 100
 
@@ -179,9 +182,29 @@ def console(*, err: bool = False) -> "Console":
 
     Markup is off, because texts from outside could contain it; so could control characters, which it shows.
     """
-    from certline.cli.ui.screen import Screen  # noqa: PLC0415  # rich takes 40 ms
-
     stream: Any = sys.stderr if err or as_json() else sys.stdout
+    if stream.isatty() or any(name in os.environ for name in FORCED):
+        return _screen(stream)
+    return cast("Console", Plain(stream))
+
+
+class Plain:
+    """Output that is no terminal: it takes lines as they are, and loads rich only for what has to be laid out."""
+
+    is_terminal = False
+    width = WIDTH
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of a rich console for the same output."""
+        return getattr(_screen(self.file), name)
+
+
+def _screen(stream: Any) -> "Console":
+    from certline.cli.ui.screen import Screen  # rich takes 40 ms
+
     # Width matters on a terminal only: elsewhere nothing is wrapped.
     width = None if stream.isatty() else WIDTH
     return Screen(file=stream, width=width, markup=False, highlight=False, emoji=False)

@@ -1,12 +1,10 @@
 """The projection of a row: a document whose fields are the JSON keys, with the values for users beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Self, TypeVar
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
-
-T = TypeVar("T")
+from enum import Enum
+from typing import Any, ClassVar, Self
 
 # Seconds of a day.
 DAY = 86_400
@@ -63,29 +61,110 @@ def day_and_distance(moment: datetime | None) -> str | None:
     return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d}, {distance(moment)}"
 
 
-def _account_name(account_id: int | None, info: ValidationInfo) -> str | None:
-    return None if account_id is None else (info.context or {})[account_id]
+# What an instance has no value for, while None may be one.
+_NOTHING = object()
 
 
-# A time, which the JSON document has as ISO 8601 in UTC.
-Instant = Annotated[datetime, PlainSerializer(instant)]
-# A value that the detail view or a list shows, and the JSON document does not have.
-ForUsers = Annotated[T, Field(exclude=True)]
-# The name of the account whose id the row has.
-AccountName = Annotated[str | None, BeforeValidator(_account_name)]
+@dataclass(frozen=True)
+class Source:
+    """Where a document's field comes from, if not from the row's attribute of the same name.
+
+    `path`: an attribute of the row, then attributes or keys of what is found. `make`: computes the value from
+    the row and the names of accounts by id. `hidden`: for users only, so not in the JSON document.
+    """
+
+    path: tuple[str, ...] = ()
+    make: Callable[[Any, Mapping[int, str]], Any] | None = None
+    default: Any = _NOTHING
+    hidden: bool = False
+
+    def read(self, row: Any, accounts: Mapping[int, str]) -> Any:
+        """Return the field's value for a row. Raises AttributeError or KeyError if it has none."""
+        if self.make is not None:
+            return self.make(row, accounts)
+        try:
+            found = row
+            for name in self.path:
+                found = found[name] if isinstance(found, Mapping) else getattr(found, name)
+        except (AttributeError, KeyError):
+            if self.default is _NOTHING:
+                raise
+            return self.default
+        return found
 
 
-class Document(BaseModel):
-    """The projection of a row. Its fields, in their order, are the keys of the JSON document."""
+def of(*path: str, default: Any = _NOTHING) -> Any:
+    """Declare a field that comes from another attribute of the row, or from within one (see Source)."""
+    return Source(path=path, default=default)
 
-    # defer_build: a command uses two or three of these classes, and building them all takes 20 ms.
-    model_config = ConfigDict(from_attributes=True, frozen=True, defer_build=True)
+
+def made(make: Callable[[Any], Any]) -> Any:
+    """Declare a field that is computed from the row."""
+    return Source(make=lambda row, _accounts: make(row))
+
+
+def for_users() -> Any:
+    """Declare a field that the detail view or a list shows, and the JSON document does not have."""
+    return Source(hidden=True)
+
+
+def account_name(column: str = "account_id") -> Any:
+    """Declare a field with the name of the account whose id the row has in a column."""
+
+    def name(row: Any, names: Mapping[int, str]) -> str | None:
+        own_id = getattr(row, column)
+        return None if own_id is None else names[own_id]
+
+    return Source(make=name)
+
+
+class Document:
+    """The projection of a row. Its fields, in their order, are the keys of the JSON document.
+
+    Not a pydantic class: rows of ours need no validation, and building such classes takes longer than a list.
+    """
+
+    _sources: ClassVar[dict[str, Source]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Note where each field comes from."""
+        cls._sources = {}
+        for name in cls.__annotations__:
+            declared = cls.__dict__.get(name)
+            found = declared if isinstance(declared, Source) else Source()
+            if found is declared:
+                delattr(cls, name)
+            named = found.path or found.make
+            cls._sources[name] = found if named else replace(found, path=(name,))
 
     @classmethod
-    def of(cls, row: object, accounts: Mapping[int, str] | None = None) -> Self:
-        """Return the document of a row; `accounts`: account names by id, for fields of type AccountName."""
-        return cls.model_validate(row, context=accounts)
+    def of(cls, row: object, accounts: Mapping[int, str] | None = None, **more: Any) -> Self:
+        """Return the document of a row.
+
+        `accounts`: account names by id, for fields declared by `account_name`; `more`: fields that no row has.
+        """
+        document = cls()
+        for name, source in cls._sources.items():
+            found = more[name] if name in more else source.read(row, accounts or {})
+            object.__setattr__(document, name, found)
+        return document
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Raise AttributeError: a document does not change."""
+        raise AttributeError(f"{type(self).__name__}.{name} cannot be set")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON document."""
-        return self.model_dump(mode="json")
+        """Return the JSON document: times as ISO 8601 in UTC, and the words of statuses and kinds."""
+        return {
+            name: _plain(getattr(self, name))
+            for name, source in self._sources.items()
+            if not source.hidden
+        }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return instant(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return value.value if isinstance(value, Enum) else value

@@ -1,28 +1,31 @@
 """Shows a request that waits for the approval of a second person, and ends the command that made it."""
 
-from typing import NoReturn
+from __future__ import annotations
 
-from pydantic import Field
+from datetime import datetime
+from typing import TYPE_CHECKING, NoReturn
 
 from certline.cli.errors import WAITS
 from certline.cli.ui.output import answer, leave, say
-from certline.cli.ui.projection import Document, Instant
-from certline.models import Approval, Command, CommandStatus, CommandType
-from certline.models.commands.approval import GOOD_FOR
+from certline.cli.ui.projection import Document, of
+from certline.models.states import CommandStatus, CommandType
+
+if TYPE_CHECKING:
+    from certline.models import Approval, Command
 
 
 class ApprovalDocument(Document):
     """Something that needs an approval; for a held command, `id` is the command's."""
 
     id: str
-    kind: str = Field(validation_alias="guard")
+    kind: str = of("guard")
     request: str
     requested_by: str
     claimed: str | None
-    requested_at: Instant
+    requested_at: datetime
     approved: bool | None
     decided_by: str | None
-    decided_at: Instant | None
+    decided_at: datetime | None
     reason: str | None
 
 
@@ -39,6 +42,8 @@ def how_to_approve(found_id: str) -> str:
 
 def leave_waiting(found: Approval) -> NoReturn:
     """Say that nothing was done yet, and what it waits for, and exit 3."""
+    from certline.models.commands.approval import GOOD_FOR
+
     hours = int(GOOD_FOR.total_seconds() // 3600)
     answer(
         ApprovalDocument.of(found).as_dict() | {"status": "held"},

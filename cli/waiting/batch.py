@@ -1,30 +1,29 @@
 """Batches of renewals: their documents, their texts, and waiting for them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING, Any
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WAITS, Fault
 from certline.cli.ui.output import answer, facts, say, table
 from certline.cli.ui.projection import instant, minute
 from certline.cli.waiting.watch import Watch
-from certline.models import BatchStatus, Database, RenewalBatch
-from certline.models.database.session import clock
-from certline.models.renewals.batch import (
-    Counts,
-    Member,
-    State,
-    counts_of,
-    ended_since,
-    members_of,
-)
-from certline.models.renewals.batch_pace import MEASURED, ends_at
 
-# The states that need an operator's attention.
-TROUBLE = (State.FAILED, State.REVIEW, State.REFUSED)
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models import Database, RenewalBatch
+    from certline.models.renewals.batch import Counts, Member, State
+
+
+def _trouble() -> tuple[State, ...]:
+    """Return the states that need an operator's attention."""
+    from certline.models.renewals.batch import State
+
+    return State.FAILED, State.REVIEW, State.REFUSED
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,11 @@ class BatchState:
 
 def standing_of(db: Session, batch: RenewalBatch) -> BatchState:
     """Return the progress of a batch now."""
+    from certline.models import BatchStatus
+    from certline.models.database.session import clock
+    from certline.models.renewals.batch import counts_of, ended_since
+    from certline.models.renewals.batch_pace import MEASURED, ends_at
+
     now, counts = clock(db), counts_of(db, [batch.id])[batch.id]
     # The speed is measured over the last MEASURED, or since the start of a younger batch.
     measured = min(MEASURED, now - batch.created_at)
@@ -58,6 +62,8 @@ def standing_of(db: Session, batch: RenewalBatch) -> BatchState:
 
 def find_batch(db: Session, name: str) -> RenewalBatch:
     """Return the batch with that id. Raises Fault."""
+    from certline.models import RenewalBatch
+
     found = db.get(RenewalBatch, name.upper())
     if found is None:
         raise Fault(f"batch {name!r} is not known", hint="To list them: certline renewal list")
@@ -66,6 +72,8 @@ def find_batch(db: Session, name: str) -> RenewalBatch:
 
 def batch_document(now: BatchState) -> dict[str, Any]:
     """Return a batch and its counts."""
+    from certline.models.renewals.batch import State
+
     batch, counts = now.batch, now.counts
     return {
         "id": batch.id,
@@ -98,6 +106,9 @@ def member_document(member: Member) -> dict[str, Any]:
 
 def answer_batch(batch_id: str, *, started: bool = False) -> None:
     """Print a batch with all its members as the result of a command."""
+    from certline.models import RenewalBatch
+    from certline.models.renewals.batch import members_of
+
     with context.database().transaction() as db:
         now = standing_of(db, db.get_one(RenewalBatch, batch_id))
         members = members_of(db, batch_id)
@@ -109,9 +120,12 @@ def progress(now: BatchState) -> str:
     """Return the progress, such as `412 of 2,000 renewed, 3 failed; 500/h; 3.2 h left, until 2026-11-25
     18:40`.
     """
+    from certline.models import BatchStatus
+    from certline.models.renewals.batch import State
+
     batch, counts = now.batch, now.counts
     text = f"{counts.renewed:,} of {counts.total:,} renewed"
-    for state in TROUBLE:
+    for state in _trouble():
         count = getattr(counts, state.value)
         text += f", {count:,} {'in ' if state is State.REVIEW else ''}{state}" if count else ""
     text += f", {counts.cancelled:,} cancelled" if counts.cancelled else ""
@@ -151,11 +165,13 @@ def wait_for_batch(database: Database, batch_id: str, timeout: float | None) -> 
 
 
 def _is_over(now: BatchState) -> bool:
+    from certline.models import BatchStatus
+
     paused = now.batch.status is BatchStatus.PAUSED and not now.counts.running
     return paused or now.batch.status is BatchStatus.DONE
 
 
-class BatchWatch(Watch[tuple[BatchState, list[Member]]]):
+class BatchWatch(Watch["tuple[BatchState, list[Member]]"]):
     """A batch that is waited for, and what was reported about it."""
 
     look_every = 1.0
@@ -175,11 +191,16 @@ class BatchWatch(Watch[tuple[BatchState, list[Member]]]):
 
     def load(self, db: Session) -> tuple[BatchState, list[Member]]:
         """Load the progress, and the certificates that need an operator's attention."""
+        from certline.models import RenewalBatch
+        from certline.models.renewals.batch import members_of
+
         now = standing_of(db, db.get_one(RenewalBatch, self._batch_id))
-        return now, members_of(db, self._batch_id, TROUBLE)
+        return now, members_of(db, self._batch_id, _trouble())
 
     def report(self, now: tuple[BatchState, list[Member]]) -> None:
         """Report each new failure once; the progress now and then, and at the end."""
+        from certline.models import BatchStatus
+
         state, trouble = now
         for member in trouble:
             if member.certificate_id not in self._said:
@@ -235,7 +256,7 @@ def _show(now: BatchState, members: list[Member], *, started: bool) -> None:
     anew = sum(member.ordered_anew for member in members)
     if anew:
         say(f"\nPlaced as new orders, because their profile allows no renewal: {anew:,}")
-    trouble = [member for member in members if member.state in TROUBLE]
+    trouble = [member for member in members if member.state in _trouble()]
     if trouble:
         say("")
         rows = [(each.common_name, each.state, each.order_id, each.reason) for each in trouble]

@@ -6,9 +6,6 @@ from certline.cli import context
 from certline.cli.errors import Fault
 from certline.cli.ui.output import whisper
 from certline.cli.waiting.wait import started
-from certline.models.commands.payloads import DeleteCommand, read_payload
-from certline.models.lifecycle.deletion import StillOpenError
-from certline.producers.requests import certificates
 
 HERE_ONLY = (
     "Only certline's copy: SCM keeps its record, and `certline import` restores it without its key."
@@ -17,6 +14,10 @@ HERE_ONLY = (
 
 def delete(data: dict[str, Any], *, wait: bool, timeout: float | None) -> None:
     """Request a deletion, and exit. Raises Fault if an order of it is still open."""
+    from certline.models.commands.payloads import DeleteCommand, read_payload
+    from certline.models.lifecycle.deletion import StillOpenError
+    from certline.producers.requests import certificates
+
     wanted = read_payload(DeleteCommand, data)
     try:
         accepted = certificates.request_deletion(

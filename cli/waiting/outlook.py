@@ -1,13 +1,17 @@
 """The outlook of an order: which command carries it on, and when that runs."""
 
-from datetime import datetime, timedelta
+from __future__ import annotations
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from certline.cli.waiting.batch import said_of_time
-from certline.models import Command, CommandStatus, CommandType, Order, OrderStatus
-from certline.models.commands.command import OPEN
+from certline.models.states import CommandStatus, CommandType, OrderStatus
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models import Command, Order
 
 # The steps that carry an order on from each status; until then it is the order's own command. The poll that has
 # found an order issued collects its certificate, too.
@@ -27,6 +31,11 @@ SENDING = ("sent", "a worker is at it")
 
 def next_step(db: Session, order: Order) -> Command | None:
     """Load the open command that carries an order on, or None if none does at present."""
+    from sqlalchemy import select
+
+    from certline.models import Command
+    from certline.models.commands.command import OPEN
+
     if order.status is OrderStatus.PLACED:
         own = None if order.command_id is None else db.get(Command, order.command_id)
         return own if own is not None and own.status in OPEN else None

@@ -1,29 +1,21 @@
 """The progress of a command that is waited for, and whether the wait is over."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING
 
 from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.ui.import_progress import import_ending, import_progress
 from certline.cli.waiting.approval import needs_approval
 from certline.cli.waiting.outlook import next_step, outlook, trouble_of
-from certline.models import (
-    Account,
-    AccountStatus,
-    Certificate,
-    Command,
-    CommandStatus,
-    CommandType,
-    Order,
-    OrderKind,
-    OrderStatus,
-)
-from certline.models.accounts.account import account_named
-from certline.models.accounts.suspension import suspended_text
-from certline.models.imports.run import show_progress, still_held
-from certline.models.orders.order import order_of_command
+from certline.models.states import CommandStatus, CommandType, OrderKind, OrderStatus
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models import Account, Command, Order
 
 # After this many polls with SCM's status still `requested`, the order is not merely slow but waits for
 # an approval.
@@ -54,6 +46,11 @@ class WaitResult:
 
 def look(db: Session, command_id: str) -> WaitView:
     """Load a command with its order and account."""
+    from certline.models import Account, Certificate, Command, Order
+    from certline.models.accounts.account import account_named
+    from certline.models.imports.run import show_progress, still_held
+    from certline.models.orders.order import order_of_command
+
     command = db.get_one(Command, command_id)
     show_progress(db, [command])
     order = order_of_command(db, command.id)
@@ -99,6 +96,9 @@ def judge(view: WaitView) -> WaitResult | None:
 
 def _still_open(view: WaitView, of_order: str) -> WaitResult | None:
     """Return how the wait for a command ends that has not ended itself, or None if the wait goes on."""
+    from certline.models import AccountStatus
+    from certline.models.accounts.suspension import suspended_text
+
     command, order = view.command, view.order
     # A failed hook ends the wait although it is retried: the next try may be much later than a user
     # wants to wait.

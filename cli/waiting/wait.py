@@ -3,14 +3,14 @@
 Polls the database rather than the broker, because only the database keeps the outcome.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import rich_click as click
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+import click
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WAITS
@@ -20,8 +20,12 @@ from certline.cli.ui.output import answer, leave, say
 from certline.cli.waiting.approval import how_to_approve, needs_approval
 from certline.cli.waiting.state import WaitView, comes_next, describe, judge, look
 from certline.cli.waiting.watch import Watch
-from certline.models import Command, CommandStatus, CommandType, Database
-from certline.models.imports.run import show_progress
+from certline.models.states import CommandStatus, CommandType
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models import Command, Database
 
 # Seconds before the user is warned that no worker has taken the command.
 NOBODY_AFTER = 5.0
@@ -54,6 +58,11 @@ def started(
 
     Prints the commands' ids, or with `wait` their outcome. `as_list`: an array even for one command.
     """
+    from sqlalchemy import select
+
+    from certline.models import Command
+    from certline.models.imports.run import show_progress
+
     held = any(command.status is CommandStatus.HELD for command in commands)
     code = WAITS if held else DONE
     wait = wait or timeout is not None

@@ -1,19 +1,22 @@
 """The loop that every wait runs: poll the database, report, until the end or a timeout."""
 
+from __future__ import annotations
+
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from typing import Generic, TypeVar
-
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from certline.cli.errors import STOPPED, TIMED_OUT
 from certline.cli.ui.output import console, whisper
-from certline.models import Database
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from certline.models import Database
 
 State = TypeVar("State")
 
@@ -103,6 +106,8 @@ class Watch(ABC, Generic[State]):
         return due
 
     def _look(self) -> None:
+        from sqlalchemy.exc import OperationalError
+
         try:
             with self._database.transaction() as db:
                 now = self.load(db)

@@ -14,12 +14,10 @@ from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.command_line import problems_with_command_line
-from certline.models.commands.command import Command, CommandStatus, accept
-from certline.models.commands.kinds import CommandType
-from certline.models.commands.payloads import HookCommand
+from certline.models.commands.command import Command, accept
 from certline.models.database.base import Base, new_id
-from certline.models.states import CertificateStatus
-from certline.models.validation import BadCommandError
+from certline.models.states import CertificateStatus, CommandStatus, CommandType
+from certline.models.validation import MOST_TIMEOUT, USUAL_TIMEOUT, BadCommandError
 
 # The events that can start a hook (docs/events.md), by the word that a user types.
 HOOK_EVENTS = {
@@ -28,10 +26,6 @@ HOOK_EVENTS = {
     "reissued": "certificate.reissued",
 }
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-# Seconds that a hook's command may take. Less than the sweep's DEAD_AFTER, after which a running command
-# counts as dead and is started again.
-USUAL_TIMEOUT = 120
-MOST_TIMEOUT = 600
 # Namespace for the ids of automatic runs: derived from hook and certificate, so each pair runs once.
 _RUNS = uuid.UUID("7f6f1a5e-0d0c-5c41-9a3d-6d0a6f6b1c07")
 # Conditions: the last attempt failed. Waiting for a run of the same hook sets an error, but no attempt.
@@ -134,6 +128,8 @@ def run_hook(
     command_id: str | None = None,
 ) -> Command:
     """Start a run of a hook for a certificate. Returns its command."""
+    from certline.models.commands.payloads import HookCommand
+
     payload = HookCommand(
         hook=hook.id,
         name=hook.name,

@@ -15,7 +15,6 @@ from certline.models.certificates.lineage import run_of, shared_line
 from certline.models.database.base import Base, new_id
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import clock
-from certline.models.events.license_data import LicenseExhausted
 from certline.models.events.outbox import emit_event
 from certline.models.orders.order import Order
 from certline.models.states import OrderKind, OrderStatus
@@ -84,6 +83,8 @@ def emit_exhausted(db: Session, newly: int, *, subject: str, correlation_id: str
     So it is published once for each exhaustion, which lasts until no order is held. The caller has locked the
     licence (`take_line`, `take_lines`).
     """
+    from certline.models.events.license_data import LicenseExhausted
+
     use = license_use(db)
     if use.held > newly:
         return

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 from certline.models.audit.identity import SWEEP
 from certline.models.audit.log import record
 from certline.models.certificates.license import License, as_day, license_use
-from certline.models.events.license_data import LicenseExpiring, LicenseThreshold
 from certline.models.events.outbox import emit_event
+from certline.models.validation import LicenseThreshold
 
 # Days before the end, 0 for the end itself; the first of them is when `certline doctor` begins to warn.
 DAYS: tuple[LicenseThreshold, ...] = get_args(LicenseThreshold)
@@ -17,6 +17,8 @@ WARN_DAYS = DAYS[0]
 
 def emit_license_expiring(db: Session) -> int:
     """Publish `license.expiring` if the licence has reached a new threshold. Returns how many events: 0 or 1."""
+    from certline.models.events.license_data import LicenseExpiring
+
     if db.get_one(License, 1).valid_until is None:
         return 0
     use = license_use(db)

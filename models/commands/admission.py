@@ -1,13 +1,14 @@
 """Admission of commands that arrive as messages: the single place where they are validated and recorded."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
 from certline.models.audit.identity import Identity
 from certline.models.ciphers.place import in_command
-from certline.models.ciphers.sealed_text import SealedTextError
 from certline.models.commands.command import (
     NOTHING_PINNED,
     Command,
@@ -15,12 +16,13 @@ from certline.models.commands.command import (
     accept,
     require_same,
 )
-from certline.models.commands.envelope import IncomingCommand
 from certline.models.commands.idempotency import known_id
-from certline.models.commands.kinds import CommandType
-from certline.models.sealing.incoming_secret import take_secret
+from certline.models.states import CommandType
 from certline.models.validation import BadCommandError
-from certline.models.vault import Vault
+
+if TYPE_CHECKING:
+    from certline.models.commands.envelope import IncomingCommand
+    from certline.models.vault import Vault
 
 # Name of the sender of what was sent before senders had names of their own.
 LEGACY = "legacy"
@@ -84,6 +86,9 @@ def require_admissible(db: Session, vault: Vault, asked: IncomingCommand, *, sen
 def _payload(
     db: Session, vault: Vault, asked: IncomingCommand, sender: str | None
 ) -> dict[str, Any]:
+    from certline.models.ciphers.sealed_text import SealedTextError
+    from certline.models.sealing.incoming_secret import take_secret
+
     # Without defaults: a default that is sent and one that is left out must give the same digest.
     payload = asked.payload.model_dump(mode="json", exclude_defaults=True)
     for name, value in payload.items():

@@ -6,11 +6,12 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from certline.models.commands.command import Command, CommandStatus, finish
-from certline.models.commands.kinds import KINDS, CommandType
+from certline.models.commands.command import Command, finish
+from certline.models.commands.kinds import KINDS
 from certline.models.events.base import EventData
 from certline.models.events.data import CommandFailed
 from certline.models.events.outbox import emit_event
+from certline.models.states import CommandStatus, CommandType
 
 _REFUSED = ("order.rejected", "order.cancelled", "order.review")
 # Events that answer a command which was accepted: the first if it is done (docs/events.md). Each command is

@@ -29,14 +29,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
-from certline.models.commands.kinds import CommandType
 from certline.models.database.base import Base
+from certline.models.states import CommandType
 
 # How long an approval may be used for what is no command, and is done by repeating it.
 GOOD_FOR = timedelta(hours=24)
-# The span in which revocations of one requester are counted, and how many are no mass revocation.
+# The span in which revocations of one requester are counted (USUAL_ABOVE of them are no mass revocation).
 COUNTED_FOR = timedelta(hours=24)
-USUAL_ABOVE = 10
 
 
 class Guard(StrEnum):

@@ -6,10 +6,10 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from certline.models.commands.command import Command, CommandStatus
+from certline.models.commands.command import Command
 from certline.models.commands.kinds import KINDS
 from certline.models.database.session import clock
-from certline.models.events.outbox import Queue
+from certline.models.states import CommandStatus, Queue
 
 DUE = (Command.status == CommandStatus.QUEUED, Command.not_before <= func.now())
 

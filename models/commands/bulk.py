@@ -10,12 +10,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from certline.models.audit.identity import Identity
-from certline.models.commands.command import Command, CommandStatus, command_row
-from certline.models.commands.kinds import CommandType
+from certline.models.commands.command import Command, command_row
 from certline.models.commands.wake_up import emit_wake_up, wake_up
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import SOON, WAKE, clock
 from certline.models.events.outbox import Outbox
+from certline.models.states import CommandStatus, CommandType
 
 # Built once, because every order has steps. Of the kinds that may be open once, the index refuses a second one.
 _NEW_STEP = (

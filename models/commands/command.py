@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -14,24 +13,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from certline.models.audit.identity import Identity
-from certline.models.commands.approval import ask, guard_of_command, in_short, waiting_text
-from certline.models.commands.idempotency import digest_of, known_id
-from certline.models.commands.kinds import ONE_AT_A_TIME, CommandType
-from certline.models.commands.wake_up import emit_wake_up
+from certline.models.commands.kinds import ONE_AT_A_TIME
 from certline.models.database.base import Base, stored_by_value
 from certline.models.database.session import NOW, clock
-
-
-class CommandStatus(StrEnum):
-    """Status of a command."""
-
-    QUEUED = "queued"  # waits for a worker, or for `not_before`
-    RUNNING = "running"  # a worker runs it, or its order or import is still open
-    DONE = "done"
-    FAILED = "failed"
-    HELD = "held"  # waits for a licence, or for a second person (`models.commands.approval`)
-    REVIEW = "review"  # an operator decides
-
+from certline.models.states import CommandStatus, CommandType
 
 OPEN = (CommandStatus.QUEUED, CommandStatus.RUNNING)
 ENDED = frozenset({CommandStatus.DONE, CommandStatus.FAILED})
@@ -134,6 +119,8 @@ def command_row(
     `pinned`: fields whose values are stored in place of those of the payload. The digest is of the payload as it
     was sent, since that is what comes again under the same id.
     """
+    from certline.models.commands.idempotency import digest_of
+
     return {
         "id": identity,
         "type": kind,
@@ -169,6 +156,10 @@ def accept(
     `after`: delay until the command is due; `sender`, `pinned`: see `command_row`. Raises
     OtherCommandError if the id was used with another type or payload, and BadCommandError if the id is not a UUID.
     """
+    from certline.models.commands.approval import ask, guard_of_command, in_short, waiting_text
+    from certline.models.commands.idempotency import known_id
+    from certline.models.commands.wake_up import emit_wake_up
+
     identity = known_id(command_id or str(uuid.uuid4()))
     row = command_row(
         identity,
@@ -207,6 +198,8 @@ def accept(
 
 def require_same(first: Command, kind: CommandType, payload: dict[str, Any]) -> None:
     """Raise OtherCommandError if a command's id is used again with another type or payload."""
+    from certline.models.commands.idempotency import digest_of
+
     if first.type is kind and first.payload_sha256 == digest_of(payload):
         return
     other = "payload" if first.type is kind else "type"
@@ -254,6 +247,8 @@ def _claiming() -> ReturningUpdate[Command]:
 
 def hasten(db: Session, command: Command) -> None:
     """Make a queued command due now, and wake a worker."""
+    from certline.models.commands.wake_up import emit_wake_up
+
     command.not_before = clock(db)
     command.touched_at = command.not_before
     emit_wake_up(db, command.type, command.id)
@@ -273,6 +268,8 @@ def postpone(
     The run counts as a failed attempt only with `costs_attempt`. `afresh`: the run made progress, so the
     failed attempts before it no longer count.
     """
+    from certline.models.commands.wake_up import emit_wake_up
+
     command.status = CommandStatus.QUEUED
     command.error = why
     if afresh:

@@ -1,9 +1,11 @@
 """Dead letters: messages that could not be accepted, kept until an operator replays or drops them."""
 
+from __future__ import annotations
+
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import CheckConstraint, Index, func, select, text
 from sqlalchemy.dialects.postgresql import UUID, insert
@@ -11,13 +13,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
-from certline.models.commands.envelope import LARGEST
-from certline.models.csr.key_search import without_private_keys
-from certline.models.csr.private_key import KEYSTORES, NOTICE
+from certline.models.csr.private_key import KEYSTORES
 from certline.models.database.base import Base, new_id, stored_by_value
 from certline.models.database.secret_place import secret_place
 from certline.models.database.session import clock
-from certline.models.vault import Vault
+
+if TYPE_CHECKING:
+    from certline.models.vault import Vault
 
 # Property of a dead letter whose message held a private key, which was removed.
 WITHOUT_KEY = "private_key_removed"
@@ -120,6 +122,9 @@ def keep(
     its further messages is kept, in one letter a day. Of a body larger than LARGEST bytes, only the beginning is
     kept; a private key is removed (WITHOUT_KEY). `unread`: the body may harm its reader.
     """
+    from certline.models.commands.envelope import LARGEST
+    from certline.models.csr.key_search import without_private_keys
+
     if _waiting_of(db, source, sender, most) >= most:
         return _count_only(db, vault, (source, sender), most, reason)
     if unread:
@@ -207,6 +212,8 @@ def _count_only(db: Session, vault: Vault, origin: tuple[str, str], most: int, r
 
 
 def _without_plain_marks(body: bytes) -> bytes:
+    from certline.models.csr.private_key import NOTICE
+
     flat = body.replace(b"\0", b"")
     return NOTICE.encode() if any(mark in flat or mark in body for mark in PLAIN_MARKS) else body
 

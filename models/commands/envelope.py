@@ -17,11 +17,12 @@ from pydantic import (
 )
 from pydantic import StringConstraints as Text
 
-from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
+from certline.models.commands.kinds import KINDS, PUBLIC
 from certline.models.commands.payloads import Payload, read_payload
 from certline.models.csr.key_search import MOST_VALUES, is_crowded, private_key_in
 from certline.models.csr.private_key import NOTICE, REFUSAL, holds_private_key
 from certline.models.events.outbox import COMMANDS
+from certline.models.states import CommandType
 from certline.models.validation import BadCommandError, problems_of
 
 # Bytes: 256 kB, many times the longest CSR with a thousand names.

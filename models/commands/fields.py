@@ -13,6 +13,7 @@ from pydantic import StringConstraints as Text
 
 from certline.models.csr.request import LONGEST, read_request
 from certline.models.host_names import ascii_form
+from certline.models.states import SCM_WORDS
 from certline.models.validation import MOST_INTEGER, column_integer
 
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -38,11 +39,6 @@ MOST_NAMES, MOST_ADDRESSES, MOST_CUSTOM_FIELDS = 1000, 100, 100
 MOST_OTHER_ALPHABETS = 5000
 # Seconds.
 LONGEST_DURATION = 398 * 86_400
-# Status words that SCM's list accepts as a filter (SCM document: statuses).
-SCM_WORDS = (
-    *("Init", "Requested", "Approved", "SAApproved", "Applied", "Issued"),
-    *("Replaced", "Revoked", "Expired", "Declined", "Rejected", "Invalid"),
-)
 
 
 def dns_name(name: str) -> str:

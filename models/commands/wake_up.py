@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from certline.models.commands.kinds import KINDS, CommandType
+from certline.models.commands.kinds import KINDS
 from certline.models.events.outbox import put_in_outbox
+from certline.models.states import CommandType
 
 
 def emit_wake_up(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from psycopg import sql
 from sqlalchemy import Connection, text
 
-from certline.models.database.base import Base
+from certline.models import every_table
 
 # The log's entries; the database itself says when one was added and under which number.
 ENTRIES, GIVEN_BY_POSTGRES = "event", ("id", "at")
@@ -95,7 +95,7 @@ def grant_rights(connection: Connection, role: str) -> None:
         for column in connection.scalars(ENTRY_COLUMNS, {"table": ENTRIES})
         if column not in GIVEN_BY_POSTGRES
     ]
-    tables = sorted(set(Base.metadata.tables) - {ENTRIES, *CHAIN})
+    tables = sorted({table.name for table in every_table()} - {ENTRIES, *CHAIN})
     readable = [sql.Identifier(table) for table in (ENTRIES, *CHAIN, VERSION)]
     written = [sql.Identifier(table) for table in tables]
     comma = sql.SQL(", ")

@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar
 from sqlalchemy import DateTime, Enum, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
-from ulid import ULID
 
 # Names of indexes and constraints; migrations refer to them.
 NAMES = {
@@ -21,6 +20,8 @@ NAMES = {
 
 def new_id() -> str:
     """Return a new ULID: 26 characters that sort by creation time."""
+    from ulid import ULID
+
     return str(ULID())
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import Session
 
+from certline.models import load_tables
 from certline.models.database.relay_bell import RING, Bell
 
 T = TypeVar("T")
@@ -103,6 +104,12 @@ def _require_alive(connection: psycopg.Connection[Any], *_: object) -> None:
             connection.pgconn.consume_input()
     except psycopg.Error as error:
         raise InvalidatePoolError(str(error)) from error
+
+
+@event.listens_for(Session, "before_flush")
+def _know_every_table(*_: object) -> None:
+    """Load every table before rows are written: SQLAlchemy sorts tables along their foreign keys."""
+    load_tables()
 
 
 def blames_the_data(error: DBAPIError) -> bool:

@@ -1,14 +1,13 @@
 """Data of the events about the licence."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 
 from pydantic import Field
 
 from certline.models.events.base import EventData
 from certline.models.events.data import Counted
+from certline.models.validation import LicenseThreshold
 
-# Days before the licence's end at which `license.expiring` is published; 0: it has ended.
-LicenseThreshold: TypeAlias = Literal[30, 14, 7, 3, 1, 0]
 LastDay = Annotated[str, Field(description="the licence's last day (UTC), such as 2027-03-31")]
 
 

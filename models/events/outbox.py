@@ -1,12 +1,13 @@
 """The outbox: messages to be published, stored in the same transaction as the change that they report."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -26,8 +27,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from certline.models.database.base import Base
 from certline.models.database.bulk import write
 from certline.models.database.session import SOON, WAKE, clock
-from certline.models.events.base import EventData, as_json
-from certline.models.events.envelope import new_event
+
+if TYPE_CHECKING:
+    from certline.models.events.base import EventData
 
 # Id of the command that this thread is executing: the cause of every event emitted meanwhile.
 _cause: ContextVar[str | None] = ContextVar("cause", default=None)
@@ -39,17 +41,6 @@ INGRESS = "certline.ingress"
 
 # A row that the broker keeps refusing is parked after this many tries, so that it does not delay others.
 MOST_TRIES = 20
-
-
-class Queue(StrEnum):
-    """RabbitMQ's queues, one for each class of duration and risk: a revocation never waits behind an import."""
-
-    ORDER = "certline.order"
-    MANAGE = "certline.manage"
-    POLL = "certline.poll"
-    BULK = "certline.bulk"
-    HOOK = "certline.hook"
-    WEBHOOK = "certline.webhook"
 
 
 class Outbox(Base):
@@ -157,6 +148,9 @@ def event_row(
     It is not checked against its documented schema here, where it would cost every event and could only be
     published all the same. The tests check every event that they lead to (tests/support/documented_events.py).
     """
+    from certline.models.events.base import as_json
+    from certline.models.events.envelope import new_event
+
     kind = data.event_type
     event = new_event(kind, as_json(data), subject=subject)
     if correlation_id is not None:

@@ -11,12 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from certline.models.commands.answers import Answer, answer_with
-from certline.models.commands.command import OPEN, Command, CommandStatus, accept, finish
-from certline.models.commands.kinds import CommandType
+from certline.models.commands.command import OPEN, Command, accept, finish
 from certline.models.events.import_data import ImportCompleted
 from certline.models.imports.record import ImportRecord, News, Outcome, RecordStatus, waiting_in
 from certline.models.imports.run import ImportRun, locked_run
 from certline.models.orders.order import Order
+from certline.models.states import CommandStatus, CommandType
 
 # Records per batch; a worker processes them one after another.
 BATCH = 50

@@ -13,12 +13,10 @@ from sqlalchemy.orm.attributes import set_committed_value
 from certline.models.accounts.account import Account
 from certline.models.audit.log import AuditEntry
 from certline.models.commands.command import Command
-from certline.models.commands.kinds import CommandType
-from certline.models.commands.payloads import ImportCommand, read_payload
 from certline.models.database.base import Base
 from certline.models.imports.record import News, RecordStatus
 from certline.models.orders.order import Order
-from certline.models.states import OrderStatus
+from certline.models.states import CommandType, OrderStatus
 
 # Fields of the result that only a running import needs; its final result is without them.
 RESUMING = frozenset(
@@ -158,6 +156,8 @@ def still_held(db: Session, command: Command) -> int:
 
     Orders that an earlier import recorded are among them: those are only counted as known.
     """
+    from certline.models.commands.payloads import ImportCommand, read_payload
+
     run = db.get(ImportRun, command.id)
     if run is None:
         return 0

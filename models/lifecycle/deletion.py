@@ -15,8 +15,7 @@ from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import Line
 from certline.models.commands.answers import Answer, answer_with, fail
 from certline.models.commands.command import OPEN as OPEN_COMMANDS
-from certline.models.commands.command import Command, CommandStatus
-from certline.models.commands.kinds import CommandType
+from certline.models.commands.command import Command
 from certline.models.database.session import clock
 from certline.models.events.base import as_json
 from certline.models.events.data import CertificateDeleted, OrderDeleted
@@ -25,7 +24,7 @@ from certline.models.lifecycle.moves import order_facts, release_held
 from certline.models.orders.order import Order
 from certline.models.orders.private_key import PrivateKey
 from certline.models.senders.ownership import owners_of
-from certline.models.states import OPEN, OrderStatus
+from certline.models.states import OPEN, CommandStatus, CommandType, OrderStatus
 from certline.models.validation import BadCommandError
 
 # A certificate and its order refer to each other: foreign keys are checked at the statement's end.

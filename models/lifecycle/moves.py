@@ -17,12 +17,10 @@ from certline.models.commands.command import (
     ENDED,
     OPEN,
     Command,
-    CommandStatus,
     finish,
     hasten,
     open_step,
 )
-from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
 from certline.models.events.base import EventData
 from certline.models.events.data import (
@@ -38,7 +36,7 @@ from certline.models.events.license_data import LicenseReleased
 from certline.models.events.outbox import emit_event
 from certline.models.lifecycle.announcement import announce
 from certline.models.orders.order import Order, locked
-from certline.models.states import OrderStatus
+from certline.models.states import CommandStatus, CommandType, OrderStatus
 
 # Statuses that are published when an order enters them, and their events (docs/events.md).
 STATUS_EVENTS: dict[OrderStatus, type[OrderMoved]] = {

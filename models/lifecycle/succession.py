@@ -15,7 +15,6 @@ from certline.models.audit.log import record
 from certline.models.certificates.backoff import renewal_worked
 from certline.models.certificates.certificate import Certificate
 from certline.models.commands.command import Command, accept
-from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
 from certline.models.events.base import EventData
 from certline.models.events.data import (
@@ -28,7 +27,7 @@ from certline.models.events.data import (
 from certline.models.events.outbox import emit_event
 from certline.models.lifecycle.moves import emit_order_event, order_facts, status_event
 from certline.models.orders.order import Order
-from certline.models.states import OPEN, CertificateStatus, OrderKind, OrderStatus
+from certline.models.states import OPEN, CertificateStatus, CommandType, OrderKind, OrderStatus
 
 
 def lock_line(db: Session, line_id: str) -> AccountStatus | None:

@@ -2,7 +2,10 @@
 
 from alembic import context
 
-from certline.models import Base
+from certline.models import load_tables
+from certline.models.database.base import Base
+
+load_tables()
 
 context.configure(
     connection=context.config.attributes["connection"],

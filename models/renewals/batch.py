@@ -25,10 +25,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from certline.models.commands.command import OPEN, Command, CommandStatus
+from certline.models.commands.command import OPEN, Command
 from certline.models.database.base import Base, DnsText, new_id, stored_by_value
 from certline.models.orders.order import Order
-from certline.models.states import OrderKind, OrderStatus
+from certline.models.states import CommandStatus, OrderKind, OrderStatus
 
 
 class BatchStatus(StrEnum):

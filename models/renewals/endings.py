@@ -11,11 +11,10 @@ from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
 from certline.models.certificates.line import AutoRenewChoice
 from certline.models.commands.command import OPEN as OPEN_COMMANDS
 from certline.models.commands.command import Command
-from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
 from certline.models.orders.order import Order
 from certline.models.renewals.expiry_events import renewal_notes
-from certline.models.states import OPEN, CertificateStatus
+from certline.models.states import OPEN, CertificateStatus, CommandType
 
 # The share of a certificate's lifetime that is its end: a fifth.
 END = 5

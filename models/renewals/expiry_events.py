@@ -22,9 +22,9 @@ from certline.models.database.session import clock
 from certline.models.events.data import CertificateExpiring, ExpiryThreshold, RenewalState
 from certline.models.events.outbox import event_row
 from certline.models.renewals.plan import Going, successions
-from certline.models.renewals.runs import AutoRenewDecision, Decision, last_decisions
+from certline.models.renewals.runs import AutoRenewDecision, last_decisions
 from certline.models.renewals.selection import auto_renew_settings
-from certline.models.states import CertificateStatus
+from certline.models.states import CertificateStatus, Decision
 
 # Certificates processed in one transaction.
 PIECE = 500

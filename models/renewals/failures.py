@@ -19,12 +19,12 @@ from certline.models.certificates.certificate import (
     SeveralCertificatesError,
     certificate_known_as,
 )
-from certline.models.commands.command import Command, CommandStatus, hasten
+from certline.models.commands.command import Command, hasten
 from certline.models.database.session import clock
 from certline.models.lifecycle.succession import open_succession
 from certline.models.lifecycle.succession_rule import newest_here
 from certline.models.orders.order import Order, order_of_command
-from certline.models.states import RENEWABLE, OrderStatus
+from certline.models.states import RENEWABLE, CommandStatus, OrderStatus
 
 # Attempts of one renewal that follow within seconds, as for any order: a brief disturbance does not count as
 # a failure of the line. After them the line rests.

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from certline.models.certificates.backoff import LineBackoff
 from certline.models.certificates.certificate import Certificate
-from certline.models.commands.command import Command, CommandStatus
+from certline.models.commands.command import Command
 from certline.models.renewals.plan import successions
-from certline.models.renewals.runs import Decision, last_decisions
-from certline.models.states import RENEWABLE
+from certline.models.renewals.runs import last_decisions
+from certline.models.states import RENEWABLE, CommandStatus, Decision
 
 
 @dataclass(frozen=True)

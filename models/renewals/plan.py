@@ -10,12 +10,11 @@ from sqlalchemy.orm import Session
 
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import AutoRenewChoice, Line
-from certline.models.commands.command import Command, CommandStatus
-from certline.models.commands.kinds import CommandType
+from certline.models.commands.command import Command
 from certline.models.database.bulk import set_in_rows
 from certline.models.database.session import clock
 from certline.models.orders.order import Order
-from certline.models.renewals.runs import AutoRenewDecision, Decision
+from certline.models.renewals.runs import AutoRenewDecision
 from certline.models.renewals.selection import (
     AutoRenewRule,
     AutoRenewSetting,
@@ -23,7 +22,14 @@ from certline.models.renewals.selection import (
     first_rule,
 )
 from certline.models.renewals.timing import Span, schedule, span_of, usual_cap
-from certline.models.states import OPEN, CertificateStatus, OrderStatus
+from certline.models.states import (
+    OPEN,
+    CertificateStatus,
+    CommandStatus,
+    CommandType,
+    Decision,
+    OrderStatus,
+)
 
 # Statuses of a command that may still lead to a successor.
 GOING = (CommandStatus.QUEUED, CommandStatus.RUNNING, CommandStatus.HELD, CommandStatus.REVIEW)

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, Select, case, func, select, text
@@ -13,21 +12,12 @@ from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.audit.identity import Identity
-from certline.models.commands.command import Command, CommandStatus
+from certline.models.commands.command import Command
 from certline.models.database.base import Base, DnsText, new_id, stored_by_value
 from certline.models.database.session import clock
 from certline.models.orders.order import Order
 from certline.models.renewals.selection import AutoRenewSetting
-
-
-class Decision(StrEnum):
-    """Decision of a run about a certificate that was due."""
-
-    RENEWED = "renewed"  # a renewal was requested
-    SKIPPED = "skipped"  # nothing to do: a renewal is already in progress
-    HELD = "held"  # postponed; a later run renews it automatically
-    REFUSED = "refused"  # an operator has to act first
-    FAILED = "failed"  # a renewal was requested, and failed
+from certline.models.states import CommandStatus, Decision
 
 
 class AutoRenewRun(Base):

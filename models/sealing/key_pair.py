@@ -16,12 +16,11 @@ from certline.models.ciphers.sealed_text import id_of, new_private_key, public_k
 from certline.models.database.base import Base
 from certline.models.database.secret_place import place_of
 from certline.models.database.session import clock
+from certline.models.validation import OPENS_DAYS
 from certline.models.vault import Vault
 
 # Key of the advisory lock under which a pair is made ("seal" in ASCII).
 PAIR_LOCK = 0x7365616C
-# Days for which the pair before a new one still opens, unless the user says otherwise.
-OPENS_DAYS = 30
 
 
 class SealingKey(Base):

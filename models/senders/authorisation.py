@@ -12,7 +12,6 @@ from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import Command
 from certline.models.commands.envelope import IncomingCommand, in_brief
-from certline.models.commands.kinds import CommandType
 from certline.models.commands.payloads import (
     CancelCommand,
     DeleteCommand,
@@ -28,6 +27,7 @@ from certline.models.senders.limits import is_allowed_organization, name_problem
 from certline.models.senders.names import not_covered
 from certline.models.senders.sender import Sender
 from certline.models.senders.things import certificate_of_his, order_of_his
+from certline.models.states import CommandType
 from certline.models.validation import BadCommandError
 
 NO_USER = (

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.commands.admission import LEGACY
 from certline.models.commands.command import Command
-from certline.models.commands.kinds import CommandType
 from certline.models.database.base import Base, stored_by_value
+from certline.models.states import CommandType
 
 # What a sender may send unless the operator names commands.
 USUAL_COMMANDS = (

@@ -12,7 +12,8 @@ from pika.exceptions import AMQPChannelError, AMQPConnectionError, ChannelClosed
 
 from certline.models.commands.kinds import PUBLIC
 from certline.models.events.due import DueMessage
-from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS, Queue
+from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS
+from certline.models.states import Queue
 from certline.producers.messaging.broker_fault import broker_fault
 from certline.producers.messaging.window import ConfirmWindow
 from certline.workers.process.broker import HardenedBroker

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from certline.models.events.outbox import INGRESS, Queue
+from certline.models.events.outbox import INGRESS
 from certline.models.server_url import without_password
 from certline.models.settings import Settings
+from certline.models.states import Queue
 from certline.producers.messaging.broker_fault import broker_fault
 from certline.workers.process.broker import connection_url
 

@@ -43,13 +43,13 @@ from certline.models.renewals.plan import (
 from certline.models.renewals.runs import (
     AutoRenewDecision,
     AutoRenewRun,
-    Decision,
     begin_run,
     counts_of,
     decisions_of,
     take_open_run,
 )
 from certline.models.renewals.selection import AutoRenewSetting, auto_renew_settings
+from certline.models.states import Decision
 from certline.producers.renewals.eligibility import (
     Eligibility,
     facts_about,

@@ -29,7 +29,7 @@ from certline.models.orders.checks import Offer
 from certline.models.orders.domain_rules import validation_lapse
 from certline.models.orders.successor_key import successor_key
 from certline.models.renewals.plan import Going, Selected, renewed_by_us
-from certline.models.renewals.runs import Decision
+from certline.models.states import Decision
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.succession import planned_successor
 

@@ -10,7 +10,6 @@ from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.answers import fail
 from certline.models.commands.approval import (
-    USUAL_ABOVE,
     Guard,
     in_words,
     note,
@@ -21,6 +20,7 @@ from certline.models.commands.command import hasten
 from certline.models.commands.idempotency import known_id
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.session import clock
+from certline.models.validation import USUAL_ABOVE
 
 
 class SamePersonError(Exception):

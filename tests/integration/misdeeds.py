@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from certline.models.events.outbox import EVENTS, INGRESS, Queue
+from certline.models.events.outbox import EVENTS, INGRESS
+from certline.models.states import Queue
 
 REFUSED_TO_THE_SHOP: dict[str, Callable[[BlockingChannel], object]] = {
     "wake a worker": lambda shop: shop.basic_publish("", Queue.ORDER.value, b"{}"),

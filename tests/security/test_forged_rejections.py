@@ -10,8 +10,8 @@ from sqlalchemy import func, select, update
 from certline.models import Database
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
-from certline.models.commands.kinds import CommandType
 from certline.models.events.outbox import Outbox, emit_event
+from certline.models.states import CommandType
 from certline.producers.ingress import take
 from tests.integration.producers.letters import from_outside, from_work, gave_up
 from tests.integration.producers.senders import ORDER, VAULT, an_event, commands, events, letters

@@ -136,7 +136,7 @@ def test_a_command_of_another_user_reads_its_files_and_nothing_of_ours(
         place = Path(folder)
         place.chmod(0o755)
         monkeypatch.setattr(tempfile, "tempdir", folder)
-        settings = bench.line.settings.model_copy(update={"hook_user": "nobody"})
+        settings = bench.line.settings.replace(hook_user="nobody")
         monkeypatch.setattr(bench.line, "settings", settings)
         ours = place / "ours"
         ours.write_text(KEY)
@@ -177,6 +177,6 @@ def test_a_worker_without_the_right_to_become_another_user_says_what_it_needs(
 
 
 def test_the_setting_is_known() -> None:
-    assert Settings.model_validate({"hook_user": "www"}).hook_user == "www"
+    assert Settings(hook_user="www").hook_user == "www"
     assert run_program(["true"], {}, folder=Path("/"), timeout=60).exit_code == 0
     assert hook_user(None) is None

@@ -10,9 +10,10 @@ from dramatiq.errors import DecodeError
 from pydantic import BaseModel
 
 from certline.models.commands.envelope import LARGEST, Envelope, in_brief, incoming_command
-from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
+from certline.models.commands.kinds import KINDS, PUBLIC
 from certline.models.csr.key_search import without_private_keys
 from certline.models.events.outbox import COMMANDS, INGRESS
+from certline.models.states import CommandType
 from certline.models.validation import BadCommandError
 from certline.producers.ingress import id_of
 from certline.producers.messaging.delivery import Delivery

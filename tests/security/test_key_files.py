@@ -28,9 +28,7 @@ def key_file(tmp_path: Path) -> Path:
 
 
 def opened(file: Path) -> None:
-    open_vault(
-        Settings.model_validate({"database_url": "postgresql://x/x", "secret_key_file": file})
-    )
+    open_vault(Settings(database_url="postgresql://x/x", secret_key_file=file))
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o622, 0o602, 0o660, 0o644, 0o640, 0o604])

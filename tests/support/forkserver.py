@@ -10,6 +10,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import random
 import signal
 import socket
@@ -210,13 +211,24 @@ def main(path: str) -> None:
     # Imported only in this process, so that the forks have everything; the tests themselves need none of it.
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
+    from certline import producers  # noqa: PLC0415
     from certline.cli.main import PLACES  # noqa: PLC0415
+    from certline.models import load_tables  # noqa: PLC0415
     from certline.models.database import migrate  # noqa: PLC0415
+    from certline.producers import messaging, renewals, requests  # noqa: PLC0415
     from tests.faults.crashes import injection  # noqa: F401, PLC0415
     from tests.faults.crashes.effect_scan import effects  # noqa: PLC0415
 
     for module, _ in PLACES.values():
         importlib.import_module(module)
+    # What the commands import when they run.
+    load_tables()
+    for room in (producers, messaging, renewals, requests):
+        for found in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
+            if (
+                found.name != "certline.producers.in_process"
+            ):  # `certline up`: it chooses its own broker
+                importlib.import_module(found.name)
     list(ScriptDirectory.from_config(migrate._config()).walk_revisions())
     effects()  # read now: the sources still match the imported code
     gc.freeze()

@@ -13,9 +13,10 @@ from pydantic import BaseModel
 
 from certline.models.commands.answers import ANSWERS
 from certline.models.commands.envelope import Envelope
-from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
+from certline.models.commands.kinds import KINDS, PUBLIC
 from certline.models.events.envelope import EVENT_DATA, EventEnvelope, schema_of
 from certline.models.events.outbox import COMMANDS, EVENTS
+from certline.models.states import CommandType
 from tools.asyncapi import examples
 from tools.asyncapi.page import page
 

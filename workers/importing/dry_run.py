@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from certline.models import Account, Command
 from certline.models.certificates.license import room_left
-from certline.models.commands.fields import SCM_WORDS
 from certline.models.commands.payloads import ImportCommand
 from certline.models.events.import_data import ImportCompleted, ImportNews
 from certline.models.imports.record import News
+from certline.models.states import SCM_WORDS
 from certline.workers.importing.known import like_ours, look_here
 from certline.workers.importing.record_mapping import auto_renews
 from certline.workers.importing.scm_lists import (

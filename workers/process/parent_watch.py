@@ -7,6 +7,15 @@ import time
 
 # Seconds between two checks.
 LOOK_EVERY = 1.0
+# Environment variable for the children of `certline run all`: the process id of that parent.
+RUN_ALL = "CERTLINE_RUN_ALL"
+
+
+def end_with_run_all() -> None:
+    """Make a child of `certline run all` end when that parent process has ended, however it ended."""
+    parent = os.environ.pop(RUN_ALL, None)
+    if parent is not None:
+        end_with(int(parent))
 
 
 def end_with(parent: int) -> None:

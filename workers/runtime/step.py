@@ -27,9 +27,10 @@ from certline.models.commands.answers import Answer, answer_with, fail, is_publi
 from certline.models.commands.command import MOST_RESTARTS, claim, finish, postpone
 from certline.models.commands.kinds import KINDS
 from certline.models.database.session import can_never_be_stored
-from certline.models.events.outbox import Queue, caused_by
+from certline.models.events.outbox import caused_by
 from certline.models.lifecycle.moves import send_to_review
 from certline.models.orders.order import order_of_command
+from certline.models.states import Queue
 from certline.models.validation import BadCommandError
 from certline.models.vault import WithdrawnVaultError, WrongSecretKeyError
 from certline.workers.runtime.account_gate import SUSPENDED_PAUSE

@@ -67,7 +67,7 @@ def test_on_ours_a_long_call_is_delivered_again_and_made_once(hasty: str, bench:
         with bench.database.transaction() as db:
             account = db.get_one(Account, bench.account().id)
             move_account(db, bench.line.vault, account, gate.url)
-        patient = bench.line.settings.model_copy(update={"scm_read_seconds": 3 * LONG})
+        patient = bench.line.settings.replace(scm_read_seconds=3 * LONG)
         lines = [WorkerContext(bench.database, bench.line.vault, patient) for _ in range(2)]
         gate.close(answers=True)
         command = bench.place()

@@ -11,7 +11,8 @@ import pika
 from pika.exceptions import UnroutableError
 
 from certline.models.commands.payloads import OrderCommand
-from certline.models.events.outbox import COMMANDS, Queue
+from certline.models.events.outbox import COMMANDS
+from certline.models.states import Queue
 from tests.servers import until
 
 

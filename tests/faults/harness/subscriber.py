@@ -6,7 +6,8 @@ from typing import Any
 
 import pika
 
-from certline.models.events.outbox import EVENTS, Queue
+from certline.models.events.outbox import EVENTS
+from certline.models.states import Queue
 
 EAR = "ear"
 # Each with its queues of delayed messages (.DQ) and dead letters (.XQ).

@@ -11,7 +11,7 @@ from certline.models import AutoRenewDecision, Certificate, RenewalBatch
 from certline.models.accounts.account import accounts
 from certline.models.audit.identity import Identity
 from certline.models.database.session import clock
-from certline.models.renewals.runs import Decision
+from certline.models.states import Decision
 from certline.producers.renewals.settings import choose, enable
 from tests.faults.crashes.injection import Death
 from tests.faults.crashes.runner import kill

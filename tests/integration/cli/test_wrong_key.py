@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 
-from certline.models import Account, Base, Database
+from certline.models import Account, Database, every_table
 from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
 from certline.models.settings import settings
@@ -31,7 +31,7 @@ def rows(database: Database) -> dict[str, int]:
     with database.transaction() as db:
         return {
             table.name: db.scalar(select(func.count()).select_from(table)) or 0
-            for table in Base.metadata.sorted_tables
+            for table in every_table()
         }
 
 

@@ -12,9 +12,9 @@ from pika.adapters.blocking_connection import BlockingChannel
 from certline.models import Database
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
-from certline.models.commands.kinds import CommandType
 from certline.models.commands.wake_up import emit_wake_up
-from certline.models.events.outbox import EVENTS, INGRESS, Queue, emit_event
+from certline.models.events.outbox import EVENTS, INGRESS, emit_event
+from certline.models.states import CommandType, Queue
 from certline.producers.relay import Relay
 from tests.integration.definitions.conftest import definitions
 from tests.integration.producers.rabbit import ids, rows

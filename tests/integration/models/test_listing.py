@@ -123,7 +123,8 @@ def question(table: type[Base], narrowed: dict[str, Any]) -> Select[Any]:
 
 def sorting_of(table: type[Base], name: str | None) -> Sorting:
     """Return a list's sorting by name, or its default one."""
-    return SORTINGS[table][name or next(iter(SORTINGS[table]))]
+    known = SORTINGS[table.__tablename__]
+    return known[name or next(iter(known))]
 
 
 def plan(db: Session, asked: Select[Any]) -> str:

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 
-from certline.models import Base, Certificate, Command, Database, SenderKind
+from certline.models import Base, Certificate, Command, Database, SenderKind, load_tables
 from certline.models.commands.kinds import PUBLIC
 from certline.models.database.migrate import _config, behind, upgrade
 from certline.models.senders.sender import sender_at_work_queues, sender_with_user, senders
@@ -49,12 +49,14 @@ def test_the_migrations_equal_the_models(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
 
+        load_tables()
         assert compare_metadata(context, Base.metadata) == []
 
 
 def test_the_migrated_constraints_equal_those_of_the_models(
     database: Database, empty: Database
 ) -> None:
+    load_tables()
     Base.metadata.create_all(empty.engine)
 
     assert rules(database) == rules(empty)

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from certline.models import Database
-from certline.models.commands.kinds import CommandType
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.events.outbox import COMMANDS, Outbox
+from certline.models.states import CommandType
 from tests.integration.producers.rabbit import rows
 
 

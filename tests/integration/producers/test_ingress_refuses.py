@@ -8,7 +8,7 @@ import pika.data
 import pytest
 from sqlalchemy import select, text
 
-from certline.models import Base, Database, DeadLetterStatus
+from certline.models import Database, DeadLetterStatus, every_table
 from certline.models.commands.envelope import LARGEST
 from certline.producers import ingress as ingress_module
 from tests.integration.producers.senders import (
@@ -122,9 +122,7 @@ def test_a_password_in_the_clear_is_refused_and_stands_nowhere_in_the_database(
 def everything_in(database: Database) -> str:
     """Return every row of every table as text."""
     with database.engine.connect() as connection:
-        return "".join(
-            str(connection.execute(select(table)).all()) for table in Base.metadata.sorted_tables
-        )
+        return "".join(str(connection.execute(select(table)).all()) for table in every_table())
 
 
 @pytest.mark.usefixtures("ingress")

@@ -9,8 +9,8 @@ import pytest
 from certline.models import Command, CommandStatus, Database
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
-from certline.models.commands.kinds import CommandType
 from certline.models.database.session import clock
+from certline.models.states import CommandType
 from certline.producers.relay import Relay
 from certline.producers.sweep import wake_all
 from tests.integration.producers.rabbit import a_wire, ids, running, waiting

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from certline.models import Base, Database
+from certline.models import Database, every_table
 from certline.models.audit.identity import Identity
 from certline.models.commands.dead_letter import WITHOUT_KEY
 from certline.producers.ingress import take
@@ -25,7 +25,7 @@ CSR = in_pem(request())
 def everything_in(database: Database) -> str:
     """Return every row of every table as text, and what is sealed in dead letters."""
     with database.engine.connect() as connection:
-        rows = [connection.execute(select(table)).all() for table in Base.metadata.sorted_tables]
+        rows = [connection.execute(select(table)).all() for table in every_table()]
     bodies = [opened(VAULT, letter, "body_sealed") for letter in letters(database)]
     return f"{rows} {bodies}"
 

@@ -5,9 +5,9 @@ from uuid import uuid4
 import pytest
 
 from certline.models import Database, Outbox
-from certline.models.commands.kinds import CommandType
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.events.outbox import EVENTS, emit_event
+from certline.models.states import CommandType
 from certline.producers.relay import Relay
 from tests.integration.producers.outgoing import sent
 from tests.integration.producers.rabbit import channel_to, ids, open_wire, rows

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import event, select
 
 from certline.models import Database, Outbox, Sender
-from certline.models.commands.kinds import CommandType
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.events.due import DueMessage
 from certline.models.events.outbox import emit_event
+from certline.models.states import CommandType
 from certline.producers import relay as relay_module
 from certline.producers.messaging.publisher import RabbitWire, Settled, WireDownError
 from certline.producers.relay import Relay

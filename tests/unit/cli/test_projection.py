@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from pydantic import Field
 
 from certline.cli.ui.output import _plain
-from certline.cli.ui.projection import AccountName, Document, ForUsers, Instant
+from certline.cli.ui.projection import Document, account_name, for_users
 from certline.models import OrderStatus
 
 
@@ -16,11 +15,11 @@ class ShipDocument(Document):
     """A document of a made-up row."""
 
     id: str
-    captain: AccountName = Field(validation_alias="captain_id")
+    captain: str | None = account_name("captain_id")
     status: OrderStatus
-    sailed_at: Instant | None
+    sailed_at: datetime | None
     cargo: dict[str, Any]
-    berth: ForUsers[int]
+    berth: int = for_users()
 
 
 class Ship:

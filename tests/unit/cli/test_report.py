@@ -1,17 +1,17 @@
 """Tests of error messages and exit codes."""
 
 import json
+from importlib import import_module
 
 import psycopg
-import pydantic
 import pytest
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from certline.cli import report
 from certline.cli.errors import Fault
-from certline.cli.explain import explain
+from certline.cli.explain import BAD_URL, DATABASE, PLAIN, SEVERAL, explain
 from certline.models.certificates.certificate import SeveralCertificatesError
-from certline.models.settings import Settings, settings
+from certline.models.settings import InvalidSettingsError, Settings, settings
 from certline.models.validation import BadCommandError
 from certline.producers.processes import ServerDownError
 
@@ -69,9 +69,19 @@ def test_a_broker_that_is_away_ends_with_6() -> None:
     assert told(ServerDownError("RabbitMQ at amqp://u:***@mq does not answer")).code == 6
 
 
+@pytest.mark.parametrize("name", [*PLAIN, SEVERAL, DATABASE, BAD_URL])
+def test_an_error_that_is_explained_by_name_is_the_class_of_that_name(name: str) -> None:
+    module, _, own = name.rpartition(".")
+
+    found = getattr(import_module(module), own)
+
+    assert issubclass(found, Exception)
+    assert (found.__module__, found.__qualname__) == (module, own)
+
+
 def test_a_wrong_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CERTLINE_POLL_SECONDS", "hunter2")
-    with pytest.raises(pydantic.ValidationError) as wrong:
+    with pytest.raises(InvalidSettingsError) as wrong:
         Settings()
 
     fault = told(wrong.value)

@@ -8,8 +8,9 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
 from certline.models.commands.envelope import read_command
-from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
+from certline.models.commands.kinds import KINDS, PUBLIC
 from certline.models.events.envelope import EVENT_DATA, problems_of_event
+from certline.models.states import CommandType
 from tests.support.documented_events import asyncapi, faults
 from tools.asyncapi.document import document, texts
 from tools.asyncapi.examples import COMMANDS, commands, events

@@ -9,8 +9,9 @@ from dramatiq.brokers.stub import StubBroker
 from pydantic import SecretStr
 
 from certline.models.events.due import DueMessage
-from certline.models.events.outbox import EVENTS, Queue
+from certline.models.events.outbox import EVENTS
 from certline.models.settings import Settings
+from certline.models.states import Queue
 from certline.producers.messaging.publisher import MemoryWire, RabbitWire, wire_of
 from certline.producers.processes import NeedsRabbitError, ServerDownError, reach_rabbit
 from certline.workers.process.broker import make_broker

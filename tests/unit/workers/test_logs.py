@@ -27,7 +27,7 @@ def _logs_as_before() -> Iterator[None]:
 
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_a_traceback_shows_no_variable(form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Settings.model_validate({"log": form}), "worker")
+    configure(Settings(log=form), "worker")
 
     def fail() -> None:
         password = "hunter2"

@@ -11,7 +11,7 @@ from typing import Any
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
-from certline.models.events.outbox import Queue
+from certline.models.states import Queue
 
 # Queues that may hold thousands of messages, or messages that take minutes. POLL is one of them, because an
 # import's orders are polled and fetched through it.

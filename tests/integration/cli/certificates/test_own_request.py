@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import select
 
-from certline.models import Base, Command, Order
+from certline.models import Command, Order, every_table
 from certline.workers.keys import sign_request
 from tests.integration.cli.conftest import Typist
 from tests.support.factories import a_domain, a_profile, an_account, an_organization
@@ -51,9 +51,7 @@ def words(csr: Path | None, **options: str) -> list[str]:
 def everything(typist: Typist) -> str:
     """Return every row of every table as text."""
     with typist.database.engine.connect() as connection:
-        return "".join(
-            str(connection.execute(select(table)).all()) for table in Base.metadata.sorted_tables
-        )
+        return "".join(str(connection.execute(select(table)).all()) for table in every_table())
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from certline.models import (
 from certline.models.commands.command import finish
 from certline.models.database.session import clock
 from certline.models.metrics import figures
-from certline.models.renewals.runs import Decision, counts_of, decisions_of
+from certline.models.renewals.runs import counts_of, decisions_of
+from certline.models.states import Decision
 from certline.producers.renewals import auto_renew
 from certline.producers.renewals.auto_renew import go_on, start_run
 from tests.integration.producers.estate import DAY, an_estate

@@ -22,7 +22,7 @@ from certline.models.certificates.backoff import renewal_failed
 from certline.models.commands.payloads import RenewCommand
 from certline.models.database.session import clock
 from certline.models.renewals.plan import successions
-from certline.models.renewals.runs import Decision
+from certline.models.states import Decision
 from certline.models.validation import BadCommandError
 from certline.producers.renewals import auto_renew
 from certline.workers.ordering.succession import plan

@@ -19,7 +19,8 @@ from certline.models.commands.command import accept
 from certline.models.database.session import clock
 from certline.models.metrics import figures
 from certline.models.renewals.endings import count_endings, endings
-from certline.models.renewals.runs import AutoRenewDecision, AutoRenewRun, Decision
+from certline.models.renewals.runs import AutoRenewDecision, AutoRenewRun
+from certline.models.states import Decision
 from certline.producers.renewals.settings import enable
 from tests.integration.producers.estate import DAY
 from tests.support.factories import a_certificate, an_order

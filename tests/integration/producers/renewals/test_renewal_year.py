@@ -25,8 +25,9 @@ from certline.models import (
     Schedule,
 )
 from certline.models.audit.identity import Identity
-from certline.models.renewals.runs import Decision, counts_of
+from certline.models.renewals.runs import counts_of
 from certline.models.renewals.selection import AutoRenewRule
+from certline.models.states import Decision
 from certline.producers.renewals.auto_renew import go_on
 from certline.producers.renewals.settings import add_rule, enable
 from certline.producers.schedule import tick

@@ -8,11 +8,18 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import LargeBinary, func, select, text
 
-from certline.models import Account, AuditEntry, Certificate, Command, CommandType, Database
+from certline.models import (
+    Account,
+    AuditEntry,
+    Certificate,
+    Command,
+    CommandType,
+    Database,
+    every_table,
+)
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.kinds import KINDS
-from certline.models.database.base import Base
 from certline.models.key_rotation import SEALED, places
 from certline.models.vault import Vault
 from certline.producers.requests import secret_keys
@@ -199,7 +206,7 @@ def test_each_place_with_secrets_is_known_to_the_rotation() -> None:
     known = {str(place) for place in places()}
     binary = {
         f"{table.name}.{column.name}"
-        for table in Base.metadata.tables.values()
+        for table in every_table()
         for column in table.columns
         if isinstance(column.type, LargeBinary)
     }
@@ -221,7 +228,7 @@ def test_no_column_beside_these_has_a_secret(database: Database, both: Vault) ->
     rotate(database, both)
 
     with database.transaction() as db:
-        for table in Base.metadata.sorted_tables:
+        for table in every_table():
             for row in db.execute(
                 select(func.to_jsonb(text(f'"{table.name}"'))).select_from(table)
             ):

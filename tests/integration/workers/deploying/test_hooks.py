@@ -11,7 +11,7 @@ from sqlalchemy import select
 from certline.models import Certificate, CommandStatus, Hook, Outbox
 from certline.models.audit.identity import Identity
 from certline.models.certificates.deploy_hook import run_hook
-from certline.models.events.outbox import Queue
+from certline.models.states import Queue
 from certline.workers.keys import public_key_sha256, read_certificates
 from certline.workers.steps import hook as step
 from tests.integration.workers.conftest import EVENTS, Bench

@@ -22,7 +22,7 @@ THREADS = 4
 @pytest.fixture
 def processes(bench: Bench) -> Iterator[list[WorkerContext]]:
     """Yield the worker contexts of two processes, at RATE calls a second."""
-    settings = bench.line.settings.model_copy(update={"rate_read": RATE})
+    settings = bench.line.settings.replace(rate_read=RATE)
     databases = [Database(bench.database.url, pool_size=THREADS) for _ in range(2)]
     yield [WorkerContext(database, bench.line.vault, settings) for database in databases]
     for database in databases:

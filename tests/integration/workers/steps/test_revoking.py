@@ -16,7 +16,7 @@ from certline.models import (
 )
 from certline.models.audit.identity import Identity
 from certline.models.commands.kinds import KINDS
-from certline.models.events.outbox import Queue
+from certline.models.states import Queue
 from certline.models.validation import BadCommandError
 from certline.producers.requests.accounts import lift_suspension
 from certline.producers.requests.commands import retry

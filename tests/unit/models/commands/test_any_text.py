@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
+from certline.models.commands.kinds import KINDS, PUBLIC
 from certline.models.commands.payloads import OrderCommand, read_payload
+from certline.models.states import CommandType
 from certline.models.validation import BadCommandError, column_integer
 
 USUAL = {

@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from certline.models.commands.fields import dns_name
-from certline.models.commands.kinds import KINDS, CommandType
+from certline.models.commands.kinds import KINDS
 from certline.models.commands.payloads import ImportCommand, OrderCommand, PollCommand, read_payload
+from certline.models.states import CommandType
 from certline.models.validation import BadCommandError
 
 ORDER: dict[str, Any] = {

@@ -10,16 +10,11 @@ import dramatiq
 import pytest
 from sqlalchemy.orm import Session
 
-from certline.models.commands.kinds import KINDS, PUBLIC, CommandType
+from certline.models.commands.kinds import KINDS, PUBLIC
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.session import WAKE
-from certline.models.events.outbox import (
-    EVENTS,
-    MOST_TRIES,
-    Outbox,
-    Queue,
-    emit_event,
-)
+from certline.models.events.outbox import EVENTS, MOST_TRIES, Outbox, emit_event
+from certline.models.states import CommandType, Queue
 from tests.support.documented_events import some
 from tests.support.unsent_rows import UnsentRows
 from tools.asyncapi.examples import EVENTS as EXAMPLES

@@ -1,0 +1,1 @@
+"""How variables of the environment are declared and read."""
