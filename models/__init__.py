@@ -166,8 +166,9 @@ def __getattr__(name: str) -> object:
 
 
 @cache
+@cache
 def load_tables() -> None:
-    """Import every module that declares a table."""
+    """Import every module that declares a table, once."""
     for module in PLACES:
         import_module(f"{__name__}.{module}")
 
