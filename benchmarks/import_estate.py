@@ -32,7 +32,7 @@ THREADS = os.environ.get("BENCH_THREADS", "4")
 # Orders that the loop handles.
 SAMPLE = 500
 # Calls per second: high enough that no call has to wait.
-NO_LIMIT = "100000"
+NO_LIMIT = "10000"
 LOGIN = {"login": "admin", "password": "secret", "customerUri": "demo"}
 
 

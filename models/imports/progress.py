@@ -5,6 +5,7 @@ The counts are in the import's row (`ImportRun`), which is locked while they cha
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import BigInteger, String, Text, column, delete, exists, select, update, values
 from sqlalchemy.dialects.postgresql import insert
@@ -15,6 +16,7 @@ from certline.models.commands.command import OPEN, Command, CommandStatus, accep
 from certline.models.commands.kinds import CommandType
 from certline.models.events.import_data import ImportCompleted
 from certline.models.imports.record import ImportRecord, News, Outcome, RecordStatus, waiting_in
+from certline.models.imports.reported import forget_report
 from certline.models.imports.run import ImportRun, locked_run
 from certline.models.orders.order import Order
 
@@ -25,16 +27,27 @@ MOST_NAMED = 100
 
 
 def note_records(
-    db: Session, command_id: str, records: Mapping[int, RecordStatus], total: int | None = None
+    db: Session,
+    command_id: str,
+    records: Mapping[int, RecordStatus],
+    *,
+    total: int | None = None,
+    facts: Mapping[int, dict[str, Any]] | None = None,
 ) -> None:
     """Store listed records, each once, and put the waiting ones into batches with a command each.
 
-    `total`: the number of records that SCM reports.
+    `total`: the number of records that SCM reports. `facts`: what stands in for the details of some of them.
     """
     added: set[int] = set()
     if records:
         rows = [
-            {"command_id": command_id, "scm_id": scm_id, "status": status, "tries": 0}
+            {
+                "command_id": command_id,
+                "scm_id": scm_id,
+                "status": status,
+                "tries": 0,
+                "facts": (facts or {}).get(scm_id),
+            }
             for scm_id, status in records.items()
         ]
         fresh = insert(ImportRecord).values(rows).on_conflict_do_nothing()
@@ -145,6 +158,7 @@ def end_if_done(db: Session, run: ImportRun) -> bool:
             ImportRecord.command_id == command.id, ImportRecord.status != RecordStatus.FAILED
         )
     )
+    forget_report(db, command.id)
     # A dict from the row: checked when the event is stored, not by mypy.
     answer_with(db, command, Answer(ImportCompleted(**counts), run.account))
     return True

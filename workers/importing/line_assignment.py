@@ -27,7 +27,8 @@ from certline.workers.importing.record_mapping import (
 @dataclass(frozen=True)
 class Intake:
     """Import for which orders are stored. `only_kin`: only orders that renew one that we manage are imported;
-    `all_new`: we stored no order of the account before this import; `begun`: when it was requested.
+    `all_new`: we stored no order of the account before this import; `begun`: when it was requested;
+    `reported`: some records are taken in as SCM's report shows them.
     """
 
     command_id: str
@@ -39,6 +40,7 @@ class Intake:
     organizations: Mapping[int, str]
     only_kin: bool = False
     all_new: bool = False
+    reported: bool = False
 
     def knew(self, kin: Kin) -> bool:
         """Return True if a related order was stored, on a managed line, before the import began."""
@@ -147,19 +149,57 @@ def _placed(entry: Entry, lines: Mapping[str, str], renewing: set[str]) -> Entry
     return replace(entry, status=status, line_id=line_id, news=news)
 
 
-def predecessors_to_ask(db: Session, intake: Intake, found: Sequence[Met]) -> list[int]:
-    """Return the sslIds of stored orders that one of `found` may have renewed, and whose records this import
-    does not read anyway. Their records have to be read again, as SCM marks only the older order as renewed.
+def predecessors_to_ask(db: Session, intake: Intake, found: Sequence[Met]) -> dict[int, int]:
+    """Return the sslIds of stored orders that one of `found` may have renewed, by the sslId of the latter, without
+    those whose details this import reads anyway.
+
+    Their records have to be read again, as SCM marks only the older order as renewed, and its report doesn't.
     """
-    family: dict[int, tuple[str, Family]] = {}
+    if intake.all_new:  # all details are read, but those of what is as the report shows it
+        found = [met for met in found if not met.reported] if intake.reported else []
+    own, here = _families(db, intake, found)
+    doubtful = {}
+    for scm_id, family in own.items():
+        older = [kin for kin in here[family] if kin.scm_id < scm_id and kin.line_id is not None]
+        newest = max(older, key=lambda kin: kin.scm_id, default=None)
+        if newest is not None and not newest.renewed:
+            doubtful[scm_id] = newest.scm_id
+    asked = asked_already(db, intake.command_id, doubtful.values()) if doubtful else set()
+    return {newer: older for newer, older in doubtful.items() if older not in asked}
+
+
+def renewed_since(db: Session, intake: Intake, found: Sequence[Met]) -> set[int]:
+    """Return the sslIds of those of `found` that are taken as the report shows them, but for which SCM has a later
+    record: it may be their renewal, so their details have to be read.
+    """
+    shown = [met for met in found if met.reported]
+    own, here = _families(db, intake, shown)
+    newest = {
+        family: max((kin.scm_id for kin in kin_of), default=0) for family, kin_of in here.items()
+    }
     for met in found:
-        with suppress(UnusableRecordError):
-            if met.details.state.is_issued:
-                family[met.scm_id] = names_of(met.details)[0], family_of_record(met.details)
-    here = families(db, intake.account_id, list(family.values())) if family else {}
-    doubtful = set()
-    for scm_id, (_, own) in family.items():
-        older = [kin for kin in here[own] if kin.scm_id < scm_id and kin.line_id is not None]
-        if older and not max(older, key=lambda kin: kin.scm_id).renewed:
-            doubtful.add(max(kin.scm_id for kin in older))
-    return sorted(doubtful - asked_already(db, intake.command_id, doubtful)) if doubtful else []
+        family = _family_or_none(met)
+        if family in newest:
+            newest[family] = max(newest[family], met.scm_id)
+    return {scm_id for scm_id, family in own.items() if newest[family] > scm_id}
+
+
+def _families(
+    db: Session, intake: Intake, found: Sequence[Met]
+) -> tuple[dict[int, Family], dict[Family, list[Kin]]]:
+    """Return the families of the issued ones of these records by sslId, and the stored orders of each family."""
+    own: dict[int, Family] = {}
+    names = {}
+    for met in found:
+        family = _family_or_none(met) if met.details.state.is_issued else None
+        if family is not None:
+            own[met.scm_id] = family
+            names[met.scm_id] = names_of(met.details)[0]
+    wanted = [(names[scm_id], family) for scm_id, family in own.items()]
+    return own, families(db, intake.account_id, wanted) if wanted else {}
+
+
+def _family_or_none(met: Met) -> Family | None:
+    with suppress(UnusableRecordError):
+        return family_of_record(met.details)
+    return None
