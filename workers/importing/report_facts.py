@@ -1,12 +1,12 @@
 """What SCM's report says about a record, if it says enough to stand in for the record's details.
 
 The report lacks two fields of the details: whether SCM renews the certificate automatically, and whether it was
-renewed. SCM's lists name the former (`scm_report`); the latter matters only for a record that has a later one with
-the same names (`facts_reported`), and whoever renews a certificate asks SCM again (`workers.ordering.precheck`).
+renewed. SCM's lists name the former (`scm_report`). The latter matters for a record that has a later one with the
+same names (`facts_reported`), and for a certificate that ends soon: it may have been marked as renewed by hand.
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from certline.models.imports.reported import Reported
@@ -21,13 +21,17 @@ DAY_OF = {
     ScmStatus.DECLINED: "declined",
 }
 DAYS = ("requested", "expires", "revoked", "replaced", "declined")
+# SCM's own renewal begins so long before the end, and ours as a rule.
+SOON = timedelta(days=30)
 # Statuses of records that have a certificate.
 WITH_CERTIFICATE = {ScmStatus.ISSUED, ScmStatus.EXPIRED, ScmStatus.REVOKED, ScmStatus.REPLACED}
 
 
-def reported(row: ReportRow) -> Reported:
-    """Return a row of the report with its facts, if all are there."""
-    return Reported(row.ssl_id, _names(row.common_name, row.sans), _facts(row))
+def reported(row: ReportRow, now: datetime) -> Reported:
+    """Return a row of the report with its facts, if all that matters is there."""
+    ends_soon = row.state.is_issued and row.expires is not None and row.expires < now + SOON
+    facts = None if ends_soon else _facts(row)
+    return Reported(row.ssl_id, _names(row.common_name, row.sans), facts)
 
 
 def _facts(row: ReportRow) -> dict[str, Any] | None:

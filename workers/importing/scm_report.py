@@ -157,7 +157,8 @@ class ReportReader:
                 if self._passes(error):
                     raise
                 raise UnusableReportError(str(error)) from None
-        return [reported(row) for row in rows]
+        now = datetime.now(UTC)
+        return [reported(row, now) for row in rows]
 
     def _passes(self, error: ScmError) -> bool:
         """Return True if the error may pass, so that the report is asked for again later."""
