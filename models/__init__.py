@@ -20,7 +20,7 @@ from certline.models.database.session import Database
 from certline.models.events.outbox import Outbox, Queue
 from certline.models.heartbeat import Heartbeat
 from certline.models.imports.record import ImportRecord
-from certline.models.imports.reported import ReportedRecord
+from certline.models.imports.report_row import ReportedRecord
 from certline.models.imports.run import ImportRun
 from certline.models.key_proof import SecretKey
 from certline.models.listing import Narrowing

@@ -4,13 +4,18 @@ from shlex import quote
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
-from certline.models import AccountStatus
+from certline.models import AccountStatus, Queue
 from certline.models.accounts.account import accounts
 from certline.models.accounts.breaker import open_breakers
 from certline.models.accounts.rate_limit import held_off
 from certline.models.certificates.license import license_use
 from certline.models.certificates.license_expiry import WARN_DAYS
+from certline.models.heartbeat import running_parts
+from certline.producers.capacity import bound_of
 from certline.workers.scm.login import unencrypted
+
+# The queue of imports, and a number of records to show how long one takes.
+BULK, RECORDS = Queue.BULK.value, 10_000
 
 
 def check_accounts() -> Finding:
@@ -52,6 +57,15 @@ def check_scm() -> Finding:
     if busy:
         return Finding("SCM", True, f"throttles calls of {', '.join(sorted(busy))} at present")
     return Finding("SCM", True, "no problem known")
+
+
+def check_pace() -> Finding:
+    """Tell how many calls to SCM an account can make, and what bounds them. It is never a fault."""
+    with context.database().transaction() as db:
+        threads = [row.threads for row in running_parts(db) if BULK in row.queues]
+    known = [number for number in threads if number]  # not those of an older version
+    bound = bound_of(context.settings().rate_read, known)
+    return Finding("pace", True, bound.import_text(RECORDS))
 
 
 def check_licence() -> Finding:

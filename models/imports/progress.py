@@ -16,7 +16,7 @@ from certline.models.commands.command import OPEN, Command, CommandStatus, accep
 from certline.models.commands.kinds import CommandType
 from certline.models.events.import_data import ImportCompleted
 from certline.models.imports.record import ImportRecord, News, Outcome, RecordStatus, waiting_in
-from certline.models.imports.reported import forget_report
+from certline.models.imports.report_row import forget_report
 from certline.models.imports.run import ImportRun, locked_run
 from certline.models.orders.order import Order
 

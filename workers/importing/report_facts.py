@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from certline.models.imports.reported import Reported
+from certline.models.imports.report_row import Reported
 from certline.workers.scm import CertificateRow, Details, ReportRow, ScmStatus
 
 # The day that a record must have in each status, besides that of the request.

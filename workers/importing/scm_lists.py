@@ -14,7 +14,7 @@ from certline.models import Account, Command, ImportRecord, LoginKind, Order, Or
 from certline.models.commands.payloads import ImportCommand
 from certline.models.imports.progress import count_news, note_records, wake_records
 from certline.models.imports.record import News, RecordStatus
-from certline.models.imports.reported import facts_reported
+from certline.models.imports.report_row import facts_reported
 from certline.workers.importing.known import like_ours, look_here, storable
 from certline.workers.importing.report_facts import agrees
 from certline.workers.runtime.context import WorkerContext

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from certline.models import Account, Command, ImportRun, LoginKind, Order, OrderKind
-from certline.models.imports.reported import Reported, distrust, forget_report, keep_reported
+from certline.models.imports.report_row import Reported, distrust, forget_report, keep_reported
 from certline.models.imports.run import locked_run
 from certline.workers.importing.report_facts import reported
 from certline.workers.importing.scm_lists import ListReader, Recent
@@ -59,7 +59,7 @@ class UnusableReportError(Exception):
 
 
 @dataclass(frozen=True)
-class Piece:
+class ReportPiece:
     """A piece of the report: the records requested in the `days` before the day `end`; if `days` is 0, all."""
 
     end: date
@@ -81,16 +81,16 @@ class Piece:
         end = self.end + timedelta(days=2)
         return replace(query, start=self.start, end=end, about=ReportDate.REQUEST)
 
-    def after(self, rows: int) -> "Piece":
+    def after(self, rows: int) -> "ReportPiece":
         """Return the next, older piece, whose length follows from the number of rows in this one."""
         fitting = self.days * MOST_ROWS // max(1, rows)
-        return Piece(self.start, max(1, min(fitting, self.days * GROWTH)))
+        return ReportPiece(self.start, max(1, min(fitting, self.days * GROWTH)))
 
-    def shorter(self) -> "Piece | None":
+    def shorter(self) -> "ReportPiece | None":
         """Return a shorter piece with the same end, or None if there is none."""
         if self.days == 0:
-            return Piece(self.end, FIRST_DAYS)
-        return None if self.days == 1 else Piece(self.end, max(1, self.days // GROWTH))
+            return ReportPiece(self.end, FIRST_DAYS)
+        return None if self.days == 1 else ReportPiece(self.end, max(1, self.days // GROWTH))
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class ReportReader:
             whole = (total or 0) <= MOST_ROWS
             days = run.report_days if run.report_to else (0 if whole else FIRST_DAYS)
             try:
-                self._read_pieces(Piece(end, days))
+                self._read_pieces(ReportPiece(end, days))
                 self._distrust_renewed_by_scm()
             except UnusableReportError as unusable:
                 log.warning("import.report_unusable", account=self.account.name, why=str(unusable))
@@ -128,7 +128,7 @@ class ReportReader:
         """Return True unless the import leaves out records that the report cannot leave out."""
         return self.chosen.status is None and self.chosen.profile_id is None
 
-    def _read_pieces(self, piece: Piece) -> None:
+    def _read_pieces(self, piece: ReportPiece) -> None:
         began = time.monotonic()
         while piece.end > BEGINNING:
             try:
@@ -146,7 +146,7 @@ class ReportReader:
             if piece.end > BEGINNING and time.monotonic() - began > SLICE:
                 raise TryLater("it yields to other work", after=timedelta(0), afresh=True)
 
-    def _ask(self, piece: Piece) -> list[Reported]:
+    def _ask(self, piece: ReportPiece) -> list[Reported]:
         scm = self.context.scm(self.account)
         with reading_scm(self.account, self.command.attempts, MOST_TRIES):
             try:
@@ -187,7 +187,9 @@ class _TooMuchError(Exception):
     """The report could not be read, maybe because it is too large; the text says why."""
 
 
-def note_piece(db: Session, command_id: str, rows: Sequence[Reported], following: Piece) -> None:
+def note_piece(
+    db: Session, command_id: str, rows: Sequence[Reported], following: ReportPiece
+) -> None:
     """Store the rows of a piece, and in the same transaction which piece follows."""
     keep_reported(db, command_id, rows)
     run = locked_run(db, command_id)

@@ -30,7 +30,7 @@ from certline.models.imports.record import (
     drop_facts,
     waiting_in,
 )
-from certline.models.imports.reported import has_report
+from certline.models.imports.report_row import has_report
 from certline.workers.importing.drift import catch_up, note_facts
 from certline.workers.importing.given_up import leave_given_up
 from certline.workers.importing.intake import orders_in_doubt, take_in, take_turns
@@ -115,7 +115,7 @@ def _intake(db: Session, whole: Command, account: Account) -> Intake:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredGroup:
     """What became of a group of records. `held`: an order is on hold, so no line is free any more.
 
     `collected`: the number of certificates. `again`: records that can be stored only once details have been read.
@@ -126,7 +126,7 @@ class Kept:
     again: frozenset[int] = frozenset()
 
 
-def _keep(context: WorkerContext, intake: Intake, asked: ReadResult) -> Kept:
+def _keep(context: WorkerContext, intake: Intake, asked: ReadResult) -> StoredGroup:
     """Store a group of records.
 
     If Postgres rejects the data, the records are stored one by one, so that only the faulty one fails.
@@ -142,10 +142,10 @@ def _keep(context: WorkerContext, intake: Intake, asked: ReadResult) -> Kept:
     for met in asked.met:
         one = ReadResult(met=[met], facts=asked.facts, looked_at=asked.looked_at)
         again |= _keep_one(context, intake, one).again
-    return Kept(again=frozenset(again))
+    return StoredGroup(again=frozenset(again))
 
 
-def _keep_one(context: WorkerContext, intake: Intake, asked: ReadResult) -> Kept:
+def _keep_one(context: WorkerContext, intake: Intake, asked: ReadResult) -> StoredGroup:
     try:
         return context.store(partial(_store, intake=intake, asked=asked))
     except DBAPIError as error:
@@ -156,7 +156,7 @@ def _keep_one(context: WorkerContext, intake: Intake, asked: ReadResult) -> Kept
         return context.store(partial(_store, intake=intake, asked=ReadResult(failed=failed)))
 
 
-def _store(db: Session, intake: Intake, asked: ReadResult) -> Kept:
+def _store(db: Session, intake: Intake, asked: ReadResult) -> StoredGroup:
     """Store a group of records."""
     outcomes = list(asked.failed)
     if asked.in_vain:
@@ -195,7 +195,7 @@ def _store(db: Session, intake: Intake, asked: ReadResult) -> Kept:
     outcomes += take_in(db, intake, [met for met in fresh if met.scm_id not in left], doubtful)
     settle_records(db, intake.command_id, outcomes)
     stored = {outcome.scm_id for outcome in outcomes}
-    return Kept(
+    return StoredGroup(
         held=any(outcome.status is RecordStatus.HELD for outcome in outcomes),
         collected=sum(met.leaf is not None for met in asked.met if met.scm_id in stored),
         again=frozenset(again),

@@ -27,10 +27,13 @@ def upgrade() -> None:
     op.add_column('import_run', sa.Column('report_days', sa.Integer(), server_default='0', nullable=False))
     for name in ('reported', 'report_days'):
         op.alter_column('import_run', name, server_default=None)
+    op.add_column('heartbeat', sa.Column('threads', sa.Integer(), server_default='0', nullable=False))
+    op.alter_column('heartbeat', 'threads', server_default=None)
 
 
 def downgrade() -> None:
     """Take back; the details of all records are read."""
+    op.drop_column('heartbeat', 'threads')
     for name in ('report_days', 'report_to', 'reported'):
         op.drop_column('import_run', name)
     op.drop_column('import_record', 'facts')
