@@ -141,8 +141,9 @@ class ReportReader:
                 continue
             piece = piece.after(len(found))
             log.info("import.report_read", account=self.account.name, rows=len(found))
-            note = partial(note_piece, command_id=self.command.id, rows=found, following=piece)
-            self.context.store(note)
+            self.context.store(
+                partial(note_piece, command_id=self.command.id, rows=found, following=piece)
+            )
             if piece.end > BEGINNING and time.monotonic() - began > SLICE:
                 raise TryLater("it yields to other work", after=timedelta(0), afresh=True)
 

@@ -10,13 +10,17 @@ from sqlalchemy import select
 
 from certline.models import ImportRun, Order, OrderStatus, ReportedRecord
 from certline.workers.importing import scm_report
-from tests.integration.imports.conftest import DETAILS, Estate
+from tests.integration.imports.conftest import DETAILS, LIST, Estate
 
 REPORT = "POST /report/v1/ssl-certificates"
 PATH = "/report/v1/ssl-certificates"
 # Kept apart: when they were stored, and what is random.
 OWN = {"id", "line_id", "certificate_id", "predecessor_id", "reference"}
 OWN |= {"updated_at", "issued_at", "next_poll_at"}
+
+
+class Killed(BaseException):
+    """The end of the worker's process."""
 
 
 @pytest.fixture(autouse=True)
@@ -238,6 +242,30 @@ def test_a_large_report_is_read_in_pieces_and_goes_on_after_a_break(
 
     assert result["listed"] == 50
     assert estate.calls(REPORT) > 3
+    assert estate.calls(DETAILS) < 25
+
+
+def test_killed_while_it_reads_the_report_an_import_goes_on_at_that_piece(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scm_report, "MOST_ROWS", 10)
+    note_piece, pieces = scm_report.note_piece, iter(range(100))
+
+    def killed_in_the_third(*args: object, **named: object) -> None:
+        if next(pieces) == 2:
+            raise Killed
+        note_piece(*args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(scm_report, "note_piece", killed_in_the_third)
+    command = estate.ask()
+    with pytest.raises(Killed):
+        estate.run(command.id)
+    pages, reports = estate.calls(LIST), estate.calls(REPORT)
+    estate.run(command.id)  # RabbitMQ delivers its message once more
+    estate.finish(command)
+
+    assert (pages, reports) == (1, 3)
+    assert len(estate.orders()) == 50
     assert estate.calls(DETAILS) < 25
 
 
