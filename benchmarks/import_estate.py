@@ -3,7 +3,7 @@
 The loop is what a script does with `cert-manager` (PyPI): list the orders, then get the record of each order, and
 the certificate if it is issued. Both call the same simulator in the same run. The loop handles a sample only, from
 which its time for all orders is extrapolated; its calls are one per page, one per order and one per issued order.
-The rate limit is set out of reach: the default one, 10 calls a second, would bound the import before its own work does.
+The rate limit is set out of reach: the default one, 10 calls a second, would bound it before its own work does.
 """
 
 import os
