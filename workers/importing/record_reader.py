@@ -62,6 +62,7 @@ class RecordReader:
         self._context = context
         self._account = account
         self._attempts = attempts
+        self.scm = context.scm(account)
 
     def ask(
         self,
@@ -79,6 +80,8 @@ class RecordReader:
         """
         began = time.monotonic()
         asked = ReadResult()
+        # Once for the group: each time the login is decrypted.
+        self.scm = self._context.scm(self._account)
         for scm_id in ids[:GROUP]:
             try:
                 shown = None if scm_id in here else facts.get(scm_id)
@@ -104,11 +107,10 @@ class RecordReader:
 
     def details_of(self, ids: Sequence[int], asked: ReadResult) -> None:
         """Read records of stored orders into `asked.facts`; a record that SCM can't show is skipped."""
-        scm = self._context.scm(self._account)
         for scm_id in ids:
             asked.looked_at.add(scm_id)
             try:
-                asked.facts.append(scm.details(scm_id))
+                asked.facts.append(self.scm.details(scm_id))
             except ScmError as error:
                 asked.stop = asked.stop or self._end(error)
                 if asked.stop is not None:
@@ -120,7 +122,7 @@ class RecordReader:
             # A certificate other than the reported one, or none: the record has changed since, so it is read.
             if met.fault is None:
                 return replace(met, reported=True)
-        details = self._context.scm(self._account).details(scm_id)
+        details = self.scm.details(scm_id)
         return self._with_certificate(details, may_collect=may_collect)
 
     def _with_certificate(self, details: Details, *, may_collect: bool) -> Met:
@@ -128,8 +130,7 @@ class RecordReader:
         if not may_collect or status_of(details, today) is not OrderStatus.ISSUED:
             return Met(details)
         try:
-            body = self._context.scm(self._account).collect(details.ssl_id)
-            found = chains.read_certificates(body)
+            found = chains.read_certificates(self.scm.collect(details.ssl_id))
             leaf = chains.leaf_numbered(found, details.serial_number)
             return Met(details, leaf=leaf_columns(chains.chain_of(leaf, found)))
         except NotReady:  # a fetch collects it later, as for any other order
@@ -142,7 +143,7 @@ class RecordReader:
     def _scm_works(self) -> bool:
         """Return True if SCM responds to another read: then the failure concerns the one record only."""
         try:
-            self._context.scm(self._account).organizations()
+            self.scm.organizations()
         except ScmError:
             return False
         return True
