@@ -5,10 +5,25 @@ The counts are in the import's row (`ImportRun`), which is locked while they cha
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, String, Text, column, delete, exists, select, update, values
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    String,
+    Table,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    column,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+    values,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from certline.models.commands.answers import Answer, answer_with
@@ -50,9 +65,11 @@ def note_records(
             }
             for scm_id, status in records.items()
         ]
-        fresh = insert(ImportRecord).values(rows).on_conflict_do_nothing()
+        # On the connection: the ORM would compile one long statement for each page.
+        table = cast("Table", ImportRecord.__table__)
+        fresh = insert(table).on_conflict_do_nothing().returning(table.c.scm_id)
         # RETURNING leaves out records that were stored before: they are not counted twice.
-        added = set(db.scalars(fresh.returning(ImportRecord.scm_id)))
+        added = set(db.connection().scalars(fresh, rows))
     run = locked_run(db, command_id)
     counts = Counter(status for scm_id, status in records.items() if scm_id in added)
     if total is not None:
@@ -191,17 +208,30 @@ def revive(db: Session, run: ImportRun) -> None:
 
 
 def _make_batches(db: Session, run: ImportRun, ids: Sequence[int]) -> None:
-    for start in range(0, len(ids), BATCH):
-        run.batches += 1
-        db.execute(
-            update(ImportRecord)
-            .where(
-                ImportRecord.command_id == run.command_id,
-                ImportRecord.scm_id.in_(ids[start : start + BATCH]),
-            )
-            .values(batch=run.batches)
-        )
-        _send_batch(db, run, run.batches)
+    if not ids:
+        return
+    first = run.batches + 1
+    batch_of = {scm_id: first + place // BATCH for place, scm_id in enumerate(ids)}
+    given = _columns_of(batch_of)
+    db.execute(
+        update(ImportRecord)
+        .where(ImportRecord.command_id == run.command_id, ImportRecord.scm_id == given.c.scm_id)
+        .values(batch=given.c.batch)
+        .execution_options(synchronize_session=False)
+    )
+    run.batches = batch_of[ids[-1]]
+    for batch in range(first, run.batches + 1):
+        _send_batch(db, run, batch)
+
+
+def _columns_of(batch_of: Mapping[int, int]) -> TableValuedAlias:
+    """Return two columns with these numbers, given as arrays: the statement is the same for any number of rows."""
+    unnested = func.unnest(
+        bindparam("ids", list(batch_of), ARRAY(BigInteger)),
+        bindparam("batches", list(batch_of.values()), ARRAY(Integer)),
+    )
+    columns = (column("scm_id", BigInteger), column("batch", Integer))
+    return unnested.table_valued(*columns).render_derived()
 
 
 def _send_batch(db: Session, run: ImportRun, batch: int) -> None:
