@@ -21,10 +21,10 @@ from sqlalchemy import (
     func,
     select,
     update,
-    values,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from certline.models.commands.answers import Answer, answer_with
 from certline.models.commands.command import OPEN, Command, CommandStatus, accept, finish
@@ -212,7 +212,12 @@ def _make_batches(db: Session, run: ImportRun, ids: Sequence[int]) -> None:
         return
     first = run.batches + 1
     batch_of = {scm_id: first + place // BATCH for place, scm_id in enumerate(ids)}
-    given = _columns_of(batch_of)
+    given = _columns(
+        {
+            "scm_id": (BigInteger(), list(batch_of)),
+            "batch": (Integer(), list(batch_of.values())),
+        }
+    )
     db.execute(
         update(ImportRecord)
         .where(ImportRecord.command_id == run.command_id, ImportRecord.scm_id == given.c.scm_id)
@@ -224,14 +229,11 @@ def _make_batches(db: Session, run: ImportRun, ids: Sequence[int]) -> None:
         _send_batch(db, run, batch)
 
 
-def _columns_of(batch_of: Mapping[int, int]) -> TableValuedAlias:
-    """Return two columns with these numbers, given as arrays: the statement is the same for any number of rows."""
-    unnested = func.unnest(
-        bindparam("ids", list(batch_of), ARRAY(BigInteger)),
-        bindparam("batches", list(batch_of.values()), ARRAY(Integer)),
-    )
-    columns = (column("scm_id", BigInteger), column("batch", Integer))
-    return unnested.table_valued(*columns).render_derived()
+def _columns(given: Mapping[str, tuple[TypeEngine[Any], list[Any]]]) -> TableValuedAlias:
+    """Return columns with these values, given as arrays: the statement is the same for any number of rows."""
+    arrays = [bindparam(name, of, ARRAY(kind)) for name, (kind, of) in given.items()]
+    columns = [column(name, kind) for name, (kind, _) in given.items()]
+    return func.unnest(*arrays).table_valued(*columns).render_derived()
 
 
 def _send_batch(db: Session, run: ImportRun, batch: int) -> None:
@@ -261,12 +263,13 @@ def _settled(db: Session, command_id: str, outcomes: Sequence[Outcome]) -> set[i
     if not outcomes:
         return set()
     # One UPDATE for all outcomes; only rows that are still waiting change and are returned.
-    became = values(
-        column("scm_id", BigInteger),
-        column("status", String),
-        column("reason", Text),
-        name="became",
-    ).data([(each.scm_id, each.status.value, each.reason) for each in outcomes])
+    became = _columns(
+        {
+            "scm_id": (BigInteger(), [each.scm_id for each in outcomes]),
+            "status": (String(), [each.status.value for each in outcomes]),
+            "reason": (Text(), [each.reason for each in outcomes]),
+        }
+    )
     change = (
         update(ImportRecord)
         .where(
