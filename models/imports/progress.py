@@ -36,7 +36,7 @@ from certline.models.imports.run import ImportRun, locked_run
 from certline.models.orders.order import Order
 
 # Records per batch; a worker processes them one after another.
-BATCH = 50
+BATCH = 100
 # Failures listed in the result; `import_record` has all of them.
 MOST_NAMED = 100
 

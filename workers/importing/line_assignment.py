@@ -1,6 +1,6 @@
 """Preparation of imported orders: the status and the licence line that each of SCM's records gets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -52,7 +52,10 @@ class Intake:
 
 @dataclass(frozen=True)
 class Entry:
-    """Record that becomes an order: the order's columns, its family, status and line, and the news it is."""
+    """Record that becomes an order: the order's columns, its family, status and line, and the news it is.
+
+    `makes_line`: the line was made for this lineage, so that no stored order is on it.
+    """
 
     met: Met
     row: Mapping[str, Any]
@@ -60,12 +63,26 @@ class Entry:
     status: OrderStatus
     line_id: str | None = None
     news: News = News.NEW
+    makes_line: bool = False
 
     @property
     def kin(self) -> Kin:
         """The order as a member of its family, not yet on a line."""
         details = self.met.details
         return Kin(self.row["id"], details.ssl_id, details.renewed)
+
+
+@dataclass(frozen=True)
+class Relatives:
+    """Families of records, by their sslIds, and the orders that we store of each family."""
+
+    families: Mapping[int, Family]
+    stored: Mapping[Family, list[Kin]]
+
+    def stored_of(self, scm_id: int) -> list[Kin]:
+        """Return the stored orders of a record's family."""
+        family = self.families.get(scm_id)
+        return [] if family is None else self.stored[family]
 
 
 def entry_of(intake: Intake, met: Met, now: datetime) -> Entry:
@@ -82,7 +99,7 @@ def entry_of(intake: Intake, met: Met, now: datetime) -> Entry:
 
 
 def in_lines(
-    db: Session, intake: Intake, entries: Sequence[Entry]
+    db: Session, intake: Intake, entries: Sequence[Entry], here: Relatives
 ) -> tuple[list[Entry], list[Entry]]:
     """Assign a licence line to each entry; an order that renews another shares its line, others need a free one.
 
@@ -90,38 +107,39 @@ def in_lines(
     is empty unless the import is `only_kin`. Locks the licence if new lines are needed.
     """
     fresh = {entry.row["id"]: entry for entry in entries}
-    lines, renewing, homeless = _shared_lines(db, intake, entries, fresh)
+    lines, renewing, homeless = _shared_lines(db, intake, here, fresh)
     if intake.only_kin:
         return (
             [_placed(entry, lines, renewing) for entry in entries if entry.row["id"] in lines],
             [entry for entry in entries if entry.row["id"] not in lines],
         )
+    made: list[str] = []
     if homeless:
         # The oldest orders at SCM get the free lines first. take_lines returns fewer ids than names if the
         # licence is used up (hence strict=False); the rest is put on hold.
         homeless.sort(key=lambda ids: fresh[ids[0]].met.scm_id)
         names = [fresh[ids[0]].row["common_name"] for ids in homeless]
-        for ids, line_id in zip(homeless, take_lines(db, intake.account_id, names), strict=False):
+        made = take_lines(db, intake.account_id, names)
+        for ids, line_id in zip(homeless, made, strict=False):
             lines |= dict.fromkeys(ids, line_id)
-    return [_placed(entry, lines, renewing) for entry in entries], []
+    return [_placed(entry, lines, renewing, {*made}) for entry in entries], []
 
 
 def _shared_lines(
-    db: Session, intake: Intake, entries: Sequence[Entry], fresh: Mapping[str, Entry]
+    db: Session, intake: Intake, here: Relatives, fresh: Mapping[str, Entry]
 ) -> tuple[dict[str, str], set[str], list[list[str]]]:
     """Join orders to the lines of those that they renew, and return (lines by order id, orders that renew one
     we managed before the import, lineages without a line).
     """
-    issued = [entry for entry in entries if entry.status is OrderStatus.ISSUED]
-    wanted = [(entry.row["common_name"], entry.family) for entry in issued]
-    here = families(db, intake.account_id, wanted) if issued else {}
+    new: dict[Family, list[Kin]] = {}
+    for entry in fresh.values():
+        new.setdefault(entry.family, []).append(entry.kin)
     lines: dict[str, str] = {}
     renewing: set[str] = set()
     homeless: list[list[str]] = []
-    for family, kin in here.items():
+    for family, kin in here.stored.items():
         # A run is a lineage: stored and new orders of the family that renewed one another.
-        whole = [*kin, *(entry.kin for entry in entries if entry.family == family)]
-        for run in runs(whole):
+        for run in runs([*kin, *new.get(family, [])]):
             ids = [
                 each.order_id
                 for each in run
@@ -137,7 +155,9 @@ def _shared_lines(
     return lines, renewing, homeless
 
 
-def _placed(entry: Entry, lines: Mapping[str, str], renewing: set[str]) -> Entry:
+def _placed(
+    entry: Entry, lines: Mapping[str, str], renewing: Set[str], made: Set[str] = frozenset()
+) -> Entry:
     if entry.status is not OrderStatus.ISSUED:
         return entry
     order_id = entry.row["id"]
@@ -146,10 +166,12 @@ def _placed(entry: Entry, lines: Mapping[str, str], renewing: set[str]) -> Entry
     if line_id is not None:
         status = OrderStatus.ISSUED if entry.met.leaf is None else OrderStatus.STORED
     news = News.RENEWED if order_id in renewing else News.NEW
-    return replace(entry, status=status, line_id=line_id, news=news)
+    return replace(entry, status=status, line_id=line_id, news=news, makes_line=line_id in made)
 
 
-def predecessors_to_ask(db: Session, intake: Intake, found: Sequence[Met]) -> dict[int, int]:
+def predecessors_to_ask(
+    db: Session, intake: Intake, found: Sequence[Met], here: Relatives | None = None
+) -> dict[int, int]:
     """Return the sslIds of stored orders that one of `found` may have renewed, by the sslId of the latter, without
     those whose details this import reads anyway.
 
@@ -157,46 +179,46 @@ def predecessors_to_ask(db: Session, intake: Intake, found: Sequence[Met]) -> di
     """
     if intake.all_new:  # all details are read, but those of what is as the report shows it
         found = [met for met in found if not met.reported] if intake.reported else []
-    own, here = _families(db, intake, found)
+    here = here or relatives(db, intake, found)
     doubtful = {}
-    for scm_id, family in own.items():
-        older = [kin for kin in here[family] if kin.scm_id < scm_id and kin.line_id is not None]
+    for met in found:
+        older = [
+            kin
+            for kin in here.stored_of(met.scm_id)
+            if kin.scm_id < met.scm_id and kin.line_id is not None
+        ]
         newest = max(older, key=lambda kin: kin.scm_id, default=None)
         if newest is not None and not newest.renewed:
-            doubtful[scm_id] = newest.scm_id
+            doubtful[met.scm_id] = newest.scm_id
     asked = asked_already(db, intake.command_id, doubtful.values()) if doubtful else set()
     return {newer: older for newer, older in doubtful.items() if older not in asked}
 
 
-def renewed_since(db: Session, intake: Intake, found: Sequence[Met]) -> set[int]:
+def renewed_since(found: Sequence[Met], here: Relatives) -> set[int]:
     """Return the sslIds of those of `found` that are taken as the report shows them, but for which SCM has a later
     record: it may be their renewal, so their details have to be read.
     """
-    shown = [met for met in found if met.reported]
-    own, here = _families(db, intake, shown)
-    newest = {
-        family: max((kin.scm_id for kin in kin_of), default=0) for family, kin_of in here.items()
-    }
+    newest: dict[Family, int] = {}
     for met in found:
         family = _family_or_none(met)
-        if family in newest:
-            newest[family] = max(newest[family], met.scm_id)
-    return {scm_id for scm_id, family in own.items() if newest[family] > scm_id}
+        if family is not None:
+            newest[family] = max(newest.get(family, 0), met.scm_id)
+    for family, kin_of in here.stored.items():
+        newest[family] = max([newest.get(family, 0), *(kin.scm_id for kin in kin_of)])
+    shown = [met.scm_id for met in found if met.reported and met.scm_id in here.families]
+    return {scm_id for scm_id in shown if newest[here.families[scm_id]] > scm_id}
 
 
-def _families(
-    db: Session, intake: Intake, found: Sequence[Met]
-) -> tuple[dict[int, Family], dict[Family, list[Kin]]]:
-    """Return the families of the issued ones of these records by sslId, and the stored orders of each family."""
+def relatives(db: Session, intake: Intake, found: Sequence[Met]) -> Relatives:
+    """Return the families of the issued ones of these records, and the stored orders of each family."""
     own: dict[int, Family] = {}
-    names = {}
+    wanted = []
     for met in found:
         family = _family_or_none(met) if met.details.state.is_issued else None
         if family is not None:
             own[met.scm_id] = family
-            names[met.scm_id] = names_of(met.details)[0]
-    wanted = [(names[scm_id], family) for scm_id, family in own.items()]
-    return own, families(db, intake.account_id, wanted) if wanted else {}
+            wanted.append((names_of(met.details)[0], family))
+    return Relatives(own, families(db, intake.account_id, wanted) if wanted else {})
 
 
 def _family_or_none(met: Met) -> Family | None:

@@ -29,7 +29,7 @@ from certline.workers.scm import (
 
 # Limits of a group, in records and in seconds. A group that was read but not stored is read again after a
 # kill, hence it is small.
-GROUP = 50
+GROUP = 100
 GROUP_SECONDS = 3.0
 
 # Temporary errors; SCM may return one for a single record only.

@@ -21,7 +21,7 @@ from certline.models.accounts.catalogue import organizations
 from certline.models.certificates.license import room_left
 from certline.models.commands.command import OPEN
 from certline.models.commands.payloads import ImportBatchCommand, ImportCommand, read_payload
-from certline.models.database.session import blames_the_data
+from certline.models.database.session import blames_the_data, clock
 from certline.models.imports.progress import give_up_batch, settle_records
 from certline.models.imports.record import (
     Outcome,
@@ -37,7 +37,9 @@ from certline.workers.importing.intake import orders_in_doubt, take_in, take_tur
 from certline.workers.importing.known import ids_here, storable
 from certline.workers.importing.line_assignment import (
     Intake,
+    Relatives,
     predecessors_to_ask,
+    relatives,
     renewed_since,
 )
 from certline.workers.importing.record_mapping import Met
@@ -178,6 +180,7 @@ def _store(db: Session, intake: Intake, asked: ReadResult) -> StoredGroup:
     for details in asked.facts:
         if details.ssl_id in orders:
             note_facts(orders[details.ssl_id], details)
+    clock(db)  # read before the lock, and kept
     take_turns(db, intake.account_id)
     here = ids_here(db, intake.account_id, [met.scm_id for met in asked.met])
     for met in asked.met:
@@ -187,12 +190,14 @@ def _store(db: Session, intake: Intake, asked: ReadResult) -> StoredGroup:
         elif met.scm_id in here:  # another import has just stored it
             outcomes.append(Outcome(met.scm_id, RecordStatus.KNOWN))
     fresh = [met for met in asked.met if met.scm_id not in here]
-    again = _to_read_again(db, intake, fresh, asked.looked_at) if intake.reported else set()
-    fresh = [met for met in fresh if met.scm_id not in again]
     given_up = leave_given_up(db, intake.account_id, fresh)
     left = {outcome.scm_id for outcome in given_up}
     outcomes += given_up
-    outcomes += take_in(db, intake, [met for met in fresh if met.scm_id not in left], doubtful)
+    fresh = [met for met in fresh if met.scm_id not in left]
+    kin = relatives(db, intake, fresh)
+    again = _to_read_again(db, intake, fresh, kin, asked.looked_at) if intake.reported else set()
+    fresh = [met for met in fresh if met.scm_id not in again]
+    outcomes += take_in(db, intake, fresh, doubtful, kin)
     settle_records(db, intake.command_id, outcomes)
     stored = {outcome.scm_id for outcome in outcomes}
     return StoredGroup(
@@ -203,14 +208,15 @@ def _store(db: Session, intake: Intake, asked: ReadResult) -> StoredGroup:
 
 
 def _to_read_again(
-    db: Session, intake: Intake, fresh: Sequence[Met], looked_at: Collection[int]
+    db: Session, intake: Intake, fresh: Sequence[Met], kin: Relatives, looked_at: Collection[int]
 ) -> set[int]:
     """Return those of the records that can't be stored yet: what another batch has stored since they were read may
     renew them, or be renewed by them. The import's lock has to be held.
     """
-    renewed = renewed_since(db, intake, fresh)
-    drop_facts(db, intake.command_id, renewed)
-    doubtful = predecessors_to_ask(db, intake, fresh)
+    renewed = renewed_since(fresh, kin)
+    if renewed:
+        drop_facts(db, intake.command_id, renewed)
+    doubtful = predecessors_to_ask(db, intake, fresh, kin)
     return renewed | {newer for newer, older in doubtful.items() if older not in looked_at}
 
 
