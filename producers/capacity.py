@@ -32,14 +32,16 @@ def sized(
 ) -> Size:
     """Return the numbers of processes and threads: those given, and the others by the rate limits and the cores.
 
-    More threads than calls may be in progress at once would only wait for the rate limit. `cores`: those of this
+    With a number of threads alone there is one process. More threads than calls may be in progress at once would only wait for the rate limit. `cores`: those of this
     machine if 0.
     """
     cores = cores or usable_cores()
     # One thread of a process is kept free of slow work.
     wanted = math.ceil((settings.rate_read + settings.rate_order) * CALL_SECONDS) + 1
     if processes is None:
-        processes = max(1, min(cores, math.ceil(wanted / (threads or MOST_THREADS))))
+        # Whoever gives a number of threads has counted: two for a worker of hooks are two.
+        most = cores if threads is None else 1
+        processes = max(1, min(most, math.ceil(wanted / MOST_THREADS)))
     if threads is None:
         threads = max(LEAST_THREADS, min(MOST_THREADS, math.ceil(wanted / processes)))
     return Size(processes, threads)

@@ -36,7 +36,7 @@ def test_a_fast_account_gets_a_process_for_each_core(cores: int) -> None:
 def test_what_is_given_stays_and_the_other_number_follows() -> None:
     assert sized(with_rates(), processes=3, threads=40, cores=2) == Size(3, 40)
     assert sized(with_rates(rate_read=100), processes=20, cores=2) == Size(20, 6)
-    assert sized(with_rates(), threads=2, cores=2) == Size(2, 2)
+    assert sized(with_rates(rate_read=10_000), threads=2, cores=2) == Size(1, 2)
     assert sized(with_rates(), threads=20, cores=2) == Size(1, 20)
 
 
