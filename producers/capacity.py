@@ -32,8 +32,8 @@ def sized(
 ) -> Size:
     """Return the numbers of processes and threads: those given, and the others by the rate limits and the cores.
 
-    With a number of threads alone there is one process. More threads than calls may be in progress at once would only wait for the rate limit. `cores`: those of this
-    machine if 0.
+    With a number of threads alone there is one process. More threads than calls may be in progress at once would
+    only wait for the rate limit. `cores`: those of this machine if 0.
     """
     cores = cores or usable_cores()
     # One thread of a process is kept free of slow work.
