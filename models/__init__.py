@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from certline.models.events.outbox import Outbox
     from certline.models.heartbeat import Heartbeat
     from certline.models.imports.record import ImportRecord
+    from certline.models.imports.report_row import ReportedRecord
     from certline.models.imports.run import ImportRun
     from certline.models.key_proof import SecretKey
     from certline.models.listing import Narrowing
@@ -99,6 +100,7 @@ __all__ = [
     "Redelivery",
     "RenewalBatch",
     "RenewalMember",
+    "ReportedRecord",
     "Schedule",
     "ScheduleRun",
     "SealingKey",
@@ -132,6 +134,7 @@ PLACES = {
     "events.outbox": ("Outbox",),
     "heartbeat": ("Heartbeat",),
     "imports.record": ("ImportRecord",),
+    "imports.report_row": ("ReportedRecord",),
     "imports.run": ("ImportRun",),
     "key_proof": ("SecretKey",),
     "listing": ("Narrowing",),

@@ -36,7 +36,7 @@ class Heartbeat(Base):
     """A process of a part: where it runs, with which queues and secret keys, and when it was last seen.
 
     `keys`: names of its secret keys, the newest first; a name reveals nothing about the key. `fault`: why the
-    process is unhealthy by its own account. `every`: seconds between two heartbeats.
+    process is unhealthy by its own account. `every`: seconds between two heartbeats. `threads`: those that work.
     """
 
     __tablename__ = "heartbeat"
@@ -50,6 +50,7 @@ class Heartbeat(Base):
     keys: Mapped[list[str]]
     fault: Mapped[str | None]
     every: Mapped[float]
+    threads: Mapped[int] = mapped_column(default=0)
     since: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -14,6 +14,7 @@ from dramatiq import Worker
 from certline.models import Database, Queue
 from certline.models.heartbeat import Part
 from certline.models.settings import Settings
+from certline.producers.capacity import sized
 from certline.producers.messaging.publisher import wire_of
 from certline.producers.postgres_watch import postgres_ends_with_us
 from certline.producers.processes import alive, grace, until_told
@@ -30,10 +31,11 @@ from certline.workers.runtime.context import WorkerContext
 log = structlog.get_logger()
 
 
-def run_up(settings: Settings, *, threads: int = 8) -> int:
+def run_up(settings: Settings) -> int:
     """Run worker, relay and producer in this process until it is stopped. Returns the exit code."""
     configure(settings, "up")
     watch = postgres_ends_with_us(settings.home) if settings.embedded else nullcontext()
+    threads = sized(settings, processes=1).threads
     with until_told() as stop, watch, running(settings, threads=threads):
         log.info("up.started", home=str(settings.home) if settings.embedded else None)
         stop.wait()
@@ -71,7 +73,15 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
 
     queues = [queue.value for queue in Queue]
     try:
-        with alive(settings, line.database, Part.UP, fault, vault=line.vault, queues=queues):
+        with alive(
+            settings,
+            line.database,
+            Part.UP,
+            fault,
+            vault=line.vault,
+            queues=queues,
+            threads=threads,
+        ):
             yield line
     finally:
         stop.set()

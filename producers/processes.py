@@ -23,6 +23,7 @@ from certline.models.heartbeat import Part
 from certline.models.server_url import without_password
 from certline.models.settings import Settings
 from certline.models.vault import Vault, open_vault, vault_if_given
+from certline.producers.capacity import sized
 from certline.producers.ingress import Ingress
 from certline.producers.messaging.broker_fault import broker_fault
 from certline.producers.messaging.publisher import rabbit_wire, wire_of
@@ -62,15 +63,22 @@ def grace(settings: Settings) -> float:
 
 
 def run_worker(
-    settings: Settings, *, queues: list[str] | None = None, processes: int = 1, threads: int = 4
+    settings: Settings,
+    *,
+    queues: list[str] | None = None,
+    processes: int | None = None,
+    threads: int | None = None,
 ) -> int:
     """Run worker processes under Dramatiq's own manager, for these queues (all by default).
+
+    Without `processes` and `threads`, their numbers follow from the machine and the rate limits.
 
     Raises NeedsRabbitError without a RabbitMQ URL, ServerDownError if RabbitMQ is unreachable.
     """
     reach_rabbit(settings)
     choose_format(settings)
-    return int(cli.main(worker_arguments(settings, queues, processes, threads)) or 0)
+    size = sized(settings, processes, threads)
+    return int(cli.main(worker_arguments(settings, queues, size.processes, size.threads)) or 0)
 
 
 def worker_arguments(
@@ -146,7 +154,7 @@ def run_ingress(settings: Settings) -> int:
     return 0
 
 
-def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:
+def run_all(settings: Settings, *, processes: int | None = None, threads: int | None = None) -> int:
     """Run worker, relay, ingress and producer as child processes until stopped. Returns the largest exit code.
 
     When one child ends, the others are stopped; when this process is killed, the children stop automatically.
@@ -155,7 +163,8 @@ def run_all(settings: Settings, *, processes: int = 1, threads: int = 4) -> int:
     reach_rabbit(settings)
     choose_format(settings)
     program = [sys.executable, "-P", "-m", "certline", "run"]
-    worker = ["worker", f"--processes={processes}", f"--threads={threads}"]
+    size = sized(settings, processes, threads)
+    worker = ["worker", f"--processes={size.processes}", f"--threads={size.threads}"]
     # Sessions of their own: Ctrl-C reaches this process only, which then stops the children once.
     parts = [
         subprocess.Popen(  # noqa: S603  # our own program
@@ -214,11 +223,14 @@ def alive(
     *,
     vault: Vault | None,
     queues: Sequence[str] = (),
+    threads: int = 0,
 ) -> Iterator[None]:
     """Show the health of this process for the length of the block: its heartbeat, and HTTP if a port is set."""
     serve_health(settings, check, database)
     every = settings.heartbeat_seconds
-    heart = Heart(database, part, every=every, check=check, queues=queues, vault=vault)
+    heart = Heart(
+        database, part, every=every, check=check, queues=queues, vault=vault, threads=threads
+    )
     with beating(heart):
         yield
 

@@ -28,6 +28,7 @@ from certline.models import (
     Outbox,
     RenewalBatch,
     RenewalMember,
+    ReportedRecord,
     ScheduleRun,
 )
 from certline.models.audit.identity import PRODUCER
@@ -125,7 +126,8 @@ def forgets(keep: Keep) -> dict[str, Forget]:
         "letters": lambda db, most: _forget_letters(db, keep, most),
         "redeliveries": forget_redeliveries,
         "firings": lambda db, most: _forget_firings(db, keep, most),
-        "import records": lambda db, most: _forget_records(db, keep, most),
+        "import records": lambda db, most: _forget_records(db, ImportRecord, keep, most),
+        "reported records": lambda db, most: _forget_records(db, ReportedRecord, keep, most),
         "decisions": lambda db, most: _delete(
             db, AutoRenewDecision.id, AutoRenewDecision.decided_at < _before(keep.commands), most
         ),
@@ -205,6 +207,7 @@ def _old_command(keep: Keep) -> ColumnElement[bool]:
         ~exists().where(RenewalMember.command_id == Command.id),
         # They would go in one transaction with it.
         ~exists().where(ImportRecord.command_id == Command.id),
+        ~exists().where(ReportedRecord.command_id == Command.id),
     )
 
 
@@ -241,9 +244,11 @@ def _forget_firings(db: Session, keep: Keep, most: int) -> int:
     return _delete_selected(db, key, old, most)
 
 
-def _forget_records(db: Session, keep: Keep, most: int) -> int:
-    key = (ImportRecord.command_id, ImportRecord.scm_id)
-    old = select(*key).join(Command, Command.id == ImportRecord.command_id)
+def _forget_records(
+    db: Session, kind: type[ImportRecord | ReportedRecord], keep: Keep, most: int
+) -> int:
+    key = (kind.command_id, kind.scm_id)
+    old = select(*key).join(Command, Command.id == kind.command_id)
     ended = (Command.status.in_(ENDED), Command.finished_at < _before(keep.steps))
     return _delete_selected(db, key, old.where(*ended), most)
 

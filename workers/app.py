@@ -92,7 +92,7 @@ def _actor(context: WorkerContext, step: Step[Any]) -> Callable[..., None]:
     return actor
 
 
-def open_line(settings: Settings, *, threads: int = 8) -> WorkerContext:
+def open_line(settings: Settings, *, threads: int = 16) -> WorkerContext:
     """Return the worker context for these settings, with `threads` pooled database connections."""
     # A thread has one connection at a time, so the number of threads bounds them, whatever --threads says.
     database = Database(database_url(settings), pool_size=threads, bounded=False)

@@ -4,6 +4,10 @@ from shlex import quote
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
+from certline.models.states import Queue
+
+# The queue of imports, and a number of records to show how long one takes.
+BULK, RECORDS = Queue.BULK.value, 10_000
 
 
 def check_accounts() -> Finding:
@@ -53,6 +57,18 @@ def check_scm() -> Finding:
     if busy:
         return Finding("SCM", True, f"throttles calls of {', '.join(sorted(busy))} at present")
     return Finding("SCM", True, "no problem known")
+
+
+def check_pace() -> Finding:
+    """Tell how many calls to SCM an account can make, and what bounds them. It is never a fault."""
+    from certline.models.heartbeat import running_parts
+    from certline.producers.capacity import bound_of
+
+    with context.database().transaction() as db:
+        threads = [row.threads for row in running_parts(db) if BULK in row.queues]
+    known = [number for number in threads if number]  # not those of an older version
+    bound = bound_of(context.settings().rate_read, known)
+    return Finding("pace", True, bound.import_text(RECORDS))
 
 
 def check_licence() -> Finding:

@@ -21,6 +21,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "schedules": renewals.check_schedules,
     "accounts": accounts.check_accounts,
     "SCM": accounts.check_scm,
+    "pace": accounts.check_pace,
     "licence": accounts.check_licence,
     "outbox": work.check_outbox,
     "commands": work.check_commands,

@@ -32,15 +32,15 @@ def queue_names(
 processes_option = click.option(
     "--processes",
     type=Whole(1, 1000),
-    default=1,
-    show_default=True,
+    default=None,
+    show_default="by the cores, and by CERTLINE_RATE_READ",
     help="Number of worker processes.",
 )
 threads_option = click.option(
     "--threads",
     type=Whole(1, 1000),
-    default=4,
-    show_default=True,
+    default=None,
+    show_default="by CERTLINE_RATE_READ",
     metavar="N",
     help="Threads per worker process, which is also its number of concurrent calls to SCM.",
 )
@@ -65,7 +65,7 @@ def run() -> None:
 )
 @processes_option
 @threads_option
-def worker(queues: list[str], processes: int, threads: int) -> None:
+def worker(queues: list[str], processes: int | None, threads: int | None) -> None:
     """Run workers, which carry out commands and call SCM."""
     from certline.producers.processes import run_worker
 
@@ -108,7 +108,7 @@ def producer() -> None:
 @run.command("all")
 @processes_option
 @threads_option
-def all_(processes: int, threads: int) -> None:
+def all_(processes: int | None, threads: int | None) -> None:
     """Run worker, relay, ingress and producer together, each as a process of its own."""
     from certline.producers.processes import run_all
 

@@ -5,41 +5,71 @@ The counts are in the import's row (`ImportRun`), which is locked while they cha
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, String, Text, column, delete, exists, select, update, values
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    String,
+    Table,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    column,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from certline.models.commands.answers import Answer, answer_with
 from certline.models.commands.command import OPEN, Command, accept, finish
 from certline.models.events.import_data import ImportCompleted
 from certline.models.imports.record import ImportRecord, News, Outcome, RecordStatus, waiting_in
+from certline.models.imports.report_row import forget_report
 from certline.models.imports.run import ImportRun, locked_run
 from certline.models.orders.order import Order
 from certline.models.states import CommandStatus, CommandType
 
 # Records per batch; a worker processes them one after another.
-BATCH = 50
+BATCH = 100
 # Failures listed in the result; `import_record` has all of them.
 MOST_NAMED = 100
 
 
 def note_records(
-    db: Session, command_id: str, records: Mapping[int, RecordStatus], total: int | None = None
+    db: Session,
+    command_id: str,
+    records: Mapping[int, RecordStatus],
+    *,
+    total: int | None = None,
+    facts: Mapping[int, dict[str, Any]] | None = None,
 ) -> None:
     """Store listed records, each once, and put the waiting ones into batches with a command each.
 
-    `total`: the number of records that SCM reports.
+    `total`: the number of records that SCM reports. `facts`: what stands in for the details of some of them.
     """
     added: set[int] = set()
     if records:
         rows = [
-            {"command_id": command_id, "scm_id": scm_id, "status": status, "tries": 0}
+            {
+                "command_id": command_id,
+                "scm_id": scm_id,
+                "status": status,
+                "tries": 0,
+                "facts": (facts or {}).get(scm_id),
+            }
             for scm_id, status in records.items()
         ]
-        fresh = insert(ImportRecord).values(rows).on_conflict_do_nothing()
+        # On the connection: the ORM would compile one long statement for each page.
+        table = cast("Table", ImportRecord.__table__)
+        fresh = insert(table).on_conflict_do_nothing().returning(table.c.scm_id)
         # RETURNING leaves out records that were stored before: they are not counted twice.
-        added = set(db.scalars(fresh.returning(ImportRecord.scm_id)))
+        added = set(db.connection().scalars(fresh, rows))
     run = locked_run(db, command_id)
     counts = Counter(status for scm_id, status in records.items() if scm_id in added)
     if total is not None:
@@ -145,6 +175,7 @@ def end_if_done(db: Session, run: ImportRun) -> bool:
             ImportRecord.command_id == command.id, ImportRecord.status != RecordStatus.FAILED
         )
     )
+    forget_report(db, command.id)
     # A dict from the row: checked when the event is stored, not by mypy.
     answer_with(db, command, Answer(ImportCompleted(**counts), run.account))
     return True
@@ -177,17 +208,32 @@ def revive(db: Session, run: ImportRun) -> None:
 
 
 def _make_batches(db: Session, run: ImportRun, ids: Sequence[int]) -> None:
-    for start in range(0, len(ids), BATCH):
-        run.batches += 1
-        db.execute(
-            update(ImportRecord)
-            .where(
-                ImportRecord.command_id == run.command_id,
-                ImportRecord.scm_id.in_(ids[start : start + BATCH]),
-            )
-            .values(batch=run.batches)
-        )
-        _send_batch(db, run, run.batches)
+    if not ids:
+        return
+    first = run.batches + 1
+    batch_of = {scm_id: first + place // BATCH for place, scm_id in enumerate(ids)}
+    given = _columns(
+        {
+            "scm_id": (BigInteger(), list(batch_of)),
+            "batch": (Integer(), list(batch_of.values())),
+        }
+    )
+    db.execute(
+        update(ImportRecord)
+        .where(ImportRecord.command_id == run.command_id, ImportRecord.scm_id == given.c.scm_id)
+        .values(batch=given.c.batch)
+        .execution_options(synchronize_session=False)
+    )
+    run.batches = batch_of[ids[-1]]
+    for batch in range(first, run.batches + 1):
+        _send_batch(db, run, batch)
+
+
+def _columns(given: Mapping[str, tuple[TypeEngine[Any], list[Any]]]) -> TableValuedAlias:
+    """Return columns with these values, given as arrays: the statement is the same for any number of rows."""
+    arrays = [bindparam(name, of, ARRAY(kind)) for name, (kind, of) in given.items()]
+    columns = [column(name, kind) for name, (kind, _) in given.items()]
+    return func.unnest(*arrays).table_valued(*columns).render_derived()
 
 
 def _send_batch(db: Session, run: ImportRun, batch: int) -> None:
@@ -217,12 +263,13 @@ def _settled(db: Session, command_id: str, outcomes: Sequence[Outcome]) -> set[i
     if not outcomes:
         return set()
     # One UPDATE for all outcomes; only rows that are still waiting change and are returned.
-    became = values(
-        column("scm_id", BigInteger),
-        column("status", String),
-        column("reason", Text),
-        name="became",
-    ).data([(each.scm_id, each.status.value, each.reason) for each in outcomes])
+    became = _columns(
+        {
+            "scm_id": (BigInteger(), [each.scm_id for each in outcomes]),
+            "status": (String(), [each.status.value for each in outcomes]),
+            "reason": (Text(), [each.reason for each in outcomes]),
+        }
+    )
     change = (
         update(ImportRecord)
         .where(

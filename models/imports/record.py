@@ -7,9 +7,10 @@ that is already stored is requested again.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, select, text, update
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base, stored_by_value
@@ -64,6 +65,8 @@ class ImportRecord(Base):
     reason: Mapped[str | None]
     # SCM renews it automatically, according to the list read in this import.
     auto_renew: Mapped[bool] = mapped_column(default=False)
+    # What SCM's report says about it, if that stands in for its details.
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 @dataclass(frozen=True)
@@ -85,23 +88,34 @@ def listed_already(db: Session, command_id: str, ids: Iterable[int]) -> set[int]
 
 
 def asked_already(db: Session, command_id: str, ids: Iterable[int]) -> set[int]:
-    """Return those of the SCM ids that this import has requested from SCM, or will request."""
+    """Return those of the SCM ids whose details this import has requested from SCM, or will request."""
     query = select(ImportRecord.scm_id).where(
         ImportRecord.command_id == command_id,
         ImportRecord.scm_id.in_(list(ids)),
         ImportRecord.status != RecordStatus.KNOWN,
+        ImportRecord.facts.is_(None),
     )
     return set(db.scalars(query))
 
 
-def waiting_in(db: Session, command_id: str, batch: int) -> list[int]:
-    """Return the SCM ids of a batch that are still to be requested, in ascending order."""
-    query = select(ImportRecord.scm_id).where(
+def waiting_in(db: Session, command_id: str, batch: int) -> dict[int, dict[str, Any] | None]:
+    """Return the records of a batch that are still to be read: their facts by SCM id, in ascending order."""
+    query = select(ImportRecord.scm_id, ImportRecord.facts).where(
         ImportRecord.command_id == command_id,
         ImportRecord.batch == batch,
         ImportRecord.status == RecordStatus.WAITING,
     )
-    return list(db.scalars(query.order_by(ImportRecord.scm_id)))
+    return {row.scm_id: row.facts for row in db.execute(query.order_by(ImportRecord.scm_id))}
+
+
+def drop_facts(db: Session, command_id: str, ids: Iterable[int]) -> None:
+    """Drop the report's facts of these records, so that their details are read."""
+    db.execute(
+        update(ImportRecord)
+        .where(ImportRecord.command_id == command_id, ImportRecord.scm_id.in_(list(ids)))
+        .values(facts=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def count_tries(db: Session, command_id: str, ids: Sequence[int]) -> dict[int, int]:

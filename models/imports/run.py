@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, func, select
@@ -45,6 +45,11 @@ class ImportRun(Base):
     # Reading resumes in the list of this number, at this offset.
     look: Mapped[int]
     position: Mapped[int]
+    # SCM's report has been read, or is not worth it. Until then: the day up to which it is still to be read, and
+    # how many days at once; None and 0 at the beginning.
+    reported: Mapped[bool]
+    report_to: Mapped[date | None]
+    report_days: Mapped[int]
     # Records that SCM reports; BigInteger, because the number is SCM's and may be nonsense of 18 digits.
     total: Mapped[int | None] = mapped_column(BigInteger)
     listed: Mapped[int]
@@ -109,6 +114,8 @@ def new_run(command_id: str, account: str, *, first: bool) -> ImportRun:
         listing=True,
         look=0,
         position=0,
+        reported=False,
+        report_days=0,
         listed=0,
         batches=0,
         failures=[],

@@ -3,6 +3,7 @@
 No event is published for each order (`import.completed` has the counts), but each has its audit entry.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -29,7 +30,13 @@ from certline.models.database.session import clock
 from certline.models.imports.record import News, Outcome, RecordStatus
 from certline.models.lifecycle.succession import take_its_place
 from certline.models.states import OPEN
-from certline.workers.importing.line_assignment import Entry, Intake, entry_of, in_lines
+from certline.workers.importing.line_assignment import (
+    Entry,
+    Intake,
+    Relatives,
+    entry_of,
+    in_lines,
+)
 from certline.workers.importing.record_mapping import (
     Met,
     UnusableRecordError,
@@ -70,12 +77,17 @@ def take_turns(db: Session, account_id: int) -> None:
 
 
 def take_in(
-    db: Session, intake: Intake, found: Sequence[Met], doubtful: Mapping[str, str]
+    db: Session,
+    intake: Intake,
+    found: Sequence[Met],
+    doubtful: Mapping[str, str],
+    here: Relatives,
 ) -> list[Outcome]:
     """Store records of SCM that have no order yet, and return the outcome for each.
 
-    `doubtful` is the result of `orders_in_doubt`: records that may belong to such an order are left out. The
-    caller's transaction has to call `orders_in_doubt` first, and `take_turns` after it.
+    `here`: their `relatives`, read since `take_turns`. `doubtful` is the result of `orders_in_doubt`: records that
+    may belong to such an order are left out. The caller's transaction has to call `orders_in_doubt` first, and
+    `take_turns` after it.
     """
     if not found:
         return []
@@ -91,7 +103,7 @@ def take_in(
             entries.append(entry_of(intake, met, now))
         except UnusableRecordError as unusable:
             outcomes.append(Outcome(met.scm_id, RecordStatus.FAILED, str(unusable)))
-    entries, strangers = in_lines(db, intake, entries)
+    entries, strangers = in_lines(db, intake, entries, here)
     outcomes += [Outcome(each.met.scm_id, RecordStatus.NEW, news=News.NEW) for each in strangers]
     _store(db, intake, entries, now)
     return outcomes + [_outcome(entry) for entry in entries]
@@ -140,7 +152,13 @@ def _store(db: Session, intake: Intake, entries: Sequence[Entry], now: datetime)
 
 def _put_in_place(db: Session, intake: Intake, stored: Mapping[str, Entry]) -> None:
     """Link the certificates of lines that have several, so that only the newest of each is active."""
-    lines = {entry.line_id for entry in stored.values()}
+    # A line that was made for one of these certificates has no other.
+    count = Counter(entry.line_id for entry in stored.values())
+    lines = {
+        entry.line_id
+        for entry in stored.values()
+        if not entry.makes_line or count[entry.line_id] > 1
+    }
     versions: dict[str, list[Any]] = {}
     query = select(
         Certificate.id,
@@ -160,7 +178,7 @@ def _put_in_place(db: Session, intake: Intake, stored: Mapping[str, Entry]) -> N
             fresh[line_id] = sorted(rows, key=lambda row: row.scm_id)
     _link(db, [rows for rows in fresh.values() if len(rows) > 1])
     for own, entry in sorted(stored.items(), key=lambda each: each[1].met.scm_id):
-        if entry.line_id not in fresh:
+        if entry.line_id in lines and entry.line_id not in fresh:
             order, certificate = db.get_one(Order, entry.row["id"]), db.get_one(Certificate, own)
             take_its_place(db, order, certificate, news_before=intake.begun)
             db.flush()

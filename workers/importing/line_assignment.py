@@ -1,6 +1,6 @@
 """Preparation of imported orders: the status and the licence line that each of SCM's records gets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,7 +27,8 @@ from certline.workers.importing.record_mapping import (
 @dataclass(frozen=True)
 class Intake:
     """Import for which orders are stored. `only_kin`: only orders that renew one that we manage are imported;
-    `all_new`: we stored no order of the account before this import; `begun`: when it was requested.
+    `all_new`: we stored no order of the account before this import; `begun`: when it was requested;
+    `reported`: some records are taken in as SCM's report shows them.
     """
 
     command_id: str
@@ -39,6 +40,7 @@ class Intake:
     organizations: Mapping[int, str]
     only_kin: bool = False
     all_new: bool = False
+    reported: bool = False
 
     def knew(self, kin: Kin) -> bool:
         """Return True if a related order was stored, on a managed line, before the import began."""
@@ -50,7 +52,10 @@ class Intake:
 
 @dataclass(frozen=True)
 class Entry:
-    """Record that becomes an order: the order's columns, its family, status and line, and the news it is."""
+    """Record that becomes an order: the order's columns, its family, status and line, and the news it is.
+
+    `makes_line`: the line was made for this lineage, so that no stored order is on it.
+    """
 
     met: Met
     row: Mapping[str, Any]
@@ -58,12 +63,26 @@ class Entry:
     status: OrderStatus
     line_id: str | None = None
     news: News = News.NEW
+    makes_line: bool = False
 
     @property
     def kin(self) -> Kin:
         """The order as a member of its family, not yet on a line."""
         details = self.met.details
         return Kin(self.row["id"], details.ssl_id, details.renewed)
+
+
+@dataclass(frozen=True)
+class Relatives:
+    """Families of records, by their sslIds, and the orders that we store of each family."""
+
+    families: Mapping[int, Family]
+    stored: Mapping[Family, list[Kin]]
+
+    def stored_of(self, scm_id: int) -> list[Kin]:
+        """Return the stored orders of a record's family."""
+        family = self.families.get(scm_id)
+        return [] if family is None else self.stored[family]
 
 
 def entry_of(intake: Intake, met: Met, now: datetime) -> Entry:
@@ -80,7 +99,7 @@ def entry_of(intake: Intake, met: Met, now: datetime) -> Entry:
 
 
 def in_lines(
-    db: Session, intake: Intake, entries: Sequence[Entry]
+    db: Session, intake: Intake, entries: Sequence[Entry], here: Relatives
 ) -> tuple[list[Entry], list[Entry]]:
     """Assign a licence line to each entry; an order that renews another shares its line, others need a free one.
 
@@ -88,38 +107,39 @@ def in_lines(
     is empty unless the import is `only_kin`. Locks the licence if new lines are needed.
     """
     fresh = {entry.row["id"]: entry for entry in entries}
-    lines, renewing, homeless = _shared_lines(db, intake, entries, fresh)
+    lines, renewing, homeless = _shared_lines(db, intake, here, fresh)
     if intake.only_kin:
         return (
             [_placed(entry, lines, renewing) for entry in entries if entry.row["id"] in lines],
             [entry for entry in entries if entry.row["id"] not in lines],
         )
+    made: list[str] = []
     if homeless:
         # The oldest orders at SCM get the free lines first. take_lines returns fewer ids than names if the
         # licence is used up (hence strict=False); the rest is put on hold.
         homeless.sort(key=lambda ids: fresh[ids[0]].met.scm_id)
         names = [fresh[ids[0]].row["common_name"] for ids in homeless]
-        for ids, line_id in zip(homeless, take_lines(db, intake.account_id, names), strict=False):
+        made = take_lines(db, intake.account_id, names)
+        for ids, line_id in zip(homeless, made, strict=False):
             lines |= dict.fromkeys(ids, line_id)
-    return [_placed(entry, lines, renewing) for entry in entries], []
+    return [_placed(entry, lines, renewing, {*made}) for entry in entries], []
 
 
 def _shared_lines(
-    db: Session, intake: Intake, entries: Sequence[Entry], fresh: Mapping[str, Entry]
+    db: Session, intake: Intake, here: Relatives, fresh: Mapping[str, Entry]
 ) -> tuple[dict[str, str], set[str], list[list[str]]]:
     """Join orders to the lines of those that they renew, and return (lines by order id, orders that renew one
     we managed before the import, lineages without a line).
     """
-    issued = [entry for entry in entries if entry.status is OrderStatus.ISSUED]
-    wanted = [(entry.row["common_name"], entry.family) for entry in issued]
-    here = families(db, intake.account_id, wanted) if issued else {}
+    new: dict[Family, list[Kin]] = {}
+    for entry in fresh.values():
+        new.setdefault(entry.family, []).append(entry.kin)
     lines: dict[str, str] = {}
     renewing: set[str] = set()
     homeless: list[list[str]] = []
-    for family, kin in here.items():
+    for family, kin in here.stored.items():
         # A run is a lineage: stored and new orders of the family that renewed one another.
-        whole = [*kin, *(entry.kin for entry in entries if entry.family == family)]
-        for run in runs(whole):
+        for run in runs([*kin, *new.get(family, [])]):
             ids = [
                 each.order_id
                 for each in run
@@ -135,7 +155,9 @@ def _shared_lines(
     return lines, renewing, homeless
 
 
-def _placed(entry: Entry, lines: Mapping[str, str], renewing: set[str]) -> Entry:
+def _placed(
+    entry: Entry, lines: Mapping[str, str], renewing: Set[str], made: Set[str] = frozenset()
+) -> Entry:
     if entry.status is not OrderStatus.ISSUED:
         return entry
     order_id = entry.row["id"]
@@ -144,22 +166,62 @@ def _placed(entry: Entry, lines: Mapping[str, str], renewing: set[str]) -> Entry
     if line_id is not None:
         status = OrderStatus.ISSUED if entry.met.leaf is None else OrderStatus.STORED
     news = News.RENEWED if order_id in renewing else News.NEW
-    return replace(entry, status=status, line_id=line_id, news=news)
+    return replace(entry, status=status, line_id=line_id, news=news, makes_line=line_id in made)
 
 
-def predecessors_to_ask(db: Session, intake: Intake, found: Sequence[Met]) -> list[int]:
-    """Return the sslIds of stored orders that one of `found` may have renewed, and whose records this import
-    does not read anyway. Their records have to be read again, as SCM marks only the older order as renewed.
+def predecessors_to_ask(
+    db: Session, intake: Intake, found: Sequence[Met], here: Relatives | None = None
+) -> dict[int, int]:
+    """Return the sslIds of stored orders that one of `found` may have renewed, by the sslId of the latter, without
+    those whose details this import reads anyway.
+
+    Their records have to be read again, as SCM marks only the older order as renewed, and its report doesn't.
     """
-    family: dict[int, tuple[str, Family]] = {}
+    if intake.all_new:  # all details are read, but those of what is as the report shows it
+        found = [met for met in found if not met.reported] if intake.reported else []
+    here = here or relatives(db, intake, found)
+    doubtful = {}
     for met in found:
-        with suppress(UnusableRecordError):
-            if met.details.state.is_issued:
-                family[met.scm_id] = names_of(met.details)[0], family_of_record(met.details)
-    here = families(db, intake.account_id, list(family.values())) if family else {}
-    doubtful = set()
-    for scm_id, (_, own) in family.items():
-        older = [kin for kin in here[own] if kin.scm_id < scm_id and kin.line_id is not None]
-        if older and not max(older, key=lambda kin: kin.scm_id).renewed:
-            doubtful.add(max(kin.scm_id for kin in older))
-    return sorted(doubtful - asked_already(db, intake.command_id, doubtful)) if doubtful else []
+        older = [
+            kin
+            for kin in here.stored_of(met.scm_id)
+            if kin.scm_id < met.scm_id and kin.line_id is not None
+        ]
+        newest = max(older, key=lambda kin: kin.scm_id, default=None)
+        if newest is not None and not newest.renewed:
+            doubtful[met.scm_id] = newest.scm_id
+    asked = asked_already(db, intake.command_id, doubtful.values()) if doubtful else set()
+    return {newer: older for newer, older in doubtful.items() if older not in asked}
+
+
+def renewed_since(found: Sequence[Met], here: Relatives) -> set[int]:
+    """Return the sslIds of those of `found` that are taken as the report shows them, but for which SCM has a later
+    record: it may be their renewal, so their details have to be read.
+    """
+    newest: dict[Family, int] = {}
+    for met in found:
+        family = _family_or_none(met)
+        if family is not None:
+            newest[family] = max(newest.get(family, 0), met.scm_id)
+    for family, kin_of in here.stored.items():
+        newest[family] = max([newest.get(family, 0), *(kin.scm_id for kin in kin_of)])
+    shown = [met.scm_id for met in found if met.reported and met.scm_id in here.families]
+    return {scm_id for scm_id in shown if newest[here.families[scm_id]] > scm_id}
+
+
+def relatives(db: Session, intake: Intake, found: Sequence[Met]) -> Relatives:
+    """Return the families of the issued ones of these records, and the stored orders of each family."""
+    own: dict[int, Family] = {}
+    wanted = []
+    for met in found:
+        family = _family_or_none(met) if met.details.state.is_issued else None
+        if family is not None:
+            own[met.scm_id] = family
+            wanted.append((names_of(met.details)[0], family))
+    return Relatives(own, families(db, intake.account_id, wanted) if wanted else {})
+
+
+def _family_or_none(met: Met) -> Family | None:
+    with suppress(UnusableRecordError):
+        return family_of_record(met.details)
+    return None

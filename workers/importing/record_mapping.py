@@ -31,11 +31,13 @@ class Met:
     """A record read from SCM.
 
     `leaf`: the columns of its certificate, if that was collected. `fault`: why it can't be collected or read.
+    `reported`: the details are what the report says, which doesn't know whether it was renewed.
     """
 
     details: Details
     leaf: Mapping[str, Any] | None = None
     fault: str | None = None
+    reported: bool = False
 
     @property
     def scm_id(self) -> int:

@@ -1,13 +1,15 @@
 """Read SCM's records for an import, one by one, each with its certificate if the licence may have room."""
 
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from certline.models import Account, OrderStatus
 from certline.models.imports.record import Outcome, RecordStatus
 from certline.workers.importing.record_mapping import Met, status_of
+from certline.workers.importing.report_facts import details_from
 from certline.workers.keys import chain as chains
 from certline.workers.keys.errors import ChainError
 from certline.workers.keys.leaf import leaf_columns
@@ -27,7 +29,7 @@ from certline.workers.scm import (
 
 # Limits of a group, in records and in seconds. A group that was read but not stored is read again after a
 # kill, hence it is small.
-GROUP = 25
+GROUP = 100
 GROUP_SECONDS = 3.0
 
 # Temporary errors; SCM may return one for a single record only.
@@ -39,7 +41,8 @@ class ReadResult:
     """The result of reading a group of records; `count` of them were read.
 
     `in_vain`: records that SCM can't show at present, with the reason. `facts`: records of orders that are
-    stored already. `stop`: the exception to end the step with, if no further call may be made now.
+    stored already; `looked_at`: ids of all such orders that were asked for. `stop`: the exception to end the step
+    with, if no further call may be made now.
     """
 
     count: int = 0
@@ -48,6 +51,7 @@ class ReadResult:
     failed: list[Outcome] = field(default_factory=list)
     in_vain: dict[int, str] = field(default_factory=dict)
     facts: list[Details] = field(default_factory=list)
+    looked_at: set[int] = field(default_factory=set)
     stop: Exception | None = None
 
 
@@ -58,18 +62,30 @@ class RecordReader:
         self._context = context
         self._account = account
         self._attempts = attempts
+        self.scm = context.scm(account)
 
-    def ask(self, ids: Sequence[int], *, here: Collection[int], room: int) -> ReadResult:
+    def ask(
+        self,
+        ids: Sequence[int],
+        facts: Mapping[int, Mapping[str, Any] | None],
+        *,
+        here: Collection[int],
+        room: int,
+    ) -> ReadResult:
         """Read the first records of `ids`, at most a group.
 
-        `here`: ids whose orders are stored already. `room`: how many certificates may be collected
-        for the others. An exception that ends the step is returned in `stop`, not raised.
+        `facts`: what the report says about some of them. `here`: ids whose orders are stored already. `room`: how
+        many certificates may be collected for the others. An exception that ends the step is returned in `stop`,
+        not raised.
         """
         began = time.monotonic()
         asked = ReadResult()
+        # Once for the group: each time the login is decrypted.
+        self.scm = self._context.scm(self._account)
         for scm_id in ids[:GROUP]:
             try:
-                met = self._one(scm_id, may_collect=room > 0 and scm_id not in here)
+                shown = None if scm_id in here else facts.get(scm_id)
+                met = self._one(scm_id, shown, may_collect=room > 0 and scm_id not in here)
             except PASSING as trouble:
                 # SCM may fail on this record only; then the import must not wait for it.
                 if trouble.widespread and not self._scm_works():
@@ -91,23 +107,30 @@ class RecordReader:
 
     def details_of(self, ids: Sequence[int], asked: ReadResult) -> None:
         """Read records of stored orders into `asked.facts`; a record that SCM can't show is skipped."""
-        scm = self._context.scm(self._account)
         for scm_id in ids:
+            asked.looked_at.add(scm_id)
             try:
-                asked.facts.append(scm.details(scm_id))
+                asked.facts.append(self.scm.details(scm_id))
             except ScmError as error:
                 asked.stop = asked.stop or self._end(error)
                 if asked.stop is not None:
                     return
 
-    def _one(self, scm_id: int, *, may_collect: bool) -> Met:
-        scm = self._context.scm(self._account)
-        details = scm.details(scm_id)
+    def _one(self, scm_id: int, shown: Mapping[str, Any] | None, *, may_collect: bool) -> Met:
+        if shown is not None:
+            met = self._with_certificate(details_from(scm_id, shown), may_collect=may_collect)
+            # A certificate other than the reported one, or none: the record has changed since, so it is read.
+            if met.fault is None:
+                return replace(met, reported=True)
+        details = self.scm.details(scm_id)
+        return self._with_certificate(details, may_collect=may_collect)
+
+    def _with_certificate(self, details: Details, *, may_collect: bool) -> Met:
         today = datetime.now(UTC).date()
         if not may_collect or status_of(details, today) is not OrderStatus.ISSUED:
             return Met(details)
         try:
-            found = chains.read_certificates(scm.collect(scm_id))
+            found = chains.read_certificates(self.scm.collect(details.ssl_id))
             leaf = chains.leaf_numbered(found, details.serial_number)
             return Met(details, leaf=leaf_columns(chains.chain_of(leaf, found)))
         except NotReady:  # a fetch collects it later, as for any other order
@@ -120,7 +143,7 @@ class RecordReader:
     def _scm_works(self) -> bool:
         """Return True if SCM responds to another read: then the failure concerns the one record only."""
         try:
-            self._context.scm(self._account).organizations()
+            self.scm.organizations()
         except ScmError:
             return False
         return True

@@ -14,7 +14,9 @@ from certline.models import Account, Command, ImportRecord, LoginKind, Order, Or
 from certline.models.commands.payloads import ImportCommand
 from certline.models.imports.progress import count_news, note_records, wake_records
 from certline.models.imports.record import News, RecordStatus
+from certline.models.imports.report_row import facts_reported
 from certline.workers.importing.known import like_ours, look_here, storable
+from certline.workers.importing.report_facts import agrees
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.scm import CertificateFilter, CertificatePage
@@ -112,21 +114,27 @@ def fitting(page: CertificatePage, wanted: ImportCommand) -> CertificatePage:
 
 
 def note_all(db: Session, listing: Listing, page: CertificatePage) -> None:
-    """Record the main list's rows. Those that we do not store, or that have changed, wait to be read at SCM."""
+    """Record the main list's rows. Those that we do not store, or that have changed, wait to be read at SCM.
+
+    Of new ones that the report shows alike, only the certificate is read.
+    """
     here = look_here(db, listing.account_id, [row.ssl_id for row in page.rows])
     strangers = [row for row in page.rows if row.ssl_id not in here.orders]
     taken = {row.ssl_id for row in strangers}
     if listing.only_known:
         taken = like_ours(db, listing.account_id, strangers)
+    facts = facts_reported(db, listing.command_id, sorted(taken)) if taken else {}
     records: dict[int, RecordStatus] = {}
     for row in page.rows:
+        if row.ssl_id in facts and not agrees(row, facts[row.ssl_id]):
+            del facts[row.ssl_id]
         if row.ssl_id not in here.orders:
             waits, rests = row.ssl_id in taken, RecordStatus.NEW
         else:
             gone = listing.status in GONE and here.is_in_use(row)
             waits, rests = here.is_changed(row) or gone, RecordStatus.KNOWN
         records[row.ssl_id] = RecordStatus.WAITING if waits else rests
-    note_records(db, listing.command_id, records, total=page.total)
+    note_records(db, listing.command_id, records, total=page.total, facts=facts)
 
 
 def note_gone(db: Session, listing: Listing, page: CertificatePage) -> None:

@@ -27,6 +27,7 @@ from certline.workers.keys.certificate import (
     serial_hex,
 )
 from certline.workers.keys.errors import Broken, NoMatch, Unreadable, outside_data
+from certline.workers.keys.known_cas import KNOWN_CAS
 from certline.workers.keys.links import Links
 from certline.workers.keys.pem_blocks import pem_blocks
 
@@ -65,8 +66,6 @@ def read_certificates(body: bytes) -> list[x509.Certificate]:
     for read in _parts(body):
         try:
             certificates = read()
-            for cert in certificates:
-                require_sound(cert)
         except Unreadable as fault:
             faults.append(fault)
         else:
@@ -79,6 +78,10 @@ def read_certificates(body: bytes) -> list[x509.Certificate]:
     return sound
 
 
+# PEM armour of a single certificate.
+CERTIFICATES = {b"CERTIFICATE", b"X509 CERTIFICATE"}
+
+
 @dataclass(frozen=True)
 class _Part:
     """A part of a body; `kind` is that of its PEM armour, or empty for DER."""
@@ -87,14 +90,20 @@ class _Part:
     text: bytes
 
     def __call__(self) -> list[x509.Certificate]:
-        """Return its certificates. Raises Unreadable."""
-        if not self.kind:
-            return _der(self.text)
-        with outside_data("the certificate" if self.kind != b"PKCS7" else "the PKCS#7"):
+        """Return its certificates, of which everything but key and extensions can be read. Raises Unreadable."""
+        if self.kind in CERTIFICATES:
+            with outside_data("the certificate"):
+                der = base64.b64decode(b"".join(self.text.split()), validate=True)
+                return [KNOWN_CAS.read(der)]
+        found = self._several() if self.kind else _der(self.text)
+        for cert in found:
+            require_sound(cert)
+        return found
+
+    def _several(self) -> list[x509.Certificate]:
+        with outside_data("the PKCS#7"):
             der = base64.b64decode(b"".join(self.text.split()), validate=True)
-            if self.kind == b"PKCS7":
-                return pkcs7.load_der_pkcs7_certificates(der)
-            return [x509.load_der_x509_certificate(der)]
+            return pkcs7.load_der_pkcs7_certificates(der)
 
 
 def _parts(body: bytes) -> list[_Part]:

@@ -1,6 +1,9 @@
 """Reads the columns of a certificate's row from its leaf and chain."""
 
+from functools import lru_cache
 from typing import Any
+
+from cryptography import x509
 
 from certline.workers.keys.certificate import (
     dns_names,
@@ -12,6 +15,7 @@ from certline.workers.keys.certificate import (
 from certline.workers.keys.chain import Chain
 from certline.workers.keys.errors import Unusable, outside_data
 from certline.workers.keys.key_pair import describe
+from certline.workers.keys.known_cas import MOST_KNOWN
 
 # Bytes. RFC 5280 allows 20; this is what our index and a revocation by serial number can carry.
 LONGEST_SERIAL = 64
@@ -40,10 +44,15 @@ def leaf_columns(chain: Chain) -> dict[str, Any]:
         "key_algorithm": algorithm,
         "key_size": size,
         "leaf": pem(leaf),
-        "issuers": [pem(issuer) for issuer in chain.issuers],
+        "issuers": [_issuer_pem(issuer) for issuer in chain.issuers],
     }
     _require_storable(chain, columns)
     return columns
+
+
+@lru_cache(maxsize=MOST_KNOWN)
+def _issuer_pem(issuer: x509.Certificate) -> str:
+    return pem(issuer)
 
 
 def _require_storable(chain: Chain, columns: dict[str, Any]) -> None:

@@ -39,6 +39,7 @@ class Heart:
         check: Check,
         vault: Vault | None,
         queues: Sequence[str] = (),
+        threads: int = 0,
     ) -> None:
         self._database = database
         self._check = check
@@ -55,6 +56,7 @@ class Heart:
             "queues": sorted(queues),
             "keys": vault.keys if vault is not None else [],
             "every": every,
+            "threads": threads,
         }
         if vault is not None:
             watch_keys(database, vault)
@@ -131,6 +133,7 @@ class WorkerHeart(Middleware):
             check=lambda: fault_of(worker),
             queues=sorted(worker.consumer_whitelist or [queue.value for queue in Queue]),
             vault=self._vault,
+            threads=worker.worker_threads,
         )
         self._heart.start()
 

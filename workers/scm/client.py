@@ -93,8 +93,11 @@ class ScmClient(Certificates, Ordering):
         call = ScmCall("custom_fields", "GET", "/ssl/v1/customFields")
         return self._list(call, parser.custom_field)
 
-    def ssl_report(self, query: ReportQuery) -> list[ReportRow]:
-        """Return all rows of the report at once, with comments and names; it may take minutes. Read-only."""
+    def ssl_report(self, query: ReportQuery, *, skip_odd: bool = False) -> list[ReportRow]:
+        """Return all rows of the report at once, with comments and names; it may take minutes. Read-only.
+
+        `skip_odd`: a row that can't be read is left out, instead of raising Garbled.
+        """
         asked: dict[str, object] = {
             "from": query.start and query.start.isoformat(),
             "to": query.end and query.end.isoformat(),
@@ -114,7 +117,7 @@ class ScmClient(Certificates, Ordering):
             body,
             is_report=True,
         )
-        return self._one(call, parser.report)
+        return self._one(call, parser.readable_report if skip_odd else parser.report)
 
     def password(self) -> Password:
         """Return the state and expiry of our password; the state is UNKNOWN for a word we don't know."""

@@ -5,7 +5,8 @@ unstored records in memory.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -20,14 +21,27 @@ from certline.models.accounts.catalogue import organizations
 from certline.models.certificates.license import room_left
 from certline.models.commands.command import OPEN
 from certline.models.commands.payloads import ImportBatchCommand, ImportCommand, read_payload
-from certline.models.database.session import blames_the_data
+from certline.models.database.session import blames_the_data, clock
 from certline.models.imports.progress import give_up_batch, settle_records
-from certline.models.imports.record import Outcome, RecordStatus, count_tries, waiting_in
+from certline.models.imports.record import (
+    Outcome,
+    RecordStatus,
+    count_tries,
+    drop_facts,
+    waiting_in,
+)
+from certline.models.imports.report_row import has_report
 from certline.workers.importing.drift import catch_up, note_facts
 from certline.workers.importing.given_up import leave_given_up
 from certline.workers.importing.intake import orders_in_doubt, take_in, take_turns
 from certline.workers.importing.known import ids_here, storable
-from certline.workers.importing.line_assignment import Intake, predecessors_to_ask
+from certline.workers.importing.line_assignment import (
+    Intake,
+    Relatives,
+    predecessors_to_ask,
+    relatives,
+    renewed_since,
+)
 from certline.workers.importing.record_mapping import Met
 from certline.workers.importing.record_reader import ReadResult, RecordReader
 from certline.workers.runtime.account_gate import require_active
@@ -57,22 +71,26 @@ def import_batch(context: WorkerContext, command: Command) -> dict[str, Any]:
         account = db.scalars(select(Account).where(Account.name == wanted.account)).one()
         require_active(account)
         intake = _intake(db, whole, account)
-        waiting = waiting_in(db, wanted.import_id, wanted.batch)
+        facts = waiting_in(db, wanted.import_id, wanted.batch)
+        waiting = list(facts)
         here = set() if intake.all_new else ids_here(db, account.id, waiting)
         # With only_kin no certificate is collected yet: only once an order has joined a line is it needed.
         room = 0 if intake.only_kin else room_left(db)
     reader = RecordReader(context, account, command.attempts)
     in_vain = 0
     while waiting:
-        asked = reader.ask(waiting, here=here, room=room)
-        if not intake.all_new:
+        asked = reader.ask(waiting, facts, here=here, room=room)
+        if not intake.all_new or intake.reported:
             with context.database.transaction() as db:
                 doubtful = predecessors_to_ask(db, intake, asked.met)
-            reader.details_of(doubtful, asked)  # no transaction is open during calls to SCM
-        room = _keep(context, intake, asked, room)
+            # No transaction is open during calls to SCM.
+            reader.details_of(sorted({*doubtful.values()}), asked)
+        kept = _keep(context, intake, asked)
+        room = 0 if kept.held else room - kept.collected
+        facts |= dict.fromkeys(kept.again)
         if asked.stop is not None:
             raise asked.stop
-        waiting = waiting[asked.count :]
+        waiting = [*sorted(kept.again), *waiting[asked.count :]]
         in_vain += len(asked.in_vain)
         if waiting and time.monotonic() - began > SLICE:
             raise TryLater("it yields to other work", after=timedelta(0), afresh=True)
@@ -94,41 +112,54 @@ def _intake(db: Session, whole: Command, account: Account) -> Intake:
         organizations={row.scm_id: row.name for row in organizations(db, account.id)},
         only_kin=wanted.known,
         all_new=db.get_one(ImportRun, whole.id).first,
+        reported=has_report(db, whole.id),
     )
 
 
-def _keep(context: WorkerContext, intake: Intake, asked: ReadResult, room: int) -> int:
-    """Store a group of records. Returns how many free licence lines are left for further certificates.
+@dataclass(frozen=True)
+class StoredGroup:
+    """What became of a group of records. `held`: an order is on hold, so no line is free any more.
+
+    `collected`: the number of certificates. `again`: records that can be stored only once details have been read.
+    """
+
+    held: bool = False
+    collected: int = 0
+    again: frozenset[int] = frozenset()
+
+
+def _keep(context: WorkerContext, intake: Intake, asked: ReadResult) -> StoredGroup:
+    """Store a group of records.
 
     If Postgres rejects the data, the records are stored one by one, so that only the faulty one fails.
     """
     try:
-        held = context.store(partial(_store, intake=intake, asked=asked))
-        # An order on hold shows that no line is free any more, whatever `room` was before.
-        return 0 if held else room - sum(met.leaf is not None for met in asked.met)
+        return context.store(partial(_store, intake=intake, asked=asked))
     except DBAPIError as error:
         if not blames_the_data(error):
             raise
         log.warning("import.one_by_one", records=len(asked.met), why=str(error.orig).strip())
     context.store(partial(_store, intake=intake, asked=ReadResult(failed=asked.failed)))
+    again: set[int] = set()
     for met in asked.met:
-        _keep_one(context, intake, met)
-    return room
+        one = ReadResult(met=[met], facts=asked.facts, looked_at=asked.looked_at)
+        again |= _keep_one(context, intake, one).again
+    return StoredGroup(again=frozenset(again))
 
 
-def _keep_one(context: WorkerContext, intake: Intake, met: Met) -> None:
+def _keep_one(context: WorkerContext, intake: Intake, asked: ReadResult) -> StoredGroup:
     try:
-        context.store(partial(_store, intake=intake, asked=ReadResult(met=[met])))
+        return context.store(partial(_store, intake=intake, asked=asked))
     except DBAPIError as error:
         if not blames_the_data(error):
             raise
         why = f"it could not be stored: {str(error.orig).strip().splitlines()[0]}"
-        failed = Outcome(met.scm_id, RecordStatus.FAILED, why)
-        context.store(partial(_store, intake=intake, asked=ReadResult(failed=[failed])))
+        failed = [Outcome(met.scm_id, RecordStatus.FAILED, why) for met in asked.met]
+        return context.store(partial(_store, intake=intake, asked=ReadResult(failed=failed)))
 
 
-def _store(db: Session, intake: Intake, asked: ReadResult) -> bool:
-    """Store a group of records. Returns True if an order was put on hold for lack of a free line."""
+def _store(db: Session, intake: Intake, asked: ReadResult) -> StoredGroup:
+    """Store a group of records."""
     outcomes = list(asked.failed)
     if asked.in_vain:
         tries = count_tries(db, intake.command_id, list(asked.in_vain))
@@ -142,15 +173,18 @@ def _store(db: Session, intake: Intake, asked: ReadResult) -> bool:
     doubtful = orders_in_doubt(db, intake.account_id, asked.met)
     # Lock orders before the account's import lock and the licence, as all steps do, to avoid deadlocks.
     known = [*asked.met, *map(Met, asked.facts)]
-    ids = [] if intake.all_new else [met.scm_id for met in known]
+    if intake.all_new:
+        known = [Met(details) for details in asked.facts]
+    ids = [met.scm_id for met in known]
     orders = _locked(db, intake.account_id, ids)
     for details in asked.facts:
         if details.ssl_id in orders:
             note_facts(orders[details.ssl_id], details)
+    clock(db)  # read before the lock, and kept
     take_turns(db, intake.account_id)
     here = ids_here(db, intake.account_id, [met.scm_id for met in asked.met])
     for met in asked.met:
-        if met.scm_id in orders:
+        if met.scm_id in orders and not met.reported:
             whole = db.get_one(Command, intake.command_id)
             outcomes.append(catch_up(db, whole, orders[met.scm_id], met.details))
         elif met.scm_id in here:  # another import has just stored it
@@ -159,9 +193,31 @@ def _store(db: Session, intake: Intake, asked: ReadResult) -> bool:
     given_up = leave_given_up(db, intake.account_id, fresh)
     left = {outcome.scm_id for outcome in given_up}
     outcomes += given_up
-    outcomes += take_in(db, intake, [met for met in fresh if met.scm_id not in left], doubtful)
+    fresh = [met for met in fresh if met.scm_id not in left]
+    kin = relatives(db, intake, fresh)
+    again = _to_read_again(db, intake, fresh, kin, asked.looked_at) if intake.reported else set()
+    fresh = [met for met in fresh if met.scm_id not in again]
+    outcomes += take_in(db, intake, fresh, doubtful, kin)
     settle_records(db, intake.command_id, outcomes)
-    return any(outcome.status is RecordStatus.HELD for outcome in outcomes)
+    stored = {outcome.scm_id for outcome in outcomes}
+    return StoredGroup(
+        held=any(outcome.status is RecordStatus.HELD for outcome in outcomes),
+        collected=sum(met.leaf is not None for met in asked.met if met.scm_id in stored),
+        again=frozenset(again),
+    )
+
+
+def _to_read_again(
+    db: Session, intake: Intake, fresh: Sequence[Met], kin: Relatives, looked_at: Collection[int]
+) -> set[int]:
+    """Return those of the records that can't be stored yet: what another batch has stored since they were read may
+    renew them, or be renewed by them. The import's lock has to be held.
+    """
+    renewed = renewed_since(fresh, kin)
+    if renewed:
+        drop_facts(db, intake.command_id, renewed)
+    doubtful = predecessors_to_ask(db, intake, fresh, kin)
+    return renewed | {newer for newer, older in doubtful.items() if older not in looked_at}
 
 
 def _locked(db: Session, account_id: int, ids: Sequence[int]) -> dict[int, Order]:

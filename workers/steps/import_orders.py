@@ -39,6 +39,7 @@ from certline.workers.importing.scm_lists import (
     Recent,
     fitting,
 )
+from certline.workers.importing.scm_report import ReportReader
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater
@@ -119,9 +120,11 @@ def _read_lists(
 ) -> None:
     began = time.monotonic()
     reader = ListReader(context, account, command)
+    report = ReportReader(context, account, command, chosen)
     listing = Listing(command.id, account.id, wanted.status, wanted.known)
     for number, look in enumerate([MAIN] if wanted.status else [MAIN, *DRIFT]):
         so_far = _so_far(context, command)
+        reported = so_far.reported or wanted.known
         # Skip lists that an earlier run has finished, and drift lists if we stored none of the listed orders.
         if number < so_far.look or (look is not MAIN and not so_far.known):
             continue
@@ -132,10 +135,15 @@ def _read_lists(
         known = partial(_listed, context, command.id) if goes_on else Recent()
         try:
             for page in reader.pages(look.narrow(chosen, account), walk, known):
+                if look is MAIN and not reported:
+                    # Before the first page is recorded; this page is read again if the report takes long.
+                    report.read(page.total)
+                    reported = True
                 at = (number + 1, 0) if walk.over else (number, walk.position)
                 rows = fitting(page, wanted)
                 context.store(partial(note_page, look=look, listing=listing, page=rows, at=at))
-                if time.monotonic() - began > SLICE and not walk.over:
+                # Other lists can't be resumed, so they are read in one go.
+                if goes_on and time.monotonic() - began > SLICE and not walk.over:
                     raise TryLater("it yields to other work", after=timedelta(0), afresh=True)
         except GiveUp as over:
             if not look.auto_renewed:

@@ -2,6 +2,7 @@
 
 DRY_RUN = "it reads for a report (--dry-run)"
 ONE_BY_ONE = "the same store again, record by record, where Postgres would not take them together"
+REPORT = "the import reads the report, or its rest, again; what it does with it has a story"
 HEARTBEAT = "a heartbeat that is missing or left over only tells `certline doctor` that a process was killed"
 HARMLESS = {
     "workers.process.health:_metrics transaction": "it reads figures for a monitor",
@@ -36,6 +37,12 @@ HARMLESS = {
     "workers.steps.import_batch:_keep_one store _store 2": ONE_BY_ONE,
     "workers.importing.record_reader:RecordReader.details_of call details": "it reads what is here",
     "workers.importing.record_reader:RecordReader._scm_works call organizations": "it asks whether SCM works",
+    "workers.importing.scm_report:ReportReader.read transaction": REPORT,
+    "workers.importing.scm_report:ReportReader._ask call ssl_report": REPORT,
+    "workers.importing.scm_report:ReportReader._read_pieces store note_piece": REPORT,
+    "workers.importing.scm_report:ReportReader._distrust_renewed_by_scm store distrust": REPORT,
+    "workers.importing.scm_report:ReportReader.read store forget_report": REPORT,
+    "workers.importing.scm_report:ReportReader.read store _close": REPORT,
     "workers.steps.fetch:_chain_for call details": "it reads, as the poll did",
     "workers.steps.sync:_domains call domains 2": "it reads, as the call before it",
     "workers.steps.sync:_offered call organizations": "it reads, as the call before it",

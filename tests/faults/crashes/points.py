@@ -151,7 +151,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "workers.steps.import_orders:import_orders store _close",
         "workers.steps.import_batch:import_batch transaction",
         "workers.importing.record_reader:RecordReader._one call details",
-        "workers.importing.record_reader:RecordReader._one call collect",
+        "workers.importing.record_reader:RecordReader._with_certificate call collect",
         "workers.steps.import_batch:import_batch transaction 2",
         "workers.steps.import_batch:_keep store _store",
     ),

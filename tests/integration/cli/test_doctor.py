@@ -59,6 +59,9 @@ def test_a_good_machine_is_all_ok_and_its_parts_are_shown(well: Typist) -> None:
     assert part["keys"] == well.vault.keys
     assert f"key {well.vault.keys[0]}, all queues, since" in said
     assert "FAULT" not in said
+    assert (
+        "an import of 10,000 takes at least 17 min: 10 calls a second (CERTLINE_RATE_READ)" in said
+    )
 
 
 def test_work_that_waits_while_nothing_runs_is_a_fault(well: Typist) -> None:

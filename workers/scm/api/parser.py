@@ -187,13 +187,30 @@ def details(raw: object) -> Details:
 
 def report(raw: object) -> list[ReportRow]:
     """Read the response of POST /report/v1/ssl-certificates."""
+    return list(_report(raw).each("reports", report_row))
+
+
+def readable_report(raw: object) -> list[ReportRow]:
+    """Read the same response without the rows that can't be read."""
+    rows = _report(raw).each("reports", _row_or_none)
+    return [row for row in rows if row is not None]
+
+
+def _row_or_none(raw: object) -> ReportRow | None:
+    try:
+        return report_row(raw)
+    except WrongShapeError:
+        return None
+
+
+def _report(raw: object) -> Row:
     row = Row(raw)
     # A statusCode other than 0 is an error despite HTTP 200; with statusCode 0 an empty report may lack `reports`.
     if row.number("statusCode"):
         raise WrongShapeError(f"the report's statusCode is {row.text('statusCode')}")
     if not row.has("reports") and not row.has("statusCode"):
         raise WrongShapeError("reports is missing")
-    return list(row.each("reports", report_row))
+    return row
 
 
 def report_row(raw: object) -> ReportRow:

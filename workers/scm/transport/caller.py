@@ -42,7 +42,7 @@ from certline.workers.scm.transport.oauth import Token, Tokens
 
 T = TypeVar("T")
 
-# Bytes of a response at most (docs/scm.md). A page has 200 rows, and we ask for reports about one name only.
+# Bytes of a response at most (docs/scm.md). A page has 200 rows, and a piece of a report some thousand.
 KIB = 1024
 MOST_BYTES = 4 * KIB * KIB
 MOST_REPORT_BYTES = 16 * KIB * KIB

@@ -4,14 +4,17 @@ A failed exchange also reports whether any byte of the request was written befor
 """
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import requote_uri, select_proxy
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -20,6 +23,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 from urllib3.poolmanager import PoolManager
+from urllib3.util import Retry, Timeout
 
 from certline.workers.scm.transport.connections import Pool, TlsPool, progress
 
@@ -87,10 +91,71 @@ def _use_our_pools(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
 
 
+@dataclass(frozen=True)
+class _Line:
+    """Direct connections to a host, and the headers of each request to it."""
+
+    pool: HTTPConnectionPool
+    headers: Mapping[str, str] = field(repr=False)
+
+    def read(
+        self, url: str, params: Mapping[str, Any], more: Mapping[str, str], limits: Limits
+    ) -> HttpResponse:
+        """GET a URL: what requests would send, without the work that is the same for each request."""
+        path = "/" + "/".join(url.split("/", 3)[3:])
+        query = f"?{urlencode(params, doseq=True)}" if params else ""
+        response = self.pool.urlopen(
+            "GET",
+            requote_uri(path + query),
+            headers={**self.headers, **more},
+            retries=Retry(0, read=False),
+            redirect=False,
+            assert_same_host=False,
+            timeout=Timeout(connect=limits.connect, read=limits.read),
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
+            pieces = response.stream(PIECE, decode_content=True)
+            body, broken = _whole_body(pieces, response.headers, limits.most_bytes)
+        except BaseException:
+            response.close()
+            raise
+        if body is None:
+            response.close()  # the rest of the body would be taken for the next response
+        response.release_conn()
+        return HttpResponse(response.status, response.headers, body, broken)
+
+
 class _Session(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self._surroundings: dict[Any, Any] = {}
+        self._lines: dict[tuple[str, str | bool], _Line | None] = {}
+
+    def line_to(self, url: str, verify: str | bool) -> "_Line | None":
+        """Return the direct connections to a URL's host, or None if a proxy is in between."""
+        base = "/".join(url.split("/", 3)[:3])
+        if (base, verify) not in self._lines:
+            self._lines[base, verify] = self._new_line(base, verify)
+        return self._lines[base, verify]
+
+    def _new_line(self, base: str, verify: str | bool) -> "_Line | None":
+        request = self.prepare_request(requests.Request("GET", base))
+        place = request.url or base
+        around = self.merge_environment_settings(place, {}, True, verify, None)
+        adapter = self.get_adapter(place)
+        if not isinstance(adapter, _Adapter) or select_proxy(place, around["proxies"]) is not None:
+            return None
+        trusted = around["verify"]
+        pool = adapter.get_connection_with_tls_context(request, trusted, around["proxies"])
+        adapter.cert_verify(pool, place, trusted, None)  # type: ignore[no-untyped-call]
+        return _Line(cast("HTTPConnectionPool", pool), request.headers)
+
+    def close(self) -> None:
+        """Close all connections; a later request opens new ones."""
+        self._lines.clear()
+        super().close()
 
     def merge_environment_settings(
         self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
@@ -142,6 +207,12 @@ def exchange(
     """
     progress.begin(limits.connect, limits.read * DRIPS, send_before)
     try:
+        plain = method == "GET" and not (parts.get("json") or parts.get("data"))
+        if plain and isinstance(session, _Session):
+            line = session.line_to(url, parts.get("verify", True))
+            if line is not None:
+                more = parts.get("headers") or {}
+                return line.read(url, parts.get("params") or {}, more, limits)
         with session.request(
             method,
             url,
@@ -150,25 +221,30 @@ def exchange(
             stream=True,
             **parts,
         ) as response:
-            body, broken = _whole_body(response, limits.most_bytes)
+            if method == "HEAD":  # its Content-Length is that of a GET
+                return HttpResponse(response.status_code, response.headers, b"")
+            pieces = response.iter_content(PIECE)
+            body, broken = _whole_body(pieces, response.headers, limits.most_bytes)
             return HttpResponse(response.status_code, response.headers, body, broken)
     except FAULTS as fault:
         return TransportFault(progress.written, reason(fault), _is_about_our_certificate(fault))
 
 
-def _whole_body(response: requests.Response, most: int) -> tuple[bytes | None, str]:
+def _whole_body(
+    pieces: Iterator[bytes], headers: Mapping[str, str], most: int
+) -> tuple[bytes | None, str]:
     """Return (body, ""), or (None, reason) if it was cut off, is too large or doesn't match Content-Length."""
     body = bytearray()
     try:
-        for piece in response.iter_content(PIECE):
+        for piece in pieces:
             body += piece
             if len(body) > most:
                 return None, f"more than {most} bytes"
     except FAULTS as fault:
         return None, reason(fault)
-    # A HEAD response has no body, and a decompressed body differs in length.
-    promised = response.headers.get("Content-Length", "")
-    may_differ = response.request.method == "HEAD" or "Content-Encoding" in response.headers
+    # A decompressed body differs in length.
+    promised = headers.get("Content-Length", "")
+    may_differ = "Content-Encoding" in headers
     if promised.isdigit() and not may_differ and len(body) != int(promised[:18]):
         return None, f"{len(body)} bytes of {promised[:18]}"
     return bytes(body), ""
