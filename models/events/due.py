@@ -35,7 +35,8 @@ TAKE = text(
                 SELECT extract(epoch FROM min(not_before) - now())::float8 FROM outbox
                 WHERE sent_at IS NULL AND parked_at IS NULL AND not_before > now()
             ) AS next_in,
-            EXISTS (SELECT FROM command WHERE sender <> 'legacy') AS senders_exist,
+            -- Sorted, so that the index of the condition is read whatever is known of the table.
+            EXISTS (SELECT FROM command WHERE sender <> 'legacy' ORDER BY sender LIMIT 1) AS senders_exist,
             EXISTS (SELECT FROM webhook WHERE status = 'active') AS webhooks_exist
     )
     SELECT taken.*, world.* FROM world LEFT JOIN taken ON true ORDER BY taken.id

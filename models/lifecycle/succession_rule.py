@@ -111,7 +111,10 @@ def _hindering() -> Select[CertificateStatus, datetime | None, bool, bool, bool,
         order.line_id == one.line_id, order.predecessor_id.is_not(None), order.status.in_(OPEN)
     )
     renewed = exists().where(
-        order.predecessor_id == one.id, order.kind != OrderKind.REISSUE, order.scm_id.is_not(None)
+        order.line_id == one.line_id,  # which has an index
+        order.predecessor_id == one.id,
+        order.kind != OrderKind.REISSUE,
+        order.scm_id.is_not(None),
     )
     return (
         select(

@@ -91,6 +91,7 @@ def _facts() -> Select[int, bool, bool]:
     other = aliased(Order)
     renewed = exists().where(
         and_(
+            other.line_id == Certificate.line_id,  # which has an index
             other.predecessor_id == bindparam("succeeds"),
             other.kind != OrderKind.REISSUE,
             other.id != bindparam("of_order"),
