@@ -37,7 +37,7 @@ LOOK_EVERY = SOON.total_seconds()
 STOP_WITHIN = 0.25
 # Seconds between two batches that are not full: what many transactions write within this time goes out together.
 # The time grows while transactions come without a pause.
-GATHER, LONGEST_GATHER = 0.005, 0.02
+GATHER, LONGEST_GATHER = 0.005, 0.05
 # Seconds between tries to reach a server that does not respond; doubled up to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 
