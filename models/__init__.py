@@ -16,6 +16,7 @@ from certline.models.commands.dead_letter import DeadLetter, DeadLetterStatus
 from certline.models.commands.kinds import CommandType
 from certline.models.commands.redelivery import Redelivery
 from certline.models.database.base import Base
+from certline.models.database.metric_sample import MetricSample
 from certline.models.database.session import Database
 from certline.models.events.outbox import Outbox, Queue
 from certline.models.heartbeat import Heartbeat
@@ -69,6 +70,7 @@ __all__ = [
     "Line",
     "LineBackoff",
     "LoginKind",
+    "MetricSample",
     "Narrowing",
     "Order",
     "OrderKind",
