@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from certline.models.commands.dead_letter import DeadLetter, DeadLetterStatus
     from certline.models.commands.redelivery import Redelivery
     from certline.models.database.base import Base
+    from certline.models.database.metric_sample import MetricSample
     from certline.models.database.session import Database
     from certline.models.events.outbox import Outbox
     from certline.models.heartbeat import Heartbeat
@@ -87,6 +88,7 @@ __all__ = [
     "Line",
     "LineBackoff",
     "LoginKind",
+    "MetricSample",
     "Narrowing",
     "Order",
     "OrderKind",
@@ -130,6 +132,7 @@ PLACES = {
     "commands.dead_letter": ("DeadLetter", "DeadLetterStatus"),
     "commands.redelivery": ("Redelivery",),
     "database.base": ("Base",),
+    "database.metric_sample": ("MetricSample",),
     "database.session": ("Database",),
     "events.outbox": ("Outbox",),
     "heartbeat": ("Heartbeat",),

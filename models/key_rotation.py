@@ -8,11 +8,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, cast, func, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Index,
+    LargeBinary,
+    Select,
+    Table,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Text
@@ -30,6 +45,12 @@ if TYPE_CHECKING:
     from certline.models.vault import Vault
 
 SEALED = "_sealed"
+# For the passwords in commands: the other places with few secrets have such an index, too.
+Index(
+    "command_with_password",
+    Command.id,
+    postgresql_where=text("(payload ->> 'keystore_password_sealed') IS NOT NULL"),
+)
 # A Fernet token within other text: "gAAAA" is the version byte 0x80 and the timestamp's leading zero bytes.
 TOKEN = re.compile(rb"gAAAA[A-Za-z0-9_-]{60,}={0,2}")
 
@@ -71,7 +92,11 @@ class SecretColumn:
     @property
     def value(self) -> ColumnElement[Any]:
         """SQL for the stored secret."""
-        return self.column if self.name is None else self.column[self.name].as_string()
+        if self.name is None:
+            return self.column
+        # Literal SQL as in the index: with a parameter in place of the name, Postgres could not prove that the
+        # index applies.
+        return literal_column(f"{self.table.name}.{self.column.name} ->> '{self.name}'", Text())
 
 
 @dataclass
@@ -147,9 +172,7 @@ def renew_piece(
     mine = _secrets(place, None, piece).where(place.key.in_(old))
     mine = mine.with_for_update(skip_locked=True, key_share=True, of=place.table)
     locked = db.execute(mine).all()
-    for row in locked:
-        renewed = _renewed(vault, place, row)
-        db.execute(update(place.table).where(place.key == row[0]).values(_stored(place, renewed)))
+    _store(db, place, {row[0]: _renewed(vault, place, row) for row in locked})
     done.renewed, done.busy = len(locked), len(old) - len(locked)
     if locked:
         record(db, "keys.rotated", str(place), who=who, rows=len(locked), key=vault.keys[0])
@@ -229,13 +252,25 @@ def _renewed(vault: Vault, column: SecretColumn, row: Sequence[Any]) -> bytes:
     return vault.seal(TOKEN.sub(inner, vault.open(_bytes(row[1]), place)), place)
 
 
-def _stored(place: SecretColumn, sealed: bytes) -> dict[str, Any]:
-    if place.name is None:
-        return {place.column.name: sealed}
-    # Change this field only: the payload's other fields are not loaded.
-    path = cast([place.name], ARRAY(Text))
-    fresh = func.to_jsonb(cast(sealed.decode(), Text), type_=JSONB)
-    return {place.column.name: func.jsonb_set(place.column, path, fresh)}
+def _store(db: Session, place: SecretColumn, renewed: Mapping[Any, bytes]) -> None:
+    """Store the secrets, by the rows' keys, in one statement."""
+    if not renewed:
+        return
+    kind: Any = LargeBinary() if place.name is None else Text()
+    secrets = [each if place.name is None else each.decode() for each in renewed.values()]
+    unnested = func.unnest(
+        bindparam("keys", list(renewed), ARRAY(place.key.type)),
+        bindparam("secrets", secrets, ARRAY(kind)),
+    )
+    given = unnested.table_valued(column("own", place.key.type), column("secret", kind))
+    given = given.render_derived()
+    stored: ColumnElement[Any] = given.c.secret
+    if place.name is not None:
+        # Change this field only: the payload's other fields are not loaded.
+        path = cast([place.name], ARRAY(Text))
+        stored = func.jsonb_set(place.column, path, func.to_jsonb(stored, type_=JSONB))
+    change = update(place.table).where(place.key == given.c.own)
+    db.connection().execute(change.values({place.column.name: stored}))
 
 
 def _bytes(value: bytes | str) -> bytes:

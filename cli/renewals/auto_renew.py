@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,10 +13,11 @@ from certline.cli.errors import NOTHING, WAITS, Fault
 from certline.cli.parameters.number import Whole
 from certline.cli.renewals.audit import audit, run_document
 from certline.cli.renewals.plan import plan
+from certline.cli.renewals.plan_progress import plan_progress
 from certline.cli.renewals.select import deselect, rule_document, select
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
-from certline.cli.ui.output import answer, facts, leave, say, table, whisper
+from certline.cli.ui.output import answer, as_json, facts, leave, say, table, whisper
 from certline.cli.ui.projection import instant, minute
 from certline.models.states import Decision
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # Seconds between two checks of a run that a producer is working on.
 LOOK_EVERY = 0.2
+# Seconds for which a run is continued before its progress is shown.
+SLICE = 10.0
 # The counts of a run that are shown, in this order.
 COUNTED = ("due", *(decision.value for decision in Decision))
 
@@ -90,11 +93,14 @@ def enable(*, days: int, cap: int | None, account: str | None) -> None:
     """Switch automatic renewal on, or change its days. To select certificates: auto-renew select."""
     from certline.models.renewals.selection import settings_of_all
     from certline.producers.renewals import settings
+    from certline.producers.renewals.day_plan import plan_anew
 
     with context.database().transaction() as db:
         chosen = _accounts(db, account)
         settings.enable(db, chosen, days=days, cap=cap, who=context.person())
         names = {each.id: each.name for each in chosen}
+    plan_anew(context.database(), plan_progress())
+    with context.database().transaction() as db:
         documents = [
             _setting_document(db, setting, names[setting.account_id])
             for setting in settings_of_all(db)
@@ -121,12 +127,18 @@ def enable(*, days: int, cap: int | None, account: str | None) -> None:
 @click.option("--account", metavar="NAME", help="Only for this account; default: all accounts.")
 def disable(*, account: str | None) -> None:
     """Switch automatic renewal off. The selection is kept, and renewals already requested go on."""
+    from certline.models.renewals.selection import settings_of_all
     from certline.producers.renewals import settings
+    from certline.producers.renewals.day_plan import plan_anew
 
     with context.database().transaction() as db:
         chosen = _accounts(db, account)
         off = settings.disable(db, chosen, who=context.person())
         names = {each.id: each.name for each in chosen}
+    plan_anew(context.database(), plan_progress())
+    with context.database().transaction() as db:
+        ids = {each.account_id for each in off}
+        off = [each for each in settings_of_all(db) if each.account_id in ids]
         documents = [_setting_document(db, each, names[each.account_id]) for each in off]
     answer(documents, lambda: _tell_settings(documents, empty="Auto-renewal was not on."))
     if not documents:
@@ -145,7 +157,7 @@ def run() -> None:
         # If a run is still open, this joins it: there is only one at a time.
         begun = begin_run(db, requested_by=context.person()).id
     while not _ended(begun):
-        if not go_on(context.database()):
+        if not go_on(context.database(), SLICE):
             time.sleep(LOOK_EVERY)  # a producer is working on the same run
     with context.database().transaction() as db:
         done = db.get_one(AutoRenewRun, begun)
@@ -186,7 +198,10 @@ def _ended(run_id: str) -> bool:
     from certline.models.renewals.runs import AutoRenewRun
 
     with context.database().transaction() as db:
-        return db.get_one(AutoRenewRun, run_id).ended_at is not None
+        run = db.get_one(AutoRenewRun, run_id)
+    if run.ended_at is None and run.looked_at and sys.stderr.isatty() and not as_json():
+        whisper(f"looked at {run.looked_at:,} certificates so far")
+    return run.ended_at is not None
 
 
 def _accounts(db: Session, name: str | None) -> list[Account]:
@@ -199,21 +214,19 @@ def _accounts(db: Session, name: str | None) -> list[Account]:
 
 
 def _setting_document(db: Session, setting: AutoRenewSetting, account: str) -> dict[str, Any]:
-    from certline.models.renewals.plan import selected_of
-    from certline.models.renewals.timing import even_load, usual_cap
+    from certline.models.renewals.sequence import load_of
 
-    selected = selected_of(db, setting)
-    spans = [each.span for each in selected]
+    load = load_of(db, setting)
     return {
         "account": account,
         "enabled": setting.enabled,
         "days": setting.days,
-        "cap_per_day": setting.cap_per_day or usual_cap(spans),
+        "cap_per_day": load.cap(setting),
         "cap_is_named": setting.cap_per_day is not None,
-        "selected": len(selected),
+        "selected": load.selected,
         # Certificates whose lifetime is too short for the days: renewed when a third of it is left.
-        "limited": sum(span.lead < timedelta(days=span.days) for span in spans),
-        "even_load": round(even_load(spans), 2),
+        "limited": load.limited,
+        "even_load": round(load.even, 2),
         "changed_by": setting.changed_by or None,
         "changed_at": instant(setting.changed_at),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -13,65 +13,29 @@ import click
 from certline.cli import context
 from certline.cli.parameters.number import Whole
 from certline.cli.renewals.bars import BAR, SHORTEST_BAR, bar_of, few
+from certline.cli.renewals.plan_progress import plan_progress
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.layout import GAP
 from certline.cli.ui.output import answer, console, say, table, whisper
 from certline.cli.ui.projection import instant
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from certline.models.renewals.forecast import Forecast
-    from certline.models.renewals.plan import RenewalOutlook, Selected
+    from certline.producers.renewals.day_plan import LookAhead, Planned
 
 # Reasons shown, at most.
 REFUSALS = 10
 
 
-class Planned(NamedTuple):
-    """A certificate with the day of its renewal; `objection`: why the renewal would be refused that day; `remark`:
-    what will differ from the present certificate.
-    """
-
-    day: date
-    account: str
-    selected: Selected
-    objection: str | None
-    remark: str | None = None
-
-
 class DaysAhead(NamedTuple):
     """The renewals of the days ahead. `counts`: renewals by day; `near`: each of them; `high`: the peaks."""
 
-    today: date
+    look: LookAhead
     days: int
-    outlooks: list[RenewalOutlook]
     near: list[Planned]
     counts: Counter[date]
     high: list[date]
     what_if: list[Forecast]
-
-    @property
-    def next(self) -> tuple[date, list[str]] | None:
-        """The first day with renewals after the days shown, and the common names; None if there is none."""
-        last = self.today + timedelta(days=self.days - 1)
-        after: dict[date, list[str]] = {}
-        for outlook in self.outlooks:
-            for each in outlook.selected:
-                day = outlook.planned.get(each.id)
-                if day is not None and day > last:
-                    after.setdefault(day, []).append(each.common_name)
-        return min(after.items(), default=None, key=lambda item: item[0])
-
-    @property
-    def late(self) -> int:
-        """Number of certificates that the cap makes later than wanted."""
-        return sum(len(outlook.late) for outlook in self.outlooks)
-
-    @property
-    def going(self) -> int:
-        """Number of renewals already in progress."""
-        return sum(len(outlook.going) for outlook in self.outlooks)
 
     @property
     def refused(self) -> list[Planned]:
@@ -80,23 +44,29 @@ class DaysAhead(NamedTuple):
 
     def document(self) -> dict[str, Any]:
         """Return the plan as a document."""
+        by_day: dict[date, list[Planned]] = {}
+        for row in self.near:
+            by_day.setdefault(row.day, []).append(row)
         return {
-            "from": self.today.isoformat(),
+            "from": self.look.today.isoformat(),
             "days": self.days,
-            "selected": sum(len(outlook.selected) for outlook in self.outlooks),
+            "selected": self.look.selected,
             "renewals": sum(self.counts.values()),
-            "being_renewed": self.going,
-            "late": self.late,
+            "being_renewed": self.look.going,
+            "late": self.look.late,
             "would_be_refused": len(self.refused),
             "next": None
-            if self.next is None
-            else {"date": self.next[0].isoformat(), "common_names": sorted(self.next[1])},
+            if self.look.next is None
+            else {
+                "date": self.look.next[0].isoformat(),
+                "common_names": sorted(self.look.next[1]),
+            },
             "peaks": [{"date": day.isoformat(), "renewals": self.counts[day]} for day in self.high],
             "plan": [
                 {
                     "date": day.isoformat(),
                     "renewals": self.counts[day],
-                    "certificates": [_document(row) for row in self.near if row.day == day],
+                    "certificates": [_document(row) for row in by_day.get(day, [])],
                 }
                 for day in sorted(self.counts)
             ],
@@ -125,24 +95,21 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
     """Show what will be renewed on which day, and the peaks. Changes nothing."""
     from certline.models.renewals.forecast import forecast, peaks
     from certline.models.renewals.selection import settings_of_all
-    from certline.producers.renewals.settings import outlooks
+    from certline.producers.renewals.day_plan import look_ahead
 
     settings = context.settings()
     with context.database().transaction() as db:
-        found = outlooks(db)
-        today = found[0].today if found else datetime.now(UTC).date()
-        near = [
-            row for ahead in found for row in _planned(db, ahead, today + timedelta(days=days - 1))
-        ]
+        look = look_ahead(db, days, with_spans=bool(lifetimes), tell=plan_progress())
         is_on = any(setting.enabled for setting in settings_of_all(db))
-    near.sort(key=lambda row: (row.day, row.selected.common_name))
+    near, today = look.near, look.today
+    near.sort(key=lambda row: (row.day, row.common_name))
     # Every day is present, with 0 if nothing is planned: the table and the mean behind the peaks
     # need all days.
     counts = Counter({today + timedelta(days=number): 0 for number in range(days)})
     counts.update(row.day for row in near)
     what_if = [
         forecast(
-            [each.span for ahead in found for each in ahead.selected],
+            look.spans,
             lifetime=lifetime,
             today=today,
             cap=None,
@@ -151,11 +118,11 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
         )
         for lifetime in lifetimes
     ]
-    ahead = DaysAhead(today, days, found, near, counts, peaks(counts), what_if)
+    ahead = DaysAhead(look, days, near, counts, peaks(counts), what_if)
     answer(ahead.document(), lambda: _people(ahead))
-    if ahead.late:
+    if look.late:
         whisper(
-            f"warning: the cap is too small for {ahead.late} certificates: they will be renewed later "
+            f"warning: the cap is too small for {look.late} certificates: they will be renewed later "
             "than wanted. To raise it: certline auto-renew enable --cap N"
         )
     if not is_on:
@@ -164,36 +131,13 @@ def plan(*, days: int, lifetimes: tuple[int, ...]) -> None:
         )
 
 
-def _planned(db: Session, ahead: RenewalOutlook, last: date) -> list[Planned]:
-    """Return an account's certificates that are to be renewed up to and including `last`."""
-    from certline.models.accounts.account import Account
-    from certline.producers.renewals.eligibility import foreseen
-
-    soon = [each for each in ahead.selected if ahead.planned.get(each.id, date.max) <= last]
-    if not soon:
-        return []
-    account = db.get_one(Account, soon[0].account_id)
-    refused, remarks = foreseen(db, account, soon, ahead.planned)
-    return [
-        Planned(
-            ahead.planned[each.id],
-            account.name,
-            each,
-            refused.get(each.id),
-            remarks.get(each.id),
-        )
-        for each in soon
-    ]
-
-
 def _document(row: Planned) -> dict[str, Any]:
-    each = row.selected
     return {
-        "certificate": each.id,
-        "common_name": each.common_name,
+        "certificate": row.certificate_id,
+        "common_name": row.common_name,
         "account": row.account,
-        "not_after": instant(each.not_after),
-        "wanted": each.span.wanted.isoformat(),
+        "not_after": instant(row.not_after),
+        "wanted": row.wanted.isoformat(),
         "objection": row.objection,
         "remark": row.remark,
     }
@@ -207,14 +151,14 @@ def _forecast_document(each: Forecast) -> dict[str, Any]:
 
 
 def _people(ahead: DaysAhead) -> None:
-    if not any(outlook.selected for outlook in ahead.outlooks):
+    if not ahead.look.selected:
         say("Nothing is selected: certline auto-renew select --all")
         return
     counts = ahead.counts
     highest = max(counts.values())
     names: dict[date, list[str]] = {}
     for row in ahead.near:
-        names.setdefault(row.day, []).append(row.selected.common_name)
+        names.setdefault(row.day, []).append(row.common_name)
     bar, room = _rooms(ahead)
     rows = [
         (
@@ -230,9 +174,9 @@ def _people(ahead: DaysAhead) -> None:
         table(["day", "renewals", "", "names"], rows, empty="")
     if ahead.high:
         say("\nPeaks: " + ", ".join(f"{day} ({counts[day]})" for day in ahead.high))
-    say(f"\nRenewals in {len(counts)} days: {total}; already in progress: {ahead.going}.")
-    if ahead.next is not None:
-        day, later = ahead.next
+    say(f"\nRenewals in {len(counts)} days: {total}; already in progress: {ahead.look.going}.")
+    if ahead.look.next is not None:
+        day, later = ahead.look.next
         say(f"{'Next' if not total else 'After that'}: {day}, {few(sorted(later))}")
     if remarked := [row for row in ahead.near if row.remark is not None]:
         say(f"\nWill get another kind of key: {len(remarked)}")
@@ -280,7 +224,7 @@ def _alike(found: list[Planned], reason_of: Callable[[Planned], str | None]) -> 
     for row in found:
         alike.setdefault(reason_of(row), []).append(row)
     rows = [
-        (those[0].day, len(those), few([row.selected.common_name for row in those]), reason)
+        (those[0].day, len(those), few([row.common_name for row in those]), reason)
         for reason, those in alike.items()
     ]
     table(["from", "certificates", "names", "why"], rows[:REFUSALS], empty="")

@@ -10,6 +10,7 @@ import click
 from certline.cli import context
 from certline.cli.errors import NOTHING
 from certline.cli.parameters.number import Whole
+from certline.cli.renewals.plan_progress import plan_progress
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.listing import places
 from certline.cli.ui.lookup import find_account, find_certificate
@@ -52,6 +53,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def select(*, names: tuple[str, ...], days: int | None, **given: Any) -> None:
     """Select certificates one by one, or by a rule that also covers future certificates."""
     from certline.producers.renewals import settings
+    from certline.producers.renewals.day_plan import plan_anew
 
     _require_one_way(names, given)
     notices: list[str] = []
@@ -79,6 +81,8 @@ def select(*, names: tuple[str, ...], days: int | None, **given: Any) -> None:
                 stored, new = settings.add_rule(db, rule, who=context.person())
                 if new:
                     documents.append(rule_document(stored, _names(db)))
+    if not names:  # also if the rule was there already: a plan that was interrupted is completed
+        plan_anew(context.database(), plan_progress())
     for notice in notices:
         whisper(f"notice: {notice}")
     _tell_selection(documents, "selected", empty="This rule already exists.")
@@ -92,28 +96,38 @@ def deselect(*, names: tuple[str, ...], **given: Any) -> None:
     With --all, every rule and every choice of a single certificate is deleted.
     """
     from certline.producers.renewals import settings
+    from certline.producers.renewals.day_plan import plan_anew
 
     _require_one_way(names, given)
+    documents: list[dict[str, Any]] = []
+    if given["every"]:
+        documents = _drop_everything(given["account"])
     with context.database().transaction() as db:
-        documents: list[dict[str, Any]] = []
         if names:
             found = _certificates(db, names)
             settings.choose(db, found, selected=False, who=context.person())
             documents = [_choice_document(each, selected=False, days=None) for each in found]
-        elif given["every"]:
-            account = None if given["account"] is None else find_account(db, given["account"])
-            count = settings.drop_everything(db, account, who=context.person())
-            documents = [{"dropped": count}] if count else []
-        else:
+        elif not given["every"]:
             for rule in _rules(db, given):
                 gone = settings.drop_rule(db, rule, who=context.person())
                 if gone is not None:
                     documents.append(rule_document(gone, _names(db)))
+    if not names:
+        plan_anew(context.database(), plan_progress())
     _tell_selection(
         documents,
         "deselected",
         empty="There is no such rule. To list them: certline auto-renew show",
     )
+
+
+def _drop_everything(account: str | None) -> list[dict[str, Any]]:
+    from certline.producers.renewals import settings
+
+    with context.database().transaction() as db:
+        found = None if account is None else find_account(db, account)
+    count = settings.drop_everything(context.database(), found, who=context.person())
+    return [{"dropped": count}] if count else []
 
 
 def _certificates(db: Session, names: tuple[str, ...]) -> list[Certificate]:

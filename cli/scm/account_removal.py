@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from certline.cli.errors import Fault
 from certline.cli.ui.documents import AccountDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_account
-from certline.cli.ui.output import answer, say, whisper
+from certline.cli.ui.output import answer, as_json, say, whisper
 from certline.cli.waiting.approval import leave_waiting
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def remove(name: str, *, force: bool, yes: bool) -> None:
         removed = _removed(db, row, force=force)
     if isinstance(removed, Approval):
         leave_waiting(removed)
+    _settle_all(row, removed)
     _warn(removed)
     document = AccountDocument.of(row).as_dict() | {
         "orders_cancelled": removed.cancelled,
@@ -80,6 +82,21 @@ def _removed(db: Session, row: Account, *, force: bool) -> Removed | Approval:
             hint=f"To list them: certline order list --account {quote(row.name)} --open. With --force "
             "certline stops polling SCM for them.",
         ) from None
+
+
+def _settle_all(row: Account, removed: Removed) -> None:
+    """Settle the open orders that the removal itself has left, some hundred in each transaction."""
+    from certline.producers.requests.accounts import settle_more
+
+    left = removed.left
+    while left:
+        if sys.stderr.isatty() and not as_json():
+            whisper(f"{left:,} open orders are left")
+        with context.database().transaction() as db:
+            more = settle_more(db, row, who=context.person())
+        removed.cancelled.extend(more.cancelled)
+        removed.in_review.extend(more.in_review)
+        left = more.left if more.cancelled or more.in_review else 0
 
 
 def _warn(removed: Removed) -> None:

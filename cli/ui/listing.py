@@ -32,7 +32,7 @@ Shown = TypeVar("Shown", bound=Document)
 # Rows in a table without --limit. JSON and CSV have all rows.
 SCREENFUL = 100
 # Rows that are counted for a total, at most.
-MOST_COUNTED = 100_000
+MOST_COUNTED = 10_000
 # Rows of one query, at most.
 PIECE = 1_000
 

@@ -19,6 +19,9 @@ from certline.models.events.outbox import emit_event
 from certline.models.orders.order import Order
 from certline.models.states import OrderKind, OrderStatus
 
+# Held orders released in one transaction, which keeps the licence row locked meanwhile. The sweep releases more.
+MOST_RELEASED = 500
+
 
 class License(Base):
     """The number of lines that may be managed. The table has exactly one row, whose lock is the gate."""
@@ -158,6 +161,8 @@ def set_end(db: Session, valid_until: date | None) -> None:
 def orders_to_release(db: Session) -> list[Order]:
     """Give lines to the oldest held orders, as many as are free, and return those orders. Locks the licence row.
 
+    At most MOST_RELEASED at a time (and the rest of the last one's run of renewals).
+
     The line is assigned now, not when the certificate is fetched, so that no newer order can take it first.
     """
     room = _locked_room(db)
@@ -167,7 +172,7 @@ def orders_to_release(db: Session) -> list[Order]:
         select(Order)
         .where(Order.status == OrderStatus.HELD)
         .order_by(Order.issued_at, Order.id)
-        .limit(room)
+        .limit(min(room, MOST_RELEASED))
         # A fetch locks its order first and then the licence row; waiting for orders here, with the
         # licence row already locked, could deadlock. Skipped orders are released next time.
         .with_for_update(of=Order, skip_locked=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import Interval, Table, bindparam, func, update
+from sqlalchemy import Interval, Select, Table, bindparam, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -101,6 +101,54 @@ def begin_steps(
     ]
     add_rows(db, Command, rows)
     send_out(db, [wake_up(kind, str(row["id"])) for row in rows], after=after)
+
+
+def begin_missing_steps(
+    db: Session, kind: CommandType, orders: Sequence[tuple[str, str | None, str]]
+) -> int:
+    """Insert the next step of each of these orders, with its message, unless one is open. Returns how many.
+
+    `orders`: (order id, id of the order's command, who requested the order). `kind` is one of ONE_AT_A_TIME, whose
+    index decides between two transactions that insert the same step.
+    """
+    rows = []
+    for order, command, requested_by in orders:
+        own_id = str(uuid.uuid4())
+        rows.append(
+            command_row(
+                own_id,
+                kind,
+                {"order": order},
+                requested_by=Identity.of_row(requested_by),
+                source="certline",
+                subject=order,
+                correlation_id=command or own_id,
+            )
+        )
+    if not rows:
+        return 0
+    new = insert(Command).on_conflict_do_nothing().returning(Command.id)
+    added = list(db.scalars(new, rows))
+    send_out(db, [wake_up(kind, own_id) for own_id in added])
+    return len(added)
+
+
+def hasten_many(db: Session, commands: Select[str]) -> int:
+    """Make these queued or running commands due now, and wake a worker for each. Returns how many.
+
+    `commands`: a query for their ids, which locks the rows.
+    """
+    # MATERIALIZED: the lock and the limit are taken once, before anything is updated.
+    ids = commands.cte("chosen").prefix_with("MATERIALIZED", dialect="postgresql")
+    chosen = db.execute(
+        update(Command)
+        .where(Command.id == ids.c.id)
+        .values(not_before=func.now(), touched_at=func.now())
+        .returning(Command.type, Command.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    send_out(db, [wake_up(kind, own_id) for kind, own_id in chosen])
+    return len(chosen)
 
 
 def accept_many(

@@ -193,3 +193,16 @@ def send_last_event_again(db: Session, command_id: str) -> str | None:
         last.not_before = clock(db)
         db.info[WAKE] = True
     return last.routing_key
+
+
+def seconds_overdue(db: Session) -> float:
+    """Return for how many seconds the oldest due row has waited to be sent; 0 if none is due."""
+    oldest = (
+        select(Outbox.not_before)
+        .where(Outbox.sent_at.is_(None), Outbox.parked_at.is_(None))
+        .order_by(Outbox.not_before)
+        .limit(1)
+        .scalar_subquery()
+    )
+    age = db.scalar(select(func.extract("epoch", func.now() - oldest)))
+    return max(0.0, float(age or 0))

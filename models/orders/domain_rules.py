@@ -3,7 +3,7 @@
 Pure functions. What SCM does not show (old versions, some roles) is left to SCM.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -82,9 +82,9 @@ def _covering(name: str, domains: Iterable[Domain]) -> list[Domain]:
     """Return the domains at or above a name: the most specific first, the plain one before its wildcard entry."""
     bare = name.removeprefix("*.")
     found = [
-        (_bare(domain), domain)
+        (bare_name(domain), domain)
         for domain in domains
-        if domain.gone_at is None and f".{bare}".endswith(f".{_bare(domain)}")
+        if domain.gone_at is None and f".{bare}".endswith(f".{bare_name(domain)}")
     ]
     found.sort(key=lambda pair: (-len(pair[0]), pair[1].name.startswith("*.")))
     return [domain for _, domain in found]
@@ -119,7 +119,7 @@ def _allows(domain: Domain, organization: Organization, name: str) -> bool:
 
 def _kinds(domain: Domain, name: str) -> Sequence[str]:
     """Return the privileges of which one is needed for a name under a domain."""
-    bare, above = name.removeprefix("*."), _bare(domain)
+    bare, above = name.removeprefix("*."), bare_name(domain)
     wild = name.startswith("*.")
     if domain.name.startswith("*."):
         # SCM's documents don't say which names an entry `*.domain` is for, so it is taken for any but wildcards
@@ -179,8 +179,8 @@ def _doubt(name: str, domain: Domain, organization: Organization) -> str | None:
             f"the domain {domain.name} is delegated to {above} and not to its department "
             f"{organization.name}: {maybe}"
         )
-    if domain.name.startswith("*.") and name != f"*.{_bare(domain)}":
-        return f"SCM has {domain.name} and not {_bare(domain)} for {name}, and may refuse it"
+    if domain.name.startswith("*.") and name != f"*.{bare_name(domain)}":
+        return f"SCM has {domain.name} and not {bare_name(domain)} for {name}, and may refuse it"
     return None
 
 
@@ -189,7 +189,28 @@ def _over(domain: Domain, today: date) -> bool:
     return domain.validation_expires is not None and domain.validation_expires < today
 
 
-def _bare(domain: Domain) -> str:
+def by_bare_name(domains: Iterable[Domain]) -> dict[str, list[Domain]]:
+    """Return the domains by their bare names, for `above`."""
+    found: dict[str, list[Domain]] = {}
+    for domain in domains:
+        found.setdefault(bare_name(domain), []).append(domain)
+    return found
+
+
+def above(names: Iterable[str], domains: Mapping[str, Sequence[Domain]]) -> list[Domain]:
+    """Return those of an account's domains that the rules for these names look at (`by_bare_name`).
+
+    An account may have thousands; to check many names against all of them would take long.
+    """
+    wanted: dict[str, None] = {}
+    for name in names:
+        labels = name.removeprefix("*.").split(".")
+        wanted |= dict.fromkeys(".".join(labels[begin:]) for begin in range(len(labels)))
+    return [domain for bare in wanted for domain in domains.get(bare, ())]
+
+
+def bare_name(domain: Domain) -> str:
+    """Return a domain's name as orders have it, without `*.`."""
     # SCM may list a domain of another alphabet as it is written; orders have the xn-- form.
     return same_host(domain.name).removeprefix("*.")
 

@@ -62,6 +62,12 @@ class Order(Base):
         Index("order_by_name_end", text("reverse(common_name)"), "id"),  # see `patterns.like`
         # All orders of a line: succession, deletion.
         Index("order_by_line", "line_id"),
+        # `models.key_rotation`.
+        Index(
+            "order_with_password",
+            "id",
+            postgresql_where=text("keystore_password_sealed IS NOT NULL"),
+        ),
         # Orders named by SCM's id (`scm:4711`), whatever their account.
         Index("order_by_scm_id", "scm_id"),
         CheckConstraint("char_length(comments) <= 1024", name="comments_fit_scm"),

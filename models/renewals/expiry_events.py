@@ -27,7 +27,7 @@ from certline.models.renewals.selection import auto_renew_settings
 from certline.models.states import CertificateStatus, Decision
 
 # Certificates processed in one transaction.
-PIECE = 500
+PIECE = 1_000
 # Thresholds: days before expiry (issue: renewal).
 DAYS: tuple[ExpiryThreshold, ...] = get_args(ExpiryThreshold)
 
@@ -51,15 +51,15 @@ def day_reached(begins: datetime, ends: datetime, now: datetime) -> ExpiryThresh
     return min(reached, default=None)
 
 
-def emit_expiring(db: Session) -> int:
+def emit_expiring(db: Session, most: int = PIECE) -> int:
     """Publish `certificate.expiring` for active certificates that have reached a new threshold.
 
-    Returns how many; at most PIECE per call.
+    Returns how many; at most `most` per call.
     """
     now = clock(db)
     fresh = [
         (certificate, days)
-        for certificate in _nearer(db)
+        for certificate in _nearer(db, most)
         if (days := day_reached(certificate.not_before, certificate.not_after, now)) is not None
     ]
     if not fresh:
@@ -164,7 +164,7 @@ def _note(
     return {"renewal": renewal, "renews_at": renews_at, "order_id": order_id, "reason": reason}
 
 
-def _nearer(db: Session) -> Sequence[Certificate]:
+def _nearer(db: Session, most: int) -> Sequence[Certificate]:
     """Lock and return active certificates with a threshold reached and not published. Locked rows are skipped."""
     left = Certificate.not_after - func.now()
     lifetime = Certificate.not_after - Certificate.not_before
@@ -185,7 +185,7 @@ def _nearer(db: Session) -> Sequence[Certificate]:
             reached.is_not(None),
         )
         .order_by(Certificate.not_after)
-        .limit(PIECE)
+        .limit(most)
         .with_for_update(skip_locked=True)
     )
     return db.scalars(query).all()

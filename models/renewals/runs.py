@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -43,6 +43,8 @@ class AutoRenewRun(Base):
     requested_by: Mapped[str]
     # The number of selected certificates that were checked (not a time).
     looked_at: Mapped[int] = mapped_column(default=0)
+    # How far it has come (`producers.renewals.auto_renew`), so that any producer can continue it.
+    position: Mapped[dict[str, Any] | None]
 
 
 class AutoRenewDecision(Base):
@@ -128,10 +130,11 @@ def decisions_of(
     *,
     decisions: Sequence[Decision] = (),
     certificate_id: str | None = None,
+    most: int | None = None,
 ) -> list[Decided]:
     """Return the decisions of these runs with their outcomes, the newest first, then by common name.
 
-    `decisions` (kinds, as of now) and `certificate_id` restrict the result.
+    `decisions` (kinds, as of now) and `certificate_id` restrict the result; `most`: that many at most.
     """
     query = _outcomes(
         AutoRenewDecision, OUTCOME, Command.error, Order.id, Order.status, Order.certificate_id
@@ -141,6 +144,7 @@ def decisions_of(
     if certificate_id is not None:
         query = query.where(AutoRenewDecision.certificate_id == certificate_id)
     query = query.order_by(AutoRenewDecision.decided_at.desc(), AutoRenewDecision.common_name)
+    query = query.limit(most)
     return [
         Decided(
             row,
@@ -162,6 +166,23 @@ def counts_of(db: Session, runs: Sequence[str]) -> dict[str, Counter[Decision]]:
     for run_id, decision, count in db.execute(query.group_by(AutoRenewDecision.run_id, OUTCOME)):
         found[run_id][Decision(decision)] = count
     return found
+
+
+def decided_in(db: Session, run_id: str, certificates: Collection[str]) -> set[str]:
+    """Return those of these certificates that a run has decided about."""
+    query = select(AutoRenewDecision.certificate_id).where(
+        AutoRenewDecision.run_id == run_id, AutoRenewDecision.certificate_id.in_(certificates)
+    )
+    return set(db.scalars(query))
+
+
+def take_pass(db: Session) -> bool:
+    """Take the right to plan all days until the transaction ends; False if another process is planning them.
+
+    Two at once would store the days of one plan for some certificates, and those of the other for the rest.
+    """
+    key = func.hashtextextended("auto-renew plan", 0)
+    return bool(db.scalar(select(func.pg_try_advisory_xact_lock(key))))
 
 
 def last_decisions(db: Session, certificates: Sequence[str]) -> dict[str, AutoRenewDecision]:

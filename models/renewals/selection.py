@@ -17,14 +17,18 @@ from sqlalchemy import (
     cast,
     func,
     null,
+    or_,
     select,
+    update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.accounts.account import Account, accounts
 from certline.models.certificates.certificate import Certificate
+from certline.models.certificates.line import AutoRenewChoice
 from certline.models.database.base import Base, new_id
 from certline.models.database.patterns import like
+from certline.models.states import CertificateStatus
 
 # Default for the days before expiry (the same as in SCM's own auto-renewal).
 USUAL_DAYS = 30
@@ -108,6 +112,33 @@ def first_rule(rules: Sequence[AutoRenewRule]) -> ColumnElement[str | None]:
     if not rules:
         return cast(null(), Text)  # a CASE needs at least one WHEN
     return case(*((_fits(rule), rule.id) for rule in rules), else_=null())
+
+
+def is_chosen(rules: Sequence[AutoRenewRule]) -> ColumnElement[bool]:
+    """Return an SQL condition that a certificate is selected, joined with its line's choice if there is one."""
+    # A choice for the single line takes precedence over any rule.
+    return func.coalesce(AutoRenewChoice.selected, or_(False, *(_fits(rule) for rule in rules)))
+
+
+def mark_stored(db: Session, certificates: Sequence[str]) -> None:
+    """Mark those of these new certificates that a rule or a choice selects, in the transaction that stores them.
+
+    Until the next daily run plans its day, such a certificate has none.
+    """
+    rules = auto_renew_rules(db)
+    chosen = (
+        select(Certificate.id)
+        .outerjoin(AutoRenewChoice, AutoRenewChoice.line_id == Certificate.line_id)
+        .where(
+            Certificate.id.in_(certificates),
+            Certificate.status == CertificateStatus.ACTIVE,
+            is_chosen(rules),
+        )
+    )
+    change = update(Certificate).where(
+        Certificate.id.in_(chosen.scalar_subquery()), ~Certificate.auto_renew
+    )
+    db.execute(change.values(auto_renew=True), execution_options={"synchronize_session": "fetch"})
 
 
 def _fits(rule: AutoRenewRule) -> ColumnElement[bool]:

@@ -102,7 +102,12 @@ def even_load(spans: Collection[Span]) -> float:
 
 def usual_cap(spans: Collection[Span]) -> int:
     """Return the daily cap for accounts that have none configured."""
-    return max(FEWEST, math.ceil(ROOMY * even_load(spans)))
+    return cap_for(even_load(spans))
+
+
+def cap_for(load: float) -> int:
+    """Return the usual daily cap for an even load of that many renewals a day."""
+    return max(FEWEST, math.ceil(ROOMY * load))
 
 
 def schedule(
@@ -116,33 +121,44 @@ def schedule(
     the remaining certificates the same days. If the cap is too small, the rest is late: on the first day with
     room, or on the emergency date whatever the cap.
     """
-    # Ordinals: adding to and comparing integers is much cheaper than dates in a loop over all certificates.
-    used = Counter({day.toordinal(): count for day, count in taken.items()})
-    first = today.toordinal()
-    planned = {}
+    calendar, planned = Calendar(today, cap, taken), {}
     in_order = sorted(spans, key=lambda span: (span.wanted, span.line_id, span.id))
     # Emergencies first: they use up today's room, whatever the cap.
-    for span in in_order:
-        if span.emergency <= today:
-            planned[span.id] = today
-            used[first] += 1
-    for span in in_order:
-        if span.emergency > today:
-            day = _day_for(span, first, cap, used)
-            planned[span.id] = date.fromordinal(day)
-            used[day] += 1
+    for emergencies in (True, False):
+        for span in in_order:
+            if (span.emergency <= today) is emergencies:
+                planned[span.id] = calendar.take(span)
     return planned
 
 
-def _day_for(span: Span, first: int, cap: int, used: Counter[int]) -> int:
-    target = max(first, span.target.toordinal())
-    day = target
-    while day >= first and used[day] >= cap:
-        day -= 1
-    if day >= first:
-        return day
-    day = target + 1
-    last = span.emergency.toordinal()
-    while day < last and used[day] >= cap:
-        day += 1
-    return min(day, last)
+class Calendar:
+    """The renewals of each day planned so far. `used`: their number by ordinal day.
+
+    Ordinals: adding to and comparing integers is much cheaper than dates in a loop over all certificates.
+    """
+
+    def __init__(self, today: date, cap: int, taken: Mapping[date, int]) -> None:
+        self.today = today
+        self.cap = cap
+        self.used = Counter({day.toordinal(): count for day, count in taken.items()})
+        self._first = today.toordinal()
+
+    def take(self, span: Span) -> date:
+        """Plan the certificate's day. The caller takes emergencies first, then the earliest wanted date."""
+        day = self._first if span.emergency <= self.today else self._day_for(span)
+        self.used[day] += 1
+        return date.fromordinal(day)
+
+    def _day_for(self, span: Span) -> int:
+        first, used = self._first, self.used
+        target = max(first, span.target.toordinal())
+        day = target
+        while day >= first and used[day] >= self.cap:
+            day -= 1
+        if day >= first:
+            return day
+        day = target + 1
+        last = span.emergency.toordinal()
+        while day < last and used[day] >= self.cap:
+            day += 1
+        return min(day, last)

@@ -15,6 +15,7 @@ from certline.models import (
     AccountStatus,
     Certificate,
     CertificateStatus,
+    Domain,
     Order,
     Profile,
 )
@@ -26,7 +27,7 @@ from certline.models.commands.payloads import RenewCommand
 from certline.models.database.session import clock
 from certline.models.lifecycle.succession_rule import Newest, newest_here
 from certline.models.orders.checks import Offer
-from certline.models.orders.domain_rules import validation_lapse
+from certline.models.orders.domain_rules import above, by_bare_name, validation_lapse
 from certline.models.orders.successor_key import successor_key
 from certline.models.renewals.plan import Going, Selected, renewed_by_us
 from certline.models.states import Decision
@@ -46,7 +47,7 @@ class Eligibility:
 @dataclass(frozen=True)
 class Facts:
     """Rows that the objections are decided by. Mappings are keyed by certificate id, but `backoff` by line id,
-    `orders` by order id and `profiles` by SCM's id.
+    `orders` by order id, `domains` by bare name and `profiles` by SCM's id.
 
     `going`: successors on their way; `replaced_by`: the newest certificate of the same line, where it is not the
     certificate itself; `ours`: certificates that SCM reports as renewed because of our own renewal.
@@ -55,6 +56,7 @@ class Facts:
     account: Account
     now: datetime
     offer: Offer
+    domains: Mapping[str, Sequence[Domain]]
     going: Mapping[str, Going]
     replaced_by: Mapping[str, Newest] = field(default_factory=dict)
     ours: frozenset[str] = frozenset()
@@ -69,13 +71,15 @@ def facts_about(
 ) -> Facts:
     """Load everything the objections need, with one query per kind of row instead of one per certificate."""
     offered = profiles(db, account.id)
+    offer = Offer(organizations(db, account.id), domains(db, account.id), offered, [])
     pairs = _with_orders(db, those)
     orders = {order.id: order for _, order in pairs}
     renewed = [certificate.id for certificate, order in pairs if order.scm_renewed]
     return Facts(
         account=account,
         now=clock(db),
-        offer=Offer(organizations(db, account.id), domains(db, account.id), offered, []),
+        offer=offer,
+        domains=by_bare_name(offer.domains),
         going=going,
         replaced_by=newest_here(db, [each.id for each in those]),
         ours=frozenset(renewed_by_us(db, renewed)),
@@ -182,6 +186,7 @@ def _unfit(facts: Facts, each: Selected) -> Eligibility | None:
         gone = _gone(facts, order, profile)
         if gone is not None:
             return _refused(gone)
+    offer = replace(facts.offer, domains=above(order.names, facts.domains))
     try:
         planned_successor(
             RenewCommand(certificate=each.id),
@@ -189,12 +194,12 @@ def _unfit(facts: Facts, each: Selected) -> Eligibility | None:
             account=facts.account,
             origin=order,
             profile=profile,
-            offer=facts.offer,
+            offer=offer,
             today=facts.now.date(),
         )
     except BadCommandError as bad:
         return _refused("; ".join(bad.problems))
-    problem = validation_problem(order.names, order, facts.offer, facts.now.date())
+    problem = validation_problem(order.names, order, offer, facts.now.date())
     return None if problem is None else _refused(problem)
 
 

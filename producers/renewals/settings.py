@@ -1,30 +1,25 @@
 """Settings of auto-renewal: switching it on and off per account, selecting certificates, and rules.
 
-Each change writes an audit entry and updates the planned renewal days in the same transaction.
+Each change writes an audit entry in the same transaction. Afterwards the caller has the days of all certificates
+planned anew (`producers.renewals.day_plan`), which takes one transaction for each thousand.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from certline.models import Account, Certificate, CertificateStatus
+from certline.models import Account, AuditEntry, Certificate, CertificateStatus, Database, Line
 from certline.models.audit.identity import Identity
-from certline.models.audit.log import record
+from certline.models.audit.log import entry, record
 from certline.models.certificates.line import AutoRenewChoice
+from certline.models.database.bulk import add_rows
 from certline.models.database.session import clock
 from certline.models.lifecycle.succession_rule import newest_here
-from certline.models.renewals.plan import (
-    RenewalOutlook,
-    lines_of,
-    note_plan,
-    outlook,
-    selected_of,
-    successions,
-)
+from certline.models.renewals.plan import alive, drop_marks, note_days, selected_of
 from certline.models.renewals.selection import (
     AutoRenewRule,
     AutoRenewSetting,
@@ -35,6 +30,8 @@ from certline.models.renewals.selection import (
 from certline.models.renewals.timing import lead_of
 from certline.models.validation import BadCommandError
 
+# Choices stored or deleted in one statement.
+PIECE = 1_000
 # What to do with a certificate that can't be selected and has no successor here.
 WAYS = {
     CertificateStatus.REVOKED: "order a new one: certline order create",
@@ -59,7 +56,6 @@ def enable(
         setting.changed_by, setting.changed_at = str(who), now
         record(db, "auto_renew.enabled", account.name, who=who, days=days, cap_per_day=cap)
         settings.append(setting)
-    plan_anew(db)
     return settings
 
 
@@ -72,7 +68,6 @@ def disable(db: Session, accounts: Sequence[Account], *, who: Identity) -> list[
         setting.enabled = False
         setting.changed_by, setting.changed_at = str(who), now
         record(db, "auto_renew.disabled", ids[setting.account_id], who=who)
-    plan_anew(db)
     return off
 
 
@@ -92,14 +87,36 @@ def choose(
         problems = _not_to_select(db, certificates)
         if problems:
             raise BadCommandError(problems)
-    for certificate in certificates:
-        said = {"selected": selected, "days": days, "chosen_by": str(who), "chosen_at": clock(db)}
-        # Stored by line, so that the choice also holds for the certificate's successors.
-        row = insert(AutoRenewChoice).values(line_id=certificate.line_id, **said)
+    now, word = clock(db), "selected" if selected else "deselected"
+    said = {"selected": selected, "days": days, "chosen_by": str(who), "chosen_at": now}
+    # Stored by line, so that the choice also holds for the certificate's successors.
+    lines = sorted({certificate.line_id for certificate in certificates})
+    for begin in range(0, len(lines), PIECE):
+        piece = [{"line_id": line, **said} for line in lines[begin : begin + PIECE]]
+        row = insert(AutoRenewChoice).values(piece)
         db.execute(row.on_conflict_do_update(index_elements=[AutoRenewChoice.line_id], set_=said))
-        word = "selected" if selected else "deselected"
-        record(db, f"auto_renew.{word}", certificate.id, who=who, days=days)
-    plan_anew(db)
+    add_rows(
+        db,
+        AuditEntry,
+        [entry(f"auto_renew.{word}", each.id, who=who, days=days) for each in certificates],
+    )
+    _mark(db, lines, selected=selected)
+
+
+def _mark(db: Session, lines: Sequence[str], *, selected: bool) -> None:
+    """Mark the certificates of these lines; their day is the one they aim at until the next plan of all."""
+    db.flush()
+    today = clock(db).astimezone(UTC).date()
+    ids = db.scalars(select(Certificate.id).where(Certificate.line_id.in_(lines), alive())).all()
+    for setting in settings_of_all(db) if selected else ():
+        days: dict[str, datetime | None] = {}
+        for each in selected_of(db, setting, ids):
+            day = max(each.span.target, today)
+            days[each.id] = datetime.combine(day, time(), UTC) if setting.enabled else None
+        note_days(db, setting, days)
+    if not selected:
+        drop_marks(db, ids)
+    db.expire_all()
 
 
 def _not_to_select(db: Session, certificates: Sequence[Certificate]) -> list[str]:
@@ -147,7 +164,6 @@ def add_rule(db: Session, rule: AutoRenewRule, *, who: Identity) -> tuple[AutoRe
     db.add(rule)
     db.flush()
     record(db, "auto_renew.rule_added", rule.id, who=who, **_facts(rule))
-    plan_anew(db)
     return rule, True
 
 
@@ -159,44 +175,46 @@ def drop_rule(db: Session, like: AutoRenewRule, *, who: Identity) -> AutoRenewRu
     record(db, "auto_renew.rule_dropped", present.id, who=who, **_facts(present))
     db.delete(present)
     db.flush()
-    plan_anew(db)
     return present
 
 
-def drop_everything(db: Session, account: Account | None, *, who: Identity) -> int:
-    """Delete all rules and individual selections, of one account or (None) of every account.
+def drop_rules(db: Session, account: Account | None, *, who: Identity) -> int:
+    """Delete all rules, of one account or (None) of every account, before all choices (`drop_choices`).
 
     Returns how many were deleted.
     """
     rules = delete(AutoRenewRule)
-    lines = select(Certificate.line_id)
     if account is not None:
         rules = rules.where(AutoRenewRule.account_id == account.id)
-        lines = lines.where(Certificate.account_id == account.id)
-    choices = delete(AutoRenewChoice).where(AutoRenewChoice.line_id.in_(lines))
     gone = [*db.scalars(rules.returning(AutoRenewRule.id))]
-    count = len(gone) + len(db.scalars(choices.returning(AutoRenewChoice.line_id)).all())
     subject = "every account" if account is None else account.name
     record(db, "auto_renew.selection_dropped", subject, who=who, rules=gone)
-    plan_anew(db)
-    return count
+    return len(gone)
 
 
-def plan_anew(db: Session) -> None:
-    """Update on each certificate whether it is selected for auto-renewal, and on which day it will be renewed."""
-    db.flush()  # the plan is read past the unit of work
-    for setting in settings_of_all(db):
-        note_plan(db, setting, _outlook(db, setting), {})
+def drop_choices(db: Session, account: Account | None, most: int = PIECE) -> int:
+    """Delete up to `most` individual selections, of one account or (None) of every account. Returns how many."""
+    lines = select(AutoRenewChoice.line_id).limit(most)
+    if account is not None:
+        lines = lines.join(Line, Line.id == AutoRenewChoice.line_id)
+        lines = lines.where(Line.account_id == account.id)
+    gone = delete(AutoRenewChoice).where(AutoRenewChoice.line_id.in_(lines))
+    return len(db.scalars(gone.returning(AutoRenewChoice.line_id)).all())
 
 
-def outlooks(db: Session) -> list[RenewalOutlook]:
-    """Return the plan of each account, including those with auto-renewal switched off."""
-    return [_outlook(db, setting) for setting in settings_of_all(db)]
+def drop_everything(database: Database, account: Account | None, *, who: Identity) -> int:
+    """Delete all rules and individual selections, of one account or (None) of every account, in pieces.
 
-
-def _outlook(db: Session, setting: AutoRenewSetting) -> RenewalOutlook:
-    selected = selected_of(db, setting)
-    return outlook(db, setting, selected, successions(db, lines_of(selected)))
+    Returns how many were deleted. If it is killed, the next call deletes the rest.
+    """
+    with database.transaction() as db:
+        count = drop_rules(db, account, who=who)
+    while True:
+        with database.transaction() as db:
+            dropped = drop_choices(db, account)
+        count += dropped
+        if dropped < PIECE:
+            return count
 
 
 def _facts(rule: AutoRenewRule) -> dict[str, Any]:

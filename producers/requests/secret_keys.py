@@ -27,7 +27,7 @@ from certline.models.sealing.key_pair import (
 from certline.models.vault import Vault
 
 # Rows re-encrypted per transaction; rows read per query when counting.
-PIECE = 200
+PIECE = 500
 LOOK = 2_000
 # Seconds between passes while rows are locked by others; most such pauses in a row without progress.
 PAUSE = 0.5

@@ -29,6 +29,7 @@ from certline.models.database.bulk import add_rows, set_in_rows
 from certline.models.database.session import clock
 from certline.models.imports.record import News, Outcome, RecordStatus
 from certline.models.lifecycle.succession import take_its_place
+from certline.models.renewals.selection import mark_stored
 from certline.models.states import OPEN
 from certline.workers.importing.line_assignment import (
     Entry,
@@ -135,6 +136,7 @@ def _store(db: Session, intake: Intake, entries: Sequence[Entry], now: datetime)
     ids = {entry.row["id"]: own for own, entry in stored.items()}
     set_in_rows(db, Order, "certificate_id", ids)
     _put_in_place(db, intake, stored)
+    mark_stored(db, list(stored))
     for status, step, after in STEPS:
         waiting = [entry.row["id"] for entry in entries if entry.status is status]
         begin_steps(

@@ -6,12 +6,11 @@ import requests
 import structlog
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from certline.models import Database
 from certline.models.database.outage import outage_text
-from certline.models.metrics import figures
+from certline.models.metrics import as_text, scrape
 from certline.models.settings import Settings
 from certline.workers.process.health_server import Endpoint, HealthServer, ProbeAnswer, listen
 
@@ -23,8 +22,6 @@ Check = Callable[[], str | None]
 
 # Seconds for which an answer is kept: probes may come as often as they like.
 KEEP_HEALTH, KEEP_METRICS = 0.5, 5.0
-# Milliseconds: the longest of the figures' queries.
-STATEMENT_TIMEOUT = 10_000
 
 
 def serve_health(
@@ -105,10 +102,8 @@ def fault_of(worker: Worker) -> str | None:
 
 def _metrics(database: Database) -> ProbeAnswer:
     try:
-        with database.transaction() as db:
-            db.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT}"))
-            found = figures(db)
+        found = scrape(database)
     except SQLAlchemyError as error:
         log.warning("metrics.failed", error=outage_text(error))
         return ProbeAnswer(503, "the database does not answer\n")
-    return ProbeAnswer(200, "".join(f"{name} {value:g}\n" for name, value in found.items()))
+    return ProbeAnswer(200, as_text(found))

@@ -47,6 +47,7 @@ from certline.models.lifecycle.succession import (
     take_its_place,
 )
 from certline.models.orders.order import locked
+from certline.models.renewals.selection import mark_stored
 from certline.models.vault import Vault, WrongSecretKeyError
 from certline.workers.keys import chain as chains
 from certline.workers.keys.certificate import serial_hex
@@ -218,6 +219,7 @@ def _keep(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> Ord
         # As if it had been stored by the import itself: no event, no deploy hook, and a renewal is news only if we
         # managed its predecessor before the import.
         take_its_place(db, order, certificate, news_before=import_began(db, order.id))
+        mark_stored(db, [certificate.id])
         return order
     stored = CertificateStored(
         **order_facts(order),
@@ -231,6 +233,8 @@ def _keep(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> Ord
     if succeeds:
         emit_order_event(db, order, succeeded(order, certificate))
         revoke_old_later(db, order)
+    else:  # a successor is selected for automatic renewal if its predecessor was
+        mark_stored(db, [certificate.id])
     return order
 
 
@@ -241,9 +245,7 @@ def _why_held(use: LicenseUse) -> str:
 
 
 def _known_before(db: Session, order: Order, serial: str) -> tuple[str | None, bool]:
-    """Return the id of the stored certificate with this sslId and serial number, if any, and whether renewals of
-    the line have failed. A reissue changes the serial number only.
-    """
+    """Return the id of the stored certificate with these numbers, and whether renewals of the line have failed."""
     of = {"of_account": order.account_id, "number": order.scm_id, "serial": serial}
     present, had_failures, has_hooks = (
         db.connection().execute(_KNOWN_BEFORE, {**of, "of_line": order.line_id}).one()

@@ -4,11 +4,17 @@ DRY_RUN = "it reads for a report (--dry-run)"
 ONE_BY_ONE = "the same store again, record by record, where Postgres would not take them together"
 REPORT = "the import reads the report, or its rest, again; what it does with it has a story"
 HEARTBEAT = "a heartbeat that is missing or left over only tells `certline doctor` that a process was killed"
+NEXT_PLAN = "the next plan, typed or of the daily run, stores the same days"
 HARMLESS = {
-    "workers.process.health:_metrics transaction": "it reads figures for a monitor",
     "producers.requests.orders:check_order transaction": "it reads what was synced (--dry-run)",
     "producers.requests.orders:fields_of transaction": "it reads what was synced",
     "producers.requests.secret_keys:key_uses transaction": "it counts what each key is needed for",
+    "producers.renewals.auto_renew:go_on transaction": "it reads; the decisions are another transaction",
+    "producers.renewals.day_plan:plan_anew transaction": "it reads; the days are stored by others",
+    "producers.renewals.day_plan:_plan_all transaction": NEXT_PLAN,
+    "producers.renewals.day_plan:drop_the_rest transaction": NEXT_PLAN,
+    "producers.renewals.settings:drop_everything transaction": "typed again, it drops the rest",
+    "producers.renewals.settings:drop_everything transaction 2": "typed again, it drops the rest",
     "producers.renewals.verdicts:judge_many transaction": "it reads what was synced",
     "producers.schedule:Producer.run transaction": "it reads whether there is anything to do",
     "producers.relay:Relay.replace_lost transaction": "the sweep does the same, later",

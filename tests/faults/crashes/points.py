@@ -211,7 +211,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "producers.schedule:tick transaction 2",
     ),
     parts.the_producer_renews_many: ("producers.schedule:tick transaction 3",),
-    parts.an_auto_renewal: ("producers.renewals.auto_renew:go_on transaction",),
+    parts.an_auto_renewal: ("producers.renewals.decisions:RunAtWork.keep transaction",),
     parts.everything_in_one_process: ("producers.in_process:running transaction",),
     parts.a_command_from_outside: (
         "producers.ingress:take transaction",

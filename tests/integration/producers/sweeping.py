@@ -16,7 +16,17 @@ from certline.producers.sweep import sweep
 MOMENT = timedelta(seconds=30)
 SETTLE = timedelta(minutes=15)
 IDLE = dict.fromkeys(
-    ("woken", "followed", "unknown", "released", "expiring", "expired", "forgotten"), 0
+    (
+        "woken",
+        "followed",
+        "unknown",
+        "released",
+        "expiring",
+        "expired",
+        "settled",
+        "forgotten",
+    ),
+    0,
 )
 
 

@@ -24,8 +24,9 @@ from certline.models.database.session import clock
 from certline.models.metrics import figures
 from certline.models.renewals.runs import counts_of, decisions_of
 from certline.models.states import Decision
-from certline.producers.renewals import auto_renew
+from certline.producers.renewals import decisions
 from certline.producers.renewals.auto_renew import go_on, start_run
+from certline.producers.renewals.day_plan import plan_anew
 from tests.integration.producers.estate import DAY, an_estate
 from tests.integration.producers.runs import LIFETIME, an_account_with, asked, run, set_on
 from tests.support.factories import a_certificate, an_order
@@ -58,7 +59,7 @@ def test_what_is_due_is_renewed_once_and_what_is_not_is_left(database: Database)
 def test_several_producers_at_once_renew_nobody_twice(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auto_renew, "PIECE", 3)
+    monkeypatch.setattr(decisions, "PIECE", 3)
     with database.transaction() as db:
         ids = an_account_with(db, 20)
         start_run(db)
@@ -85,13 +86,13 @@ def test_several_producers_at_once_renew_nobody_twice(
 def test_a_run_that_dies_half_way_is_gone_on_with(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auto_renew, "PIECE", 2)
+    monkeypatch.setattr(decisions, "PIECE", 2)
     with database.transaction() as db:
         ids = an_account_with(db, 5)
         start_run(db)
     go_on(database)
     with monkeypatch.context() as dying:
-        dying.setattr(auto_renew, "entry", lambda *_, **__: 1 / 0)
+        dying.setattr(decisions, "entry", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             go_on(database)
     assert len(asked(database)) == 2
@@ -123,6 +124,8 @@ def test_a_certificate_that_expired_while_nobody_was_there_is_still_renewed(
 ) -> None:
     with database.transaction() as db:
         [known] = an_account_with(db, 1, age=50)
+    plan_anew(database)  # while it is active
+    with database.transaction() as db:
         set_on(db, Certificate, status=CertificateStatus.EXPIRED)
         account = db.scalars(select(Account)).one()
         long_gone = a_certificate(

@@ -24,7 +24,7 @@ from certline.models.database.session import clock
 from certline.models.renewals.plan import successions
 from certline.models.states import Decision
 from certline.models.validation import BadCommandError
-from certline.producers.renewals import auto_renew
+from certline.producers.renewals import decisions
 from certline.workers.ordering.succession import plan
 from tests.integration.producers.estate import DAY
 from tests.integration.producers.runs import (
@@ -143,7 +143,7 @@ def test_a_certificate_that_is_deleted_during_the_run_is_passed_over(
             db.execute(delete(Certificate).where(Certificate.id == gone))
         return successions(*given)
 
-    monkeypatch.setattr(auto_renew, "successions", delete_one_first)
+    monkeypatch.setattr(decisions, "successions", delete_one_first)
     decided = run(database)
 
     assert (decided[gone].decision, decided[gone].reason) == (

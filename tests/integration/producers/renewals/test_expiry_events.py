@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from certline.models import (
+    Account,
     Certificate,
     CertificateStatus,
     Database,
@@ -20,6 +21,7 @@ from certline.models.certificates.backoff import renewal_failed
 from certline.models.database.session import clock
 from certline.models.renewals.expiry_events import emit_expiring
 from certline.models.renewals.selection import AutoRenewRule
+from certline.producers.renewals.day_plan import plan_anew
 from certline.producers.renewals.settings import add_rule, enable
 from certline.producers.sweep import sweep
 from tests.integration.producers.estate import DAY, an_estate, certificates_of
@@ -73,10 +75,12 @@ def test_it_says_what_the_line_is_doing_about_it(database: Database) -> None:
         enable(db, [account], days=30, cap=None, who=Identity("os:ida"))
         for name in ("planned*", "open*", "waits*"):
             add_rule(db, AutoRenewRule(name=name, created_by="ida"), who=Identity("os:ida"))
+    plan_anew(database)
+    with database.transaction() as db:
         lines = [db.get_one(Certificate, own_id).line_id for own_id in ids]
         renewal = an_order(
             db,
-            account,
+            db.get_one(Account, account.id),
             kind=OrderKind.RENEWAL,
             status="pending",
             line_id=lines[1],

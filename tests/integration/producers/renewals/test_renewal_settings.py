@@ -7,7 +7,8 @@ from certline.models.audit.identity import Identity
 from certline.models.certificates.lineage import Kin, join_lines
 from certline.models.database.session import clock
 from certline.models.renewals.plan import selected_of
-from certline.models.renewals.selection import AutoRenewRule
+from certline.models.renewals.selection import AutoRenewRule, auto_renew_settings
+from certline.producers.renewals.day_plan import plan_anew
 from certline.producers.renewals.settings import (
     add_rule,
     choose,
@@ -27,7 +28,7 @@ def test_rules_include_what_comes_later_and_a_choice_counts_more(database: Datab
         db.execute(
             update(Certificate).where(Certificate.id == other).values(common_name="see.example")
         )
-        [setting] = enable(db, [account], days=30, cap=None, who=Identity("os:ida"))
+        enable(db, [account], days=30, cap=None, who=Identity("os:ida"))
         add_rule(
             db, AutoRenewRule(name="*.nordhafen.example", created_by="ida"), who=Identity("os:ida")
         )
@@ -41,12 +42,14 @@ def test_rules_include_what_comes_later_and_a_choice_counts_more(database: Datab
             not_after=clock(db, LIFETIME),
         ).id
 
-        found = {each.id: each for each in selected_of(db, setting)}
+    plan_anew(database)
+
+    with database.transaction() as db:
+        found = {each.id: each for each in selected_of(db, auto_renew_settings(db)[0])}
 
         assert set(found) == {shop, other, late}
         assert (found[other].by, found[other].span.lead) == ("os:kim", 5 * DAY)
         assert (found[late].by, found[late].span.lead) == ("ida", LIFETIME / 3)
-        db.expire_all()
         assert [db.get_one(Certificate, own_id).auto_renew for own_id in (shop, mail, other)] == [
             True,
             False,
@@ -54,13 +57,16 @@ def test_rules_include_what_comes_later_and_a_choice_counts_more(database: Datab
         ]
 
         disable(db, [account], who=Identity("os:ida"))
-        db.expire_all()
+    plan_anew(database)
+    with database.transaction() as db:
         off = db.get_one(Certificate, shop)
         assert (off.auto_renew, off.renews_at) == (True, None)
 
-        assert drop_everything(db, account, who=Identity("os:ida")) == 2
-        drop_everything(db, None, who=Identity("os:ida"))
-        assert selected_of(db, setting) == []
+    assert drop_everything(database, account, who=Identity("os:ida")) == 2
+    drop_everything(database, None, who=Identity("os:ida"))
+    plan_anew(database)
+    with database.transaction() as db:
+        assert selected_of(db, auto_renew_settings(db)[0]) == []
 
 
 def test_what_was_said_of_a_certificate_stays_when_its_line_joins_another(

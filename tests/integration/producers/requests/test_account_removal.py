@@ -32,6 +32,7 @@ from certline.producers.requests.accounts import (
     SuspendedError,
     refuse_suspended,
     remove_account,
+    settle_more,
 )
 from certline.producers.requests.catalogue import request_sync
 from certline.producers.sweep import sweep
@@ -285,3 +286,51 @@ def test_a_removed_accounts_name_stands_for_its_customer(
         return
     with pytest.raises(BadCommandError, match="take another name"):
         require_same_customer(gone, url, customer)
+
+
+def test_a_removal_in_pieces_closes_the_account_first(database: Database) -> None:
+    with database.transaction() as db:
+        account = an_account(db, name="hafen")
+        ids = [an_order(db, account, status="pending").id for _ in range(5)]
+
+    with database.transaction() as db:
+        row = db.scalars(select(Account).with_for_update()).one()
+        removed = remove_account(db, row, who=Identity("os:ida"), force=True, most=2)
+
+    assert (len(removed.in_review), removed.left) == (2, 3)
+    with database.transaction() as db:
+        gone = account_named(db, "hafen", removed=True)
+        assert gone is not None
+        with pytest.raises(SuspendedError, match="was removed"):
+            refuse_suspended(gone)
+        assert gone.secret_sealed is None
+        [entry] = history(db, "hafen")
+        assert (entry.type, entry.data["orders_left"]) == ("account.removed", 3)
+
+    left = removed.left
+    while left:
+        with database.transaction() as db:
+            more = settle_more(db, removed.account, who=Identity("os:ida"), most=2)
+        assert len(more.in_review) <= 2
+        left = more.left
+
+    with database.transaction() as db:
+        assert {row.status for row in db.scalars(select(Order))} == {OrderStatus.REVIEW}
+        entries = [entry for own_id in ids for entry in history(db, own_id)]
+        assert [(entry.type, entry.who) for entry in entries] == [("order.review", "os:ida")] * 5
+
+
+def test_an_account_that_is_added_again_keeps_the_orders_that_were_left(
+    database: Database,
+) -> None:
+    with database.transaction() as db:
+        account = an_account(db, name="hafen")
+        for _ in range(3):
+            an_order(db, account, status="pending")
+        removed = remove_account(db, account, who=Identity("os:ida"), force=True, most=2)
+        account.status, account.secret_sealed = AccountStatus.ACTIVE, b"new"
+
+    with database.transaction() as db:
+        assert settle_more(db, removed.account, who=Identity("os:ida")).in_review == []
+        open_still = select(Order).where(Order.status == OrderStatus.PENDING)
+        assert len(db.scalars(open_still).all()) == 1
