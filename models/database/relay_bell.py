@@ -15,10 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 # NOTIFY channel on which the relay listens.
 WAKE_CHANNEL = "certline_outbox"
 RING = text(f"NOTIFY {WAKE_CHANNEL}")
-# Seconds between two commits of a process that ring. Without a storm, each commit may.
-WITH_COMMIT = 0.05
-# Seconds between two rings by transactions of their own.
-BY_ITSELF = 0.01
+# Seconds between two rings of a process. Without a storm, each commit rings.
+BETWEEN = 0.05
 
 
 class Bell:
@@ -35,7 +33,7 @@ class Bell:
         """Return whether the commit that is about to be made rings; if not, `ring` has to be called after it."""
         now = time.monotonic()
         with self._lock:
-            if now < self._rang_at + WITH_COMMIT:
+            if now < self._rang_at + BETWEEN:
                 return False
             self._rang_at = now
             return True
@@ -54,9 +52,10 @@ class Bell:
             self._ringer.join()
 
     def _ring_soon(self) -> None:
-        time.sleep(BY_ITSELF)
+        time.sleep(max(0.0, self._rang_at + BETWEEN - time.monotonic()))
         with self._lock:
-            self._due = False  # before ringing: what is committed from now on needs another ring
+            # Before ringing: what is committed from now on needs another ring.
+            self._due, self._rang_at = False, time.monotonic()
         # Without Postgres there is nobody to hear it.
         with suppress(SQLAlchemyError), self._engine.connect() as own:
             own.execution_options(isolation_level="AUTOCOMMIT").execute(RING)

@@ -249,15 +249,16 @@ class Caller:
     def _session_for(self, method: str) -> AbstractContextManager[requests.Session]:
         # A server may close an idle connection just as we write to it, which looks the same as a server that
         # read the request and then died. That must not leave an order's outcome unknown, so every call that
-        # isn't a read gets a new connection.
-        if method not in READS:
-            return closing(self._open_session({"Connection": "close"}))
-        session: requests.Session | None = getattr(self._local, "session", None)
+        # isn't a read gets a new connection: its session is closed after each call, and opens another one.
+        reads = method in READS
+        kept = "reading" if reads else "changing"
+        session: requests.Session | None = getattr(self._local, kept, None)
         if session is None:
-            session = self._local.session = self._open_session({})
+            session = self._open_session({} if reads else {"Connection": "close"})
+            setattr(self._local, kept, session)
             with self._lock:
                 self._sessions.add(session)
-        return nullcontext(session)
+        return nullcontext(session) if reads else closing(session)
 
     def _open_session(self, extra: Mapping[str, str | bytes]) -> requests.Session:
         ours: dict[str, str | bytes] = {"User-Agent": self._user_agent}
