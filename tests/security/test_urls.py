@@ -11,6 +11,7 @@ from certline.models import Schedule
 from certline.models.accounts.account import account_named
 from certline.models.server_url import without_password
 from certline.models.settings import settings
+from certline.producers import processes
 from tests.integration.cli import conftest as cli
 
 typist = cli.typist
@@ -57,7 +58,7 @@ def test_a_url_without_a_password_is_shown_whole() -> None:
 def test_doctor_hides_a_password_with_a_semicolon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CERTLINE_RABBITMQ_URL", "amqp://ida:abc;defghi@127.0.0.1:5672/%2F")
     settings.cache_clear()
-    monkeypatch.setattr(servers, "reach_rabbit", lambda _settings: None)
+    monkeypatch.setattr(processes, "reach_rabbit", lambda _settings: None)
     with monkeypatch.context() as patch:
         patch.setattr("certline.cli.context.settings", settings)
         said = servers.check_rabbitmq().text

@@ -101,6 +101,8 @@ def place(
         command.subject, command.result = order.id, _result_of(order.id)
     db.add(order)
     db.flush()
+    # Not before: with its account, which an earlier session has loaded, the order could not be added.
+    order.belongs_to(account)
     why = "; ".join(checked.warnings) or None
     placed = entry("order.placed", order.id, who=command.requester, why=why, command_id=command.id)
     event = OrderPlaced(**order_facts(order), status=OrderStatus.PLACED, certificate_id=None)
@@ -177,7 +179,7 @@ def _order_row(
     succession: Succession | None,
     order_id: str,
 ) -> Order:
-    order = Order(
+    return Order(
         id=order_id,
         account_id=account.id,
         status=OrderStatus.PLACED,
@@ -207,8 +209,6 @@ def _order_row(
         reason=succession.reason if succession else None,
         requested_by=str(command.requester),
     )
-    order.belongs_to(account)
-    return order
 
 
 def _keystore_password(

@@ -79,12 +79,14 @@ def test_a_fetched_odd_certificate_fails_at_once_and_says_so(empty: Estate, kind
 
     empty.go_on()
 
-    (fetch,) = [each for each in commands(empty) if each.type is CommandType.FETCH]
-    assert (fetch.status, fetch.attempts, fetch.restarts) == (CommandStatus.FAILED, 1, 0)
+    # The order's poll, which goes on with the certificate.
+    (poll,) = [each for each in commands(empty) if each.subject == empty.orders()[scm_id].id]
+    assert (poll.type, poll.status) == (CommandType.POLL, CommandStatus.FAILED)
+    assert (poll.attempts, poll.restarts) == (1, 0)
     order = empty.orders()[scm_id]
     assert order.status is OrderStatus.REVIEW
     assert (order.error or "").startswith("the certificate cannot be fetched: ")
-    # A fetch is a step of the order, so the order's own event says it.
+    # It is a step of the order, so the order's own event says it.
     assert order.error in [each["reason"] for each in empty.told("order.review")]
 
 

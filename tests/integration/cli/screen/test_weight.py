@@ -25,7 +25,7 @@ models.states models.validation
 models.accounts.account
 models.audit.identity
 models.ciphers.place
-models.database.base models.database.patterns models.database.secret_place
+models.database.base models.database.patterns models.database.relay_bell models.database.secret_place
 models.database.session
 models.environment.variable
 models.orders.order models.orders.private_key

@@ -131,7 +131,7 @@ def test_a_worker_that_dies_in_the_middle_of_a_batch_neither_loses_nor_repeats_a
     batch_id = begin(bench, several(bench))
     with monkeypatch.context() as patch:
         patch.setattr("certline.workers.runtime.step._end", killed)
-        patch.setattr("certline.workers.ordering.submission.take_over", killed)
+        patch.setattr("certline.workers.ordering.submission._record_answer", killed)
         for command in renewals(bench):
             with pytest.raises(KeyboardInterrupt):
                 bench.run(command.id)
