@@ -108,7 +108,7 @@ class AccountPacing:
             if not turn.taken:
                 return False
             turns.put((turn.wait, *turn.further))
-        return kind is CallKind.READ or turns.take() == 0
+        return kind is CallKind.READ or turns.take(within=0.0) is not None
 
     def before(self, operation: str) -> None:
         """Return once a call may begin. Raises TooSoon or LoginRefused; then nothing may be sent.
@@ -121,7 +121,7 @@ class AccountPacing:
         if operation in ORDERS:
             if not self._knows():
                 self._require_order(operation, may_probe=False)
-        elif not self._has_turn(operation):
+        else:
             self.admit(CallKind.READ, operation)
 
     def admit(self, kind: CallKind, operation: str) -> None:
@@ -129,6 +129,8 @@ class AccountPacing:
 
         Raises TooSoon if the wait is longer or the breaker is open, and LoginRefused for a suspended account.
         """
+        if self._has_turn(kind, operation):
+            return
         deadline = time.monotonic() + MOST_WAIT.total_seconds()
         places = turns_together(self._rates[kind]) if kind is CallKind.READ else 1
         while True:
@@ -162,14 +164,11 @@ class AccountPacing:
             places=places,
         )
 
-    def _has_turn(self, operation: str) -> bool:
-        """Consume a turn that was taken in advance, waiting until it is due.
-
-        Returns False if there is none. The probe takes a turn of its own.
-        """
+    def _has_turn(self, kind: CallKind, operation: str) -> bool:
+        """Consume a turn that was taken in advance, waiting until it is due. The probe takes one of its own."""
         if self._is_probing():
             return False
-        wait = self._turns[CallKind.READ].take()
+        wait = self._turns[kind].take(within=MOST_WAIT.total_seconds())
         if wait is None:
             return False
         if self._stopping.wait(wait):

@@ -33,11 +33,11 @@ class Turns:
         with self._lock:
             self._due.extend(now + wait.total_seconds() for wait in waits)
 
-    def take(self) -> float | None:
-        """Take the next turn. Returns the seconds until it is due, or None if no turn is left."""
+    def take(self, within: float = float("inf")) -> float | None:
+        """Take the next turn if it is due `within` these seconds. Returns when it is due, or None."""
         now = time.monotonic()
         with self._lock:
-            while self._due:
+            while self._due and self._due[0] <= now + within:
                 due = self._due.popleft()
                 if due > now - STALE:
                     return max(0.0, due - now)

@@ -89,3 +89,11 @@ def test_dropped_turns_are_gone() -> None:
     left.drop()
 
     assert left.take() is None
+
+
+def test_a_turn_that_is_due_later_stays_for_whoever_can_wait() -> None:
+    left = Turns()
+    left.put([timedelta(seconds=1)])
+
+    assert left.take(within=0) is None
+    assert left.take() is not None
