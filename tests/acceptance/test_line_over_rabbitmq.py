@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from benchmarks.two_hundred_orders import ORDERS, keystores_that_open, place_and_wait
 from certline.models import Queue
+from certline.models.settings import Settings
+from certline.producers.capacity import sized
 from certline.simulator.server import Simulator
 from tests.acceptance.secrecy import PASSWORD
 from tests.servers import RabbitServer, until
@@ -81,7 +83,10 @@ def test_a_worker_takes_as_many_messages_of_a_queue_as_it_has_threads(
         return {each["queue_name"]: each["prefetch_count"] for each in consumers}
 
     until(lambda: taken().keys() >= set(Queue), 60)  # consumers start one queue after another
-    assert {taken()[queue] for queue in Queue} == {4}
+    rates = Settings(
+        rate_read=1000, rate_order=1000
+    )  # those of the plant, from which the default follows
+    assert {taken()[queue] for queue in Queue} == {sized(rates).threads}
     assert plant
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from certline.models import Command, CommandType
+from certline.models import Command, CommandType, OrderStatus
 from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
 from certline.producers.requests.catalogue import request_sync
+from certline.producers.requests.orders import request_polls
 from tests.faults.harness.scenario import SECONDS_TO_ANSWER, Stage
 from tests.faults.random.scale import at_length
 from tests.faults.stories import lifecycle, unknown_outcomes
@@ -57,11 +58,18 @@ def a_poll(stage: Stage) -> Command:
 
 
 def a_fetch(stage: Stage) -> Command:
-    """Return the fetch of an issued certificate."""
+    """Return the poll of an order that is known to be issued: it collects the certificate."""
     order = stage.place()
-    poll = _after(stage, order, CommandType.POLL)
-    until(lambda: stage.is_done(poll), 30, every=0.05)
-    return stage.step_of(order, CommandType.FETCH)
+    _after(stage, order, CommandType.POLL)
+
+    def is_issued() -> bool:
+        named = [stage.order(order).id]
+        for asked in request_polls(stage.plant.database, named, requested_by=Identity("os:test")):
+            stage.run(asked)
+        return stage.order(order).status is OrderStatus.ISSUED
+
+    until(is_issued, 30, every=0.05)
+    return stage.step_of(order, CommandType.POLL)
 
 
 def a_lookup(stage: Stage) -> Command:

@@ -49,6 +49,7 @@ HARMLESS = {
     "workers.importing.scm_report:ReportReader._distrust_renewed_by_scm store distrust": REPORT,
     "workers.importing.scm_report:ReportReader.read store forget_report": REPORT,
     "workers.importing.scm_report:ReportReader.read store _close": REPORT,
+    "workers.ordering.submission:send transaction 2": "the claim of the transaction before it, after a wait",
     "workers.steps.fetch:_chain_for call details": "it reads, as the poll did",
     "workers.steps.sync:_domains call domains 2": "it reads, as the call before it",
     "workers.steps.sync:_offered call organizations": "it reads, as the call before it",

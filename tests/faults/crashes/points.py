@@ -34,10 +34,6 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "workers.steps.fetch:collect store _store",
         "workers.process.broker:HardenedConsumer.ack ack",
     ),
-    orders.an_order_that_waits_for_its_turn: (
-        "workers.ordering.submission:send transaction",
-        "workers.ordering.submission:send transaction 2",
-    ),
     orders.an_order_of_a_suspended_account: ("workers.runtime.step:_begin transaction 2",),
     orders.an_order_that_scm_never_takes: ("workers.ordering.submission:send store _give_up",),
     orders.a_refused_order: ("workers.ordering.submission:submit store _reject",),

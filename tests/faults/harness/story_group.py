@@ -28,7 +28,6 @@ GROUPS: dict[str, tuple[Story, ...]] = {
     ),
     "other work": (
         orders.an_order_of_another_system,
-        orders.an_order_that_waits_for_its_turn,
         orders.an_order_that_scm_never_takes,
         orders.a_whole_command,
         orders.a_fault_of_ours,

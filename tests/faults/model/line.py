@@ -5,6 +5,7 @@ from typing import cast
 
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
+from sqlalchemy.orm import Session
 
 from certline.models import Account, CallKind, Database
 from certline.models.settings import Settings
@@ -27,6 +28,10 @@ class ModelLine(WorkerContext):
     def scm(self, account: Account) -> ScmClient:  # noqa: ARG002
         """Return the model."""
         return cast("ScmClient", self._model)
+
+    def provide(self, db: Session, account: Account, kind: CallKind, calls: int = 1) -> bool:  # noqa: ARG002
+        """Admit every call at once."""
+        return True
 
     def admit(self, account: Account, kind: CallKind) -> None:
         """Admit every call at once."""

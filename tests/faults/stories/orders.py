@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 
-from certline.models import Account, CallKind, CommandType, RateLimit
+from certline.models import Account, CommandType
 from certline.models.accounts.suspension import suspend
 from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
@@ -17,7 +16,6 @@ from tests.faults.crashes.runner import kill, kill_workers
 from tests.faults.harness.external_client import order_event, send_to_workers
 from tests.faults.harness.scenario import Stage
 
-HALF_A_SECOND = text("interval '0.5 seconds'")
 ENROLL = "/ssl/v1/enroll$"
 DETAILS = r"/ssl/v1/\d+$"
 COLLECT = "/ssl/v1/collect/"
@@ -29,23 +27,6 @@ NOT_ALLOWED = '{"code": -3, "description": "Not authorized"}'
 def an_order(stage: Stage, points: Sequence[str]) -> None:
     """Place orders, each of which kills its worker once."""
     kill_workers(stage, points, [stage.place() for _ in points])
-
-
-def an_order_that_waits_for_its_turn(stage: Stage, points: Sequence[str]) -> None:
-    """Place orders whose turn comes half a second later, so that each is claimed after it has waited."""
-    for point in points:
-        command = stage.place()
-        with stage.plant.database.transaction() as db:
-            turn = {"account_id": 1, "kind": CallKind.ORDER, "next_at": func.now() + HALF_A_SECOND}
-            db.execute(
-                insert(RateLimit)
-                .values(turn)
-                .on_conflict_do_update(
-                    index_elements=[RateLimit.account_id, RateLimit.kind],
-                    set_={"next_at": turn["next_at"]},
-                )
-            )
-        kill_workers(stage, [point], [command])
 
 
 def an_order_of_a_suspended_account(stage: Stage, points: Sequence[str]) -> None:

@@ -6,36 +6,40 @@ from collections import Counter
 import pytest
 from sqlalchemy import select
 
-from certline.models import Command, CommandType, Line, Order, OrderStatus
+from certline.models import Command, CommandStatus, CommandType, Line, Order, OrderStatus
 from certline.models.audit.identity import Identity
 from certline.models.certificates.license import set_capacity
 from certline.models.database.session import clock
 from certline.producers.requests.license import set_license
+from certline.producers.requests.orders import request_polls
 from certline.producers.sweep import sweep
 from tests.integration.workers.conftest import Bench
 from tests.support.step_process import begin, stepping
 
 FETCHES, UNITS, RAISED = 50, 10, 30
+QUEUED = CommandStatus.QUEUED
 
 
 def issued_orders(bench: Bench, count: int) -> list[str]:
-    """Place `count` orders that SCM has issued. Returns the ids of their fetches."""
+    """Place `count` orders that SCM has issued. Returns the ids of the polls that collect their certificates."""
     for number in range(count):
         bench.run(bench.place(common_name=f"host{number}.nordhafen.example").id)
+    with bench.database.transaction() as db:
+        orders = list(db.scalars(select(Order.id)))
+    # A poll that a user requests leaves the certificate to the order's own.
+    for asked in request_polls(bench.database, orders, requested_by=Identity("os:ida")):
+        bench.run(asked.id)
     bench.make_due()
     with bench.database.transaction() as db:
-        polls = list(db.scalars(select(Command.id).where(Command.type == CommandType.POLL)))
-    for poll in polls:
-        bench.run(poll)
-    with bench.database.transaction() as db:
-        return list(db.scalars(select(Command.id).where(Command.type == CommandType.FETCH)))
+        own = select(Command.id).where(Command.type == CommandType.POLL, Command.status == QUEUED)
+        return list(db.scalars(own))
 
 
 def fetch_by_two_processes(bench: Bench, fetches: list[str]) -> None:
     """Deliver each fetch to both processes, in another order to each."""
     chance = random.Random(5)  # noqa: S311  # the same order in each run
     orders = [chance.sample(fetches, len(fetches)) for _ in range(2)]
-    url, key, kind = bench.database.url, bench.secret_key, CommandType.FETCH
+    url, key, kind = bench.database.url, bench.secret_key, CommandType.POLL
     with (
         stepping(url, key, kind, orders[0], threads=4) as one,
         stepping(url, key, kind, orders[1], threads=4) as other,
