@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 WAKE_CHANNEL = "certline_outbox"
 RING = text(f"NOTIFY {WAKE_CHANNEL}")
 # Seconds between two rings of a process. Without a storm, each commit rings.
-BETWEEN = 0.05
+BETWEEN = 0.1
 
 
 class Bell:
