@@ -10,9 +10,9 @@ from datetime import timedelta
 # exceed an account's rate for a moment, for each process.
 AHEAD = 0.1
 MOST_AHEAD = 8
-# Seconds after its due time until which a turn may be used. Older ones are dropped, or they would add up to a
-# burst above the rate.
-STALE = 0.2
+# Seconds after its due time until which a turn may be used: a step makes its last call so long after its first at
+# most, as a rule. Older ones are dropped, or they would add up to a burst above the rate.
+STALE = 1.0
 
 
 def turns_together(per_second: float) -> int:
