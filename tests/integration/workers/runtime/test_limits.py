@@ -30,6 +30,7 @@ from tests.integration.workers.conftest import STEP_OF, Bench
 from tests.integration.workers.trouble import (
     DETAILS,
     ENROLL,
+    a_second_later,
     all_calls,
     pass_time,
     pending,
@@ -149,6 +150,7 @@ def test_a_wrong_password_costs_one_call_a_thread_at_most(bench: Bench, threads:
     assert 1 <= refused <= threads
     assert bench.account().status is AccountStatus.SUSPENDED
     assert len(bench.orders_at_scm()) == len(polled)
+    a_second_later(bench)
     with pytest.raises(AccountSuspendedError):
         bench.line.admit(bench.account(), CallKind.ORDER)
 
