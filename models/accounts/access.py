@@ -1,16 +1,14 @@
 """Access to SCM before a call: whether the account is active, and its SCM's breaker, read together."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 
-from sqlalchemy import DateTime, Select, and_, bindparam, func, select
+from sqlalchemy import DateTime, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account, AccountStatus
-from certline.models.accounts.breaker import CLOSED, Breaker, BreakerState
-
-NONE = timedelta(0)
+from certline.models.accounts.breaker import CLOSED, Breaker, BreakerState, state_at
 
 
 @dataclass(frozen=True)
@@ -38,10 +36,7 @@ def access_of(db: Session, account_id: int, url: str) -> Access:
     if row is None:
         return Access(None, None, None, CLOSED, 0)
     name, status, why, failures, open_until, reason, now = row
-    state = CLOSED
-    if open_until is not None:
-        state = BreakerState(False, max(NONE, open_until - now), reason)
-    return Access(name, status, why, state, failures or 0)
+    return Access(name, status, why, state_at(now, open_until, reason), failures or 0)
 
 
 @cache
@@ -60,6 +55,6 @@ def _reading() -> Select[
             # The real time: now() is the transaction's start.
             func.clock_timestamp(type_=DateTime(timezone=True)),
         )
-        .outerjoin(Breaker, and_(Breaker.url == bindparam("at")))
+        .outerjoin(Breaker, Breaker.url == bindparam("at"))
         .where(Account.id == bindparam("of_account"))
     )

@@ -57,16 +57,11 @@ class BreakerState:
 CLOSED = BreakerState(closed=True)
 
 
-def standing(db: Session, url: str) -> BreakerState:
-    """Return the present state of this SCM's breaker."""
-    query = select(Breaker.open_until, Breaker.reason, _CLOCK).where(
-        Breaker.url == url, Breaker.open_until.is_not(None)
-    )
-    found = db.execute(query).one_or_none()
-    if found is None:
+def state_at(now: datetime, open_until: datetime | None, reason: str | None) -> BreakerState:
+    """Return the state at a time of a breaker that is open until then, or closed if `open_until` is None."""
+    if open_until is None:
         return CLOSED
-    open_until, reason, now = found
-    return BreakerState(False, max(NONE, (open_until or now) - now), reason)
+    return BreakerState(False, max(NONE, open_until - now), reason)
 
 
 def take_probe(db: Session, url: str) -> bool:

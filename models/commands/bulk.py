@@ -37,7 +37,22 @@ def begin_step(
 ) -> bool:
     """Insert a step of an order, due after `after`, with its message. Returns False if it is open already."""
     own_id = str(uuid.uuid4())
-    row = command_row(
+    row = _step_row(own_id, kind, order, requested_by, correlation_id)
+    added = db.connection().execute(_NEW_STEP, {**row, "after": after}).first()
+    if added is not None:
+        emit_wake_up(db, kind, own_id, after=after)
+    return added is not None
+
+
+def _step_row(
+    own_id: str,
+    kind: CommandType,
+    order: str,
+    requested_by: Identity,
+    correlation_id: str | None,
+) -> dict[str, Any]:
+    """Return the row of an order's step, which follows from the order's command, or from nothing but itself."""
+    return command_row(
         own_id,
         kind,
         {"order": order},
@@ -46,10 +61,6 @@ def begin_step(
         subject=order,
         correlation_id=correlation_id or own_id,
     )
-    added = db.connection().execute(_NEW_STEP, {**row, "after": after}).first()
-    if added is not None:
-        emit_wake_up(db, kind, own_id, after=after)
-    return added is not None
 
 
 _STEP = Command.__table__.c
@@ -87,15 +98,7 @@ def begin_steps(
     """
     due = clock(db, after) if orders else None
     rows = [
-        command_row(
-            str(uuid.uuid4()),
-            kind,
-            {"order": order},
-            requested_by=requested_by,
-            source="certline",
-            subject=order,
-            correlation_id=correlation_id,
-        )
+        _step_row(str(uuid.uuid4()), kind, order, requested_by, correlation_id)
         | {"not_before": due}
         for order in orders
     ]
@@ -114,17 +117,7 @@ def begin_missing_steps(
     rows = []
     for order, command, requested_by in orders:
         own_id = str(uuid.uuid4())
-        rows.append(
-            command_row(
-                own_id,
-                kind,
-                {"order": order},
-                requested_by=Identity.of_row(requested_by),
-                source="certline",
-                subject=order,
-                correlation_id=command or own_id,
-            )
-        )
+        rows.append(_step_row(own_id, kind, order, Identity.of_row(requested_by), command))
     if not rows:
         return 0
     new = insert(Command).on_conflict_do_nothing().returning(Command.id)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
-from certline.models.accounts.account import Account, AccountStatus
+from certline.models.accounts.account import Account
 from certline.models.audit.identity import WORKER, Identity
 from certline.models.audit.log import record
 from certline.models.certificates.backoff import renewal_worked
@@ -26,26 +26,9 @@ from certline.models.events.data import (
 )
 from certline.models.events.outbox import emit_event
 from certline.models.lifecycle.moves import emit_order_event, order_facts, status_event
+from certline.models.lifecycle.succession_rule import lock_line
 from certline.models.orders.order import Order
 from certline.models.states import OPEN, CertificateStatus, CommandType, OrderKind, OrderStatus
-
-
-def lock_line(db: Session, line_id: str) -> AccountStatus | None:
-    """Lock a line until the transaction ends, so that no other one can begin a successor meanwhile.
-
-    Its account is locked against removal too. Returns the account's status, or None if there is no such line.
-    """
-    return db.connection().execute(_LOCKING, {"of_line": line_id}).scalar()
-
-
-# FOR NO KEY UPDATE: rows that merely refer to the line can still be inserted. FOR KEY SHARE: many orders may hold
-# the account at once, but either its removal (FOR UPDATE) waits for this order, or this order sees it as removed.
-_LOCKING = (
-    text("""SELECT account.status FROM line JOIN account ON account.id = line.account_id
-        WHERE line.id = :of_line FOR NO KEY UPDATE OF line FOR KEY SHARE OF account""")
-    .bindparams(bindparam("of_line"))
-    .columns(Account.status)
-)
 
 
 def open_succession(db: Session, line_id: str) -> Order | None:

@@ -1,7 +1,7 @@
 """The rule for a certificate's successor: a line has at most one on its way or in force.
 
 The command line, messages, batches and auto-renewal all follow it, so none of them can pay twice for one line.
-The caller locks the line first (`open_succession`) if it goes on to place an order.
+The caller locks the line first (`lock_line`, `open_succession`) if it goes on to place an order.
 """
 
 import re
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
+from certline.models.accounts.account import Account, AccountStatus
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import Line
 from certline.models.database.session import clock
@@ -26,6 +27,24 @@ OVER_AT_SCM = ("declined", "rejected", "invalid", "revoked", "expired")
 NOT_COMPARED = "[ _]"
 # Alias for joining a certificate with another one of the same line.
 Newer = aliased(Certificate)
+
+
+def lock_line(db: Session, line_id: str) -> AccountStatus | None:
+    """Lock a line until the transaction ends, so that no other one can begin a successor meanwhile.
+
+    Its account is locked against removal too. Returns the account's status, or None if there is no such line.
+    """
+    return db.connection().execute(_LOCKING, {"of_line": line_id}).scalar()
+
+
+# FOR NO KEY UPDATE: rows that merely refer to the line can still be inserted. FOR KEY SHARE: many orders may hold
+# the account at once, but either its removal (FOR UPDATE) waits for this order, or this order sees it as removed.
+_LOCKING = (
+    text("""SELECT account.status FROM line JOIN account ON account.id = line.account_id
+        WHERE line.id = :of_line FOR NO KEY UPDATE OF line FOR KEY SHARE OF account""")
+    .bindparams(bindparam("of_line"))
+    .columns(Account.status)
+)
 
 
 @dataclass(frozen=True)

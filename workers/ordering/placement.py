@@ -99,24 +99,22 @@ def order_to_send(
     context: WorkerContext,
     command: Command,
     draft: Callable[[Session], D],
-    earlier: Callable[[Session, Command], Placed | None] = earlier_order,
 ) -> Order | None:
     """Return the order of a stored command; place the order if the command, of another system, has none yet.
 
-    `earlier` returns what the command has led to already, or None. Returns None if the command has ended without
-    an order of its own. Raises GiveUp if the order is invalid.
+    Returns None if the command has ended without an order of its own. Raises GiveUp if the order is invalid.
     """
 
     def locked(db: Session, _: D) -> Command | Placed:
         # A parallel run of this command may have placed the order meanwhile, so lock the command and check again.
         mine = db.get_one(Command, command.id, with_for_update=True)
-        return earlier(db, mine) or mine
+        return earlier_order(db, mine) or mine
 
     try:
         placed = place_once(
             context.database,
             context.vault,
-            earlier=lambda db: earlier(db, command),
+            earlier=lambda db: earlier_order(db, command),
             draft=draft,
             command=locked,
         )

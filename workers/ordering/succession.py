@@ -30,10 +30,11 @@ from certline.models.commands.payloads import (
 )
 from certline.models.database.secret_place import place_of
 from certline.models.database.session import clock
-from certline.models.lifecycle.succession import lock_line, open_succession
+from certline.models.lifecycle.succession import open_succession
 from certline.models.lifecycle.succession_rule import (
     Hindrances,
     hindrances,
+    lock_line,
     require_succession,
 )
 from certline.models.orders.checks import CheckedOrder, Offer, check_order, key_problem
@@ -165,30 +166,28 @@ def plan(
     going = _on_its_way(db, predecessor, _intent(kind, predecessor), known)
     origin = db.get_one(Order, predecessor.order_id)
     account = origin.account
-    if offers is None:
-        offers = {}
-    if account.id not in offers:
+    offer = None if offers is None else offers.get(account.id)
+    if offer is None:
         # SCM copies custom fields from the predecessor's record, so they are not sent or checked.
-        offers[account.id] = Offer(
+        offer = Offer(
             organizations=organizations(db, account.id),
             domains=domains(db, account.id),
             profiles=profiles(db, account.id),
             custom_fields=[],
         )
         # They outlive this session, whose rollback would expire them.
-        for row in (*offers[account.id].organizations, *offers[account.id].domains):
+        for row in (*offer.organizations, *offer.domains, *offer.profiles):
             db.expunge(row)
-        for row in offers[account.id].profiles:
-            db.expunge(row)
-    synced = offers[account.id].profiles
-    profile = next((each for each in synced if each.scm_id == origin.profile_id), None)
+        if offers is not None:
+            offers[account.id] = offer
+    profile = next((each for each in offer.profiles if each.scm_id == origin.profile_id), None)
     planned = planned_successor(
         asked,
         predecessor,
         account=account,
         origin=origin,
         profile=profile,
-        offer=offers[account.id],
+        offer=offer,
         today=clock(db).astimezone(UTC).date(),
         key=_key_again(db, predecessor, asked),
     )
@@ -212,13 +211,12 @@ def planned_successor(
     """
     losses = require_known_loss(asked, predecessor)
     inherited = (predecessor.common_name, *predecessor.sans)
+    alike = asked
     if key is not None:
         # The key is fixed, as if the command had named its kind.
-        named = {"key_algorithm": key.algorithm, "key_size": key.size}
+        alike = asked.model_copy(update={"key_algorithm": key.algorithm, "key_size": key.size})
         _require_allowed(predecessor, key, profile)
-        data = as_before(predecessor, origin, profile, asked.model_copy(update=named))
-    else:
-        data = as_before(predecessor, origin, profile, asked)
+    data = as_before(predecessor, origin, profile, alike)
     try:
         wanted = read_payload(OrderCommand, data.fields)
         checked = check_order(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from certline.models import AuditEntry, Breaker, Database
+from certline.models.accounts.access import access_of
 from certline.models.accounts.breaker import (
     MOST_FAILURES,
     PROBE_LEASE,
@@ -14,10 +15,10 @@ from certline.models.accounts.breaker import (
     end_probe,
     failed,
     open_breakers,
-    standing,
     succeeded,
     take_probe,
 )
+from tests.support.factories import an_account
 
 SCM = "https://scm.example/api"
 WHY = "HTTP 503"
@@ -31,7 +32,7 @@ def fail(database: Database, times: int = 1, url: str = SCM) -> None:
 
 def now(database: Database, url: str = SCM) -> BreakerState:
     with database.transaction() as db:
-        return standing(db, url)
+        return access_of(db, an_account(db).id, url).breaker
 
 
 def pass_time(database: Database, time: timedelta) -> None:

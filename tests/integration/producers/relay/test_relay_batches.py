@@ -1,13 +1,11 @@
 """Tests of the relay's batches: many rows outstanding at once, the next batch claimed ahead, and none lost."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from threading import Event
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from certline.models import Database, Outbox, Sender
 from certline.models.commands.wake_up import emit_wake_up
@@ -21,6 +19,7 @@ from tests.integration.producers.outgoing import emit, sent
 from tests.integration.producers.rabbit import ids, rows, running, waiting
 from tests.servers import until
 from tests.support.documented_events import some
+from tests.support.statements import statements_of
 
 
 class FailingWire:
@@ -37,19 +36,6 @@ class FailingWire:
     def settle(self) -> Settled:
         """Confirm some, and be lost."""
         return Settled(list(self.sent[-1][: self.confirms]), down=WireDownError("lost"))
-
-
-@contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    """Collect the statements that are executed within the block."""
-    found: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: object) -> None:
-        found.append(statement)
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    yield found
-    event.remove(database.engine, "before_cursor_execute", note)
 
 
 def test_what_was_confirmed_before_the_broker_was_lost_is_not_sent_again(
@@ -148,7 +134,7 @@ def test_a_batch_costs_one_statement_where_there_are_neither_senders_nor_webhook
     relay.pump()
     emit(database, 3)
 
-    with statements(database) as found:
+    with statements_of(database) as found:
         relay.pump()
 
     assert len(found) == 1

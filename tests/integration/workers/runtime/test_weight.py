@@ -1,15 +1,13 @@
 """What an order costs Postgres, from placing it to the stored certificate: so that nobody adds to it unseen."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import psycopg
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
-from certline.models import Certificate, Command, CommandStatus, CommandType, Database, License
+from certline.models import Certificate, Command, CommandStatus, CommandType, License
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.events.due import DueMessage
@@ -19,6 +17,7 @@ from certline.workers.runtime import pacing, turns
 from certline.workers.runtime.step import run
 from tests.integration.workers.conftest import STEP_OF, Bench
 from tests.servers import until
+from tests.support.statements import statements_of
 
 # Orders at once, as in a batch: the relay's batches and the turns of the rate limit are shared by them.
 ORDERS = 16
@@ -79,19 +78,6 @@ def commits_of(url: str) -> int:
         row = db.execute(query, [name]).fetchone()
         assert row is not None
         return int(row[0])
-
-
-@contextmanager
-def statements_of(database: Database) -> Iterator[list[str]]:
-    """Gather the statements that go to a database within the block."""
-    found: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        found.append(statement)
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    yield found
-    event.remove(database.engine, "before_cursor_execute", note)
 
 
 def spent(bench: Bench, work: Callable[[], None]) -> tuple[float, float]:
