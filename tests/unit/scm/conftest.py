@@ -57,12 +57,12 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def connect() -> Iterator[Connect]:
-    """Yield a factory of clients with a read timeout of half a second, closed at the end."""
+    """Yield a factory of clients with a read timeout of five seconds, closed at the end."""
     clients: list[ScmClient] = []
 
     def of(server: OddServer) -> ScmClient:
         login = Login(server.url, "nordhafen", "svc-pipeline", SECRET)
-        clients.append(ScmClient(login, read_timeout=0.5))
+        clients.append(ScmClient(login, read_timeout=5))
         return clients[-1]
 
     yield of

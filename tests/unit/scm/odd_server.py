@@ -80,6 +80,7 @@ class OddServer:
     def __enter__(self) -> Self:
         self._left = list(self.answers)
         self._lock = threading.Lock()
+        self._read_one = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads: list[threading.Thread] = []
         self._open: list[socket.socket] = []
@@ -104,6 +105,10 @@ class OddServer:
         """URL on which it listens."""
         scheme, host = ("https", "localhost") if self.tls else ("http", "127.0.0.1")
         return f"{scheme}://{host}:{self._listener.getsockname()[1]}"
+
+    def wait_for_request(self) -> None:
+        """Return when a first request has been read, at most ten seconds from now."""
+        self._read_one.wait(10)
 
     def _accept(self) -> None:
         while True:
@@ -144,6 +149,7 @@ class OddServer:
             return
         while (request := _read(incoming)) is not None:
             self.seen.append(request)
+            self._read_one.set()
             answer = self._reply(request)
             if answer == SILENCE:
                 incoming.read()
