@@ -26,7 +26,7 @@ from certline.cli.main import main as certline
 from certline.models import Account, AutoRenewRun, Certificate, Database
 from certline.models.audit.identity import Identity
 from certline.models.database.migrate import upgrade
-from certline.models.metrics import scrape
+from certline.models.figures.sample import scrape
 from certline.models.vault import Vault
 from certline.producers.renewals.auto_renew import go_on, start_run
 from certline.producers.renewals.day_plan import look_ahead

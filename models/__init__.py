@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from certline.models.accounts.catalogue import CustomField, Domain, Organization, Profile
     from certline.models.accounts.rate_limit import CallKind, RateLimit
     from certline.models.audit.log import AuditEntry, AuditHead, AuditLink
+    from certline.models.audit.patrol import AuditPatrol
     from certline.models.certificates.backoff import LineBackoff
     from certline.models.certificates.certificate import Certificate
     from certline.models.certificates.deploy_hook import Hook
@@ -61,6 +62,7 @@ __all__ = [
     "AuditEntry",
     "AuditHead",
     "AuditLink",
+    "AuditPatrol",
     "AutoRenewChoice",
     "AutoRenewDecision",
     "AutoRenewRule",
@@ -122,6 +124,7 @@ PLACES = {
     "accounts.catalogue": ("CustomField", "Domain", "Organization", "Profile"),
     "accounts.rate_limit": ("CallKind", "RateLimit"),
     "audit.log": ("AuditEntry", "AuditHead", "AuditLink"),
+    "audit.patrol": ("AuditPatrol",),
     "certificates.backoff": ("LineBackoff",),
     "certificates.certificate": ("Certificate",),
     "certificates.deploy_hook": ("Hook",),

@@ -142,6 +142,25 @@ class Decision(StrEnum):
     FAILED = "failed"  # a renewal was requested, and failed
 
 
+class DecisionCode(StrEnum):
+    """Kind of reason for a decision of auto-renewal, for counting; the reason itself is a sentence."""
+
+    DUE = "due"  # its day has come: a renewal was requested
+    UNDER_WAY = "under_way"
+    CAP = "cap"  # the cap of the day is reached
+    DELETED = "deleted"
+    ACCOUNT_SUSPENDED = "suspended"
+    REPLACED = "replaced"  # its line has a newer certificate
+    SCM_AUTO_RENEW = "scm_auto_renew"
+    RENEWED_ELSEWHERE = "renewed_outside"
+    FAILED_BEFORE = "failed_before"  # it is tried again later
+    WAITS_FOR_PERSON = "waits_for_person"
+    GONE_AT_SCM = "gone_at_scm"  # its organisation or profile
+    NOT_ORDERABLE = "not_orderable"  # the order would be refused, whoever placed it
+    VALIDATION_ENDED = "validation_ended"
+    UNKNOWN = "unknown"  # decided before there were codes
+
+
 # Status words that SCM's list accepts as a filter (SCM document: statuses).
 SCM_WORDS = (
     *("Init", "Requested", "Approved", "SAApproved", "Applied", "Issued"),

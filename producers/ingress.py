@@ -44,6 +44,7 @@ from certline.producers.messaging.open_quota import OpenQuota
 from certline.producers.messaging.poison import PoisonWatch
 from certline.producers.messaging.publisher import RabbitWire, WireDownError
 from certline.producers.messaging.rejection import reject
+from certline.workers.metrics.instruments import INGRESS_MESSAGES
 
 log = structlog.get_logger()
 
@@ -183,6 +184,7 @@ def _admit(db: Session, vault: Vault, delivery: Delivery, quota: OpenQuota) -> N
         sender=permit.sender,
         pinned=permit.pinned,
     )
+    INGRESS_MESSAGES.labels("accepted" if new else "repeated").inc()
     if new:
         quota.require_room(db, delivery.user_id)
         log.info(

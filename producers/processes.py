@@ -25,17 +25,19 @@ from certline.models.settings import Settings
 from certline.models.vault import Vault, open_vault, vault_if_given
 from certline.producers.capacity import sized
 from certline.producers.ingress import Ingress
+from certline.producers.installation_figures import InstallationFigures
 from certline.producers.messaging.broker_fault import broker_fault
 from certline.producers.messaging.publisher import rabbit_wire, wire_of
 from certline.producers.relay import Relay
 from certline.producers.retention import Keep
 from certline.producers.schedule import Producer
+from certline.workers.metrics.exposition import Exposition
 from certline.workers.ordering.claim import SEND_WITHIN
 from certline.workers.process.broker import connection_url, make_broker
 from certline.workers.process.health import Check, fault_below, serve_health
 from certline.workers.process.heart import Heart, beating
 from certline.workers.process.logs import choose_format, configure
-from certline.workers.process.parent_watch import RUN_ALL
+from certline.workers.process.parent_watch import RUN_ALL, is_below_run_all
 from certline.workers.scm.transport.http import DRIPS
 
 log = structlog.get_logger()
@@ -175,8 +177,8 @@ def run_all(settings: Settings, *, processes: int | None = None, threads: int | 
     if settings.metrics_port is not None:
         configure(settings, "all")
         below = [settings.metrics_port + number for number in range(1, len(parts) + 1)]
-        database = Database(database_url(settings), pool_size=1)
-        serve_health(settings, lambda: fault_below(settings.metrics_host, below), database)
+        exposition = Exposition("all", [InstallationFigures(database_url(settings))])
+        serve_health(settings, lambda: fault_below(settings.metrics_host, below), exposition)
     try:
         with until_told() as stop:
             while not stop.wait(0.5) and all(part.poll() is None for part in parts):
@@ -226,13 +228,22 @@ def alive(
     threads: int = 0,
 ) -> Iterator[None]:
     """Show the health of this process for the length of the block: its heartbeat, and HTTP if a port is set."""
-    serve_health(settings, check, database)
+    if settings.metrics_port is not None:
+        serve_health(settings, check, _exposition(database.url, part))
     every = settings.heartbeat_seconds
     heart = Heart(
         database, part, every=every, check=check, queues=queues, vault=vault, threads=threads
     )
     with beating(heart):
         yield
+
+
+def _exposition(url: str, part: Part) -> Exposition | None:
+    """Return the metrics that this process serves: a producer those of the installation too."""
+    if is_below_run_all():
+        return None
+    figures = [InstallationFigures(url)] if part in (Part.PRODUCER, Part.UP) else []
+    return Exposition(part.value, figures)
 
 
 @contextmanager

@@ -22,10 +22,12 @@ from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.relay_bell import WAKE_CHANNEL
 from certline.models.database.session import SOON
 from certline.models.events.due import FIRST_REFUSAL, Batch, give_back, refuse, take_due
+from certline.models.events.outbox import EVENTS
 from certline.models.senders.copies import address_copies
 from certline.models.webhook import hand_to_webhooks
 from certline.producers.messaging.publisher import Settled, Wire, WireDownError
 from certline.producers.sweep import wake_all
+from certline.workers.metrics.instruments import RELAY_PUBLISHED, RELAY_REFUSED
 
 log = structlog.get_logger()
 
@@ -136,6 +138,7 @@ class Relay:
         """Record what became of a batch: rows are marked as sent already, so this is about all others."""
         db, batch = flight.db, flight.batch
         confirmed = {message.id for message in settled.confirmed}
+        _measure(settled)
         parked = refuse(db, settled.refused)
         for message in batch.messages:
             if (why := settled.refused.get(message.id)) is not None:
@@ -212,6 +215,13 @@ class Relay:
         if time.monotonic() - self.beat > 2 * LONGEST_PAUSE:
             return "has not reached its servers for a while"
         return None
+
+
+def _measure(settled: Settled) -> None:
+    events = sum(message.exchange == EVENTS for message in settled.confirmed)
+    RELAY_PUBLISHED.labels("event").inc(events)
+    RELAY_PUBLISHED.labels("wake_up").inc(len(settled.confirmed) - events)
+    RELAY_REFUSED.inc(len(settled.refused))
 
 
 @contextmanager

@@ -24,12 +24,14 @@ from certline.models.database.session import clock
 from certline.models.renewals.batch import BatchStatus
 from certline.models.schedule import due_schedules, fire, take_due
 from certline.producers.audit_head import publish_head
+from certline.producers.audit_round import AuditRound
 from certline.producers.renewals.auto_renew import go_on_for, start_run
 from certline.producers.renewals.batches import release_due
 from certline.producers.requests.catalogue import sync_account
 from certline.producers.requests.imports import look_for_drift
 from certline.producers.retention import Keep, Retention
 from certline.producers.sweep import sweep
+from certline.workers.metrics.instruments import SCHEDULE_FIRED
 from certline.workers.steps.poll import poll_all
 
 log = structlog.get_logger()
@@ -112,6 +114,7 @@ def tick(database: Database, settle: timedelta, heads: Path | None = None) -> li
             if due:
                 _run(db, name, job, who=SCHEDULE)
                 fired.append(name)
+        SCHEDULE_FIRED.labels(name).inc(name in fired)
     with database.transaction() as db:
         released = release_due(db)
     if released:
@@ -154,6 +157,7 @@ class Producer:
         self._settle = settle
         self._heads = heads
         self._retention = Retention(database, keep or Keep())
+        self._audit = AuditRound(database)
         self.beat: float | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -167,6 +171,7 @@ class Producer:
                 if outlook.schedules or outlook.run:  # a schedule may have started a run
                     go_on_for(self._database)
                 self._retention.go_on()
+                self._audit.go_on()
                 self.beat = time.monotonic()
             except OUTAGES as error:
                 log.warning("producer.waits", error=outage_text(error))

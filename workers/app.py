@@ -16,6 +16,7 @@ from certline.models.key_proof import watch_keys
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
 from certline.models.vault import open_vault
+from certline.workers.metrics.exposition import Exposition
 from certline.workers.process.broker import make_broker
 from certline.workers.process.dumpable import close_to_others
 from certline.workers.process.health import WorkerHealth
@@ -24,7 +25,7 @@ from certline.workers.process.logs import configure
 from certline.workers.process.middleware.prefetch import TakeAsManyAsThreads
 from certline.workers.process.middleware.shutdown import TellStopping
 from certline.workers.process.middleware.start import LogStart
-from certline.workers.process.parent_watch import end_with
+from certline.workers.process.parent_watch import end_with, is_below_run_all
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import RefusedMessageError, command_of
 from certline.workers.runtime.redelivery import require_readable
@@ -113,6 +114,7 @@ def worker_app() -> None:
     declare(broker, line)
     broker.add_middleware(WorkerHeart(line.database, line.vault, settings.heartbeat_seconds))
     if settings.metrics_port is not None:
-        broker.add_middleware(WorkerHealth(settings, line.database))
+        exposition = None if is_below_run_all() else Exposition("worker")
+        broker.add_middleware(WorkerHealth(settings, exposition))
     broker.add_middleware(LogStart())
     dramatiq.set_broker(broker)

@@ -22,8 +22,8 @@ def check_parts() -> Finding:
     """Check the heartbeats of the parts."""
     from certline.models.certificates.deploy_hook import hooks
     from certline.models.commands.backlog import oldest_queued
+    from certline.models.figures.flow import outbox_backlog
     from certline.models.heartbeat import running_parts, stale_parts
-    from certline.models.metrics import outbox_backlog
 
     with context.database().transaction() as db:
         running, stale = running_parts(db), stale_parts(db)

@@ -67,6 +67,9 @@ def run() -> None:
 @threads_option
 def worker(queues: list[str], processes: int | None, threads: int | None) -> None:
     """Run workers, which carry out commands and call SCM."""
+    from certline.workers.metrics.shared_files import share_files
+
+    share_files()  # before anything imports Prometheus' library
     from certline.producers.processes import run_worker
 
     require_servers()
@@ -110,6 +113,9 @@ def producer() -> None:
 @threads_option
 def all_(processes: int | None, threads: int | None) -> None:
     """Run worker, relay, ingress and producer together, each as a process of its own."""
+    from certline.workers.metrics.shared_files import share_files
+
+    share_files()  # before anything imports Prometheus' library
     from certline.producers.processes import run_all
 
     require_servers()

@@ -54,6 +54,52 @@ class _LaneEnd:
     met: dict[int, str]
 
 
+@dataclass(frozen=True)
+class CheckedLinks:
+    """A piece of a lane that was checked: its last link, how many links it has, and its first break or None."""
+
+    seq: int
+    hash: str
+    links: int
+    broken: str | None
+
+
+def piece_of(db: Session, lane: int, seq: int, digest: str, most: int) -> CheckedLinks:
+    """Check the `most` links after the link `seq` of a lane, whose hash is `digest`."""
+    broken = None
+    rows = db.execute(LINKS, {"lane": lane, "after": seq, "piece": most}).all()
+    for number, event_id, stored, there, entry, name in rows:
+        if number != seq + 1:
+            broken = broken or _entries(seq + 1, number - 1)
+        elif not there or stored != hash_of(digest, entry):
+            what = name if there else "removed"
+            broken = (
+                broken or f"entry {number} of lane {lane} (event {event_id}, {what}) was changed"
+            )
+        seq, digest = number, stored
+    return CheckedLinks(seq, digest, len(rows), broken)
+
+
+# Each lane's stored end, where that is not its last link.
+_WRONG_ENDS = text(
+    """SELECT h.lane, h.seq, coalesce(l.seq, 0) FROM event_head AS h
+    LEFT JOIN LATERAL (SELECT seq, hash FROM event_link WHERE lane = h.lane ORDER BY seq DESC LIMIT 1) AS l ON true
+    WHERE coalesce(l.seq, 0) <> h.seq OR coalesce(l.hash, lpad(to_hex(h.lane), 64, '0')) <> h.hash
+    ORDER BY h.lane LIMIT 1"""
+)
+
+
+def wrong_ends(db: Session) -> str | None:
+    """Return that the stored end of a lane is not its last link, or None if all are."""
+    row = db.execute(_WRONG_ENDS).first()
+    if row is None:
+        return None
+    lane, stored, last = row
+    return (
+        f"lane {lane} ends with entry {last}, but its stored end is entry {stored}, or another hash"
+    )
+
+
 def head_of(db: Session) -> Head:
     """Return the present end of the chain."""
     return head_from({lane: (end.seq, end.hash) for lane, end in _ends(db).items()})

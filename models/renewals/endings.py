@@ -43,7 +43,7 @@ def endings(db: Session) -> list[Ending]:
     query = (
         select(Certificate)
         .options(*WITHOUT_PEM)
-        .where(*_nothing_under_way(), left * END < lifetime)
+        .where(*nothing_under_way(), left * END < lifetime)
         .order_by(Certificate.not_after, Certificate.id)
     )
     found: Sequence[Certificate] = db.scalars(query).all()
@@ -64,7 +64,7 @@ def count_endings(db: Session) -> dict[int, int]:
     left = Certificate.not_after - func.now()
     counts = [func.count().filter(left <= timedelta(days=days)) for days in DAYS]
     longest = left <= timedelta(days=max(DAYS))
-    row = db.execute(select(*counts).where(*_nothing_under_way(), longest)).one()
+    row = db.execute(select(*counts).where(*nothing_under_way(), longest)).one()
     return dict(zip(DAYS, row, strict=True))
 
 
@@ -72,7 +72,7 @@ def _is_late(renews_at: datetime | None, now: datetime) -> bool:
     return renews_at is not None and renews_at < now - LATE
 
 
-def _nothing_under_way() -> tuple[ColumnElement[bool], ...]:
+def nothing_under_way() -> tuple[ColumnElement[bool], ...]:
     """Return the conditions: active, wanted, with no newer certificate, no successor on order and none planned.
 
     A certificate that a user has deselected may end; SCM takes care of those that it renews itself.

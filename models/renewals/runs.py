@@ -17,7 +17,7 @@ from certline.models.database.base import Base, DnsText, new_id, stored_by_value
 from certline.models.database.session import clock
 from certline.models.orders.order import Order
 from certline.models.renewals.selection import AutoRenewSetting
-from certline.models.states import CommandStatus, Decision
+from certline.models.states import CommandStatus, Decision, DecisionCode
 
 
 class AutoRenewRun(Base):
@@ -64,6 +64,10 @@ class AutoRenewDecision(Base):
     not_after: Mapped[datetime]
     planned: Mapped[date | None]
     decision: Mapped[Decision] = mapped_column(stored_by_value(Decision))
+    # The kind of reason, for counting.
+    code: Mapped[DecisionCode] = mapped_column(
+        stored_by_value(DecisionCode), default=DecisionCode.UNKNOWN
+    )
     reason: Mapped[str | None]
     selected_by: Mapped[str]
     command_id: Mapped[str | None] = mapped_column(UUID(as_uuid=False))
@@ -166,6 +170,21 @@ def counts_of(db: Session, runs: Sequence[str]) -> dict[str, Counter[Decision]]:
     for run_id, decision, count in db.execute(query.group_by(AutoRenewDecision.run_id, OUTCOME)):
         found[run_id][Decision(decision)] = count
     return found
+
+
+def counts_by_reason(db: Session, run_id: str) -> dict[tuple[Decision, str], int]:
+    """Count the decisions of a run by kind, as of now, and by the kind of their reason."""
+    query = _outcomes(OUTCOME, AutoRenewDecision.code, func.count())
+    query = query.where(AutoRenewDecision.run_id == run_id)
+    found = db.execute(query.group_by(OUTCOME, AutoRenewDecision.code).order_by(OUTCOME))
+    return {(Decision(decision), code.value): count for decision, code, count in found}
+
+
+def decided_since(db: Session, since: datetime) -> Counter[Decision]:
+    """Count the decisions of all runs since that moment by kind, as of now."""
+    query = _outcomes(OUTCOME, func.count()).where(AutoRenewDecision.decided_at >= since)
+    found = db.execute(query.group_by(OUTCOME))
+    return Counter({Decision(decision): count for decision, count in found})
 
 
 def decided_in(db: Session, run_id: str, certificates: Collection[str]) -> set[str]:

@@ -43,7 +43,7 @@ from certline.models.renewals.runs import (
 from certline.models.renewals.selection import AutoRenewSetting
 from certline.models.renewals.sequence import Place, in_sequence, load_of, place_of
 from certline.models.renewals.timing import Calendar, Span
-from certline.models.states import Decision
+from certline.models.states import Decision, DecisionCode
 from certline.producers.renewals.day_plan import changed_days, span_of_row
 from certline.producers.renewals.eligibility import (
     Eligibility,
@@ -85,6 +85,11 @@ class Due:
     def decision(self) -> Decision:
         """The decision that is recorded for the certificate."""
         return Decision.RENEWED if self.verdict is None else self.verdict.decision
+
+    @property
+    def code(self) -> DecisionCode:
+        """The kind of its reason."""
+        return DecisionCode.DUE if self.verdict is None else self.verdict.code
 
     @property
     def reason(self) -> str | None:
@@ -250,7 +255,7 @@ def _no_room(each: Selected, day: date | None, calendar: Calendar) -> Eligibilit
     if day is None or day <= calendar.today or each.span.wanted > calendar.today:
         return None
     reason = f"the cap of {calendar.cap} a day is reached: planned for {day}"
-    return Eligibility(Decision.HELD, reason)
+    return Eligibility(Decision.HELD, DecisionCode.CAP, reason)
 
 
 def _row(
@@ -264,6 +269,7 @@ def _row(
         "not_after": due.selected.not_after,
         "planned": due.planned,
         "decision": due.decision,
+        "code": due.code,
         "reason": due.reason,
         "selected_by": due.selected.by,
         "command_id": commands.get(due.selected.id),

@@ -30,7 +30,7 @@ from certline.models.orders.checks import Offer
 from certline.models.orders.domain_rules import above, by_bare_name, validation_lapse
 from certline.models.orders.successor_key import successor_key
 from certline.models.renewals.plan import Going, Selected, renewed_by_us
-from certline.models.states import Decision
+from certline.models.states import Decision, DecisionCode
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.succession import planned_successor
 
@@ -40,6 +40,7 @@ class Eligibility:
     """An objection to renewing a certificate now. `again_at`: when it is tried again automatically."""
 
     decision: Decision
+    code: DecisionCode
     reason: str
     again_at: datetime | None = None
 
@@ -100,25 +101,29 @@ def objection(facts: Facts, each: Selected) -> Eligibility | None:
     """Return the objection to renewing a due certificate, or None if it may be renewed (docs/renewal.md)."""
     account = facts.account
     if account.status is not AccountStatus.ACTIVE:
-        return _refused(suspended_text(account))
+        return _refused(DecisionCode.ACCOUNT_SUSPENDED, suspended_text(account))
     if (going := facts.going.get(each.id)) is not None:
-        return Eligibility(Decision.SKIPPED, going.text)
+        return Eligibility(Decision.SKIPPED, DecisionCode.UNDER_WAY, going.text)
     if (newer := facts.replaced_by.get(each.id)) is not None:
         if newer.status is CertificateStatus.ACTIVE:
-            return _refused(f"its line has a newer certificate in force: {newer.id}")
-        return _refused(f"it was renewed; {newer.advice}")
+            why = f"its line has a newer certificate in force: {newer.id}"
+            return _refused(DecisionCode.REPLACED, why)
+        return _refused(DecisionCode.REPLACED, f"it was renewed; {newer.advice}")
     order = facts.orders.get(each.order_id)
     if order is None:
-        return Eligibility(Decision.SKIPPED, "it was deleted a moment ago")
+        why = "it was deleted a moment ago"
+        return Eligibility(Decision.SKIPPED, DecisionCode.DELETED, why)
     if order.scm_auto_renew:
         return _refused(
+            DecisionCode.SCM_AUTO_RENEW,
             "SCM's own auto-renew is on for it, and would renew it a second time: switch one of the "
-            f"two off (SCM's portal, or certline auto-renew deselect {each.id})"
+            f"two off (SCM's portal, or certline auto-renew deselect {each.id})",
         )
     if order.scm_renewed and each.id not in facts.ours:
         return _refused(
+            DecisionCode.RENEWED_ELSEWHERE,
             "SCM says that it was renewed, and not by this installation: import its successor "
-            "(certline import), or renew it once more on purpose (certificate renew --again)"
+            "(certline import), or renew it once more on purpose (certificate renew --again)",
         )
     backoff = facts.backoff.get(each.line_id, Backoff())
     if not may_renew_automatically(backoff, facts.now):
@@ -185,7 +190,7 @@ def _unfit(facts: Facts, each: Selected) -> Eligibility | None:
     if facts.account.synced_at is not None or facts.offer.organizations:
         gone = _gone(facts, order, profile)
         if gone is not None:
-            return _refused(gone)
+            return _refused(DecisionCode.GONE_AT_SCM, gone)
     offer = replace(facts.offer, domains=above(order.names, facts.domains))
     try:
         planned_successor(
@@ -198,9 +203,9 @@ def _unfit(facts: Facts, each: Selected) -> Eligibility | None:
             today=facts.now.date(),
         )
     except BadCommandError as bad:
-        return _refused("; ".join(bad.problems))
+        return _refused(DecisionCode.NOT_ORDERABLE, "; ".join(bad.problems))
     problem = validation_problem(order.names, order, offer, facts.now.date())
-    return None if problem is None else _refused(problem)
+    return None if problem is None else _refused(DecisionCode.VALIDATION_ENDED, problem)
 
 
 def _gone(facts: Facts, order: Order, profile: Profile | None) -> str | None:
@@ -218,14 +223,16 @@ def _rests(backoff: Backoff, each: Selected) -> Eligibility:
     said = f"failed {backoff.failures} times, last: {backoff.reason}"
     if backoff.waits_for_person:
         return _refused(
-            f"an operator has to decide: {said}. When fixed: certline certificate renew {each.id}"
+            DecisionCode.WAITS_FOR_PERSON,
+            f"an operator has to decide: {said}. When fixed: certline certificate renew {each.id}",
         )
     again = backoff.next_try_at
-    return Eligibility(Decision.HELD, f"{said}; next try {again:%Y-%m-%d %H:%M} UTC", again)
+    why = f"{said}; next try {again:%Y-%m-%d %H:%M} UTC"
+    return Eligibility(Decision.HELD, DecisionCode.FAILED_BEFORE, why, again)
 
 
-def _refused(reason: str) -> Eligibility:
-    return Eligibility(Decision.REFUSED, reason)
+def _refused(code: DecisionCode, reason: str) -> Eligibility:
+    return Eligibility(Decision.REFUSED, code, reason)
 
 
 def _with_orders(db: Session, those: Sequence[Selected]) -> list[tuple[Certificate, Order]]:

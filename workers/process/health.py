@@ -6,12 +6,9 @@ import requests
 import structlog
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
-from sqlalchemy.exc import SQLAlchemyError
 
-from certline.models import Database
-from certline.models.database.outage import outage_text
-from certline.models.metrics import as_text, scrape
 from certline.models.settings import Settings
+from certline.workers.metrics.exposition import OPENMETRICS, Exposition
 from certline.workers.process.health_server import Endpoint, HealthServer, ProbeAnswer, listen
 
 log = structlog.get_logger()
@@ -25,17 +22,20 @@ KEEP_HEALTH, KEEP_METRICS = 0.5, 5.0
 
 
 def serve_health(
-    settings: Settings, check: Check, database: Database, *, shares_port: bool = False
+    settings: Settings,
+    check: Check,
+    exposition: Exposition | None,
+    *,
+    shares_port: bool = False,
 ) -> None:
     """Serve the endpoints on the port of the settings, in a daemon thread, until the process ends.
 
-    The figures have a connection to the database of their own: probes take none of the part's. A port that
-    can't be had is logged: the process works without the endpoints.
+    `exposition`: the metrics; None: another process serves them. A port that can't be had is logged: the process
+    works without the endpoints.
     """
     host, port = settings.metrics_host, settings.metrics_port
     if port is None:
         return
-    own = Database(database.url, pool_size=1)
 
     def health() -> ProbeAnswer:
         fault = check()
@@ -52,23 +52,24 @@ def serve_health(
             advice="give each part of one machine a CERTLINE_METRICS_PORT of its own",
         )
         return
-    endpoints = {
-        "/healthz": Endpoint(health, KEEP_HEALTH),
-        "/metrics": Endpoint(lambda: _metrics(own), KEEP_METRICS),
-    }
-    HealthServer(listener, endpoints).start()
+    endpoints = {"/healthz": Endpoint(health, KEEP_HEALTH)}
+    variants = {}
+    if exposition is not None:
+        endpoints["/metrics"] = _endpoint(exposition.as_text)
+        variants["/metrics", OPENMETRICS] = _endpoint(exposition.as_openmetrics)
+    HealthServer(listener, endpoints, variants).start()
 
 
 class WorkerHealth(Middleware):
     """Middleware that serves a worker's health: all its threads alive, all its queues connected."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, exposition: Exposition | None) -> None:
         self._settings = settings
-        self._database = database
+        self._exposition = exposition
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         """Start serving once the worker's threads run."""
-        serve_health(self._settings, lambda: fault_of(worker), self._database, shares_port=True)
+        serve_health(self._settings, lambda: fault_of(worker), self._exposition, shares_port=True)
 
 
 def fault_below(host: str, ports: Sequence[int]) -> str | None:
@@ -100,10 +101,9 @@ def fault_of(worker: Worker) -> str | None:
     return None
 
 
-def _metrics(database: Database) -> ProbeAnswer:
-    try:
-        found = scrape(database)
-    except SQLAlchemyError as error:
-        log.warning("metrics.failed", error=outage_text(error))
-        return ProbeAnswer(503, "the database does not answer\n")
-    return ProbeAnswer(200, as_text(found))
+def _endpoint(as_text: Callable[[], tuple[str, str]]) -> Endpoint:
+    def compute() -> ProbeAnswer:
+        kind, text = as_text()
+        return ProbeAnswer(200, text, kind)
+
+    return Endpoint(compute, KEEP_METRICS)

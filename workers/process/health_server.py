@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
+from types import MappingProxyType
 
 import structlog
 
@@ -25,13 +26,16 @@ WITHIN = 5.0
 LARGEST_HEAD = 8 * 1024
 PHRASES = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
 
+NO_VARIANTS: Mapping[tuple[str, str], "Endpoint"] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """The status and text of a response."""
+    """The status, text and media type of a response."""
 
     status: int
     text: str
+    media_type: str = "text/plain; charset=utf-8"
 
 
 class Endpoint:
@@ -79,11 +83,20 @@ class Endpoint:
 
 
 class HealthServer:
-    """Serves endpoints on a listening socket, in a daemon thread, until the process ends."""
+    """Serves endpoints on a listening socket, in a daemon thread, until the process ends.
 
-    def __init__(self, listener: socket.socket, endpoints: Mapping[str, Endpoint]) -> None:
+    `variants`: endpoints in place of others for who accepts a media type, by path and media type.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        endpoints: Mapping[str, Endpoint],
+        variants: Mapping[tuple[str, str], Endpoint] = NO_VARIANTS,
+    ) -> None:
         self._listener = listener
         self._endpoints = endpoints
+        self._variants = variants
         self._open: dict[asyncio.StreamWriter, None] = {}  # in the order of their arrival
 
     def start(self) -> None:
@@ -123,11 +136,12 @@ class HealthServer:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         method, _, rest = head.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
-        answer = await self._answer(method, rest.split(" ")[0].split("?")[0])
+        path = rest.split(" ")[0].split("?")[0]
+        answer = await self._answer(method, path, _accepted(head))
         body = answer.text.encode()
         lines = (
             f"HTTP/1.1 {answer.status} {PHRASES[answer.status]}",
-            "Content-Type: text/plain; charset=utf-8",
+            f"Content-Type: {answer.media_type}",
             f"Content-Length: {len(body)}",
             "Connection: close",
         )
@@ -136,8 +150,9 @@ class HealthServer:
         writer.close()
         await writer.wait_closed()  # not before all of it is sent
 
-    async def _answer(self, method: str, path: str) -> ProbeAnswer:
-        endpoint = self._endpoints.get(path)
+    async def _answer(self, method: str, path: str, accepted: str) -> ProbeAnswer:
+        kinds = (kind for own, kind in self._variants if own == path and kind in accepted)
+        endpoint = self._variants.get((path, next(kinds, "")), self._endpoints.get(path))
         if endpoint is None:
             return ProbeAnswer(404, f"there are {' and '.join(self._endpoints)}\n")
         if method not in ("GET", "HEAD"):
@@ -150,6 +165,15 @@ class HealthServer:
             return ProbeAnswer(503, f"no answer within {WITHIN - 1:.0f} s\n")
         except RuntimeError as error:
             return ProbeAnswer(503, f"{error}\n")
+
+
+def _accepted(head: bytes) -> str:
+    """Return the media types that a request's head accepts, in lower case; empty if it doesn't say."""
+    for line in head.decode("latin-1").lower().split("\r\n")[1:]:
+        name, _, value = line.partition(":")
+        if name.strip() == "accept":
+            return value
+    return ""
 
 
 def listen(host: str, port: int, *, shares_port: bool) -> socket.socket:

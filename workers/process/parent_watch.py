@@ -9,13 +9,21 @@ import time
 LOOK_EVERY = 1.0
 # Environment variable for the children of `certline run all`: the process id of that parent.
 RUN_ALL = "CERTLINE_RUN_ALL"
+# Set in a child of `certline run all`; the processes that it forks inherit it.
+_below = threading.Event()
 
 
 def end_with_run_all() -> None:
     """Make a child of `certline run all` end when that parent process has ended, however it ended."""
     parent = os.environ.pop(RUN_ALL, None)
     if parent is not None:
+        _below.set()
         end_with(int(parent))
+
+
+def is_below_run_all() -> bool:
+    """Return True in a process of `certline run all`, whose parent serves the metrics of all."""
+    return _below.is_set()
 
 
 def end_with(parent: int) -> None:

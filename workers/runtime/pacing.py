@@ -22,18 +22,10 @@ from certline.models import AccountStatus, CallKind, Database
 from certline.models.accounts.access import Access, access_of
 from certline.models.accounts.breaker import end_probe, failed, succeeded, take_probe
 from certline.models.accounts.rate_limit import BURST, NONE, Turn, held_off, hold_off, take
+from certline.workers.metrics.instruments import SCM_WAIT
+from certline.workers.runtime.call_outcome import CallMeasure, is_out_of_order
 from certline.workers.runtime.turns import Turns, turns_together
-from certline.workers.scm import (
-    Garbled,
-    LoginRefused,
-    NotAsked,
-    NotSent,
-    OutcomeUnknown,
-    ScmError,
-    Throttled,
-    TooSoon,
-    Unavailable,
-)
+from certline.workers.scm import LoginRefused, NotAsked, ScmError, Throttled, TooSoon
 from certline.workers.scm.transport.error_rules import ORDERS
 
 T = TypeVar("T")
@@ -49,16 +41,6 @@ SOON = timedelta(seconds=5)
 # Seconds for which a process relies on what it has read of account and breaker. A refused login or an open breaker
 # that another process met is noticed here with that much delay.
 KNOWN_FOR = 1.0
-
-
-def is_out_of_order(error: ScmError) -> bool:
-    """Return True if an error means that SCM is unreachable or failing, whatever the request was.
-
-    A response with one of SCM's own error codes shows that SCM works, unless it is a 5xx.
-    """
-    if isinstance(error, OutcomeUnknown) and error.code is not None:
-        return isinstance(error, Unavailable)
-    return isinstance(error, NotSent | OutcomeUnknown | Garbled)
 
 
 class AccountPacing:
@@ -85,6 +67,7 @@ class AccountPacing:
         self._probe = probe
         self._stopping = stopping
         self._local = threading.local()
+        self._measure = CallMeasure()
         self._turns = {kind: Turns() for kind in CallKind}
         # Until this moment (monotonic seconds) account and breaker are known to let calls pass.
         self._known_until = 0.0
@@ -123,12 +106,18 @@ class AccountPacing:
                 self._require_order(operation, may_probe=False)
         else:
             self.admit(CallKind.READ, operation)
+        self._measure.start()
 
     def admit(self, kind: CallKind, operation: str) -> None:
         """Take a turn for one call, sleeping for MOST_WAIT at most.
 
         Raises TooSoon if the wait is longer or the breaker is open, and LoginRefused for a suspended account.
         """
+        begun = time.monotonic()
+        self._wait_for_turn(kind, operation)
+        SCM_WAIT.labels(kind.value).observe(time.monotonic() - begun)
+
+    def _wait_for_turn(self, kind: CallKind, operation: str) -> None:
         if self._has_turn(kind, operation):
             return
         deadline = time.monotonic() + MOST_WAIT.total_seconds()
@@ -190,6 +179,7 @@ class AccountPacing:
 
     def after(self, operation: str, error: ScmError | None) -> None:
         """Record how a call ended, for all workers. Never raises: SCM's response must not be lost over it."""
+        self._measure.end(operation, error)
         if error is None and self._spotless:
             return
         if error is not None:

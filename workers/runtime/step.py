@@ -38,6 +38,7 @@ from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import name_command, step_in_logs
 from certline.workers.runtime.messages import require_its_own
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
+from certline.workers.runtime.step_measure import StepMeasure, measure_start, measured
 
 log = structlog.get_logger()
 
@@ -112,30 +113,37 @@ def run(context: WorkerContext, step: Step[L], command_id: str) -> None:
     its command belongs to another step.
     """
     begun = time.monotonic()
-    with step_in_logs(), caused_by(command_id):
-        begin = _begin(context, step, command_id)
+    with step_in_logs(), caused_by(command_id), measured(step.type) as measure:
+        begin = _begin(context, step, command_id, measure)
         if begin is None:  # ended, not due yet, or just stopped: the message is done
             return
         command, loaded = begin
         try:
             result = step.work(context, command, loaded)
         except OUTCOMES as outcome:
-            _end(context, command, _ending(step, outcome, _since(begun)))
+            write = _ending(step, outcome, _since(begun))
+            measure.end(outcome)
+            _end(context, command, write)
         else:
+            measure.outcome = "done"
             log.info("step.done", seconds=_since(begun))
             if result is not None:
                 _end(context, command, partial(_finish, step, result=result))
 
 
-def _begin(context: WorkerContext, step: Step[L], command_id: str) -> tuple[Command, L] | None:
+def _begin(
+    context: WorkerContext, step: Step[L], command_id: str, measure: StepMeasure
+) -> tuple[Command, L] | None:
     """Claim the command, and load what its step needs. Returns None if there is nothing to do."""
     begun = time.monotonic()
     try:
         with context.database.transaction() as db:
             command = _claimed(step, db, command_id)
+            measure.outcome = "skipped" if command is None else "crashed"
             return None if command is None else (command, step.load(context, db, command))
     except OUTCOMES as outcome:
         write = _ending(step, outcome, _since(begun))
+        measure.end(outcome)
     # The outcome has undone the claim.
     with context.database.transaction() as db:
         command = _claimed(step, db, command_id)
@@ -150,6 +158,7 @@ def _claimed(step: Step[L], db: Session, command_id: str) -> Command | None:
         require_its_own(db, step.type, command_id)
         return None
     name_command(command)
+    measure_start(command)
     if command.restarts > MOST_RESTARTS:
         crashes = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
         _stop(step, db, command, reason=crashes)

@@ -53,6 +53,7 @@ from certline.workers.keys import chain as chains
 from certline.workers.keys.certificate import serial_hex
 from certline.workers.keys.errors import ChainError, NoMatch
 from certline.workers.keys.leaf import leaf_columns
+from certline.workers.metrics.instruments import ORDER_STORED
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import name_in_logs
@@ -133,16 +134,23 @@ def collect(context: WorkerContext, command: Command, found: Issued) -> None:
         why = f"the certificate cannot be fetched: {fault}"
         context.store(partial(send_to_review, order_id=order.id, why=why))
         raise GiveUp(str(fault)) from None
-    context.store(partial(_store, context=context, command=command, order_id=order.id, leaf=leaf))
+    kept = context.store(
+        partial(_store, context=context, command=command, order_id=order.id, leaf=leaf)
+    )
+    if kept.status is OrderStatus.STORED and kept.kind is not OrderKind.IMPORT:
+        ORDER_STORED.labels(kept.kind.value).observe(
+            (kept.updated_at - kept.created_at).total_seconds()
+        )
 
 
 def _store(
     db: Session, *, context: WorkerContext, command: Command, order_id: str, leaf: dict[str, Any]
-) -> None:
-    """Store the certificate, and end the step, in one transaction."""
+) -> Order:
+    """Store the certificate, and end the step, in one transaction. Returns the order."""
     with together(db):
         order = _keep(db, context.vault, order_id, leaf)
     finish_step(db, command.id, FetchResult.of(order).document())
+    return order
 
 
 def _chain_for(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from certline.models import AuditEntry, Certificate, Line, Order, OrderStatus, Outbox
+from certline.models import AuditEntry, Certificate, DeadLetter, Line, Order, OrderStatus, Outbox
 from certline.models.audit.chain import breaks_in
 from certline.models.certificates.license import license_use
 from certline.models.commands.dead_letter import dead_letters_waiting
@@ -137,7 +137,8 @@ def each_dead_letter_is_kept_once(db: Session, world: World, _vault: Vault) -> I
     """Check that the number of waiting dead letters is the expected one."""
     waiting, expected = dead_letters_waiting(db), world.expected.letters
     if waiting != expected:
-        yield f"{waiting} dead letters wait for a person, not {expected}"
+        reasons = db.scalars(select(DeadLetter.reason).order_by(DeadLetter.id)).all()
+        yield f"{waiting} dead letters wait for a person, not {expected}: {reasons}"
 
 
 def every_thread_lives(_db: Session, world: World, _vault: Vault) -> Iterator[str]:

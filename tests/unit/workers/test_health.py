@@ -5,8 +5,8 @@ import socket
 import pytest
 import requests
 
-from certline.models import Database
 from certline.models.settings import Settings
+from certline.workers.metrics.exposition import Exposition
 from certline.workers.process.health import fault_below, serve_health
 
 
@@ -19,40 +19,32 @@ def a_free_port(host: str = "127.0.0.1") -> int:
     return port
 
 
-@pytest.fixture
-def database() -> Database:
-    """Return a database that is never connected to."""
-    return Database("postgresql://127.0.0.1:1/none", pool_size=1)
-
-
-def serve(database: Database, fault: str | None, host: str = "127.0.0.1", port: int = 0) -> int:
+def serve(fault: str | None, host: str = "127.0.0.1", port: int = 0) -> int:
     """Serve health on a free port, unless one is given. Returns the port."""
     port = port or a_free_port(host)
     settings = Settings(metrics_port=port, metrics_host=host)
-    serve_health(settings, lambda: fault, database, shares_port=True)
+    serve_health(settings, lambda: fault, Exposition("worker"), shares_port=True)
     return port
 
 
 @pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
-def test_health_is_served_on_the_address_of_the_settings(
-    database: Database, host: str, url: str
-) -> None:
-    port = serve(database, None, host)
+def test_health_is_served_on_the_address_of_the_settings(host: str, url: str) -> None:
+    port = serve(None, host)
 
     assert requests.get(f"http://{url}:{port}/healthz", timeout=5).text == "ok\n"
 
 
-def test_two_worker_processes_share_a_port_and_both_are_asked(database: Database) -> None:
-    port = serve(database, None)
-    serve(database, "2 worker threads have died", port=port)
+def test_two_worker_processes_share_a_port_and_both_are_asked() -> None:
+    port = serve(None)
+    serve("2 worker threads have died", port=port)
 
     said = {requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).text for _ in range(100)}
 
     assert said == {"ok\n", "2 worker threads have died\n"}
 
 
-def test_all_is_well_only_if_each_part_is(database: Database) -> None:
-    good, bad = serve(database, None), serve(database, "certline.order is not connected")
+def test_all_is_well_only_if_each_part_is() -> None:
+    good, bad = serve(None), serve("certline.order is not connected")
     silent = a_free_port()
 
     assert fault_below("127.0.0.1", [good]) is None

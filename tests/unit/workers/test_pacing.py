@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from certline.workers.runtime import turns
-from certline.workers.runtime.pacing import is_out_of_order
+from certline.workers.runtime.call_outcome import is_out_of_order
 from certline.workers.runtime.turns import MOST_AHEAD, Turns, turns_together
 from certline.workers.scm import (
     Garbled,

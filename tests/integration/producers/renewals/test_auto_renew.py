@@ -21,7 +21,8 @@ from certline.models import (
 )
 from certline.models.commands.command import finish
 from certline.models.database.session import clock
-from certline.models.metrics import figures
+from certline.models.figures.catalogue import reading
+from certline.models.figures.sample import figures_now
 from certline.models.renewals.runs import counts_of, decisions_of
 from certline.models.states import Decision
 from certline.producers.renewals import decisions
@@ -116,7 +117,12 @@ def test_a_run_that_had_nothing_to_do_is_there_too(database: Database) -> None:
         assert (only.looked_at, only.requested_by) == (0, "certline:schedule")
         [event] = db.scalars(select(Outbox).where(Outbox.routing_key == "auto_renew.completed"))
         assert event.body["data"]["due"] == 0
-        assert figures(db)["certline_auto_renew_good_run_seconds"] >= 0
+        assert (
+            reading(
+                figures_now(db), "certline_schedule_good_run_age_seconds", schedule="auto-renew"
+            )
+            >= 0
+        )
 
 
 def test_a_certificate_that_expired_while_nobody_was_there_is_still_renewed(

@@ -17,7 +17,8 @@ from certline.models.accounts.account import accounts
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.database.session import clock
-from certline.models.metrics import figures
+from certline.models.figures.catalogue import reading
+from certline.models.figures.sample import figures_now
 from certline.models.renewals.endings import count_endings, endings
 from certline.models.renewals.runs import AutoRenewDecision, AutoRenewRun
 from certline.models.states import Decision
@@ -128,9 +129,8 @@ def test_the_metric_counts_by_days_to_expiry(database: Database, left: float, co
         a_ninety_day(db, left)
 
     with database.transaction() as db:
-        found = figures(db)
+        found = figures_now(db)
 
-    ending = [n for name, n in found.items() if name.startswith("certline_certificates_ending{")]
-    assert sum(ending) == counted
-    assert found["certline_commands_oldest_queued_seconds"] == 0
-    assert found['certline_parts_running{part="worker"}'] == 0
+    assert sum(count for _, count in found["certline_certificates_unattended"]) == counted
+    assert reading(found, "certline_queue_oldest_seconds", queue="certline.order") == 0
+    assert reading(found, "certline_parts_running", part="worker") == 0

@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from certline.models import Database, DeadLetter, DeadLetterStatus
 from certline.models.audit.identity import Identity
-from certline.models.metrics import figures
+from certline.models.figures.catalogue import reading
+from certline.models.figures.sample import figures_now
 from certline.producers.requests.dead_letters import AlreadyDecidedError, drop, replay
 from tests.integration.producers.letters import (
     as_it_stands,
@@ -78,7 +79,7 @@ def held_up(database: Database) -> int:
 
 def test_a_monitor_counts_the_letters_that_wait(database: Database) -> None:
     def waiting() -> float:
-        return database.run(figures)["certline_dead_letters_waiting"]
+        return reading(database.run(figures_now), "certline_dead_letters")
 
     assert waiting() == 0
     first = refused(database, an_event(data={}))

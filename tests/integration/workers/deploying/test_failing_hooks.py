@@ -10,7 +10,8 @@ from sqlalchemy import select, update
 
 from certline.models import Command, CommandStatus, CommandType, Hook, Outbox
 from certline.models.certificates.deploy_hook import runs_that_matter
-from certline.models.metrics import figures
+from certline.models.figures.catalogue import reading
+from certline.models.figures.sample import figures_now
 from certline.workers.steps import hook as step
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.deploying.certificates import (
@@ -43,7 +44,7 @@ def test_a_failing_command_is_tried_again_later_and_seen_until_it_works(
     assert (tmp_path / "tls/mail.nordhafen.example/current/private-key.pem").exists()
     with bench.database.transaction() as db:
         assert [each.id for each in runs_that_matter(db)] == [failed.id]
-        assert figures(db)["certline_hooks_failing"] == 1
+        assert reading(figures_now(db), "certline_hooks_failing") == 1
         everything = "".join(json.dumps(body) for body in db.scalars(select(Outbox.body)))
     assert "hunter2" not in everything + str([e.data for e in events_of(bench, certificate.id)])
     assert "hook.failed" in [event.type for event in events_of(bench, certificate.id)]
@@ -51,7 +52,7 @@ def test_a_failing_command_is_tried_again_later_and_seen_until_it_works(
     assert bench.run(failed.id).status is CommandStatus.DONE
     with bench.database.transaction() as db:
         assert runs_that_matter(db) == []
-        assert figures(db)["certline_hooks_failing"] == 0
+        assert reading(figures_now(db), "certline_hooks_failing") == 0
 
 
 def test_the_pauses_grow_and_after_the_last_try_others_are_told(
@@ -74,7 +75,7 @@ def test_the_pauses_grow_and_after_the_last_try_others_are_told(
     assert pauses[1] > 0.7 * step.LONGEST_PAUSE
     with bench.database.transaction() as db:
         told = db.scalars(select(Outbox.body).where(Outbox.routing_key == "command.failed")).one()
-        assert figures(db)["certline_hooks_failed"] == 1
+        assert reading(figures_now(db), "certline_hooks_failed") == 1
     assert told["data"]["command_id"] == waiting.id
     assert "exit code 1 (tried 10 times)" in told["data"]["error"]
 

@@ -23,7 +23,8 @@ from certline.models import (
 from certline.models.accounts.breaker import MOST_FAILURES, open_breakers
 from certline.models.audit.identity import Identity
 from certline.models.commands.payloads import SyncCommand
-from certline.models.metrics import figures
+from certline.models.figures.catalogue import reading
+from certline.models.figures.sample import figures_now
 from certline.producers.requests.catalogue import request_sync
 from certline.producers.requests.orders import request_polls
 from certline.workers.runtime.context import WorkerContext
@@ -200,13 +201,15 @@ def test_one_record_that_scm_cannot_show_keeps_the_breaker_open_for_nobody(bench
 
 def test_an_open_breaker_and_a_suspended_account_are_figures_for_a_monitor(bench: Bench) -> None:
     with bench.database.transaction() as db:
-        before = figures(db)
+        before = figures_now(db)
     open_breaker(bench)
     with bench.database.transaction() as db:
         db.scalars(select(Account)).one().status = AccountStatus.SUSPENDED
     with bench.database.transaction() as db:
-        after = figures(db)
+        after = figures_now(db)
 
-    names = ("certline_breakers_open", "certline_accounts_suspended")
-    assert [before[name] for name in names] == [0, 0]
-    assert [after[name] for name in names] == [1, 1]
+    (scm,) = (labels["scm"] for labels, _ in after["certline_breaker_open"])
+    assert reading(after, "certline_breaker_open", scm=scm) == 1
+    assert all(value == 0 for _, value in before["certline_breaker_open"])
+    assert reading(before, "certline_account_suspended", account="demo") == 0
+    assert reading(after, "certline_account_suspended", account="demo") == 1

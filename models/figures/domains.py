@@ -1,0 +1,51 @@
+"""Figures of domains: how long their validations last, and whether that is long enough."""
+
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.orm import Session
+
+from certline.models.accounts.catalogue import Domain
+from certline.models.figures.catalogue import DAYS, Reading, buckets
+
+# Days ahead for which renewals are looked at: a validation that ends is renewed within such a time.
+AHEAD = 7
+
+# The names of certificates that are renewed soon, with the validation that lasts longest among the domains above
+# each: any of them covers the name (`orders.domain_rules`).
+_TOO_SHORT = text(
+    """
+    WITH soon AS (
+      SELECT DISTINCT c.account_id, lower(n.name) AS name, c.renews_at::date AS on_day
+      FROM certificate AS c, unnest(c.sans || c.common_name::text) AS n(name)
+      WHERE c.status = 'active' AND c.auto_renew AND c.renews_at < now() + make_interval(days => :ahead)
+    ), above AS (
+      SELECT soon.account_id, soon.name, soon.on_day, level,
+        array_to_string((string_to_array(ltrim(soon.name, '*.'), '.'))[level:], '.') AS parent
+      FROM soon, generate_series(1, cardinality(string_to_array(ltrim(soon.name, '*.'), '.'))) AS level
+    ), bare AS (
+      SELECT account_id, lower(ltrim(name, '*.')) AS name, max(CASE
+          WHEN lower(translate(validation_status, '_ ', '')) = 'notvalidated' THEN '-infinity'::date
+          ELSE coalesce(validation_expires, 'infinity'::date) END) AS ends
+      FROM domain WHERE gone_at IS NULL GROUP BY 1, 2
+    ), longest AS (
+      SELECT DISTINCT ON (above.account_id, above.name, above.on_day) bare.account_id, bare.name, bare.ends, on_day
+      FROM above JOIN bare ON bare.account_id = above.account_id AND bare.name = above.parent
+      ORDER BY above.account_id, above.name, above.on_day, bare.ends DESC, level
+    )
+    SELECT count(DISTINCT (account_id, name)) FROM longest WHERE ends < greatest(on_day, now()::date)
+    """
+).bindparams(bindparam("ahead", AHEAD))
+
+
+def validation_days_left(db: Session) -> list[Reading]:
+    """Return the histogram of the days until validations of domains end; those that have ended count as 0 days."""
+    left = Domain.validation_expires - func.current_date()
+    counts = [func.count().filter(left <= bound) for bound in DAYS]
+    known = (Domain.gone_at.is_(None), Domain.validation_expires.is_not(None))
+    total = func.coalesce(func.sum(left), 0)
+    *found, count, days = db.execute(select(*counts, func.count(), total).where(*known)).one()
+    return buckets(dict(zip(DAYS, found, strict=True)), count, float(days))
+
+
+def validations_too_short(db: Session) -> int:
+    """Count the domains whose validation ends before a renewal that is planned within AHEAD days and needs it."""
+    return db.scalar(_TOO_SHORT) or 0

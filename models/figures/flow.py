@@ -1,0 +1,178 @@
+"""Figures of what is in motion: each is read by an index, and takes the same time however much is stored."""
+
+from collections import Counter
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from certline.models.accounts.account import AccountStatus, accounts
+from certline.models.accounts.breaker import Breaker
+from certline.models.audit.chain import head_of
+from certline.models.audit.patrol import found_broken
+from certline.models.certificates.deploy_hook import runs_that_matter
+from certline.models.certificates.license import license_use
+from certline.models.commands.backlog import DUE
+from certline.models.commands.command import OPEN, Command
+from certline.models.commands.dead_letter import dead_letters_waiting
+from certline.models.commands.kinds import KINDS
+from certline.models.database.session import clock
+from certline.models.events.outbox import Outbox, seconds_overdue
+from certline.models.figures.catalogue import Reading, Readings
+from certline.models.heartbeat import Part, running_parts, stale_parts
+from certline.models.orders.order import Order
+from certline.models.renewals.runs import seconds_since_good_run
+from certline.models.schedule import last_fired
+from certline.models.states import CommandStatus, OrderStatus, Queue
+from certline.models.webhook import Webhook, WebhookStatus, deliveries_parked
+
+# Statuses of an order that should move, or in which a person has to move it.
+MOVING = (
+    OrderStatus.PLACED,
+    OrderStatus.SENDING,
+    OrderStatus.PENDING,
+    OrderStatus.ISSUED,
+    OrderStatus.HELD,
+    OrderStatus.REVIEW,
+)
+# Statuses of a command that wait for something; there are few such commands at a time.
+WAITING = (*OPEN, CommandStatus.HELD, CommandStatus.REVIEW)
+
+
+def flow(db: Session) -> Readings:
+    """Return the figures of what is in motion."""
+    return {
+        **_orders(db),
+        **_commands(db),
+        **_outbox(db),
+        **_deliveries(db),
+        **_license(db),
+        **_scm(db),
+        **_parts(db),
+        **_schedules(db),
+        "certline_dead_letters": [({}, dead_letters_waiting(db))],
+        "certline_audit_sequence": [({}, head_of(db).seq)],
+        "certline_audit_broken": [({}, float(found_broken(db) is not None))],
+    }
+
+
+def outbox_backlog(db: Session) -> tuple[int, float, int]:
+    """Return (number of rows due and not sent, seconds the oldest has been due, number of parked rows)."""
+    due = (Outbox.sent_at.is_(None), Outbox.parked_at.is_(None), Outbox.not_before <= func.now())
+    age = func.extract("epoch", func.now() - func.min(Outbox.not_before))
+    count, oldest = db.execute(select(func.count(), age).where(*due)).one()
+    parked = db.scalar(select(func.count()).where(Outbox.parked_at.is_not(None)))
+    return count, float(oldest or 0), parked or 0
+
+
+def moving_orders(db: Session) -> dict[OrderStatus, tuple[int, float]]:
+    """Return for each status of MOVING how many orders have it, and for how many seconds the oldest has."""
+    age = func.extract("epoch", func.now() - func.min(Order.updated_at))
+    query = select(Order.status, func.count(), age).where(Order.status.in_(MOVING))
+    found = {row[0]: (row[1], float(row[2])) for row in db.execute(query.group_by(Order.status))}
+    return {status: found.get(status, (0, 0.0)) for status in MOVING}
+
+
+def oldest_by_queue(db: Session) -> dict[Queue, float]:
+    """Return for each queue the seconds for which its oldest due command has waited; 0 if none waits."""
+    age = func.extract("epoch", func.now() - func.min(Command.not_before))
+    found = dict.fromkeys(Queue, 0.0)
+    for kind, seconds in db.execute(select(Command.type, age).where(*DUE).group_by(Command.type)):
+        queue = KINDS[kind].queue
+        found[queue] = max(found[queue], float(seconds))
+    return found
+
+
+def _orders(db: Session) -> Readings:
+    found = moving_orders(db)
+    return {
+        "certline_orders": [
+            ({"status": status.value}, count) for status, (count, _) in found.items()
+        ],
+        "certline_order_oldest_seconds": [
+            ({"status": status.value}, age) for status, (_, age) in found.items()
+        ],
+    }
+
+
+def _commands(db: Session) -> Readings:
+    query = select(Command.status, func.count()).where(Command.status.in_(WAITING))
+    counts = Counter({row[0]: row[1] for row in db.execute(query.group_by(Command.status))})
+    return {
+        "certline_commands": [({"status": status.value}, counts[status]) for status in WAITING],
+        "certline_queue_oldest_seconds": [
+            ({"queue": queue.value}, seconds) for queue, seconds in oldest_by_queue(db).items()
+        ],
+    }
+
+
+def _outbox(db: Session) -> Readings:
+    due, _, parked = outbox_backlog(db)
+    return {
+        "certline_outbox_due": [({}, due)],
+        "certline_outbox_oldest_seconds": [({}, seconds_overdue(db))],
+        "certline_outbox_parked": [({}, parked)],
+    }
+
+
+def _deliveries(db: Session) -> Readings:
+    troubled = (Webhook.failures > 0) | (Webhook.status == WebhookStatus.DISABLED)
+    failing = db.scalar(select(func.count()).select_from(Webhook).where(troubled))
+    runs = runs_that_matter(db)
+    # A run whose command has ended is not retried automatically; the others are.
+    over = sum(run.status not in OPEN for run in runs)
+    return {
+        "certline_webhook_deliveries_parked": [({}, deliveries_parked(db))],
+        "certline_webhooks_failing": [({}, failing or 0)],
+        "certline_hooks_failing": [({}, len(runs) - over)],
+        "certline_hooks_failed": [({}, over)],
+    }
+
+
+def _license(db: Session) -> Readings:
+    use = license_use(db)
+    return {
+        "certline_license_capacity": [({}, use.capacity)],
+        "certline_license_used": [({}, use.used)],
+        "certline_license_held": [({}, use.held)],
+    }
+
+
+def _scm(db: Session) -> Readings:
+    suspended: list[Reading] = [
+        ({"account": account.name}, float(account.status is AccountStatus.SUSPENDED))
+        for account in accounts(db)
+    ]
+    breakers = db.execute(
+        select(Breaker.url, Breaker.open_until.is_not(None)).order_by(Breaker.url)
+    )
+    return {
+        "certline_account_suspended": suspended,
+        "certline_breaker_open": [({"scm": url}, float(is_open)) for url, is_open in breakers],
+    }
+
+
+def _parts(db: Session) -> Readings:
+    running = Counter(row.part for row in running_parts(db))
+    return {
+        "certline_parts_running": [({"part": part.value}, running[part.value]) for part in Part],
+        "certline_parts_stale": [({}, len(stale_parts(db)))],
+    }
+
+
+def _schedules(db: Session) -> Readings:
+    now = clock(db)
+    ages = {name: (now - fired).total_seconds() for name, fired in last_fired(db).items()}
+    synced = [
+        account.synced_at for account in accounts(db) if account.status is AccountStatus.ACTIVE
+    ]
+    ages.pop("sync", None)
+    if known := [at for at in synced if at is not None]:
+        ages["sync"] = (now - min(known)).total_seconds()
+    ages.pop("auto-renew", None)
+    if (seconds := seconds_since_good_run(db)) is not None:
+        ages["auto-renew"] = seconds
+    return {
+        "certline_schedule_good_run_age_seconds": [
+            ({"schedule": name}, max(0.0, age)) for name, age in sorted(ages.items())
+        ]
+    }
