@@ -26,10 +26,10 @@ parts, and so is `certline up`.
 
 ## The installation
 
-These come from the **producer** only (and from `run all` and `up`, which have one). Several producers show the same
-numbers: use `max`, not `sum`. They are counted by one process for all, at most every {FRESH.seconds} s while somebody
-scrapes, and kept in a row of the database. What takes the longer the more is stored takes a {SHARE}th of the time at
-most: a count that took a second is repeated after {SHARE} s.
+These come from the **producer** only (and from `run all` and `up`, which have one). Several producers show the
+same numbers: use `max`, not `sum`. They are counted by one process for all, at most every {FRESH.seconds} s while
+somebody scrapes, and kept in a row of the database. What takes the longer the more is stored takes a {SHARE}th of
+the time at most: a count that took a second is repeated after {SHARE} s.
 
 | metric | labels | meaning |
 |---|---|---|
