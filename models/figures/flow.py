@@ -9,7 +9,6 @@ from certline.models.accounts.account import AccountStatus, accounts
 from certline.models.accounts.breaker import Breaker
 from certline.models.audit.chain import head_of
 from certline.models.audit.patrol import found_broken
-from certline.models.certificates.deploy_hook import runs_that_matter
 from certline.models.certificates.license import license_use
 from certline.models.commands.backlog import DUE
 from certline.models.commands.command import OPEN, Command
@@ -117,14 +116,9 @@ def _outbox(db: Session) -> Readings:
 def _deliveries(db: Session) -> Readings:
     troubled = (Webhook.failures > 0) | (Webhook.status == WebhookStatus.DISABLED)
     failing = db.scalar(select(func.count()).select_from(Webhook).where(troubled))
-    runs = runs_that_matter(db)
-    # A run whose command has ended is not retried automatically; the others are.
-    over = sum(run.status not in OPEN for run in runs)
     return {
         "certline_webhook_deliveries_parked": [({}, deliveries_parked(db))],
         "certline_webhooks_failing": [({}, failing or 0)],
-        "certline_hooks_failing": [({}, len(runs) - over)],
-        "certline_hooks_failed": [({}, over)],
     }
 
 

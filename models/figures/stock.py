@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from certline.models.certificates.deploy_hook import runs_that_matter
 from certline.models.certificates.license_forecast import outlook
-from certline.models.commands.command import ENDED, Command
+from certline.models.commands.command import ENDED, OPEN, Command
 from certline.models.database.session import clock
 from certline.models.figures.catalogue import Readings
 from certline.models.figures.certificates import days_left, due_renewals, unattended
@@ -53,6 +54,7 @@ def stock(db: Session) -> Readings:
         "certline_domain_validation_days_left": validation_days_left(db),
         "certline_domain_validations_too_short": [({}, validations_too_short(db))],
         **unattended(db),
+        **_hooks(db),
     }
     forecast = outlook(db)
     if forecast.runs_out_at is not None:
@@ -64,6 +66,16 @@ def stock(db: Session) -> Readings:
             for (decision, reason), count in counts_by_reason(db, run.id).items()
         ]
     return found
+
+
+def _hooks(db: Session) -> Readings:
+    runs = runs_that_matter(db)
+    # A run whose command has ended is not retried automatically; the others are.
+    over = sum(run.status not in OPEN for run in runs)
+    return {
+        "certline_hooks_failing": [({}, len(runs) - over)],
+        "certline_hooks_failed": [({}, over)],
+    }
 
 
 def renewals_of_a_day(db: Session) -> dict[str, int]:
