@@ -103,6 +103,10 @@ PLACES = {
         "certline.cli.operations.schedule",
         "Schedules: list the periodic jobs, change when they run, or run one now.",
     ),
+    "top": (
+        "certline.cli.operations.top",
+        "Show what goes on and what waits for a person, on one screen that refreshes until q or Ctrl-C.",
+    ),
     "run": (
         "certline.cli.operations.run",
         "Run parts of certline as separate processes, connected by RabbitMQ.",
@@ -133,7 +137,7 @@ GROUPS = {
     "Renewals": ("auto-renew", "renewal"),
     "Integration": ("hook", "webhook", "sender", "command", "dead-letter", "seal"),
     "Operations": (
-        *("up", "run", "schedule", "license", "approval", "audit", "keys", "simulator"),
+        *("up", "run", "top", "schedule", "license", "approval", "audit", "keys", "simulator"),
         "completion",
     ),
 }

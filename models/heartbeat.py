@@ -1,10 +1,12 @@
 """Heartbeats: one row for each running process, which it refreshes at an interval and removes when it stops."""
 
+import threading
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -12,6 +14,8 @@ from certline.models.database.base import Base
 
 # A process whose heartbeat is older than this many intervals is no longer counted as running.
 MISSED = 3
+# The columns that each heartbeat refreshes, besides the time.
+TOLD = ("fault", "scm_calls", "scm_errors", "scm_seconds")
 # After this time the row of a process that was killed is deleted.
 KEEP_STALE = timedelta(hours=1)
 
@@ -37,6 +41,8 @@ class Heartbeat(Base):
 
     `keys`: names of its secret keys, the newest first; a name reveals nothing about the key. `fault`: why the
     process is unhealthy by its own account. `every`: seconds between two heartbeats. `threads`: those that work.
+    `scm_calls`, `scm_errors`: calls to SCM that ended in the `scm_seconds` before the heartbeat, and those of them
+    in which SCM was unreachable, failing or unwilling (`ScmTally`).
     """
 
     __tablename__ = "heartbeat"
@@ -51,6 +57,9 @@ class Heartbeat(Base):
     fault: Mapped[str | None]
     every: Mapped[float]
     threads: Mapped[int] = mapped_column(default=0)
+    scm_calls: Mapped[int] = mapped_column(BigInteger, default=0)
+    scm_errors: Mapped[int] = mapped_column(BigInteger, default=0)
+    scm_seconds: Mapped[float] = mapped_column(default=0.0)
     since: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -60,13 +69,42 @@ class Heartbeat(Base):
         return f"{self.part} on {self.host} (pid {self.pid})"
 
 
+@dataclass(frozen=True)
+class ScmCount:
+    """Calls to SCM that have ended since a process started, and how many of them failed because of SCM."""
+
+    calls: int = 0
+    errors: int = 0
+
+    def __sub__(self, earlier: "ScmCount") -> "ScmCount":
+        return ScmCount(self.calls - earlier.calls, self.errors - earlier.errors)
+
+
+class ScmTally:
+    """Tally of a process's calls to SCM, kept in memory until its next heartbeat. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._count = ScmCount()
+        self._lock = threading.Lock()
+
+    def add(self, *, failed: bool) -> None:
+        """Count a call that has ended."""
+        with self._lock:
+            self._count = ScmCount(self._count.calls + 1, self._count.errors + failed)
+
+    @property
+    def count(self) -> ScmCount:
+        """Everything counted since the process started."""
+        return self._count
+
+
 def beat(db: Session, row: dict[str, object]) -> None:
     """Insert or refresh the heartbeat of a process; `row` has the columns other than the two times."""
     fresh = insert(Heartbeat).values(row)
+    told = {name: fresh.excluded[name] for name in TOLD if name in row}
     db.execute(
         fresh.on_conflict_do_update(
-            index_elements=[Heartbeat.id],
-            set_={"fault": fresh.excluded.fault, "seen_at": func.now()},
+            index_elements=[Heartbeat.id], set_={**told, "seen_at": func.now()}
         )
     )
 

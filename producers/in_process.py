@@ -81,6 +81,7 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
             vault=line.vault,
             queues=queues,
             threads=threads,
+            tally=line.tally,
         ):
             yield line
     finally:

@@ -19,7 +19,7 @@ from dramatiq import cli
 
 from certline.models import Database, Queue
 from certline.models.database.embedded_postgres import database_url
-from certline.models.heartbeat import Part
+from certline.models.heartbeat import Part, ScmTally
 from certline.models.server_url import without_password
 from certline.models.settings import Settings
 from certline.models.vault import Vault, open_vault, vault_if_given
@@ -226,13 +226,24 @@ def alive(
     vault: Vault | None,
     queues: Sequence[str] = (),
     threads: int = 0,
+    tally: ScmTally | None = None,
 ) -> Iterator[None]:
-    """Show the health of this process for the length of the block: its heartbeat, and HTTP if a port is set."""
+    """Show the health of this process for the length of the block: its heartbeat, and HTTP if a port is set.
+
+    `tally`: its calls to SCM, if it makes any.
+    """
     if settings.metrics_port is not None:
         serve_health(settings, check, _exposition(database.url, part))
     every = settings.heartbeat_seconds
     heart = Heart(
-        database, part, every=every, check=check, queues=queues, vault=vault, threads=threads
+        database,
+        part,
+        every=every,
+        check=check,
+        queues=queues,
+        vault=vault,
+        threads=threads,
+        tally=tally,
     )
     with beating(heart):
         yield

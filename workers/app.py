@@ -112,7 +112,8 @@ def worker_app() -> None:
     line = open_line(settings)
     broker.add_middleware(TakeAsManyAsThreads())
     declare(broker, line)
-    broker.add_middleware(WorkerHeart(line.database, line.vault, settings.heartbeat_seconds))
+    every = settings.heartbeat_seconds
+    broker.add_middleware(WorkerHeart(line.database, line.vault, every, line.tally))
     if settings.metrics_port is not None:
         exposition = None if is_below_run_all() else Exposition("worker")
         broker.add_middleware(WorkerHealth(settings, exposition))

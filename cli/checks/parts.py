@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
-from certline.cli.ui.projection import instant, minute
+from certline.cli.ui.part_document import PartDocument
+from certline.cli.ui.projection import minute
 from certline.models.states import Queue
 
 if TYPE_CHECKING:
@@ -88,28 +89,14 @@ def judge_parts(
     return finding(*_summary(running), ok=True)
 
 
-def parts_document() -> list[dict[str, object]]:
+def parts_document() -> list[PartDocument]:
     """Return every known process for the JSON document."""
     from certline.models.heartbeat import running_parts, stale_parts
 
     with context.database().transaction() as db:
-        found = [(row, False) for row in running_parts(db)]
-        found += [(row, True) for row in stale_parts(db)]
-    return [
-        {
-            "part": row.part,
-            "host": row.host,
-            "pid": row.pid,
-            "version": row.version,
-            "queues": row.queues,
-            "keys": row.keys,
-            "since": instant(row.since),
-            "seen_at": instant(row.seen_at),
-            "stale": stale,
-            "fault": row.fault,
-        }
-        for row, stale in found
-    ]
+        found = [PartDocument.of(row) for row in running_parts(db)]
+        found += [PartDocument.of(row, stale=True) for row in stale_parts(db)]
+    return found
 
 
 def _summary(running: Sequence[Heartbeat]) -> tuple[str, str | None]:

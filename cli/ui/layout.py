@@ -40,13 +40,14 @@ def cut(text: str, width: int) -> str:
     """Shorten a text to `width` cells; its beginning and its end are kept."""
     if width_of(text) <= width:
         return text
-    begin = (width - 1) // 2
-    head = _begin(text, begin)
-    tail = _begin(text[::-1], width - 1 - begin)[::-1]
+    half = (width - 1) // 2
+    head = begin(text, half)
+    tail = begin(text[::-1], width - 1 - half)[::-1]
     return f"{head}…{tail}"
 
 
-def _begin(text: str, width: int) -> str:
+def begin(text: str, width: int) -> str:
+    """Return as much of the beginning of a text as fits in `width` cells."""
     taken = ""
     for each in text:
         if width_of(taken + each) > width:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import PurePath
 
-from sqlalchemy import CheckConstraint, ForeignKey, Select, exists, func, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, exists, func, select, text
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from certline.models.accounts.account import Account
@@ -31,6 +31,13 @@ _RUNS = uuid.UUID("7f6f1a5e-0d0c-5c41-9a3d-6d0a6f6b1c07")
 # Conditions: the last attempt failed. Waiting for a run of the same hook sets an error, but no attempt.
 HAS_FAILED = (Command.error.is_not(None), Command.attempts > 0)
 
+
+# Runs that have not succeeded are few, whatever the number of those that have.
+Index(
+    "command_hook_failed",
+    Command.created_at,
+    postgresql_where=text("type = 'hook' AND status <> 'done' AND error IS NOT NULL"),
+)
 
 # Key of `Session.info`: the hooks, as the transaction has found them.
 HOOKS = "hooks"

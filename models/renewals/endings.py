@@ -13,7 +13,7 @@ from certline.models.commands.command import OPEN as OPEN_COMMANDS
 from certline.models.commands.command import Command
 from certline.models.database.session import clock
 from certline.models.orders.order import Order
-from certline.models.renewals.expiry_events import renewal_notes
+from certline.models.renewals.selection import USUAL_DAYS, AutoRenewSetting
 from certline.models.states import OPEN, CertificateStatus, CommandType
 
 # The share of a certificate's lifetime that is its end: a fifth.
@@ -38,6 +38,9 @@ class Ending:
 
 def endings(db: Session) -> list[Ending]:
     """Return the certificates that end soon with nothing under way, the first to end first."""
+    # Pydantic: 100 ms, which what only counts saves.
+    from certline.models.renewals.expiry_events import renewal_notes
+
     left = func.extract("epoch", Certificate.not_after - func.now())
     lifetime = func.extract("epoch", Certificate.not_after - Certificate.not_before)
     query = (
@@ -66,6 +69,35 @@ def count_endings(db: Session) -> dict[int, int]:
     longest = left <= timedelta(days=max(DAYS))
     row = db.execute(select(*counts).where(*nothing_under_way(), longest)).one()
     return dict(zip(DAYS, row, strict=True))
+
+
+def unattended(db: Session, within: timedelta, *, most: int) -> list[str]:
+    """Return the ids of the certificates that end within that time with nothing under way, the first to end first.
+
+    `most` of them at most. Unlike `endings`, it reads only the certificates that end within that time.
+    """
+    query = (
+        select(Certificate.id)
+        .where(*_nothing_under_way(), Certificate.not_after <= func.now() + within)
+        .order_by(Certificate.not_after, Certificate.id)
+    )
+    return list(db.scalars(query.limit(most)))
+
+
+def count_overdue(db: Session) -> int:
+    """Count the selected certificates whose renewal is due with nothing under way.
+
+    Only those are looked at that end within the longest number of days that an account renews before the end.
+    """
+    days = func.greatest(USUAL_DAYS, func.max(AutoRenewSetting.days))
+    longest = db.scalar(select(days).where(AutoRenewSetting.enabled)) or USUAL_DAYS
+    query = select(func.count()).where(
+        *_nothing_under_way(),
+        Certificate.auto_renew,
+        Certificate.renews_at <= func.now(),
+        Certificate.not_after <= func.now() + timedelta(days=longest),
+    )
+    return db.scalar(query) or 0
 
 
 def _is_late(renews_at: datetime | None, now: datetime) -> bool:

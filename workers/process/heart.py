@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -15,7 +16,14 @@ from sqlalchemy.orm import Session
 
 from certline.models import Database, Queue
 from certline.models.database.base import new_id
-from certline.models.heartbeat import Part, beat, end_heartbeat, replace_stale
+from certline.models.heartbeat import (
+    Part,
+    ScmCount,
+    ScmTally,
+    beat,
+    end_heartbeat,
+    replace_stale,
+)
 from certline.models.key_proof import key_fault, watch_keys
 from certline.models.vault import Vault
 from certline.workers.process.health import Check, fault_of
@@ -28,6 +36,7 @@ class Heart:
 
     Each heartbeat also proves the vault's keys: once they are no longer those of the installation, the vault is
     withdrawn, and the heartbeat's fault says so. Relay and producer need no keys: their vault may be None.
+    `tally`: the calls to SCM of this process, if it makes any; each heartbeat tells those since the last one.
     """
 
     def __init__(
@@ -40,9 +49,13 @@ class Heart:
         vault: Vault | None,
         queues: Sequence[str] = (),
         threads: int = 0,
+        tally: ScmTally | None = None,
     ) -> None:
         self._database = database
         self._check = check
+        self._tally = tally
+        # What the last heartbeat that was stored has told of the calls to SCM, and when (monotonic seconds).
+        self._told, self._told_at = ScmCount(), time.monotonic()
         self._vault = vault
         self._every = every
         self._stop = threading.Event()
@@ -82,9 +95,18 @@ class Heart:
             beat(db, self._row | {"fault": None})
 
     def _beat(self) -> None:
+        count, now = ScmCount() if self._tally is None else self._tally.count, time.monotonic()
+        new = count - self._told
+        calls = {
+            "scm_calls": new.calls,
+            "scm_errors": new.errors,
+            "scm_seconds": now - self._told_at,
+        }
         with self._database.transaction() as db:
             fault = None if self._vault is None else self._prove(db, self._vault)
-            beat(db, self._row | {"fault": fault or self._check()})
+            beat(db, self._row | calls | {"fault": fault or self._check()})
+        # Only now: what a heartbeat could not store, the next one tells.
+        self._told, self._told_at = count, now
 
     def _prove(self, db: Session, vault: Vault) -> str | None:
         """Return why the vault was withdrawn just now or before, or None."""
@@ -118,10 +140,11 @@ def beating(heart: Heart) -> Iterator[None]:
 class WorkerHeart(Middleware):
     """Middleware that beats for a worker process, from its start until its last thread has ended."""
 
-    def __init__(self, database: Database, vault: Vault, every: float) -> None:
+    def __init__(self, database: Database, vault: Vault, every: float, tally: ScmTally) -> None:
         self._database = database
         self._vault = vault
         self._every = every
+        self._tally = tally
         self._heart: Heart | None = None
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
@@ -134,6 +157,7 @@ class WorkerHeart(Middleware):
             queues=sorted(worker.consumer_whitelist or [queue.value for queue in Queue]),
             vault=self._vault,
             threads=worker.worker_threads,
+            tally=self._tally,
         )
         self._heart.start()
 

@@ -46,6 +46,14 @@ def is_out_of_order(error: ScmError) -> bool:
     return isinstance(error, NotSent | OutcomeUnknown | Garbled)
 
 
+def is_scms_fault(error: ScmError) -> bool:
+    """Return True if a call failed because SCM is out of order, or unwilling to serve this login at all.
+
+    That it refuses a request, or asks for patience with a certificate, is everyday life.
+    """
+    return is_out_of_order(error) or isinstance(error, Throttled | LoginRefused)
+
+
 class CallMeasure(threading.local):
     """Measures the calls of each thread, which makes one at a time."""
 

@@ -15,6 +15,7 @@ from certline.models import Account, CallKind, Database, LoginKind
 from certline.models.database.outage import OUTAGES, NoFreeConnectionError, outage_text
 from certline.models.database.secret_place import place_of
 from certline.models.database.session import blames_the_data
+from certline.models.heartbeat import ScmTally
 from certline.models.orders.checks import Offer
 from certline.models.settings import Settings
 from certline.models.vault import Vault, WrongSecretKeyError
@@ -73,6 +74,7 @@ class WorkerContext:
         self.vault = vault
         self.settings = settings
         self.stopping = threading.Event()
+        self.tally = ScmTally()
         self._doors: dict[tuple[int, AnyLogin], _Door] = {}
         # The same by what is stored of an account, to save decrypting its secret for every call.
         self._opened: dict[tuple[object, ...], _Door] = {}
@@ -151,6 +153,7 @@ class WorkerContext:
             rates=rates,
             probe=probe,
             stopping=self.stopping,
+            tally=self.tally,
         )
         client = scm_client(login, self.settings, pacing)
         return _Door(client, pacing)

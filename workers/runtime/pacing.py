@@ -22,8 +22,9 @@ from certline.models import AccountStatus, CallKind, Database
 from certline.models.accounts.access import Access, access_of
 from certline.models.accounts.breaker import end_probe, failed, succeeded, take_probe
 from certline.models.accounts.rate_limit import BURST, NONE, Turn, held_off, hold_off, take
+from certline.models.heartbeat import ScmTally
 from certline.workers.metrics.instruments import SCM_WAIT
-from certline.workers.runtime.call_outcome import CallMeasure, is_out_of_order
+from certline.workers.runtime.call_outcome import CallMeasure, is_out_of_order, is_scms_fault
 from certline.workers.runtime.turns import Turns, turns_together
 from certline.workers.scm import LoginRefused, NotAsked, ScmError, Throttled, TooSoon
 from certline.workers.scm.transport.error_rules import ORDERS
@@ -47,7 +48,8 @@ class AccountPacing:
     """The `Pacing` of one account; safe to share between threads.
 
     `breaker` is the key of its SCM's breaker row, `rates` are calls per second. `probe` makes the cheapest
-    read, with which SCM is tried before the breaker closes. Once `stopping` is set, no call begins.
+    read, with which SCM is tried before the breaker closes. Once `stopping` is set, no call begins. `tally` counts
+    the calls of the process.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class AccountPacing:
         rates: Mapping[CallKind, float],
         probe: Callable[[], object],
         stopping: threading.Event,
+        tally: ScmTally | None = None,
     ) -> None:
+        self._tally = tally or ScmTally()
         self._database = database
         self._account_id = account_id
         self._breaker = breaker
@@ -180,6 +184,7 @@ class AccountPacing:
     def after(self, operation: str, error: ScmError | None) -> None:
         """Record how a call ended, for all workers. Never raises: SCM's response must not be lost over it."""
         self._measure.end(operation, error)
+        self._tally.add(failed=error is not None and is_scms_fault(error))
         if error is None and self._spotless:
             return
         if error is not None:

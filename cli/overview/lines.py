@@ -1,0 +1,219 @@
+"""The overview as lines of text, each a list of pieces with their styles, at most as wide as the screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from certline.cli.overview.advice import command_of, text_of
+from certline.cli.ui.grid import GOOD, TROUBLE, WAITS
+from certline.cli.ui.layout import begin, joined, natural, one_line, width_of
+from certline.cli.ui.projection import second
+from certline.models.accounts.account import AccountStatus
+from certline.models.overview.work import MOST_COUNTED
+from certline.models.states import OrderStatus
+from certline.workers.process.visible import visible
+
+if TYPE_CHECKING:
+    from certline.models.overview.snapshot import Snapshot
+
+HEAD = "bold"
+# Cells between two tables that stand side by side, and before what belongs to the line above.
+GUTTER, INDENT = 4, 2
+# Three of ASCII, which every terminal can show in as many cells.
+DOTS = "..."
+# Width of the names of the first lines.
+NAMES = 10
+# Statuses in which an order waits for a person.
+BLOCKED = (OrderStatus.HELD, OrderStatus.REVIEW)
+
+
+class Piece(NamedTuple):
+    """A text in one style; both are as rich has them."""
+
+    text: str
+    style: str = ""
+
+
+Line = list[Piece]
+
+
+def lines_of(found: Snapshot, room: int) -> list[Line]:
+    """Return the lines of a snapshot for a screen of that width in characters."""
+    lines = [*_top(found), [], *_waiting(found, room), []]
+    queues, orders = _queues(found), _orders(found)
+    if max(map(_width, queues)) + GUTTER + max(map(_width, orders)) <= room:
+        lines += _beside(queues, orders)
+    else:
+        lines += [*queues, [], *orders]
+    lines += [[], *_parts(found)]
+    return [_fitted(line, room) for line in lines]
+
+
+def span(seconds: float | None) -> str:
+    """Format an age for a narrow column: `12 s`, `5 min`, `3 h`, `4 d`; `-` for None."""
+    if seconds is None:
+        return "-"
+    for unit, length, least in (("d", 86_400, 172_800), ("h", 3_600, 7_200), ("min", 60, 120)):
+        if seconds >= least:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def _top(found: Snapshot) -> Iterator[Line]:
+    yield [Piece("certline top", HEAD), Piece(f"  {second(found.at)} UTC")]
+    rate, errors = found.traffic.calls_per_second, found.traffic.errors_per_second
+    if rate is None or errors is None:
+        calls = [Piece("no calls told yet")]
+    else:
+        failing = Piece(f"{errors:.1f} of them failing", TROUBLE if errors else "")
+        calls = [Piece(f"{rate:.1f} calls/s, "), failing]
+    yield _named("SCM", calls)
+    for breaker in found.breakers:
+        until = "it answers" if breaker.open_until is None else f"{second(breaker.open_until)} UTC"
+        said = f"{breaker.url} is not called until {until}: {breaker.reason}"
+        yield _named("", [Piece(said, TROUBLE)])
+    yield _named("accounts", _accounts(found) or [Piece("none yet")])
+    use = found.license
+    licence = Piece(
+        f"{use.used:,} of {use.capacity:,} lines in use", "" if use.available else TROUBLE
+    )
+    held = Piece(f", {use.held:,} orders held", TROUBLE if use.held else "")
+    ends = f", ends in {use.days_left} days" if use.days_left is not None else ""
+    yield _named("licence", [licence, held, Piece(ends)])
+    outbox = found.outbox
+    due = f"{_counted(outbox.due)} due, the oldest for {span(outbox.oldest_seconds)}"
+    parked = Piece(f", {_counted(outbox.parked)} parked", TROUBLE if outbox.parked else "")
+    yield _named("outbox", [Piece(due), parked])
+    day = found.day.renewals
+    refused = day.refused + day.refused_in_batches
+    yield _named(
+        "renewals",
+        [
+            Piece(f"24 h: {day.due:,} due, {day.done:,} done, {day.under_way:,} under way"),
+            Piece(f", {day.failed:,} failed", TROUBLE if day.failed else ""),
+            Piece(f", {refused:,} refused", TROUBLE if refused else ""),
+            Piece(f", {day.held:,} held", WAITS if day.held else ""),
+        ],
+    )
+
+
+def _named(name: str, pieces: Sequence[Piece]) -> Line:
+    return [Piece(name.ljust(NAMES), HEAD), *pieces]
+
+
+def _accounts(found: Snapshot) -> Line:
+    counts = Counter(
+        row.status for row in found.accounts if row.status is not AccountStatus.REMOVED
+    )
+    pieces: Line = []
+    for status, count in sorted(counts.items()):
+        comma = ", " if pieces else ""
+        style = TROUBLE if status is AccountStatus.SUSPENDED else ""
+        pieces.append(Piece(f"{comma}{count} {status.value}", style))
+    return pieces
+
+
+def _waiting(found: Snapshot, room: int) -> Iterator[Line]:
+    matters = found.matters
+    if not matters:
+        yield [Piece("Nothing waits for a person.", GOOD)]
+        return
+    yield [Piece("WAITS FOR A PERSON", HEAD)]
+    texts = [text_of(matter) for matter in matters]
+    column = max(map(width_of, texts))
+    for text, matter in zip(texts, matters, strict=True):
+        command = command_of(matter)
+        if INDENT + column + INDENT + width_of(command) <= room:
+            padded = text + " " * (column - width_of(text) + INDENT)
+            yield [Piece(" " * INDENT), Piece(padded, TROUBLE), Piece(command)]
+        elif INDENT + width_of(text) + INDENT + width_of(command) <= room:
+            yield [Piece(" " * INDENT), Piece(text + " " * INDENT, TROUBLE), Piece(command)]
+        else:
+            yield [Piece(" " * INDENT), Piece(text, TROUBLE)]
+            yield [Piece(" " * 3 * INDENT), Piece(command)]
+
+
+def _queues(found: Snapshot) -> list[Line]:
+    least = "" if found.backlog.whole else " or more"
+    rows = [
+        (
+            each.queue.value.removeprefix("certline."),
+            f"{each.due:,}{least}",
+            f"{each.running:,}{least}",
+            span(each.oldest_seconds),
+        )
+        for each in found.backlog.queues
+    ]
+    return _table(("QUEUE", "DUE", "UNDER WAY", "OLDEST"), rows)
+
+
+def _orders(found: Snapshot) -> list[Line]:
+    rows = [
+        (each.status.value, f"{each.count:,}", span(each.oldest_seconds)) for each in found.orders
+    ]
+    styles = [TROUBLE if each.count and each.status in BLOCKED else "" for each in found.orders]
+    return _table(("ORDERS", "COUNT", "OLDEST"), rows, styles)
+
+
+def _table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] = ()
+) -> list[Line]:
+    """Return a table, with the columns after the first one to the right."""
+    widths = natural([heads, *rows])
+    lines: list[Line] = []
+    for number, (first, *others) in enumerate((heads, *rows)):
+        padded = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
+        style = HEAD if not number else styles[number - 1] if styles else ""
+        lines.append([Piece(joined([first, *padded], widths), style)])
+    return lines
+
+
+def _beside(left: Sequence[Line], right: Sequence[Line]) -> Iterator[Line]:
+    column = max(map(_width, left)) + GUTTER
+    for number in range(max(len(left), len(right))):
+        one = left[number] if number < len(left) else []
+        other = right[number] if number < len(right) else []
+        yield [*one, Piece(" " * (column - _width(one))), *other]
+
+
+def _parts(found: Snapshot) -> Iterator[Line]:
+    counts = Counter(row.part for row in found.running)
+    running = ", ".join(f"{count} {part}" for part, count in sorted(counts.items()))
+    yield _named("parts", [Piece(running or "none runs", "" if running else TROUBLE)])
+    for row in found.running:
+        if row.fault:
+            yield _named("", [Piece(f"{row.place}: {row.fault}", TROUBLE)])
+    for row in found.stale:
+        seen = span((found.at - row.seen_at).total_seconds())
+        yield _named("", [Piece(f"stale: {row.place}, last seen {seen} ago", TROUBLE)])
+
+
+def _counted(count: int) -> str:
+    return f"{count:,}" + (" or more" if count >= MOST_COUNTED else "")
+
+
+def _width(line: Line) -> int:
+    return sum(width_of(piece.text) for piece in line)
+
+
+def _fitted(line: Line, room: int) -> Line:
+    """Return a line without what would steer a terminal; what does not fit is cut off, with dots in its place."""
+    safe = [Piece(_safe(piece.text), piece.style) for piece in line]
+    if _width(safe) <= room:
+        return safe
+    kept: Line = []
+    left = room - len(DOTS)
+    for text, style in safe:
+        piece = Piece(begin(text, left), style)
+        kept.append(piece)
+        left -= width_of(piece.text)
+        if piece.text != text:
+            break
+    return [*kept, Piece(DOTS)]
+
+
+def _safe(text: str) -> str:
+    """Return a text with its line ends as blanks, safe on a terminal; blanks at its ends stay."""
+    return visible(text if "\n" not in text else one_line(text))
