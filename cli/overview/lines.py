@@ -29,14 +29,14 @@ NAMES = 10
 BLOCKED = (OrderStatus.HELD, OrderStatus.REVIEW)
 
 
-class Piece(NamedTuple):
+class Styled(NamedTuple):
     """A text in one style; both are as rich has them."""
 
     text: str
     style: str = ""
 
 
-Line = list[Piece]
+Line = list[Styled]
 
 
 def lines_of(found: Snapshot, room: int) -> list[Line]:
@@ -62,45 +62,45 @@ def span(seconds: float | None) -> str:
 
 
 def _top(found: Snapshot) -> Iterator[Line]:
-    yield [Piece("certline top", HEAD), Piece(f"  {second(found.at)} UTC")]
+    yield [Styled("certline top", HEAD), Styled(f"  {second(found.at)} UTC")]
     rate, errors = found.traffic.calls_per_second, found.traffic.errors_per_second
     if rate is None or errors is None:
-        calls = [Piece("no calls told yet")]
+        calls = [Styled("no calls told yet")]
     else:
-        failing = Piece(f"{errors:.1f} of them failing", TROUBLE if errors else "")
-        calls = [Piece(f"{rate:.1f} calls/s, "), failing]
+        failing = Styled(f"{errors:.1f} of them failing", TROUBLE if errors else "")
+        calls = [Styled(f"{rate:.1f} calls/s, "), failing]
     yield _named("SCM", calls)
     for breaker in found.breakers:
         until = "it answers" if breaker.open_until is None else f"{second(breaker.open_until)} UTC"
         said = f"{breaker.url} is not called until {until}: {breaker.reason}"
-        yield _named("", [Piece(said, TROUBLE)])
-    yield _named("accounts", _accounts(found) or [Piece("none yet")])
+        yield _named("", [Styled(said, TROUBLE)])
+    yield _named("accounts", _accounts(found) or [Styled("none yet")])
     use = found.license
-    licence = Piece(
+    licence = Styled(
         f"{use.used:,} of {use.capacity:,} lines in use", "" if use.available else TROUBLE
     )
-    held = Piece(f", {use.held:,} orders held", TROUBLE if use.held else "")
+    held = Styled(f", {use.held:,} orders held", TROUBLE if use.held else "")
     ends = f", ends in {use.days_left} days" if use.days_left is not None else ""
-    yield _named("licence", [licence, held, Piece(ends)])
+    yield _named("licence", [licence, held, Styled(ends)])
     outbox = found.outbox
     due = f"{_counted(outbox.due)} due, the oldest for {span(outbox.oldest_seconds)}"
-    parked = Piece(f", {_counted(outbox.parked)} parked", TROUBLE if outbox.parked else "")
-    yield _named("outbox", [Piece(due), parked])
+    parked = Styled(f", {_counted(outbox.parked)} parked", TROUBLE if outbox.parked else "")
+    yield _named("outbox", [Styled(due), parked])
     day = found.day.renewals
     refused = day.refused + day.refused_in_batches
     yield _named(
         "renewals",
         [
-            Piece(f"24 h: {day.due:,} due, {day.done:,} done, {day.under_way:,} under way"),
-            Piece(f", {day.failed:,} failed", TROUBLE if day.failed else ""),
-            Piece(f", {refused:,} refused", TROUBLE if refused else ""),
-            Piece(f", {day.held:,} held", WAITS if day.held else ""),
+            Styled(f"24 h: {day.due:,} due, {day.done:,} done, {day.under_way:,} under way"),
+            Styled(f", {day.failed:,} failed", TROUBLE if day.failed else ""),
+            Styled(f", {refused:,} refused", TROUBLE if refused else ""),
+            Styled(f", {day.held:,} held", WAITS if day.held else ""),
         ],
     )
 
 
-def _named(name: str, pieces: Sequence[Piece]) -> Line:
-    return [Piece(name.ljust(NAMES), HEAD), *pieces]
+def _named(name: str, pieces: Sequence[Styled]) -> Line:
+    return [Styled(name.ljust(NAMES), HEAD), *pieces]
 
 
 def _accounts(found: Snapshot) -> Line:
@@ -111,28 +111,28 @@ def _accounts(found: Snapshot) -> Line:
     for status, count in sorted(counts.items()):
         comma = ", " if pieces else ""
         style = TROUBLE if status is AccountStatus.SUSPENDED else ""
-        pieces.append(Piece(f"{comma}{count} {status.value}", style))
+        pieces.append(Styled(f"{comma}{count} {status.value}", style))
     return pieces
 
 
 def _waiting(found: Snapshot, room: int) -> Iterator[Line]:
     matters = found.matters
     if not matters:
-        yield [Piece("Nothing waits for a person.", GOOD)]
+        yield [Styled("Nothing waits for a person.", GOOD)]
         return
-    yield [Piece("WAITS FOR A PERSON", HEAD)]
+    yield [Styled("WAITS FOR A PERSON", HEAD)]
     texts = [text_of(matter) for matter in matters]
     column = max(map(width_of, texts))
     for text, matter in zip(texts, matters, strict=True):
         command = command_of(matter)
         if INDENT + column + INDENT + width_of(command) <= room:
             padded = text + " " * (column - width_of(text) + INDENT)
-            yield [Piece(" " * INDENT), Piece(padded, TROUBLE), Piece(command)]
+            yield [Styled(" " * INDENT), Styled(padded, TROUBLE), Styled(command)]
         elif INDENT + width_of(text) + INDENT + width_of(command) <= room:
-            yield [Piece(" " * INDENT), Piece(text + " " * INDENT, TROUBLE), Piece(command)]
+            yield [Styled(" " * INDENT), Styled(text + " " * INDENT, TROUBLE), Styled(command)]
         else:
-            yield [Piece(" " * INDENT), Piece(text, TROUBLE)]
-            yield [Piece(" " * 3 * INDENT), Piece(command)]
+            yield [Styled(" " * INDENT), Styled(text, TROUBLE)]
+            yield [Styled(" " * 3 * INDENT), Styled(command)]
 
 
 def _queues(found: Snapshot) -> list[Line]:
@@ -166,7 +166,7 @@ def _table(
     for number, (first, *others) in enumerate((heads, *rows)):
         padded = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
         style = HEAD if not number else styles[number - 1] if styles else ""
-        lines.append([Piece(joined([first, *padded], widths), style)])
+        lines.append([Styled(joined([first, *padded], widths), style)])
     return lines
 
 
@@ -175,19 +175,19 @@ def _beside(left: Sequence[Line], right: Sequence[Line]) -> Iterator[Line]:
     for number in range(max(len(left), len(right))):
         one = left[number] if number < len(left) else []
         other = right[number] if number < len(right) else []
-        yield [*one, Piece(" " * (column - _width(one))), *other]
+        yield [*one, Styled(" " * (column - _width(one))), *other]
 
 
 def _parts(found: Snapshot) -> Iterator[Line]:
     counts = Counter(row.part for row in found.running)
     running = ", ".join(f"{count} {part}" for part, count in sorted(counts.items()))
-    yield _named("parts", [Piece(running or "none runs", "" if running else TROUBLE)])
+    yield _named("parts", [Styled(running or "none runs", "" if running else TROUBLE)])
     for row in found.running:
         if row.fault:
-            yield _named("", [Piece(f"{row.place}: {row.fault}", TROUBLE)])
+            yield _named("", [Styled(f"{row.place}: {row.fault}", TROUBLE)])
     for row in found.stale:
         seen = span((found.at - row.seen_at).total_seconds())
-        yield _named("", [Piece(f"stale: {row.place}, last seen {seen} ago", TROUBLE)])
+        yield _named("", [Styled(f"stale: {row.place}, last seen {seen} ago", TROUBLE)])
 
 
 def _counted(count: int) -> str:
@@ -200,18 +200,18 @@ def _width(line: Line) -> int:
 
 def _fitted(line: Line, room: int) -> Line:
     """Return a line without what would steer a terminal; what does not fit is cut off, with dots in its place."""
-    safe = [Piece(_safe(piece.text), piece.style) for piece in line]
+    safe = [Styled(_safe(piece.text), piece.style) for piece in line]
     if _width(safe) <= room:
         return safe
     kept: Line = []
     left = room - len(DOTS)
     for text, style in safe:
-        piece = Piece(begin(text, left), style)
+        piece = Styled(begin(text, left), style)
         kept.append(piece)
         left -= width_of(piece.text)
         if piece.text != text:
             break
-    return [*kept, Piece(DOTS)]
+    return [*kept, Styled(DOTS)]
 
 
 def _safe(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from certline.cli.overview.lines import Line, Piece, lines_of
+from certline.cli.overview.lines import Line, Styled, lines_of
 from certline.cli.ui.grid import TROUBLE
 from certline.models.database.outage import OUTAGES, outage_text
 
@@ -62,14 +62,14 @@ def cropped(lines: Sequence[Line], height: int) -> list[Line]:
         return full
     return [
         *full[: height - 1],
-        [Piece(f"and {len(full) - height + 1} more lines: certline top --json")],
+        [Styled(f"and {len(full) - height + 1} more lines: certline top --json")],
     ]
 
 
 def _headed(lines: Sequence[Line], trouble: str | None, every: float) -> list[Line]:
     first, *others = lines
-    title = [*first, Piece(f"  every {every:g} s, {HELP}")]
-    return [title, *([[Piece(trouble, TROUBLE)]] if trouble else []), *others]
+    title = [*first, Styled(f"  every {every:g} s, {HELP}")]
+    return [title, *([[Styled(trouble, TROUBLE)]] if trouble else []), *others]
 
 
 def _text(lines: Sequence[Line]) -> Text:

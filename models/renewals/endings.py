@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
@@ -78,7 +79,7 @@ def unattended(db: Session, within: timedelta, *, most: int) -> list[str]:
     """
     query = (
         select(Certificate.id)
-        .where(*_nothing_under_way(), Certificate.not_after <= func.now() + within)
+        .where(*nothing_under_way(one_by_one=True), Certificate.not_after <= func.now() + within)
         .order_by(Certificate.not_after, Certificate.id)
     )
     return list(db.scalars(query.limit(most)))
@@ -92,7 +93,7 @@ def count_overdue(db: Session) -> int:
     days = func.greatest(USUAL_DAYS, func.max(AutoRenewSetting.days))
     longest = db.scalar(select(days).where(AutoRenewSetting.enabled)) or USUAL_DAYS
     query = select(func.count()).where(
-        *_nothing_under_way(),
+        *nothing_under_way(one_by_one=True),
         Certificate.auto_renew,
         Certificate.renews_at <= func.now(),
         Certificate.not_after <= func.now() + timedelta(days=longest),
@@ -104,11 +105,36 @@ def _is_late(renews_at: datetime | None, now: datetime) -> bool:
     return renews_at is not None and renews_at < now - LATE
 
 
-def nothing_under_way() -> tuple[ColumnElement[bool], ...]:
+def nothing_under_way(*, one_by_one: bool = False) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions: active, wanted, with no newer certificate, no successor on order and none planned.
 
     A certificate that a user has deselected may end; SCM takes care of those that it renews itself.
+    `one_by_one`: what is under way is looked up for each certificate by an index, which suits those that end soon;
+    else Postgres may read whole tables, which suits all certificates.
     """
+    under_way: tuple[Select[Any], ...] = (
+        select(AutoRenewChoice.line_id).where(
+            AutoRenewChoice.line_id == Certificate.line_id, ~AutoRenewChoice.selected
+        ),
+        select(Newer.id).where(
+            Newer.line_id == Certificate.line_id,
+            Newer.status == CertificateStatus.ACTIVE,
+            Newer.not_before > Certificate.not_before,
+        ),
+        select(Order.id).where(
+            Order.id == Certificate.order_id, Order.scm_renewed | Order.scm_auto_renew
+        ),
+        select(Order.id).where(
+            Order.line_id == Certificate.line_id,
+            Order.predecessor_id.is_not(None),
+            Order.status.in_(OPEN),
+        ),
+        select(Command.id).where(
+            Command.type == CommandType.RENEW,
+            Command.subject == Certificate.id,
+            Command.status.in_(OPEN_COMMANDS),
+        ),
+    )
     return (
         Certificate.status == CertificateStatus.ACTIVE,
         Certificate.not_after > func.now(),
@@ -117,21 +143,9 @@ def nothing_under_way() -> tuple[ColumnElement[bool], ...]:
             Certificate.renews_at.is_(None),  # selected, but refused, or not planned yet
             Certificate.renews_at <= func.now(),
         ),
-        ~exists().where(AutoRenewChoice.line_id == Certificate.line_id, ~AutoRenewChoice.selected),
-        ~exists().where(
-            Newer.line_id == Certificate.line_id,
-            Newer.status == CertificateStatus.ACTIVE,
-            Newer.not_before > Certificate.not_before,
-        ),
-        ~exists().where(Order.id == Certificate.order_id, Order.scm_renewed | Order.scm_auto_renew),
-        ~exists().where(
-            Order.line_id == Certificate.line_id,
-            Order.predecessor_id.is_not(None),
-            Order.status.in_(OPEN),
-        ),
-        ~exists().where(
-            Command.type == CommandType.RENEW,
-            Command.subject == Certificate.id,
-            Command.status.in_(OPEN_COMMANDS),
+        # Postgres joins what does not exist, but asks for a value row by row.
+        *(
+            each.limit(1).scalar_subquery().is_(None) if one_by_one else ~each.exists()
+            for each in under_way
         ),
     )

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, text, update
 
 from certline.models import Database, Heartbeat
 from certline.models.heartbeat import (
     KEEP_STALE,
     Part,
+    ScmTally,
     beat,
     end_heartbeat,
     forget_stale,
@@ -16,6 +17,7 @@ from certline.models.heartbeat import (
     running_parts,
     stale_parts,
 )
+from certline.workers.process.heart import Heart, beating
 
 ROW = {
     "id": "one",
@@ -90,3 +92,31 @@ def test_a_stopped_process_and_one_long_gone_leave_no_row(database: Database) ->
 def test_up_stands_for_three_parts() -> None:
     assert roles_in([Heartbeat(part="up")]) == {Part.WORKER, Part.RELAY, Part.PRODUCER}
     assert roles_in([Heartbeat(part="of a newer version")]) == frozenset()
+
+
+def test_a_heartbeat_tells_the_calls_since_the_last_one_that_was_stored(database: Database) -> None:
+    tally = ScmTally()
+    heart = Heart(database, Part.WORKER, every=3600.0, check=lambda: None, vault=None, tally=tally)
+    with beating(heart):
+        tally.add(failed=False)
+        tally.add(failed=True)
+        heart._try(heart._beat)
+        first = calls_of(database)
+        tally.add(failed=False)
+        with database.transaction() as db:
+            db.execute(text("ALTER TABLE heartbeat RENAME TO elsewhere"))
+        heart._try(heart._beat)  # logged, and not stored
+        with database.transaction() as db:
+            db.execute(text("ALTER TABLE elsewhere RENAME TO heartbeat"))
+        tally.add(failed=False)
+        heart._try(heart._beat)
+        second = calls_of(database)
+
+    assert (first.scm_calls, first.scm_errors) == (2, 1)
+    assert first.scm_seconds > 0
+    assert (second.scm_calls, second.scm_errors) == (2, 0)
+
+
+def calls_of(database: Database) -> Heartbeat:
+    with database.transaction() as db:
+        return db.scalars(select(Heartbeat)).one()

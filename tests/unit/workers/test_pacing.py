@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from certline.workers.runtime import turns
-from certline.workers.runtime.call_outcome import is_out_of_order
+from certline.workers.runtime.call_outcome import is_out_of_order, is_scms_fault
 from certline.workers.runtime.turns import MOST_AHEAD, Turns, turns_together
 from certline.workers.scm import (
     Garbled,
@@ -97,3 +97,17 @@ def test_a_turn_that_is_due_later_stays_for_whoever_can_wait() -> None:
 
     assert left.take(within=0) is None
     assert left.take() is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "failed"),
+    [
+        (Unavailable("details", "Service Unavailable", status=503), True),
+        (Throttled("details", "Too many requests", status=429), True),
+        (LoginRefused("details", "Unknown user", status=401, code=-16), True),
+        (Refused("enroll", "a required field is missing", status=400, code=-7), False),
+        (NotReady("collect", "being processed", status=400, code=0), False),
+    ],
+)
+def test_a_refused_request_is_no_failure_of_scm(error: ScmError, failed: bool) -> None:
+    assert is_scms_fault(error) is failed

@@ -242,3 +242,17 @@ def test_a_poll_gets_through_while_others_read_as_fast_as_they_may(
     bulk_database.close()
 
     assert bench.calls(DETAILS) == 1
+
+
+def test_each_call_is_counted_for_the_heartbeat_with_those_that_failed(bench: Bench) -> None:
+    polled = poll_of(bench, pending(bench, "p.nordhafen.example"))
+    before = bench.line.tally.count
+    bench.fault("GET", r"/ssl/v1/\d+$", "status", status=503)
+    bench.make_due()
+
+    bench.run(polled)
+
+    assert (bench.line.tally.count - before).errors == 1
+    assert (bench.line.tally.count - before).calls == 1
+    assert before.calls > 0
+    assert before.errors == 0
