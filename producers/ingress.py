@@ -135,7 +135,7 @@ def take(
     except Exception as error:  # one odd message must not block the queue
         if isinstance(error, DBAPIError) and not blames_the_data(error):
             raise
-        log.exception("ingress.failed", message=delivery.message_id)
+        log.exception("ingress.failed", message=delivery.message_id, command=id_of(delivery))
         problems = [f"a fault of certline itself ({type(error).__name__}); it can be replayed"]
         forbidden = None
     else:

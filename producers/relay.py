@@ -21,7 +21,7 @@ from certline.models import Database
 from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.relay_bell import WAKE_CHANNEL
 from certline.models.database.session import SOON
-from certline.models.events.due import FIRST_REFUSAL, Batch, give_back, refuse, take_due
+from certline.models.events.due import FIRST_REFUSAL, Batch, DueMessage, give_back, refuse, take_due
 from certline.models.events.outbox import EVENTS
 from certline.models.senders.copies import address_copies
 from certline.models.webhook import hand_to_webhooks
@@ -142,7 +142,7 @@ class Relay:
         parked = refuse(db, settled.refused)
         for message in batch.messages:
             if (why := settled.refused.get(message.id)) is not None:
-                log.warning("relay.refused", row=message.id, to=message.routing_key, why=why)
+                _tell_refusal(message, why, is_parked=message.id in parked)
         unknown = {message.id for message in batch.messages} - confirmed - settled.refused.keys()
         give_back(db, unknown)
         if batch.has_webhooks and batch.events:
@@ -222,6 +222,19 @@ def _measure(settled: Settled) -> None:
     RELAY_PUBLISHED.labels("event").inc(events)
     RELAY_PUBLISHED.labels("wake_up").inc(len(settled.confirmed) - events)
     RELAY_REFUSED.inc(len(settled.refused))
+
+
+def _tell_refusal(message: DueMessage, why: str, *, is_parked: bool) -> None:
+    """Log that RabbitMQ refuses a message, with what it is about; one that is parked waits for a person."""
+    facts = {"row": message.id, "event_id": message.event_id, "to": message.routing_key}
+    body = message.body
+    command = (
+        body.get("correlationid") if message.is_event else body.get("kwargs", {}).get("command_id")
+    )
+    if is_parked:
+        log.error("relay.parked", command=command, why=why, **facts)
+    else:
+        log.warning("relay.refused", command=command, why=why, **facts)
 
 
 @contextmanager

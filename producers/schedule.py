@@ -107,7 +107,7 @@ def tick(database: Database, settle: timedelta, heads: Path | None = None) -> li
             try:
                 due = take_due(db, name)
             except (KeyError, ValueError) as error:
-                log.error("schedule.unreadable", name=name, error=str(error))  # noqa: TRY400  # said
+                log.error("schedule.unreadable", schedule=name, error=str(error))  # noqa: TRY400  # said
                 # The firing is inserted before its next time is computed: undo it.
                 db.rollback()
                 continue
@@ -116,9 +116,7 @@ def tick(database: Database, settle: timedelta, heads: Path | None = None) -> li
                 fired.append(name)
         SCHEDULE_FIRED.labels(name).inc(name in fired)
     with database.transaction() as db:
-        released = release_due(db)
-    if released:
-        log.info("renewals.released", count=released)
+        release_due(db)
     return fired
 
 
@@ -190,5 +188,5 @@ def _run(db: Session, name: str, job: Job, *, who: Identity) -> dict[str, int]:
     # head would move that head.
     if name != AUDIT_HEAD and (name != "sweep" or any(counts.values())):
         record(db, f"schedule.{name}", name, who=who, counts=counts)
-        log.info("schedule.fired", name=name, **counts)
+        log.info("schedule.fired", schedule=name, **counts)
     return counts

@@ -1,5 +1,6 @@
 """Moves of an order: its status, audit entry, event and command are changed in one transaction."""
 
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import TypedDict, cast
@@ -70,6 +71,10 @@ MEANS = {
 }
 
 
+# Not structlog's, which commands would have to load; the parts format both alike (`workers.process.logs`).
+log = logging.getLogger(__name__)
+
+
 def move(
     db: Session,
     order: Order,
@@ -102,6 +107,7 @@ def note_move(
 ) -> None:
     """Write what belongs to a move that the order has made: its audit entry, its event and its command."""
     status = order.status
+    _tell(order, why)
     noted = entry(
         f"order.{status}",
         order.id,
@@ -120,6 +126,18 @@ def note_move(
     if status in REFUSED and order.renewed_line is not None:
         reason = why or f"order {order.id} is {status}"
         renewal_failed(db, order.renewed_line, permanent=True, reason=reason)
+
+
+def _tell(order: Order, why: str | None) -> None:
+    """Log a move that somebody should know about: in `review` a person has to act."""
+    facts = {"order": order.id, "why": why}
+    match order.status:
+        case OrderStatus.REVIEW:
+            log.error("order.review", extra=facts)
+        case OrderStatus.HELD:
+            log.warning("order.held", extra=facts)
+        case OrderStatus.REJECTED:
+            log.warning("order.rejected", extra=facts)
 
 
 def status_event(order: Order, status: OrderStatus, why: str | None) -> OrderMoved:

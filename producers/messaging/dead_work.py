@@ -76,7 +76,7 @@ def keep_dead(
     except Exception as error:  # one odd message must not block the queue
         if isinstance(error, DBAPIError) and not blames_the_data(error):
             raise
-        log.exception("dead_letter.unreadable", source=queue)
+        log.exception("dead_letter.unreadable", source=queue, message=delivery.message_id)
         found = Found([f"a fault of certline itself ({type(error).__name__}) when it was checked"])
     # A separate transaction, since a failed check leaves the first one unusable.
     with database.transaction() as db:

@@ -108,4 +108,5 @@ def finish_run(db: Session, run: AutoRenewRun) -> None:
     )
     record(db, "auto_renew.completed", run.id, who=Identity.of_row(run.requested_by), **totals)
     emit_event(db, event, subject=run.id, correlation_id=run.id)
-    log.info("auto_renew.completed", run=run.id, **totals)
+    say = log.warning if counts[Decision.REFUSED] or counts[Decision.FAILED] else log.info
+    say("auto_renew.completed", run=run.id, **totals)

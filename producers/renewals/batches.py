@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
@@ -92,6 +93,9 @@ def _row(batch: RenewalBatch, position: int, verdict: BatchVerdict) -> dict[str,
     }
 
 
+log = structlog.get_logger()
+
+
 def release_due(db: Session) -> int:
     """Release the members of all running batches whose turn has come. Returns how many were released.
 
@@ -103,7 +107,13 @@ def release_due(db: Session) -> int:
         .order_by(RenewalBatch.id)
         .with_for_update(skip_locked=True)
     ).all()
-    return sum(_go_on(db, batch) for batch in running)
+    total = 0
+    for batch in running:
+        released = _go_on(db, batch)
+        total += released
+        if released:
+            log.info("renewals.released", batch=batch.id, count=released)
+    return total
 
 
 def pause(database: Database, batch_id: str, *, who: Identity) -> bool:

@@ -139,7 +139,7 @@ class HardenedConsumer(_RabbitmqConsumer):
         fault = cleanse(message._message, self.queue_name)  # noqa: SLF001  # no public name
         if fault is None:
             return message  # type: ignore[no-any-return]
-        log.error("malformed message on %s goes to the dead letters: %s", self.queue_name, fault)
+        log.warning("message.malformed", extra={"queue": self.queue_name, "why": fault})
         message.fail()
         self.nack(message)
         return None
@@ -156,7 +156,7 @@ class HardenedConsumer(_RabbitmqConsumer):
         # Delivery tags start at 1 on every channel, so a tag of an old channel may refer to another message.
         if getattr(message, "came_from", self) is self:
             return True
-        log.warning("stale delivery of %s is not settled", message.message_id)
+        log.warning("message.stale", extra={"delivery": message.message_id})
         return False
 
 

@@ -44,7 +44,7 @@ def serve_health(
     try:
         listener = listen(host, port, shares_port=shares_port)
     except OSError as error:
-        log.warning(
+        log.error(  # noqa: TRY400  # said
             "health.not_served",
             host=host,
             port=port,

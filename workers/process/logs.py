@@ -24,6 +24,12 @@ QUIET = {
 }
 
 
+LIBRARIES = ("pika", "dramatiq")
+MESSAGES = (dramatiq.Message, MessageProxy)
+UUID_LENGTH = 36
+# What entries of the standard library's loggers, ours among them, may have besides their text.
+FURTHER = ("command", "order", "queue", "delivery", "why")
+
 # How pika words the loss of a connection that RabbitMQ has closed.
 LOST = ("_produce() failed, aborting", "connection_lost: ", "Unexpected connection close detected")
 
@@ -53,8 +59,25 @@ class DiscreetMessages(logging.Filter):
         return True
 
 
+class OursToSay(logging.Filter):
+    """Changes entries of libraries to what they mean here: what is retried is a warning, with its command's id."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the entry, and let it pass."""
+        if record.name.startswith(LIBRARIES) and record.levelno > logging.WARNING:
+            # Dramatiq retries its message, or connects again; pika is connected again. If a person has to act,
+            # an entry of ours says so.
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        messages = [each for each in record.args or () if isinstance(each, MESSAGES)]
+        for message in messages:
+            command = message.kwargs.get("command_id")
+            if isinstance(command, str) and len(command) == UUID_LENGTH:
+                record.command = command
+        return True
+
+
 def _discreet(value: object) -> object:
-    if isinstance(value, dramatiq.Message | MessageProxy):
+    if isinstance(value, MESSAGES):
         return f"{value.actor_name} {value.message_id}"
     return value
 
@@ -111,9 +134,10 @@ def configure(settings: Settings, part: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RoutineClose())
+    handler.addFilter(OursToSay())  # before the arguments are replaced
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(allow=FURTHER), *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *([] if as_json else [visible_entry]),  # JSON has escapes

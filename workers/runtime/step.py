@@ -161,6 +161,7 @@ def _claimed(step: Step[L], db: Session, command_id: str) -> Command | None:
     measure_start(command)
     if command.restarts > MOST_RESTARTS:
         crashes = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
+        log.error("step.abandoned", why=crashes)
         _stop(step, db, command, reason=crashes)
         return None
     return command
@@ -173,10 +174,14 @@ def _ending(
     match outcome:
         case TryLater():
             pause = round(outcome.after.total_seconds(), 1)
-            log.info("step.later", why=str(outcome), pause_seconds=pause, seconds=seconds)
+            # An attempt that failed is retried, which may be worth a look; patience with SCM is not.
+            say = log.warning if outcome.costs_attempt else log.info
+            say("step.later", why=str(outcome), pause_seconds=pause, seconds=seconds)
             return partial(_postpone, step, later=outcome)
         case AccountSuspendedError():
-            log.warning("step.suspended", why=str(outcome), seconds=seconds)
+            # Whoever meets the refusal says that a person has to act; the others only wait.
+            say = log.error if outcome.is_news else log.warning
+            say("step.suspended", why=str(outcome), seconds=seconds)
             return partial(_suspend, step, suspended=outcome)
         case WithdrawnVaultError():
             log.error("step.outdated_key", why=str(outcome), seconds=seconds)
@@ -185,7 +190,7 @@ def _ending(
             log.error("step.unreadable_secret", why=str(outcome), seconds=seconds)
             return partial(_stop, step, reason=str(outcome))
         case DBAPIError() if can_never_be_stored(outcome):
-            log.warning("step.unstorable", why=str(outcome.orig).strip(), seconds=seconds)
+            log.error("step.unstorable", why=str(outcome.orig).strip(), seconds=seconds)
             return partial(_refuse, step, error=outcome)
         case GiveUp() | BadCommandError():
             log.warning("step.failed", why=str(outcome), seconds=seconds)

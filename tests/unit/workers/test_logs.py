@@ -100,3 +100,32 @@ def test_a_message_of_dramatiq_is_logged_without_what_it_carries(
 
     said = capsys.readouterr().err
     assert json.loads(said)["event"] == "Failed to process message order m-1."
+
+
+def test_what_a_library_retries_is_a_warning_with_the_id_of_its_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure(Settings(log="json"), "worker")
+    command = "aae5c909-22e0-40da-b51c-6c25a73137b2"
+    message = dramatiq.Message("certline.order", "order", (), {"command_id": command}, {})
+
+    logging.getLogger("dramatiq.worker.WorkerThread").error("Failed to process %s.", message)
+    logging.getLogger("pika.adapters").critical("connection lost")
+
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["level"], first["command"]) == ("warning", command)
+    assert second["level"] == "warning"
+
+
+def test_an_entry_of_the_tables_code_has_its_order_and_nothing_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure(Settings(log="json"), "worker")
+
+    facts = {"order": "01M8", "why": "two records", "password": "hunter2"}
+    logging.getLogger("certline.models.lifecycle.moves").error("order.review", extra=facts)
+
+    entry = json.loads(capsys.readouterr().err)
+    assert (entry["event"], entry["level"]) == ("order.review", "error")
+    assert (entry["order"], entry["why"]) == ("01M8", "two records")
+    assert "hunter2" not in str(entry)
