@@ -71,7 +71,8 @@ def _top(found: Snapshot) -> Iterator[Line]:
         calls = [Styled(f"{rate:.1f} calls/s, "), failing]
     yield _named("SCM", calls)
     for breaker in found.breakers:
-        until = "it answers" if breaker.open_until is None else f"{second(breaker.open_until)} UTC"
+        rests = breaker.open_until is not None and breaker.open_until > found.at
+        until = f"{second(breaker.open_until)} UTC" if rests else "a first call gets through"
         said = f"{breaker.url} is not called until {until}: {breaker.reason}"
         yield _named("", [Styled(said, TROUBLE)])
     yield _named("accounts", _accounts(found) or [Styled("none yet")])
@@ -79,7 +80,7 @@ def _top(found: Snapshot) -> Iterator[Line]:
     licence = Styled(
         f"{use.used:,} of {use.capacity:,} lines in use", "" if use.available else TROUBLE
     )
-    held = Styled(f", {use.held:,} orders held", TROUBLE if use.held else "")
+    held = Styled(f", {use.held:,} held", TROUBLE if use.held else "")
     ends = f", ends in {use.days_left} days" if use.days_left is not None else ""
     yield _named("licence", [licence, held, Styled(ends)])
     outbox = found.outbox

@@ -174,12 +174,10 @@ def _ending(
     match outcome:
         case TryLater():
             pause = round(outcome.after.total_seconds(), 1)
-            # An attempt that failed is retried, which may be worth a look; patience with SCM is not.
             say = log.warning if outcome.costs_attempt else log.info
             say("step.later", why=str(outcome), pause_seconds=pause, seconds=seconds)
             return partial(_postpone, step, later=outcome)
         case AccountSuspendedError():
-            # Whoever meets the refusal says that a person has to act; the others only wait.
             say = log.error if outcome.is_news else log.warning
             say("step.suspended", why=str(outcome), seconds=seconds)
             return partial(_suspend, step, suspended=outcome)

@@ -107,7 +107,9 @@ def test_what_a_library_retries_is_a_warning_with_the_id_of_its_command(
 ) -> None:
     configure(Settings(log="json"), "worker")
     command = "aae5c909-22e0-40da-b51c-6c25a73137b2"
-    message = dramatiq.Message("certline.order", "order", (), {"command_id": command}, {})
+    message: dramatiq.Message[None] = dramatiq.Message(
+        "certline.order", "order", (), {"command_id": command}, {}
+    )
 
     logging.getLogger("dramatiq.worker.WorkerThread").error("Failed to process %s.", message)
     logging.getLogger("pika.adapters").critical("connection lost")
