@@ -56,6 +56,7 @@ OUTCOMES = (
 # Wait of a command that met a process with outdated secret keys: another process may have the right ones.
 OUTDATED_PAUSE = timedelta(seconds=30)
 
+CRASHES = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
 # What a step has loaded.
 L = TypeVar("L")
 # Result of a command; None if the step has stored it already, or the command's order ends it later.
@@ -160,9 +161,8 @@ def _claimed(step: Step[L], db: Session, command_id: str) -> Command | None:
     name_command(command)
     measure_start(command)
     if command.restarts > MOST_RESTARTS:
-        crashes = f"started {MOST_RESTARTS} times without finishing; see the workers' log"
-        log.error("step.abandoned", why=crashes)
-        _stop(step, db, command, reason=crashes)
+        log.error("step.abandoned", why=CRASHES)
+        _stop(step, db, command, reason=CRASHES)
         return None
     return command
 
@@ -259,14 +259,8 @@ def _postpone(step: Step[L], db: Session, command: Command, later: TryLater) -> 
     after = later.after
     if step.rest is not None and later.costs_attempt:
         after = max(after, step.rest(db, command, str(later)))
-    postpone(
-        db,
-        command,
-        after=after,
-        why=str(later),
-        costs_attempt=later.costs_attempt,
-        afresh=later.afresh,
-    )
+    costs, why = later.costs_attempt, str(later)
+    postpone(db, command, after=after, why=why, costs_attempt=costs, afresh=later.afresh)
 
 
 def _finish(step: Step[L], db: Session, command: Command, result: dict[str, Any]) -> None:
