@@ -1,12 +1,15 @@
 """Tests of what `certline top` shows: on any width, with the command to type for whatever waits."""
 
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rich.console import Console
+from sqlalchemy.exc import OperationalError
 
 from certline.cli.overview.advice import WORDINGS, command_of, text_of
 from certline.cli.overview.lines import Line, lines_of, span
-from certline.cli.overview.live import cropped
+from certline.cli.overview.live import cropped, watch
 from certline.cli.ui.layout import width_of
 from certline.models import Account, AccountStatus, Breaker, Heartbeat, Queue
 from certline.models.certificates.license import LicenseUse
@@ -132,3 +135,23 @@ def test_a_name_with_blanks_is_quoted_in_the_command() -> None:
 )
 def test_ages_are_short(seconds: float | None, text: str) -> None:
     assert span(seconds) == text
+
+
+def test_while_the_database_is_away_the_last_state_stays_with_a_line_that_says_so() -> None:
+    screen = Console(file=io.StringIO(), force_terminal=True, width=80, height=24)
+    looks = iter(("there", "away", "away"))
+
+    def look() -> Snapshot:
+        match next(looks, "ends"):
+            case "there":
+                return a_snapshot(in_review=2)
+            case "away":
+                raise OperationalError("SELECT 1", {}, Exception("connection refused"))
+        raise KeyboardInterrupt
+
+    watch(screen, look, every=0.01)
+
+    assert isinstance(screen.file, io.StringIO)
+    said = screen.file.getvalue()
+    assert "the database does not answer, trying again: connection refused" in said
+    assert said.rindex("2 orders in review") > said.index("does not answer")
