@@ -19,20 +19,12 @@ from certline.models.events.outbox import Outbox, seconds_overdue
 from certline.models.figures.catalogue import Reading, Readings
 from certline.models.heartbeat import Part, running_parts, stale_parts
 from certline.models.orders.order import Order
+from certline.models.overview.work import MOVING
 from certline.models.renewals.runs import seconds_since_good_run
 from certline.models.schedule import last_fired
 from certline.models.states import CommandStatus, OrderStatus, Queue
 from certline.models.webhook import Webhook, WebhookStatus, deliveries_parked
 
-# Statuses of an order that should move, or in which a person has to move it.
-MOVING = (
-    OrderStatus.PLACED,
-    OrderStatus.SENDING,
-    OrderStatus.PENDING,
-    OrderStatus.ISSUED,
-    OrderStatus.HELD,
-    OrderStatus.REVIEW,
-)
 # Statuses of a command that wait for something; there are few such commands at a time.
 WAITING = (*OPEN, CommandStatus.HELD, CommandStatus.REVIEW)
 

@@ -14,7 +14,7 @@ from certline.models import OrderStatus
 from certline.simulator.server import Simulator, running
 from tests.integration.cli.conftest import Typist
 from tests.servers import Process, until
-from tests.unit.cli.test_readme import blocks
+from tests.unit.cli.pages.test_readme import blocks
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "first-hour.md"

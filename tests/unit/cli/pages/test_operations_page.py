@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "operations.md").read_text()
 # Alerts link here by their names in lower case.
 ALERTS = """
     NoGoodAutoRenewal CertificateUnattended OrderStuckSending OrderInReview LicenseFullSoon LicenseFull

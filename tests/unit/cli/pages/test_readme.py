@@ -11,7 +11,7 @@ import pytest
 from certline.models.settings import VARIABLES
 from tests.unit.cli.tree import commands
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 EVERYWHERE = {"--json", "--help", "--version", "-h"}
 # Read elsewhere than in the settings: by the CLI's errors and by the tests' servers.

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.cli.tree import leaves, options
 
-PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
+PAGE = Path(__file__).parents[4] / "docs" / "cli.md"
 
 
 def sections() -> dict[str, str]:
