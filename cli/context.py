@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 DATABASE = "certline.database"
 VAULT = "certline.vault"
 LOGS = "certline.logs"
+TRACE = "certline.trace"
 
 
 def settings() -> Settings:
@@ -34,6 +36,8 @@ def database() -> Database:
     from certline.models.database.session import Database
 
     _log_beside_the_answer()
+    if any(name.startswith("OTEL_") for name in os.environ):
+        _record_command()
     context = click.get_current_context().find_root()
     opened = context.meta.get(DATABASE)
     if isinstance(opened, Database):
@@ -46,6 +50,15 @@ def database() -> Database:
     context.meta[DATABASE] = fresh
     context.call_on_close(fresh.close)
     return fresh
+
+
+def _record_command() -> None:
+    from certline.cli.trace import record_command
+
+    context = click.get_current_context().find_root()
+    if not context.meta.get(TRACE):
+        context.meta[TRACE] = True
+        record_command()
 
 
 def _database_url(given: Settings) -> str:

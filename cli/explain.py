@@ -92,6 +92,7 @@ PLAIN = {
     "certline.producers.processes.NeedsRabbitError": FAILED,
     "certline.producers.processes.ServerDownError": NO_SERVER,
     "certline.producers.requests.accounts.SuspendedError": FAILED,
+    "certline.workers.tracing.switch.TracingSetupError": WRONG_USE,
 }
 UNPROVEN = "certline.models.key_proof.UnprovenKeyError"
 SEVERAL = "certline.models.certificates.certificate.SeveralCertificatesError"

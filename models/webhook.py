@@ -15,6 +15,7 @@ from certline.models.commands.command import Command, accept, finish, hasten
 from certline.models.database.base import Base, new_id, stored_by_value
 from certline.models.database.session import clock
 from certline.models.events.outbox import EVENTS, Outbox
+from certline.models.events.trace_context import new_traceparent, within
 from certline.models.states import CommandStatus, CommandType
 
 # Namespace of the deliveries' ids (UUID 5 of webhook and event): an event that is published again does
@@ -110,16 +111,17 @@ def hand_to_webhooks(db: Session, ids: Collection[int]) -> int:
 
 
 def _hand_over(db: Session, hook: Webhook, row: Outbox) -> int:
-    _, new = accept(
-        db,
-        CommandType.WEBHOOK,
-        {"webhook": hook.id, "event": row.body},
-        requested_by=RELAY,
-        source="certline",
-        command_id=str(uuid.uuid5(_DELIVERY, f"{hook.id} {row.event_id}")),
-        subject=hook.id,
-        correlation_id=row.body.get("correlationid"),
-    )
+    with within(row.body.get("traceparent") or new_traceparent()):
+        _, new = accept(
+            db,
+            CommandType.WEBHOOK,
+            {"webhook": hook.id, "event": row.body},
+            requested_by=RELAY,
+            source="certline",
+            command_id=str(uuid.uuid5(_DELIVERY, f"{hook.id} {row.event_id}")),
+            subject=hook.id,
+            correlation_id=row.body.get("correlationid"),
+        )
     return int(new)
 
 

@@ -6,6 +6,7 @@ row, and no second one is inserted. Several ingress processes may run.
 
 import threading
 import time
+from contextlib import suppress
 
 import structlog
 from dramatiq.common import xq_name
@@ -22,6 +23,7 @@ from certline.models.commands.envelope import (
     in_brief,
     incoming_command,
     parse,
+    traceparent_in_document,
 )
 from certline.models.commands.idempotency import known_id
 from certline.models.database.outage import OUTAGES, NoFreeConnectionError, outage_text
@@ -45,6 +47,7 @@ from certline.producers.messaging.poison import PoisonWatch
 from certline.producers.messaging.publisher import RabbitWire, WireDownError
 from certline.producers.messaging.rejection import reject
 from certline.workers.metrics.instruments import INGRESS_MESSAGES
+from certline.workers.tracing.span import LateSpan, SpanKind, annotate, late_span
 
 log = structlog.get_logger()
 
@@ -123,58 +126,83 @@ def take(
     unreachable or has no tables, and WithdrawnVaultError if this process's secret keys are no longer those of the
     installation.
     """
-    try:
-        with database.transaction() as db:
-            _admit(db, vault, delivery, quota or OpenQuota(None))
-    except (BadCommandError, OtherCommandError) as bad:
-        problems = bad.problems if isinstance(bad, BadCommandError) else [f"id: {bad}"]
-        forbidden = bad if isinstance(bad, ForbiddenCommandError) else None
-    # No fault of the message: it waits until the ingress is restarted, or a connection is free.
-    except (WithdrawnVaultError, NoFreeConnectionError):
-        raise
-    except Exception as error:  # one odd message must not block the queue
-        if isinstance(error, DBAPIError) and not blames_the_data(error):
-            raise
-        log.exception("ingress.failed", message=delivery.message_id, command=id_of(delivery))
-        problems = [f"a fault of certline itself ({type(error).__name__}); it can be replayed"]
-        forbidden = None
-    else:
-        return
-    # A new transaction: the failed one is rolled back.
-    with database.transaction() as db:
-        reject(
-            db,
-            vault,
-            delivery,
-            in_brief(problems),
-            source=COMMANDS,
-            message_id=delivery.message_id,
-            command_id=id_of(delivery),
-            most=most,
-            forbidden=forbidden,
-        )
-
-
-def id_of(delivery: Delivery) -> str | None:
-    """Return the command's id from the body, else from the message id; None if neither has a UUID."""
-    try:
-        found = id_in(parse(delivery.body))
-    except BadCommandError:
-        found = None
-    if found is None:
+    with late_span() as trace:
         try:
-            found = known_id(delivery.message_id)
-        except BadCommandError:
-            return None
-    return found
+            with database.transaction() as db:
+                _admit(db, vault, delivery, quota or OpenQuota(None), trace)
+        except (BadCommandError, OtherCommandError) as bad:
+            problems = bad.problems if isinstance(bad, BadCommandError) else [f"id: {bad}"]
+            forbidden = bad if isinstance(bad, ForbiddenCommandError) else None
+        # No fault of the message: it waits until the ingress is restarted, or a connection is free.
+        except (WithdrawnVaultError, NoFreeConnectionError):
+            raise
+        except Exception as error:  # one odd message must not block the queue
+            if isinstance(error, DBAPIError) and not blames_the_data(error):
+                raise
+            command_id, _ = id_and_trace_of(delivery)
+            log.exception("ingress.failed", message=delivery.message_id, command=command_id)
+            problems = [f"a fault of certline itself ({type(error).__name__}); it can be replayed"]
+            forbidden = None
+        else:
+            return
+        command_id, traceparent = id_and_trace_of(delivery)
+        _begin_span(trace, delivery, traceparent)
+        annotate({"certline.outcome": "rejected"})
+        # A new transaction: the failed one is rolled back.
+        with database.transaction() as db:
+            reject(
+                db,
+                vault,
+                delivery,
+                in_brief(problems),
+                source=COMMANDS,
+                message_id=delivery.message_id,
+                command_id=command_id,
+                most=most,
+                forbidden=forbidden,
+            )
 
 
-def _admit(db: Session, vault: Vault, delivery: Delivery, quota: OpenQuota) -> None:
+def id_and_trace_of(delivery: Delivery) -> tuple[str | None, str | None]:
+    """Return the command's id and the traceparent that a message names, which may be invalid otherwise.
+
+    The id is that of the body, else the message id; None if neither is a UUID.
+    """
+    try:
+        document = parse(delivery.body)
+    except BadCommandError:
+        document = {}
+    found = id_in(document)
+    with suppress(BadCommandError):
+        found = found or known_id(delivery.message_id)
+    return found, traceparent_in_document(document)
+
+
+def _begin_span(
+    trace: LateSpan, delivery: Delivery, traceparent: str | None, name: str = ""
+) -> None:
+    """Begin the span of a message. A CloudEvent's own `traceparent` counts for more than the message's header."""
+    trace.begin(
+        f"receive {name}".strip(),
+        SpanKind.CONSUMER,
+        parent=traceparent or delivery.traceparent,
+        attributes={
+            "messaging.system": "rabbitmq",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": delivery.queue,
+        },
+    )
+
+
+def _admit(
+    db: Session, vault: Vault, delivery: Delivery, quota: OpenQuota, trace: LateSpan
+) -> None:
     # Before the message is read: somebody who may send nothing should cost nothing.
     sender = require_known(sender_with_user(db, delivery.user_id), delivery.user_id)
     asked = incoming_command(
         delivery.body, delivery.properties["exchange"], delivery.properties["routing_key"]
     )
+    _begin_span(trace, delivery, asked.traceparent, asked.name)
     permit = authorise(db, sender, asked)
     command, new = admit(
         db,
@@ -187,12 +215,14 @@ def _admit(db: Session, vault: Vault, delivery: Delivery, quota: OpenQuota) -> N
     INGRESS_MESSAGES.labels("accepted" if new else "repeated").inc()
     if new:
         quota.require_room(db, delivery.user_id)
+        annotate({"certline.command.id": command.id, "certline.outcome": "accepted"})
         log.info(
             "ingress.accepted",
             command=command.id,
             type=asked.name,
             source=asked.source,
             sender=permit.sender,
+            trace=command.trace_id,
         )
         return
     if not (sent_by(command, delivery.user_id) or is_unverified(command)):

@@ -39,6 +39,7 @@ from certline.workers.process.heart import Heart, beating
 from certline.workers.process.logs import choose_format, configure
 from certline.workers.process.parent_watch import RUN_ALL, is_below_run_all
 from certline.workers.scm.transport.http import DRIPS
+from certline.workers.tracing.setup import tracing
 
 log = structlog.get_logger()
 
@@ -230,7 +231,7 @@ def alive(
 ) -> Iterator[None]:
     """Show the health of this process for the length of the block: its heartbeat, and HTTP if a port is set.
 
-    `tally`: its calls to SCM, if it makes any.
+    Its spans are recorded, if that is switched on. `tally`: its calls to SCM, if it makes any.
     """
     if settings.metrics_port is not None:
         serve_health(settings, check, _exposition(database.url, part))
@@ -245,7 +246,7 @@ def alive(
         threads=threads,
         tally=tally,
     )
-    with beating(heart):
+    with tracing(part.value), beating(heart):
         yield
 
 

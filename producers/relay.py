@@ -28,6 +28,7 @@ from certline.models.webhook import hand_to_webhooks
 from certline.producers.messaging.publisher import Settled, Wire, WireDownError
 from certline.producers.sweep import wake_all
 from certline.workers.metrics.instruments import RELAY_PUBLISHED, RELAY_REFUSED
+from certline.workers.tracing.published_messages import record_published
 
 log = structlog.get_logger()
 
@@ -52,6 +53,8 @@ class Flight:
     db: Session
     batch: Batch
     sent: bool = False
+    # When its messages were handed to RabbitMQ (nanoseconds since 1970).
+    sent_at: int = 0
 
 
 class Relay:
@@ -131,12 +134,14 @@ class Relay:
             # Those named in the row get copies even if nobody has sent a command yet.
             told = batch.events if batch.has_senders else [e for e in batch.events if e.senders]
             address_copies(flight.db, told)
+            flight.sent_at = time.time_ns()
             self._wire.send(batch.messages)
         flight.sent = True
 
     def _note(self, flight: Flight, settled: Settled) -> None:
         """Record what became of a batch: rows are marked as sent already, so this is about all others."""
         db, batch = flight.db, flight.batch
+        record_published(batch.messages, settled.refused, flight.sent_at)
         confirmed = {message.id for message in settled.confirmed}
         _measure(settled)
         parked = refuse(db, settled.refused)

@@ -21,6 +21,7 @@ from certline.models.audit.log import record
 from certline.models.commands.payloads import SyncCommand
 from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.session import clock
+from certline.models.events.trace_context import new_traceparent, trace_id_of
 from certline.models.renewals.batch import BatchStatus
 from certline.models.schedule import due_schedules, fire, take_due
 from certline.producers.audit_head import publish_head
@@ -33,6 +34,7 @@ from certline.producers.retention import Keep, Retention
 from certline.producers.sweep import sweep
 from certline.workers.metrics.instruments import SCHEDULE_FIRED
 from certline.workers.steps.poll import poll_all
+from certline.workers.tracing.span import annotate, span
 
 log = structlog.get_logger()
 
@@ -183,10 +185,12 @@ class Producer:
 
 
 def _run(db: Session, name: str, job: Job, *, who: Identity) -> dict[str, int]:
-    counts = job(db)
+    with span(f"schedule {name}", parent=new_traceparent()) as traceparent:
+        counts = job(db)
+        annotate({f"certline.{what}": count for what, count in counts.items()})
     # The sweep runs every minute; it is only worth an audit entry if it did something. An entry about the log's
     # head would move that head.
     if name != AUDIT_HEAD and (name != "sweep" or any(counts.values())):
         record(db, f"schedule.{name}", name, who=who, counts=counts)
-        log.info("schedule.fired", schedule=name, **counts)
+        log.info("schedule.fired", schedule=name, trace=trace_id_of(traceparent), **counts)
     return counts

@@ -162,7 +162,11 @@ def follow_up(db: Session, most: int = MOST) -> int:
         (OrderStatus.ISSUED, CommandType.FETCH, (CommandType.POLL, CommandType.FETCH)),
     ):
         lacking = _without(steps, Order.status == status).limit(most - count)
-        orders = select(Order.id, Order.command_id, Order.requested_by).where(Order.id.in_(lacking))
+        orders = (
+            select(Order.id, Order.command_id, Order.requested_by, Command.traceparent)
+            .outerjoin(Command, Command.id == Order.command_id)
+            .where(Order.id.in_(lacking))
+        )
         count += begin_missing_steps(db, step, [(*row,) for row in db.execute(orders)])
     return count
 
@@ -177,20 +181,24 @@ def look_up_silent(db: Session, settle: timedelta, most: int = MOST) -> int:
         Order.status == OrderStatus.SENDING,
         Order.sent_at < func.now() - settle,
     )
-    silent = db.scalars(
-        select(Order)
+    silent = db.execute(
+        select(Order, Command.traceparent)
+        .outerjoin(Command, Command.id == Order.command_id)
         .where(Order.id.in_(lacking.limit(most)))
         .order_by(Order.id)
         .with_for_update(of=Order, skip_locked=True)
     ).all()
     why = "no response was stored; the worker that sent it may have died"
-    for order in silent:
+    for order, _ in silent:
         # A worker that merely got no response has recorded that already.
         if order.error is None:
             note(db, order, f"the outcome is unknown: {why}")
             record(db, "order.unknown", order.id, who=SWEEP, why=why, command_id=order.command_id)
     db.flush()
-    steps = [(order.id, order.command_id, order.requested_by) for order in silent]
+    steps = [
+        (order.id, order.command_id, order.requested_by, traceparent)
+        for order, traceparent in silent
+    ]
     begin_missing_steps(db, CommandType.RECONCILE, steps)
     return len(silent)
 

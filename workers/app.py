@@ -22,6 +22,7 @@ from certline.workers.process.dumpable import close_to_others
 from certline.workers.process.health import WorkerHealth
 from certline.workers.process.heart import WorkerHeart
 from certline.workers.process.logs import configure
+from certline.workers.process.middleware.last_spans import SendLastSpans
 from certline.workers.process.middleware.prefetch import TakeAsManyAsThreads
 from certline.workers.process.middleware.shutdown import TellStopping
 from certline.workers.process.middleware.start import LogStart
@@ -46,6 +47,7 @@ from certline.workers.steps import (
     sync,
     webhook,
 )
+from certline.workers.tracing.setup import start_tracing
 
 STEPS: tuple[Step[Any], ...] = (
     sync.STEP,
@@ -117,5 +119,6 @@ def worker_app() -> None:
     if settings.metrics_port is not None:
         exposition = None if is_below_run_all() else Exposition("worker")
         broker.add_middleware(WorkerHealth(settings, exposition))
+    broker.add_middleware(SendLastSpans(start_tracing("worker")))  # after the fork
     broker.add_middleware(LogStart())
     dramatiq.set_broker(broker)

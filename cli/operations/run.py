@@ -142,7 +142,9 @@ def require_tables(*, key: bool = True) -> None:
     from certline.models.database.migrate import behind
     from certline.models.settings import unknown_variables
     from certline.models.vault import vault_if_given
+    from certline.workers.tracing.switch import require_packages
 
+    require_packages()  # raises TracingSetupError before a part starts
     for name in unknown_variables():
         whisper(f"warning: {name} is not a setting of certline, and has no effect")
     if behind(context.database()):

@@ -189,6 +189,7 @@ def command(found: CommandDocument, failed: Sequence[ImportRecord] = ()) -> None
             "subject": found.subject,
             "requested by": str(Identity(found.requested_by, found.claimed)),
             "source": found.source,
+            "trace": found.trace_id,
             "attempts": found.attempts,
             "not before": minute(found.not_before),
             "requested": minute(found.created_at),

@@ -157,6 +157,7 @@ class CommandDocument(Document):
     finished_at: datetime | None
     result: dict[str, Any] | None
     error: str | None
+    trace_id: str | None
     not_before: datetime = for_users()
     claimed: str | None = for_users()
 

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 from certline.models.audit.identity import Identity
 from certline.models.ciphers.place import in_command
 from certline.models.commands.command import (
-    NOTHING_PINNED,
     Command,
     OtherCommandError,
     accept,
     require_same,
 )
+from certline.models.commands.command_row import NOTHING_PINNED
 from certline.models.commands.idempotency import known_id
 from certline.models.states import CommandType
 from certline.models.validation import BadCommandError

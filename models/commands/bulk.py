@@ -5,22 +5,41 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import Interval, Select, Table, bindparam, func, update
+from sqlalchemy import Interval, Select, Table, Text, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from certline.models.audit.identity import Identity
-from certline.models.commands.command import Command, command_row
+from certline.models.commands.command import Command
+from certline.models.commands.command_row import command_row
 from certline.models.commands.wake_up import emit_wake_up, wake_up
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import SOON, WAKE, clock
 from certline.models.events.outbox import Outbox
+from certline.models.events.trace_context import (
+    new_traceparent,
+    traceparent_in,
+)
 from certline.models.states import CommandStatus, CommandType
 
 # Built once, because every order has steps. Of the kinds that may be open once, the index refuses a second one.
+_STEP = Command.__table__.c
+# The trace of an order is that of its command, whoever begins its next step: a schedule, or a user.
+_ITS_OWN = (
+    select(_STEP.traceparent)
+    .where(
+        _STEP.id == bindparam("correlated", type_=_STEP.id.type),
+        func.substr(_STEP.traceparent, 4, 32)
+        != func.substr(bindparam("current", type_=Text), 4, 32),
+    )
+    .scalar_subquery()
+)
 _NEW_STEP = (
     insert(cast("Table", Command.__table__))
-    .values(not_before=func.now() + bindparam("after", type_=Interval))
+    .values(
+        not_before=func.now() + bindparam("after", type_=Interval),
+        traceparent=func.coalesce(_ITS_OWN, bindparam("current", type_=Text)),
+    )
     .on_conflict_do_nothing()
     .returning(Command.id)
 )
@@ -37,10 +56,13 @@ def begin_step(
 ) -> bool:
     """Insert a step of an order, due after `after`, with its message. Returns False if it is open already."""
     own_id = str(uuid.uuid4())
-    row = _step_row(own_id, kind, order, requested_by, correlation_id)
-    added = db.connection().execute(_NEW_STEP, {**row, "after": after}).first()
+    trace = traceparent_in(db.info)
+    row = _step_row(own_id, kind, order, requested_by, correlation_id, traceparent=trace)
+    del row["traceparent"]
+    given = {**row, "after": after, "correlated": correlation_id, "current": trace}
+    added = db.connection().execute(_NEW_STEP, given).first()
     if added is not None:
-        emit_wake_up(db, kind, own_id, after=after)
+        emit_wake_up(db, kind, own_id, after=after, traceparent=trace)
     return added is not None
 
 
@@ -50,6 +72,8 @@ def _step_row(
     order: str,
     requested_by: Identity,
     correlation_id: str | None,
+    *,
+    traceparent: str,
 ) -> dict[str, Any]:
     """Return the row of an order's step, which follows from the order's command, or from nothing but itself."""
     return command_row(
@@ -60,10 +84,10 @@ def _step_row(
         source="certline",
         subject=order,
         correlation_id=correlation_id or own_id,
+        traceparent=traceparent,
     )
 
 
-_STEP = Command.__table__.c
 _FINISH = (
     update(cast("Table", Command.__table__))
     # A parallel run or an operator may have ended it meanwhile; the first end is kept.
@@ -98,7 +122,14 @@ def begin_steps(
     """
     due = clock(db, after) if orders else None
     rows = [
-        _step_row(str(uuid.uuid4()), kind, order, requested_by, correlation_id)
+        _step_row(
+            str(uuid.uuid4()),
+            kind,
+            order,
+            requested_by,
+            correlation_id,
+            traceparent=traceparent_in(db.info),
+        )
         | {"not_before": due}
         for order in orders
     ]
@@ -107,17 +138,23 @@ def begin_steps(
 
 
 def begin_missing_steps(
-    db: Session, kind: CommandType, orders: Sequence[tuple[str, str | None, str]]
+    db: Session,
+    kind: CommandType,
+    orders: Sequence[tuple[str, str | None, str, str | None]],
 ) -> int:
     """Insert the next step of each of these orders, with its message, unless one is open. Returns how many.
 
-    `orders`: (order id, id of the order's command, who requested the order). `kind` is one of ONE_AT_A_TIME, whose
-    index decides between two transactions that insert the same step.
+    `orders`: (order id, id of the order's command, who requested the order, traceparent of that command). `kind`
+    is one of ONE_AT_A_TIME, whose index decides between two transactions that insert the same step.
     """
     rows = []
-    for order, command, requested_by in orders:
-        own_id = str(uuid.uuid4())
-        rows.append(_step_row(own_id, kind, order, Identity.of_row(requested_by), command))
+    for order, command, requested_by, known in orders:
+        own_id, who, trace = (
+            str(uuid.uuid4()),
+            Identity.of_row(requested_by),
+            known or new_traceparent(),
+        )
+        rows.append(_step_row(own_id, kind, order, who, command, traceparent=trace))
     if not rows:
         return 0
     new = insert(Command).on_conflict_do_nothing().returning(Command.id)
@@ -154,6 +191,7 @@ def accept_many(
 ) -> None:
     """Insert many commands with their messages; `asked` maps each command id to (subject, payload).
 
+    Each begins a trace of its own: one for thousands of renewals could not be read.
     Unlike `models.commands.command.accept` it doesn't check for an id that is in use: the caller rules that out.
     """
     rows = [
@@ -165,6 +203,7 @@ def accept_many(
             source=source,
             subject=subject,
             correlation_id=own_id,
+            traceparent=new_traceparent(),
         )
         for own_id, (subject, payload) in asked.items()
     ]

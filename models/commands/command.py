@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Index, bindparam, case, func, or_, select, text, update
@@ -13,9 +12,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from certline.models.audit.identity import Identity
+from certline.models.commands.command_row import NOTHING_PINNED, command_row
 from certline.models.commands.kinds import ONE_AT_A_TIME
 from certline.models.database.base import Base, stored_by_value
 from certline.models.database.session import NOW, clock
+from certline.models.events.trace_context import trace_id_of, traceparent_in
 from certline.models.states import CommandStatus, CommandType
 
 OPEN = (CommandStatus.QUEUED, CommandStatus.RUNNING)
@@ -23,7 +24,6 @@ ENDED = frozenset({CommandStatus.DONE, CommandStatus.FAILED})
 
 # A command that keeps crashing its worker is stopped after this many restarts.
 MOST_RESTARTS = 10
-NOTHING_PINNED: Mapping[str, str] = MappingProxyType({})
 
 
 class OtherCommandError(Exception):
@@ -79,6 +79,8 @@ class Command(Base):
     # Name of the other system that sent it (`models.senders`); None for what a user or certline itself requested.
     sender: Mapped[str | None]
     correlation_id: Mapped[str]
+    # The trace that it belongs to, and what began it there; None for one that is older than this column.
+    traceparent: Mapped[str | None]
     status: Mapped[CommandStatus] = mapped_column(
         stored_by_value(CommandStatus), default=CommandStatus.QUEUED
     )
@@ -98,41 +100,13 @@ class Command(Base):
         """Identity of the person, system or part that requested the command."""
         return Identity(self.requested_by, self.claimed)
 
+    @property
+    def trace_id(self) -> str | None:
+        """Id of the trace that it belongs to: 32 hexadecimal digits."""
+        return trace_id_of(self.traceparent)
+
     def __repr__(self) -> str:
         return f"Command({self.type!s}, {self.id}, {self.status!s})"
-
-
-def command_row(
-    identity: str,
-    kind: CommandType,
-    payload: dict[str, Any],
-    *,
-    requested_by: Identity,
-    source: str,
-    subject: str | None,
-    correlation_id: str,
-    sender: str | None = None,
-    pinned: Mapping[str, str] = NOTHING_PINNED,
-) -> dict[str, Any]:
-    """Return the columns of a new command, due now unless `not_before` is added.
-
-    `pinned`: fields whose values are stored in place of those of the payload. The digest is of the payload as it
-    was sent, since that is what comes again under the same id.
-    """
-    from certline.models.commands.idempotency import digest_of
-
-    return {
-        "id": identity,
-        "type": kind,
-        "subject": subject,
-        "payload": {**payload, **pinned},
-        "payload_sha256": digest_of(payload),
-        "requested_by": requested_by.name,
-        "claimed": requested_by.claimed,
-        "source": source,
-        "sender": sender,
-        "correlation_id": correlation_id,
-    }
 
 
 def accept(
@@ -171,6 +145,7 @@ def accept(
         correlation_id=correlation_id or identity,
         sender=sender,
         pinned=pinned,
+        traceparent=traceparent_in(db.info),
     )
     guard = guard_of_command(db, kind, requested_by)
     if guard is not None:
@@ -185,7 +160,7 @@ def accept(
             .returning(Command)
         ).first()
         if added is not None and guard is None:
-            emit_wake_up(db, added.type, added.id, after=after)
+            emit_wake_up(db, added.type, added.id, after=after, traceparent=added.traceparent)
         elif added is not None and guard is not None:
             ask(db, guard, in_short(kind, subject, payload), requested_by, command_id=added.id)
         if added is not None:
@@ -251,7 +226,7 @@ def hasten(db: Session, command: Command) -> None:
 
     command.not_before = clock(db)
     command.touched_at = command.not_before
-    emit_wake_up(db, command.type, command.id)
+    emit_wake_up(db, command.type, command.id, traceparent=command.traceparent)
 
 
 def postpone(

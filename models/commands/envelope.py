@@ -22,6 +22,7 @@ from certline.models.commands.payloads import Payload, read_payload
 from certline.models.csr.key_search import MOST_VALUES, is_crowded, private_key_in
 from certline.models.csr.private_key import NOTICE, REFUSAL, holds_private_key
 from certline.models.events.outbox import COMMANDS
+from certline.models.events.trace_context import valid_traceparent
 from certline.models.states import CommandType
 from certline.models.validation import BadCommandError, problems_of
 
@@ -97,6 +98,8 @@ class Envelope(BaseModel):
     datacontenttype: Annotated[str, Text(max_length=255), AfterValidator(json_type)] | None = None
     dataschema: Name | None = None
     correlationid: Name | None = None
+    # The CloudEvents extension for distributed tracing. A malformed one is ignored, as W3C has it.
+    traceparent: Annotated[str | None, BeforeValidator(valid_traceparent)] = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class IncomingCommand:
     name: str
     source: str
     payload: Payload
+    traceparent: str | None = None
 
 
 def read_body(body: bytes) -> dict[str, Any]:
@@ -167,7 +171,7 @@ def read_command(document: dict[str, Any]) -> IncomingCommand:
         # A problem of the data as a whole has no field: `data.the command: …` becomes `data: …`.
         whole = [problem.replace("data.the command:", "data:", 1) for problem in fields]
         raise BadCommandError(whole) from None
-    return IncomingCommand(envelope.id, name, envelope.source, payload)
+    return IncomingCommand(envelope.id, name, envelope.source, payload, envelope.traceparent)
 
 
 def id_in(document: dict[str, Any]) -> str | None:
@@ -176,6 +180,11 @@ def id_in(document: dict[str, Any]) -> str | None:
         return command_id(document["id"])
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
+
+
+def traceparent_in_document(document: dict[str, Any]) -> str | None:
+    """Return the traceparent in a document, or None; the rest of the document may be invalid."""
+    return valid_traceparent(document.get("traceparent"))
 
 
 def require_storable(document: object) -> None:

@@ -28,7 +28,9 @@ TAKE = text(
     ), taken AS (
         UPDATE outbox SET sent_at = now() WHERE id = ANY(ARRAY(SELECT id FROM due))
         RETURNING id, event_id::text AS event_id, exchange, routing_key, body::text AS body, mandatory,
-            nullif(senders, '{}') AS senders
+            nullif(senders, '{}') AS senders,
+            -- Of an event it is an attribute, of a message of Dramatiq's format an option.
+            coalesce(body ->> 'traceparent', body #>> '{options,traceparent}') AS traceparent
     ), world AS (
         SELECT
             (
@@ -61,6 +63,7 @@ class DueMessage:
     """An outbox row that is to be published now.
 
     `senders`: see `Outbox.senders`; None if there are none. `copies`: further routing keys of an event.
+    `traceparent`: what it was caused by, if that is known.
     """
 
     id: int
@@ -70,6 +73,7 @@ class DueMessage:
     text: str
     mandatory: bool = True
     senders: Sequence[str] | None = None
+    traceparent: str | None = None
     copies: Sequence[str] = ()
 
     @property
@@ -110,9 +114,9 @@ def take_due(db: Session, most: int) -> Batch:
     another relay has locked are skipped.
     """
     rows = db.execute(TAKE, {"most": most}).all()
-    next_in, has_senders, has_webhooks = rows[0][7:]
+    next_in, has_senders, has_webhooks = rows[0][8:]
     return Batch(
-        [DueMessage(*row[:7]) for row in rows if row[0] is not None],
+        [DueMessage(*row[:8]) for row in rows if row[0] is not None],
         next_in,
         has_senders,
         has_webhooks,

@@ -70,6 +70,11 @@ class EventEnvelope(BaseModel):
     causationid: Id | None = Field(
         default=None, description="the id of the command that was running when it happened"
     )
+    traceparent: Id | None = Field(
+        default=None,
+        description="the trace that it belongs to (W3C Trace Context), as the CloudEvents extension "
+        "for distributed tracing says",
+    )
     data: dict[str, Any]
 
 

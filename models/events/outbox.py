@@ -27,6 +27,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from certline.models.database.base import Base
 from certline.models.database.bulk import write
 from certline.models.database.session import SOON, WAKE, clock
+from certline.models.events.trace_context import current_traceparent, traceparent_in
 
 if TYPE_CHECKING:
     from certline.models.events.base import EventData
@@ -136,14 +137,23 @@ def emit_event(
     `senders`: those whom it concerns though neither its command nor its subject says so when it is published.
     Sets WAKE, so that the commit wakes the relay (`Database.transaction`).
     """
-    row = event_row(data, subject=subject, correlation_id=correlation_id)
+    row = event_row(
+        data,
+        subject=subject,
+        correlation_id=correlation_id,
+        traceparent=traceparent_in(db.info),
+    )
     put_in_outbox(db, {**row, "senders": sorted(senders)})
 
 
 def event_row(
-    data: EventData, *, subject: str | None, correlation_id: str | None
+    data: EventData,
+    *,
+    subject: str | None,
+    correlation_id: str | None,
+    traceparent: str | None = None,
 ) -> dict[str, Any]:
-    """Return the outbox row of an event.
+    """Return the outbox row of an event. `traceparent`: the current one if not given.
 
     It is not checked against its documented schema here, where it would cost every event and could only be
     published all the same. The tests check every event that they lead to (tests/support/documented_events.py).
@@ -157,6 +167,8 @@ def event_row(
         event["correlationid"] = correlation_id
     if (cause := _cause.get()) is not None:
         event["causationid"] = cause
+    if (trace := traceparent or current_traceparent()) is not None:
+        event["traceparent"] = trace
     return {
         "event_id": event["id"],
         "exchange": EVENTS,

@@ -10,6 +10,7 @@ from certline.models.database.bulk import write
 from certline.models.database.session import WAKE
 from certline.models.events.base import EventData
 from certline.models.events.outbox import Outbox, event_row
+from certline.models.events.trace_context import traceparent_in
 
 _ENTRY = cast("Table", AuditEntry.__table__)
 _ENTRY_NAMES = ("type", "subject", "command_id", "who", "claimed", "why", "data")
@@ -48,6 +49,11 @@ def announce(
 
     Sets WAKE, so that the commit wakes the relay (`Database.transaction`).
     """
-    row = event_row(data, subject=subject, correlation_id=correlation_id)
+    row = event_row(
+        data,
+        subject=subject,
+        correlation_id=correlation_id,
+        traceparent=traceparent_in(db.info),
+    )
     write(db, _BOTH, {**row, **{f"entry_{name}": noted[name] for name in _ENTRY_NAMES}})
     db.info[WAKE] = True

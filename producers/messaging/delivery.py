@@ -10,6 +10,7 @@ from pika import BasicProperties
 from pika.spec import Basic
 
 from certline.models.csr.private_key import NOTICE, holds_private_key
+from certline.models.events.trace_context import valid_traceparent
 
 # Limits for stored properties and headers: characters of a string, entries of a table or list, levels of
 # nesting. Well-meaning senders stay far below.
@@ -50,6 +51,11 @@ class Delivery:
     def user_id(self) -> str | None:
         """The RabbitMQ user who sent the message; the broker rejects a `user_id` that is not the sender's own."""
         return self.properties.get("user_id")
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace that the sender names in a header, if it is valid."""
+        return valid_traceparent(self.properties.get("headers", {}).get("traceparent"))
 
     @property
     def deaths(self) -> list[dict[str, Any]]:

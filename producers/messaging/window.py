@@ -174,10 +174,15 @@ class ConfirmWindow:
 
 
 def _properties(message: DueMessage) -> pika.BasicProperties:
+    headers: dict[str, object] = {}
+    if message.copies:
+        # RabbitMQ routes by these keys too, and removes the header: nobody sees whom else it reached.
+        headers["BCC"] = list(message.copies)
+    if message.traceparent is not None and message.is_event:
+        headers["traceparent"] = message.traceparent
     return pika.BasicProperties(
         delivery_mode=2,
         message_id=message.event_id,
         content_type="application/cloudevents+json" if message.exchange else "application/json",
-        # RabbitMQ routes by these keys too, and removes the header: nobody sees whom else it reached.
-        headers={"BCC": list(message.copies)} if message.copies else None,
+        headers=headers or None,
     )

@@ -29,6 +29,7 @@ from certline.models.certificates.backoff import LineBackoff
 from certline.models.commands.command import OPEN, accept
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import clock
+from certline.models.events.trace_context import new_traceparent, within
 from certline.models.lifecycle.succession_rule import newest_here
 from certline.models.renewals.batch import MemberStatus, counts_of
 from certline.models.renewals.batch_pace import WINDOW, due_now, next_turn
@@ -229,15 +230,16 @@ def _release(db: Session, batch: RenewalBatch, turn: Sequence[RenewalMember], no
             key_algorithm=batch.key_algorithm,
             key_size=batch.key_size,
         ).command(certificate)
-        command, _ = accept(
-            db,
-            CommandType.RENEW,
-            wanted.model_dump(mode="json", exclude_defaults=True),
-            requested_by=Identity.of_row(batch.requested_by),
-            source="certline",
-            # Derived from the member, so releasing it twice would find the first command.
-            command_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{batch.id} {certificate.id}")),
-        )
+        with within(new_traceparent()):  # one renewal is one trace
+            command, _ = accept(
+                db,
+                CommandType.RENEW,
+                wanted.model_dump(mode="json", exclude_defaults=True),
+                requested_by=Identity.of_row(batch.requested_by),
+                source="certline",
+                # Derived from the member, so releasing it twice would find the first command.
+                command_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{batch.id} {certificate.id}")),
+            )
         member.status, member.command_id = MemberStatus.RELEASED, command.id
         member.released_at = now
         released += 1

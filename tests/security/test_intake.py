@@ -15,7 +15,7 @@ from certline.models.csr.key_search import without_private_keys
 from certline.models.events.outbox import COMMANDS, INGRESS
 from certline.models.states import CommandType
 from certline.models.validation import BadCommandError
-from certline.producers.ingress import id_of
+from certline.producers.ingress import id_and_trace_of
 from certline.producers.messaging.delivery import Delivery
 from certline.workers.process.broker import DiscreetEncoder
 from certline.workers.runtime.messages import named_in
@@ -66,7 +66,7 @@ def read_at_the_ingress(name: str, body: bytes) -> None:
         incoming_command(body, COMMANDS, name)
     except BadCommandError as bad:
         in_brief(bad.problems)
-        id_of(Delivery(INGRESS, False, {"message_id": ""}, body))
+        id_and_trace_of(Delivery(INGRESS, False, {"message_id": ""}, body))
         without_private_keys(body)
 
 

@@ -21,6 +21,7 @@ from certline.models.settings import Settings
 from certline.models.vault import Vault, WrongSecretKeyError
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
 from certline.workers.runtime.pacing import KNOWN_FOR, AccountPacing
+from certline.workers.runtime.traced_pacing import TracedPacing
 from certline.workers.scm import (
     AnyLogin,
     CertificateLogin,
@@ -155,7 +156,7 @@ class WorkerContext:
             stopping=self.stopping,
             tally=self.tally,
         )
-        client = scm_client(login, self.settings, pacing)
+        client = scm_client(login, self.settings, TracedPacing(pacing))
         return _Door(client, pacing)
 
     def store(self, work: Callable[[Session], T]) -> T:

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 import structlog
 
 from certline.models import Command, Order
+from certline.models.events.trace_context import current_traceparent, trace_id_of
+from certline.workers.tracing.span import annotate
 
 # Bound while a step runs, once it has loaded what it works on.
-_FIELDS = ("command", "step", "correlation", "order", "account", "common_name")
+_FIELDS = ("command", "step", "trace", "correlation", "order", "account", "common_name")
 
 
 @contextmanager
@@ -21,15 +23,21 @@ def step_in_logs() -> Iterator[None]:
 
 
 def name_command(command: Command) -> None:
-    """Add a command's id, step and correlation id to the further log entries of this step."""
+    """Add a command's id, step, trace and correlation id to the further log entries of this step."""
     fields = {"command": command.id, "step": command.type.value}
+    if (trace := trace_id_of(current_traceparent())) is not None:
+        fields["trace"] = trace
     if command.correlation_id != command.id:
         fields["correlation"] = command.correlation_id
     structlog.contextvars.bind_contextvars(**fields)
 
 
 def name_in_logs(order: Order) -> None:
-    """Add an order, its account and its common name to the further log entries of this step."""
+    """Add an order, its account and its common name to the further log entries of this step.
+
+    The order's id is added to the step's span, too.
+    """
+    annotate({"certline.order.id": order.id})
     structlog.contextvars.bind_contextvars(
         order=order.id, account=order.account.name, common_name=order.common_name
     )

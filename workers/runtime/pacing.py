@@ -181,7 +181,7 @@ class AccountPacing:
         self._known_until = time.monotonic() + KNOWN_FOR
         return True
 
-    def after(self, operation: str, error: ScmError | None) -> None:
+    def after(self, operation: str, error: ScmError | None, status: int | None = None) -> None:  # noqa: ARG002
         """Record how a call ended, for all workers. Never raises: SCM's response must not be lost over it."""
         self._measure.end(operation, error)
         self._tally.add(failed=error is not None and is_scms_fault(error))

@@ -38,7 +38,7 @@ from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import name_command, step_in_logs
 from certline.workers.runtime.messages import require_its_own
 from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
-from certline.workers.runtime.step_measure import StepMeasure, measure_start, measured
+from certline.workers.runtime.step_measure import StepMeasure, measured
 
 log = structlog.get_logger()
 
@@ -139,7 +139,7 @@ def _begin(
     begun = time.monotonic()
     try:
         with context.database.transaction() as db:
-            command = _claimed(step, db, command_id)
+            command = _claimed(step, db, command_id, measure)
             measure.outcome = "skipped" if command is None else "crashed"
             return None if command is None else (command, step.load(context, db, command))
     except OUTCOMES as outcome:
@@ -147,19 +147,19 @@ def _begin(
         measure.end(outcome)
     # The outcome has undone the claim.
     with context.database.transaction() as db:
-        command = _claimed(step, db, command_id)
+        command = _claimed(step, db, command_id, measure)
         if command is not None:
             write(db, command)
     return None
 
 
-def _claimed(step: Step[L], db: Session, command_id: str) -> Command | None:
+def _claimed(step: Step[L], db: Session, command_id: str, measure: StepMeasure) -> Command | None:
     command = claim(db, command_id)
     if command is None or command.type is not step.type:
         require_its_own(db, step.type, command_id)
         return None
+    measure.begin(command)
     name_command(command)
-    measure_start(command)
     if command.restarts > MOST_RESTARTS:
         log.error("step.abandoned", why=CRASHES)
         _stop(step, db, command, reason=CRASHES)

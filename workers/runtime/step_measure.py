@@ -1,4 +1,7 @@
-"""Measures of steps: how long they take and how they end, and how long their commands have waited."""
+"""Measures of steps: how long they take and how they end, and how long their commands have waited.
+
+Each run of a step is a span, too: a redelivery and a retry are further ones of the same trace.
+"""
 
 import time
 from collections.abc import Iterator
@@ -10,13 +13,35 @@ from certline.models.commands.kinds import KINDS
 from certline.models.vault import WithdrawnVaultError
 from certline.workers.metrics.instruments import COMMAND_START, STEP_RUN
 from certline.workers.runtime.outcomes import AccountSuspendedError, TryLater
+from certline.workers.tracing.span import LateSpan, SpanKind, annotate, late_span, mark_failed
 
 
 @dataclass
 class StepMeasure:
     """How a run of a step ended: done, later, failed, suspended, skipped, or crashed unless it says otherwise."""
 
+    trace: LateSpan
     outcome: str = "crashed"
+
+    def begin(self, command: Command) -> None:
+        """Measure a command that was just claimed; from now on everything belongs to its trace."""
+        queue = KINDS[command.type].queue.value
+        self.trace.begin(
+            f"step {command.type}",
+            SpanKind.CONSUMER,
+            parent=command.traceparent,
+            attributes={
+                "certline.command.id": command.id,
+                "certline.step": command.type.value,
+                "certline.queue": queue,
+                "certline.attempt": command.attempts,
+                "certline.restarts": command.restarts,
+                "certline.order.id": command.payload.get("order"),
+            },
+        )
+        if not command.restarts:  # a redelivered one has not waited
+            waited = (command.touched_at - command.not_before).total_seconds()
+            COMMAND_START.labels(queue).observe(max(0.0, waited))
 
     def end(self, outcome: Exception) -> None:
         """Set the word for what the step has raised."""
@@ -27,20 +52,16 @@ class StepMeasure:
                 self.outcome = "suspended"
             case _:
                 self.outcome = "failed"
+                mark_failed(type(outcome).__name__)
 
 
 @contextmanager
 def measured(kind: CommandType) -> Iterator[StepMeasure]:
     """Measure this block, a run of a step."""
-    measure, begun = StepMeasure(), time.monotonic()
-    try:
-        yield measure
-    finally:
-        STEP_RUN.labels(kind.value, measure.outcome).observe(time.monotonic() - begun)
-
-
-def measure_start(command: Command) -> None:
-    """Measure how long a command that was just claimed has been due. Does nothing for a redelivered one."""
-    if not command.restarts:
-        waited = (command.touched_at - command.not_before).total_seconds()
-        COMMAND_START.labels(KINDS[command.type].queue.value).observe(max(0.0, waited))
+    with late_span() as trace:
+        measure, begun = StepMeasure(trace), time.monotonic()
+        try:
+            yield measure
+        finally:
+            annotate({"certline.outcome": measure.outcome})
+            STEP_RUN.labels(kind.value, measure.outcome).observe(time.monotonic() - begun)

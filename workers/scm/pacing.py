@@ -14,8 +14,11 @@ class Pacing(Protocol):
     def before(self, operation: str) -> None:
         """Return when the call may begin; may block. Raises TooSoon or LoginRefused to prevent the call."""
 
-    def after(self, operation: str, error: ScmError | None) -> None:
-        """Record how the call ended. Must not raise, or SCM's response would be lost."""
+    def after(self, operation: str, error: ScmError | None, status: int | None) -> None:
+        """Record how the call ended; `status` is that of the response, if one came.
+
+        Must not raise, or SCM's response would be lost.
+        """
 
 
 class Unpaced:
@@ -24,5 +27,5 @@ class Unpaced:
     def before(self, operation: str) -> None:
         """Return immediately."""
 
-    def after(self, operation: str, error: ScmError | None) -> None:
+    def after(self, operation: str, error: ScmError | None, status: int | None) -> None:
         """Record nothing."""

@@ -47,6 +47,7 @@ from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater, back_off
 from certline.workers.runtime.results import StepResult
 from certline.workers.runtime.step import plain_step
+from certline.workers.tracing.span import annotate, span
 
 # Tries before the command fails, with pauses (in seconds) of 1, 2, 4 … minutes, then an hour: 4 hours in all.
 MOST_TRIES = 10
@@ -168,13 +169,16 @@ def _carry_out(context: WorkerContext, command: Command, task: HookTask) -> Ran 
             if task.hook.command is None:
                 return None
             facts = facts_of(certificate, task.kind, task.account, task.hook.name, current)
-            return run_program(
-                shlex.split(task.hook.command),
-                facts | places_of(files, current),
-                folder=current,
-                timeout=task.hook.timeout,
-                user=user,
-            )
+            with span("hook run", attributes={"certline.hook": task.hook.name}) as traceparent:
+                ran = run_program(
+                    shlex.split(task.hook.command),
+                    facts | places_of(files, current) | {"TRACEPARENT": traceparent},
+                    folder=current,
+                    timeout=task.hook.timeout,
+                    user=user,
+                )
+                annotate({"process.exit.code": ran.exit_code})
+                return ran
         finally:
             if private is not None:  # such a hook has the files only while its command runs
                 discard(folder)

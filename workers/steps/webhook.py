@@ -16,6 +16,7 @@ from certline.models.webhook import disable, note_failure, note_success, park, t
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater
 from certline.workers.runtime.step import plain_step
+from certline.workers.tracing.span import SpanKind, annotate, span
 from certline.workers.webhooks import receiver
 from certline.workers.webhooks.receiver import NotPostedError
 from certline.workers.webhooks.signature import signed
@@ -121,8 +122,12 @@ def _post(context: WorkerContext, hook: Webhook, event: dict[str, Any]) -> int:
         "Content-Type": CONTENT_TYPE,
         "User-Agent": "certline",
     }
+    about = {"certline.webhook.id": hook.id, "certline.event.type": event["type"]}
     try:
-        answer = receiver.post(hook.url, headers, body, allow_private=hook.allow_private)
+        with span("webhook post", SpanKind.CLIENT, attributes=about) as traceparent:
+            headers["traceparent"] = traceparent
+            answer = receiver.post(hook.url, headers, body, allow_private=hook.allow_private)
+            annotate({"http.response.status_code": answer.status})
     except (NotPostedError, BadTargetError) as failed:
         raise _NotTakenError(str(failed)) from None
     if 200 <= answer.status < 300:

@@ -22,6 +22,7 @@ class Notebook:
     def __init__(self, *, closed: bool = False) -> None:
         self.closed = closed
         self.notes: list[tuple[str, str]] = []
+        self.statuses: list[int | None] = []
 
     def before(self, operation: str) -> None:
         """Let the call pass, unless closed."""
@@ -29,8 +30,9 @@ class Notebook:
             raise TooSoon(operation, "the notebook is closed", retry_after=7)
         self.notes.append(("before", operation))
 
-    def after(self, operation: str, error: ScmError | None) -> None:
+    def after(self, operation: str, error: ScmError | None, status: int | None) -> None:
         """Record how the call ended."""
+        self.statuses.append(status)
         self.notes.append(("after", type(error).__name__ if error else operation))
 
 

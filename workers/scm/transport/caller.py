@@ -92,6 +92,13 @@ class ScmCall:
         return replace(self, params={**self.params, **params})
 
 
+@dataclass
+class CallInHand:
+    """A call that is being made. `status`: that of the response, once one has come."""
+
+    status: int | None = None
+
+
 class Caller:
     """Client of one account at SCM; may be shared between threads. Its methods raise only ScmError.
 
@@ -143,8 +150,9 @@ class Caller:
         self, call: ScmCall, read: Callable[[object], T]
     ) -> tuple[T, HttpResponse]:
         """Do the same as `_one`, and also return the response itself."""
-        with self._paced(call):
+        with self._paced(call) as in_hand:
             answer = self._answer(call)
+            in_hand.status = answer.status
             most = MOST_REPORT_VALUES if call.is_report else MOST_VALUES
             try:
                 return read(read_json(answer.body or b"", most)), answer
@@ -158,27 +166,31 @@ class Caller:
 
     def _nothing(self, call: ScmCall) -> None:
         """Send a call that succeeds with an empty response. Raises Garbled if a 2xx has a body."""
-        with self._paced(call):
+        with self._paced(call) as in_hand:
             answer = self._answer(call)
+            in_hand.status = answer.status
             # A page with status 200 is a proxy's, and no sign that SCM did anything.
             if (answer.body or b"").strip():
                 raise Garbled(call.operation, "an empty answer was expected", status=answer.status)
 
     def _call(self, call: ScmCall) -> HttpResponse:
         """Send a call, paced, and return its complete 2xx response. Raises a typed error otherwise."""
-        with self._paced(call):
-            return self._answer(call)
+        with self._paced(call) as in_hand:
+            answer = self._answer(call)
+            in_hand.status = answer.status
+            return answer
 
     @contextmanager
-    def _paced(self, call: ScmCall) -> Iterator[None]:
+    def _paced(self, call: ScmCall) -> Iterator[CallInHand]:
         # Encloses the reading of the body too, so that a Garbled response also counts as a failure.
         self._pacing.before(call.operation)
+        in_hand = CallInHand()
         try:
-            yield
+            yield in_hand
         except ScmError as error:
-            self._pacing.after(call.operation, error)
+            self._pacing.after(call.operation, error, error.status)
             raise
-        self._pacing.after(call.operation, None)
+        self._pacing.after(call.operation, None, in_hand.status)
 
     def _answer(self, call: ScmCall) -> HttpResponse:
         """Return the complete 2xx response to a call. Raises a typed error otherwise.

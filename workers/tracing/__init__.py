@@ -1,0 +1,1 @@
+"""Traces: the spans of what certline does, recorded by OpenTelemetry where it is switched on."""
