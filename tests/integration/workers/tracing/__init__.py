@@ -1,0 +1,1 @@
+"""Tests of traces, whose spans are kept in memory."""
