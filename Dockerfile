@@ -6,8 +6,10 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 RUN python3 -m venv /opt/certline
 WORKDIR /src
 # The dependencies first: they change less often than our code.
-COPY requirements/line.txt requirements/
-RUN /opt/certline/bin/pip install --require-hashes -r requirements/line.txt
+COPY requirements/line.txt requirements/tracing.txt requirements/
+# `tracing`: with what sends traces to a collector (docs/tracing.md).
+ARG REQUIREMENTS=line
+RUN /opt/certline/bin/pip install --require-hashes -r requirements/${REQUIREMENTS}.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY certline certline
 COPY cli cli

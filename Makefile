@@ -73,7 +73,7 @@ down: ## Stop the containers; the data remains
 	@if docker compose version >/dev/null 2>&1; then docker compose down; else docker-compose down; fi
 
 lock: .venv/.dev ## Update the lock files (hashes, no URLs)
-	for extra in line: demo:--extra=embedded dev:--extra=dev; do \
+	for extra in line: tracing:--extra=tracing demo:--extra=embedded dev:--extra=dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-emit-package certline \
 	    pyproject.toml requirements/build.in $${extra#*:} -o requirements/$${extra%%:*}.txt || exit 1; \

@@ -1,5 +1,7 @@
 """The span of a typed command, above everything that it leads to. Loaded only where OpenTelemetry is set up."""
 
+import logging
+
 import click
 
 from certline.workers.process.visible import visible
@@ -27,5 +29,6 @@ def record_command() -> None:
         click.echo(visible(f"warning: nothing is traced: {wrong}"), err=True)
         return
     if recorder_in_use() is not None:
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         root.call_on_close(lambda: end(COMMAND_WITHIN))
         root.with_resource(span(context.command_path))

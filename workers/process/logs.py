@@ -21,6 +21,7 @@ QUIET = {
     "pika": logging.ERROR,
     "dramatiq": logging.WARNING,
     "urllib3": logging.WARNING,
+    "opentelemetry": logging.ERROR,  # a collector that is away, once for each batch that is lost
 }
 
 
