@@ -29,7 +29,7 @@ CERTIFICATE_KEYS = """
 """
 COMMAND_KEYS = """
     id type status subject requested_by source attempts created_at started_at finished_at result
-    error
+    error trace_id
 """
 
 

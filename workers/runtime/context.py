@@ -33,6 +33,7 @@ from certline.workers.scm import (
     TooSoon,
 )
 from certline.workers.scm.login import TOKEN_URL
+from certline.workers.scm.pacing import Unpaced
 
 T = TypeVar("T")
 
@@ -156,7 +157,7 @@ class WorkerContext:
             stopping=self.stopping,
             tally=self.tally,
         )
-        client = scm_client(login, self.settings, TracedPacing(pacing))
+        client = scm_client(login, self.settings, pacing)
         return _Door(client, pacing)
 
     def store(self, work: Callable[[Session], T]) -> T:
@@ -214,7 +215,7 @@ def scm_client(login: AnyLogin, settings: Settings, pacing: Pacing | None = None
         read_timeout=settings.scm_read_seconds,
         report_timeout=settings.scm_report_seconds,
         ca_bundle=str(settings.scm_ca_bundle) if settings.scm_ca_bundle else None,
-        pacing=pacing,
+        pacing=TracedPacing(pacing or Unpaced()),
     )
 
 

@@ -56,6 +56,7 @@ def test_a_step_whose_worker_dies_is_a_further_span_under_the_same_parent(line: 
     crashed, again = recorded.named("step order")
     assert (above(crashed), above(again)) == (OUTSIDE[36:52], OUTSIDE[36:52])
     assert facts(crashed)["error.type"] == "CrashError"
+    assert facts(crashed)["certline.outcome"] == "crashed"
     assert (facts(crashed)["certline.restarts"], facts(again)["certline.restarts"]) == (0, 1)
     assert {trace_of(each) for each in recorded.spans} == {TRACE}
 

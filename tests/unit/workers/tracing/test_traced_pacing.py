@@ -2,6 +2,8 @@
 
 import pytest
 
+from certline.workers.runtime.call_outcome import outcome_of
+from certline.workers.runtime.traced_pacing import TracedPacing
 from certline.workers.scm import (
     AlreadyDone,
     Garbled,
@@ -18,7 +20,6 @@ from certline.workers.scm import (
     Unavailable,
 )
 from certline.workers.scm.pacing import Unpaced
-from certline.workers.tracing.scm_calls import TracedPacing, outcome_of
 from certline.workers.tracing.span import span
 from tests.support.recorded_spans import above, facts, id_of_span, recorded_spans
 from tests.unit.scm.odd_server import OddServer, as_json, http, ok
@@ -35,7 +36,7 @@ from tests.unit.scm.odd_server import OddServer, as_json, http, ok
         (TooSoon, "throttled"),
         (LoginRefused, "login_refused"),
         (NotAsked, "login_refused"),
-        (NotReady, "other"),
+        (NotReady, "not_ready"),
         (AlreadyDone, "refused"),
     ],
 )
