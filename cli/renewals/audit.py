@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from certline.cli import context
+from certline.cli.parameters.number import Whole
 from certline.cli.parameters.options import moment
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
-from certline.cli.ui.output import answer, say
+from certline.cli.ui.listing import SCREENFUL
+from certline.cli.ui.output import answer, as_json, say, whisper
 from certline.cli.ui.projection import instant, minute
 from certline.models.states import Decision
 
@@ -38,7 +40,19 @@ USUAL = 30
     help="Only these decisions; repeatable.",
 )
 @click.option("--certificate", metavar="CERT", help="Only decisions about this certificate.")
-def audit(*, since: datetime | None, decisions: tuple[str, ...], certificate: str | None) -> None:
+@click.option(
+    "--limit",
+    type=Whole(1),
+    metavar="N",
+    help=f"At most this many decisions; default {SCREENFUL}, with --json all of them.",
+)
+def audit(
+    *,
+    since: datetime | None,
+    decisions: tuple[str, ...],
+    certificate: str | None,
+    limit: int | None,
+) -> None:
     """Show runs with their counts and their decision about each certificate, the newest first.
 
     A renewal that failed after its run had ended counts as failed.
@@ -46,6 +60,7 @@ def audit(*, since: datetime | None, decisions: tuple[str, ...], certificate: st
     from certline.models.certificates.certificate import certificate_known_as
     from certline.models.renewals.runs import counts_of, decisions_of, runs_since
 
+    most = limit or (None if as_json() else SCREENFUL)
     with context.database().transaction() as db:
         runs = runs_since(db, since, limit=USUAL if since is None else None)
         ids = [run.id for run in runs]
@@ -57,18 +72,26 @@ def audit(*, since: datetime | None, decisions: tuple[str, ...], certificate: st
             decisions=[Decision(word) for word in decisions],
             # A deleted certificate is still in these records, under its id.
             certificate_id=found.id if found else certificate,
+            most=most,
         )
     narrowed = bool(decisions or certificate)
     by_run: dict[str, list[Decided]] = {}
     for each in decided:
         by_run.setdefault(each.row.run_id, []).append(each)
     shown = [run for run in runs if run.id in by_run or not narrowed]
+    if decisions and certificate is None:  # `limit` may have cut off the decisions of older runs
+        words = [Decision(word) for word in decisions]
+        shown = [run for run in runs if any(counts[run.id][word] for word in words)]
     documents = [
         run_document(run, counts[run.id])
         | {"decisions": [decision_document(each) for each in by_run.get(run.id, [])]}
         for run in shown
     ]
     answer(documents, lambda: _people(shown, counts, decided))
+    if len(decided) == most:
+        whisper(
+            f"There may be more than these {most} decisions: --limit N, --decision, --certificate"
+        )
 
 
 def run_document(run: AutoRenewRun, counts: Counter[Decision]) -> dict[str, Any]:

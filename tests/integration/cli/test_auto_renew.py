@@ -6,10 +6,20 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from certline.models import Account, AutoRenewRun, Certificate, Command, CommandType, Domain
+from certline.models import (
+    Account,
+    AutoRenewDecision,
+    AutoRenewRun,
+    Certificate,
+    Command,
+    CommandType,
+    Domain,
+)
 from certline.models.database.session import clock
+from certline.models.states import Decision, DecisionCode
 from tests.integration.cli.conftest import Typist
 from tests.integration.producers.estate import DAY, an_estate, certificates_of
+from tests.support.factories import NOON
 
 LIFETIME = timedelta(days=47)
 
@@ -138,3 +148,33 @@ def test_what_is_wrong_is_said_and_nothing_to_do_is_exit_4(typist: Typist) -> No
         assert db.scalars(select(Account)).all()
     typist.types("auto-renew", "deselect", "--all", code=4)
     typist.types("auto-renew", "disable", "--account", "hafen")
+
+
+def test_a_run_with_many_decisions_is_shown_a_screenful_at_a_time(typist: Typist) -> None:
+    with typist.database.transaction() as db:
+        for _ in range(2):  # the older run's decisions are beyond the limit
+            run = AutoRenewRun(requested_by="os:test", started_at=clock(db), ended_at=clock(db))
+            db.add(run)
+            db.flush()
+            db.add_all(a_refusal(run, number) for number in range(150))
+
+    said = typist.types("auto-renew", "audit", "--decision", "refused")
+
+    assert said.count(".nordhafen.example") == 100
+    assert said.count("os:test") == 2
+    assert "There may be more than these 100 decisions: --limit N" in typist.err
+    assert typist.types("auto-renew", "audit", "--limit", "7").count(".nordhafen.example") == 7
+    runs = typist.json("auto-renew", "audit")
+    assert [len(run["decisions"]) for run in runs] == [150, 150]
+
+
+def a_refusal(run: AutoRenewRun, number: int) -> AutoRenewDecision:
+    return AutoRenewDecision(
+        run_id=run.id,
+        certificate_id=f"01HZC{number:021}",
+        common_name=f"h{number}.nordhafen.example",
+        not_after=NOON,
+        decision=Decision.REFUSED,
+        code=DecisionCode.VALIDATION_ENDED,
+        selected_by="rule",
+    )
