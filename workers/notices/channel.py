@@ -26,6 +26,8 @@ log = structlog.get_logger()
 
 # Seconds: to connect, for each answer, and for a message as a whole.
 CONNECT, ANSWER, WHOLE = 5.0, 10.0, 60.0
+# Sent as plain text, unless the URL says format=html.
+MAIL = ("mailto", "mailtos")
 # Characters of a URL.
 LONGEST = 4_000
 # What apprise calls a severity; pagers turn it into one of theirs.
@@ -98,11 +100,7 @@ def send(url: str, letter: Letter) -> str | None:
     def work() -> None:
         with _heard() as words:
             try:
-                plugin = _plugin(url)
-                taken = plugin.notify(
-                    title=letter.title, body=letter.body, notify_type=TYPES[letter.severity]
-                )
-                outcome.append(None if taken else _why(words))
+                outcome.append(None if _handed_over(url, letter) else _why(words))
             except BadServiceError as bad:
                 outcome.append(str(bad))
             except Exception as error:  # noqa: BLE001  # the edge of a thread, and of other people's plugins
@@ -114,6 +112,29 @@ def send(url: str, letter: Letter) -> str | None:
     thread.start()
     thread.join(WHOLE)
     return outcome[0] if outcome else f"it did not answer within {WHOLE:.0f} s"
+
+
+def _handed_over(url: str, letter: Letter) -> bool:
+    """Send one message. Returns whether the service has taken it. Raises BadServiceError."""
+    plugin = _plugin(url)
+    from apprise.common import NotifyFormat  # noqa: PLC0415  # see the module's docstring
+    from apprise.conversion import convert_between  # noqa: PLC0415
+
+    # The plugin itself, and not `Apprise.notify`, which would run it in another thread, where `_heard` hears nothing.
+    wanted = plugin.notify_format
+
+    def fit(text: str) -> str:
+        return str(convert_between(NotifyFormat.TEXT, wanted, content=text))
+
+    return bool(
+        plugin.notify(
+            # Where there is no title, it becomes the begin of the body.
+            title=letter.title if plugin.title_maxlen > 0 else fit(letter.title),
+            body=fit(letter.body),
+            notify_type=TYPES[letter.severity],
+            body_format=wanted,
+        )
+    )
 
 
 def _plugin(url: str) -> Any:
@@ -148,7 +169,6 @@ def _plugin(url: str) -> Any:
             http_redirects=False,
             interpret_emojis=False,
             interpret_escapes=False,
-            body_format=NotifyFormat.TEXT,
             pgp_autogen=False,
             pem_autogen=False,
             secure_logging=True,
@@ -170,6 +190,8 @@ def _plugin(url: str) -> Any:
     plugin.socket_connect_timeout = min(CONNECT, plugin.socket_connect_timeout)
     plugin.socket_read_timeout = min(ANSWER, plugin.socket_read_timeout)
     plugin.redirects = False
+    if scheme in MAIL and "format" not in _parameters(url):
+        plugin.notify_format = NotifyFormat.TEXT
     return plugin
 
 
