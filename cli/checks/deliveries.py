@@ -1,5 +1,7 @@
 """Checks of what is delivered: deploy hooks, webhooks, notices and dead letters."""
 
+from shlex import quote
+
 from certline.cli import context
 from certline.cli.checks.result import Finding
 
@@ -58,7 +60,7 @@ def check_notices() -> Finding:
     failing = [route for route in found if route.failures]
     if failing:
         said = "; ".join(f"{route.name}: {route.last_error}" for route in failing)
-        advice = f"certline notify test {failing[0].name}"
+        advice = f"certline notify test {quote(failing[0].name)}"
         return Finding("notices", False, f"not told at present: {said}", advice)
     if not found:
         said = "warning: nobody is told anything, unless an alert of your monitoring does"

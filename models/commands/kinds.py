@@ -57,9 +57,8 @@ KINDS: dict[CommandType, CommandKind] = {
     CommandType.IMPORT_BATCH: CommandKind("ImportBatchCommand", Queue.BULK, LAST, public=False),
     CommandType.HOOK: CommandKind("HookCommand", Queue.HOOK, LATE, public=False),
     CommandType.WEBHOOK: CommandKind("WebhookCommand", Queue.WEBHOOK, LAST, public=False),
-    # Before the deliveries to webhooks, which may be thousands.
     CommandType.NOTIFY: CommandKind(
-        "NotifyCommand", Queue.WEBHOOK, LATE, one_at_a_time=True, public=False
+        "NotifyCommand", Queue.WEBHOOK, LAST, one_at_a_time=True, public=False
     ),
 }
 

@@ -18,7 +18,6 @@ def _of_failure(facts: Facts) -> Severity:
 
 
 INFO, WARNING, CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
-WAYS = ("adopt SSLID", "resend", "reject")
 ORDER = ("certline order show {order_id}",)
 CERTIFICATE = ("certline certificate show {certificate_id}",)
 DELETED = ("certline audit list --subject {certificate_id}",)
@@ -40,7 +39,7 @@ def _of_order(
         happened,
         meaning,
         commands=(*ORDER, *commands),
-        overview=(f"certline order list --status {status}",),
+        overview=("certline order list --status " + status,),
     )
 
 
@@ -106,7 +105,9 @@ OF_EVENTS: dict[str, NewsKind] = {
         "in review",
         "The outcome of the order for {common_name} is unclear: {reason}.",
         "SCM may have it or not, and a second one would cost money: nothing goes on until a person decides.",
-        *(f"certline order resolve {{order_id}} --{way}" for way in WAYS),
+        "certline order resolve {order_id} --adopt SSLID",
+        "certline order resolve {order_id} --resend",
+        "certline order resolve {order_id} --reject",
         status="review",
     ),
     "order.deleted": NewsKind(
@@ -116,7 +117,7 @@ OF_EVENTS: dict[str, NewsKind] = {
         "The order for {common_name} was deleted from certline, with its key.",
         "Nothing has changed at SCM.",
         commands=("certline audit list --subject {order_id}",),
-        overview=("certline audit list --type order.deleted",),
+        overview=("certline audit list",),
     ),
     "certificate.stored": _of_certificate(INFO, "stored", "It can be exported and deployed."),
     "certificate.renewed": _of_certificate(INFO, "renewed", "It supersedes the one before it."),
@@ -164,7 +165,7 @@ OF_EVENTS: dict[str, NewsKind] = {
         "The licence for {capacity} lines ends after {valid_until}; {used} are in use.",
         "After that new lines are held; renewals, reissues and everything else go on.",
         about="valid_until",
-        commands=("certline license show", "certline license set --help"),
+        commands=("certline license show", "certline license set {capacity} --until DATE"),
         overview=("certline license show",),
     ),
     "account.suspended": NewsKind(

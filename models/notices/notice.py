@@ -155,7 +155,7 @@ def begin_telling(db: Session, route_id: str, after: timedelta, *, who: Who) -> 
     """Have a worker send a route's notices after a while, or let it, if it is about to.
 
     To be called after the notices were stored: what they refer to, the route, is then locked against the step that
-    ends (`models.notices.sending.settle`), so one of the two sees them.
+    ends (`models.notices.delivery.settle`), so one of the two sees them.
     """
     command, new = accept(
         db,

@@ -29,14 +29,14 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Turn:
+class NoticePlan:
     """What is told now: kinds by message, in order; and when the next is due, None if nothing else waits."""
 
     messages: Sequence[Sequence[str]]
     next_at: datetime | None
 
 
-def turn_at(
+def plan_at(
     now: datetime,
     waiting: Sequence[Waiting],
     told: Mapping[str, Sequence[datetime]],
@@ -44,7 +44,7 @@ def turn_at(
     sent: Sequence[datetime],
     at_most: int | None,
     gather: timedelta,
-) -> Turn:
+) -> NoticePlan:
     """Decide which kinds are told now.
 
     `told`: when each kind was told within the last hour; `sent`: when any message was sent within it.
@@ -54,14 +54,14 @@ def turn_at(
     later = [at for at in times.values() if at > now]
     left = len(due) if at_most is None else at_most - len(sent)
     if due and left <= 0:
-        return Turn([], min([*later, min(sent) + HOUR]) if later else min(sent) + HOUR)
+        return NoticePlan([], min([*later, min(sent) + HOUR]) if later else min(sent) + HOUR)
     # The gravest first; if there are more kinds than messages, the last one sums up the rest.
     due.sort(key=lambda each: (-SEVERITIES.index(each.severity), each.since))
     kinds = [each.kind for each in due]
     alone = kinds if len(kinds) <= left else kinds[: left - 1]
     rest = kinds[len(alone) :]
     messages = [[kind] for kind in alone] + ([rest] if rest else [])
-    return Turn(messages, min(later, default=None))
+    return NoticePlan(messages, min(later, default=None))
 
 
 def _due(waiting: Waiting, told: Sequence[datetime], gather: timedelta) -> datetime:

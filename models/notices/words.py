@@ -17,7 +17,7 @@ MENTIONS = re.compile(r"@(?=(everyone|here|channel|all|room)\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Piece:
+class NewsPiece:
     """One piece of news as a notice holds it, and when it happened."""
 
     kind: str
@@ -35,7 +35,7 @@ class Letter:
     body: str
 
 
-def letter_about(pieces: Sequence[Piece]) -> Letter:
+def letter_about(pieces: Sequence[NewsPiece]) -> Letter:
     """Return the message about these pieces of news, which are at least one, in order of time."""
     kinds = list(dict.fromkeys(piece.kind for piece in pieces))
     gravest = max((piece.severity for piece in pieces), key=SEVERITIES.index)
@@ -81,7 +81,7 @@ def typed(template: str, facts: Facts) -> str:
     return template.format_map(values)
 
 
-def _one(piece: Piece) -> tuple[str, str]:
+def _one(piece: NewsPiece) -> tuple[str, str]:
     kind = KINDS[piece.kind]
     commands = [typed(each, piece.facts) for each in kind.commands]
     parts = [
@@ -93,7 +93,7 @@ def _one(piece: Piece) -> tuple[str, str]:
     return filled(kind.title, piece.facts), _body(parts)
 
 
-def _many(pieces: Sequence[Piece]) -> tuple[str, str]:
+def _many(pieces: Sequence[NewsPiece]) -> tuple[str, str]:
     kind, first = KINDS[pieces[0].kind], pieces[0]
     parts = [
         f"{len(pieces)} times between {minute(first.at)} and {minute(pieces[-1].at)}: {_named(pieces)}.",
@@ -104,7 +104,7 @@ def _many(pieces: Sequence[Piece]) -> tuple[str, str]:
     return f"{len(pieces)} {kind.many}", _body(parts)
 
 
-def _several_kinds(pieces: Sequence[Piece], kinds: Sequence[str]) -> tuple[str, str]:
+def _several_kinds(pieces: Sequence[NewsPiece], kinds: Sequence[str]) -> tuple[str, str]:
     parts, commands = [], []
     for name in kinds:
         own = [piece for piece in pieces if piece.kind == name]
@@ -121,7 +121,7 @@ def _several_kinds(pieces: Sequence[Piece], kinds: Sequence[str]) -> tuple[str, 
     return many, _body([*parts, why, _to_type(list(dict.fromkeys(commands)))])
 
 
-def _named(pieces: Sequence[Piece]) -> str:
+def _named(pieces: Sequence[NewsPiece]) -> str:
     """Return the first names that pieces of one kind are about, and how many more there are."""
     about = KINDS[pieces[0].kind].about
     names = list(dict.fromkeys(clean(piece.facts.get(about) or "?") for piece in pieces))

@@ -26,10 +26,10 @@ from certline.models.commands.approval import waiting
 from certline.models.commands.backlog import stuck_queues
 from certline.models.database.session import clock
 from certline.models.heartbeat import stale_parts
+from certline.models.notices.delivery import UNSENT
 from certline.models.notices.news import wants
 from certline.models.notices.notice import GATHER, KEPT, Told, begin_telling, tell
 from certline.models.notices.route import routes
-from certline.models.notices.sending import UNSENT
 from certline.models.notices.words import minute
 from certline.models.renewals.runs import seconds_since_good_run
 from certline.models.renewals.selection import auto_renew_settings

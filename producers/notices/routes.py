@@ -15,11 +15,11 @@ from certline.models.commands.command import OPEN, accept, finish, hasten, open_
 from certline.models.commands.payloads import NotifyCommand
 from certline.models.database.base import new_id
 from certline.models.database.secret_place import place_of
+from certline.models.notices.delivery import release
 from certline.models.notices.kind import Severity
 from certline.models.notices.news import KINDS, unknown_kinds
 from certline.models.notices.notice import begin_telling, counts_of_route
 from certline.models.notices.route import route_named
-from certline.models.notices.sending import release
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.workers.notices.channel import BadServiceError, service_of

@@ -120,7 +120,7 @@ def _handed_over(url: str, letter: Letter) -> bool:
     from apprise.common import NotifyFormat  # noqa: PLC0415  # see the module's docstring
     from apprise.conversion import convert_between  # noqa: PLC0415
 
-    # The plugin itself, and not `Apprise.notify`, which would run it in another thread, where `_heard` hears nothing.
+    # The plugin itself, not `Apprise.notify`, which would run it in another thread, where `_heard` hears nothing.
     wanted = plugin.notify_format
 
     def fit(text: str) -> str:

@@ -9,7 +9,7 @@ import structlog
 from certline.models import Command, CommandType, NoticeRoute
 from certline.models.commands.payloads import NotifyCommand, read_payload
 from certline.models.database.secret_place import place_of
-from certline.models.notices.sending import DueLetters, due_letters, note_sent, settle
+from certline.models.notices.delivery import DueLetters, due_letters, note_sent, settle
 from certline.models.notices.words import test_letter
 from certline.models.vault import WrongSecretKeyError
 from certline.workers.notices import channel

@@ -176,4 +176,4 @@ def test_a_test_that_fails_is_not_news(office: Office, mail: MailServer) -> None
 def test_without_routes_an_event_makes_no_notice(office: Office) -> None:
     office.tell()
 
-    assert office.notices() == office.commands() == []
+    assert (office.notices(), office.commands()) == ([], [])

@@ -14,9 +14,9 @@ from certline.models.commands.command import Command, finish, postpone
 from certline.models.database.session import clock
 from certline.models.notices.kind import SEVERITIES
 from certline.models.notices.notice import GATHER, Notice
-from certline.models.notices.pace import HOUR, MOST_NEWS, Turn, Waiting, turn_at
+from certline.models.notices.pace import HOUR, MOST_NEWS, NoticePlan, Waiting, plan_at
 from certline.models.notices.route import NoticeRoute
-from certline.models.notices.words import Letter, Piece, letter_about
+from certline.models.notices.words import Letter, NewsPiece, letter_about
 from certline.models.states import CommandStatus
 
 # Time after the n-th failure in a row of a route until it is tried again; after more failures, the last one.
@@ -48,11 +48,11 @@ def due_letters(db: Session, route_id: str) -> DueLetters | None:
     route = db.get(NoticeRoute, route_id)
     if route is None:
         return None
-    unsent, turn = _look(db, route)
+    unsent, plan = _look(db, route)
     letters = []
-    for kinds in turn.messages:
+    for kinds in plan.messages:
         own = [row for kind in kinds for row in unsent[kind]]
-        pieces = [Piece(row.kind, row.severity, row.facts, row.happened_at) for row in own]
+        pieces = [NewsPiece(row.kind, row.severity, row.facts, row.happened_at) for row in own]
         letters.append(DueLetter(letter_about(pieces), [row.id for row in own]))
     return DueLetters(route, letters)
 
@@ -87,8 +87,8 @@ def settle(db: Session, command_id: str, route_id: str, *, sent: int, why: str |
         route.failing_since = route.failing_since or now
         route.last_error = why
         _park_old(db, route, why)
-    _, turn = _look(db, route)
-    due = now if turn.messages else turn.next_at
+    _, plan = _look(db, route)
+    due = now if plan.messages else plan.next_at
     if due is None:
         finish(db, command, CommandStatus.DONE, result={"messages": sent})
         return
@@ -124,7 +124,7 @@ def _park_old(db: Session, route: NoticeRoute, why: str) -> None:
         record(db, "notify.parked", route.name, who=WORKER, why=why, count=len(parked))
 
 
-def _look(db: Session, route: NoticeRoute) -> tuple[dict[str, list[Notice]], Turn]:
+def _look(db: Session, route: NoticeRoute) -> tuple[dict[str, list[Notice]], NoticePlan]:
     """Return the notices that wait, by kind, and which kinds are told now."""
     query = select(Notice).where(Notice.route_id == route.id, *UNSENT).order_by(Notice.id)
     unsent: dict[str, list[Notice]] = defaultdict(list)
@@ -148,7 +148,7 @@ def _look(db: Session, route: NoticeRoute) -> tuple[dict[str, list[Notice]], Tur
         if message is not None and at is not None:  # which it is: it was sent
             told[kind].append(at)
             sent[message] = at
-    turn = turn_at(
+    plan = plan_at(
         clock(db),
         waiting,
         told,
@@ -156,4 +156,4 @@ def _look(db: Session, route: NoticeRoute) -> tuple[dict[str, list[Notice]], Tur
         at_most=route.at_most,
         gather=GATHER,
     )
-    return unsent, turn
+    return unsent, plan
