@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -11,18 +12,21 @@ from sqlalchemy.orm import Session
 from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
 from certline.models.commands.command import Command, finish, postpone
+from certline.models.commands.wake_up import emit_wake_up
 from certline.models.database.session import clock
 from certline.models.notices.kind import SEVERITIES
 from certline.models.notices.notice import GATHER, Notice
 from certline.models.notices.pace import HOUR, MOST_NEWS, NoticePlan, Waiting, plan_at
 from certline.models.notices.route import NoticeRoute
 from certline.models.notices.words import Letter, NewsPiece, letter_about
-from certline.models.states import CommandStatus
+from certline.models.states import CommandStatus, CommandType
 
 # Time after the n-th failure in a row of a route until it is tried again; after more failures, the last one.
 PAUSES = tuple(timedelta(seconds=each) for each in (10, 30, 60, 300, 900, 1_800))
 # How long a notice waits for a route that fails, before it is parked.
 PATIENCE = timedelta(hours=24)
+# Longer than a message can take (`workers.notices.channel`): how long a worker may be sending one.
+LEASE = timedelta(seconds=75)
 
 UNSENT = (Notice.sent_at.is_(None), Notice.parked_at.is_(None))
 
@@ -37,17 +41,30 @@ class DueLetter:
 
 @dataclass(frozen=True)
 class DueLetters:
-    """A route with the messages that are due for it now."""
+    """A route with the messages that are due for it now. `taken`: another worker is sending."""
 
     route: NoticeRoute
     letters: Sequence[DueLetter]
+    taken: bool = False
 
 
-def due_letters(db: Session, route_id: str) -> DueLetters | None:
-    """Return the messages that are due for a route; None if it was removed."""
-    route = db.get(NoticeRoute, route_id)
+def due_letters(db: Session, route_id: str, command_id: str) -> DueLetters | None:
+    """Return the messages that are due for a route, which nobody else sends for LEASE; None if it was removed.
+
+    A command may have two messages at RabbitMQ, and the second one looks like that of a dead worker. So while
+    another worker may be sending, there is nothing to send; if it has died, a further message comes when its time
+    is over.
+    """
+    # A lock that those who store notices do not wait for.
+    route = db.get(NoticeRoute, route_id, with_for_update={"key_share": True})
     if route is None:
         return None
+    now = clock(db)
+    if route.sending_until is not None and route.sending_until > now:
+        left = route.sending_until - now + timedelta(seconds=1)
+        emit_wake_up(db, CommandType.NOTIFY, command_id, after=left)
+        return DueLetters(route, [], taken=True)
+    route.sending_until = now + LEASE
     unsent, plan = _look(db, route)
     letters = []
     for kinds in plan.messages:
@@ -61,7 +78,13 @@ def note_sent(db: Session, route_id: str, notices: Sequence[int], message_id: st
     """Record that a message was sent, which ends the failures of its route."""
     change = update(Notice).where(Notice.id.in_(notices), *UNSENT)
     db.execute(change.values(sent_at=func.now(), message_id=message_id))
-    well = {"failures": 0, "failing_since": None, "last_error": None, "told_at": func.now()}
+    well: dict[str, Any] = {
+        "failures": 0,
+        "failing_since": None,
+        "last_error": None,
+        "told_at": func.now(),
+    }
+    well["sending_until"] = func.now() + LEASE
     db.execute(update(NoticeRoute).where(NoticeRoute.id == route_id).values(well))
 
 
@@ -80,6 +103,7 @@ def settle(db: Session, command_id: str, route_id: str, *, sent: int, why: str |
         finish(db, command, CommandStatus.DONE, result={"outcome": "its route was removed"})
         return
     now = clock(db)
+    route.sending_until = None
     pause = timedelta(0)
     if why is not None:
         pause = PAUSES[min(route.failures, len(PAUSES) - 1)]

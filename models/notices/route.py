@@ -16,6 +16,7 @@ class NoticeRoute(Base):
     `service`: name of the service, and `scheme` that of its URL; the URL itself is never shown, because it holds a
     login or is one. `severity`: the least that is told. `digest`: whether it gets the daily digest. `at_most`:
     messages an hour. `failures`: those in a row; `failing_since` and `last_error` say since when and why.
+    `sending_until`: until when a worker may be sending, so that no other one does.
     """
 
     __tablename__ = "notice_route"
@@ -37,6 +38,7 @@ class NoticeRoute(Base):
     failing_since: Mapped[datetime | None]
     last_error: Mapped[str | None]
     told_at: Mapped[datetime | None]
+    sending_until: Mapped[datetime | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

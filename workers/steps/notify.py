@@ -30,7 +30,9 @@ def notify(context: WorkerContext, command: Command) -> dict[str, Any] | None:
     if wanted.test is not None:
         return _test(context, wanted.route, wanted.test)
     with context.database.transaction() as db:
-        due = due_letters(db, wanted.route)
+        due = due_letters(db, wanted.route, command.id)
+    if due is not None and due.taken:
+        return None
     sent, why = (0, None) if due is None else _send(context, due)
     context.store(partial(settle, command_id=command.id, route_id=wanted.route, sent=sent, why=why))
     return None

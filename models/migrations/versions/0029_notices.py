@@ -36,6 +36,7 @@ def upgrade() -> None:
     sa.Column('failing_since', sa.DateTime(timezone=True), nullable=True),
     sa.Column('last_error', sa.Text(), nullable=True),
     sa.Column('told_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('sending_until', sa.DateTime(timezone=True), nullable=True),
     sa.Column('created_by', sa.Text(), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.CheckConstraint('(failures > 0) = (failing_since IS NOT NULL)', name=op.f('notice_route_failing_since_then')),

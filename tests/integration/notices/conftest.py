@@ -24,6 +24,7 @@ from certline.workers.process.broker import make_broker
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.step import run
 from certline.workers.steps.notify import STEP
+from tests.integration.cli.conftest import Typist, a_typist
 from tests.support.documented_events import some
 from tests.support.mail_server import MailServer, mail_server
 
@@ -87,6 +88,7 @@ class Office:
         """Let time pass for everything that has to do with notices."""
         with self.database.transaction() as db:
             db.execute(update(Command).values(not_before=Command.not_before - time))
+            db.execute(update(NoticeRoute).values(sending_until=NoticeRoute.sending_until - time))
             db.execute(
                 update(Notice).values(
                     created_at=Notice.created_at - time,
@@ -131,3 +133,11 @@ def mail() -> Iterator[MailServer]:
     """Yield a mail server."""
     with mail_server() as served:
         yield served
+
+
+@pytest.fixture
+def typist(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Typist]:
+    """Yield a user with a database and a secret key."""
+    yield from a_typist(database_url, monkeypatch, capsys)

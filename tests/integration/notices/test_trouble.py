@@ -12,7 +12,7 @@ from certline.models import CommandStatus, CommandType, NoticeRoute
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import history
 from certline.models.notices import delivery
-from certline.models.notices.delivery import PATIENCE, PAUSES
+from certline.models.notices.delivery import LEASE, PATIENCE, PAUSES
 from certline.models.notices.notice import Told, notices_parked, tell
 from certline.models.notices.route import routes_failing
 from certline.producers.notices.news import tell_news
@@ -141,8 +141,11 @@ def test_a_worker_that_is_killed_between_sending_and_storing_sends_one_message_a
         go_on.set()
         assert sum(each.sent_at is not None for each in office.notices()) == 1
 
-        # RabbitMQ delivers the message of a dead worker again.
+        # RabbitMQ delivers the message of a dead worker again: it might be sending still.
         [command] = office.commands()
+        notify_again(office, command.id)
+        assert len(receiver.seen) == 2
+        office.let_pass(LEASE)
         notify_again(office, command.id)
 
         kinds = [str(seen.json()["title"]) for seen in receiver.seen]  # type: ignore[index]
@@ -150,6 +153,21 @@ def test_a_worker_that_is_killed_between_sending_and_storing_sends_one_message_a
     assert kinds[1] == kinds[2]
     assert len(set(kinds)) == 3
     assert all(each.sent_at for each in office.notices())
+    assert office.commands()[0].status is CommandStatus.DONE
+
+
+def test_a_second_message_of_a_command_that_is_sending_sends_nothing(office: Office) -> None:
+    def meanwhile(_seen: Seen) -> bytes:
+        [command] = office.commands()
+        notify_again(office, command.id)
+        return TAKEN
+
+    with OddServer([meanwhile]) as receiver:
+        office.add(as_service(receiver))
+        office.tell()
+        office.go()
+
+    assert len(receiver.seen) == 1
     assert office.commands()[0].status is CommandStatus.DONE
 
 
