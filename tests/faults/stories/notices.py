@@ -112,11 +112,12 @@ def a_route_is_added(stage: Stage, points: Sequence[str]) -> None:
 
 def a_route_is_removed(stage: Stage, points: Sequence[str]) -> None:
     """Kill `notify remove`."""
-    for point in points:
-        route = Reader(stage).add()
-        type_twice(stage, point, "notify", "remove", route.name)
-        with stage.plant.database.transaction() as db:
-            assert route_named(db, route.name) is None
+    with reading(stage) as reader:
+        for point in points:
+            name = reader.add().name
+            type_twice(stage, point, "notify", "remove", name)
+            with stage.plant.database.transaction() as db:
+                assert route_named(db, name) is None
 
 
 def a_route_is_tried_again(stage: Stage, points: Sequence[str]) -> None:
