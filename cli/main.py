@@ -99,6 +99,10 @@ PLACES = {
         "certline.cli.integration.webhook",
         "Webhooks: URLs that events are posted to, for systems without RabbitMQ.",
     ),
+    "notify": (
+        "certline.cli.integration.notify",
+        "Notices: people are told by mail, chat or pager what happened, and what waits for them.",
+    ),
     "schedule": (
         "certline.cli.operations.schedule",
         "Schedules: list the periodic jobs, change when they run, or run one now.",
@@ -135,7 +139,7 @@ GROUPS = {
     "SCM": ("account", "sync", "import", "organization", "domain", "profile"),
     "Orders and certificates": ("order", "certificate"),
     "Renewals": ("auto-renew", "renewal"),
-    "Integration": ("hook", "webhook", "sender", "command", "dead-letter", "seal"),
+    "Integration": ("hook", "webhook", "notify", "sender", "command", "dead-letter", "seal"),
     "Operations": (
         *("up", "run", "top", "schedule", "license", "approval", "audit", "keys", "simulator"),
         "completion",

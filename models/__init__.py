@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from certline.models.imports.run import ImportRun
     from certline.models.key_proof import SecretKey
     from certline.models.listing import Narrowing
+    from certline.models.notices.notice import Notice
+    from certline.models.notices.route import NoticeRoute
     from certline.models.orders.order import Order
     from certline.models.orders.private_key import PrivateKey
     from certline.models.renewals.batch import BatchStatus, RenewalBatch, RenewalMember
@@ -92,6 +94,8 @@ __all__ = [
     "LoginKind",
     "MetricSample",
     "Narrowing",
+    "Notice",
+    "NoticeRoute",
     "Order",
     "OrderKind",
     "OrderStatus",
@@ -144,6 +148,8 @@ PLACES = {
     "imports.run": ("ImportRun",),
     "key_proof": ("SecretKey",),
     "listing": ("Narrowing",),
+    "notices.notice": ("Notice",),
+    "notices.route": ("NoticeRoute",),
     "orders.order": ("Order",),
     "orders.private_key": ("PrivateKey",),
     "renewals.batch": ("BatchStatus", "RenewalBatch", "RenewalMember"),

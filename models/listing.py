@@ -176,7 +176,7 @@ def certificates_listed(wanted: Narrowing) -> Select[Certificate]:
 def commands_listed(wanted: Narrowing) -> Select[Command]:
     """Return the query for commands, without their payloads.
 
-    Webhook deliveries are left out unless a type or a subject is named.
+    Webhook deliveries and the sending of notices are left out unless a type or a subject is named.
     """
     from certline.models.commands.command import Command
 
@@ -188,7 +188,7 @@ def commands_listed(wanted: Narrowing) -> Select[Command]:
     if wanted.subject is not None:
         question = question.where(Command.subject == wanted.subject)
     if not wanted.types and wanted.subject is None:
-        question = question.where(Command.type != CommandType.WEBHOOK)
+        question = question.where(Command.type.not_in((CommandType.WEBHOOK, CommandType.NOTIFY)))
     return question
 
 

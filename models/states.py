@@ -119,6 +119,7 @@ class CommandType(StrEnum):
     DELETE = "delete"
     HOOK = "hook"
     WEBHOOK = "webhook"
+    NOTIFY = "notify"
 
 
 class Queue(StrEnum):

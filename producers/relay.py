@@ -23,6 +23,7 @@ from certline.models.database.relay_bell import WAKE_CHANNEL
 from certline.models.database.session import SOON
 from certline.models.events.due import FIRST_REFUSAL, Batch, DueMessage, give_back, refuse, take_due
 from certline.models.events.outbox import EVENTS
+from certline.models.notices.notice import hand_to_routes
 from certline.models.senders.copies import address_copies
 from certline.models.webhook import hand_to_webhooks
 from certline.producers.messaging.publisher import Settled, Wire, WireDownError
@@ -76,8 +77,9 @@ class Relay:
     def pump(self, stop: threading.Event | None = None) -> int:
         """Publish one batch of due rows. Returns how many were confirmed.
 
-        Events are handed to webhooks too, once RabbitMQ has confirmed or finally refused them. With `stop`, unless
-        it is set, the next batch is claimed meanwhile if this one is full; the next call has to follow then.
+        Events are handed to webhooks and to the routes of notices too, once RabbitMQ has confirmed or finally
+        refused them. With `stop`, unless it is set, the next batch is claimed meanwhile if this one is full; the
+        next call has to follow then.
         Raises WireDownError if the broker is lost, after committing the rows confirmed so far; OUTAGES if Postgres
         is.
         """
@@ -152,6 +154,8 @@ class Relay:
         give_back(db, unknown)
         if batch.has_webhooks and batch.events:
             hand_to_webhooks(db, confirmed | set(parked))
+        if batch.has_routes and batch.events:
+            hand_to_routes(db, confirmed | set(parked))
 
     def replace_lost(self) -> int:
         """Publish the messages of due commands again if the broker is new or has lost its data. Returns how many.

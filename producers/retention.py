@@ -24,6 +24,7 @@ from certline.models import (
     DeadLetter,
     DeadLetterStatus,
     ImportRecord,
+    Notice,
     Order,
     Outbox,
     RenewalBatch,
@@ -37,6 +38,7 @@ from certline.models.commands.approval import Approval
 from certline.models.commands.command import ENDED
 from certline.models.commands.kinds import KINDS
 from certline.models.commands.redelivery import forget_redeliveries
+from certline.models.notices.notice import KEPT
 from certline.models.settings import Settings
 
 log = structlog.get_logger()
@@ -125,6 +127,13 @@ def forgets(keep: Keep) -> dict[str, Forget]:
         "deliveries": lambda db, most: _delete(db, Command.id, _old_delivery(keep), most),
         "letters": lambda db, most: _forget_letters(db, keep, most),
         "redeliveries": forget_redeliveries,
+        # Not sooner than the relay holds events for too old to be told: see KEPT.
+        "notices": lambda db, most: _delete(
+            db,
+            Notice.id,
+            or_(Notice.sent_at < _before(KEPT), Notice.parked_at < _before(keep.letters)),
+            most,
+        ),
         "firings": lambda db, most: _forget_firings(db, keep, most),
         "import records": lambda db, most: _forget_records(db, ImportRecord, keep, most),
         "reported records": lambda db, most: _forget_records(db, ReportedRecord, keep, most),

@@ -22,6 +22,7 @@ from certline.models.commands.payloads import SyncCommand
 from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.session import clock
 from certline.models.events.trace_context import new_traceparent, trace_id_of
+from certline.models.notices.digest import send_digests
 from certline.models.renewals.batch import BatchStatus
 from certline.models.schedule import due_schedules, fire, take_due
 from certline.producers.audit_head import publish_head
@@ -90,6 +91,7 @@ def jobs(settle: timedelta, heads: Path | None = None) -> dict[str, Job]:
         "sweep": partial(sweep, settle=settle),
         "auto-renew": start_run,
         AUDIT_HEAD: partial(publish_head, file=heads),
+        "digest": send_digests,
     }
 
 

@@ -44,6 +44,7 @@ from certline.models.events.outbox import seconds_overdue
 from certline.models.heartbeat import forget_stale
 from certline.models.lifecycle.moves import note, release_held
 from certline.models.renewals.expiry_events import emit_expiring
+from certline.producers.notices.news import tell_news
 from certline.producers.requests.accounts import settle_removed
 
 # Rows of a kind that one sweep handles.
@@ -75,6 +76,7 @@ def sweep(db: Session, settle: timedelta, most: int = MOST) -> dict[str, int]:
         "expiring": emit_expiring(db, most) + emit_license_expiring(db),
         "expired": expire(db, most),
         "settled": settle_removed(db, most),
+        "told": tell_news(db),
         "forgotten": forget_stale(db),
     }
     limits = dict.fromkeys(counts, most) | {"released": MOST_RELEASED}

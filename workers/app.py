@@ -38,6 +38,7 @@ from certline.workers.steps import (
     hook,
     import_batch,
     import_orders,
+    notify,
     order,
     poll,
     reconcile,
@@ -64,6 +65,7 @@ STEPS: tuple[Step[Any], ...] = (
     delete.STEP,
     hook.STEP,
     webhook.STEP,
+    notify.STEP,
 )
 
 

@@ -1,4 +1,6 @@
-"""Checks of what is delivered: deploy hooks, webhooks and dead letters."""
+"""Checks of what is delivered: deploy hooks, webhooks, notices and dead letters."""
+
+from shlex import quote
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
@@ -43,6 +45,27 @@ def check_webhooks() -> Finding:
         advice = f"certline webhook enable {off[0]}, or remove it"
         return Finding("webhooks", False, f"disabled: {', '.join(off)}", advice)
     return Finding("webhooks", True, f"{len(hooks)}, none in trouble")
+
+
+def check_notices() -> Finding:
+    """Check that each route of notices works; warn if nobody is told anything."""
+    from certline.models.notices.notice import notices_parked
+    from certline.models.notices.route import routes
+
+    with context.database().transaction() as db:
+        found, parked = routes(db), notices_parked(db)
+    if parked:
+        said = f"{parked} notices could not be sent"
+        return Finding("notices", False, said, "certline notify list, then: certline notify retry")
+    failing = [route for route in found if route.failures]
+    if failing:
+        said = "; ".join(f"{route.name}: {route.last_error}" for route in failing)
+        advice = f"certline notify test {quote(failing[0].name)}"
+        return Finding("notices", False, f"not told at present: {said}", advice)
+    if not found:
+        said = "warning: nobody is told anything, unless an alert of your monitoring does"
+        return Finding("notices", True, said, "certline notify add --help (docs/notices.md)")
+    return Finding("notices", True, f"{len(found)} routes, none in trouble")
 
 
 def check_senders() -> Finding:

@@ -30,6 +30,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "senders": deliveries.check_senders,
     "dead letters": deliveries.check_dead_letters,
     "webhooks": deliveries.check_webhooks,
+    "notices": deliveries.check_notices,
     "auto-renewal": renewals.check_auto_renewal,
     "certificates": renewals.check_certificates,
 }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Command,
         DeadLetter,
         Hook,
+        NoticeRoute,
         Order,
         Webhook,
     )
@@ -49,6 +50,17 @@ def find_hook(db: Session, name: str) -> Hook:
     if found is None:
         known = ", ".join(hook.name for hook in hooks(db)) or "none yet"
         raise Fault(f"hook {name!r} is not known; known hooks: {known}")
+    return found
+
+
+def find_route(db: Session, name: str) -> NoticeRoute:
+    """Return the route of notices of that name. Raises Fault."""
+    from certline.models.notices.route import route_named, routes
+
+    found = route_named(db, name)
+    if found is None:
+        known = ", ".join(route.name for route in routes(db)) or "none yet"
+        raise Fault(f"route {name!r} is not known; known routes: {known}")
     return found
 
 

@@ -16,8 +16,8 @@ class CommandKind:
     """A command kind.
 
     `payload_name`: the name of its payload's class; `priority`: order in which threads take the messages that a
-    process has prefetched, the lowest number first; `one_at_a_time`: an order has at most one open command of this
-    kind, however often the sweep or a user requests it; `public`: other systems may send it.
+    process has prefetched, the lowest number first; `one_at_a_time`: a subject (an order, a route of notices) has
+    at most one open command of this kind, however often it is requested; `public`: other systems may send it.
     """
 
     payload_name: str
@@ -57,10 +57,13 @@ KINDS: dict[CommandType, CommandKind] = {
     CommandType.IMPORT_BATCH: CommandKind("ImportBatchCommand", Queue.BULK, LAST, public=False),
     CommandType.HOOK: CommandKind("HookCommand", Queue.HOOK, LATE, public=False),
     CommandType.WEBHOOK: CommandKind("WebhookCommand", Queue.WEBHOOK, LAST, public=False),
+    CommandType.NOTIFY: CommandKind(
+        "NotifyCommand", Queue.WEBHOOK, LAST, one_at_a_time=True, public=False
+    ),
 }
 
-# Kinds of which an order has at most one open command; enforced by the index `command_open_step`, whose SQL
-# names them in this order.
+# Kinds of which an order (or a route of notices) has at most one open command; enforced by the index
+# `command_open_step`, whose SQL names them in this order.
 ONE_AT_A_TIME = tuple(name for name, kind in KINDS.items() if kind.one_at_a_time)
 # Names of the commands that other systems may send (docs/commands-in.md).
 PUBLIC = tuple(name.value for name, kind in KINDS.items() if kind.public)

@@ -260,6 +260,13 @@ class WebhookCommand(Payload):
     test: bool = False
 
 
+class NotifyCommand(Payload):
+    """Send a route's notices that are due (internal). `test`: who has asked for a test message, if one is sent."""
+
+    route: str
+    test: str | None = None
+
+
 def read_payload(
     payload: type[AnyPayload], data: dict[str, Any], *, searched: bool = False
 ) -> AnyPayload:

@@ -17,8 +17,8 @@ from certline.models.events.outbox import EVENTS, MOST_TRIES
 # Seconds that a refused row waits: 1, 2, 4 … and at most the longest.
 FIRST_REFUSAL, LONGEST_REFUSAL = 1.0, 300
 
-# The one row of `world` is there without any due row, too. Whether there is anything of senders, or a webhook, is
-# seen in the same snapshot as the rows, so whoever sent or was added before an event gets it.
+# The one row of `world` is there without any due row, too. Whether there is anything of senders, a webhook or a
+# route, is seen in the same snapshot as the rows, so whoever sent or was added before an event gets it.
 TAKE = text(
     """
     WITH due AS MATERIALIZED (
@@ -39,7 +39,8 @@ TAKE = text(
             ) AS next_in,
             -- Sorted, so that the index of the condition is read whatever is known of the table.
             EXISTS (SELECT FROM command WHERE sender <> 'legacy' ORDER BY sender LIMIT 1) AS senders_exist,
-            EXISTS (SELECT FROM webhook WHERE status = 'active') AS webhooks_exist
+            EXISTS (SELECT FROM webhook WHERE status = 'active') AS webhooks_exist,
+            EXISTS (SELECT FROM notice_route) AS routes_exist
     )
     SELECT taken.*, world.* FROM world LEFT JOIN taken ON true ORDER BY taken.id
     """
@@ -93,13 +94,15 @@ class Batch:
     """Due messages in the order of their ids, and what the relay has to know besides.
 
     `next_in`: seconds until the next row falls due that was not due yet; None without any. `has_senders`:
-    whether any sender ever sent a command, so that events may concern one; `has_webhooks`: whether any is active.
+    whether any sender ever sent a command, so that events may concern one; `has_webhooks`: whether any is active;
+    `has_routes`: whether there is any route of notices.
     """
 
     messages: list[DueMessage] = field(default_factory=list)
     next_in: float | None = None
     has_senders: bool = False
     has_webhooks: bool = False
+    has_routes: bool = False
 
     @cached_property
     def events(self) -> list[DueMessage]:
@@ -114,12 +117,13 @@ def take_due(db: Session, most: int) -> Batch:
     another relay has locked are skipped.
     """
     rows = db.execute(TAKE, {"most": most}).all()
-    next_in, has_senders, has_webhooks = rows[0][8:]
+    next_in, has_senders, has_webhooks, has_routes = rows[0][8:]
     return Batch(
         [DueMessage(*row[:8]) for row in rows if row[0] is not None],
         next_in,
         has_senders,
         has_webhooks,
+        has_routes,
     )
 
 

@@ -14,6 +14,7 @@ from certline.models import (
     Command,
     Database,
     DeadLetter,
+    NoticeRoute,
     Order,
     OrderStatus,
     PrivateKey,
@@ -33,7 +34,10 @@ from tests.security.vaults import KEY, NEW, started
 from tests.support.factories import an_account
 from tests.support.sealed_rows import opened, seal_in, stored_secrets
 
-TABLES = (Account, Certificate, DeadLetter, Order, PrivateKey, SealingKey, Webhook)
+TABLES = (
+    *(Account, Certificate, DeadLetter, NoticeRoute, Order, PrivateKey),
+    *(SealingKey, Webhook),
+)
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ INSIDE = ("workers/scm/", "workers/keys/")
 
 # Names of variables holding SCM's client, or of functions returning it.
 CLIENTS = {"scm", "client"}
-# Modules that post to a webhook's receiver.
-RECEIVERS = {"receiver"}
+# Modules that post to a webhook's receiver, or send a notice, each with the function that does.
+RECEIVERS = {("receiver", "post"), ("channel", "send")}
 # Objects whose `run` is a transaction; that of other objects runs a process or a step.
 DATABASES = {"database", "_database"}
 # `Line.store` only wraps a transaction: its callers are the effects, not its own body.
@@ -132,9 +132,7 @@ def _effect_of(call: ast.Call) -> tuple[str, str] | None:
         return TRANSACTION, method
     if method == "store" or (method == "run" and _name(owner) in DATABASES):
         return TRANSACTION, f"{method} {_stored(call)}"
-    if (method in OPERATIONS and _is_scm(owner)) or (
-        method == "post" and _name(owner) in RECEIVERS
-    ):
+    if (method in OPERATIONS and _is_scm(owner)) or (_name(owner), method) in RECEIVERS:
         return CALL, f"call {method}"
     return None
 

@@ -27,6 +27,7 @@ HARMLESS = {
     "producers.requests.secret_keys:forget_key transaction": "a user's decision, in one transaction",
     "producers.requests.secret_keys:retire_keys transaction": "the next rotation does the same",
     "producers.requests.webhooks:post_test_event transaction": "one more test event does no harm",
+    "producers.notices.routes:send_test transaction": "one more test message does no harm",
     "producers.retention:Retention.go_on transaction": "the next pass does the same",
     "producers.audit_round:AuditRound.go_on transaction": "the next producer checks the same piece",
     "producers.messaging.poison:PoisonWatch._is_poison transaction": "dying there is what it counts",

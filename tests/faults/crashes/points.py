@@ -13,6 +13,7 @@ from tests.faults.stories import (
     deploying,
     import_,
     lifecycle,
+    notices,
     orders,
     parts,
     requests,
@@ -197,6 +198,19 @@ STORIES: dict[Story, tuple[str, ...]] = {
     webhooks.a_webhook_is_removed: ("producers.requests.webhooks:remove_webhook transaction",),
     webhooks.a_webhook_is_enabled: ("producers.requests.webhooks:enable_webhook transaction",),
     webhooks.deliveries_are_retried: ("producers.requests.webhooks:retry_deliveries transaction",),
+    notices.a_notice: (
+        "workers.steps.notify:notify transaction",
+        "workers.steps.notify:_send call send",
+        "workers.steps.notify:_send store note_sent",
+        "workers.steps.notify:notify store settle",
+    ),
+    notices.a_route_is_tested: (
+        "workers.steps.notify:_test transaction",
+        "workers.steps.notify:_test call send",
+    ),
+    notices.a_route_is_added: ("producers.notices.routes:add_route transaction",),
+    notices.a_route_is_removed: ("producers.notices.routes:remove_route transaction",),
+    notices.a_route_is_tried_again: ("producers.notices.routes:retry_route transaction",),
     parts.the_relay: (
         "producers.relay:Relay._claim transaction",
         "producers.messaging.publisher:RabbitWire._hand_over send_all",

@@ -14,8 +14,8 @@ from tests.support.forkserver import Part
 PATIENCE, TRIES = 15, 6
 
 
-# Calls that change something at SCM or at a webhook's receiver.
-COSTLY = ("enroll", "renew", "replace", "revoke", "revoke_by_serial", "post")
+# Calls that change something at SCM or at a webhook's receiver, or that tell people something.
+COSTLY = ("enroll", "renew", "replace", "revoke", "revoke_by_serial", "post", "send")
 
 
 # Transactions that only read.

@@ -7,6 +7,7 @@ from tests.faults.stories import (
     deploying,
     import_,
     lifecycle,
+    notices,
     orders,
     parts,
     requests,
@@ -98,6 +99,13 @@ GROUPS: dict[str, tuple[Story, ...]] = {
         webhooks.a_webhook_is_removed,
         webhooks.a_webhook_is_enabled,
         webhooks.deliveries_are_retried,
+    ),
+    "notices": (
+        notices.a_notice,
+        notices.a_route_is_tested,
+        notices.a_route_is_added,
+        notices.a_route_is_removed,
+        notices.a_route_is_tried_again,
     ),
     "senders": (
         senders.a_sender_is_added,

@@ -2,7 +2,7 @@
 
 from sqlalchemy import func, text, update
 
-from certline.models import Command, CommandStatus, Order, Outbox, Schedule
+from certline.models import Command, CommandStatus, NoticeRoute, Order, Outbox, Schedule
 from certline.models.accounts.breaker import Breaker
 from certline.models.accounts.rate_limit import RateLimit
 from certline.models.commands.command import OPEN
@@ -27,6 +27,9 @@ class Ageing(Troupe):
                     open_until=Breaker.open_until - AN_HOUR,
                     probing_until=Breaker.probing_until - AN_HOUR,
                 )
+            )
+            db.execute(
+                update(NoticeRoute).values(sending_until=NoticeRoute.sending_until - AN_HOUR)
             )
             db.execute(
                 update(RateLimit).values(

@@ -7,7 +7,15 @@ from uuid import uuid4
 
 from cryptography.fernet import Fernet
 
-from certline.models import CommandType, Database, DeadLetter, PrivateKey, SealingKey, Webhook
+from certline.models import (
+    CommandType,
+    Database,
+    DeadLetter,
+    NoticeRoute,
+    PrivateKey,
+    SealingKey,
+    Webhook,
+)
 from certline.models.audit.identity import Identity
 from certline.models.ciphers.place import SecretPlace, in_command
 from certline.models.commands.command import accept
@@ -36,12 +44,20 @@ def fill(database: Database, vault: Vault, rows: int = 1, *, bound: bool = True)
             key = PrivateKey(algorithm="EC", size="P-256", public_key_sha256=str(next(_numbers)))
             url = f"https://receiver{next(_numbers)}.example/"
             hook = Webhook(url=url, events=["*"], created_by="ida")
+            route = NoticeRoute(
+                name=f"route{next(_numbers)}",
+                service="JSON",
+                scheme="jsons",
+                kinds=["*"],
+                created_by="ida",
+            )
             pair = SealingKey(
                 id=str(next(_numbers)), opens_until=datetime.now(UTC) + timedelta(days=1)
             )
             for row, column in (
                 (key, "pem_sealed"),
                 (hook, "secret_sealed"),
+                (route, "url_sealed"),
                 (pair, "private_sealed"),
             ):
                 setattr(row, column, b"")

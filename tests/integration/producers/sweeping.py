@@ -24,6 +24,7 @@ IDLE = dict.fromkeys(
         "expiring",
         "expired",
         "settled",
+        "told",
         "forgotten",
     ),
     0,

@@ -1,0 +1,1 @@
+"""Notices: news for people, sent by mail, chat or pager; routes say who is told what, and where."""

@@ -1,0 +1,1 @@
+"""Notices for people: their routes, and the news that no event reports."""

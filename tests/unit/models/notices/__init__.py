@@ -1,0 +1,1 @@
+"""Unit tests of the words and the pace of notices."""
