@@ -22,6 +22,9 @@ class Wording(NamedTuple):
 
 
 WORDINGS = {
+    MatterKind.AUDIT_BROKEN: Wording(
+        "break in the audit log", "breaks in the audit log", "certline audit verify"
+    ),
     MatterKind.ACCOUNT_SUSPENDED: Wording(
         "account is suspended", "accounts are suspended", "certline account verify {}"
     ),
@@ -78,6 +81,9 @@ WORDINGS = {
     ),
     MatterKind.OUTBOX_PARKED: Wording(
         "message refused by RabbitMQ", "messages refused by RabbitMQ", "certline doctor"
+    ),
+    MatterKind.NOTICE_PARKED: Wording(
+        "notice not sent", "notices not sent", "certline notify list"
     ),
 }
 

@@ -43,6 +43,8 @@ FIGURES = (
     Figure(
         "certline_webhooks_failing", "Webhooks whose last delivery failed, or that are disabled"
     ),
+    Figure("certline_notices_parked", "Notices for people that could not be sent for a day"),
+    Figure("certline_notice_routes_failing", "Routes of notices whose last message was not taken"),
     Figure("certline_hooks_failing", "Deploy hooks that fail and are tried again"),
     Figure("certline_hooks_failed", "Deploy hooks that have failed for good"),
     Figure("certline_license_capacity", "Lines that may be managed"),

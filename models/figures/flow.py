@@ -18,6 +18,8 @@ from certline.models.database.session import clock
 from certline.models.events.outbox import Outbox, seconds_overdue
 from certline.models.figures.catalogue import Reading, Readings
 from certline.models.heartbeat import Part, running_parts, stale_parts
+from certline.models.notices.notice import notices_parked
+from certline.models.notices.route import routes_failing
 from certline.models.orders.order import Order
 from certline.models.overview.work import MOVING
 from certline.models.renewals.runs import seconds_since_good_run
@@ -111,6 +113,8 @@ def _deliveries(db: Session) -> Readings:
     return {
         "certline_webhook_deliveries_parked": [({}, deliveries_parked(db))],
         "certline_webhooks_failing": [({}, failing or 0)],
+        "certline_notices_parked": [({}, notices_parked(db))],
+        "certline_notice_routes_failing": [({}, routes_failing(db))],
     }
 
 

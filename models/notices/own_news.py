@@ -15,6 +15,17 @@ OUR_OWN: dict[str, NewsKind] = {
         commands=("certline auto-renew audit", "certline schedule list", "certline doctor"),
         overview=("certline auto-renew audit", "certline doctor"),
     ),
+    "audit.broken": NewsKind(
+        CRITICAL,
+        "the audit log is broken",
+        "times the audit log was found broken",
+        "The hash chain of the audit log does not hold: {reason}.",
+        "Somebody has changed or removed entries, or a restore was not whole. certline goes on; the log no longer "
+        "proves who did what.",
+        about="reason",
+        commands=("certline audit verify",),
+        overview=("certline audit verify",),
+    ),
     "hook.failed": NewsKind(
         WARNING,
         "deploy hook failed",

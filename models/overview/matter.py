@@ -29,12 +29,17 @@ OF_SMALL_TABLES = text("""
     SELECT 'webhook_disabled', count(*), min(id) FROM webhook WHERE status = 'disabled'
     UNION ALL
     SELECT 'dead_letter', count(*), NULL FROM dead_letter WHERE status = 'waiting'
+    UNION ALL
+    SELECT 'audit_broken', count(broken), NULL FROM event_patrol
+    UNION ALL
+    SELECT 'notice_parked', count(*), NULL FROM notice WHERE parked_at IS NOT NULL
 """)
 
 
 class MatterKind(StrEnum):
     """Kind of matter that waits for a person, the most urgent first."""
 
+    AUDIT_BROKEN = "audit_broken"
     ACCOUNT_SUSPENDED = "account_suspended"
     PART_STALE = "part_stale"
     SCHEDULE_LATE = "schedule_late"
@@ -52,6 +57,7 @@ class MatterKind(StrEnum):
     DELIVERY_PARKED = "delivery_parked"
     WEBHOOK_DISABLED = "webhook_disabled"
     OUTBOX_PARKED = "outbox_parked"
+    NOTICE_PARKED = "notice_parked"
 
 
 @dataclass(frozen=True)

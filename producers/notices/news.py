@@ -22,6 +22,7 @@ from certline.models import (
 )
 from certline.models.accounts.breaker import open_breakers
 from certline.models.audit.identity import SWEEP
+from certline.models.audit.patrol import found_broken
 from certline.models.commands.approval import waiting
 from certline.models.commands.backlog import stuck_queues
 from certline.models.database.session import clock
@@ -89,6 +90,13 @@ def _auto_renewal(db: Session) -> Iterator[Told]:
         "what": f"No run of auto-renewal has ended since {minute(since)}, {hours} h ago; it runs daily",
     }
     yield Told("auto_renew.failed", f"auto_renew.late:{since:%F}:{hours // 24}", facts, now)
+
+
+def _audit(db: Session) -> Iterator[Told]:
+    broken = found_broken(db)
+    if broken is not None:
+        now = clock(db)
+        yield Told("audit.broken", f"audit.broken:{broken}:{now:%F}", {"reason": broken}, now)
 
 
 def _dead_letters(db: Session) -> Iterator[Told]:
@@ -189,6 +197,7 @@ def _parked_notices(db: Session) -> Iterator[Told]:
 
 FINDERS: dict[str, Callable[[Session], Iterator[Told]]] = {
     "auto_renew.failed": _auto_renewal,
+    "audit.broken": _audit,
     "dead_letter": _dead_letters,
     "approval.waiting": _approvals,
     "webhook.parked": _parked_deliveries,
