@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from certline.models import (
     Approval,
     AuditEntry,
+    AuditPatrol,
     AutoRenewSetting,
     Breaker,
     Command,
@@ -108,7 +109,12 @@ def a_late_auto_renewal(db: Session) -> None:
     )
 
 
+def a_broken_log(db: Session) -> None:
+    db.execute(update(AuditPatrol).values(broken="entry 7 of lane 0 was changed"))
+
+
 WORLD: dict[str, tuple[Callable[[Session], None], str]] = {
+    "audit.broken": (a_broken_log, "does not hold: entry 7 of lane 0 was changed."),
     "dead_letter": (a_letter, "A message from certline.commands could not be accepted: no JSON."),
     "approval.waiting": (an_approval, "os:ida has asked for: export the key of a.example."),
     "webhook.parked": (a_parked_delivery, "1 deliveries to webhook 01HOOK are parked"),
