@@ -14,7 +14,7 @@ TESTS = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 AUDIT ?= .venv-audit
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all lint check format asyncapi metrics faults lock audit sbom bench up down clean
+.PHONY: help demo test test-slow test-all lint check format asyncapi metrics dashboard faults lock audit sbom bench up down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ asyncapi: .venv/.dev ## Generate docs/asyncapi.yaml and docs/asyncapi.md from th
 
 metrics: .venv/.dev ## Generate docs/metrics.md from the code
 	$(BIN)/python -m tools.metrics
+
+dashboard: .venv/.dev ## Generate deploy/grafana/certline.json, Grafana's dashboard
+	$(BIN)/python -m tools.dashboard
 
 faults: .venv/.dev ## Run the fault tests in their long form: make faults SEEDS=100; repeat one: SEED=17
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(FAULTS)

@@ -26,7 +26,7 @@ app_url = roles.app_url
 ROOT = Path(__file__).parents[2]
 PASSWORDS = (
     *("POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "RABBITMQ_WORKER_PASSWORD"),
-    *("RABBITMQ_RELAY_PASSWORD", "RABBITMQ_INGRESS_PASSWORD"),
+    *("RABBITMQ_RELAY_PASSWORD", "RABBITMQ_INGRESS_PASSWORD", "GRAFANA_ADMIN_PASSWORD"),
 )
 ORDER = (
     *("--common-name", "two.nordhafen.example", "--organization", "Nordhafen University"),
@@ -103,6 +103,26 @@ def test_images_can_be_pinned_by_digest() -> None:
     assert found["postgres"]["image"] == "${POSTGRES_IMAGE:-postgres:17}"
     assert found["rabbitmq"]["image"] == "${RABBITMQ_IMAGE:-rabbitmq:4-management}"
     assert found["worker"]["build"]["args"]["PYTHON_IMAGE"].startswith("${PYTHON_IMAGE:-")
+    assert found["prometheus"]["image"].startswith("${PROMETHEUS_IMAGE:-prom/prometheus:v")
+    assert found["grafana"]["image"].startswith("${GRAFANA_IMAGE:-grafana/grafana-oss:")
+
+
+def test_whoever_takes_over_the_monitoring_has_no_login_and_writes_no_file_but_its_own() -> None:
+    found = services()
+
+    for name in ("prometheus", "grafana"):
+        service = found[name]
+        assert service["profiles"] == ["monitoring"]
+        for setting in ("read_only", "init", "cap_drop", "security_opt", "tmpfs", "restart"):
+            assert service[setting] == found["worker"][setting], f"{name}: {setting}"
+        assert not re.search(r"postgresql://|amqp://|SECRET_KEY", str(service))
+        # Everybody who reaches Prometheus may read it.
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+        own = [each for each in service["volumes"] if not each.endswith(":ro")]
+        assert [each.partition(":")[0] for each in own] == [name]
+    environment = found["grafana"]["environment"]
+    assert "${GRAFANA_ADMIN_PASSWORD:?" in environment["GF_SECURITY_ADMIN_PASSWORD"]
+    assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
 
 
 @pytest.fixture

@@ -6,6 +6,9 @@ With CERTLINE_INSTALL=1, as root on Debian, missing packages are installed.
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -19,6 +22,9 @@ from tests.servers.discovery import (
     this_machine,
 )
 from tests.servers.runtimes import prepare
+
+# Asked by Debian's packages whether they may start their service; 101 means no.
+POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def main() -> int:
@@ -49,10 +55,28 @@ def say(server: Server, machine: Machine) -> None:
 
 
 def install(command: tuple[str, ...]) -> None:
-    """Install packages with apt-get, after an update, since the package lists may be empty or old."""
+    """Install packages with apt-get, after an update, since the package lists may be empty or old.
+
+    Their services are not started: the tests have servers of their own, on other ports.
+    """
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run([command[0], "-qq", "update"], env=environment, check=True)
-    subprocess.run([command[0], "-qq", *command[1:]], env=environment, check=True)
+    with services_refused(POLICY):
+        subprocess.run([command[0], "-qq", *command[1:]], env=environment, check=True)
+
+
+@contextmanager
+def services_refused(policy: Path) -> Iterator[None]:
+    """Let no package start its service meanwhile. A policy of the machine's own is left as it is."""
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Requirements of the examples in other languages, and which of them are missing."""
+"""Requirements of the examples in other languages and of the alerts' tests, and which of them are missing."""
 
 import os
 import shutil
@@ -20,13 +20,14 @@ PATIENCE = 120
 
 @dataclass(frozen=True)
 class Runtime:
-    """The language of an example: programs needed on PATH, a file needed besides, and Debian's packages for both.
+    """The language of an example, or Prometheus: programs needed on PATH, a file besides, Debian's packages.
 
-    `needed`: CI fails if something is missing. Elsewhere the example is reported as not run.
+    `words`: the command of an example. `needed`: CI fails if something is missing. Elsewhere what needs it is
+    reported as not run.
     """
 
     language: str
-    words: tuple[str, ...]
+    words: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     file: Path | None = None
     packages: tuple[str, ...] = ()
@@ -49,17 +50,24 @@ JAVA = Runtime(
     needed=False,
 )
 RUNTIMES = (PYTHON, JAVASCRIPT, JAVA)
+PROMETHEUS = Runtime(
+    "Prometheus",
+    programs=("prometheus", "promtool"),
+    packages=("prometheus",),
+)
 
 
 def missing(
     runtime: Runtime, there: Callable[[str], object] = shutil.which, modules: Path = MODULES
 ) -> str | None:
-    """Return what an example lacks, with the command that installs it; None if nothing is missing."""
+    """Return what is missing for an example or the alerts, with the command that installs it; None if nothing."""
     lacks = [program for program in runtime.programs if not there(program)]
     if runtime.file is not None and not runtime.file.exists():
         lacks.append(str(runtime.file))
     if lacks:
         install = f"on Debian: apt-get install -y {' '.join(runtime.packages)}"
+        if runtime is PROMETHEUS:
+            install += ", which also starts a service on port 9090; the tests don't use it"
         return f"it needs {', '.join(lacks)} ({install})"
     if runtime is JAVASCRIPT and not (modules / "amqplib").is_dir():
         return "it needs amqplib (npm ci --prefix examples, which `make test` does)"
@@ -67,26 +75,27 @@ def missing(
 
 
 def prepare(machine: Machine) -> int:
-    """Install what is missing, and report for each example whether it will be run. Returns 1 if CI lacks one.
+    """Install what is missing, and report for each example, and the alerts, whether it will be run.
 
-    System packages are only installed with CERTLINE_INSTALL=1.
+    Returns 1 if CI lacks one. System packages are only installed with CERTLINE_INSTALL=1.
     """
     from tests.servers.__main__ import install  # noqa: PLC0415  # a circular import otherwise
 
     if machine.environ.get("CERTLINE_INSTALL") == "1" and machine.debian and machine.root:
         packages = to_install()
         if packages:
-            command = ("apt-get", "install", "-y", *packages)
+            command = ("apt-get", "install", "-y", "--no-install-recommends", *packages)
             click.echo(f"CERTLINE_INSTALL=1, so: {' '.join(command)}", err=True)
             install(command)
     get_modules()
     code = 0
-    for runtime in RUNTIMES:
+    for runtime in (*RUNTIMES, PROMETHEUS):
         lacks = missing(runtime)
+        what = f"Example in {runtime.language}" if runtime.words else "Alerts and dashboard"
         if lacks is None:
-            click.echo(f"Example in {runtime.language}: will be run")
+            click.echo(f"{what}: will be run")
             continue
-        click.echo(f"Example in {runtime.language}: NOT run, {lacks}", err=True)
+        click.echo(f"{what}: NOT run, {lacks}", err=True)
         code |= is_fault(runtime, machine)
     return code
 
@@ -99,7 +108,7 @@ def is_fault(runtime: Runtime, machine: Machine) -> bool:
 def to_install(there: Callable[[str], object] = shutil.which) -> list[str]:
     """Return Debian's packages for what is missing. Java's client is only included if Java is installed."""
     found: list[str] = []
-    for runtime in RUNTIMES:
+    for runtime in (*RUNTIMES, PROMETHEUS):
         if all(map(there, runtime.programs)):
             if runtime is JAVA and not JAVA_CLIENT.exists():
                 found.append(runtime.packages[-1])

@@ -1,11 +1,15 @@
-"""Every command of the CLI, for tests of rules that all commands share."""
+"""Every command of the CLI, for tests of rules that all commands share, and of texts that name commands."""
 
+import re
+import shlex
 from collections.abc import Iterator
 
 import click
 
 from certline.cli.main import certline
 from certline.cli.ui.grammar import LazyGroup
+
+EVERYWHERE = {"--json", "--help", "--version", "-h"}
 
 
 def commands() -> dict[str, click.Command]:
@@ -29,6 +33,21 @@ def options(command: click.Command) -> list[click.Option]:
         for option in command.params
         if isinstance(option, click.Option) and option.opts != ["--json"]
     ]
+
+
+def words_of(line: str) -> list[str] | None:
+    """Return the words after `certline`, up to a pipe or a redirection; None for another program's line."""
+    typed = re.match(r"(?:docker compose exec (?:-T )?(?:-e \S+ )?\w+ |\S*/)?certline\s+(.*)", line)
+    return None if typed is None else shlex.split(re.split(r"\s[|<>]\s", typed[1])[0])
+
+
+def found(words: list[str]) -> tuple[str, list[str]]:
+    """Return the command that the words name, and the remaining words."""
+    path, rest = "certline", [word for word in words if word not in EVERYWHERE]
+    known = commands()
+    while rest and f"{path} {rest[0]}" in known:
+        path = f"{path} {rest.pop(0)}"
+    return path, rest
 
 
 def _below(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:

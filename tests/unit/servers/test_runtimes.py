@@ -1,4 +1,4 @@
-"""Tests of the message about an example whose language is not installed."""
+"""Tests of the message about an example, or the alerts, for which a program is not installed."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from tests.servers.discovery import Machine
 from tests.servers.runtimes import (
     JAVA,
     JAVASCRIPT,
+    PROMETHEUS,
     PYTHON,
     RUNTIMES,
     is_fault,
@@ -32,6 +33,9 @@ def test_what_is_missing_is_named_with_the_line_that_gets_it() -> None:
         "it needs node, npm (on Debian: apt-get install -y nodejs npm)"
     )
     assert "librabbitmq-client-java" in str(missing(JAVA, nothing))
+    assert "prometheus, promtool (on Debian: apt-get install -y prometheus, which" in str(
+        missing(PROMETHEUS, nothing)
+    )
 
 
 def test_a_node_without_the_client_of_the_lock_file_is_not_enough(tmp_path: Path) -> None:
@@ -43,10 +47,10 @@ def test_a_node_without_the_client_of_the_lock_file_is_not_enough(tmp_path: Path
 def test_on_ci_only_java_may_be_missing_and_elsewhere_each() -> None:
     ci, laptop = Machine(environ={"CI": "true"}), Machine()
 
-    assert [each.language for each in RUNTIMES if not is_fault(each, ci)] == ["Java"]
-    assert not any(is_fault(each, laptop) for each in RUNTIMES)
+    assert [each.language for each in (*RUNTIMES, PROMETHEUS) if not is_fault(each, ci)] == ["Java"]
+    assert not any(is_fault(each, laptop) for each in (*RUNTIMES, PROMETHEUS))
 
 
 def test_what_is_installed_where_that_is_wanted_is_what_ci_needs() -> None:
-    assert to_install(nothing) == ["nodejs", "npm"]
+    assert to_install(nothing) == ["nodejs", "npm", "prometheus"]
     assert set(to_install(everything)) <= {"librabbitmq-client-java"}  # if a JDK is installed

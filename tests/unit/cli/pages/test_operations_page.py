@@ -2,16 +2,22 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-PAGE = (Path(__file__).parents[4] / "docs" / "operations.md").read_text()
-# Alerts link here by their names in lower case.
-ALERTS = """
-    NoGoodAutoRenewal CertificateUnattended OrderStuckSending OrderInReview LicenseFullSoon LicenseFull
-    DomainValidationTooShort AccountSuspended BreakerOpen DeadLetters OutboxNotDraining QueueOld PartDown PartStale
-    HookFailing WebhookFailing NoticeFailing AuditBroken ScmErrors FiguresOld RenewalsRefused
-"""
+ROOT = Path(__file__).parents[4]
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+RULES = [
+    rule
+    for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+HEADINGS = {
+    f"docs/operations.md#{heading.lower()}": heading
+    for heading in re.findall(r"^### (Certline\w+)$", PAGE, re.MULTILINE)
+}
 
 
 def section(heading: str) -> str:
@@ -20,13 +26,21 @@ def section(heading: str) -> str:
     return "" if found is None else found[1]
 
 
-@pytest.mark.parametrize("alert", ALERTS.split())
-def test_every_alert_has_a_section(alert: str) -> None:
-    text = section(f"Certline{alert}")
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_every_alert_names_a_section(rule: dict[str, Any]) -> None:
+    text = section(HEADINGS[rule["annotations"]["runbook"]])
 
     assert "**You see**" in text
     assert "**It means**" in text
     assert "certline top" in text or "**You type**" in text
+
+
+def test_every_section_is_that_of_the_alert_whose_name_it_has() -> None:
+    own = {rule["alert"]: rule["annotations"]["runbook"] for rule in RULES}
+
+    assert {heading: own[heading] for heading in HEADINGS.values()} == {
+        heading: place for place, heading in HEADINGS.items()
+    }
 
 
 def test_every_section_is_in_the_list_at_the_top() -> None:

@@ -1,7 +1,6 @@
 """Tests of the documentation: commands, settings and links named on its pages exist."""
 
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +8,10 @@ import click
 import pytest
 
 from certline.models.settings import VARIABLES
-from tests.unit.cli.tree import commands
+from tests.unit.cli.tree import commands, found, words_of
 
 ROOT = Path(__file__).parents[4]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
-EVERYWHERE = {"--json", "--help", "--version", "-h"}
 # Read elsewhere than in the settings: by the CLI's errors and by the tests' servers.
 OTHER_VARIABLES = {"CERTLINE_DEBUG", "CERTLINE_TEST_DATABASE_URL", "CERTLINE_TEST_RABBITMQ_URL"}
 # Misspelt on purpose, as an example.
@@ -36,21 +34,6 @@ def blocks(page: Path) -> Iterator[str]:
 def spans(page: Path) -> list[str]:
     """Return the inline code of a page."""
     return re.findall(r"`([^`\n]+)`", BLOCK.sub("", page.read_text()))
-
-
-def words_of(line: str) -> list[str] | None:
-    """Return the words after `certline`, up to a pipe or a redirection; None for another program's line."""
-    typed = re.match(r"(?:docker compose exec (?:-T )?(?:-e \S+ )?\w+ |\S*/)?certline\s+(.*)", line)
-    return None if typed is None else shlex.split(re.split(r"\s[|<>]\s", typed[1])[0])
-
-
-def found(words: list[str]) -> tuple[str, list[str]]:
-    """Return the command that the words name, and the remaining words."""
-    path, rest = "certline", [word for word in words if word not in EVERYWHERE]
-    known = commands()
-    while rest and f"{path} {rest[0]}" in known:
-        path = f"{path} {rest.pop(0)}"
-    return path, rest
 
 
 def typed_lines() -> list[str]:

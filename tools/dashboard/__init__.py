@@ -1,0 +1,1 @@
+"""The generator of Grafana's dashboard, deploy/grafana/certline.json."""
