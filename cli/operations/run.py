@@ -67,9 +67,12 @@ def run() -> None:
 @threads_option
 def worker(queues: list[str], processes: int | None, threads: int | None) -> None:
     """Run workers, which carry out commands and call SCM."""
+    from certline.producers.capacity import sized
     from certline.workers.metrics.shared_files import share_files
 
-    share_files()  # before anything imports Prometheus' library
+    # Before anything imports Prometheus' library. A single process keeps its metrics in its memory.
+    if sized(context.settings(), processes, threads).processes > 1:
+        share_files()
     from certline.producers.processes import run_worker
 
     require_servers()
