@@ -21,9 +21,6 @@ PROVISIONING = ROOT / "deploy" / "grafana" / "provisioning"
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yml"))
 # What the names of series end with, by type.
 ENDINGS = {"gauge": ("",), "counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
-# Come with `certline notify`; until then nothing reports them.
-OF_NOTICES = {"certline_notices_parked", "certline_notice_routes_failing"}
-NOTIFY = "certline notify"
 
 
 def alerts() -> dict[str, dict[str, Any]]:
@@ -64,11 +61,6 @@ def catalogue() -> set[str]:
     return {name + ending for name, kind in kinds.items() for ending in ENDINGS[kind]}
 
 
-def still_to_come() -> set[str]:
-    """Return the names of series that are not served yet."""
-    return OF_NOTICES - catalogue()
-
-
 def metrics_in(text: str) -> set[str]:
     """Return the names of certline's metrics in a text."""
     return set(re.findall(r"\bcertline_[a-z0-9_]+\b", text))
@@ -78,8 +70,6 @@ def faults_of_commands(text: str) -> list[str]:
     """Return the commands in a text's inline code that there are not, or not with these options."""
     faults = []
     for span in re.findall(r"`(certline [^`]+)`", text):
-        if span.startswith(NOTIFY) and NOTIFY not in commands():
-            continue
         words = words_of(re.sub(r"\{\{[^}]*\}\}", "NAME", span))
         path, rest = found(words or [])
         command = commands().get(path)

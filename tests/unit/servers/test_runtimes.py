@@ -1,7 +1,9 @@
 """Tests of the message about an example, or the alerts, for which a program is not installed."""
 
+import subprocess
 from pathlib import Path
 
+from tests.servers.__main__ import services_refused
 from tests.servers.discovery import Machine
 from tests.servers.runtimes import (
     JAVA,
@@ -54,3 +56,22 @@ def test_on_ci_only_java_may_be_missing_and_elsewhere_each() -> None:
 def test_what_is_installed_where_that_is_wanted_is_what_ci_needs() -> None:
     assert to_install(nothing) == ["nodejs", "npm", "prometheus"]
     assert set(to_install(everything)) <= {"librabbitmq-client-java"}  # if a JDK is installed
+
+
+def test_a_package_that_is_installed_starts_no_service_meanwhile(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+
+    with services_refused(policy):
+        assert subprocess.run([policy], check=False).returncode == 101
+
+    assert not policy.exists()
+
+
+def test_a_policy_of_the_machine_s_own_is_left_as_it_is(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 0\n")
+
+    with services_refused(policy):
+        pass
+
+    assert policy.read_text() == "#!/bin/sh\nexit 0\n"
