@@ -10,13 +10,15 @@ from certline.models.figures.catalogue import DAYS, Reading, buckets
 AHEAD = 7
 
 # The names of certificates that are renewed soon, with the validation that lasts longest among the domains above
-# each: any of them covers the name (`orders.domain_rules`).
+# each: any of them covers the name (`orders.domain_rules`). A certificate whose renewal was refused has no day; it
+# needs the validation now.
 _TOO_SHORT = text(
     """
     WITH soon AS (
-      SELECT DISTINCT c.account_id, lower(n.name) AS name, c.renews_at::date AS on_day
+      SELECT DISTINCT c.account_id, lower(n.name) AS name, coalesce(c.renews_at, now())::date AS on_day
       FROM certificate AS c, unnest(c.sans || c.common_name::text) AS n(name)
-      WHERE c.status = 'active' AND c.auto_renew AND c.renews_at < now() + make_interval(days => :ahead)
+      WHERE c.status = 'active' AND c.auto_renew
+        AND (c.renews_at IS NULL OR c.renews_at < now() + make_interval(days => :ahead))
     ), above AS (
       SELECT soon.account_id, soon.name, soon.on_day, level,
         array_to_string((string_to_array(ltrim(soon.name, '*.'), '.'))[level:], '.') AS parent

@@ -23,7 +23,7 @@ from certline.models.notices.route import routes_failing
 from certline.models.orders.order import Order
 from certline.models.overview.work import MOVING
 from certline.models.renewals.runs import seconds_since_good_run
-from certline.models.schedule import last_fired
+from certline.models.schedule import last_fired, schedules
 from certline.models.states import CommandStatus, OrderStatus, Queue
 from certline.models.webhook import Webhook, WebhookStatus, deliveries_parked
 
@@ -132,12 +132,17 @@ def _scm(db: Session) -> Readings:
         ({"account": account.name}, float(account.status is AccountStatus.SUSPENDED))
         for account in accounts(db)
     ]
-    breakers = db.execute(
-        select(Breaker.url, Breaker.open_until.is_not(None)).order_by(Breaker.url)
-    )
+    query = select(Breaker.url, Breaker.open_until.is_not(None))
+    breakers: dict[str, bool] = {row[0]: row[1] for row in db.execute(query)}
+    # Before its first failure a breaker has no row, and is closed. A token server's URL may follow that of a row.
+    for account in accounts(db):
+        if not any(url.split(" ")[0] == account.url for url in breakers):
+            breakers[account.url] = False
     return {
         "certline_account_suspended": suspended,
-        "certline_breaker_open": [({"scm": url}, float(is_open)) for url, is_open in breakers],
+        "certline_breaker_open": [
+            ({"scm": url}, float(is_open)) for url, is_open in sorted(breakers.items())
+        ],
     }
 
 
@@ -151,12 +156,17 @@ def _parts(db: Session) -> Readings:
 
 def _schedules(db: Session) -> Readings:
     now = clock(db)
-    ages = {name: (now - fired).total_seconds() for name, fired in last_fired(db).items()}
+    enabled = {schedule.name for schedule in schedules(db) if schedule.enabled}
+    ages = {
+        name: (now - fired).total_seconds()
+        for name, fired in last_fired(db).items()
+        if name in enabled
+    }
     synced = [
         account.synced_at for account in accounts(db) if account.status is AccountStatus.ACTIVE
     ]
     ages.pop("sync", None)
-    if known := [at for at in synced if at is not None]:
+    if "sync" in enabled and (known := [at for at in synced if at is not None]):
         ages["sync"] = (now - min(known)).total_seconds()
     ages.pop("auto-renew", None)
     if (seconds := seconds_since_good_run(db)) is not None:

@@ -12,6 +12,8 @@ from certline.models import (
     Database,
     MetricSample,
     OrderStatus,
+    Schedule,
+    ScheduleRun,
 )
 from certline.models.database.base import new_id
 from certline.models.database.session import clock
@@ -22,7 +24,7 @@ from certline.models.figures.sample import figures_now, samples, scrape, take
 from certline.models.figures.stock import first_id_at, renewals_of_a_day
 from certline.models.states import Decision, DecisionCode
 from tests.integration.producers.estate import DAY
-from tests.support.factories import a_certificate, a_domain, an_order
+from tests.support.factories import a_certificate, a_domain, an_account, an_order
 
 
 def older(database: Database, by: timedelta, seconds: float = 0.0) -> None:
@@ -198,6 +200,33 @@ def test_a_domain_is_counted_whose_validation_ends_before_a_renewal_of_the_next_
     with database.transaction() as db:
         assert certificate.common_name == "shop.nordhafen.example"
         assert validations_too_short(db) == count
+
+
+def test_a_certificate_whose_renewal_was_refused_needs_the_validation_now(
+    database: Database,
+) -> None:
+    with database.transaction() as db:
+        certificate = a_certificate(db, auto_renew=True, renews_at=None)
+        ended = clock(db, -2 * DAY).date()
+        db.add(a_domain(account_id=certificate.account_id, validation_expires=ended))
+        db.flush()
+        assert validations_too_short(db) == 1
+
+
+def test_an_scm_that_never_failed_and_a_schedule_that_is_off_raise_no_alarm(
+    database: Database,
+) -> None:
+    with database.transaction() as db:
+        an_account(db, url="https://scm.test/api")
+        db.execute(update(Schedule).where(Schedule.name == "poll").values(enabled=False))
+        for name in ("poll", "sweep"):
+            db.add(ScheduleRun(name=name, due=clock(db)))
+
+    found = database.run(figures_now)
+
+    assert reading(found, "certline_breaker_open", scm="https://scm.test/api") == 0
+    ages = {labels["schedule"] for labels, _ in found["certline_schedule_good_run_age_seconds"]}
+    assert ages == {"sweep"}
 
 
 def test_a_renewal_in_a_month_needs_no_validation_yet(database: Database) -> None:

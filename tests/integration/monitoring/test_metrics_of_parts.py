@@ -1,4 +1,4 @@
-"""Acceptance tests of `/metrics`: several worker processes are one target, and so is `run all`."""
+"""Integration tests of `/metrics`: several worker processes are one target, and so is `run all`."""
 
 import requests
 from prometheus_client.parser import text_string_to_metric_families
