@@ -32,7 +32,7 @@ def due_renewals(db: Session) -> int:
     )
 
 
-def unattended(db: Session) -> Readings:
+def ending_figures(db: Session) -> Readings:
     """Return the figures of certificates that end with nothing under way."""
     left = func.extract("epoch", Certificate.not_after - func.now())
     lifetime = func.extract("epoch", Certificate.not_after - Certificate.not_before)

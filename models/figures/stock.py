@@ -10,7 +10,7 @@ from certline.models.certificates.license_forecast import outlook
 from certline.models.commands.command import ENDED, OPEN, Command
 from certline.models.database.session import clock
 from certline.models.figures.catalogue import Readings
-from certline.models.figures.certificates import days_left, due_renewals, unattended
+from certline.models.figures.certificates import days_left, due_renewals, ending_figures
 from certline.models.figures.domains import validation_days_left, validations_too_short
 from certline.models.orders.order import Order
 from certline.models.renewals.runs import counts_by_reason, decided_since, runs_since
@@ -53,7 +53,7 @@ def stock(db: Session) -> Readings:
         ],
         "certline_domain_validation_days_left": validation_days_left(db),
         "certline_domain_validations_too_short": [({}, validations_too_short(db))],
-        **unattended(db),
+        **ending_figures(db),
         **_hooks(db),
     }
     forecast = outlook(db)
