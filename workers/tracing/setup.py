@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from certline.workers.tracing.harmless import HarmlessRecorder
 from certline.workers.tracing.span import use_recorder
-from certline.workers.tracing.switch import CONSOLE, require_packages
+from certline.workers.tracing.switch import CONSOLE, TracingSetupError, require_packages
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -28,7 +29,10 @@ def start_tracing(part: str) -> Callable[[float], None]:
     wanted = require_packages()
     if wanted is None:
         return lambda _: None
-    return record_with(_exporter(wanted), part)
+    try:
+        return record_with(_exporter(wanted), part)
+    except (ValueError, TypeError) as wrong:  # such as OTEL_BSP_SCHEDULE_DELAY=-1
+        raise TracingSetupError(f"a variable of OpenTelemetry (OTEL_…) is wrong: {wrong}") from None
 
 
 def record_with(exporter: "SpanExporter", part: str) -> Callable[[float], None]:
@@ -48,7 +52,7 @@ def record_with(exporter: "SpanExporter", part: str) -> Callable[[float], None]:
         resource=Resource.create(_origin(part)), id_generator=ids, shutdown_on_exit=False
     )
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    use_recorder(OpenTelemetryRecorder(provider, ids))
+    use_recorder(HarmlessRecorder(OpenTelemetryRecorder(provider, ids)))
 
     def end(within: float) -> None:
         use_recorder(None)

@@ -98,3 +98,13 @@ def test_a_dead_collector_delays_the_end_for_a_moment_only(
     end(0.1)
 
     assert recorder_in_use() is None
+
+
+def test_a_wrong_variable_of_opentelemetry_is_said_and_breaks_no_typed_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "console")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "99999")
+
+    with pytest.raises(TracingSetupError, match="a variable of OpenTelemetry"):
+        start_tracing("cli")
