@@ -46,6 +46,7 @@ from certline.producers.messaging.open_quota import OpenQuota
 from certline.producers.messaging.poison import PoisonWatch
 from certline.producers.messaging.publisher import RabbitWire, WireDownError
 from certline.producers.messaging.rejection import reject
+from certline.workers.metrics.counting import count
 from certline.workers.metrics.instruments import INGRESS_MESSAGES
 from certline.workers.tracing.span import LateSpan, SpanKind, annotate, late_span
 
@@ -129,7 +130,7 @@ def take(
     with late_span() as trace:
         try:
             with database.transaction() as db:
-                _admit(db, vault, delivery, quota or OpenQuota(None), trace)
+                outcome = _admit(db, vault, delivery, quota or OpenQuota(None), trace)
         except (BadCommandError, OtherCommandError) as bad:
             problems = bad.problems if isinstance(bad, BadCommandError) else [f"id: {bad}"]
             forbidden = bad if isinstance(bad, ForbiddenCommandError) else None
@@ -144,6 +145,7 @@ def take(
             problems = [f"a fault of certline itself ({type(error).__name__}); it can be replayed"]
             forbidden = None
         else:
+            count(INGRESS_MESSAGES, outcome)
             return
         command_id, traceparent = id_and_trace_of(delivery)
         _begin_span(trace, delivery, traceparent)
@@ -194,9 +196,8 @@ def _begin_span(
     )
 
 
-def _admit(
-    db: Session, vault: Vault, delivery: Delivery, quota: OpenQuota, trace: LateSpan
-) -> None:
+def _admit(db: Session, vault: Vault, delivery: Delivery, quota: OpenQuota, trace: LateSpan) -> str:
+    """Store the command of a message. Returns the outcome for the metric: accepted, or repeated."""
     # Before the message is read: somebody who may send nothing should cost nothing.
     sender = require_known(sender_with_user(db, delivery.user_id), delivery.user_id)
     asked = incoming_command(
@@ -212,7 +213,6 @@ def _admit(
         sender=permit.sender,
         pinned=permit.pinned,
     )
-    INGRESS_MESSAGES.labels("accepted" if new else "repeated").inc()
     if new:
         quota.require_room(db, delivery.user_id)
         annotate({"certline.command.id": command.id, "certline.outcome": "accepted"})
@@ -224,7 +224,7 @@ def _admit(
             sender=permit.sender,
             trace=command.trace_id,
         )
-        return
+        return "accepted"
     if not (sent_by(command, delivery.user_id) or is_unverified(command)):
         raise OtherCommandError(f"command id {command.id} is in use; a new request needs a new id")
     if not delivery.redelivered:
@@ -232,3 +232,4 @@ def _admit(
         # receivers that have it already recognise the duplicate.
         told = send_last_event_again(db, command.id)
         log.info("ingress.again", command=command.id, status=command.status.value, told=told)
+    return "repeated"

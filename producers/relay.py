@@ -28,6 +28,7 @@ from certline.models.senders.copies import address_copies
 from certline.models.webhook import hand_to_webhooks
 from certline.producers.messaging.publisher import Settled, Wire, WireDownError
 from certline.producers.sweep import wake_all
+from certline.workers.metrics.counting import count
 from certline.workers.metrics.instruments import RELAY_PUBLISHED, RELAY_REFUSED
 from certline.workers.tracing.published_messages import record_published
 
@@ -228,9 +229,9 @@ class Relay:
 
 def _measure(settled: Settled) -> None:
     events = sum(message.exchange == EVENTS for message in settled.confirmed)
-    RELAY_PUBLISHED.labels("event").inc(events)
-    RELAY_PUBLISHED.labels("wake_up").inc(len(settled.confirmed) - events)
-    RELAY_REFUSED.inc(len(settled.refused))
+    count(RELAY_PUBLISHED, "event", by=events)
+    count(RELAY_PUBLISHED, "wake_up", by=len(settled.confirmed) - events)
+    count(RELAY_REFUSED, by=len(settled.refused))
 
 
 def _tell_refusal(message: DueMessage, why: str, *, is_parked: bool) -> None:

@@ -33,6 +33,7 @@ from certline.producers.requests.catalogue import sync_account
 from certline.producers.requests.imports import look_for_drift
 from certline.producers.retention import Keep, Retention
 from certline.producers.sweep import sweep
+from certline.workers.metrics.counting import count
 from certline.workers.metrics.instruments import SCHEDULE_FIRED
 from certline.workers.steps.poll import poll_all
 from certline.workers.tracing.span import annotate, span
@@ -118,7 +119,7 @@ def tick(database: Database, settle: timedelta, heads: Path | None = None) -> li
             if due:
                 _run(db, name, job, who=SCHEDULE)
                 fired.append(name)
-        SCHEDULE_FIRED.labels(name).inc(name in fired)
+        count(SCHEDULE_FIRED, name, by=name in fired)
     with database.transaction() as db:
         release_due(db)
     return fired

@@ -14,6 +14,7 @@ from certline.models.senders.sender import sender_at_work_queues, sender_with_us
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.producers.messaging.delivery import Delivery
+from certline.workers.metrics.counting import count
 from certline.workers.metrics.instruments import INGRESS_MESSAGES
 
 log = structlog.get_logger()
@@ -55,7 +56,7 @@ def reject(
     """
     # Without an answer, the letter may be tied to any command: one of our own messages that failed names its own.
     own = own_id(db, command_id, delivery.user_id) if answers else command_id
-    INGRESS_MESSAGES.labels("rejected").inc()
+    count(INGRESS_MESSAGES, "rejected")
     kept = keep(
         db,
         vault,

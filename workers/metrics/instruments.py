@@ -6,7 +6,10 @@ Their values are kept in this process, or, for worker processes that share a por
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+from certline.workers.metrics.reserved_files import reserve_room
+
 disable_created_metrics()  # type: ignore[no-untyped-call]
+reserve_room()
 
 REGISTRY = CollectorRegistry()
 

@@ -12,21 +12,29 @@ import tempfile
 from pathlib import Path
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+# Bytes that have to be free: the files of a few processes.
+ROOM = 4 << 20
 
 
 def share_files() -> None:
     """Make a folder for the metrics of this process and its children, unless they have one already.
 
-    It is removed when this process ends. Without room for temporary files, each process answers for itself.
+    It is removed when this process ends. Without room for them, each process answers for itself.
     """
     if os.environ.get(VARIABLE):
         return
     try:
-        folder = tempfile.mkdtemp(prefix="certline-metrics-")
+        folder = Path(tempfile.mkdtemp(prefix="certline-metrics-"))
     except OSError:
         return
-    os.environ[VARIABLE] = folder
-    atexit.register(_remove, Path(folder), os.getpid())
+    atexit.register(_remove, folder, os.getpid())
+    try:
+        trial = folder / "trial"
+        trial.write_bytes(bytes(ROOM))
+        trial.unlink()
+    except OSError:
+        return
+    os.environ[VARIABLE] = str(folder)
 
 
 def shared_folder() -> str | None:

@@ -3,6 +3,7 @@
 import threading
 import time
 
+from certline.workers.metrics.counting import observe
 from certline.workers.metrics.instruments import SCM_CALL
 from certline.workers.scm import (
     Garbled,
@@ -67,4 +68,4 @@ class CallMeasure(threading.local):
         """Record how the call ended that was begun last. Does nothing if none was."""
         if self.begun is not None:
             seconds = time.monotonic() - self.begun
-            SCM_CALL.labels(operation, outcome_of(error)).observe(seconds)
+            observe(SCM_CALL, seconds, operation, outcome_of(error))

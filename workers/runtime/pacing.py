@@ -23,6 +23,7 @@ from certline.models.accounts.access import Access, access_of
 from certline.models.accounts.breaker import end_probe, failed, succeeded, take_probe
 from certline.models.accounts.rate_limit import BURST, NONE, Turn, held_off, hold_off, take
 from certline.models.heartbeat import ScmTally
+from certline.workers.metrics.counting import observe
 from certline.workers.metrics.instruments import SCM_WAIT
 from certline.workers.runtime.call_outcome import CallMeasure, is_out_of_order, is_scms_fault
 from certline.workers.runtime.turns import Turns, turns_together
@@ -119,7 +120,7 @@ class AccountPacing:
         """
         begun = time.monotonic()
         self._wait_for_turn(kind, operation)
-        SCM_WAIT.labels(kind.value).observe(time.monotonic() - begun)
+        observe(SCM_WAIT, time.monotonic() - begun, kind.value)
 
     def _wait_for_turn(self, kind: CallKind, operation: str) -> None:
         if self._has_turn(kind, operation):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from certline.models import Command, CommandType
 from certline.models.commands.kinds import KINDS
 from certline.models.vault import WithdrawnVaultError
+from certline.workers.metrics.counting import observe
 from certline.workers.metrics.instruments import COMMAND_START, STEP_RUN
 from certline.workers.runtime.outcomes import AccountSuspendedError, TryLater
 from certline.workers.tracing.span import LateSpan, SpanKind, annotate, late_span, mark_failed
@@ -41,7 +42,7 @@ class StepMeasure:
         )
         if not command.restarts:  # a redelivered one has not waited
             waited = (command.touched_at - command.not_before).total_seconds()
-            COMMAND_START.labels(queue).observe(max(0.0, waited))
+            observe(COMMAND_START, max(0.0, waited), queue)
 
     def end(self, outcome: Exception) -> None:
         """Set the word for what the step has raised."""
@@ -64,4 +65,4 @@ def measured(kind: CommandType) -> Iterator[StepMeasure]:
             yield measure
         finally:
             annotate({"certline.outcome": measure.outcome})
-            STEP_RUN.labels(kind.value, measure.outcome).observe(time.monotonic() - begun)
+            observe(STEP_RUN, time.monotonic() - begun, kind.value, measure.outcome)

@@ -53,6 +53,7 @@ from certline.workers.keys import chain as chains
 from certline.workers.keys.certificate import serial_hex
 from certline.workers.keys.errors import ChainError, NoMatch
 from certline.workers.keys.leaf import leaf_columns
+from certline.workers.metrics.counting import observe
 from certline.workers.metrics.instruments import ORDER_STORED
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
@@ -138,9 +139,8 @@ def collect(context: WorkerContext, command: Command, found: Issued) -> None:
         partial(_store, context=context, command=command, order_id=order.id, leaf=leaf)
     )
     if kept.status is OrderStatus.STORED and kept.kind is not OrderKind.IMPORT:
-        ORDER_STORED.labels(kept.kind.value).observe(
-            (kept.updated_at - kept.created_at).total_seconds()
-        )
+        took = (kept.updated_at - kept.created_at).total_seconds()
+        observe(ORDER_STORED, took, kept.kind.value)
 
 
 def _store(
