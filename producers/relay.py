@@ -8,19 +8,20 @@ before the confirms, those rows are published again; receivers recognise the dup
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import Database
 from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.relay_bell import WAKE_CHANNEL
-from certline.models.database.session import SOON
+from certline.models.database.session import SOON, blames_the_data
 from certline.models.events.due import FIRST_REFUSAL, Batch, DueMessage, give_back, refuse, take_due
 from certline.models.events.outbox import EVENTS
 from certline.models.notices.notice import hand_to_routes
@@ -156,7 +157,7 @@ class Relay:
         if batch.has_webhooks and batch.events:
             hand_to_webhooks(db, confirmed | set(parked))
         if batch.has_routes and batch.events:
-            hand_to_routes(db, confirmed | set(parked))
+            _tell_routes(db, confirmed | set(parked))
 
     def replace_lost(self) -> int:
         """Publish the messages of due commands again if the broker is new or has lost its data. Returns how many.
@@ -225,6 +226,19 @@ class Relay:
         if time.monotonic() - self.beat > 2 * LONGEST_PAUSE:
             return "has not reached its servers for a while"
         return None
+
+
+def _tell_routes(db: Session, rows: Collection[int]) -> None:
+    """Hand events to the routes of notices. If that fails, nobody is told of them: published they were."""
+    try:
+        with db.begin_nested():
+            hand_to_routes(db, rows)
+    except Exception as error:
+        # Postgres is away, or two transactions have met: the batch is tried again.
+        if isinstance(error, DBAPIError) and not blames_the_data(error):
+            raise
+        # It would fail again, and the batch would be published for ever.
+        log.exception("notices.not_told", advice="report it")
 
 
 def _measure(settled: Settled) -> None:

@@ -6,6 +6,7 @@ It repairs what a lost message or a dead worker leaves behind; every step it wak
 from collections.abc import Collection
 from datetime import timedelta
 
+import structlog
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, aliased
 
 from certline.models import (
@@ -40,12 +42,15 @@ from certline.models.certificates.license_expiry import emit_license_expiring
 from certline.models.commands.bulk import begin_missing_steps, hasten_many, send_out
 from certline.models.commands.command import OPEN
 from certline.models.commands.wake_up import wake_up
+from certline.models.database.session import blames_the_data
 from certline.models.events.outbox import seconds_overdue
 from certline.models.heartbeat import forget_stale
 from certline.models.lifecycle.moves import note, release_held
 from certline.models.renewals.expiry_events import emit_expiring
 from certline.producers.notices.news import tell_news
 from certline.producers.requests.accounts import settle_removed
+
+log = structlog.get_logger()
 
 # Rows of a kind that one sweep handles.
 MOST = 1_000
@@ -76,13 +81,25 @@ def sweep(db: Session, settle: timedelta, most: int = MOST) -> dict[str, int]:
         "expiring": emit_expiring(db, most) + emit_license_expiring(db),
         "expired": expire(db, most),
         "settled": settle_removed(db, most),
-        "told": tell_news(db),
+        "told": _told(db),
         "forgotten": forget_stale(db),
     }
     limits = dict.fromkeys(counts, most) | {"released": MOST_RELEASED}
     if any(count >= limits[name] for name, count in counts.items()):
         due_again(db)
     return counts
+
+
+def _told(db: Session) -> int:
+    """Tell people the news. Returns how many notices are new; 0 if it fails: orders are not to wait for that."""
+    try:
+        with db.begin_nested():
+            return tell_news(db)
+    except Exception as error:
+        if isinstance(error, DBAPIError) and not blames_the_data(error):
+            raise  # Postgres is away, for all that follows too
+        log.exception("notices.not_told", advice="report it")
+        return 0
 
 
 def due_again(db: Session) -> None:

@@ -27,6 +27,8 @@ from certline.models.states import CommandStatus, CommandType
 KEPT = timedelta(days=7)
 # From the first news of a kind until they are told: what a storm brings within that time is one message.
 GATHER = timedelta(seconds=10)
+# Rows of one statement, which may have 65,535 values.
+MOST_AT_ONCE = 5_000
 
 
 class Notice(Base):
@@ -141,11 +143,17 @@ def _row(route: NoticeRoute, kind: str, key: str, facts: Facts, at: datetime) ->
 
 
 def _store(db: Session, rows: Sequence[dict[str, Any]], gather: timedelta = GATHER) -> int:
-    if not rows:
-        return 0
-    fresh = insert(Notice).values(list(rows)).on_conflict_do_nothing().returning(Notice.route_id)
-    # In order of the routes, so that two transactions that tell several lock them in the same order.
-    counts = Counter(db.scalars(fresh))
+    # One that was removed since its rows were made must not undo those of all others. Always in the same order, so
+    # that two transactions that tell several routes lock them one after the other.
+    own = NoticeRoute.id.in_({row["route_id"] for row in rows})
+    there = select(NoticeRoute.id).where(own).order_by(NoticeRoute.id)
+    kept = set(db.scalars(there.with_for_update(read=True, key_share=True))) if rows else set()
+    rows = [row for row in rows if row["route_id"] in kept]
+    counts: Counter[str] = Counter()
+    for first in range(0, len(rows), MOST_AT_ONCE):
+        piece = rows[first : first + MOST_AT_ONCE]
+        fresh = insert(Notice).values(piece).on_conflict_do_nothing().returning(Notice.route_id)
+        counts.update(db.scalars(fresh))
     for route_id in sorted(counts):
         begin_telling(db, route_id, gather, who=RELAY)
     return counts.total()

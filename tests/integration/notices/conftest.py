@@ -28,6 +28,8 @@ from tests.integration.cli.conftest import Typist, a_typist
 from tests.support.documented_events import some
 from tests.support.mail_server import MailServer, mail_server
 
+WHO = Identity("os:ida")
+
 
 class Office:
     """An installation that emits events and tells people, one call at a time."""
@@ -44,7 +46,7 @@ class Office:
     def add(self, url: str, *kinds: str, name: str = "ops", **named: Any) -> NoticeRoute:
         """Add a route for these kinds of news, or for all."""
         usual: dict[str, Any] = {"severity": Severity.INFO, "digest": False, "at_most": None}
-        given = usual | named | {"who": Identity("os:ida")}
+        given = usual | named | {"who": WHO}
         wanted = kinds or (() if given["digest"] else ("*",))
         return add_route(self.database, self.line.vault, name, url, wanted, **given).route
 
