@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote
 
 import structlog
 
@@ -150,7 +150,7 @@ def _plugin(url: str) -> Any:
             f"{scheme}:// is not a service that notices can be sent by; such are mailtos://, slack://, "
             "workflows:// (Teams), pagerduty://, matrixs://, jsons:// (docs/notices.md)"
         )
-    reads = sorted(READING & {name.lower().lstrip("+-:") for name in _parameters(url)})
+    reads = sorted(READING & {name.lstrip("+-: ") for name in _parameters(url)})
     if reads:
         raise BadServiceError(
             f"{reads[0]}= makes certline read a file, or another address; leave it out"
@@ -211,9 +211,10 @@ def _scheme(url: str) -> str:
 
 
 def _parameters(url: str) -> list[str]:
-    # As apprise does, everything after the first question mark: `urlsplit` would stop at a `#`.
-    query = url.partition("?")[2] or urlsplit(url).query
-    return [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    # As apprise does: all that follows the first question mark, also after a `#`; a `;` separates, too; and names
+    # have neither case nor blanks around them.
+    pairs = re.split("[&;]", url.partition("?")[2])
+    return [unquote(pair.partition("=")[0].replace("+", " ")).strip().lower() for pair in pairs]
 
 
 class _Words(logging.Handler):

@@ -61,6 +61,11 @@ def test_the_examples_of_the_manual_are_taken_without_a_warning(url: str, name: 
         ("discord://1234567890/AbCdEfGhIj?template=/etc/passwd", "template= makes certline read"),
         ("mailtos://a:b@mail.example?pgp=yes", "pgp="),
         ("fcm://project/device?KEYFILE=/etc/passwd", "keyfile="),
+        # As apprise reads them.
+        ("fcm://project/device?a=1;keyfile=/etc/passwd", "keyfile="),
+        ("mailtos://a:b@mail.example?to=a@b.example&pgppub%20=/etc/passwd", "pgppub="),
+        ("workflows://host:443/WORKFLOW/SIGNATURE/?+template=http://127.0.0.1/", "template="),
+        ("mailtos://a:b@mail.example?to=a@b.example&+%20pgppub=/etc/passwd", "pgppub="),
     ],
 )
 def test_what_is_no_service_of_others_is_refused_and_nothing_of_the_url_is_repeated(
