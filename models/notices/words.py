@@ -12,8 +12,12 @@ from certline.models.notices.news import DIGEST, KINDS
 
 # Characters of one fact that are shown; of a title; news of one kind that are named.
 LONGEST_FACT, LONGEST_TITLE, MOST_NAMED = 400, 150, 5
-# What would call everybody in a chat, if a text from outside contained it.
-MENTIONS = re.compile(r"@(?=(everyone|here|channel|all|room)\b)", re.IGNORECASE)
+# What would call everybody in a chat, if a text from outside contained it: also as Zulip has it, `@**all**`.
+MENTIONS = re.compile(
+    r"@(?=[_*~`\"']*(everyone|here|channel|topic|stream|all|room)\b)", re.IGNORECASE
+)
+# What makes a text a link to another address, in chats that take Markdown.
+LINKS = re.compile(r"\](?=[(\[:])")
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ def clean(value: Any) -> str:
         return ", ".join(clean(each) for each in value[:MOST_NAMED])
     text = "".join(each if each.isprintable() else " " for each in str(value))
     text = MENTIONS.sub("(at)", " ".join(text.split())).replace("<", "[").replace(">", "]")
+    text = LINKS.sub("] ", text)
     return text if len(text) <= LONGEST_FACT else text[: LONGEST_FACT - 1] + "…"
 
 

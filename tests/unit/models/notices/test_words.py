@@ -106,6 +106,22 @@ def test_a_text_from_outside_steers_neither_a_mail_nor_a_chat_nor_a_shell() -> N
     assert clean(["a", "b"]) == "a, b"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "@**all**, @_**everyone** and @*channel*",
+            "(at)**all**, (at)_**everyone** and (at)*channel*",
+        ),
+        ("see [the portal](https://a.example)", "see [the portal] (https://a.example)"),
+        ("see <the portal>(https://a.example)", "see [the portal] (https://a.example)"),
+        ("anna@allianz.example", "anna@allianz.example"),
+    ],
+)
+def test_a_text_from_outside_calls_nobody_and_hides_no_address(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
 def test_two_digests_in_one_message_keep_their_texts() -> None:
     digests = [a_piece(DIGEST, title=f"day {n}", text=f"Text {n}.") for n in range(2)]
 
