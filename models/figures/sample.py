@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from types import MappingProxyType
 from typing import cast
 
@@ -82,9 +83,14 @@ def samples(db: Session) -> dict[str, Sample]:
     age = func.extract("epoch", func.clock_timestamp() - MetricSample.taken_at)
     query = select(MetricSample.name, MetricSample.figures, age, MetricSample.seconds)
     return {
-        name: Sample(cast("Readings", figures), max(0.0, float(age)), seconds)
+        name: Sample(cast("Readings", figures), _since(float(age)), seconds)
         for name, figures, age, seconds in db.execute(query.where(MetricSample.name.in_(COUNTS)))
     }
+
+
+def _since(age: float) -> float:
+    """Return the age of a sample: unknown, so infinite, if Postgres' clock was set back after it was taken."""
+    return inf if age < -FRESH.total_seconds() else max(0.0, age)
 
 
 def take(db: Session, name: str, *, wait: bool = False) -> bool:

@@ -60,7 +60,8 @@ def due_letters(db: Session, route_id: str, command_id: str) -> DueLetters | Non
     if route is None:
         return None
     now = clock(db)
-    if route.sending_until is not None and route.sending_until > now:
+    # A much later end was stored before the clock was set back.
+    if route.sending_until is not None and now < route.sending_until < now + 2 * LEASE:
         left = route.sending_until - now + timedelta(seconds=1)
         emit_wake_up(db, CommandType.NOTIFY, command_id, after=left)
         return DueLetters(route, [], taken=True)

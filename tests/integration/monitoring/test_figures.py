@@ -52,6 +52,17 @@ def test_figures_are_counted_once_for_all_scrapes(database: Database) -> None:
     assert age < sample.FRESH.total_seconds()
 
 
+def test_figures_are_counted_again_after_postgres_clock_was_set_back(database: Database) -> None:
+    scrape(database)
+    another_order(database)
+    older(database, -timedelta(hours=1))
+
+    found, age = scrape(database)
+
+    assert stored(found) == 1
+    assert 0 <= age < sample.FRESH.total_seconds()
+
+
 def test_figures_that_are_too_old_are_not_shown(database: Database) -> None:
     scrape(database)
     another_order(database)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from threading import Event
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, update
 
 from certline.models import CommandStatus, CommandType, NoticeRoute
 from certline.models.audit.identity import Identity
@@ -174,6 +174,19 @@ def test_a_second_message_of_a_command_that_is_sending_sends_nothing(office: Off
 def notify_again(office: Office, command_id: str) -> None:
     """Run the step of a command, as a worker does that is given its message."""
     run(office.line, notify.STEP, command_id)
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_route_from_sending(
+    office: Office, mail: MailServer
+) -> None:
+    office.add(mail.url)
+    office.tell()
+    with office.database.transaction() as db:
+        later = func.now() + timedelta(hours=5)
+        db.execute(update(NoticeRoute).values(sending_until=later))
+    office.go()
+
+    assert len(mail.mails) == 1
 
 
 def test_news_that_come_while_their_route_is_being_told_are_not_left_behind(
