@@ -5,6 +5,7 @@ import logging
 import click
 
 from certline.workers.process.visible import visible
+from certline.workers.tracing.discreet import LOGGER
 from certline.workers.tracing.setup import COMMAND_WITHIN, start_tracing
 from certline.workers.tracing.span import recorder_in_use, span
 from certline.workers.tracing.switch import TracingSetupError
@@ -23,12 +24,13 @@ def record_command() -> None:
     root = context.find_root()
     if root.invoked_subcommand in PARTS:
         return
+    # Before it reads its variables: it repeats headers that it cannot read, which hold a token.
+    logging.getLogger(LOGGER).setLevel(logging.CRITICAL)
     try:
         end = start_tracing("cli")
     except TracingSetupError as wrong:
         click.echo(visible(f"warning: nothing is traced: {wrong}"), err=True)
         return
     if recorder_in_use() is not None:
-        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         root.call_on_close(lambda: end(COMMAND_WITHIN))
         root.with_resource(span(context.command_path))

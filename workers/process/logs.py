@@ -15,6 +15,7 @@ from dramatiq.broker import MessageProxy
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
 from certline.workers.process.visible import visible_entry, visible_json, visible_traceback
+from certline.workers.tracing.discreet import DiscreetTraces
 
 # Libraries whose routine log entries repeat what our own events report.
 QUIET = {
@@ -147,6 +148,7 @@ def configure(settings: Settings, part: str) -> None:
         )
     )
     handler.addFilter(DiscreetMessages())
+    handler.addFilter(DiscreetTraces())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
