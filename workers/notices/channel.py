@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import structlog
 
 from certline.models.notices.kind import Severity
+from certline.workers.notices.answers import TOO_LARGE, bounded_answers
 from certline.workers.notices.schemes import LOCAL, NETWORK, READING
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ PHRASES = (
         "its name has no address",
     ),
     (r"Connection refused", "it refuses the connection"),
+    (TOO_LARGE, "its answer is too long"),
     (r"timed out|Timeout", "it did not answer in time"),
     (r"No route to host|Network is unreachable", "there is no way to it"),
     (
@@ -98,7 +100,7 @@ def send(url: str, letter: Letter) -> str | None:
     outcome: list[str | None] = []
 
     def work() -> None:
-        with _heard() as words:
+        with bounded_answers(WHOLE), _heard() as words:
             try:
                 outcome.append(None if _handed_over(url, letter) else _why(words))
             except BadServiceError as bad:
