@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
+from warnings import filterwarnings
 
 import structlog
 
@@ -246,6 +247,8 @@ def _heard() -> Iterator[list[str]]:
         logger.setLevel(logging.DEBUG)
         # Paths of URLs, which are the tokens of chats.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
+        # It names the host, past the log; `add` has warned of verify=no.
+        filterwarnings("ignore", message="Unverified HTTPS request")
     before = getattr(_WORDS.of_thread, "words", None)
     words: list[str] = []
     _WORDS.of_thread.words = words

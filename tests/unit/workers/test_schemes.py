@@ -1,5 +1,8 @@
 """Tests of the services that notices may be sent by, and of what is said about their URLs."""
 
+import subprocess
+import sys
+
 import pytest
 from apprise.manager_plugins import NotificationManager
 
@@ -128,3 +131,19 @@ def test_a_service_that_is_not_there_or_never_ends_is_given_up(
 
 def test_a_url_that_became_unusable_is_said_so() -> None:
     assert "not one that certline can use" in str(channel.send("slack://", LETTER))
+
+
+WARNS = """
+import warnings
+from certline.workers.notices.channel import service_of
+service_of("jsons://ida:geheim@receiver.example?verify=no")
+warnings.warn("Unverified HTTPS request is being made to host 'receiver.example'")
+"""
+
+
+def test_the_host_is_not_named_past_the_log() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "always", "-c", WARNS], capture_output=True, text=True, check=True
+    )
+
+    assert "receiver.example" not in ended.stderr
