@@ -46,8 +46,8 @@ from certline.producers.messaging.open_quota import OpenQuota
 from certline.producers.messaging.poison import PoisonWatch
 from certline.producers.messaging.publisher import RabbitWire, WireDownError
 from certline.producers.messaging.rejection import reject
-from certline.workers.metrics.counting import count
 from certline.workers.metrics.instruments import INGRESS_MESSAGES
+from certline.workers.metrics.tally import count
 from certline.workers.tracing.span import LateSpan, SpanKind, annotate, late_span
 
 log = structlog.get_logger()

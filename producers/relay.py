@@ -29,8 +29,8 @@ from certline.models.senders.copies import address_copies
 from certline.models.webhook import hand_to_webhooks
 from certline.producers.messaging.publisher import Settled, Wire, WireDownError
 from certline.producers.sweep import wake_all
-from certline.workers.metrics.counting import count
 from certline.workers.metrics.instruments import RELAY_PUBLISHED, RELAY_REFUSED
+from certline.workers.metrics.tally import count
 from certline.workers.tracing.published_messages import record_published
 
 log = structlog.get_logger()

@@ -33,8 +33,8 @@ from certline.producers.requests.catalogue import sync_account
 from certline.producers.requests.imports import look_for_drift
 from certline.producers.retention import Keep, Retention
 from certline.producers.sweep import sweep
-from certline.workers.metrics.counting import count
 from certline.workers.metrics.instruments import SCHEDULE_FIRED
+from certline.workers.metrics.tally import count
 from certline.workers.steps.poll import poll_all
 from certline.workers.tracing.span import annotate, span
 

@@ -14,8 +14,8 @@ from certline.models.senders.sender import sender_at_work_queues, sender_with_us
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
 from certline.producers.messaging.delivery import Delivery
-from certline.workers.metrics.counting import count
 from certline.workers.metrics.instruments import INGRESS_MESSAGES
+from certline.workers.metrics.tally import count
 
 log = structlog.get_logger()
 

@@ -2,7 +2,7 @@
 
 Prometheus' library makes files with holes. Where the disk is full, the system has no room for a hole that is
 written, and ends the process (SIGBUS), perhaps with an answer of SCM's in hand. With the room reserved it is an
-error, which `workers.metrics.counting` takes.
+error, which `workers.metrics.tally` takes.
 """
 
 import os

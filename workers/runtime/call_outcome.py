@@ -3,8 +3,8 @@
 import threading
 import time
 
-from certline.workers.metrics.counting import observe
 from certline.workers.metrics.instruments import SCM_CALL
+from certline.workers.metrics.tally import observe
 from certline.workers.scm import (
     Garbled,
     LoginRefused,

@@ -23,8 +23,8 @@ from certline.models.accounts.access import Access, access_of
 from certline.models.accounts.breaker import end_probe, failed, succeeded, take_probe
 from certline.models.accounts.rate_limit import BURST, NONE, Turn, held_off, hold_off, take
 from certline.models.heartbeat import ScmTally
-from certline.workers.metrics.counting import observe
 from certline.workers.metrics.instruments import SCM_WAIT
+from certline.workers.metrics.tally import observe
 from certline.workers.runtime.call_outcome import CallMeasure, is_out_of_order, is_scms_fault
 from certline.workers.runtime.turns import Turns, turns_together
 from certline.workers.scm import LoginRefused, NotAsked, ScmError, Throttled, TooSoon

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from certline.models import Command, CommandType
 from certline.models.commands.kinds import KINDS
 from certline.models.vault import WithdrawnVaultError
-from certline.workers.metrics.counting import observe
 from certline.workers.metrics.instruments import COMMAND_START, STEP_RUN
+from certline.workers.metrics.tally import observe
 from certline.workers.runtime.outcomes import AccountSuspendedError, TryLater
 from certline.workers.tracing.span import LateSpan, SpanKind, annotate, late_span, mark_failed
 

@@ -53,8 +53,8 @@ from certline.workers.keys import chain as chains
 from certline.workers.keys.certificate import serial_hex
 from certline.workers.keys.errors import ChainError, NoMatch
 from certline.workers.keys.leaf import leaf_columns
-from certline.workers.metrics.counting import observe
 from certline.workers.metrics.instruments import ORDER_STORED
+from certline.workers.metrics.tally import observe
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import name_in_logs

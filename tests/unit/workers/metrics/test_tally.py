@@ -48,7 +48,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, 65_536))
 from certline.workers.metrics.shared_files import share_files
 share_files()
-from certline.workers.metrics.counting import observe
+from certline.workers.metrics.tally import observe
 from certline.workers.metrics.instruments import STEP_RUN
 for number in range(400):
     observe(STEP_RUN, 0.02, "order", f"outcome {number}")

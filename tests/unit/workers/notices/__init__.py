@@ -1,0 +1,1 @@
+"""Tests of how notices are sent."""
