@@ -71,6 +71,8 @@ def trouble_of(step: Command | None) -> str | None:
 def waits_for(order: Order, step: Command | None, now: datetime) -> str | None:
     """Return what an order waits for, with the time and with what went wrong last. None if it has ended."""
     if step is None:
+        if order.status is OrderStatus.SENDING:  # its own command may be in the middle of the call
+            return "SCM's response; without one, it is looked up at SCM after the settle time"
         if order.status in STEPS or order.status is OrderStatus.PLACED:
             return "nothing is under way; the sweep starts its next step within minutes"
         return None

@@ -61,7 +61,8 @@ FIGURES = (
     Figure(
         "certline_renewals_day",
         "Renewals of the last 24 hours by what became of them: orders that were placed (stored, under_way, held, "
-        "review, rejected), and decisions of auto-renewal that placed none (refused, postponed, failed)",
+        "review, rejected and not ordered again), and decisions of auto-renewal that placed none (refused, "
+        "postponed, failed)",
         ("outcome",),
     ),
     Figure(

@@ -13,8 +13,9 @@ from certline.models.figures.catalogue import Readings
 from certline.models.figures.certificates import days_left, due_renewals, ending_figures
 from certline.models.figures.domains import validation_days_left, validations_too_short
 from certline.models.orders.order import Order
+from certline.models.renewals.repeats import REFUSED, RENEWS, renewed_again
 from certline.models.renewals.runs import counts_by_reason, decided_since, runs_since
-from certline.models.states import Decision, OrderKind, OrderStatus
+from certline.models.states import Decision, OrderStatus
 
 # Statuses in which orders rest, of which there are the more the longer certline runs.
 RESTING = (OrderStatus.STORED, OrderStatus.REJECTED, OrderStatus.CANCELLED)
@@ -82,8 +83,10 @@ def renewals_of_a_day(db: Session) -> dict[str, int]:
     """Count the renewals of the last 24 hours by what became of them (`certline_renewals_day`)."""
     since = clock(db) - DAY
     found = dict.fromkeys(["under_way", *OUTCOMES.values(), *WITHOUT_ORDER.values()], 0)
+    # What was refused and is ordered again waits for nobody; the later order counts.
+    repeated = Order.status.in_(REFUSED) & renewed_again()
     query = select(Order.status, func.count()).where(
-        Order.id >= first_id_at(since), Order.kind == OrderKind.RENEWAL
+        Order.id >= first_id_at(since), *RENEWS, ~repeated
     )
     for status, count in db.execute(query.group_by(Order.status)):
         found[OUTCOMES.get(status, "under_way")] += count

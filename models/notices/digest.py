@@ -92,8 +92,11 @@ def digest(db: Session) -> Digest:
     """Return the digest as of now."""
     now = clock(db)
     renewed = select(Certificate.common_name).join(Order, Order.id == Certificate.order_id)
+    # If a profile allows no renewal, a new order with a predecessor is sent instead; it counts as a renewal too.
     renewed = renewed.where(
-        Certificate.created_at > now - BACK, Order.kind.in_((OrderKind.RENEWAL, OrderKind.REISSUE))
+        Certificate.created_at > now - BACK,
+        Order.predecessor_id.is_not(None),
+        Order.kind != OrderKind.IMPORT,
     )
     planned = select(Certificate.common_name).where(
         Certificate.status == CertificateStatus.ACTIVE,

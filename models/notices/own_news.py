@@ -84,10 +84,10 @@ OUR_OWN: dict[str, NewsKind] = {
         "SCM is out of reach: {url}",
         "servers of SCM are out of reach",
         "SCM at {url} has not answered for {minutes} minutes: {reason}.",
-        "Nothing is lost: orders and renewals wait, one call at a time tries whether SCM is back, and then all go "
-        "on by themselves.",
+        "Nothing is lost: orders and renewals wait. Every 10 minutes at least, one call tries whether SCM is "
+        "back, and then all go on by themselves.",
         about="url",
-        commands=("certline doctor", "certline account list"),
+        commands=("certline doctor", "certline certificate list --expires-within 2"),
         overview=("certline doctor",),
     ),
     "part.stopped": NewsKind(

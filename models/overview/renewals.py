@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from certline.models.commands.command import OPEN, Command
 from certline.models.database.session import clock
+from certline.models.orders.order import Order
 from certline.models.renewals.endings import count_overdue
+from certline.models.renewals.repeats import renewed_again
 from certline.models.renewals.runs import AutoRenewDecision, runs_since
 from certline.models.states import CommandStatus, CommandType, Decision
 
@@ -25,9 +27,9 @@ class DayOfRenewals:
     """Renewals of the last 24 hours.
 
     `due`: certificates whose time has come with nothing under way. Of the renewals that were requested: `done`,
-    `under_way`, `failed`, `review` (a person decides). `refused`: not requested by the last run of auto-renewal,
-    since a rule forbids it; `refused_in_batches`: the same of batches. `held`: put off by a cap, or until an
-    approval.
+    `under_way`, `failed` (and not requested again), `review` (a person decides). `refused`: not requested by the
+    last run of auto-renewal, since a rule forbids it; `refused_in_batches`: the same of batches. `held`: put off
+    by a cap, or until an approval.
     """
 
     due: int
@@ -49,6 +51,17 @@ def day_of_renewals(db: Session) -> DayOfRenewals:
         .group_by(Command.status)
     )
     by_status = {row[0]: row[1] for row in db.execute(asked)}
+    repeated = (
+        select(func.count())
+        .select_from(Command)
+        .join(Order, Order.id == Command.subject)
+        .where(
+            Command.type == CommandType.RENEW,
+            Command.created_at >= since,
+            Command.status == CommandStatus.FAILED,
+            renewed_again(),
+        )
+    )
     decided = {}
     for run in runs_since(db, since, limit=1):
         by_decision = select(AutoRenewDecision.decision, func.count())
@@ -59,7 +72,7 @@ def day_of_renewals(db: Session) -> DayOfRenewals:
         due=count_overdue(db),
         done=by_status.get(CommandStatus.DONE, 0),
         under_way=sum(by_status.get(status, 0) for status in OPEN),
-        failed=by_status.get(CommandStatus.FAILED, 0),
+        failed=by_status.get(CommandStatus.FAILED, 0) - (db.scalar(repeated) or 0),
         review=by_status.get(CommandStatus.REVIEW, 0),
         refused=decided.get(Decision.REFUSED, 0),
         refused_in_batches=db.scalar(REFUSED_IN_BATCHES, {"since": since}) or 0,

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event, func, text, update
@@ -264,6 +265,43 @@ def test_renewals_of_the_last_day_are_counted_by_what_became_of_them(database: D
         "review": 1,
         "rejected": 1,
     }
+
+
+def test_a_renewal_that_was_placed_as_a_new_order_is_counted_as_one(database: Database) -> None:
+    with database.transaction() as db:
+        old = a_certificate(db)
+        an_order(db, kind="new", status="rejected", predecessor_id=old.id)
+        an_order(
+            db, kind="import", status="stored", predecessor_id=old.id
+        )  # renewed in SCM's portal
+        found = renewals_of_a_day(db)
+
+    assert {name: count for name, count in found.items() if count} == {"rejected": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "counted"),
+    [
+        ("pending", {"under_way": 1}),
+        ("stored", {"stored": 1}),
+        ("rejected", {"rejected": 2}),
+    ],
+)
+def test_a_refused_renewal_no_longer_counts_once_it_is_ordered_again(
+    database: Database, status: str, counted: dict[str, int]
+) -> None:
+    with database.transaction() as db:
+        old = a_certificate(db)
+        renewal: dict[str, Any] = {
+            "kind": "renewal",
+            "predecessor_id": old.id,
+            "line_id": old.line_id,
+        }
+        an_order(db, status="rejected", **renewal)
+        an_order(db, status=status, **renewal)
+        found = renewals_of_a_day(db)
+
+    assert {name: count for name, count in found.items() if count} == counted
 
 
 def test_the_first_id_of_a_moment_is_not_above_those_that_are_made_from_then_on() -> None:

@@ -62,6 +62,11 @@ def test_a_digest_names_what_was_renewed_what_will_be_and_what_waits_with_what_t
             predecessor_id=old.id,
         )
         a_certificate(db, renewal, common_name="new.example", **life)
+        # What a renewal becomes if its profile allows none, and one that was made in SCM's portal.
+        for kind, name in ((OrderKind.NEW, "anew.example"), (OrderKind.IMPORT, "import.example")):
+            successor = {"kind": kind, "common_name": name, "predecessor_id": old.id}
+            order = an_order(db, account, status=OrderStatus.STORED, **successor)
+            a_certificate(db, order, common_name=name, **life)
         a_certificate(
             db,
             stored(db, account),
@@ -85,8 +90,8 @@ def test_a_digest_names_what_was_renewed_what_will_be_and_what_waits_with_what_t
 
     [sent] = mail.mails
     text = text_of(sent)
-    assert sent["subject"] == "certline: 1 renewed, 1 planned, 5 wait for a person"
-    assert "1 renewed or reissued since yesterday: new.example." in text
+    assert sent["subject"] == "certline: 2 renewed, 1 planned, 5 wait for a person"
+    assert "2 renewed or reissued since yesterday: new.example, anew.example." in text
     assert "1 renewed within 7 days, by themselves: soon.example." in text
     assert "1 certificates end soon with nothing under way" in text
     assert f"certline certificate renew {last.id}" in text

@@ -160,6 +160,17 @@ def test_an_order_says_what_it_waits_for(step: Command | None, told: str) -> Non
     assert waits_for(PENDING, step, NOW) == told
 
 
+def test_an_order_that_is_being_sent_waits_for_the_response_or_for_the_lookup() -> None:
+    sending = Order(id="O1", status=OrderStatus.SENDING)
+
+    assert waits_for(sending, None, NOW) == (
+        "SCM's response; without one, it is looked up at SCM after the settle time"
+    )
+    assert waits_for(sending, a_step(24, type=CommandType.RECONCILE), NOW) == (
+        "looked up at SCM in 24 s"
+    )
+
+
 def test_an_order_that_has_ended_waits_for_nothing() -> None:
     assert waits_for(Order(id="O1", status=OrderStatus.STORED), None, NOW) is None
 

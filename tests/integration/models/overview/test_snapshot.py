@@ -157,6 +157,21 @@ def test_the_renewals_of_the_last_day_are_counted_by_outcome(database: Database)
     assert kinds == [MatterKind.RENEWAL_FAILED, MatterKind.RENEWAL_REFUSED]
 
 
+def test_a_failed_renewal_waits_for_nobody_once_it_is_requested_again(database: Database) -> None:
+    with database.transaction() as db:
+        old = a_certificate(db)
+        renewal: dict[str, Any] = {"kind": "new", "predecessor_id": old.id, "line_id": old.line_id}
+        refused = an_order(db, status="rejected", **renewal).id
+    a_command(database, CommandType.RENEW, refused, status=CommandStatus.FAILED)
+
+    assert look(database).day.renewals.failed == 1
+
+    with database.transaction() as db:
+        an_order(db, status="pending", **renewal)
+
+    assert look(database).day.renewals.failed == 0
+
+
 def test_what_waits_for_a_person_is_named_the_most_urgent_first(database: Database) -> None:
     with database.transaction() as db:
         account = an_account(db, name="hafen", status="suspended")

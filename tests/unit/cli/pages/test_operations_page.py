@@ -35,6 +35,14 @@ def test_every_alert_names_a_section(rule: dict[str, Any]) -> None:
     assert "certline top" in text or "**You type**" in text
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_every_alert_is_found_on_the_page_by_its_name(rule: dict[str, Any]) -> None:
+    """Who was woken by an alert looks for its name, and may not have its `runbook` at hand."""
+    heading = HEADINGS[rule["annotations"]["runbook"]]
+
+    assert rule["alert"] == heading or f"`{rule['alert']}`" in section(heading)
+
+
 def test_every_section_is_that_of_the_alert_whose_name_it_has() -> None:
     own = {rule["alert"]: rule["annotations"]["runbook"] for rule in RULES}
 
