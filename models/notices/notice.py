@@ -27,6 +27,8 @@ from certline.models.states import CommandStatus, CommandType
 KEPT = timedelta(days=7)
 # From the first news of a kind until they are told: what a storm brings within that time is one message.
 GATHER = timedelta(seconds=10)
+# Rest of a route after a command that crashed its workers until it was given up.
+REST = timedelta(hours=1)
 # Rows of one statement, which may have 65,535 values.
 MOST_AT_ONCE = 5_000
 
@@ -159,12 +161,17 @@ def _store(db: Session, rows: Sequence[dict[str, Any]], gather: timedelta = GATH
     return counts.total()
 
 
-def begin_telling(db: Session, route_id: str, after: timedelta, *, who: Who) -> None:
+def begin_telling(
+    db: Session, route_id: str, after: timedelta, *, who: Who, rests: bool = True
+) -> None:
     """Have a worker send a route's notices after a while, or let it, if it is about to.
 
     To be called after the notices were stored: what they refer to, the route, is then locked against the step that
-    ends (`models.notices.delivery.settle`), so one of the two sees them.
+    ends (`models.notices.delivery.settle`), so one of the two sees them. After a command that kept crashing its
+    worker the route `rests` for REST, so that no notice can end one worker after the other.
     """
+    if rests:
+        after = max(after, _rest_of(db, route_id))
     command, new = accept(
         db,
         CommandType.NOTIFY,
@@ -192,6 +199,16 @@ def begin_telling(db: Session, route_id: str, after: timedelta, *, who: Who) -> 
     )
     if db.scalar(hastened) is not None:
         emit_wake_up(db, CommandType.NOTIFY, command.id, after=after)
+
+
+def _rest_of(db: Session, route_id: str) -> timedelta:
+    """Return how long a route still rests because a command has crashed its workers again and again."""
+    crashed = select(func.max(Command.touched_at) - func.now() + REST).where(
+        Command.type == CommandType.NOTIFY,
+        Command.subject == route_id,
+        Command.status == CommandStatus.REVIEW,
+    )
+    return db.scalar(crashed) or timedelta(0)
 
 
 def notices_parked(db: Session) -> int:

@@ -136,7 +136,7 @@ def retry_route(database: Database, name: str, *, who: Identity) -> int:
         if not waits:
             return 0
         # Also if it fails at present, which is what it is tried for.
-        begin_telling(db, route.id, timedelta(0), who=who)
+        begin_telling(db, route.id, timedelta(0), who=who, rests=False)
         command = open_step(db, CommandType.NOTIFY, route.id)
         if command is not None and command.status is CommandStatus.QUEUED:
             hasten(db, command)

@@ -75,6 +75,12 @@ def test_a_log_that_was_put_right_is_whole_after_a_round(database: Database) -> 
     assert database.run(found_broken) is None
 
 
+def test_whoever_removes_the_patrol_is_noticed(database: Database) -> None:
+    falsify(database, "DELETE FROM event_patrol")
+
+    assert "was deleted" in str(database.run(found_broken))
+
+
 def test_what_another_producer_checks_is_left_to_it(database: Database) -> None:
     entries(database, 1)
     with database.transaction() as db, database.transaction() as other:

@@ -252,7 +252,7 @@ def test_a_removed_route_takes_its_notices_with_it(office: Office, mail: MailSer
     assert mail.mails == []
 
 
-def test_notices_that_nobody_sends_get_a_command_from_the_sweep(
+def test_notices_that_crashed_their_worker_again_and_again_are_tried_once_an_hour(
     office: Office, mail: MailServer
 ) -> None:
     office.add(mail.url)
@@ -264,7 +264,12 @@ def test_notices_that_nobody_sends_get_a_command_from_the_sweep(
     office.let_pass(timedelta(minutes=1))
     with office.database.transaction() as db:
         assert tell_news(db) == 0
+    assert office.due() == []
 
+    office.tell("order.held")  # more news do not hurry it
+    assert office.due() == []
+    office.let_pass(timedelta(hours=1))
     office.go()
 
-    assert len(mail.mails) == 1
+    assert len(mail.mails) == 2
+    assert office.notices()[0].sent_at is not None
