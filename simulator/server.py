@@ -17,6 +17,8 @@ from certline.simulator.settings import HOST, PORT, SimSettings
 # Longer than any client keeps an idle connection, so that connections are only closed by injected faults.
 KEEP_ALIVE_SECONDS = 300
 SECONDS_TO_START = 30
+# Twice the time that the server gives its connections.
+SECONDS_TO_STOP = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ def running(
         yield Simulator(f"{base}/api", f"{base}/_sim", scm.authority.root_pem)
     finally:
         server.should_exit = True
-        thread.join()
+        # The thread is a daemon: a connection that does not end holds nobody up for longer.
+        thread.join(SECONDS_TO_STOP)
         listener.close()
 
 
