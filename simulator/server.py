@@ -17,7 +17,7 @@ from certline.simulator.settings import HOST, PORT, SimSettings
 # Longer than any client keeps an idle connection, so that connections are only closed by injected faults.
 KEEP_ALIVE_SECONDS = 300
 SECONDS_TO_START = 30
-# Twice the time that the server gives its connections.
+# More than the two that the server gives its connections.
 SECONDS_TO_STOP = 5
 
 
