@@ -9,7 +9,6 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from certline.models import Command
 from tests.servers import until
 from tests.support.deployment import Plant
 from tests.support.factories import senders_of_everything
@@ -48,7 +47,7 @@ def test_a_person_drops_what_could_not_be_taken_and_the_mended_command_is_done(
         plant.certline("dead-letter", "drop", letter["id"], "--reason", "the shop mends it")
         mended = json.dumps(event | {"data": {}}).encode()
         exchange.basic_publish("certline.commands", "poll", mended, sender)
-        until(lambda: is_there(plant, str(event["id"])), 60)
+        until(lambda: plant.knows(str(event["id"])), 60)
         done = plant.json("command", "wait", str(event["id"]), "--timeout", "60")
 
         until(lambda: exchange.queue_declare(heard, passive=True).method.message_count, 60)
@@ -57,9 +56,3 @@ def test_a_person_drops_what_could_not_be_taken_and_the_mended_command_is_done(
     assert (done["id"], done["status"]) == (event["id"], "done")
     told = json.loads(answer)
     assert (told["correlationid"], told["data"]["dead_letter"]) == (event["id"], letter["id"])
-
-
-def is_there(plant: Plant, command_id: str) -> bool:
-    """Check whether the command has been recorded."""
-    with plant.database.transaction() as db:
-        return db.get(Command, command_id) is not None

@@ -13,6 +13,7 @@ from sqlalchemy import func, update
 from certline.models import Certificate, CertificateStatus
 from certline.models.accounts.catalogue import Domain
 from certline.simulator.server import Simulator
+from tests.servers import until
 from tests.support.deployment import Plant
 
 # A certificate of 90 days with 28 left is renewed automatically, and not late yet.
@@ -34,6 +35,7 @@ def order_from_outside(plant: Plant, rabbitmq_url: str, name: str) -> None:
         channel.confirm_delivery()
         properties = pika.BasicProperties(message_id=command["id"], user_id="guest")
         channel.basic_publish("certline.commands", "order", json.dumps(command), properties, True)
+    until(lambda: plant.knows(str(command["id"])), 60)
     plant.certline("command", "wait", str(command["id"]), "--timeout", "60")
 
 

@@ -108,6 +108,11 @@ class Plant:
             self.database, self.vault, wanted, requested_by=Identity("os:test")
         ).command
 
+    def knows(self, command_id: str) -> bool:
+        """Return True if the command was accepted."""
+        with self.database.transaction() as db:
+            return db.get(Command, command_id) is not None
+
     def status(self, command: Command) -> OrderStatus:
         """Return the status of the command's order."""
         with self.database.transaction() as db:

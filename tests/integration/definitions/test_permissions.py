@@ -15,7 +15,7 @@ from certline.models.events.outbox import EVENTS
 from certline.simulator.server import Simulator
 from tests.integration.definitions.conftest import DEFINITIONS, definitions, url_of
 from tests.integration.misdeeds import REFUSED_TO_PARTS, REFUSED_TO_THE_SHOP
-from tests.servers import RabbitServer
+from tests.servers import RabbitServer, until
 from tests.servers.rabbit_server import can_connect
 from tests.support.deployment import Plant
 
@@ -74,6 +74,8 @@ def test_an_outside_system_orders_and_hears_of_its_certificate_with_each_part_as
         )
         channel.connection.close()  # it is disconnected while everything happens
 
+        # The ingress may need longer to accept it than `command wait` needs to start.
+        until(lambda: plant.knows(str(command["id"])), 60)
         plant.certline("command", "wait", str(command["id"]), "--timeout", "60")
 
         heard: list[dict[str, Any]] = []
