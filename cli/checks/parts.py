@@ -23,7 +23,7 @@ def check_parts() -> Finding:
     """Check the heartbeats of the parts."""
     from certline.models.certificates.deploy_hook import hooks
     from certline.models.commands.backlog import oldest_queued
-    from certline.models.figures.flow import outbox_backlog
+    from certline.models.events.outbox import outbox_backlog
     from certline.models.heartbeat import running_parts, stale_parts
 
     with context.database().transaction() as db:

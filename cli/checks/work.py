@@ -15,7 +15,7 @@ MINUTE = timedelta(minutes=1)
 
 def check_outbox() -> Finding:
     """Check that the outbox is being published."""
-    from certline.models.figures.flow import outbox_backlog
+    from certline.models.events.outbox import outbox_backlog
 
     with context.database().transaction() as db:
         due, oldest, parked = outbox_backlog(db)

@@ -1,4 +1,4 @@
-"""What waits for a person, in words, with the command to type for it."""
+"""Wordings of what waits for a person, with the command to type for each."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ MISSING = "the record of the audit log's patrol was deleted (table event_patrol)
 
 
 class AuditPatrol(Base):
-    """How far the patrol has come, and what it has found: a single row.
+    """Progress of the patrol, and what it has found: a single row.
 
     `lane`, `seq`, `hash`: the last link that was checked. `broken`: the first break that was found, in words;
     `clean`: whether this round has found none. `rounds`: how many are complete.

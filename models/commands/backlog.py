@@ -29,6 +29,16 @@ def oldest_queued(db: Session) -> float:
     return float(db.scalar(select(age).where(*DUE)) or 0)
 
 
+def oldest_by_queue(db: Session) -> dict[Queue, float]:
+    """Return for each queue the seconds for which its oldest due command has waited; 0 if none waits."""
+    age = func.extract("epoch", func.now() - func.min(Command.not_before))
+    found = dict.fromkeys(Queue, 0.0)
+    for kind, seconds in db.execute(select(Command.type, age).where(*DUE).group_by(Command.type)):
+        queue = KINDS[kind].queue
+        found[queue] = max(found[queue], float(seconds))
+    return found
+
+
 def stuck_queues(db: Session, longest: timedelta) -> list[StuckQueue]:
     """Return the queues with a command that has been due for `longest`, and none started within that time.
 

@@ -218,3 +218,12 @@ def seconds_overdue(db: Session) -> float:
     )
     age = db.scalar(select(func.extract("epoch", func.now() - oldest)))
     return max(0.0, float(age or 0))
+
+
+def outbox_backlog(db: Session) -> tuple[int, float, int]:
+    """Return (number of rows due and not sent, seconds the oldest has been due, number of parked rows)."""
+    due = (Outbox.sent_at.is_(None), Outbox.parked_at.is_(None), Outbox.not_before <= func.now())
+    age = func.extract("epoch", func.now() - func.min(Outbox.not_before))
+    count, oldest = db.execute(select(func.count(), age).where(*due)).one()
+    parked = db.scalar(select(func.count()).where(Outbox.parked_at.is_not(None)))
+    return count, float(oldest or 0), parked or 0

@@ -1,21 +1,21 @@
 """Figures of what is in motion: each is read by an index, and takes the same time however much is stored."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from certline.models.accounts.account import AccountStatus, accounts
+from certline.models.accounts.account import Account, AccountStatus, accounts
 from certline.models.accounts.breaker import Breaker
 from certline.models.audit.chain import head_of
 from certline.models.audit.patrol import found_broken
 from certline.models.certificates.license import license_use
-from certline.models.commands.backlog import DUE
+from certline.models.commands.backlog import oldest_by_queue
 from certline.models.commands.command import OPEN, Command
 from certline.models.commands.dead_letter import dead_letters_waiting
-from certline.models.commands.kinds import KINDS
 from certline.models.database.session import clock
-from certline.models.events.outbox import Outbox, seconds_overdue
+from certline.models.events.outbox import outbox_backlog
 from certline.models.figures.catalogue import Reading, Readings
 from certline.models.heartbeat import Part, running_parts, stale_parts
 from certline.models.notices.notice import notices_parked
@@ -24,7 +24,7 @@ from certline.models.orders.order import Order
 from certline.models.overview.work import MOVING
 from certline.models.renewals.runs import seconds_since_good_run
 from certline.models.schedule import last_fired, schedules
-from certline.models.states import CommandStatus, OrderStatus, Queue
+from certline.models.states import CommandStatus, OrderStatus
 from certline.models.webhook import Webhook, WebhookStatus, deliveries_parked
 
 # Statuses of a command that wait for something; there are few such commands at a time.
@@ -33,28 +33,20 @@ WAITING = (*OPEN, CommandStatus.HELD, CommandStatus.REVIEW)
 
 def flow(db: Session) -> Readings:
     """Return the figures of what is in motion."""
+    known = accounts(db)
     return {
         **_orders(db),
         **_commands(db),
         **_outbox(db),
         **_deliveries(db),
         **_license(db),
-        **_scm(db),
+        **_scm(db, known),
         **_parts(db),
-        **_schedules(db),
+        **_schedules(db, known),
         "certline_dead_letters": [({}, dead_letters_waiting(db))],
         "certline_audit_sequence": [({}, head_of(db).seq)],
         "certline_audit_broken": [({}, float(found_broken(db) is not None))],
     }
-
-
-def outbox_backlog(db: Session) -> tuple[int, float, int]:
-    """Return (number of rows due and not sent, seconds the oldest has been due, number of parked rows)."""
-    due = (Outbox.sent_at.is_(None), Outbox.parked_at.is_(None), Outbox.not_before <= func.now())
-    age = func.extract("epoch", func.now() - func.min(Outbox.not_before))
-    count, oldest = db.execute(select(func.count(), age).where(*due)).one()
-    parked = db.scalar(select(func.count()).where(Outbox.parked_at.is_not(None)))
-    return count, float(oldest or 0), parked or 0
 
 
 def moving_orders(db: Session) -> dict[OrderStatus, tuple[int, float]]:
@@ -63,16 +55,6 @@ def moving_orders(db: Session) -> dict[OrderStatus, tuple[int, float]]:
     query = select(Order.status, func.count(), age).where(Order.status.in_(MOVING))
     found = {row[0]: (row[1], float(row[2])) for row in db.execute(query.group_by(Order.status))}
     return {status: found.get(status, (0, 0.0)) for status in MOVING}
-
-
-def oldest_by_queue(db: Session) -> dict[Queue, float]:
-    """Return for each queue the seconds for which its oldest due command has waited; 0 if none waits."""
-    age = func.extract("epoch", func.now() - func.min(Command.not_before))
-    found = dict.fromkeys(Queue, 0.0)
-    for kind, seconds in db.execute(select(Command.type, age).where(*DUE).group_by(Command.type)):
-        queue = KINDS[kind].queue
-        found[queue] = max(found[queue], float(seconds))
-    return found
 
 
 def _orders(db: Session) -> Readings:
@@ -99,10 +81,10 @@ def _commands(db: Session) -> Readings:
 
 
 def _outbox(db: Session) -> Readings:
-    due, _, parked = outbox_backlog(db)
+    due, oldest, parked = outbox_backlog(db)
     return {
         "certline_outbox_due": [({}, due)],
-        "certline_outbox_oldest_seconds": [({}, seconds_overdue(db))],
+        "certline_outbox_oldest_seconds": [({}, oldest)],
         "certline_outbox_parked": [({}, parked)],
     }
 
@@ -127,15 +109,15 @@ def _license(db: Session) -> Readings:
     }
 
 
-def _scm(db: Session) -> Readings:
+def _scm(db: Session, known: Sequence[Account]) -> Readings:
     suspended: list[Reading] = [
         ({"account": account.name}, float(account.status is AccountStatus.SUSPENDED))
-        for account in accounts(db)
+        for account in known
     ]
     query = select(Breaker.url, Breaker.open_until.is_not(None))
     breakers: dict[str, bool] = {row[0]: row[1] for row in db.execute(query)}
     # Before its first failure a breaker has no row, and is closed. A token server's URL may follow that of a row.
-    for account in accounts(db):
+    for account in known:
         if not any(url.split(" ")[0] == account.url for url in breakers):
             breakers[account.url] = False
     return {
@@ -154,7 +136,7 @@ def _parts(db: Session) -> Readings:
     }
 
 
-def _schedules(db: Session) -> Readings:
+def _schedules(db: Session, known: Sequence[Account]) -> Readings:
     now = clock(db)
     enabled = {schedule.name for schedule in schedules(db) if schedule.enabled}
     ages = {
@@ -162,12 +144,10 @@ def _schedules(db: Session) -> Readings:
         for name, fired in last_fired(db).items()
         if name in enabled
     }
-    synced = [
-        account.synced_at for account in accounts(db) if account.status is AccountStatus.ACTIVE
-    ]
+    synced = [account.synced_at for account in known if account.status is AccountStatus.ACTIVE]
     ages.pop("sync", None)
-    if "sync" in enabled and (known := [at for at in synced if at is not None]):
-        ages["sync"] = (now - min(known)).total_seconds()
+    if "sync" in enabled and (times := [at for at in synced if at is not None]):
+        ages["sync"] = (now - min(times)).total_seconds()
     ages.pop("auto-renew", None)
     if (seconds := seconds_since_good_run(db)) is not None:
         ages["auto-renew"] = seconds

@@ -1,4 +1,4 @@
-"""What the step `notify` reads and stores: the messages that are due for a route, and what became of them."""
+"""Queries and changes of the step `notify`: the messages that are due for a route, and what became of them."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a kind of news is: its severity, and its words: what happened, what it means, what to type.
+"""Kind of news: its severity, and its words: what happened, what it means, what to type.
 
 Words are templates: `{name}` stands for a fact of the news (`models.notices.words`), such as a field of an event.
 """
@@ -12,7 +12,7 @@ Facts = Mapping[str, Any]
 
 
 class Severity(StrEnum):
-    """How much news matters. A route may leave out what matters less."""
+    """Severity of news. A route may leave out what matters less."""
 
     INFO = "info"  # something came about
     WARNING = "warning"  # somebody should look, on a working day

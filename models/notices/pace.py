@@ -30,7 +30,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class NoticePlan:
-    """What is told now: kinds by message, in order; and when the next is due, None if nothing else waits."""
+    """News to be told now: kinds by message, in order; and when the next is due, None if nothing else waits."""
 
     messages: Sequence[Sequence[str]]
     next_at: datetime | None

@@ -62,7 +62,7 @@ class MatterKind(StrEnum):
 
 @dataclass(frozen=True)
 class Matter:
-    """What waits for a person: how many of a kind, and the name or id of one, if the next step needs it."""
+    """Matter that waits for a person: how many of a kind, and the name or id of one, if the next step needs it."""
 
     kind: MatterKind
     count: int

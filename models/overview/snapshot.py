@@ -40,7 +40,7 @@ class ScmTraffic:
 
 @dataclass(frozen=True)
 class Day:
-    """What takes longer to find out the more is stored: the renewals of the day, and what waits for a person."""
+    """Part of a snapshot that takes longer the more is stored: the day's renewals, and what waits for a person."""
 
     at: datetime
     renewals: DayOfRenewals

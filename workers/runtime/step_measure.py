@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from certline.models import Command, CommandType
+from certline.models import Command, CommandType, Order, OrderKind, OrderStatus
 from certline.models.commands.kinds import KINDS
 from certline.models.vault import WithdrawnVaultError
-from certline.workers.metrics.instruments import COMMAND_START, STEP_RUN
+from certline.workers.metrics.instruments import COMMAND_START, ORDER_STORED, STEP_RUN
 from certline.workers.metrics.tally import observe
 from certline.workers.runtime.outcomes import AccountSuspendedError, TryLater
 from certline.workers.tracing.span import LateSpan, SpanKind, annotate, late_span, mark_failed
@@ -54,6 +54,13 @@ class StepMeasure:
             case _:
                 self.outcome = "failed"
                 mark_failed(type(outcome).__name__)
+
+
+def measure_stored(order: Order) -> None:
+    """Measure how long an order took from its request to its certificate, if it is stored now and no import."""
+    if order.status is OrderStatus.STORED and order.kind is not OrderKind.IMPORT:
+        took = (order.updated_at - order.created_at).total_seconds()
+        observe(ORDER_STORED, took, order.kind.value)
 
 
 @contextmanager

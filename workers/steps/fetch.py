@@ -53,14 +53,13 @@ from certline.workers.keys import chain as chains
 from certline.workers.keys.certificate import serial_hex
 from certline.workers.keys.errors import ChainError, NoMatch
 from certline.workers.keys.leaf import leaf_columns
-from certline.workers.metrics.instruments import ORDER_STORED
-from certline.workers.metrics.tally import observe
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import name_in_logs
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, TryLater, reading_scm
 from certline.workers.runtime.results import OrderResult
 from certline.workers.runtime.step import Step, review_subject
+from certline.workers.runtime.step_measure import measure_stored
 from certline.workers.scm import NotReady
 
 log = structlog.get_logger()
@@ -138,9 +137,7 @@ def collect(context: WorkerContext, command: Command, found: Issued) -> None:
     kept = context.store(
         partial(_store, context=context, command=command, order_id=order.id, leaf=leaf)
     )
-    if kept.status is OrderStatus.STORED and kept.kind is not OrderKind.IMPORT:
-        took = (kept.updated_at - kept.created_at).total_seconds()
-        observe(ORDER_STORED, took, kept.kind.value)
+    measure_stored(kept)
 
 
 def _store(

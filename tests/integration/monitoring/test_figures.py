@@ -20,12 +20,11 @@ from certline.models.database.base import new_id
 from certline.models.database.session import clock
 from certline.models.figures import sample
 from certline.models.figures.catalogue import BY_NAME, Readings, reading
-from certline.models.figures.domains import validations_too_short
 from certline.models.figures.sample import figures_now, samples, scrape, take
 from certline.models.figures.stock import first_id_at, renewals_of_a_day
 from certline.models.states import Decision, DecisionCode
 from tests.integration.producers.estate import DAY
-from tests.support.factories import a_certificate, a_domain, an_account, an_order
+from tests.support.factories import a_certificate, an_account, an_order
 
 
 def older(database: Database, by: timedelta, seconds: float = 0.0) -> None:
@@ -188,43 +187,6 @@ def test_certificates_are_counted_by_the_days_that_they_last(database: Database)
     assert found["sum"] == pytest.approx(225.5, abs=0.1)
 
 
-@pytest.mark.parametrize(
-    ("domains", "count"),
-    [
-        ({"nordhafen.example": 2}, 1),
-        ({"nordhafen.example": 30}, 0),
-        ({"nordhafen.example": None}, 0),
-        ({"nordhafen.example": 2, "*.nordhafen.example": 30}, 0),
-        ({"nordhafen.example": 2, "shop.nordhafen.example": 30}, 0),
-        ({"nordhafen.example": 30, "shop.nordhafen.example": 2}, 0),
-        ({"NordHafen.example": -400}, 1),
-        ({"other.example": 2}, 0),
-    ],
-)
-def test_a_domain_is_counted_whose_validation_ends_before_a_renewal_of_the_next_days(
-    database: Database, domains: dict[str, int | None], count: int
-) -> None:
-    with database.transaction() as db:
-        certificate = a_certificate(db, auto_renew=True, renews_at=clock(db, 5 * DAY))
-        for name, days in domains.items():
-            ends = None if days is None else clock(db, days * DAY).date()
-            db.add(a_domain(account_id=certificate.account_id, name=name, validation_expires=ends))
-    with database.transaction() as db:
-        assert certificate.common_name == "shop.nordhafen.example"
-        assert validations_too_short(db) == count
-
-
-def test_a_certificate_whose_renewal_was_refused_needs_the_validation_now(
-    database: Database,
-) -> None:
-    with database.transaction() as db:
-        certificate = a_certificate(db, auto_renew=True, renews_at=None)
-        ended = clock(db, -2 * DAY).date()
-        db.add(a_domain(account_id=certificate.account_id, validation_expires=ended))
-        db.flush()
-        assert validations_too_short(db) == 1
-
-
 def test_an_scm_that_never_failed_and_a_schedule_that_is_off_raise_no_alarm(
     database: Database,
 ) -> None:
@@ -239,15 +201,6 @@ def test_an_scm_that_never_failed_and_a_schedule_that_is_off_raise_no_alarm(
     assert reading(found, "certline_breaker_open", scm="https://scm.test/api") == 0
     ages = {labels["schedule"] for labels, _ in found["certline_schedule_good_run_age_seconds"]}
     assert ages == {"sweep"}
-
-
-def test_a_renewal_in_a_month_needs_no_validation_yet(database: Database) -> None:
-    with database.transaction() as db:
-        certificate = a_certificate(db, auto_renew=True, renews_at=clock(db, 30 * DAY))
-        ends = clock(db, 2 * DAY).date()
-        db.add(a_domain(account_id=certificate.account_id, validation_expires=ends))
-        db.flush()
-        assert validations_too_short(db) == 0
 
 
 def test_renewals_of_the_last_day_are_counted_by_what_became_of_them(database: Database) -> None:
