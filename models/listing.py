@@ -19,15 +19,16 @@ from certline.models.states import CertificateStatus, CommandType
 from certline.models.validation import column_integer
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import DeclarativeBase
+
     from certline.models.accounts.catalogue import Organization, Profile
     from certline.models.audit.log import AuditEntry
     from certline.models.certificates.certificate import Certificate
     from certline.models.commands.command import Command
     from certline.models.commands.dead_letter import DeadLetter
-    from certline.models.database.base import Base
     from certline.models.orders.order import Order
 
-Row = TypeVar("Row", bound="Base")
+Row = TypeVar("Row", bound="DeclarativeBase")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from certline.workers.scm import (
     AdminRecord,
@@ -58,6 +58,17 @@ class Examined:
     organizations: int = 0
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    # None if SCM doesn't show the record of the administrator.
+    privileges: tuple[str, ...] | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what is stored of it with the account (`Account.examined`)."""
+        return {
+            "roles": list(self.roles),
+            "privileges": None if self.privileges is None else list(self.privileges),
+            "missing": list(self.missing),
+            "unknown": list(self.unknown),
+        }
 
 
 def examine(scm: ScmClient, login: AnyLogin, today: date) -> Examined:
@@ -83,7 +94,13 @@ def examine(scm: ScmClient, login: AnyLogin, today: date) -> Examined:
     if domains is not None:
         missing += of_domains(domains)
         unknown += domains_not_looked_at(domains)
-    return Examined(record.roles if record else (), len(ids), tuple(missing), tuple(unknown))
+    return Examined(
+        record.roles if record else (),
+        len(ids),
+        tuple(missing),
+        tuple(unknown),
+        None if record is None or record.privileges is None else tuple(record.privileges),
+    )
 
 
 def of_password(password: Password | None, today: date) -> Iterator[str]:

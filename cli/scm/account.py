@@ -112,7 +112,16 @@ def add(name: str, *, no_verify: bool, force: bool, insecure: bool, **options: A
             _refuse_twice(db, name, kept)
         who = context.person()
         secret = secret_of(given)
-        fresh = add_account(db, vault, name, kept, secret, verified=not no_verify, who=who)
+        fresh = add_account(
+            db,
+            vault,
+            name,
+            kept,
+            secret,
+            verified=not no_verify,
+            who=who,
+            examined=None if no_verify else examined.as_record(),
+        )
         # A login that was not tried is not used by itself: SCM counts failed logins.
         sync = None if no_verify else first_sync(db, fresh, who=who)
     answer(
@@ -226,7 +235,7 @@ def verify(
         raise told(error, login, outcome) from None
     with context.database().transaction() as db:
         row = _locked(db, name)
-        record_verified(db, row)
+        record_verified(db, row, examined.as_record())
         if other:
             secret, certificate = secret_of(login), kept_as(login)["client_certificate"]
             change_secret(db, vault, row, secret, certificate, who=context.person())

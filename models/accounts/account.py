@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import CheckConstraint, func, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from certline.models.database.base import Base, stored_by_value
 from certline.models.database.secret_place import BESIDE
@@ -64,6 +65,8 @@ class Account(Base):
     )
     status_reason: Mapped[str | None]
     verified_at: Mapped[datetime | None]
+    # What the login was found to have at SCM, and to lack, at `verified_at` (`workers.account_check.Examined`).
+    examined: Mapped[dict[str, Any] | None]
     synced_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -103,3 +106,12 @@ def account_for(db: Session, name: str | None) -> Account:
         known = ", ".join(account.name for account in present)
         raise BadCommandError([f"account: there are several ({known}); say which one"])
     return present[0]
+
+
+def accounts_shown(db: Session) -> list[Account]:
+    """Return all accounts sorted by name, removed ones included, without their secrets and client certificates."""
+    query = select(Account).options(
+        defer(Account.secret_sealed, raiseload=True),
+        defer(Account.client_certificate, raiseload=True),
+    )
+    return list(db.scalars(query.order_by(Account.name)))

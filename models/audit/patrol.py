@@ -5,6 +5,7 @@ the stored end of each lane, and the next piece of one lane, and begins again af
 until a whole round has found none.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import BigInteger, CheckConstraint, func, select
@@ -39,6 +40,37 @@ class AuditPatrol(Base):
     clean: Mapped[bool] = mapped_column(default=True)
     rounds: Mapped[int] = mapped_column(default=0)
     checked_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+@dataclass(frozen=True)
+class PatrolState:
+    """How far the audit log is verified.
+
+    `entries`: all of its entries; `verified`: how many of them the patrol has checked in its present round, after
+    `rounds` complete ones; `checked_at`: when it last checked some; `broken`: the break that it knows of, or None.
+    """
+
+    entries: int
+    verified: int
+    rounds: int
+    checked_at: datetime
+    broken: str | None
+
+
+def patrol_state(db: Session) -> PatrolState | None:
+    """Return how far the patrol is; None if its record was deleted, which is a break (MISSING)."""
+    row = db.scalars(select(AuditPatrol)).first()
+    if row is None:
+        return None
+    ends = {end.lane: end.seq for end in db.scalars(select(AuditHead))}
+    before = sum(seq for lane, seq in ends.items() if lane < row.lane)
+    return PatrolState(
+        entries=sum(ends.values()),
+        verified=before + row.seq,
+        rounds=row.rounds,
+        checked_at=row.checked_at,
+        broken=row.broken,
+    )
 
 
 def found_broken(db: Session) -> str | None:

@@ -65,6 +65,14 @@ class Command(Base):
         Index("command_by_status", "status", "created_at", "id"),
         Index("command_by_type", "type", "created_at", "id"),
         Index("command_by_subject", "subject", "created_at", "id"),
+        # Runs of one hook (`models.public.command`), whose name is in the payload.
+        Index(
+            "command_by_hook",
+            text("(payload ->> 'name')"),
+            "created_at",
+            "id",
+            postgresql_where=text("type = 'hook'"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(UUID(as_uuid=False), primary_key=True)

@@ -14,6 +14,8 @@ from certline.models import every_table
 ENTRIES, GIVEN_BY_POSTGRES = "event", ("id", "at")
 # Written by a trigger, with the rights of the owner (migration 0023).
 CHAIN = ("event_link", "event_head")
+# Tables without their secrets, as a page may show them (migration 0033).
+VIEWS = ("public_command", "public_webhook")
 # Alembic's table: a part compares it with its own version when it starts.
 VERSION = "alembic_version"
 
@@ -96,7 +98,7 @@ def grant_rights(connection: Connection, role: str) -> None:
         if column not in GIVEN_BY_POSTGRES
     ]
     tables = sorted({table.name for table in every_table()} - {ENTRIES, *CHAIN})
-    readable = [sql.Identifier(table) for table in (ENTRIES, *CHAIN, VERSION)]
+    readable = [sql.Identifier(table) for table in (ENTRIES, *CHAIN, *VIEWS, VERSION)]
     written = [sql.Identifier(table) for table in tables]
     comma = sql.SQL(", ")
     # Taken away first: it may have had more, as from `GRANT ALL`.

@@ -1,4 +1,4 @@
-"""Declarative base of the tables: naming of constraints, and storage of enums, times and ids."""
+"""Declarative bases of the tables and of the public views: names of constraints; storage of enums, times, ids."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -52,3 +52,12 @@ class Base(DeclarativeBase):
         list[dict[str, Any]]: JSONB,
         list[str]: ARRAY(Text),
     }
+
+
+class PublicView(DeclarativeBase):
+    """Base class of the views that show a table without its secrets.
+
+    Their metadata are apart from those of the tables: migrations write them, and nothing is stored through them.
+    """
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = Base.type_annotation_map

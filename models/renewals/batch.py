@@ -139,6 +139,7 @@ class Member:
     successor_id: str | None
     ordered_anew: bool
     reason: str | None
+    position: int = 0
 
 
 @dataclass(frozen=True)
@@ -189,8 +190,18 @@ def batches(db: Session) -> list[RenewalBatch]:
     return list(db.scalars(select(RenewalBatch).order_by(RenewalBatch.id.desc())))
 
 
-def members_of(db: Session, batch_id: str, states: Collection[State] = ()) -> list[Member]:
-    """Load the members of a batch in the sequence of their turns; with `states`, only those in one of them."""
+def members_of(
+    db: Session,
+    batch_id: str,
+    states: Collection[State] = (),
+    *,
+    after: int = -1,
+    most: int | None = None,
+) -> list[Member]:
+    """Load the members of a batch in the sequence of their turns; with `states`, only those in one of them.
+
+    At most `most` of them, from the one after the position `after`.
+    """
     columns = (
         RenewalMember.certificate_id,
         RenewalMember.common_name,
@@ -200,14 +211,23 @@ def members_of(db: Session, batch_id: str, states: Collection[State] = ()) -> li
         Order.certificate_id,
         Order.kind == OrderKind.NEW,
         func.coalesce(RenewalMember.reason, Order.error, Command.error),
+        RenewalMember.position,
     )
-    query = _joined(select(*columns)).where(RenewalMember.batch_id == batch_id)
+    query = _joined(select(*columns)).where(
+        RenewalMember.batch_id == batch_id, RenewalMember.position > after
+    )
     if states:
         query = query.where(_STATE.in_([state.value for state in states]))
     return [
-        Member(row[0], row[1], State(row[2]), row[3], row[4], row[5], bool(row[6]), row[7])
-        for row in db.execute(query.order_by(RenewalMember.position))
+        Member(row[0], row[1], State(row[2]), row[3], row[4], row[5], bool(row[6]), row[7], row[8])
+        for row in db.execute(query.order_by(RenewalMember.position).limit(most))
     ]
+
+
+def batch_page(db: Session, *, after: str | None, limit: int) -> list[RenewalBatch]:
+    """Load a page of batches, the newest first. `after`: the id of the last one before it."""
+    query = select(RenewalBatch).order_by(RenewalBatch.id.desc()).limit(limit)
+    return list(db.scalars(query if after is None else query.where(RenewalBatch.id < after)))
 
 
 def counts_of(db: Session, batch_ids: Sequence[str]) -> dict[str, Counts]:

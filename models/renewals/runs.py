@@ -17,7 +17,7 @@ from certline.models.database.base import Base, DnsText, new_id, stored_by_value
 from certline.models.database.session import clock
 from certline.models.orders.order import Order
 from certline.models.renewals.selection import AutoRenewSetting
-from certline.models.states import CommandStatus, Decision, DecisionCode
+from certline.models.states import CommandStatus, CommandType, Decision, DecisionCode
 
 
 class AutoRenewRun(Base):
@@ -55,6 +55,15 @@ class AutoRenewDecision(Base):
         Index("auto_renew_decision_once", "run_id", "certificate_id", unique=True),
         Index("auto_renew_decision_by_certificate", "certificate_id", "id"),
         Index("auto_renew_decision_by_time", "decided_at"),
+        # Lists and counts of `models.renewals.decision_list`.
+        Index("auto_renew_decision_of_run", "run_id", "decision", "code"),
+        Index("auto_renew_decision_by_kind", "decision", "decided_at", "id"),
+        Index("auto_renew_decision_by_name", "common_name", "decided_at", "id"),
+        Index(
+            "auto_renew_decision_by_command",
+            "command_id",
+            postgresql_where=text("command_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
@@ -140,13 +149,19 @@ def decisions_of(
 
     `decisions` (kinds, as of now) and `certificate_id` restrict the result; `most`: that many at most.
     """
+    which: list[ColumnElement[bool]] = [AutoRenewDecision.run_id.in_(runs)]
+    if decisions:
+        which.append(OUTCOME.in_(decisions))
+    if certificate_id is not None:
+        which.append(AutoRenewDecision.certificate_id == certificate_id)
+    return decided(db, *which, most=most)
+
+
+def decided(db: Session, *which: ColumnElement[bool], most: int | None = None) -> list[Decided]:
+    """Return the decisions that meet the conditions, as `decisions_of` does."""
     query = _outcomes(
         AutoRenewDecision, OUTCOME, Command.error, Order.id, Order.status, Order.certificate_id
-    ).where(AutoRenewDecision.run_id.in_(runs))
-    if decisions:
-        query = query.where(OUTCOME.in_(decisions))
-    if certificate_id is not None:
-        query = query.where(AutoRenewDecision.certificate_id == certificate_id)
+    ).where(*which)
     query = query.order_by(AutoRenewDecision.decided_at.desc(), AutoRenewDecision.common_name)
     query = query.limit(most)
     return [
@@ -165,10 +180,24 @@ def decisions_of(
 def counts_of(db: Session, runs: Sequence[str]) -> dict[str, Counter[Decision]]:
     """Count the decisions of each run by kind, as of now. A run without decisions has an empty counter."""
     found: dict[str, Counter[Decision]] = {run: Counter() for run in runs}
-    query = _outcomes(AutoRenewDecision.run_id, OUTCOME, func.count())
-    query = query.where(AutoRenewDecision.run_id.in_(runs))
-    for run_id, decision, count in db.execute(query.group_by(AutoRenewDecision.run_id, OUTCOME)):
-        found[run_id][Decision(decision)] = count
+    row = AutoRenewDecision
+    # From the index alone; then those whose renewal has failed since, which are few, by way of their commands.
+    stated = select(row.run_id, row.decision, func.count()).where(row.run_id.in_(runs))
+    for run_id, decision, count in db.execute(stated.group_by(row.run_id, row.decision)):
+        found[run_id][decision] = count
+    failed = (
+        select(row.run_id, func.count())
+        .join(Command, Command.id == row.command_id)
+        .where(
+            row.run_id.in_(runs),
+            row.decision == Decision.RENEWED,
+            Command.type == CommandType.RENEW,
+            Command.status == CommandStatus.FAILED,
+        )
+    )
+    for run_id, count in db.execute(failed.group_by(row.run_id)):
+        found[run_id] += Counter({Decision.FAILED: count})
+        found[run_id] -= Counter({Decision.RENEWED: count})
     return found
 
 

@@ -77,10 +77,12 @@ def add_account(
     *,
     verified: bool,
     who: Identity,
+    examined: dict[str, Any] | None = None,
 ) -> Account:
     """Store an account, or restore the removed one of that name, and return it.
 
-    `login`: the columns that store the login; `secret`: its secret, to be encrypted; `verified`: SCM accepts it.
+    `login`: the columns that store the login; `secret`: its secret, to be encrypted; `verified`: SCM accepts it;
+    `examined`: what it may do there (`Account.examined`).
     """
     account = account_named(db, name, removed=True) or Account(name=name)
     for column, value in login.items():
@@ -91,6 +93,7 @@ def add_account(
     account.secret_sealed = vault.seal(secret, place_of(account, "secret_sealed"))
     account.status, account.status_reason = AccountStatus.ACTIVE, None
     account.verified_at = clock(db) if verified else None
+    account.examined = examined
     db.add(account)
     db.flush()
     db.refresh(account)

@@ -4,6 +4,7 @@ After a removal SCM is no longer called; orders and certificates stay readable.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sqlalchemy import and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
@@ -222,9 +223,10 @@ def _count(
     return db.scalar(query) or 0
 
 
-def record_verified(db: Session, account: Account) -> None:
-    """Store that SCM has accepted the account's login now."""
+def record_verified(db: Session, account: Account, examined: dict[str, Any]) -> None:
+    """Store that SCM has accepted the account's login now, and what it may do there (`Account.examined`)."""
     account.verified_at = clock(db)
+    account.examined = examined
 
 
 def change_secret(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -57,6 +58,28 @@ def test_an_account_that_was_not_tried_is_synced_once_it_is_verified(
     verified = typist.json("account", "verify", "hafen")
 
     assert syncs(typist) == [verified["sync_command"]]
+
+
+def test_what_the_login_may_do_at_scm_is_stored_with_the_account(
+    typist: Typist, simulator: Simulator, password: Path
+) -> None:
+    """Pages show it without asking SCM, and without the secret that asking needs."""
+
+    def stored() -> dict[str, Any] | None:
+        with typist.database.transaction() as db:
+            return db.scalars(select(Account)).one().examined
+
+    typist.json(*words("hafen", simulator.url, password, "--no-verify"))
+    untried = stored()
+    verified = typist.json("account", "verify", "hafen")
+    found = stored()
+
+    assert untried is None
+    assert found is not None
+    assert {name: found[name] for name in ("roles", "missing", "unknown")} == {
+        name: verified[name] for name in ("roles", "missing", "unknown")
+    }
+    assert "sslRequest" in found["privileges"]
 
 
 @pytest.mark.parametrize("customer", ["demo", "DEMO"])

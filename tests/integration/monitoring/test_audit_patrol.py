@@ -6,7 +6,7 @@ from sqlalchemy import select, text
 from certline.models import AuditPatrol, Database
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
-from certline.models.audit.patrol import found_broken, patrol
+from certline.models.audit.patrol import found_broken, patrol, patrol_state
 from certline.producers import audit_round
 from certline.producers.audit_round import AuditRound
 
@@ -41,6 +41,22 @@ def test_an_untouched_log_is_whole(database: Database) -> None:
 
     assert whole_round(database) is None
     assert database.run(found_broken) is None
+
+
+def test_it_is_known_how_far_the_log_is_verified(database: Database) -> None:
+    entries(database, 5)
+    database.run(lambda db: patrol(db, 2))
+    begun = database.run(patrol_state)
+    whole_round(database)
+    done = database.run(patrol_state)
+    falsify(database, "DELETE FROM event_patrol")
+
+    assert begun is not None
+    assert done is not None
+    assert (begun.entries, begun.verified, begun.rounds, begun.broken) == (5, 2, 0, None)
+    assert (done.entries, done.rounds, done.verified) == (5, 1, 0)
+    assert done.checked_at > begun.checked_at
+    assert database.run(patrol_state) is None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Tests that the tables are found though a module loads only those that it needs."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,8 @@ def test_every_module_that_declares_a_table_is_listed() -> None:
     declaring = {
         ".".join(path.relative_to(MODELS).with_suffix("").parts)
         for path in MODELS.rglob("*.py")
-        if "__tablename__ =" in path.read_text()
+        # Not those of views, which nothing writes to.
+        if re.search(r"\bBase\):", path.read_text())
     }
 
     assert declaring

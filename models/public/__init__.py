@@ -1,0 +1,1 @@
+"""Views of tables without their secrets, which any page may show."""
