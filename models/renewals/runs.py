@@ -56,7 +56,13 @@ class AutoRenewDecision(Base):
         Index("auto_renew_decision_by_certificate", "certificate_id", "id"),
         Index("auto_renew_decision_by_time", "decided_at"),
         # Lists and counts of `models.renewals.decision_list`.
-        Index("auto_renew_decision_of_run", "run_id", "decision", "code"),
+        Index(
+            "auto_renew_decision_of_run",
+            "run_id",
+            "decided_at",
+            "id",
+            postgresql_include=["decision"],
+        ),
         Index("auto_renew_decision_by_kind", "decision", "decided_at", "id"),
         Index("auto_renew_decision_by_name", "common_name", "decided_at", "id"),
         Index(

@@ -39,7 +39,8 @@ def upgrade() -> None:
     op.add_column('account', sa.Column('examined', postgresql.JSONB(astext_type=sa.Text()), nullable=True))
     op.create_index('command_by_hook', 'command', [sa.text("(payload ->> 'name')"), 'created_at', 'id'],
                     postgresql_where=sa.text("type = 'hook'"))
-    op.create_index('auto_renew_decision_of_run', DECISIONS, ['run_id', 'decision', 'code'])
+    op.create_index('auto_renew_decision_of_run', DECISIONS, ['run_id', 'decided_at', 'id'],
+                    postgresql_include=['decision'])
     op.create_index('auto_renew_decision_by_kind', DECISIONS, ['decision', 'decided_at', 'id'])
     op.create_index('auto_renew_decision_by_name', DECISIONS, ['common_name', 'decided_at', 'id'])
     op.create_index('auto_renew_decision_by_command', DECISIONS, ['command_id'],
