@@ -26,13 +26,13 @@ from certline.cli.certificates.reissue_revoke import reissue, revoke
 from certline.cli.certificates.renew import renew
 from certline.cli.errors import Fault
 from certline.cli.ui import detail
-from certline.cli.ui.documents import CertificateDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.output import answer, as_json, say, whisper
-from certline.cli.ui.projection import instant
 from certline.cli.ui.secret_file import write
 from certline.cli.waiting.approval import leave_waiting
+from certline.models.documents.certificate import CertificateDocument
+from certline.models.documents.projection import instant
 
 if TYPE_CHECKING:
     from certline.models import AuditEntry, Certificate

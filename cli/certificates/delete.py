@@ -6,9 +6,9 @@ from certline.cli import context
 from certline.cli.confirmation import confirm
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate
-from certline.cli.ui.projection import minute
 from certline.cli.waiting.deletion import HERE_ONLY, delete
 from certline.cli.waiting.wait import wait_options
+from certline.models.documents.projection import minute
 
 
 @click.command("delete", cls=CliCommand)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from certline.cli import context
-from certline.cli.ui.documents import CertificateDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, style_of, style_of_end
 from certline.cli.ui.listing import (
@@ -23,7 +22,8 @@ from certline.cli.ui.listing import (
     with_account,
 )
 from certline.cli.ui.lookup import find_certificate
-from certline.cli.ui.projection import day_and_distance, minute, minute_and_distance
+from certline.models.documents.certificate import CertificateDocument
+from certline.models.documents.projection import day_and_distance, minute, minute_and_distance
 from certline.models.states import CertificateStatus
 
 if TYPE_CHECKING:

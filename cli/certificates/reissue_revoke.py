@@ -12,14 +12,14 @@ from certline.cli.confirmation import confirm
 from certline.cli.errors import NOTHING
 from certline.cli.parameters.kinds import key_options, keystore_option
 from certline.cli.parameters.text_file import TextFile, TextFileType
-from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_certificate
 from certline.cli.ui.output import answer, leave, say, whisper
-from certline.cli.ui.projection import minute
 from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.wait import started, wait_options
 from certline.models.ciphers.place import IN_HAND
+from certline.models.documents.command import CommandDocument
+from certline.models.documents.projection import minute
 
 if TYPE_CHECKING:
     from certline.models import Certificate, Command, Order

@@ -20,10 +20,10 @@ from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.listing import SCREENFUL, days, place_options
 from certline.cli.ui.output import answer, leave, say, whisper
-from certline.cli.ui.projection import instant, minute
 from certline.cli.ui.warnings import tell_warnings
 from certline.cli.waiting.batch import answer_batch, said_of_time, wait_for_batch
 from certline.cli.waiting.wait import wait_options
+from certline.models.documents.projection import instant, minute
 
 if TYPE_CHECKING:
     from certline.producers.renewals.verdicts import BatchVerdict, RenewalChoices

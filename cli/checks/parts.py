@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from certline.cli import context
 from certline.cli.checks.result import Finding
-from certline.cli.ui.part_document import PartDocument
-from certline.cli.ui.projection import minute
+from certline.models.documents.overview import PartDocument
+from certline.models.documents.projection import minute
 from certline.models.states import Queue
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from certline.cli import context
 from certline.cli.checks.result import MOST_DETAILS, Finding
-from certline.cli.ui.projection import distance
+from certline.models.documents.projection import distance
 from certline.models.states import Decision
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from certline.cli.errors import Fault
 from certline.cli.integration.decision import approve, decline
 from certline.cli.parameters.number import Seconds
 from certline.cli.ui import detail
-from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_command
 from certline.cli.ui.output import answer
-from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
 from certline.models.audit.identity import Identity
+from certline.models.documents.command import CommandDocument
+from certline.models.documents.projection import minute
 from certline.models.states import CommandStatus, CommandType
 
 

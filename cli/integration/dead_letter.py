@@ -8,13 +8,13 @@ import click
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, NOTHING
 from certline.cli.ui import detail
-from certline.cli.ui.documents import DeadLetterDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, view_options
 from certline.cli.ui.lookup import find_dead_letter
 from certline.cli.ui.output import answer, leave, whisper
-from certline.cli.ui.projection import minute
+from certline.models.documents.dead_letter import DeadLetterDocument
+from certline.models.documents.projection import minute
 
 # A quoted field name (either kind of quotes) that suggests a secret, and its value. Works on text, not on
 # parsed JSON, because the message may be malformed; closing quotes and brackets are optional, because it may

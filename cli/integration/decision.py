@@ -11,7 +11,7 @@ from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, say
-from certline.cli.waiting.approval import ApprovalDocument
+from certline.models.documents.command import ApprovalDocument
 
 if TYPE_CHECKING:
     from certline.models import Approval

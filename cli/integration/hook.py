@@ -11,14 +11,14 @@ import click
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
 from certline.cli.parameters.number import Whole
-from certline.cli.ui.documents import HookDocument, HookRunDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_account, find_certificate, find_command, find_hook
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
-from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started, wait_options
+from certline.models.documents.hook import HookDocument, HookRunDocument
+from certline.models.documents.projection import minute
 from certline.models.states import CommandStatus, CommandType
 from certline.models.validation import MOST_TIMEOUT, USUAL_TIMEOUT
 

@@ -17,8 +17,8 @@ from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_route
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
-from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started
+from certline.models.documents.projection import minute
 
 if TYPE_CHECKING:
     from certline.producers.notices.routes import AddedRoute

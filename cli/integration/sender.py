@@ -18,7 +18,7 @@ from certline.cli.integration.sender_document import (
 )
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
-from certline.cli.ui.projection import minute
+from certline.models.documents.projection import minute
 
 if TYPE_CHECKING:
     from certline.producers.requests.senders import AddedSender, UnknownSenderError

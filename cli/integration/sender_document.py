@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from certline.cli.ui.projection import Document
+from certline.models.documents.projection import Document
 
 if TYPE_CHECKING:
     from certline.models import SenderKind

@@ -10,15 +10,15 @@ import click
 
 from certline.cli import context
 from certline.cli.errors import NOTHING, Fault
-from certline.cli.integration.webhook_documents import DeliveryDocument, WebhookDocument
 from certline.cli.parameters.number import Seconds
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import ListView, show_pages, status_option, view_options
 from certline.cli.ui.lookup import find_command, find_webhook
 from certline.cli.ui.output import answer, facts, leave, say, table, whisper
-from certline.cli.ui.projection import minute
 from certline.cli.waiting.wait import started
+from certline.models.documents.projection import minute
+from certline.models.documents.webhook import DeliveryDocument, WebhookDocument
 from certline.models.states import CommandStatus
 
 if TYPE_CHECKING:

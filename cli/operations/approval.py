@@ -10,8 +10,9 @@ from certline.cli import context
 from certline.cli.parameters.number import Whole
 from certline.cli.ui.grammar import CliCommand, Group
 from certline.cli.ui.output import answer, facts, say, table, whisper
-from certline.cli.ui.projection import instant, minute
-from certline.cli.waiting.approval import ApprovalDocument, leave_waiting
+from certline.cli.waiting.approval import leave_waiting
+from certline.models.documents.command import ApprovalDocument
+from certline.models.documents.projection import instant, minute
 from certline.models.validation import USUAL_ABOVE
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WRONG_USE, Fault
 from certline.cli.parameters.options import moment
 from certline.cli.parameters.text_file import TextFile, TextFileType
-from certline.cli.ui.documents import BreakDocument, EventDocument
 from certline.cli.ui.grammar import CliCommand, Group
 from certline.cli.ui.grid import Column
 from certline.cli.ui.listing import ListView, show_pages, view_options
 from certline.cli.ui.lookup import find_event
 from certline.cli.ui.output import answer, leave, say, whisper
-from certline.cli.ui.projection import second
 from certline.models.audit.identity import Identity
+from certline.models.documents.audit import BreakDocument, EventDocument
+from certline.models.documents.projection import second
 
 if TYPE_CHECKING:
     from certline.models.audit.chain import Break

@@ -4,9 +4,9 @@ import click
 
 from certline.cli import context
 from certline.cli.errors import WRONG_USE, Fault
-from certline.cli.ui.documents import LicenseDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, facts, say, whisper
+from certline.models.documents.license import LicenseDocument
 from certline.models.server_url import without_password
 
 

@@ -13,7 +13,7 @@ from certline.cli.errors import DONE, FAILED, NOTHING
 from certline.cli.parameters.number import Whole
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, as_json, leave, say, table, whisper
-from certline.cli.ui.projection import minute
+from certline.models.documents.projection import minute
 from certline.models.validation import OPENS_DAYS
 
 if TYPE_CHECKING:

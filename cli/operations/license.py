@@ -7,10 +7,10 @@ import click
 
 from certline.cli import context
 from certline.cli.parameters.number import Whole
-from certline.cli.ui.documents import LicenseDocument, OutlookDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, facts, say, whisper
-from certline.cli.ui.projection import minute
+from certline.models.documents.license import LicenseDocument, OutlookDocument
+from certline.models.documents.projection import minute
 
 RENEW = "to renew it: certline license set N --until DATE"
 

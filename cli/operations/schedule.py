@@ -8,10 +8,10 @@ import click
 
 from certline.cli import context
 from certline.cli.errors import Fault
-from certline.cli.ui.documents import ScheduleDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, say, table, whisper
-from certline.cli.ui.projection import minute
+from certline.models.documents.projection import minute
+from certline.models.documents.schedule import ScheduleDocument
 
 if TYPE_CHECKING:
     from certline.models import Schedule

@@ -39,8 +39,8 @@ def top(every: float) -> None:
     parts. With --json, and where the output is no terminal, once.
     """
     # Loaded before the database is opened, which switches the collector on.
-    from certline.cli.overview.document import document_of
     from certline.cli.overview.lines import lines_of
+    from certline.models.documents.overview import document_of
 
     screen = console()
     if not as_json() and screen.is_terminal and not screen.is_dumb_terminal:

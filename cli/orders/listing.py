@@ -5,7 +5,6 @@ from typing import Any
 import click
 
 from certline.cli import context
-from certline.cli.ui.documents import OrderDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, style_of
 from certline.cli.ui.listing import (
@@ -18,7 +17,8 @@ from certline.cli.ui.listing import (
     with_account,
 )
 from certline.cli.ui.lookup import find_order
-from certline.cli.ui.projection import minute
+from certline.models.documents.order import OrderDocument
+from certline.models.documents.projection import minute
 from certline.models.states import OPEN, OrderStatus
 
 ORDERS = [

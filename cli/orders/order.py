@@ -18,13 +18,15 @@ from certline.cli.parameters.number import Whole
 from certline.cli.parameters.options import signing_request, uuid_text
 from certline.cli.parameters.text_file import TextFile, TextFileType
 from certline.cli.ui import detail
-from certline.cli.ui.documents import CommandDocument, EventDocument, OrderDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_order
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.waiting.outlook import next_step, waits_for
 from certline.cli.waiting.wait import started, wait_options
 from certline.models.ciphers.place import IN_HAND
+from certline.models.documents.audit import EventDocument
+from certline.models.documents.command import CommandDocument
+from certline.models.documents.order import OrderDocument
 from certline.models.states import OrderStatus
 
 if TYPE_CHECKING:

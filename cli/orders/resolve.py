@@ -7,10 +7,10 @@ from certline.cli.confirmation import confirm
 from certline.cli.errors import WAITS
 from certline.cli.parameters.number import Whole
 from certline.cli.ui import detail
-from certline.cli.ui.documents import OrderDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_order
 from certline.cli.ui.output import answer, leave, say
+from certline.models.documents.order import OrderDocument
 from certline.models.states import OrderStatus
 
 

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from certline.cli.overview.advice import command_of, text_of
 from certline.cli.ui.grid import GOOD, TROUBLE, WAITS
 from certline.cli.ui.layout import begin, joined, natural, one_line, width_of
-from certline.cli.ui.projection import second
 from certline.models.accounts.account import AccountStatus
+from certline.models.documents.projection import second
+from certline.models.overview.advice import command_of, text_of
 from certline.models.overview.work import MOST_COUNTED
 from certline.models.states import OrderStatus
 from certline.workers.process.visible import visible

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +15,8 @@ from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.listing import SCREENFUL
 from certline.cli.ui.output import answer, as_json, say, whisper
-from certline.cli.ui.projection import instant, minute
+from certline.models.documents.projection import minute
+from certline.models.documents.renewal import decision_document, run_document
 from certline.models.states import Decision
 
 if TYPE_CHECKING:
@@ -92,38 +93,6 @@ def audit(
         whisper(
             f"There may be more than these {most} decisions: --limit N, --decision, --certificate"
         )
-
-
-def run_document(run: AutoRenewRun, counts: Counter[Decision]) -> dict[str, Any]:
-    """Return a run with its counts."""
-    return {
-        "id": run.id,
-        "requested_by": run.requested_by,
-        "started_at": instant(run.started_at),
-        "ended_at": instant(run.ended_at),
-        "looked_at": run.looked_at,
-        "due": counts.total(),
-        **{decision.value: counts[decision] for decision in Decision},
-    }
-
-
-def decision_document(each: Decided) -> dict[str, Any]:
-    """Return the decision about one certificate, and its outcome."""
-    row = each.row
-    return {
-        "certificate": row.certificate_id,
-        "common_name": row.common_name,
-        "not_after": instant(row.not_after),
-        "planned": None if row.planned is None else row.planned.isoformat(),
-        "decision": each.decision.value,
-        "reason": each.reason,
-        "command": row.command_id,
-        "order": each.order_id,
-        "order_status": each.order_status,
-        "new_certificate": each.new_certificate_id,
-        "selected_by": row.selected_by,
-        "decided_at": instant(row.decided_at),
-    }
 
 
 def _people(

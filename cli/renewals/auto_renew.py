@@ -11,14 +11,15 @@ import click
 from certline.cli import context
 from certline.cli.errors import NOTHING, WAITS, Fault
 from certline.cli.parameters.number import Whole
-from certline.cli.renewals.audit import audit, run_document
+from certline.cli.renewals.audit import audit
 from certline.cli.renewals.plan import plan
 from certline.cli.renewals.plan_progress import plan_progress
-from certline.cli.renewals.select import deselect, rule_document, select
+from certline.cli.renewals.select import deselect, select
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, as_json, facts, leave, say, table, whisper
-from certline.cli.ui.projection import instant, minute
+from certline.models.documents.projection import instant, minute
+from certline.models.documents.renewal import rule_document, run_document, setting_document
 from certline.models.states import Decision
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from certline.models import Account
     from certline.models.renewals.runs import AutoRenewRun
-    from certline.models.renewals.selection import AutoRenewSetting
     from certline.models.schedule import Schedule
 
 # Seconds between two checks of a run that a producer is working on.
@@ -56,7 +56,7 @@ def show() -> None:
     with context.database().transaction() as db:
         names = {account.id: account.name for account in accounts(db, removed=True)}
         switched = [
-            _setting_document(db, setting, names[setting.account_id])
+            setting_document(db, setting, names[setting.account_id])
             for setting in settings_of_all(db)
         ]
         rules = [rule_document(rule, names) for rule in auto_renew_rules(db)]
@@ -102,7 +102,7 @@ def enable(*, days: int, cap: int | None, account: str | None) -> None:
     plan_anew(context.database(), plan_progress())
     with context.database().transaction() as db:
         documents = [
-            _setting_document(db, setting, names[setting.account_id])
+            setting_document(db, setting, names[setting.account_id])
             for setting in settings_of_all(db)
             if setting.account_id in names
         ]
@@ -139,7 +139,7 @@ def disable(*, account: str | None) -> None:
     with context.database().transaction() as db:
         ids = {each.account_id for each in off}
         off = [each for each in settings_of_all(db) if each.account_id in ids]
-        documents = [_setting_document(db, each, names[each.account_id]) for each in off]
+        documents = [setting_document(db, each, names[each.account_id]) for each in off]
     answer(documents, lambda: _tell_settings(documents, empty="Auto-renewal was not on."))
     if not documents:
         leave(NOTHING)
@@ -211,25 +211,6 @@ def _accounts(db: Session, name: str | None) -> list[Account]:
     if not found:
         raise Fault("there is no account yet", hint="To add one: certline account add --help")
     return found
-
-
-def _setting_document(db: Session, setting: AutoRenewSetting, account: str) -> dict[str, Any]:
-    from certline.models.renewals.sequence import load_of
-
-    load = load_of(db, setting)
-    return {
-        "account": account,
-        "enabled": setting.enabled,
-        "days": setting.days,
-        "cap_per_day": load.cap(setting),
-        "cap_is_named": setting.cap_per_day is not None,
-        "selected": load.selected,
-        # Certificates whose lifetime is too short for the days: renewed when a third of it is left.
-        "limited": load.limited,
-        "even_load": round(load.even, 2),
-        "changed_by": setting.changed_by or None,
-        "changed_at": instant(setting.changed_at),
-    }
 
 
 def _tell_settings(documents: list[dict[str, Any]], *, empty: str = "") -> None:

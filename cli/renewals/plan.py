@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +16,8 @@ from certline.cli.renewals.plan_progress import plan_progress
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.layout import GAP
 from certline.cli.ui.output import answer, console, say, table, whisper
-from certline.cli.ui.projection import instant
+from certline.models.documents.projection import instant
+from certline.models.documents.renewal import forecast_document
 
 if TYPE_CHECKING:
     from certline.models.renewals.forecast import Forecast
@@ -70,7 +70,7 @@ class DaysAhead(NamedTuple):
                 }
                 for day in sorted(self.counts)
             ],
-            "what_if": [_forecast_document(each) for each in self.what_if],
+            "what_if": [forecast_document(each) for each in self.what_if],
         }
 
 
@@ -140,13 +140,6 @@ def _document(row: Planned) -> dict[str, Any]:
         "wanted": row.wanted.isoformat(),
         "objection": row.objection,
         "remark": row.remark,
-    }
-
-
-def _forecast_document(each: Forecast) -> dict[str, Any]:
-    return asdict(each) | {
-        "orders_per_day": round(each.orders_per_day, 2),
-        "peak": None if each.peak is None else each.peak.isoformat(),
     }
 
 

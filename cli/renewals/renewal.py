@@ -8,15 +8,14 @@ from certline.cli.parameters.number import Seconds
 from certline.cli.parameters.options import PaceType
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import answer, leave, table
-from certline.cli.ui.projection import minute
 from certline.cli.waiting.batch import (
     answer_batch,
-    batch_document,
     find_batch,
     progress,
-    standing_of,
     wait_for_batch,
 )
+from certline.models.documents.projection import minute
+from certline.models.documents.renewal import batch_document
 
 
 @click.group(cls=Group)
@@ -31,6 +30,7 @@ def renewal() -> None:
 def list_() -> None:
     """List batches, the newest first."""
     from certline.models.renewals import batch
+    from certline.models.renewals.batch_state import standing_of
 
     with context.database().transaction() as db:
         found = [standing_of(db, each) for each in batch.batches(db)]

@@ -15,7 +15,7 @@ from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.listing import places
 from certline.cli.ui.lookup import find_account, find_certificate
 from certline.cli.ui.output import answer, leave, say, whisper
-from certline.cli.ui.projection import instant
+from certline.models.documents.renewal import rule_document
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -175,19 +175,6 @@ def _names(db: Session) -> dict[int, str]:
     from certline.models.accounts.account import accounts
 
     return {account.id: account.name for account in accounts(db, removed=True)}
-
-
-def rule_document(rule: AutoRenewRule, names: dict[int, str]) -> dict[str, Any]:
-    """Return a rule as a document; null means any."""
-    return {
-        "id": rule.id,
-        "account": None if rule.account_id is None else names[rule.account_id],
-        "organization_id": rule.organization_id,
-        "profile_id": rule.profile_id,
-        "name": rule.name,
-        "created_by": rule.created_by,
-        "created_at": instant(rule.created_at),
-    }
 
 
 def _choice_document(

@@ -31,11 +31,11 @@ from certline.cli.scm.login_options import (
     secret_of,
 )
 from certline.cli.ui import detail
-from certline.cli.ui.documents import AccountDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, say, table
-from certline.cli.ui.projection import minute
+from certline.models.documents.account import AccountDocument
+from certline.models.documents.projection import minute
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

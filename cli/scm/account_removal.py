@@ -11,11 +11,11 @@ import click
 from certline.cli import context
 from certline.cli.confirmation import confirm
 from certline.cli.errors import Fault
-from certline.cli.ui.documents import AccountDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.lookup import find_account
 from certline.cli.ui.output import answer, as_json, say, whisper
 from certline.cli.waiting.approval import leave_waiting
+from certline.models.documents.account import AccountDocument
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from certline.cli import context
-from certline.cli.ui.documents import DomainDocument, OrganizationDocument, ProfileDocument
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.grid import Column, style_of, style_of_end
 from certline.cli.ui.listing import ListView, days, places, show_rows, view_options
 from certline.cli.ui.lookup import find_account
-from certline.cli.ui.projection import minute, minute_and_distance
+from certline.models.documents.catalogue import (
+    DomainDocument,
+    OrganizationDocument,
+    ProfileDocument,
+)
+from certline.models.documents.projection import minute, minute_and_distance
 from certline.models.host_names import same_host
 from certline.models.names import folded
 

@@ -8,10 +8,10 @@ import click
 
 from certline.cli import context
 from certline.cli.errors import DONE
-from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, leave, say, table, whisper
 from certline.cli.waiting.wait import started, wait_for, wait_options
+from certline.models.documents.command import CommandDocument
 from certline.models.states import SCM_WORDS
 
 if TYPE_CHECKING:

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from certline.cli.ui.documents import (
-    AccountDocument,
-    CertificateDocument,
-    CommandDocument,
-    DeadLetterDocument,
-    EventDocument,
-    OrderDocument,
-)
 from certline.cli.ui.import_progress import import_progress
 from certline.cli.ui.output import facts, say, table
-from certline.cli.ui.projection import minute, minute_and_distance, second
 from certline.models.audit.identity import Identity
+from certline.models.documents.projection import minute, minute_and_distance, second
 from certline.models.states import CommandType, OrderStatus
 
 if TYPE_CHECKING:
     from certline.models import ImportRecord, Order
+    from certline.models.documents.account import AccountDocument
+    from certline.models.documents.audit import EventDocument
+    from certline.models.documents.certificate import CertificateDocument
+    from certline.models.documents.command import CommandDocument
+    from certline.models.documents.dead_letter import DeadLetterDocument
+    from certline.models.documents.order import OrderDocument
     from certline.models.renewals.hindrance import Hindrance
 
 # Characters of a dead letter's message that are printed.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from certline.cli.ui.documents import CommandDocument
+from certline.models.documents.command import CommandDocument
 
 if TYPE_CHECKING:
     from certline.models import Command

@@ -17,7 +17,7 @@ from certline.cli.parameters.number import Whole
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.lookup import close_names, find_account
 from certline.cli.ui.output import as_json, say, whisper, write_csv, write_json
-from certline.cli.ui.projection import Document
+from certline.models.documents.projection import Document
 
 if TYPE_CHECKING:
     from sqlalchemy import Select

@@ -14,14 +14,13 @@ import click
 from certline.cli.streams import shows
 from certline.cli.ui.grammar import JSON
 from certline.cli.ui.layout import fitted, joined, natural, one_line, pairs_of, rows_of
-from certline.cli.ui.projection import Document
+from certline.models.documents.projection import Document
+from certline.models.documents.spreadsheet import cell
 from certline.workers.process.visible import visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-# A cell that begins so is a formula to a spreadsheet (OWASP: CSV injection); the last four in full width.
-FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Variables by which rich takes any output for a terminal.
 FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 # Width in characters if the output is not a terminal.
@@ -77,30 +76,15 @@ def write_csv(documents: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
     writer = csv.DictWriter(sys.stdout, list(last), lineterminator="\n")
     writer.writeheader()
     for each in chain([last], documents):
-        writer.writerow({name: _cell(_field(value)) for name, value in each.items()})
+        writer.writerow({name: _cell(value) for name, value in each.items()})
         last = each
     return last
 
 
-def _field(value: object) -> object:
-    """Format a value for CSV: simple lists separated by spaces, deeper structures as JSON."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
-        return " ".join(map(str, value))
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
-    return value
-
-
 def _cell(value: object) -> object:
     """Return a value fit for a spreadsheet and, if the output is one, for a terminal; numbers stay numbers."""
-    if not isinstance(value, str):
-        return value
-    # Blanks before it do not stop a spreadsheet; a tab or a line end begins the next cell in some.
-    if value.lstrip().startswith(FORMULA) or value.startswith(("\t", "\r", "\n")):
-        value = f"'{value}"
-    return visible(value) if sys.stdout.isatty() else value
+    found = cell(value)
+    return visible(found) if isinstance(found, str) and sys.stdout.isatty() else found
 
 
 def say(text: str) -> None:

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, NoReturn
 
 from certline.cli.errors import WAITS
 from certline.cli.ui.output import answer, leave, say
-from certline.cli.ui.projection import Document, of
+from certline.models.documents.command import ApprovalDocument
 from certline.models.states import CommandStatus, CommandType
 
 if TYPE_CHECKING:
     from certline.models import Approval, Command
-
-
-class ApprovalDocument(Document):
-    """Something that needs an approval; for a held command, `id` is the command's."""
-
-    id: str
-    kind: str = of("guard")
-    request: str
-    requested_by: str
-    claimed: str | None
-    requested_at: datetime
-    approved: bool | None
-    decided_by: str | None
-    decided_at: datetime | None
-    reason: str | None
 
 
 def needs_approval(command: Command) -> bool:

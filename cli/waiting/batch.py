@@ -1,22 +1,22 @@
-"""Batches of renewals: their documents, their texts, and waiting for them."""
+"""Batches of renewals: their texts, and waiting for them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WAITS, Fault
 from certline.cli.ui.output import answer, facts, say, table
-from certline.cli.ui.projection import instant, minute
 from certline.cli.waiting.watch import Watch
+from certline.models.documents.projection import minute
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from certline.models import Database, RenewalBatch
     from certline.models.renewals.batch import Counts, Member, State
+    from certline.models.renewals.batch_state import BatchState
 
 
 def _trouble() -> tuple[State, ...]:
@@ -24,40 +24,6 @@ def _trouble() -> tuple[State, ...]:
     from certline.models.renewals.batch import State
 
     return State.FAILED, State.REVIEW, State.REFUSED
-
-
-@dataclass(frozen=True)
-class BatchState:
-    """The progress of a batch at one moment, with the estimated time of its end."""
-
-    batch: RenewalBatch
-    counts: Counts
-    ends_at: datetime | None
-    left: timedelta | None
-
-
-def standing_of(db: Session, batch: RenewalBatch) -> BatchState:
-    """Return the progress of a batch now."""
-    from certline.models import BatchStatus
-    from certline.models.database.session import clock
-    from certline.models.renewals.batch import counts_of, ended_since
-    from certline.models.renewals.batch_pace import MEASURED, ends_at
-
-    now, counts = clock(db), counts_of(db, [batch.id])[batch.id]
-    # The speed is measured over the last MEASURED, or since the start of a younger batch.
-    measured = min(MEASURED, now - batch.created_at)
-    end = None
-    if batch.status is BatchStatus.RUNNING:
-        end = ends_at(
-            batch.per_hour,
-            batch.next_at,
-            now,
-            waiting=counts.waiting,
-            running=counts.running,
-            ended=ended_since(db, batch.id, now - measured),
-            measured=measured,
-        )
-    return BatchState(batch, counts, end, None if end is None else end - now)
 
 
 def find_batch(db: Session, name: str) -> RenewalBatch:
@@ -70,44 +36,12 @@ def find_batch(db: Session, name: str) -> RenewalBatch:
     return found
 
 
-def batch_document(now: BatchState) -> dict[str, Any]:
-    """Return a batch and its counts."""
-    from certline.models.renewals.batch import State
-
-    batch, counts = now.batch, now.counts
-    return {
-        "id": batch.id,
-        "status": batch.status.value,
-        "selection": batch.selection,
-        "per_hour": batch.per_hour,
-        "reuse_key": batch.reuse_key,
-        "requested_by": batch.requested_by,
-        "created_at": instant(batch.created_at),
-        "finished_at": instant(batch.finished_at),
-        "ends_at": instant(now.ends_at),
-        "total": counts.total,
-        **{state.value: getattr(counts, state.value) for state in State},
-    }
-
-
-def member_document(member: Member) -> dict[str, Any]:
-    """Return one certificate of a batch."""
-    return {
-        "certificate_id": member.certificate_id,
-        "common_name": member.common_name,
-        "status": member.state.value,
-        "command_id": member.command_id,
-        "order_id": member.order_id,
-        "successor_id": member.successor_id,
-        "ordered_anew": member.ordered_anew,
-        "reason": member.reason,
-    }
-
-
 def answer_batch(batch_id: str, *, started: bool = False) -> None:
     """Print a batch with all its members as the result of a command."""
     from certline.models import RenewalBatch
+    from certline.models.documents.renewal import batch_document, member_document
     from certline.models.renewals.batch import members_of
+    from certline.models.renewals.batch_state import standing_of
 
     with context.database().transaction() as db:
         now = standing_of(db, db.get_one(RenewalBatch, batch_id))
@@ -193,6 +127,7 @@ class BatchWatch(Watch["tuple[BatchState, list[Member]]"]):
         """Load the progress, and the certificates that need an operator's attention."""
         from certline.models import RenewalBatch
         from certline.models.renewals.batch import members_of
+        from certline.models.renewals.batch_state import standing_of
 
         now = standing_of(db, db.get_one(RenewalBatch, self._batch_id))
         return now, members_of(db, self._batch_id, _trouble())

@@ -15,11 +15,11 @@ import click
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WAITS
 from certline.cli.parameters.number import Seconds
-from certline.cli.ui.documents import CommandDocument
 from certline.cli.ui.output import answer, leave, say
 from certline.cli.waiting.approval import how_to_approve, needs_approval
 from certline.cli.waiting.state import WaitView, comes_next, describe, judge, look
 from certline.cli.waiting.watch import Watch
+from certline.models.documents.command import CommandDocument
 from certline.models.states import CommandStatus, CommandType
 
 if TYPE_CHECKING:

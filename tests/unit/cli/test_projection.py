@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from certline.cli.ui.output import _plain
-from certline.cli.ui.projection import Document, account_name, for_users
 from certline.models import OrderStatus
+from certline.models.documents.projection import Document, account_name, for_users
 
 
 class ShipDocument(Document):

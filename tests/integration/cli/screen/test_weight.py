@@ -15,11 +15,11 @@ cli cli.confirmation cli.context cli.errors cli.explain cli.main cli.orders cli.
 cli.report cli.streams cli.ui cli.waiting
 cli.orders.cancel cli.orders.delete cli.orders.listing cli.orders.order cli.orders.resolve
 cli.parameters.kinds cli.parameters.number cli.parameters.options cli.parameters.text_file
-cli.ui.detail cli.ui.documents cli.ui.grammar cli.ui.grid cli.ui.import_progress cli.ui.layout
-cli.ui.listing cli.ui.lookup cli.ui.output cli.ui.projection
+cli.ui.detail cli.ui.grammar cli.ui.grid cli.ui.import_progress cli.ui.layout
+cli.ui.listing cli.ui.lookup cli.ui.output
 cli.waiting.approval cli.waiting.batch cli.waiting.deletion cli.waiting.outlook
 cli.waiting.state cli.waiting.wait cli.waiting.watch
-models models.accounts models.audit models.ciphers models.database models.environment
+models models.accounts models.audit models.ciphers models.database models.documents models.environment
 models.host_names models.listing models.names models.orders models.server_url models.settings
 models.states models.validation
 models.accounts.account
@@ -27,6 +27,8 @@ models.audit.identity
 models.ciphers.place
 models.database.base models.database.patterns models.database.relay_bell models.database.secret_place
 models.database.session
+models.documents.audit models.documents.command models.documents.order
+models.documents.projection models.documents.spreadsheet
 models.environment.variable
 models.orders.order models.orders.private_key
 workers workers.process

@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
-from certline.cli.overview.advice import WORDINGS, command_of, text_of
 from certline.cli.overview.lines import Line, lines_of, span
 from certline.cli.overview.live import cropped, watch
 from certline.cli.ui.layout import width_of
 from certline.models import Account, AccountStatus, Breaker, Heartbeat, Queue
 from certline.models.certificates.license import LicenseUse
+from certline.models.overview.advice import WORDINGS, command_of, text_of
 from certline.models.overview.matter import MOST, Matter, MatterKind
 from certline.models.overview.renewals import DayOfRenewals
 from certline.models.overview.snapshot import Day, ScmTraffic, Snapshot

@@ -1,19 +1,41 @@
-"""The overview as one JSON document."""
+"""Documents of the overview, and of a running process as it tells by its heartbeat."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from certline.cli.overview.advice import command_of, text_of
-from certline.cli.ui.part_document import PartDocument
-from certline.cli.ui.projection import instant
+from certline.models.documents.projection import Document, instant, made, of
 
 if TYPE_CHECKING:
     from certline.models.overview.snapshot import Snapshot
 
 
+def _rate(count: int, seconds: float) -> float | None:
+    return round(count / seconds, 2) if seconds > 0 else None
+
+
+class PartDocument(Document):
+    """A process of a part; the rates of its calls to SCM are null until it has told any."""
+
+    part: str
+    host: str
+    pid: int
+    version: str
+    queues: list[str]
+    keys: list[str]
+    since: datetime
+    seen_at: datetime
+    stale: bool = of(default=False)
+    fault: str | None
+    scm_calls_per_second: float | None = made(lambda row: _rate(row.scm_calls, row.scm_seconds))
+    scm_errors_per_second: float | None = made(lambda row: _rate(row.scm_errors, row.scm_seconds))
+
+
 def document_of(found: Snapshot) -> dict[str, object]:
     """Return the document of a snapshot."""
+    from certline.models.overview.advice import command_of, text_of
+
     day, use = found.day.renewals, found.license
     parts = [PartDocument.of(row) for row in found.running]
     parts += [PartDocument.of(row, stale=True) for row in found.stale]

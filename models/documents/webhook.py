@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from certline.cli.ui.projection import Document, made, of
+from certline.models.documents.projection import Document, made, of
 from certline.models.states import CommandStatus
 
 if TYPE_CHECKING:

@@ -1,0 +1,30 @@
+"""Cells of CSV: the values of documents, as a spreadsheet can read them without running them."""
+
+import json
+
+# A cell that begins so is a formula to a spreadsheet (OWASP: CSV injection); the last four in full width.
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def cell(value: object) -> object:
+    """Return a document's value as a cell: simple lists separated by spaces, deeper structures as JSON.
+
+    A text that a spreadsheet would run as a formula begins with an apostrophe; numbers stay numbers.
+    """
+    found = _flat(value)
+    if not isinstance(found, str):
+        return found
+    # Blanks before it do not stop a spreadsheet; a tab or a line end begins the next cell in some.
+    if found.lstrip().startswith(FORMULA) or found.startswith(("\t", "\r", "\n")):
+        return f"'{found}"
+    return found
+
+
+def _flat(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
+        return " ".join(map(str, value))
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return value
