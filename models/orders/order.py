@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import UUID
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, mapped_column, raiseload, relationship
 from sqlalchemy.orm.attributes import set_committed_value
 
 from certline.models.accounts.account import Account
@@ -253,10 +253,13 @@ def newer_orders(db: Session, order: Order) -> list[tuple[int, str]]:
     return [(number, name) for number, name in db.execute(query) if number is not None]
 
 
-def locked(db: Session, order_id: str) -> Order:
-    """Load the order afresh and lock its row until the transaction ends."""
-    order, now = db.execute(_locking(), {"own_id": order_id}).one()
+def locked(db: Session, order_id: str, account: Account | None = None) -> Order:
+    """Load the order afresh and lock its row until the transaction ends. `account`: the order's, if known."""
+    statement = _locking() if account is None else _locking_alone()
+    order, now = db.execute(statement, {"own_id": order_id}).one()
     db.info[NOW] = now  # saves `clock` its query
+    if account is not None:
+        order.belongs_to(account)
     return order
 
 
@@ -269,3 +272,8 @@ def _locking() -> Select[Order, datetime]:
         .with_for_update(of=Order)
         .execution_options(populate_existing=True)
     )
+
+
+@cache
+def _locking_alone() -> Select[Order, datetime]:
+    return _locking().options(raiseload(Order.account))

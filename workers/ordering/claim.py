@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
@@ -11,6 +12,7 @@ from certline.models import Account, CallKind, Certificate, Order, OrderStatus
 from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
 from certline.models.lifecycle.moves import is_to_be_cancelled
+from certline.models.orders.change import change
 from certline.models.settings import Settings
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
@@ -60,7 +62,7 @@ def claim_at_once(
     send_before = since_boot() + send_within(context.settings)
     if not context.provide(db, order.account, CallKind.ORDER):
         return None
-    return claim_to_send(db, order.id, send_before, predecessor, order.account)
+    return claim_to_send(db, order, send_before, predecessor)
 
 
 def send_within(settings: Settings) -> float:
@@ -69,23 +71,16 @@ def send_within(settings: Settings) -> float:
 
 
 def claim_to_send(
-    db: Session,
-    order_id: str,
-    send_before: float,
-    predecessor: int | None = None,
-    account: Account | None = None,
+    db: Session, order: Order, send_before: float, predecessor: int | None = None
 ) -> Claim | None:
     """Claim an order: move it from `placed` to `sending`, and increment its fence.
 
     Returns None if the order is no longer `placed`, or is about to be cancelled. The caller has to commit before
     the call to SCM, and to take `send_before` before the claim: it may not end later than `send_within` after
-    `sent_at`. `predecessor`, `account`: those of the order, if they are known.
+    `sent_at`. `predecessor`: the sslId of the order's predecessor, if it is known.
     """
-    order = db.scalars(_claiming(), {"own_id": order_id}).one_or_none()
-    if order is None:
+    if not change(db, order, _claiming(), {"own_id": order.id}):
         return None
-    if account is not None:
-        order.belongs_to(account)
     fence = order.fence
     record(db, "order.sending", order.id, who=WORKER, command_id=order.command_id, fence=fence)
     predecessor = predecessor or predecessor_at_scm(db, order)
@@ -93,7 +88,7 @@ def claim_to_send(
 
 
 @cache
-def _claiming() -> ReturningUpdate[Order]:
+def _claiming() -> ReturningUpdate[*tuple[Any, ...]]:
     """Return the statement of the claim. It is built once, because every order runs it."""
     # One UPDATE with the status in its WHERE: of two workers at once, only one gets a row back.
     return (
@@ -112,8 +107,17 @@ def _claiming() -> ReturningUpdate[Order]:
             updated_at=func.now(),
             error=None,
         )
-        .returning(Order)
-        .execution_options(synchronize_session=False, populate_existing=True)
+        # The kind, too: a renewal that its profile refuses becomes a new order.
+        .returning(
+            Order.kind,
+            Order.status,
+            Order.fence,
+            Order.attempts,
+            Order.looks,
+            Order.sent_at,
+            Order.updated_at,
+            Order.error,
+        )
     )
 
 

@@ -6,6 +6,7 @@ an order with an unknown outcome rests in `sending` until `reconcile` looks it u
 
 from datetime import timedelta
 from functools import cache, partial
+from typing import Any
 
 import structlog
 from sqlalchemy import Interval, bindparam, func, update
@@ -16,6 +17,7 @@ from certline.models import CallKind, CommandType, Order, OrderKind, OrderStatus
 from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
 from certline.models.lifecycle.moves import follow_with, move, note, note_move
+from certline.models.orders.change import change
 from certline.models.orders.order import locked
 from certline.models.renewals.failures import rest_after
 from certline.workers.ordering.claim import (
@@ -77,7 +79,7 @@ def send(context: WorkerContext, order: Order, predecessor: int | None = None) -
         context.admit(order.account, CallKind.ORDER)
         send_before = since_boot() + send_within(context.settings)
         with context.database.transaction() as db:
-            claim = claim_to_send(db, order.id, send_before, predecessor)
+            claim = claim_to_send(db, order, send_before, predecessor)
     if claim is not None:
         submit(context, claim)
 
@@ -166,17 +168,16 @@ def _held_by(db: Session, claim: Claim) -> Order | None:
 def _record_answer(db: Session, claim: Claim, answer: Enrolled, first_poll: timedelta) -> None:
     given = {"ssl_id": answer.ssl_id, "renewal": answer.renew_id, "first_poll": first_poll}
     under = {"own_id": claim.order.id, "under": claim.fence}
-    order = db.scalars(_accepting(), {**under, **given}).one_or_none()
-    if order is None:
+    order = claim.order
+    if not change(db, order, _accepting(), {**under, **given}):
         _record_late(db, claim, answer, first_poll)
         return
-    order.belongs_to(claim.account)
     note_move(db, order, OrderStatus.SENDING)
     follow_with(db, order, CommandType.POLL, after=first_poll)
 
 
 @cache
-def _accepting() -> ReturningUpdate[Order]:
+def _accepting() -> ReturningUpdate[*tuple[Any, ...]]:
     """Return the statement of `take_over` under a claim's fence; it is built once, because every order runs it."""
     return (
         update(Order)
@@ -194,8 +195,15 @@ def _accepting() -> ReturningUpdate[Order]:
             updated_at=func.now(),
             error=None,
         )
-        .returning(Order)
-        .execution_options(synchronize_session=False, populate_existing=True)
+        .returning(
+            Order.status,
+            Order.scm_id,
+            Order.renew_id,
+            Order.looks,
+            Order.next_poll_at,
+            Order.updated_at,
+            Order.error,
+        )
     )
 
 

@@ -134,18 +134,16 @@ def collect(context: WorkerContext, command: Command, found: Issued) -> None:
         why = f"the certificate cannot be fetched: {fault}"
         context.store(partial(send_to_review, order_id=order.id, why=why))
         raise GiveUp(str(fault)) from None
-    kept = context.store(
-        partial(_store, context=context, command=command, order_id=order.id, leaf=leaf)
-    )
+    kept = context.store(partial(_store, context=context, command=command, found=order, leaf=leaf))
     measure_stored(kept)
 
 
 def _store(
-    db: Session, *, context: WorkerContext, command: Command, order_id: str, leaf: dict[str, Any]
+    db: Session, *, context: WorkerContext, command: Command, found: Order, leaf: dict[str, Any]
 ) -> Order:
     """Store the certificate, and end the step, in one transaction. Returns the order."""
     with together(db):
-        order = _keep(db, context.vault, order_id, leaf)
+        order = _keep(db, context.vault, found, leaf)
     finish_step(db, command.id, FetchResult.of(order).document())
     return order
 
@@ -190,10 +188,10 @@ def is_too_early(order: Order, found: list[x509.Certificate], waited: timedelta)
     return order.scm_serial not in {serial_hex(cert) for cert in found}
 
 
-def _keep(db: Session, vault: Vault, order_id: str, leaf: dict[str, Any]) -> Order:
+def _keep(db: Session, vault: Vault, found: Order, leaf: dict[str, Any]) -> Order:
     # The order is locked before the licence (in take_line). `orders_to_release` locks the licence first, but
     # takes orders with SKIP LOCKED, so the two cannot deadlock.
-    order = locked(db, order_id)
+    order = locked(db, found.id, found.account)
     if order.status is not OrderStatus.ISSUED:
         return order
     serial = leaf["serial_number"]

@@ -18,6 +18,7 @@ from certline.models.commands.payloads import PollCommand, read_payload
 from certline.models.database.session import clock, wake_later
 from certline.models.events.data import PollCompleted
 from certline.models.lifecycle.moves import ask_now, move, note_move, send_to_review
+from certline.models.orders.change import change
 from certline.models.orders.order import locked, order_known_as
 from certline.models.validation import BadCommandError
 from certline.workers.runtime.account_gate import require_active
@@ -210,20 +211,18 @@ def _record(
 def _become_issued(db: Session, order: Order, details: Details, *, own: bool) -> Order | None:
     """Move a pending order to `issued`. Returns it as it is then, or None if it was not pending any more."""
     given = {"own_id": order.id, "word": details.status or None, "more": int(own)}
-    became = db.scalars(_issuing(), given).one_or_none()
-    if became is None:
+    if not change(db, order, _issuing(), given):
         return None
-    became.belongs_to(order.account)
-    note_move(db, became, OrderStatus.PENDING)
+    note_move(db, order, OrderStatus.PENDING)
     if own:
         wake_later(db)  # this poll goes on with the certificate
     else:
-        ask_now(db, [became])  # the order's own poll collects it
-    return became
+        ask_now(db, [order])  # the order's own poll collects it
+    return order
 
 
 @cache
-def _issuing() -> ReturningUpdate[Order]:
+def _issuing() -> ReturningUpdate[*tuple[Any, ...]]:
     """Return the statement of that move; it is built once, because every order runs it."""
     return (
         update(Order)
@@ -237,8 +236,15 @@ def _issuing() -> ReturningUpdate[Order]:
             updated_at=func.now(),
             error=None,
         )
-        .returning(Order)
-        .execution_options(synchronize_session=False, populate_existing=True)
+        .returning(
+            Order.status,
+            Order.scm_status,
+            Order.polls,
+            Order.next_poll_at,
+            Order.issued_at,
+            Order.updated_at,
+            Order.error,
+        )
     )
 
 

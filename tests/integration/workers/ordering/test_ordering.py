@@ -263,7 +263,7 @@ def test_the_same_command_with_its_password_sealed_anew_is_still_the_same(bench:
 def claimed(bench: Bench, command: Command) -> Claim:
     """Claim a command's order for sending, as a worker does."""
     with bench.database.transaction() as db:
-        claim = claim_to_send(db, bench.order(command).id, inf)
+        claim = claim_to_send(db, bench.order(command), inf)
     assert claim is not None
     return claim
 

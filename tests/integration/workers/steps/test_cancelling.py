@@ -172,7 +172,7 @@ def test_an_order_whose_outcome_is_unknown_is_not_cancelled_before_it_is_looked_
 def test_a_late_answer_about_a_cancelled_order_puts_it_before_a_person(bench: Bench) -> None:
     order = bench.place()
     with bench.database.transaction() as db:
-        claim = claim_to_send(db, bench.order(order).id, inf)
+        claim = claim_to_send(db, bench.order(order), inf)
     assert claim is not None
     with bench.database.transaction() as db:  # as reconciling puts it back
         db.get_one(Order, claim.order.id).become(OrderStatus.PLACED)

@@ -120,7 +120,7 @@ def test_nobody_looks_before_the_outcome_has_rested(bench: Bench) -> None:
 def test_an_order_of_a_worker_that_died_is_looked_up_by_the_sweep(bench: Bench) -> None:
     command = bench.place()
     with bench.database.transaction() as db:
-        assert claim_to_send(db, bench.order(command).id, inf)
+        assert claim_to_send(db, bench.order(command), inf)
     rest(bench, timedelta(hours=1))
 
     found = [bench.database.run(partial(look_up_silent, settle=bench.line.settings.settle))] * 2
@@ -165,7 +165,7 @@ def test_a_look_that_fails_settles_nothing(
 def test_an_answer_that_comes_while_we_look_stands(bench: Bench) -> None:
     command = bench.place()
     with bench.database.transaction() as db:
-        claim = claim_to_send(db, bench.order(command).id, inf)
+        claim = claim_to_send(db, bench.order(command), inf)
     assert claim is not None
     rest(bench, timedelta(hours=1))
     bench.database.run(partial(look_up_silent, settle=timedelta(0)))
