@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import ColumnElement, Select, exists, func, literal, or_, select, tuple_
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session, defaultload, defer
 
 from certline.models.database.patterns import escaped, like, matches
 from certline.models.names import folded
@@ -64,6 +64,8 @@ class Narrowing:
     name: str | None = None
     any_name: str | None = None
     expires_within: timedelta | None = None
+    ends_from: datetime | None = None
+    ends_before: datetime | None = None
     issuer: str | None = None
     types: Sequence[str] = ()
     subject: str | None = None
@@ -138,11 +140,17 @@ def count(db: Session, question: Select[Row], *, most: int) -> int:
 
 
 def orders_listed(wanted: Narrowing) -> Select[Order]:
-    """Return the query for orders, without their CSRs and keystore passwords."""
+    """Return the query for orders, without their CSRs, keystore passwords and their accounts' secrets."""
+    from certline.models.accounts.account import Account
     from certline.models.orders.order import Order
 
     question = select(Order).options(
-        defer(Order.csr, raiseload=True), defer(Order.keystore_password_sealed, raiseload=True)
+        defer(Order.csr, raiseload=True),
+        defer(Order.keystore_password_sealed, raiseload=True),
+        defaultload(Order.account).options(
+            defer(Account.secret_sealed, raiseload=True),
+            defer(Account.client_certificate, raiseload=True),
+        ),
     )
     return _narrowed(question, wanted, Order)
 
@@ -160,6 +168,10 @@ def certificates_listed(wanted: Narrowing) -> Select[Certificate]:
             Certificate.not_after <= func.now() + wanted.expires_within,
             Certificate.status == CertificateStatus.ACTIVE,
         )
+    if wanted.ends_from is not None:
+        question = question.where(Certificate.not_after >= wanted.ends_from)
+    if wanted.ends_before is not None:
+        question = question.where(Certificate.not_after < wanted.ends_before)
     if wanted.issuer is not None:
         question = question.where(Certificate.issuer.ilike(_part(wanted.issuer), escape="\\"))
     if wanted.any_name is not None:

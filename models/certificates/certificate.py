@@ -50,6 +50,7 @@ class Certificate(Base):
         Index("certificate_by_profile", "profile_id", "not_after", "id"),
         Index("certificate_by_name", "common_name", "id"),
         Index("certificate_by_name_end", text("reverse(common_name)"), "id"),  # see `patterns.like`
+        Index("certificate_by_any_name", "sans", postgresql_using="gin"),  # `models.search`
         CheckConstraint("not_after > not_before", name="lives_forwards"),
         CheckConstraint(
             "(status = 'revoked') = (revoked_at IS NOT NULL)", name="revoked_at_some_time"

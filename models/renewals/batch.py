@@ -99,6 +99,12 @@ class RenewalMember(Base):
             "position",
             postgresql_where=text("status = 'waiting'"),
         ),
+        # The batch that led to an order (`models.history`).
+        Index(
+            "renewal_member_by_command",
+            "command_id",
+            postgresql_where=text("command_id IS NOT NULL"),
+        ),
         CheckConstraint(
             "(status = 'released') = (command_id IS NOT NULL)", name="released_with_its_command"
         ),

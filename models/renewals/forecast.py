@@ -48,7 +48,19 @@ def forecast(
 
     `cap`: renewals a day, or None for the usual cap. `rate_read`, `rate_order`: calls to SCM per second.
     """
-    counts = _renewals(spans, timedelta(days=lifetime), today, cap)
+    return forecast_of(
+        renewals_by_day(spans, lifetime=lifetime, today=today, cap=cap),
+        lifetime=lifetime,
+        units=len({span.line_id for span in spans}),
+        rate_read=rate_read,
+        rate_order=rate_order,
+    )
+
+
+def forecast_of(
+    counts: Counter[date], *, lifetime: int, units: int, rate_read: float, rate_order: float
+) -> Forecast:
+    """Return the forecast of a year whose renewals by day are `counts`. `units`: lines in use."""
     # The busiest day; the earliest of several.
     peak = max(counts, key=lambda day: (counts[day], -day.toordinal()), default=None)
     busiest = 0 if peak is None else counts[peak]
@@ -59,29 +71,40 @@ def forecast(
         orders_per_day=counts.total() / HORIZON.days,
         peak=peak,
         peak_orders=busiest,
-        license_units=len({span.line_id for span in spans}),
+        license_units=units,
         calls_per_hour=round(min(busiest, per_hour) * (READS + ORDERS)),
         rate_limit_per_hour=round(3600 * (rate_order + rate_read)),
         peak_minutes=math.ceil(60 * busiest / per_hour),
     )
 
 
-def _renewals(
-    spans: Sequence[Span], lifetime: timedelta, today: date, cap: int | None
+def renewals_by_day(
+    spans: Sequence[Span],
+    *,
+    lifetime: int,
+    today: date,
+    cap: int | None,
+    weights: Mapping[str, int] | None = None,
 ) -> Counter[date]:
-    """Return the renewals of each day of a year, planned one generation of successors after the other."""
+    """Return the renewals of each day of a year, planned one generation of successors after the other.
+
+    `weights`: how many certificates each span stands for, by its id; one if not given.
+    """
+    length = timedelta(days=lifetime)
     end = today + HORIZON
     counts: Counter[date] = Counter()
     # The usual cap follows from the lifetime in the long run, so from the first successors, not from
     # today's certificates.
-    one_more = [_after(span, datetime.combine(today, time(), UTC), lifetime) for span in spans]
-    cap = cap or usual_cap(one_more)
+    one_more = [_after(span, datetime.combine(today, time(), UTC), length) for span in spans]
+    cap = cap or usual_cap(one_more, weights)
     generation = list(spans)
     while generation:
-        planned = schedule(generation, today=today, cap=cap, taken=counts)
-        counts.update(day for day in planned.values() if day < end)
+        planned = schedule(generation, today=today, cap=cap, taken=counts, weights=weights)
+        for own_id, day in planned.items():
+            if day < end:
+                counts[day] += 1 if weights is None else weights[own_id]
         generation = [
-            _after(span, datetime.combine(_stored(span, planned), time(), UTC), lifetime)
+            _after(span, datetime.combine(_stored(span, planned), time(), UTC), length)
             for span in generation
             if planned[span.id] < end
         ]

@@ -94,15 +94,21 @@ def share_of(line_id: str) -> float:
     return int.from_bytes(hashlib.sha256(line_id.encode()).digest()[:6]) / 2**48
 
 
-def even_load(spans: Collection[Span]) -> float:
-    """Return the renewals a day if they were spread evenly: the sum of 1/period."""
+def even_load(spans: Collection[Span], weights: Mapping[str, int] | None = None) -> float:
+    """Return the renewals a day if they were spread evenly: the sum of 1/period.
+
+    `weights`: how many certificates each span stands for, by its id; one if not given.
+    """
     day, hour = timedelta(days=1), timedelta(hours=1)
-    return sum(day / max(span.period, hour) for span in spans)
+    return sum(
+        day / max(span.period, hour) * (1 if weights is None else weights[span.id])
+        for span in spans
+    )
 
 
-def usual_cap(spans: Collection[Span]) -> int:
-    """Return the daily cap for accounts that have none configured."""
-    return cap_for(even_load(spans))
+def usual_cap(spans: Collection[Span], weights: Mapping[str, int] | None = None) -> int:
+    """Return the daily cap for accounts that have none configured. `weights`: as of `even_load`."""
+    return cap_for(even_load(spans, weights))
 
 
 def cap_for(load: float) -> int:
@@ -111,9 +117,16 @@ def cap_for(load: float) -> int:
 
 
 def schedule(
-    spans: Collection[Span], *, today: date, cap: int, taken: Mapping[date, int]
+    spans: Collection[Span],
+    *,
+    today: date,
+    cap: int,
+    taken: Mapping[date, int],
+    weights: Mapping[str, int] | None = None,
 ) -> dict[str, date]:
     """Plan the day of each certificate's renewal, by certificate id. `taken`: renewals that a day has already.
+
+    `weights`: how many certificates each span stands for, by its id; one if not given.
 
     Certificates with the earliest wanted date choose first (earliest deadline first: if any sequence can keep all
     wanted dates, this one does). Each takes the latest day with room up to its target, else the first day with
@@ -127,7 +140,7 @@ def schedule(
     for emergencies in (True, False):
         for span in in_order:
             if (span.emergency <= today) is emergencies:
-                planned[span.id] = calendar.take(span)
+                planned[span.id] = calendar.take(span, 1 if weights is None else weights[span.id])
     return planned
 
 
@@ -143,10 +156,13 @@ class Calendar:
         self.used = Counter({day.toordinal(): count for day, count in taken.items()})
         self._first = today.toordinal()
 
-    def take(self, span: Span) -> date:
-        """Plan the certificate's day. The caller takes emergencies first, then the earliest wanted date."""
+    def take(self, span: Span, weight: int = 1) -> date:
+        """Plan the day of a certificate, or of `weight` equal ones.
+
+        The caller takes emergencies first, then the earliest wanted date.
+        """
         day = self._first if span.emergency <= self.today else self._day_for(span)
-        self.used[day] += 1
+        self.used[day] += weight
         return date.fromordinal(day)
 
     def _day_for(self, span: Span) -> int:

@@ -39,6 +39,7 @@ ROWS = 60_000
 LIMIT = 100
 # The estate has a row per minute: its newest tenth.
 AGES_AGO = datetime.now(UTC) - timedelta(minutes=ROWS / 10)
+SOON = datetime.now(UTC) + timedelta(days=60)
 QUESTIONS: dict[type[Base], Any] = {
     Order: orders_listed,
     Certificate: certificates_listed,
@@ -89,6 +90,12 @@ ASKED: list[tuple[type[Base], dict[str, Any], str | None]] = [
     (Certificate, {"statuses": ["active", "expired"]}, None),
     (Certificate, {"expires_within": timedelta(days=30)}, None),
     (Certificate, {"expires_within": timedelta(days=30), "organizations": [120]}, None),
+    (Certificate, {"ends_from": SOON, "ends_before": SOON + timedelta(days=31)}, None),
+    (
+        Certificate,
+        {"ends_from": SOON, "ends_before": SOON + timedelta(days=31), "organizations": [120]},
+        None,
+    ),
     (Certificate, {"account_id": 2}, None),
     (Certificate, {"organizations": [7]}, None),
     (Certificate, {"organizations": [120]}, None),

@@ -1,0 +1,1 @@
+"""Tests of the room of models with the same name, against Postgres."""
