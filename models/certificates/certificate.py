@@ -26,6 +26,9 @@ from certline.models.validation import BadCommandError
 # A serial number as programs print it, without what is between its bytes.
 SERIAL = re.compile(r"(?:serial(?:number)?=?)?(?:0x)?([0-9a-f]+)")
 
+# In place of a threshold: `certificate.expiring` was never published for a certificate.
+NEVER = 1_000
+
 
 class Certificate(Base):
     """Certificate in our database; its identity at SCM is (account, sslId, serial number)."""
@@ -48,6 +51,13 @@ class Certificate(Base):
         Index("certificate_by_status", "status", "not_after", "id"),
         Index("certificate_by_organization", "organization_id", "not_after", "id"),
         Index("certificate_by_profile", "profile_id", "not_after", "id"),
+        # `models.renewals.expiry_events`: the threshold published last, then what has come nearer to its expiry.
+        Index(
+            "certificate_to_tell",
+            text(f"coalesce(expiring_told, {NEVER})"),
+            "not_after",
+            postgresql_where=text("status = 'active'"),
+        ),
         Index("certificate_by_name", "common_name", "id"),
         Index("certificate_by_name_end", text("reverse(common_name)"), "id"),  # see `patterns.like`
         Index("certificate_by_any_name", "sans", postgresql_using="gin"),  # `models.search`

@@ -5,17 +5,17 @@ certificate's lifetime is ignored.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypedDict, get_args
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account
 from certline.models.audit.identity import SWEEP
 from certline.models.audit.log import AuditEntry, entry
 from certline.models.certificates.backoff import Backoff, backoff_of
-from certline.models.certificates.certificate import WITHOUT_PEM, Certificate
+from certline.models.certificates.certificate import NEVER, WITHOUT_PEM, Certificate
 from certline.models.commands.bulk import send_out
 from certline.models.database.bulk import add_rows, set_in_rows
 from certline.models.database.session import clock
@@ -30,6 +30,25 @@ from certline.models.states import CertificateStatus, Decision
 PIECE = 1_000
 # Thresholds: days before expiry (issue: renewal).
 DAYS: tuple[ExpiryThreshold, ...] = get_args(ExpiryThreshold)
+# Before any certificate.
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+# One range of the index `certificate_to_tell` for each threshold and each one that may have been published before,
+# so that certificates of which it was published are not read again by each sweep.
+NEAR = text(
+    f"""
+    SELECT near.id FROM unnest(
+        CAST(:told AS int[]), CAST(:days AS int[]), CAST(:after AS timestamptz[]), CAST(:until AS timestamptz[])
+    ) AS look (told, days, after, until)
+    CROSS JOIN LATERAL (
+        SELECT id, not_after FROM certificate
+        WHERE status = 'active' AND coalesce(expiring_told, {NEVER}) = look.told
+            AND not_after > look.after AND not_after <= look.until
+            AND not_after - not_before > make_interval(days => look.days)
+        ORDER BY not_after LIMIT :most
+    ) AS near
+    ORDER BY near.not_after LIMIT :most
+    """  # noqa: S608  # our own constant
+)
 
 
 class RenewalNote(TypedDict):
@@ -59,8 +78,10 @@ def emit_expiring(db: Session, most: int = PIECE) -> int:
     now = clock(db)
     fresh = [
         (certificate, days)
-        for certificate in _nearer(db, most)
+        for certificate in _nearer(db, now, most)
         if (days := day_reached(certificate.not_before, certificate.not_after, now)) is not None
+        # On the locked row: another sweep may have been quicker.
+        and days < (certificate.expiring_told or NEVER)
     ]
     if not fresh:
         return 0
@@ -164,28 +185,25 @@ def _note(
     return {"renewal": renewal, "renews_at": renews_at, "order_id": order_id, "reason": reason}
 
 
-def _nearer(db: Session, most: int) -> Sequence[Certificate]:
+def _nearer(db: Session, now: datetime, most: int) -> Sequence[Certificate]:
     """Lock and return active certificates with a threshold reached and not published. Locked rows are skipped."""
-    left = Certificate.not_after - func.now()
-    lifetime = Certificate.not_after - Certificate.not_before
-    # CASE takes the first match: in ascending order that is the lowest threshold reached.
-    reached = case(
-        *(
-            ((left <= timedelta(days=days)) & (lifetime > timedelta(days=days)), days)
-            for days in sorted(DAYS)
-        )
-    )
+    looks: list[tuple[int, int, datetime, datetime]] = []
+    after = LONG_AGO
+    for days in sorted(DAYS):
+        until = now + timedelta(days=days)
+        looks += [(told, days, after, until) for told in (NEVER, *DAYS) if told > days]
+        after = until
+    columns = zip(("told", "days", "after", "until"), zip(*looks, strict=True), strict=True)
+    near = {name: list(values) for name, values in columns}
+    ids = db.scalars(NEAR, {**near, "most": most}).all()
+    if not ids:
+        return []
     query = (
         select(Certificate)
         .options(*WITHOUT_PEM)
-        .where(
-            Certificate.status == CertificateStatus.ACTIVE,
-            Certificate.not_after <= func.now() + timedelta(days=max(DAYS)),
-            or_(Certificate.expiring_told.is_(None), Certificate.expiring_told > reached),
-            reached.is_not(None),
-        )
+        # The status again, on the locked row: the certificate may have been revoked or replaced since.
+        .where(Certificate.id.in_(ids), Certificate.status == CertificateStatus.ACTIVE)
         .order_by(Certificate.not_after)
-        .limit(most)
         .with_for_update(skip_locked=True)
     )
     return db.scalars(query).all()

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from certline.models import (
@@ -105,3 +105,34 @@ def test_it_says_what_the_line_is_doing_about_it(database: Database) -> None:
         assert said["nothing"]["reason"] == "it is not selected for auto-renewal"
         assert {each["days"] for each in said.values()} == {7}
         assert db.get_one(Line, lines[0])
+
+
+def test_a_certificate_that_was_told_of_is_not_read_by_every_sweep(database: Database) -> None:
+    with database.transaction() as db:
+        account = an_estate(db)
+        begins = [clock(db, -42 * DAY)]
+        certificates_of(db, account, 30, begins=begins, lifetime=47 * DAY)
+    with database.transaction() as db:
+        assert emit_expiring(db, most=20) == 20
+
+    with database.transaction() as db:
+        db.execute(text("SET LOCAL enable_seqscan = off"))  # so few rows would be read in a row
+        before = certificates_read(db)
+        assert emit_expiring(db) == 10
+
+        # Each of the ten: when it is found, locked, and updated.
+        assert certificates_read(db) - before <= 3 * 10
+        before = certificates_read(db)
+        assert emit_expiring(db) == 0
+        assert certificates_read(db) == before
+
+
+def certificates_read(db: Session) -> int:
+    """Return how many rows of certificates this transaction has read."""
+    read = db.scalars(
+        text(
+            "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) "
+            "FROM pg_stat_xact_user_tables WHERE relname = 'certificate'"
+        )
+    )
+    return int(read.one())

@@ -1,1 +1,0 @@
-"""The board: the line in a browser. It reads, and changes nothing."""

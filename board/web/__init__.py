@@ -1,1 +1,0 @@
-"""Web pages in general: filters of the address, lists, cells, rendering, exports, errors."""

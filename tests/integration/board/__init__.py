@@ -1,1 +1,0 @@
-"""Tests of the board over HTTP, against a real Postgres."""
