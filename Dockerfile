@@ -12,6 +12,7 @@ ARG REQUIREMENTS=line
 RUN /opt/certline/bin/pip install --require-hashes -r requirements/${REQUIREMENTS}.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY certline certline
+COPY board board
 COPY cli cli
 COPY producers producers
 COPY workers workers

@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # pip compiles what it installs, but not the folders that an editable installation points to.
-COMPILE = $(BIN)/python -m compileall -q certline cli models producers simulator workers
+COMPILE = $(BIN)/python -m compileall -q certline board cli models producers simulator workers
 # Test processes in parallel: tests spend most of their time waiting. They share one RabbitMQ server.
 JOBS ?= 3
 TESTS = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal

@@ -38,10 +38,13 @@ SERVER_OPTIONS = (
 class Database:
     """A pool of connections to one Postgres database."""
 
-    def __init__(self, url: str, *, pool_size: int = 5, bounded: bool = True) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 5, bounded: bool = True, options: str = ""
+    ) -> None:
         """Create the pool for a `postgresql://` URL; no connection is opened before the first transaction.
 
         `pool_size`: connections that are kept; as many again are opened if needed, or any number if not `bounded`.
+        `options`: of Postgres' server, after SERVER_OPTIONS, of which the last one counts.
         """
         self.url = url
         self.engine: Engine = create_engine(
@@ -50,7 +53,7 @@ class Database:
             max_overflow=pool_size if bounded else -1,
             hide_parameters=True,  # an error's text must not contain a statement's parameters
             connect_args={
-                "options": SERVER_OPTIONS,
+                "options": f"{SERVER_OPTIONS} {options}".strip(),
                 "connect_timeout": 10,
                 # With a database in SQL_ASCII, psycopg would return bytes instead of text.
                 "client_encoding": "utf8",

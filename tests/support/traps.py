@@ -4,7 +4,7 @@ from pathlib import Path
 
 # Our folders, the package itself, dependencies and the standard library.
 NAMES = (
-    *("certline", "cli", "models", "producers", "simulator", "workers", "tools"),
+    *("certline", "board", "cli", "models", "producers", "simulator", "workers", "tools"),
     *("click", "dramatiq", "pika", "psycopg", "requests", "sqlalchemy", "uvicorn"),
     *("json", "logging", "secrets", "urllib"),
 )

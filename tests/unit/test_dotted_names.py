@@ -12,7 +12,7 @@ from tests.faults.crashes import effect_scan, runner
 from tests.faults.random import kills
 
 ROOT = Path(__file__).parents[2]
-ROLES = "cli|producers|workers|models|simulator"
+ROLES = "board|cli|producers|workers|models|simulator"
 FOLDERS = (*ROLES.split("|"), "tests", "benchmarks", "tools")
 # `certline.workers.app:worker_app`, `certline.cli.main`; an effect has no package in front:
 # `workers.sending:_call call enroll`.

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "logs.md"
-ROLES = ("models", "workers", "producers")
+ROLES = ("models", "workers", "producers", "board")
 LEVELS = {"info": "info", "warning": "warning", "error": "error", "exception": "error"}
 # Fields by which an entry can be followed.
 IDS = {
     *("command", "order", "letter", "schedule", "run", "batch", "event_id", "scm", "file", "head"),
-    *("message", "extra", "account", "host", "records"),
+    *("message", "extra", "account", "host", "records", "path"),
 }
 # Entries about a whole process: its part, host and process id are in each of them.
 OF_PROCESS = re.compile(

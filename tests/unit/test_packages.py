@@ -12,7 +12,7 @@ from certline.models.settings import Settings
 from certline.producers.processes import worker_arguments
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("cli", "models", "producers", "simulator", "workers")
+FOLDERS = ("board", "cli", "models", "producers", "simulator", "workers")
 
 
 @pytest.mark.parametrize("name", FOLDERS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROLES = ("cli", "models", "producers", "simulator", "workers")
+ROLES = ("board", "cli", "models", "producers", "simulator", "workers")
 MOST_MODULES = 15
 # Nouns of the field, although they end like participles.
 NOUNS = {"listing", "pacing", "timing"}

@@ -1,0 +1,1 @@
+"""The board: the line in a browser. It reads, and changes nothing."""

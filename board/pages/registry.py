@@ -1,0 +1,14 @@
+"""Every page of the board: one line for each module."""
+
+from starlette.routing import BaseRoute
+
+from certline.board.pages import (
+    organizations,
+)
+
+MODULES = (organizations,)
+
+
+def page_routes() -> list[BaseRoute]:
+    """Return the routes of all pages."""
+    return [route for module in MODULES for route in module.ROUTES]

@@ -1,0 +1,119 @@
+// What the board does beyond HTML. Every page works without it.
+"use strict";
+
+// Times in the viewer's zone; the title keeps UTC.
+function showTimes(root) {
+  for (const element of root.querySelectorAll("time[datetime*=T]")) {
+    const at = new Date(element.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const two = (number) => String(number).padStart(2, "0");
+    element.textContent =
+      `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`;
+  }
+}
+
+async function copy(button) {
+  const text = button.dataset.copy;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without https there is no clipboard: the text is selected, for Ctrl-C.
+    const typed = button.parentElement.querySelector("code");
+    const range = document.createRange();
+    range.selectNodeContents(typed);
+    const selection = getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+    button.textContent = "Selected";
+    return;
+  }
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+}
+
+function enableCopying(root) {
+  for (const button of root.querySelectorAll("button[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => copy(button));
+  }
+}
+
+// Live numbers: replaced every few seconds; if that fails, the page says since when.
+const EVERY = 5000;
+let lostSince = null;
+
+function tellLost() {
+  const banner = document.getElementById("lost");
+  lostSince ??= new Date();
+  const text = `Connection to the board lost since ${lostSince.toLocaleTimeString()}. The numbers are of then.`;
+  if (banner.hidden || banner.textContent !== text) {
+    banner.textContent = text;
+    banner.hidden = false;
+  }
+}
+
+function tellFound() {
+  lostSince = null;
+  document.getElementById("lost").hidden = true;
+}
+
+function showLive(values) {
+  for (const element of document.querySelectorAll("[data-live]")) {
+    const value = values[element.dataset.live];
+    if (value === undefined || element.textContent.trim() === value.trim()) continue;
+    element.textContent = value;
+    element.classList.remove("changed");
+    void element.offsetWidth;  // the animation begins anew
+    element.classList.add("changed");
+  }
+}
+
+async function look() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch("/live", {cache: "no-store", signal: AbortSignal.timeout(EVERY)});
+    if (answer.status === 401) { location.reload(); return; }
+    if (!answer.ok) throw new Error(String(answer.status));
+    const found = await answer.json();
+    tellFound();
+    showLive(found.values);
+    // Another set of things waits, or runs: the page itself is out of date.
+    const today = document.querySelector("[data-shape]");
+    if (today && today.dataset.shape !== found.shape) location.reload();
+  } catch {
+    tellLost();
+  }
+}
+
+// Keys: / searches, g and a letter opens a page, n the next page of a list, ? shows them.
+let afterG = false;
+
+function pressed(event) {
+  const typing = event.target.closest("input, select, textarea, dialog");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (afterG) {
+    afterG = false;
+    const entry = document.querySelector(`#menu a[data-key="${CSS.escape(event.key)}"]`);
+    if (entry) entry.click();
+    return;
+  }
+  if (event.key === "g") {
+    afterG = true;
+    setTimeout(() => { afterG = false; }, 1500);
+  } else if (event.key === "/") {
+    event.preventDefault();
+    (document.getElementById("find") || document.querySelector("input[type=search]"))?.focus();
+  } else if (event.key === "?") {
+    document.getElementById("keys")?.showModal();
+  } else if (event.key === "n") {
+    document.getElementById("next")?.click();
+  }
+}
+
+showTimes(document);
+enableCopying(document);
+document.addEventListener("keydown", pressed);
+if (document.body.dataset.live !== "off") {
+  setInterval(look, EVERY);
+  document.addEventListener("visibilitychange", look);
+}

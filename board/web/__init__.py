@@ -1,0 +1,1 @@
+"""Web pages in general: filters of the address, lists, cells, rendering, exports, errors."""

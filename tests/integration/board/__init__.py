@@ -1,0 +1,1 @@
+"""Tests of the board over HTTP, against a real Postgres."""
