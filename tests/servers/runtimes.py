@@ -1,4 +1,4 @@
-"""Requirements of the examples in other languages and of the alerts' tests, and which of them are missing."""
+"""Requirements of the examples in other languages, of the alerts' and the board's tests, and what is missing."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ PATIENCE = 120
 
 @dataclass(frozen=True)
 class Runtime:
-    """The language of an example, or Prometheus: programs needed on PATH, a file besides, Debian's packages.
+    """The language of an example, Prometheus, or a browser: programs on PATH, a file besides, Debian's packages.
 
     `words`: the command of an example. `needed`: CI fails if something is missing. Elsewhere what needs it is
     reported as not run.
@@ -55,12 +55,15 @@ PROMETHEUS = Runtime(
     programs=("prometheus", "promtool"),
     packages=("prometheus",),
 )
+CHROMIUM = Runtime("Chromium", programs=("chromium",), packages=("chromium",))
+# What else is tested with a program of its own.
+SUITES = {PROMETHEUS: "Alerts and dashboard", CHROMIUM: "The board in a browser"}
 
 
 def missing(
     runtime: Runtime, there: Callable[[str], object] = shutil.which, modules: Path = MODULES
 ) -> str | None:
-    """Return what is missing for an example or the alerts, with the command that installs it; None if nothing."""
+    """Return what is missing for an example or a suite, with the command that installs it; None if nothing."""
     lacks = [program for program in runtime.programs if not there(program)]
     if runtime.file is not None and not runtime.file.exists():
         lacks.append(str(runtime.file))
@@ -75,7 +78,7 @@ def missing(
 
 
 def prepare(machine: Machine) -> int:
-    """Install what is missing, and report for each example, and the alerts, whether it will be run.
+    """Install what is missing, and report for each example and suite whether it will be run.
 
     Returns 1 if CI lacks one. System packages are only installed with CERTLINE_INSTALL=1.
     """
@@ -89,9 +92,9 @@ def prepare(machine: Machine) -> int:
             install(command)
     get_modules()
     code = 0
-    for runtime in (*RUNTIMES, PROMETHEUS):
+    for runtime in (*RUNTIMES, *SUITES):
         lacks = missing(runtime)
-        what = f"Example in {runtime.language}" if runtime.words else "Alerts and dashboard"
+        what = SUITES.get(runtime, f"Example in {runtime.language}")
         if lacks is None:
             click.echo(f"{what}: will be run")
             continue
@@ -108,7 +111,7 @@ def is_fault(runtime: Runtime, machine: Machine) -> bool:
 def to_install(there: Callable[[str], object] = shutil.which) -> list[str]:
     """Return Debian's packages for what is missing. Java's client is only included if Java is installed."""
     found: list[str] = []
-    for runtime in (*RUNTIMES, PROMETHEUS):
+    for runtime in (*RUNTIMES, *SUITES):
         if all(map(there, runtime.programs)):
             if runtime is JAVA and not JAVA_CLIENT.exists():
                 found.append(runtime.packages[-1])

@@ -1,0 +1,21 @@
+"""Fixtures of the tests in a browser."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.browser import chromium
+from tests.servers.discovery import this_machine
+from tests.servers.runtimes import CHROMIUM, is_fault, missing
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Run Chromium. Without it the test fails on CI, and is skipped elsewhere with what to install."""
+    lacks = missing(CHROMIUM)
+    if lacks is not None:
+        give_up = pytest.fail if is_fault(CHROMIUM, this_machine()) else pytest.skip
+        give_up(f"The board is not tested in a browser: {lacks}")
+    with chromium() as program:
+        yield program
