@@ -10,9 +10,12 @@ from tests.servers.discovery import this_machine
 from tests.servers.runtimes import CHROMIUM, is_fault, missing
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Run Chromium. Without it the test fails on CI, and is skipped elsewhere with what to install."""
+    """Run Chromium. Without it the test fails on CI, and is skipped elsewhere with what to install.
+
+    For a module only: while Playwright runs, its thread has a running event loop, in which other tests could not have one.
+    """
     lacks = missing(CHROMIUM)
     if lacks is not None:
         give_up = pytest.fail if is_fault(CHROMIUM, this_machine()) else pytest.skip
