@@ -14,7 +14,7 @@ from tests.servers.runtimes import CHROMIUM, is_fault, missing
 def browser() -> Iterator[Browser]:
     """Run Chromium. Without it the test fails on CI, and is skipped elsewhere with what to install.
 
-    For a module only: while Playwright runs, its thread has a running event loop, in which other tests could not have one.
+    For a module only: the thread that runs Playwright has an event loop, beside which others can have none.
     """
     lacks = missing(CHROMIUM)
     if lacks is not None:
