@@ -96,6 +96,9 @@ class Settings:
     # For `certline init` only: the role that the parts log in as, and its password (models/database/app_role.py).
     app_role: str | None = text(most=63)  # Postgres' longest name
     app_password: SecretText | None = secret()
+    # The same for the role that the board logs in as (models/database/board_role.py).
+    board_role: str | None = text(most=63)
+    board_password: SecretText | None = secret()
     rabbitmq_url: SecretText | None = secret(_rabbitmq_urls)
     secret_key: SecretText | None = secret()
     secret_key_file: Path | None = path()

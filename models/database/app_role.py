@@ -61,11 +61,13 @@ def own_standing(connection: Connection) -> Standing:
     return Standing(role, owns)
 
 
-def prepare_role(connection: Connection, role: str, password: str | None) -> bool:
+def prepare_role(
+    connection: Connection, role: str, password: str | None, given_by: str = "CERTLINE_APP_PASSWORD"
+) -> bool:
     """Make the role, if there is none and a password is given, or set its password. Returns True if it was made.
 
     Raises AppRoleError if the role is missing and there is no password, or if it has rights that it must not have.
-    To be called by the owner, once the tables are there.
+    To be called by the owner, once the tables are there. `given_by`: the variable with the password.
     """
     known = bool(
         connection.scalar(text("SELECT to_regrole(quote_ident(:r)) IS NOT NULL"), {"r": role})
@@ -73,12 +75,12 @@ def prepare_role(connection: Connection, role: str, password: str | None) -> boo
     if not known and password is None:
         raise AppRoleError(
             f"Postgres has no role {role!r}. Let its administrator make it "
-            f"(CREATE ROLE {role} LOGIN PASSWORD '…'), or give its password in CERTLINE_APP_PASSWORD, if this "
+            f"(CREATE ROLE {role} LOGIN PASSWORD '…'), or give its password in {given_by}, if this "
             "login may make roles"
         )
     if password is not None:
         word = sql.SQL("ALTER" if known else "CREATE")
-        _execute(
+        execute(
             connection,
             sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
                 word, sql.Identifier(role), sql.Literal(_verifier(connection, role, password))
@@ -91,7 +93,6 @@ def prepare_role(connection: Connection, role: str, password: str | None) -> boo
 def grant_rights(connection: Connection, role: str) -> None:
     """Give the role exactly the rights that the parts need. To be called by the owner of the tables."""
     name = sql.Identifier(role)
-    schema = connection.scalar(text("SELECT current_schema()"))
     columns = [
         sql.Identifier(column)
         for column in connection.scalars(ENTRY_COLUMNS, {"table": ENTRIES})
@@ -116,11 +117,17 @@ def grant_rights(connection: Connection, role: str) -> None:
     for sequence in connection.scalars(SEQUENCES, {"tables": tables}):
         grant = sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}")
         statements.append(grant.format(sql.Identifier(sequence), name))
-    if not _has(connection, role, str(schema), "USAGE"):
-        grant = sql.SQL("GRANT USAGE ON SCHEMA {} TO {}")
-        statements.append(grant.format(sql.Identifier(str(schema)), name))
-    for statement in statements:
-        _execute(connection, statement)
+    for statement in [*statements, *usage_grant(connection, role)]:
+        execute(connection, statement)
+
+
+def usage_grant(connection: Connection, role: str) -> list[sql.Composed]:
+    """Return the statement that lets the role use the tables' schema; none if it may."""
+    schema = str(connection.scalar(text("SELECT current_schema()")))
+    if _has(connection, role, schema, "USAGE"):
+        return []
+    grant = sql.SQL("GRANT USAGE ON SCHEMA {} TO {}")
+    return [grant.format(sql.Identifier(schema), sql.Identifier(role))]
 
 
 def grant_anew(connection: Connection) -> list[str]:
@@ -139,7 +146,7 @@ def _require_less(connection: Connection, role: str) -> None:
         schema = str(connection.scalar(text("SELECT current_schema()")))
         with connection.begin_nested():
             revoke = sql.SQL("REVOKE CREATE ON SCHEMA {} FROM PUBLIC, {}")
-            _execute(connection, revoke.format(sql.Identifier(schema), sql.Identifier(role)))
+            execute(connection, revoke.format(sql.Identifier(schema), sql.Identifier(role)))
         creates = _has(connection, role, schema, "CREATE")
     problem = (
         "is a superuser, or may make roles or replicate"
@@ -170,6 +177,7 @@ def _has(connection: Connection, role: str, schema: str, right: str) -> bool:
     return bool(connection.scalar(query, {"role": role, "schema": schema, "right": right}))
 
 
-def _execute(connection: Connection, statement: sql.Composed) -> None:
+def execute(connection: Connection, statement: sql.Composed) -> None:
+    """Run a statement without parameters, such as a grant."""
     driver = connection.connection.driver_connection
     connection.exec_driver_sql(statement.as_string(driver).replace("%", "%%"))

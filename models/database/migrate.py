@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from certline.models.database.app_role import grant_anew
+from certline.models.database.board_role import grant_reading_anew
 from certline.models.database.session import Database
 
 # Key of the advisory lock that allows one migration at a time ("cert" in ASCII).
@@ -30,6 +31,7 @@ def upgrade(url: str) -> None:
             command.upgrade(config, "head")
             # In the same transaction: no part ever meets a table that it may not use.
             grant_anew(connection)
+            grant_reading_anew(connection)
     finally:
         database.close()
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from certline.models.accounts.account import Account, AccountStatus, accounts
+from certline.models.accounts.account import Account, AccountStatus, accounts_shown
 from certline.models.accounts.breaker import Breaker, open_breakers
 from certline.models.certificates.license import LicenseUse, license_use
 from certline.models.database.session import clock
@@ -127,7 +127,9 @@ def take_snapshot(db: Session, settle: timedelta, day: Day | None = None) -> Sna
         traffic=traffic_of(running),
         orders=order_loads(db),
         license=license_use(db),
-        accounts=tuple(accounts(db)),
+        accounts=tuple(
+            row for row in accounts_shown(db) if row.status is not AccountStatus.REMOVED
+        ),
         breakers=tuple(open_breakers(db)),
         running=tuple(running),
         stale=tuple(stale_parts(db)),
