@@ -6,13 +6,13 @@ Each is looked up in an index; only a text with `*` at both ends is compared wit
 from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, and_, or_, select, union_all
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session, defer
 
 from certline.models.accounts.account import Account
 from certline.models.certificates.certificate import Certificate, serial_number_in
 from certline.models.database.patterns import like
 from certline.models.host_names import same_host
-from certline.models.listing import Narrowing, certificates_listed, orders_listed
+from certline.models.listing import Narrowing, orders_listed
 from certline.models.orders.order import Order
 from certline.models.states import OPEN
 from certline.models.validation import column_integer
@@ -65,7 +65,10 @@ def order_shown(db: Session, name: str) -> Order | None:
 
 def certificate_shown(db: Session, name: str) -> Certificate | None:
     """Return the certificate with that id, with its issuers and without its secrets, or None."""
-    question = certificates_listed(Narrowing()).options(undefer(Certificate.issuers))
+    question = select(Certificate).options(
+        defer(Certificate.leaf, raiseload=True),
+        defer(Certificate.keystore_password_sealed, raiseload=True),
+    )
     return db.scalars(question.where(Certificate.id == name.upper())).one_or_none()
 
 

@@ -5,8 +5,15 @@ from starlette.routing import BaseRoute
 from certline.board.pages import (
     organizations,
 )
+from certline.board.pages.estate import certificate, certificates, order, orders
 
-MODULES = (organizations,)
+MODULES = (
+    certificate,
+    certificates,
+    order,
+    orders,
+    organizations,
+)
 
 
 def page_routes() -> list[BaseRoute]:

@@ -41,7 +41,10 @@ def last_hindrance(db: Session, certificate: Certificate) -> Hindrance | None:
         return None
     if decided.decision in (Decision.REFUSED, Decision.HELD):
         return Hindrance(decided.reason or decided.decision.value, decided.decided_at)
-    command = None if decided.command_id is None else db.get(Command, decided.command_id)
-    if command is not None and command.status is CommandStatus.FAILED and command.error:
-        return Hindrance(command.error, command.finished_at or decided.decided_at)
+    failure = select(Command.error, Command.finished_at).where(
+        Command.id == decided.command_id, Command.status == CommandStatus.FAILED
+    )
+    for error, at in db.execute(failure):
+        if error:
+            return Hindrance(error, at or decided.decided_at)
     return None
