@@ -147,6 +147,7 @@ def orders_listed(wanted: Narrowing) -> Select[Order]:
     question = select(Order).options(
         defer(Order.csr, raiseload=True),
         defer(Order.keystore_password_sealed, raiseload=True),
+        defer(Order.business_key, raiseload=True),
         defaultload(Order.account).options(
             defer(Account.secret_sealed, raiseload=True),
             defer(Account.client_certificate, raiseload=True),
