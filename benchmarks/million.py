@@ -19,6 +19,7 @@ import psycopg
 from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 
+from benchmarks.board_pages import PageCost, page_costs
 from benchmarks.child import Spent, spent_by
 from benchmarks.estate import fill, open_orders, seal_keys
 from certline import cli as certline_cli
@@ -90,6 +91,7 @@ class Estate:
         self.url = url
         self.certificates = certificates
         self.spent: dict[str, Spent] = {}
+        self.pages: dict[str, PageCost] = {}
         self.old, self.new = (Fernet.generate_key().decode() for _ in range(2))
         os.environ.update(CERTLINE_DATABASE_URL=url, CERTLINE_SECRET_KEY=self.old)
 
@@ -97,6 +99,7 @@ class Estate:
         """Run all actions, each in a process of its own."""
         for words in SHOWN:
             self._do(words, partial(_typed, words))
+        self.pages = page_costs(self.url, ORDER, CERTIFICATE)
         self._do("/metrics, counted", self._count)
         self._do("/metrics", self._scrape)
         self._do(
@@ -231,6 +234,15 @@ def figures() -> dict[str, float]:
         found[f"{name}: CPU s"] = each.cpu
         found[f"{name}: s"] = each.seconds
         found[f"{name}: slowest statement, s"] = each.slowest
+    for path, page in large.pages.items():
+        small_page = small.pages[path]
+        print(
+            f"board {path[:40]:42}{1000 * small_page.first_byte:7.0f} ms among {SMALL:,};"
+            f"{1000 * page.first_byte:7.0f} ms, CPU {1000 * page.cpu:.0f} ms"
+        )
+        found[f"board {path}: ms to the first byte among {SMALL:,}"] = 1000 * small_page.first_byte
+        found[f"board {path}: ms to the first byte"] = 1000 * page.first_byte
+        found[f"board {path}: ms of CPU"] = 1000 * page.cpu
     print(
         f"a scrape of a process that has made others: {1000 * found['/metrics: s a scrape']:.1f} ms"
     )

@@ -25,6 +25,9 @@ class Target:
 
 # Figures of `million` are named by what is typed, and what of it was measured.
 ROW_COST, SLOWEST = ": cost of a row, ÷ that at 10,000", ": slowest statement, s"
+FIRST_BYTE = ": ms to the first byte"
+FIRST_BYTE_SMALL = f"{FIRST_BYTE} among 10,000"
+PAGE_CPU = ": ms of CPU"
 # What is no list and no show.
 WORK = (
     *("/metrics", "auto-renew enable", "auto-renew select", "auto-renew plan", "auto-renew run"),
@@ -258,5 +261,32 @@ TARGETS = [
         "{commits_2ms_64_lanes:,.0f} ({commits_2ms_64_none:,.0f})",
         "≥ 2,000: 500 orders",
         lambda found: found["commits_2ms_64_lanes"] >= 2_000,
+    ),
+    Target(
+        9,
+        "the board among 10,000 certificates: ms to the first byte of a page, the highest",
+        "",
+        "million",
+        lambda found: "{:.0f} ({})".format(*highest(found, FIRST_BYTE_SMALL)),
+        "≤ 100 ms",
+        lambda found: highest(found, FIRST_BYTE_SMALL)[0] <= 100,
+    ),
+    Target(
+        9,
+        "the board among a million: ms of CPU of a page, the highest",
+        "",
+        "million",
+        lambda found: "{:.0f} ({})".format(*highest(found, PAGE_CPU)),
+        "≤ 300 ms",
+        lambda found: highest(found, PAGE_CPU)[0] <= 300,
+    ),
+    Target(
+        9,
+        "the board among a million: ms to the first byte of a page, the highest",
+        "",
+        "million",
+        lambda found: "{:.0f} ({})".format(*highest(found, FIRST_BYTE)),
+        "≤ 300 ms",
+        lambda found: highest(found, FIRST_BYTE)[0] <= 300,
     ),
 ]
