@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from certline.board.snapshot import SharedSnapshot
 from certline.models import Database
 from certline.models.database.embedded_postgres import database_url
 from certline.models.settings import Settings
@@ -15,10 +16,11 @@ READ_ONLY = f"-c default_transaction_read_only=on -c statement_timeout={MOST_STA
 
 @dataclass(frozen=True)
 class BoardContext:
-    """What the requests of one board share: the settings, and the database, which can only be read."""
+    """What the requests of one board share: settings, snapshot, and the database, which can only be read."""
 
     settings: Settings
     database: Database
+    snapshot: SharedSnapshot
 
     def close(self) -> None:
         """Close the connections."""
@@ -27,6 +29,5 @@ class BoardContext:
 
 def open_context(settings: Settings) -> BoardContext:
     """Return the context of a board; no connection is opened before the first page."""
-    return BoardContext(
-        settings, Database(database_url(settings), pool_size=POOL, options=READ_ONLY)
-    )
+    database = Database(database_url(settings), pool_size=POOL, options=READ_ONLY)
+    return BoardContext(settings, database, SharedSnapshot(database, settings.settle))

@@ -4,10 +4,12 @@ from starlette.routing import BaseRoute
 
 from certline.board.pages import (
     organizations,
+    today,
 )
 from certline.board.pages.estate import certificate, certificates, order, orders
 
 MODULES = (
+    today,
     certificate,
     certificates,
     order,

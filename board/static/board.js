@@ -68,6 +68,21 @@ function showLive(values) {
   }
 }
 
+// Other things wait or run than before: those sections are taken from a fresh page.
+async function refresh() {
+  const answer = await fetch(location.href, {cache: "no-store"});
+  if (!answer.ok) throw new Error(String(answer.status));
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const section of [...document.querySelectorAll("[data-fresh]"), document.getElementById("shape")]) {
+    const other = fresh.getElementById(section.id);
+    if (!other || other.outerHTML === section.outerHTML) continue;
+    const imported = document.importNode(other, true);
+    section.replaceWith(imported);
+    showTimes(imported);
+    enableCopying(imported);
+  }
+}
+
 async function look() {
   if (document.hidden) return;
   try {
@@ -77,9 +92,8 @@ async function look() {
     const found = await answer.json();
     tellFound();
     showLive(found.values);
-    // Another set of things waits, or runs: the page itself is out of date.
-    const today = document.querySelector("[data-shape]");
-    if (today && today.dataset.shape !== found.shape) location.reload();
+    const shape = document.querySelector("[data-shape]");
+    if (shape && shape.dataset.shape !== found.shape) await refresh();
   } catch {
     tellLost();
   }

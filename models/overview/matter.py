@@ -8,9 +8,9 @@ from enum import StrEnum
 from sqlalchemy import exists, select, text
 from sqlalchemy.orm import Session
 
-from certline.models.certificates.deploy_hook import runs_that_matter
 from certline.models.commands.command import Command
 from certline.models.orders.order import Order
+from certline.models.overview.hook_runs import failing_hook_runs
 from certline.models.renewals.endings import unattended
 from certline.models.states import CommandStatus, CommandType, OrderStatus
 
@@ -77,12 +77,14 @@ def matters(db: Session) -> Iterator[Matter]:
     soon = unattended(db, NEAR_END, most=MOST)
     yield from _of(MatterKind.CERTIFICATE_UNATTENDED, soon)
     yield from _commands(db)
-    yield from _of(MatterKind.HOOK_FAILED, [run.id for run in runs_that_matter(db)])
+    yield from _of(MatterKind.HOOK_FAILED, failing_hook_runs(db))
 
 
 def _commands(db: Session) -> Iterator[Matter]:
     """Yield the commands in review; those of an order in review, and runs of hooks, are told as such."""
-    reviewed = exists().where(Order.id == Command.subject, Order.status == OrderStatus.REVIEW)
+    reviewed = exists(Order.id).where(
+        Order.id == Command.subject, Order.status == OrderStatus.REVIEW
+    )
     first = (
         select(Command.id, Command.type)
         .where(Command.status == CommandStatus.REVIEW, ~reviewed)

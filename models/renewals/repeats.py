@@ -15,7 +15,7 @@ REFUSED = (OrderStatus.REJECTED, OrderStatus.CANCELLED)
 def renewed_again() -> ColumnElement[bool]:
     """Return the condition that a later order renews the line of `Order`, and was not refused too."""
     later = aliased(Order)
-    return exists().where(
+    return exists(later.id).where(
         later.line_id == Order.line_id,
         later.id > Order.id,
         later.predecessor_id.is_not(None),

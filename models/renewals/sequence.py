@@ -216,7 +216,7 @@ def _selected(db: Session, setting: AutoRenewSetting, *columns: Any) -> Select[A
 
 
 def _not_deleted() -> ColumnElement[bool]:
-    return ~exists().where(Line.id == Certificate.line_id, Line.deleted_at.is_not(None))
+    return ~exists(Line.id).where(Line.id == Certificate.line_id, Line.deleted_at.is_not(None))
 
 
 def _dates(setting: AutoRenewSetting) -> tuple[ColumnElement[date], ColumnElement[date]]:
