@@ -17,14 +17,15 @@ from certline.models.settings import Settings
 from certline.producers.capacity import sized
 from certline.producers.messaging.publisher import wire_of
 from certline.producers.postgres_watch import postgres_ends_with_us
-from certline.producers.processes import alive, grace, until_told
+from certline.producers.presence import alive
+from certline.producers.processes import grace, until_told
 from certline.producers.relay import Relay
 from certline.producers.retention import Keep
 from certline.producers.schedule import Producer
 from certline.producers.sweep import wake
 from certline.workers.app import declare, open_line
 from certline.workers.process.broker import make_broker
-from certline.workers.process.health import fault_of
+from certline.workers.process.health import death_in, fault_of
 from certline.workers.process.logs import configure
 from certline.workers.runtime.context import WorkerContext
 
@@ -71,6 +72,9 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
     def fault() -> str | None:
         return fault_of(worker) or relay.fault() or producer.fault()
 
+    def death() -> str | None:
+        return death_in(worker) or relay.watchdog.fault() or producer.watchdog.fault()
+
     queues = [queue.value for queue in Queue]
     try:
         with alive(
@@ -78,6 +82,7 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
             line.database,
             Part.UP,
             fault,
+            live=death,
             vault=line.vault,
             queues=queues,
             threads=threads,

@@ -48,6 +48,7 @@ from certline.producers.messaging.publisher import RabbitWire, WireDownError
 from certline.producers.messaging.rejection import reject
 from certline.workers.metrics.instruments import INGRESS_MESSAGES
 from certline.workers.metrics.tally import count
+from certline.workers.process.watchdog import Watchdog
 from certline.workers.tracing.span import LateSpan, SpanKind, annotate, late_span
 
 log = structlog.get_logger()
@@ -83,11 +84,13 @@ class Ingress:
             wire, {INGRESS: commands} | {xq_name(queue.value): dead for queue in Queue}
         )
         self.beat: float | None = None
+        self.watchdog = Watchdog()
 
     def run(self, stop: threading.Event) -> None:
         """Handle messages until `stop` is set; the message in hand is finished first."""
         pause = FIRST_PAUSE
         while not stop.is_set():
+            self.watchdog.feed()
             try:
                 # First check that Postgres responds: don't fetch messages that could not be stored.
                 self._database.run(lambda db: db.execute(text("SELECT 1")))
@@ -96,6 +99,7 @@ class Ingress:
                 while not stop.is_set():
                     self._listener.wait(LOOK_EVERY)
                     self.beat = time.monotonic()
+                    self.watchdog.feed()
                     pause = FIRST_PAUSE
             except (WireDownError, *OUTAGES, WithdrawnVaultError) as error:
                 self._listener.close()

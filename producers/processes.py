@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pika
@@ -19,27 +19,26 @@ from dramatiq import cli
 
 from certline.models import Database, Queue
 from certline.models.database.embedded_postgres import database_url
-from certline.models.heartbeat import Part, ScmTally
+from certline.models.heartbeat import Part
 from certline.models.server_url import without_password
 from certline.models.settings import Settings
-from certline.models.vault import Vault, open_vault, vault_if_given
+from certline.models.vault import open_vault, vault_if_given
 from certline.producers.capacity import sized
 from certline.producers.ingress import Ingress
 from certline.producers.installation_figures import InstallationFigures
 from certline.producers.messaging.broker_fault import broker_fault
 from certline.producers.messaging.publisher import rabbit_wire, wire_of
+from certline.producers.presence import alive
 from certline.producers.relay import Relay
 from certline.producers.retention import Keep
 from certline.producers.schedule import Producer
 from certline.workers.metrics.exposition import Exposition
 from certline.workers.ordering.claim import SEND_WITHIN
 from certline.workers.process.broker import connection_url, make_broker
-from certline.workers.process.health import Check, fault_below, serve_health
-from certline.workers.process.heart import Heart, beating
+from certline.workers.process.health import fault_below, serve_health
 from certline.workers.process.logs import choose_format, configure
-from certline.workers.process.parent_watch import RUN_ALL, is_below_run_all
+from certline.workers.process.parent_watch import RUN_ALL
 from certline.workers.scm.transport.http import DRIPS
-from certline.workers.tracing.setup import tracing
 
 log = structlog.get_logger()
 
@@ -114,7 +113,14 @@ def run_relay(settings: Settings) -> int:
     relay = Relay(database, wire_of(make_broker(settings)))
     with (
         until_told() as stop,
-        alive(settings, database, Part.RELAY, relay.fault, vault=vault_if_given(settings)),
+        alive(
+            settings,
+            database,
+            Part.RELAY,
+            relay.fault,
+            live=relay.watchdog.fault,
+            vault=vault_if_given(settings),
+        ),
     ):
         log.info("relay.started")
         relay.run(stop)
@@ -129,7 +135,14 @@ def run_producer(settings: Settings) -> int:
     producer = Producer(database, settings.settle, Keep.of(settings), settings.audit_heads)
     with (
         until_told() as stop,
-        alive(settings, database, Part.PRODUCER, producer.fault, vault=vault_if_given(settings)),
+        alive(
+            settings,
+            database,
+            Part.PRODUCER,
+            producer.fault,
+            live=producer.watchdog.fault,
+            vault=vault_if_given(settings),
+        ),
     ):
         log.info("producer.started")
         producer.run(stop)
@@ -150,7 +163,17 @@ def run_ingress(settings: Settings) -> int:
         most_letters=settings.most_dead_letters,
         most_open=settings.most_open_commands,
     )
-    with until_told() as stop, alive(settings, database, Part.INGRESS, ingress.fault, vault=vault):
+    with (
+        until_told() as stop,
+        alive(
+            settings,
+            database,
+            Part.INGRESS,
+            ingress.fault,
+            live=ingress.watchdog.fault,
+            vault=vault,
+        ),
+    ):
         log.info("ingress.started")
         ingress.run(stop)
     log.info("ingress.stopped")
@@ -179,7 +202,14 @@ def run_all(settings: Settings, *, processes: int | None = None, threads: int | 
         configure(settings, "all")
         below = [settings.metrics_port + number for number in range(1, len(parts) + 1)]
         exposition = Exposition("all", [InstallationFigures(database_url(settings))])
-        serve_health(settings, lambda: fault_below(settings.metrics_host, below), exposition)
+        host = settings.metrics_host
+        serve_health(
+            settings,
+            lambda: fault_below(host, below),
+            exposition,
+            live=lambda: fault_below(host, below, "/livez"),
+            ready=lambda: fault_below(host, below, "/readyz"),
+        )
     try:
         with until_told() as stop:
             while not stop.wait(0.5) and all(part.poll() is None for part in parts):
@@ -215,47 +245,6 @@ def reach_rabbit(settings: Settings) -> None:
         pika.BlockingConnection(nodes).close()
     except (pika.exceptions.AMQPError, OSError, ValueError, TypeError) as error:
         raise ServerDownError(f"RabbitMQ at {shown} {broker_fault(error)}") from error
-
-
-@contextmanager
-def alive(
-    settings: Settings,
-    database: Database,
-    part: Part,
-    check: Check,
-    *,
-    vault: Vault | None,
-    queues: Sequence[str] = (),
-    threads: int = 0,
-    tally: ScmTally | None = None,
-) -> Iterator[None]:
-    """Show the health of this process for the length of the block: its heartbeat, and HTTP if a port is set.
-
-    Its spans are recorded, if that is switched on. `tally`: its calls to SCM, if it makes any.
-    """
-    if settings.metrics_port is not None:
-        serve_health(settings, check, _exposition(database.url, part))
-    every = settings.heartbeat_seconds
-    heart = Heart(
-        database,
-        part,
-        every=every,
-        check=check,
-        queues=queues,
-        vault=vault,
-        threads=threads,
-        tally=tally,
-    )
-    with tracing(part.value), beating(heart):
-        yield
-
-
-def _exposition(url: str, part: Part) -> Exposition | None:
-    """Return the metrics that this process serves: a producer those of the installation too."""
-    if is_below_run_all():
-        return None
-    figures = [InstallationFigures(url)] if part in (Part.PRODUCER, Part.UP) else []
-    return Exposition(part.value, figures)
 
 
 @contextmanager

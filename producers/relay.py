@@ -31,6 +31,7 @@ from certline.producers.messaging.publisher import Settled, Wire, WireDownError
 from certline.producers.sweep import wake_all
 from certline.workers.metrics.instruments import RELAY_PUBLISHED, RELAY_REFUSED
 from certline.workers.metrics.tally import count
+from certline.workers.process.watchdog import Watchdog
 from certline.workers.tracing.published_messages import record_published
 
 log = structlog.get_logger()
@@ -67,6 +68,7 @@ class Relay:
         self._database = database
         self._wire = wire
         self.beat: float | None = None
+        self.watchdog = Watchdog()
         # Rows that the next batch may have. One after a failure: while RabbitMQ is blocked by an alarm, what is
         # tried may arrive later all the same.
         self._most = BATCH
@@ -180,6 +182,7 @@ class Relay:
         """Publish batches until `stop` is set; the current batch is finished first."""
         pause = FIRST_PAUSE
         while not stop.is_set():
+            self.watchdog.feed()
             try:
                 with _woken(self._database.url) as wakes:
                     self._wire.open()
@@ -190,6 +193,7 @@ class Relay:
                         # A full batch means that more rows may be due already.
                         full = self.pump(stop) >= most
                         self.beat = time.monotonic()
+                        self.watchdog.feed()
                         pause = FIRST_PAUSE
                         if not full and self._ahead is None:
                             self._wire.tend()

@@ -35,6 +35,7 @@ from certline.producers.retention import Keep, Retention
 from certline.producers.sweep import sweep
 from certline.workers.metrics.instruments import SCHEDULE_FIRED
 from certline.workers.metrics.tally import count
+from certline.workers.process.watchdog import Watchdog
 from certline.workers.steps.poll import poll_all
 from certline.workers.tracing.span import annotate, span
 
@@ -162,10 +163,12 @@ class Producer:
         self._retention = Retention(database, keep or Keep())
         self._audit = AuditRound(database)
         self.beat: float | None = None
+        self.watchdog = Watchdog()
 
     def run(self, stop: threading.Event) -> None:
         """Tick every TICK seconds until `stop` is set; while Postgres is unreachable, log it and keep trying."""
         while not stop.is_set():
+            self.watchdog.feed()
             try:
                 with self._database.transaction() as db:
                     outlook = look_around(db)

@@ -120,7 +120,7 @@ def worker_app() -> None:
     broker.add_middleware(WorkerHeart(line.database, line.vault, every, line.tally))
     if settings.metrics_port is not None:
         exposition = None if is_below_run_all() else Exposition("worker")
-        broker.add_middleware(WorkerHealth(settings, exposition))
+        broker.add_middleware(WorkerHealth(settings, line.database.url, exposition))
     broker.add_middleware(SendLastSpans(start_tracing("worker")))  # after the fork
     broker.add_middleware(LogStart())
     dramatiq.set_broker(broker)

@@ -1,5 +1,6 @@
 """Migrations: upgrade a database to the newest schema, and check whether it is out of date."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -40,10 +41,17 @@ def behind(database: Database) -> bool:
     """Return True if the database's schema is older than this code."""
     with database.engine.connect() as connection:
         present = set(MigrationContext.configure(connection).get_current_heads())
-    ours = ScriptDirectory.from_config(_config())
+    known, newest = _revisions()
     # A revision that we don't know was made by a newer certline: the database is ahead, not behind.
-    known = {script.revision for script in ours.walk_revisions()}
-    return present <= known and present != set(ours.get_heads())
+    return present <= known and present != newest
+
+
+@cache
+def _revisions() -> tuple[frozenset[str], frozenset[str]]:
+    """Return all revisions of this code, and the newest. Read once: probes ask every few seconds."""
+    ours = ScriptDirectory.from_config(_config())
+    known = (script.revision for script in ours.walk_revisions())
+    return frozenset(known), frozenset(ours.get_heads())
 
 
 def _config() -> Config:

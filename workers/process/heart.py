@@ -26,7 +26,8 @@ from certline.models.heartbeat import (
 )
 from certline.models.key_proof import key_fault, watch_keys
 from certline.models.vault import Vault
-from certline.workers.process.health import Check, fault_of
+from certline.workers.process.health import fault_of
+from certline.workers.process.readiness import Check
 
 log = structlog.get_logger()
 
