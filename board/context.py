@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from certline.board.kept import KeptResults
 from certline.board.snapshot import SharedSnapshot
 from certline.models import Database
 from certline.models.database.embedded_postgres import database_url
@@ -16,11 +17,12 @@ READ_ONLY = f"-c default_transaction_read_only=on -c statement_timeout={MOST_STA
 
 @dataclass(frozen=True)
 class BoardContext:
-    """What the requests of one board share: settings, snapshot, and the database, which can only be read."""
+    """What the requests of one board share; the database can only be read."""
 
     settings: Settings
     database: Database
     snapshot: SharedSnapshot
+    kept: KeptResults
 
     def close(self) -> None:
         """Close the connections."""
@@ -30,4 +32,5 @@ class BoardContext:
 def open_context(settings: Settings) -> BoardContext:
     """Return the context of a board; no connection is opened before the first page."""
     database = Database(database_url(settings), pool_size=POOL, options=READ_ONLY)
-    return BoardContext(settings, database, SharedSnapshot(database, settings.settle))
+    snapshot = SharedSnapshot(database, settings.settle)
+    return BoardContext(settings, database, snapshot, KeptResults(database))

@@ -6,10 +6,14 @@ from certline.board.pages import (
     organizations,
     today,
 )
+from certline.board.pages.calendar import day, feed, year
 from certline.board.pages.estate import certificate, certificates, order, orders
 
 MODULES = (
     today,
+    day,
+    feed,
+    year,
     certificate,
     certificates,
     order,

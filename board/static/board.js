@@ -131,3 +131,17 @@ if (document.body.dataset.live !== "off") {
   setInterval(look, EVERY);
   document.addEventListener("visibilitychange", look);
 }
+
+// Arrow keys on the heat map: to the day before or after, or a week away, among those that hold something.
+for (const map of document.querySelectorAll(".months")) {
+  map.addEventListener("keydown", (event) => {
+    const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7}[event.key];
+    const cell = event.target.closest("td");
+    if (!step || !cell || event.ctrlKey || event.metaKey || event.altKey) return;
+    const cells = [...map.querySelectorAll("td[class]")];
+    for (let at = cells.indexOf(cell) + step; at >= 0 && at < cells.length; at += step) {
+      const link = cells[at].querySelector("a");
+      if (link) { link.focus(); event.preventDefault(); return; }
+    }
+  });
+}

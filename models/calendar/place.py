@@ -9,18 +9,20 @@ from certline.models.certificates.certificate import Certificate
 
 @dataclass(frozen=True)
 class CalendarFilter:
-    """Which certificates the calendar is of; None does not apply. `organization`, `profile`: SCM's ids."""
+    """Which certificates the calendar is of; None does not apply. `organizations`, `profiles`: SCM's ids."""
 
     account_id: int | None = None
-    organization: int | None = None
-    profile: int | None = None
+    organizations: tuple[int, ...] | None = None
+    profiles: tuple[int, ...] | None = None
 
 
 def of_certificates(wanted: CalendarFilter) -> list[ColumnElement[bool]]:
     """Return the conditions that a certificate meets."""
-    pairs = (
-        (Certificate.account_id, wanted.account_id),
-        (Certificate.organization_id, wanted.organization),
-        (Certificate.profile_id, wanted.profile),
-    )
-    return [column == value for column, value in pairs if value is not None]
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.account_id is not None:
+        conditions.append(Certificate.account_id == wanted.account_id)
+    if wanted.organizations is not None:
+        conditions.append(Certificate.organization_id.in_(wanted.organizations))
+    if wanted.profiles is not None:
+        conditions.append(Certificate.profile_id.in_(wanted.profiles))
+    return conditions

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, DateTime, cast, func, select
+from sqlalchemy import ColumnElement, Date, DateTime, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from certline.models.accounts.catalogue import Domain
+from certline.models.accounts.catalogue_list import delegated_to
 from certline.models.calendar.place import CalendarFilter, of_certificates
 from certline.models.certificates.certificate import Certificate
 from certline.models.database.session import clock
@@ -118,6 +119,6 @@ def of_domains(wanted: CalendarFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [Domain.gone_at.is_(None)]
     if wanted.account_id is not None:
         conditions.append(Domain.account_id == wanted.account_id)
-    if wanted.organization is not None:
-        conditions.append(Domain.delegations.contains([{"org_id": wanted.organization}]))
+    if wanted.organizations is not None:
+        conditions.append(or_(False, *map(delegated_to, wanted.organizations)))
     return conditions

@@ -61,7 +61,7 @@ def test_a_year_and_a_day_are_of_the_organisation_that_is_asked_for(database: Da
         mine = ending(db, account, 10, organization_id=7, renews_at=TODAY, auto_renew=True)
         ending(db, account, 10, organization_id=8, renews_at=TODAY, auto_renew=True)
         db.add(a_domain(validation_expires=TODAY.date(), delegations=[{"org_id": 8}]))
-        ours = CalendarFilter(organization=7)
+        ours = CalendarFilter(organizations=(7,))
 
         assert sum(year_ahead(db, ours).ends.values()) == 1
         today = day_of(db, ours, TODAY.date())

@@ -1,0 +1,1 @@
+"""Tests of the board that need no server."""
