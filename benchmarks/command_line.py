@@ -36,7 +36,7 @@ print(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_
 """
 YARDSTICK = "import sqlalchemy, psycopg"
 ONE_ROW = "one row, by SQLAlchemy's ORM"
-# One table and one query. The connection is part of it: a password is checked by OpenSSL, which takes about 2.4 MB of memory.
+# One table and one query. The connection is part of it: OpenSSL, which checks a password, takes about 2.4 MB.
 READ_ONE_ROW = """
 import os
 from sqlalchemy import create_engine, select
