@@ -2,7 +2,7 @@
 
 To add a page:
 
-1. Write a module here with a `ListPage` (`certline.board.web.list_page`; `organizations` is the pattern) or a
+1. Write a module here with a `ListPage` (`certline.board.web.list_page`; `scm/organizations` is the pattern) or a
    `Page` (`certline.board.web.page`): a function from `PageRequest` to a `View`.
 2. A page reads from the `db` of its `PageRequest`, one short transaction, and only what the role of the board may
    read.

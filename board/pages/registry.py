@@ -1,24 +1,28 @@
-"""Every page of the board: one line for each module."""
+"""Every page of the board: one line for each room."""
 
 from starlette.routing import BaseRoute
 
-from certline.board.pages import (
-    organizations,
-    today,
-)
+from certline.board.pages import today
 from certline.board.pages.calendar import day, feed, year
 from certline.board.pages.estate import certificate, certificates, order, orders
+from certline.board.pages.operations import (
+    audit,
+    commands,
+    dead_letters,
+    hooks,
+    schedules,
+    webhooks,
+)
+from certline.board.pages.renewals import batches, decisions, overview, runs
+from certline.board.pages.scm import accounts, domains, entry, organizations, profiles
 
 MODULES = (
     today,
-    day,
-    feed,
-    year,
-    certificate,
-    certificates,
-    order,
-    orders,
-    organizations,
+    *(day, feed, year),
+    *(certificate, certificates, order, orders),
+    *(organizations, domains, profiles, accounts, entry),
+    *(overview, runs, decisions, batches),
+    *(commands, dead_letters, hooks, webhooks, schedules, audit),
 )
 
 

@@ -15,6 +15,13 @@ ACCOUNTS = "/accounts"
 HOOKS = "/hooks"
 DEAD_LETTERS = "/dead-letters"
 AUDIT = "/audit"
+RUNS = "/renewals/runs"
+DECISIONS = "/renewals/decisions"
+BATCHES = "/renewals/batches"
+HOOK_RUNS = "/hook-runs"
+WEBHOOKS = "/webhooks"
+DELIVERIES = "/deliveries"
+SCHEDULES = "/schedules"
 
 
 def below(place: str, *parts: object) -> str:
@@ -76,6 +83,21 @@ def batch(batch_id: str) -> str:
 def run(run_id: object) -> str:
     """Return the address of a run of auto-renewal."""
     return below(RENEWALS, "runs", run_id)
+
+
+def hook(name: str) -> str:
+    """Return the address of a deploy hook."""
+    return below(HOOKS, name)
+
+
+def webhook(webhook_id: str) -> str:
+    """Return the address of a webhook."""
+    return below(WEBHOOKS, webhook_id)
+
+
+def audit_entry(entry_id: int) -> str:
+    """Return the address of an audit entry."""
+    return below(AUDIT, entry_id)
 
 
 def audit_of(subject: str) -> str:

@@ -42,6 +42,7 @@ MENU: tuple[tuple[str, tuple[MenuEntry, ...]], ...] = (
         (
             MenuEntry("Hooks and webhooks", links.HOOKS, "h"),
             MenuEntry("Dead letters", links.DEAD_LETTERS, "l"),
+            MenuEntry("Schedules", links.SCHEDULES, "s"),
             MenuEntry("Audit log", links.AUDIT, "u"),
         ),
     ),

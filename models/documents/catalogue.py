@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from certline.models.documents.projection import Document, account_name, of
+from certline.models.documents.projection import Document, account_name, for_users, of
 
 
 class OrganizationDocument(Document):
@@ -20,6 +20,7 @@ class OrganizationDocument(Document):
     cert_types: list[Any] | None
     synced_at: datetime
     gone_at: datetime | None
+    account_id: int = for_users()
 
 
 class DomainDocument(Document):
@@ -36,6 +37,7 @@ class DomainDocument(Document):
     delegations: list[Any]
     synced_at: datetime
     gone_at: datetime | None
+    account_id: int = for_users()
 
 
 class ProfileDocument(Document):
@@ -50,3 +52,4 @@ class ProfileDocument(Document):
     key_types: dict[str, Any]
     synced_at: datetime
     gone_at: datetime | None
+    account_id: int = for_users()

@@ -93,9 +93,9 @@ class Source:
         return found
 
 
-def of(*path: str, default: Any = _NOTHING) -> Any:
+def of(*path: str, default: Any = _NOTHING, hidden: bool = False) -> Any:
     """Declare a field that comes from another attribute of the row, or from within one (see Source)."""
-    return Source(path=path, default=default)
+    return Source(path=path, default=default, hidden=hidden)
 
 
 def made(make: Callable[[Any], Any]) -> Any:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from certline.models.documents.projection import instant
-from certline.models.states import Decision
+from certline.models.documents.projection import Document, instant, of
+from certline.models.states import Decision, DecisionCode
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from certline.models import AutoRenewRule, AutoRenewSetting
-    from certline.models.renewals.batch import Member
+    from certline.models.renewals.batch import BatchStatus, Member
     from certline.models.renewals.batch_state import BatchState
     from certline.models.renewals.forecast import Forecast
     from certline.models.renewals.runs import AutoRenewRun, Decided
@@ -52,36 +53,55 @@ def rule_document(rule: AutoRenewRule, names: dict[int, str]) -> dict[str, Any]:
     }
 
 
+class RunDocument(Document):
+    """A run of auto-renewal with the number of its decisions of each kind."""
+
+    id: str
+    requested_by: str
+    started_at: datetime
+    ended_at: datetime | None
+    looked_at: int
+    due: int
+    renewed: int
+    skipped: int
+    held: int
+    refused: int
+    failed: int
+
+    @classmethod
+    def counted(cls, run: AutoRenewRun, counts: Counter[Decision]) -> RunDocument:
+        """Return the document of a run and its counts."""
+        numbers: dict[str, Any] = {decision.value: counts[decision] for decision in Decision}
+        return cls.of(run, due=counts.total(), **numbers)
+
+
 def run_document(run: AutoRenewRun, counts: Counter[Decision]) -> dict[str, Any]:
     """Return a run with its counts."""
-    return {
-        "id": run.id,
-        "requested_by": run.requested_by,
-        "started_at": instant(run.started_at),
-        "ended_at": instant(run.ended_at),
-        "looked_at": run.looked_at,
-        "due": counts.total(),
-        **{decision.value: counts[decision] for decision in Decision},
-    }
+    return RunDocument.counted(run, counts).as_dict()
+
+
+class DecisionDocument(Document):
+    """The decision about one certificate, and its outcome."""
+
+    certificate: str = of("row", "certificate_id")
+    common_name: str = of("row", "common_name")
+    not_after: datetime = of("row", "not_after")
+    planned: date | None = of("row", "planned")
+    decision: Decision
+    reason: str | None
+    command: str | None = of("row", "command_id")
+    order: str | None = of("order_id")
+    order_status: str | None
+    new_certificate: str | None = of("new_certificate_id")
+    selected_by: str = of("row", "selected_by")
+    decided_at: datetime = of("row", "decided_at")
+    run_id: str = of("row", "run_id", hidden=True)
+    code: DecisionCode = of("row", "code", hidden=True)
 
 
 def decision_document(each: Decided) -> dict[str, Any]:
     """Return the decision about one certificate, and its outcome."""
-    row = each.row
-    return {
-        "certificate": row.certificate_id,
-        "common_name": row.common_name,
-        "not_after": instant(row.not_after),
-        "planned": None if row.planned is None else row.planned.isoformat(),
-        "decision": each.decision.value,
-        "reason": each.reason,
-        "command": row.command_id,
-        "order": each.order_id,
-        "order_status": each.order_status,
-        "new_certificate": each.new_certificate_id,
-        "selected_by": row.selected_by,
-        "decided_at": instant(row.decided_at),
-    }
+    return DecisionDocument.of(each).as_dict()
 
 
 def forecast_document(each: Forecast) -> dict[str, Any]:
@@ -92,24 +112,31 @@ def forecast_document(each: Forecast) -> dict[str, Any]:
     }
 
 
+class BatchDocument(Document):
+    """A batch and its counts."""
+
+    id: str = of("batch", "id")
+    status: BatchStatus = of("batch", "status")
+    selection: str = of("batch", "selection")
+    per_hour: int | None = of("batch", "per_hour")
+    reuse_key: bool = of("batch", "reuse_key")
+    requested_by: str = of("batch", "requested_by")
+    created_at: datetime = of("batch", "created_at")
+    finished_at: datetime | None = of("batch", "finished_at")
+    ends_at: datetime | None
+    total: int = of("counts", "total")
+    waiting: int = of("counts", "waiting")
+    running: int = of("counts", "running")
+    renewed: int = of("counts", "renewed")
+    failed: int = of("counts", "failed")
+    review: int = of("counts", "review")
+    refused: int = of("counts", "refused")
+    cancelled: int = of("counts", "cancelled")
+
+
 def batch_document(now: BatchState) -> dict[str, Any]:
     """Return a batch and its counts."""
-    from certline.models.renewals.batch import State
-
-    batch, counts = now.batch, now.counts
-    return {
-        "id": batch.id,
-        "status": batch.status.value,
-        "selection": batch.selection,
-        "per_hour": batch.per_hour,
-        "reuse_key": batch.reuse_key,
-        "requested_by": batch.requested_by,
-        "created_at": instant(batch.created_at),
-        "finished_at": instant(batch.finished_at),
-        "ends_at": instant(now.ends_at),
-        "total": counts.total,
-        **{state.value: getattr(counts, state.value) for state in State},
-    }
+    return BatchDocument.of(now).as_dict()
 
 
 def member_document(member: Member) -> dict[str, Any]:

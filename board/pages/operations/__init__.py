@@ -1,0 +1,1 @@
+"""Pages of the operation: commands, dead letters, hooks, webhooks, schedules and the audit log."""

@@ -1,0 +1,1 @@
+"""Pages of automatic renewal: overview, runs, decisions and batches."""

@@ -1,0 +1,1 @@
+"""Pages of what is at SCM: organisations, domains, profiles and accounts."""
