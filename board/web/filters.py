@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -86,6 +86,19 @@ def day(name: str, label: str) -> UrlFilter:
             raise ValueError("should be a day such as 2026-11-28") from None
 
     return UrlFilter(name, label, read=read, kind="date")
+
+
+def moment(name: str, label: str) -> UrlFilter:
+    """Return a filter that takes a day, or a day and a time, in UTC unless it names another zone."""
+
+    def read(text: str) -> datetime:
+        try:
+            found = datetime.fromisoformat(text)
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValueError("should be a time such as 2026-11-28 or 2026-11-28T14:00") from None
+
+    return UrlFilter(name, label, read=read, hint="2026-11-28, or 2026-11-28T14:00, in UTC")
 
 
 # Parameters of every list that are no filters.

@@ -14,7 +14,8 @@ from certline.models.database.app_role import VERSION, VIEWS, execute, usage_gra
 SHOWN: dict[str, frozenset[str]] = {
     "account": frozenset({"client_certificate"}),
     "certificate": frozenset(),
-    "command": frozenset({"payload", "payload_sha256"}),
+    # A result may have the output of a hook's program; `public_command` leaves that out.
+    "command": frozenset({"payload", "payload_sha256", "result"}),
     "dead_letter": frozenset(),
     "notice_route": frozenset({"url_sealed"}),
     "order": frozenset({"csr", "business_key"}),

@@ -5,18 +5,17 @@ from typing import Any
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
+from certline.board.detail.sections import FactList, Grid, fields, shown, thing
+from certline.board.detail.subjects import subject_cell
 from certline.board.web import links
 from certline.board.web.cells import GOOD, TROUBLE, WAITS, Badge, Cell, Code, Link, Moment, Name
 from certline.board.web.column import Fact, TableColumn
 from certline.board.web.commands import Suggestion, typed
 from certline.board.web.errors import UnknownThingError
-from certline.board.web.filters import Wanted, search
+from certline.board.web.filters import Wanted, moment, search
 from certline.board.web.list_page import Empty, ListPage, Rows
-from certline.board.web.moments import moment
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
-from certline.board.web.sections import FactList, Grid, fields, shown, thing
-from certline.board.web.subjects import subject_cell
 from certline.models import AuditEntry
 from certline.models.audit.identity import Identity
 from certline.models.audit.patrol import MISSING, patrol_state

@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import Select
 from sqlalchemy.orm import Session, undefer
 
+from certline.board.detail.sections import FactList, Grid, Remark, Section, fields, shown, thing
+from certline.board.detail.subjects import subject_cell
 from certline.board.web import links
 from certline.board.web.cells import Badge, Cell, Code, Link, Moment, Name
 from certline.board.web.column import TableColumn
@@ -16,8 +18,6 @@ from certline.board.web.filters import Wanted, choice, search
 from certline.board.web.list_page import Empty, ListPage, Rows
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
-from certline.board.web.sections import FactList, Grid, Notice, Section, fields, shown, thing
-from certline.board.web.subjects import subject_cell
 from certline.models.audit.identity import Identity
 from certline.models.documents.command import CommandDocument
 from certline.models.imports.record import failed_records
@@ -93,7 +93,7 @@ def command(asked: PageRequest) -> View:
         sections += _not_imported(asked.db, row.id)
     if row.type is CommandType.HOOK:
         text = "What the hook's program has printed may hold secrets, so it is not shown here."
-        sections.append(Notice(text))
+        sections.append(Remark(text))
     return thing(
         row.id,
         "Command",

@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import Session
 
+from certline.board.detail.sections import FactList, Grid, Remark, fields, shown, thing
 from certline.board.web import links
 from certline.board.web.cells import Badge, Cell, Code, Link, Moment, Name
 from certline.board.web.column import TableColumn
@@ -11,7 +12,6 @@ from certline.board.web.filters import Wanted, choice
 from certline.board.web.list_page import Empty, ListPage, Rows
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
-from certline.board.web.sections import FactList, Grid, Notice, fields, shown, thing
 from certline.models import DeadLetter, DeadLetterStatus, Narrowing
 from certline.models.documents.dead_letter import DeadLetterDocument
 from certline.models.listing import SORTINGS, dead_letters_listed, page
@@ -68,7 +68,7 @@ def dead_letter(asked: PageRequest) -> View:
         [
             FactList(facts),
             Grid("Properties of the message", ["Property", "Value"], fields(properties), "None."),
-            Notice(
+            Remark(
                 "The message itself is sealed, as it may hold a password, and the board has no key."
             ),
         ],

@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import Session
 
+from certline.board.detail.sections import FactList, Grid, shown, thing
 from certline.board.pages.operations.commands import STATUS, newest
 from certline.board.pages.operations.webhooks import webhook_grid
 from certline.board.web import links
@@ -13,7 +14,6 @@ from certline.board.web.filters import Wanted, choice, search, wanted_of
 from certline.board.web.list_page import Empty, ListPage, Rows
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
-from certline.board.web.sections import FactList, Grid, shown, thing
 from certline.models import Hook
 from certline.models.accounts.account import accounts_shown
 from certline.models.certificates.deploy_hook import hook_named

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
+from certline.board.detail.sections import Grid, thing
 from certline.board.web import links
 from certline.board.web.cells import TROUBLE, Badge, Cell, Code, Moment, Name
 from certline.board.web.commands import Suggestion, typed
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
-from certline.board.web.sections import Grid, thing
 from certline.models import Schedule
 from certline.models.documents.schedule import ScheduleDocument
 from certline.models.schedule import last_fired

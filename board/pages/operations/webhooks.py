@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
+from certline.board.detail.sections import FactList, Grid, Remark, shown, thing
 from certline.board.pages.operations.commands import STATUS, newest
 from certline.board.web import links
 from certline.board.web.cells import TROUBLE, Badge, Cell, Code, Link, Moment, Name
@@ -14,7 +15,6 @@ from certline.board.web.filters import UrlFilter, Wanted, wanted_of
 from certline.board.web.list_page import Empty, ListPage, Rows
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
-from certline.board.web.sections import FactList, Grid, Notice, shown, thing
 from certline.models import CommandStatus, WebhookStatus
 from certline.models.documents.webhook import DeliveryDocument, WebhookDocument
 from certline.models.listing import count
@@ -75,7 +75,7 @@ def webhooks(asked: PageRequest) -> View:
     return thing(
         "Webhooks",
         "",
-        [webhook_grid(found), Notice(HIDDEN)],
+        [webhook_grid(found), Remark(HIDDEN)],
         [WebhookDocument.of(row).as_dict() for row in found],
         commands=[Suggestion("The same list", typed("webhook", "list")), ADD],
         above=[Link("Hooks and webhooks", links.HOOKS)],
@@ -113,7 +113,7 @@ def webhook(asked: PageRequest) -> View:
         "Webhook",
         [
             FactList(facts),
-            Notice(HIDDEN),
+            Remark(HIDDEN),
             Grid(
                 "Deliveries",
                 [column.head for column in DELIVERY_COLUMNS],

@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import Session
 
+from certline.board.detail.sections import FactList, Grid, shown, thing
 from certline.board.web import links
 from certline.board.web.cells import Badge, Cell, Code, Link, Moment, Name
 from certline.board.web.column import TableColumn
@@ -11,7 +12,6 @@ from certline.board.web.filters import Wanted, choice, wanted_of
 from certline.board.web.list_page import Empty, ListPage, Rows
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
-from certline.board.web.sections import FactList, Grid, shown, thing
 from certline.models import RenewalBatch
 from certline.models.documents.renewal import BatchDocument, member_document
 from certline.models.renewals.batch import BatchStatus, State, batch_page, members_of

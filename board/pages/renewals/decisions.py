@@ -6,9 +6,8 @@ from certline.board.web import links
 from certline.board.web.cells import Badge, Cell, Code, Moment, Name
 from certline.board.web.column import TableColumn
 from certline.board.web.commands import Suggestion, typed
-from certline.board.web.filters import Wanted, choice, search
+from certline.board.web.filters import Wanted, choice, moment, search
 from certline.board.web.list_page import Empty, ListPage, Rows
-from certline.board.web.moments import moment
 from certline.models.documents.renewal import DecisionDocument
 from certline.models.renewals.decision_list import DecisionFilter, decision_page
 from certline.models.states import Decision

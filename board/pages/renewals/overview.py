@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from certline.board.detail.sections import FactList, Grid, Remark, Section, shown, thing
 from certline.board.pages.renewals.batches import COLUMNS as BATCH_COLUMNS
 from certline.board.pages.renewals.batches import START
 from certline.board.pages.renewals.decisions import ENABLE
@@ -13,7 +14,6 @@ from certline.board.web.cells import Badge, Cell, Code, Link, Moment, Name
 from certline.board.web.commands import Suggestion, typed
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
-from certline.board.web.sections import FactList, Grid, Notice, Section, shown, thing
 from certline.models import AutoRenewRule, AutoRenewSetting, Schedule
 from certline.models.accounts.account import accounts_shown
 from certline.models.documents.projection import instant
@@ -51,7 +51,7 @@ def renewals(asked: PageRequest) -> View:
         ("Decisions", Link("What was decided, and why", links.DECISIONS)),
         ("Calendar", Link("What is renewed in the coming year", links.CALENDAR)),
     ]
-    off = Notice("Automatic renewal is off: nothing is renewed unless somebody asks for it.")
+    off = Remark("Automatic renewal is off: nothing is renewed unless somebody asks for it.")
     sections: list[Section] = [
         *([] if is_on else [off]),
         FactList(facts),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from certline.board.detail.sections import FactList, Grid, shown, thing
 from certline.board.pages.renewals.decisions import ENABLE, KINDS, outcome, reason_of, rows_of
 from certline.board.web import links
 from certline.board.web.cells import Badge, Cell, Code, Link, Moment, Name
@@ -15,7 +16,6 @@ from certline.board.web.filters import Wanted, wanted_of
 from certline.board.web.list_page import Empty, ListPage, Rows
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
-from certline.board.web.sections import FactList, Grid, shown, thing
 from certline.models import AutoRenewRun
 from certline.models.documents.renewal import RunDocument
 from certline.models.renewals.decision_list import DecisionFilter, run_page

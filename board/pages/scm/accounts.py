@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from certline.board.detail.sections import FactList, Grid, Remark, Section, shown, thing
 from certline.board.web import links
 from certline.board.web.cells import GOOD, QUIET, TROUBLE, WAITS, Badge, Cell, Link, Moment, Name
 from certline.board.web.column import TableColumn
@@ -14,7 +15,6 @@ from certline.board.web.filters import Wanted, choice
 from certline.board.web.list_page import Empty, ListPage, Rows
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
-from certline.board.web.sections import FactList, Grid, Notice, Section, shown, thing
 from certline.models import Account, AccountStatus
 from certline.models.accounts.account import accounts_shown
 from certline.models.accounts.suspension import suspended_text
@@ -101,14 +101,14 @@ def calls_of(row: Account, pause: ScmPause, now: datetime) -> str:
 
 def _notices(row: Account, pause: ScmPause, now: datetime) -> Iterator[Section]:
     if row.status is not AccountStatus.ACTIVE:
-        yield Notice(suspended_text(row), urgent=True)
+        yield Remark(suspended_text(row), urgent=True)
     if pause.open_until is not None:
         until = f"until {minute(pause.open_until)} UTC"
         when = until if pause.open_until > now else "until the next try, which is due"
         text = f"SCM fails ({pause.reason}): no calls are made {when}. Nothing is lost meanwhile."
-        yield Notice(text, urgent=True)
+        yield Remark(text, urgent=True)
     if pause.held_until is not None:
-        yield Notice(f"SCM has asked for a pause until {minute(pause.held_until)} UTC.")
+        yield Remark(f"SCM has asked for a pause until {minute(pause.held_until)} UTC.")
 
 
 def _granted(row: Account) -> list[Section]:
@@ -116,7 +116,7 @@ def _granted(row: Account) -> list[Section]:
     found = row.examined
     if found is None:
         text = "What SCM grants this login is not known yet: verifying the login finds it out."
-        return [Notice(text)]
+        return [Remark(text)]
     privileges = found.get("privileges")
     silent = "SCM does not show them"
     missing: list[list[Cell]] = [[shown(sentence)] for sentence in found.get("missing", [])]

@@ -1,5 +1,6 @@
 """Domains with their validation and delegations, as last synced."""
 
+from certline.board.pages.estate.places import ORGANIZATION, choices_of
 from certline.board.pages.scm.catalogue import (
     ACCOUNT,
     NAME,
@@ -51,11 +52,14 @@ DOMAINS = ListPage[DomainDocument](
         NAME,
         choice("status", "Validation", DOMAIN_STATES),
         days("expires_within", "Validation ends within days"),
-        number("organization", "Delegated to (SCM's id)"),
+        number("organization", "Delegated to"),
         ACCOUNT,
     ],
     sorts={"name": "Name", "expires": "End of the validation", "id": "SCM's id"},
-    choices=account_choices,
+    choices=lambda db: {
+        **account_choices(db),
+        ORGANIZATION.name: choices_of(db)[ORGANIZATION.name],
+    },
     empty=NEVER,
     commands=lambda _wanted: [
         Suggestion("The same list", typed("domain", "list")),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from certline.board.detail.sections import FactList, Grid, Remark, Section, shown, thing
 from certline.board.pages.scm.catalogue import SYNC, keys_of
 from certline.board.web import links
 from certline.board.web.cells import Badge, Cell, Code, Link, Moment, Name
@@ -10,7 +11,6 @@ from certline.board.web.commands import Suggestion, typed
 from certline.board.web.errors import UnknownThingError
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
-from certline.board.web.sections import FactList, Grid, Notice, Section, shown, thing
 from certline.models import Account, Domain, Narrowing, Organization, Profile
 from certline.models.accounts.account import accounts_shown
 from certline.models.accounts.catalogue_list import Synced
@@ -81,7 +81,7 @@ def domain(asked: PageRequest) -> View:
     row, account = _found(asked, Domain, "domain")
     count = count_below(asked.db, row)
     pattern = f"*{row.name.removeprefix('*.')}"
-    listed = links.narrowed(links.CERTIFICATES, name=pattern, account=account.name)
+    listed = links.narrowed(links.CERTIFICATES, search=pattern, account=account.name)
     ids = [each["org_id"] for each in row.delegations if isinstance(each.get("org_id"), int)]
     names = organization_names(asked.db, row.account_id, ids)
     more = " or more" if count >= MOST_COUNTED else ""
@@ -169,7 +169,7 @@ def _gone(row: Organization | Domain | Profile) -> list[Section]:
     if row.gone_at is None:
         return []
     text = "SCM does not list it any more: nothing can be ordered with it."
-    return [Notice(text, urgent=True)]
+    return [Remark(text, urgent=True)]
 
 
 def _number(held: Holding, listed: str) -> Link:

@@ -43,15 +43,15 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Notice:
+class Remark:
     """A sentence about the thing. `urgent`: somebody should act."""
 
     text: str
     urgent: bool = False
-    kind: ClassVar[str] = "notice"
+    kind: ClassVar[str] = "remark"
 
 
-Section = FactList | Grid | Notice
+Section = FactList | Grid | Remark
 
 
 def thing(

@@ -1,0 +1,1 @@
+"""Pages of one thing: their sections, and links to what commands and entries are about."""
