@@ -9,6 +9,7 @@ from certline.board.web import links
 from certline.board.web.cells import Badge, Cell, Code, Link, Moment, Name
 from certline.board.web.commands import Suggestion, typed
 from certline.board.web.errors import UnknownThingError
+from certline.board.web.filters import LONGEST
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
 from certline.models import Account, Domain, Narrowing, Organization, Profile
@@ -92,7 +93,11 @@ def domain(asked: PageRequest) -> View:
         ("Validated by", shown(row.validation_method)),
         ("Validation ends", Moment(row.validation_expires, far=True)),
         ("Delegation", Badge(row.delegation_status)),
-        ("Active certificates", Link(f"{count:,}{more}", listed)),
+        (
+            "Active certificates",
+            # No name of a certificate is longer than a filter may be.
+            Link(f"{count:,}{more}", listed) if len(pattern) <= LONGEST else f"{count:,}",
+        ),
     ]
     return thing(
         row.name,
