@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute
 
 from certline.board.pages import today
-from certline.board.pages.calendar import day, feed, year
+from certline.board.pages.calendar import day, subscription, year
 from certline.board.pages.estate import certificate, certificates, order, orders
 from certline.board.pages.operations import (
     audit,
@@ -18,7 +18,7 @@ from certline.board.pages.scm import accounts, domains, entry, organizations, pr
 
 MODULES = (
     today,
-    *(day, feed, year),
+    *(day, subscription, year),
     *(certificate, certificates, order, orders),
     *(organizations, domains, profiles, accounts, entry),
     *(overview, runs, decisions, batches),
