@@ -70,6 +70,8 @@ class ListPage(Generic[Shown]):
     top: Callable[[PageRequest, Wanted], dict[str, Any]] = lambda _asked, _wanted: {}
     commands: Callable[[Wanted], Sequence[Suggestion]] = lambda _wanted: ()
     template: str = "list.html"
+    # Rows of a page.
+    size: int = PAGE
 
     def route(self) -> Route:
         """Return the route that serves the list."""
@@ -94,9 +96,9 @@ class ListPage(Generic[Shown]):
         return streamed_csv(documents, self.path.strip("/").replace("/", "-"))
 
     def _values(self, asked: PageRequest, wanted: Wanted) -> dict[str, Any]:
-        found = self.read(asked.db, wanted, wanted.after, PAGE + 1)
-        shown = found.documents[:PAGE]
-        more = len(found.documents) > PAGE
+        found = self.read(asked.db, wanted, wanted.after, self.size + 1)
+        shown = found.documents[: self.size]
+        more = len(found.documents) > self.size
         has_total = more or wanted.after is not None
         return {
             "columns": self.columns,
@@ -108,7 +110,7 @@ class ListPage(Generic[Shown]):
             "sorts": self.sorts,
             "total": self.count(asked.db, wanted) if has_total else len(shown),
             "most_counted": self.most_counted,
-            "next_url": self.url(wanted, after=found.keys[PAGE - 1]) if more else None,
+            "next_url": self.url(wanted, after=found.keys[self.size - 1]) if more else None,
             "first_url": self.url(wanted) if wanted.after is not None else None,
             "formats": {each: self.url(wanted, format=each) for each in ("json", "csv")},
             "sort_url": lambda sort: self._sort_url(wanted, sort),

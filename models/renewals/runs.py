@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, Select, case, func, select, text
 from sqlalchemy.dialects.postgresql import UUID
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import Command
@@ -191,8 +191,17 @@ def counts_of(db: Session, runs: Sequence[str]) -> dict[str, Counter[Decision]]:
     stated = select(row.run_id, row.decision, func.count()).where(row.run_id.in_(runs))
     for run_id, decision, count in db.execute(stated.group_by(row.run_id, row.decision)):
         found[run_id][decision] = count
-    failed = (
-        select(row.run_id, func.count())
+    for run_id, _, count in db.execute(_failed_since(runs, row.decision)):
+        found[run_id] += Counter({Decision.FAILED: count})
+        found[run_id] -= Counter({Decision.RENEWED: count})
+    return found
+
+
+def _failed_since(runs: Sequence[str], by: InstrumentedAttribute[Any]) -> Select[Any]:
+    """Return the query that counts decisions to renew whose renewal has failed, by run and another column."""
+    row = AutoRenewDecision
+    return (
+        select(row.run_id, by, func.count())
         .join(Command, Command.id == row.command_id)
         .where(
             row.run_id.in_(runs),
@@ -200,19 +209,20 @@ def counts_of(db: Session, runs: Sequence[str]) -> dict[str, Counter[Decision]]:
             Command.type == CommandType.RENEW,
             Command.status == CommandStatus.FAILED,
         )
+        .group_by(row.run_id, by)
     )
-    for run_id, count in db.execute(failed.group_by(row.run_id)):
-        found[run_id] += Counter({Decision.FAILED: count})
-        found[run_id] -= Counter({Decision.RENEWED: count})
-    return found
 
 
 def counts_by_reason(db: Session, run_id: str) -> dict[tuple[Decision, str], int]:
     """Count the decisions of a run by kind, as of now, and by the kind of their reason."""
-    query = _outcomes(OUTCOME, AutoRenewDecision.code, func.count())
-    query = query.where(AutoRenewDecision.run_id == run_id)
-    found = db.execute(query.group_by(OUTCOME, AutoRenewDecision.code).order_by(OUTCOME))
-    return {(Decision(decision), code.value): count for decision, code, count in found}
+    row, found = AutoRenewDecision, Counter[tuple[Decision, str]]()
+    stated = select(row.decision, row.code, func.count()).where(row.run_id == run_id)
+    for decision, code, count in db.execute(stated.group_by(row.decision, row.code)):
+        found[decision, code.value] = count
+    for _, code, count in db.execute(_failed_since([run_id], row.code)):
+        found[Decision.RENEWED, code.value] -= count
+        found[Decision.FAILED, code.value] += count
+    return {key: count for key, count in sorted(found.items()) if count}
 
 
 def decided_since(db: Session, since: datetime) -> Counter[Decision]:

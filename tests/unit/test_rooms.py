@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 ROLES = ("board", "cli", "models", "producers", "simulator", "workers")
 MOST_MODULES = 15
 # Nouns of the field, although they end like participles.
-NOUNS = {"listing", "pacing", "timing"}
+NOUNS = {"feed", "listing", "pacing", "timing"}
 
 
 def modules() -> list[Path]:

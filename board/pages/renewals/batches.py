@@ -17,8 +17,8 @@ from certline.models.documents.renewal import BatchDocument, member_document
 from certline.models.renewals.batch import BatchStatus, State, batch_page, members_of
 from certline.models.renewals.batch_state import standing_of
 
-# Members that are shown on a batch's page.
-MOST = 100
+# Members that are shown on a batch's page; and batches of a page, of which all members are counted.
+MOST, MOST_BATCHES = 100, 20
 START = Suggestion("Start one", typed("certificate", "renew", "--help"))
 STATES = choice("status", "Status", [state.value for state in State], several=True)
 
@@ -148,6 +148,7 @@ BATCHES = ListPage[BatchDocument](
     columns=COLUMNS,
     read=read,
     empty=Empty("There are no batches yet.", [START]),
+    size=MOST_BATCHES,
     commands=lambda _wanted: [Suggestion("The same list", typed("renewal", "list")), START],
 )
 

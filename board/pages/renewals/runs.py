@@ -22,8 +22,8 @@ from certline.models.renewals.decision_list import DecisionFilter, run_page
 from certline.models.renewals.runs import counts_by_reason, counts_of
 from certline.models.states import Decision
 
-# Decisions that are shown on a run's page.
-MOST = 100
+# Decisions that are shown on a run's page; and runs of a page, of which all decisions are counted.
+MOST, MOST_RUNS = 100, 30
 NEVER = Empty("Automatic renewal has not run yet.", [ENABLE])
 
 
@@ -133,6 +133,7 @@ RUNS = ListPage[RunDocument](
     columns=COLUMNS,
     read=read,
     empty=NEVER,
+    size=MOST_RUNS,
     commands=lambda _wanted: [
         Suggestion("The same list", typed("auto-renew", "audit")),
         Suggestion("Run automatic renewal now", typed("auto-renew", "run")),

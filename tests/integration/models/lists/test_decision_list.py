@@ -22,7 +22,7 @@ from certline.models.commands.command import accept
 from certline.models.database.session import clock
 from certline.models.renewals.batch import batch_page
 from certline.models.renewals.decision_list import DecisionFilter, decision_page, run_page
-from certline.models.renewals.runs import counts_of
+from certline.models.renewals.runs import counts_by_reason, counts_of
 from certline.models.states import Decision
 
 HOUR = timedelta(hours=1)
@@ -100,10 +100,13 @@ def test_decisions_are_listed_as_they_are_now(database: Database) -> None:
     with database.transaction() as db:
         [first] = decision_page(db, DecisionFilter(name="failed.example"), after=None, limit=9)
         counts = counts_of(db, runs)
+        reasons = counts_by_reason(db, runs[1])
         assert [run.id for run in run_page(db, after=None, limit=1)] == runs[1:]
         assert [run.id for run in run_page(db, after=runs[1], limit=9)] == runs[:1]
     assert (first.decision, first.reason) == (Decision.FAILED, "SCM refused")
     assert counts[runs[0]] == {Decision.RENEWED: 1}
+    assert reasons[Decision.FAILED, "unknown"] == 2
+    assert (Decision.RENEWED, "unknown") not in reasons
     assert counts[runs[1]] == {Decision.FAILED: 2, Decision.REFUSED: 1, Decision.HELD: 1}
 
 
