@@ -55,9 +55,15 @@ PROMETHEUS = Runtime(
     programs=("prometheus", "promtool"),
     packages=("prometheus",),
 )
+# The programs alone: nothing is started.
+SYSTEMD = Runtime("systemd", programs=("systemd-analyze",), packages=("systemd",))
 CHROMIUM = Runtime("Chromium", programs=("chromium",), packages=("chromium",))
 # What else is tested with a program of its own.
-SUITES = {PROMETHEUS: "Alerts and dashboard", CHROMIUM: "The board in a browser"}
+SUITES = {
+    PROMETHEUS: "Alerts and dashboard",
+    CHROMIUM: "The board in a browser",
+    SYSTEMD: "Checks of the units of systemd",
+}
 
 
 def missing(

@@ -1,0 +1,1 @@
+"""Tests of the files in deploy/ with which certline is run in Kubernetes and by systemd."""
