@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 ROLES = ("board", "cli", "models", "producers", "simulator", "workers")
 MOST_MODULES = 15
 # Nouns of the field, although they end like participles.
-NOUNS = {"feed", "listing", "pacing", "timing"}
+NOUNS = {"listing", "pacing", "timing"}
 
 
 def modules() -> list[Path]:
