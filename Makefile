@@ -14,10 +14,10 @@ TESTS = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 AUDIT ?= .venv-audit
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all lint check format asyncapi metrics dashboard faults lock audit sbom bench up down clean
+.PHONY: help demo test test-slow test-all lint check format asyncapi metrics dashboard faults cluster-faults lock audit sbom bench up down clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.demo ## Run the main workflow from nothing: servers, simulator, a certificate's whole lifecycle
 	@$(BIN)/certline demo
@@ -59,6 +59,10 @@ dashboard: .venv/.dev ## Generate deploy/grafana/certline.json, Grafana's dashbo
 
 faults: .venv/.dev ## Run the fault tests in their long form: make faults SEEDS=100; repeat one: SEED=17
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(FAULTS)
+
+cluster-faults: .venv/.dev ## Run the fault tests of clusters in their long form: make cluster-faults SEEDS=3; repeat one: SEED=17
+	@CERTLINE_TEST_FAULTS=all CERTLINE_TEST_SEEDS="$(or $(SEED),$(shell seq -s ' ' $(or $(SEEDS),1)))" \
+	  $(BIN)/python -m pytest -rP --timeout 1800 -m slow tests/faults/cluster $(FAULTS)
 
 bench: .venv/.dev ## Run the benchmarks in at most 20 minutes, and write docs/performance.md
 	$(BIN)/python -m benchmarks

@@ -34,7 +34,7 @@ from certline.producers.retention import Keep
 from certline.producers.schedule import Producer
 from certline.workers.metrics.exposition import Exposition
 from certline.workers.ordering.claim import SEND_WITHIN
-from certline.workers.process.broker import connection_url, make_broker
+from certline.workers.process.broker import connection_urls, make_broker
 from certline.workers.process.health import fault_below, serve_health
 from certline.workers.process.logs import choose_format, configure
 from certline.workers.process.parent_watch import RUN_ALL
@@ -241,7 +241,7 @@ def reach_rabbit(settings: Settings) -> None:
     urls = settings.rabbitmq_urls
     shown = ";".join(map(without_password, urls))
     try:
-        nodes = [pika.URLParameters(connection_url(url)) for url in urls]
+        nodes = [pika.URLParameters(url) for url in connection_urls(urls)]
         pika.BlockingConnection(nodes).close()
     except (pika.exceptions.AMQPError, OSError, ValueError, TypeError) as error:
         raise ServerDownError(f"RabbitMQ at {shown} {broker_fault(error)}") from error

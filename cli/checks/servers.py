@@ -11,6 +11,7 @@ from certline.models.states import Queue
 
 if TYPE_CHECKING:
     from certline.models.settings import Settings
+    from certline.producers.messaging.nodes import NodeState
     from certline.producers.messaging.queues import QueueState
 
 
@@ -33,13 +34,37 @@ def check_settings(settings: Settings) -> Finding:
 
 
 def check_rabbitmq() -> Finding:
-    """Check that RabbitMQ answers."""
+    """Check that RabbitMQ answers, each of its nodes, and that it takes messages."""
+    from certline.producers.messaging.nodes import node_states
     from certline.producers.processes import reach_rabbit
 
     settings = context.settings()
     reach_rabbit(settings)
-    url = settings.rabbitmq_url.get_secret_value() if settings.rabbitmq_url else ""
-    return Finding("RabbitMQ", True, without_password(url))
+    return judge_nodes(node_states(settings), quorum=settings.queue_type == "quorum")
+
+
+def judge_nodes(states: list[NodeState], *, quorum: bool) -> Finding:
+    """Return the finding about RabbitMQ's nodes, of which one answers; `quorum`: the type of our queues."""
+    said = ";".join(state.url for state in states)
+    alarms = sorted({state.alarm for state in states if state.alarm is not None})
+    if alarms:
+        advice = (
+            "what is to be published waits in Postgres, and goes out when the alarm is over; "
+            "`rabbitmq-diagnostics alarms` on a node says which node needs memory or disk space"
+        )
+        return Finding(
+            "RabbitMQ", False, f"an alarm blocks it ({', '.join(alarms)}): {said}", advice
+        )
+    away = tuple(f"{state.url} {state.fault}" for state in states if state.fault is not None)
+    if away:
+        said = f"{len(states) - len(away)} of {len(states)} nodes answer: {said}"
+        return Finding("RabbitMQ", True, said, "the parts use the others until it is back", away)
+    if len(states) > 1 and not quorum:
+        advice = (
+            "the queues of a node that is down are down with it; see docs/rabbitmq.md on clusters"
+        )
+        return Finding("RabbitMQ", True, f"{said}; CERTLINE_QUEUE_TYPE is not quorum", advice)
+    return Finding("RabbitMQ", True, said)
 
 
 def check_queues() -> Finding:

@@ -16,7 +16,7 @@ from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS
 from certline.models.states import Queue
 from certline.producers.messaging.broker_fault import broker_fault
 from certline.producers.messaging.window import ConfirmWindow
-from certline.workers.process.broker import HardenedBroker
+from certline.workers.process.broker import NO_LIMIT, HardenedBroker
 
 # A durable exchange that nothing is published to. It is missing from a new broker, and from one whose data was
 # lost, even if queues and the other exchanges have been declared again.
@@ -169,7 +169,7 @@ class RabbitWire:
         # Declared by the relay too, so that commands sent before the first ingress runs wait in the queue. The
         # high delivery limit (quorum queues) keeps RabbitMQ from dead-lettering them, however often an ingress
         # loses its connection.
-        lasting = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
+        lasting = {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT}
         channel.queue_declare(
             INGRESS, durable=True, arguments=lasting if self._broker.quorum else {}
         )
@@ -181,7 +181,9 @@ class RabbitWire:
             return
         try:
             if self._window is None or not self._window.is_open:
-                self._window = ConfirmWindow(self._broker.connection)
+                self._window = ConfirmWindow(
+                    self._broker.connection, has_others=self._broker.has_other_nodes
+                )
             self._window.send_all(messages)
         except LOST as error:
             # A closed channel is looked at by `_verdicts`.

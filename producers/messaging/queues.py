@@ -10,7 +10,7 @@ from certline.models.server_url import without_password
 from certline.models.settings import Settings
 from certline.models.states import Queue
 from certline.producers.messaging.broker_fault import broker_fault
-from certline.workers.process.broker import connection_url
+from certline.workers.process.broker import connection_urls
 
 
 class NoAnswerError(Exception):
@@ -29,7 +29,7 @@ class QueueState:
 
 def queue_states(settings: Settings) -> list[QueueState]:
     """Return the state of every queue that a part takes work from. Raises NoAnswerError."""
-    nodes = [pika.URLParameters(connection_url(url)) for url in settings.rabbitmq_urls]
+    nodes = [pika.URLParameters(url) for url in connection_urls(settings.rabbitmq_urls)]
     try:
         with pika.BlockingConnection(nodes) as connection:
             return [_state(connection, name) for name in (*(each.value for each in Queue), INGRESS)]

@@ -12,19 +12,36 @@ from tests.servers.rabbit_server import RabbitServer, rabbitmqctl
 class LocalRabbit(RabbitServer):
     """A node of our own, started from a local installation, with its data in the run's folder.
 
-    It has its own name, ports, cookie and port mapper (epmd), so that it never connects to another node.
+    It has its own name, ports, cookie and port mapper (epmd), so that it never connects to another node, unless
+    it is one of a cluster (`cluster.py`).
     """
 
+    mapper: Process | None = None
+    process: Process | None = None
+
     def __init__(self, program: Path) -> None:
+        self._prepare(program)
+        if shutil.which("epmd"):  # else Erlang starts one as a daemon
+            self.mapper = Process(["epmd"], self.env)
+        self.start()
+
+    def _prepare(self, program: Path, *, mapper: int = 0, cookie: str = "") -> None:
+        """Make the node's folder and environment; `mapper` and `cookie` are those of its cluster."""
         self.program = program
         self.folder = session.subfolder("rabbitmq")
-        port, distribution, mapper = session.free_port(), session.free_port(), session.free_port()
+        port, distribution = session.free_port(), session.free_port()
+        mapper = mapper or session.free_port()
+        if cookie:
+            file = self.folder / ".erlang.cookie"
+            file.write_text(cookie)
+            file.chmod(0o400)
+        self.node = f"{self.folder.name}-{port}@localhost"
         self.url = f"amqp://guest:guest@127.0.0.1:{port}/%2F"
         self.env = {
             "HOME": str(self.folder),  # where Erlang stores the cookie
             "ERL_EPMD_PORT": str(mapper),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": f"{self.folder.name}-{port}@localhost",
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(port),
             "RABBITMQ_DIST_PORT": str(distribution),
@@ -42,15 +59,19 @@ class LocalRabbit(RabbitServer):
             "RUNNING_UNDER_SYSTEMD": "true",
         }
         (self.folder / "plugins").write_text("[].\n")
-        self.mapper: Process | None = None
-        if shutil.which("epmd"):  # else Erlang starts one as a daemon
-            self.mapper = Process(["epmd"], self.env)
-        self.process: Process | None = None
-        self.start()
 
     def start(self) -> None:
+        self.launch()
+        self.until_up()
+
+    def launch(self) -> None:
+        """Start the server without waiting for it."""
         self.process = Process([self.program], self.env, cwd=self.folder)
+
+    def until_up(self) -> None:
+        """Wait until the server accepts connections. Raises ChildProcessError if it has ended."""
         process = self.process
+        assert process is not None, "launch() comes first"
 
         def is_up() -> bool:
             if process.exit_code is not None:

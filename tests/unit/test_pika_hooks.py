@@ -22,6 +22,11 @@ def test_the_blocking_channel_wraps_one_whose_confirms_can_be_heard() -> None:
     assert "ack_nack_callback=" in heard
 
 
+def test_a_channel_can_be_opened_without_waiting_for_it() -> None:
+    assert "on_open_callback" in inspect.signature(Connection.channel).parameters
+    assert "self._impl.channel(" in inspect.getsource(BlockingConnection.channel)
+
+
 def test_a_connection_takes_frames_that_are_marshalled_already() -> None:
     frames = list(inspect.signature(Connection._output_marshaled_frames).parameters)
     assert frames == ["self", "marshaled_frames"]

@@ -7,7 +7,10 @@ tests/unit/test_dramatiq_hooks.py fails if one of them is renamed.
 import json
 import logging
 import math
+import random
 import struct
+from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import dramatiq
@@ -18,7 +21,7 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import dq_name, xq_name
 from dramatiq.encoder import JSONEncoder
 from dramatiq.errors import ConnectionClosed, DecodeError
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from certline.models.commands.envelope import LARGEST
 from certline.models.csr.key_search import is_crowded
@@ -30,6 +33,14 @@ log = logging.getLogger(__name__)
 # Parameters of each connection; times are in seconds. Without blocked_connection_timeout, a disk or memory
 # alarm in RabbitMQ would block a publishing thread indefinitely.
 CONNECTION = "heartbeat=30&blocked_connection_timeout=60&connection_attempts=3&retry_delay=1&socket_timeout=10"
+# The same if there are other nodes to go to: a node that is unreachable is given up within 10 seconds. The kernel
+# gives up a connection whose other end is gone (a dead machine, a cut network), heartbeats one to a frozen server
+# (pika takes up to twice their interval and 10 s). A connection attempt gets 3 s for TCP and 5 s for all of it.
+CLUSTER_CONNECTION = (
+    "heartbeat=5&blocked_connection_timeout=60&connection_attempts=2&retry_delay=1&socket_timeout=3"
+    "&stack_timeout=5&tcp_options="
+    "{'TCP_KEEPIDLE':3,'TCP_KEEPINTVL':2,'TCP_KEEPCNT':2,'TCP_USER_TIMEOUT':7000}"
+)
 
 # Message options accepted from the wire, with their types. All others are dropped: they could call any actor
 # (`pipe_target`, `on_success`) or lose the message (`max_retries: "abc"`).
@@ -38,6 +49,10 @@ WIRE_OPTIONS: dict[str, tuple[type, ...]] = {
     "retries": (int,),
     "requeue_timestamp": (int, float),
 }
+
+# Delivery limit of quorum queues that give no message up. Not -1: RabbitMQ 3.10 reads that as "after the first
+# delivery".
+NO_LIMIT = 1_000_000
 
 # Bytes of a work message: a whole command of another system, and what Dramatiq puts around it.
 LARGEST_MESSAGE = LARGEST + 16 * 1024
@@ -62,16 +77,22 @@ def make_broker(settings: Settings) -> dramatiq.Broker:
         return StubBroker(middleware=middleware(), fail_fast_default=False)
     survive_odd_headers()
     return HardenedBroker(
-        url=[connection_url(url) for url in settings.rabbitmq_urls],
-        quorum=settings.queue_type == "quorum",
+        url=connection_urls(settings.rabbitmq_urls), quorum=settings.queue_type == "quorum"
     )
 
 
-def connection_url(url: str) -> str:
+def connection_urls(urls: Sequence[str]) -> list[str]:
+    """Return the URLs of all nodes with our connection parameters."""
+    return [
+        connection_url(url, CONNECTION if len(urls) == 1 else CLUSTER_CONNECTION) for url in urls
+    ]
+
+
+def connection_url(url: str, parameters: str = CONNECTION) -> str:
     """Return an `amqp://` URL with our connection parameters added, except those that it sets itself."""
     address, _, own = url.strip().partition("?")
     named = {part.partition("=")[0] for part in own.split("&")}
-    ours = [part for part in CONNECTION.split("&") if part.partition("=")[0] not in named]
+    ours = [part for part in parameters.split("&") if part.partition("=")[0] not in named]
     return f"{address}?{'&'.join([*filter(None, [own]), *ours])}"
 
 
@@ -202,7 +223,28 @@ class HardenedBroker(RabbitmqBroker):
 
     def __init__(self, *, url: list[str], quorum: bool = False) -> None:
         self.quorum = quorum
+        self._nodes: list[pika.URLParameters] = []
+        self._turns = count(random.randrange(len(url)))  # noqa: S311  # nothing secret
         super().__init__(url=url, confirm_delivery=True, middleware=middleware())
+
+    @property
+    def parameters(self) -> list[pika.URLParameters]:
+        """The nodes in the order in which the next connection tries them; each one begins with another node.
+
+        So connections are spread over all nodes, and who loses one, or gets no answer on it, goes to another node
+        even if the first one still accepts connections.
+        """
+        first = next(self._turns) % len(self._nodes)
+        return self._nodes[first:] + self._nodes[:first]
+
+    @parameters.setter
+    def parameters(self, nodes: list[pika.URLParameters]) -> None:
+        self._nodes = nodes
+
+    @property
+    def has_other_nodes(self) -> bool:
+        """True if there is another node to go to when one fails."""
+        return len(self._nodes) > 1
 
     @property
     def consumer_class(self) -> type[HardenedConsumer]:
@@ -224,15 +266,26 @@ class HardenedBroker(RabbitmqBroker):
         arguments = self._build_queue_arguments(queue_name)
         if self.quorum:
             # A delayed message is redelivered at every restart without any fault of its own, so it should
-            # never be dead-lettered. Not -1: RabbitMQ 3.10 reads that as "after the first delivery".
-            arguments["x-delivery-limit"] = 1_000_000
+            # never be dead-lettered.
+            arguments["x-delivery-limit"] = NO_LIMIT
         return self.channel.queue_declare(
             queue=dq_name(queue_name), durable=True, arguments=arguments
         )
 
     def _declare_xq_queue(self, queue_name: str) -> Any:
         # No TTL, unlike Dramatiq's 7 days: a dead letter is kept until an operator decides about it.
-        arguments = {"x-queue-type": "quorum"} if self.quorum else {}
-        return self.channel.queue_declare(
-            queue=xq_name(queue_name), durable=True, arguments=arguments
-        )
+        name = xq_name(queue_name)
+        if not self.quorum:
+            return self.channel.queue_declare(queue=name, durable=True, arguments={})
+        arguments: dict[str, Any] = {"x-queue-type": "quorum"}
+        try:
+            # RabbitMQ 4 has a limit of 20 unless another one is set, and drops a dead letter beyond it.
+            limited = arguments | {"x-delivery-limit": NO_LIMIT}
+            return self.channel.queue_declare(queue=name, durable=True, arguments=limited)
+        except ChannelClosedByBroker as refusal:
+            if (
+                refusal.reply_code != 406
+            ):  # AMQP's "precondition failed": declared by an earlier version
+                raise
+            del self.channel
+            return self.channel.queue_declare(queue=name, durable=True, arguments=arguments)

@@ -1,7 +1,9 @@
 """Fault tests of the queues: their declaration, and the deletion of one in use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -61,11 +63,33 @@ def test_quorum_queues_are_taken_by_rabbitmq_and_carry_messages_and_dead_letters
     assert stage.left(at_least=1) == Left(dead=["bad"])
 
 
-def declared_otherwise(url: str, queue: str) -> str:
-    """Return RabbitMQ's refusal to declare this queue as a plain classic one; "" if it accepts."""
+def test_dead_letters_of_a_cluster_survive_any_number_of_deliveries(vhost: str) -> None:
+    """RabbitMQ 4 has a limit of 20 deliveries unless another one is set, beyond which it drops a dead letter."""
+    with closing(HardenedBroker(url=[connection_url(vhost)], quorum=True)) as broker:
+        stage = Stage(broker, vhost)
+
+    said = declared_otherwise(vhost, xq_name(stage.queue), {"x-queue-type": "quorum"})
+    assert "x-delivery-limit" in said
+
+
+def test_a_dead_letter_queue_of_an_earlier_version_is_used_as_it_is(vhost: str) -> None:
+    earlier = {"x-queue-type": "quorum"}
+    with channel_to(vhost) as channel:
+        channel.queue_declare(xq_name("task"), durable=True, arguments=earlier)
+
+    with closing(HardenedBroker(url=[connection_url(vhost)], quorum=True)) as broker:
+        broker.declare_queue("task", ensure=True)
+
+    assert declared_otherwise(vhost, xq_name("task"), earlier) == ""
+
+
+def declared_otherwise(
+    url: str, queue: str, arguments: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """Return RabbitMQ's refusal to declare this queue so, as a plain classic one by default; "" if it accepts."""
     with channel_to(url) as channel:
         try:
-            channel.queue_declare(queue, durable=True, arguments={})
+            channel.queue_declare(queue, durable=True, arguments=dict(arguments))
         except ChannelClosedByBroker as refusal:
             return str(refusal.reply_text)
     return ""

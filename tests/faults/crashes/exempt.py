@@ -19,6 +19,7 @@ HARMLESS = {
     "producers.schedule:Producer.run transaction": "it reads whether there is anything to do",
     "producers.relay:Relay.replace_lost transaction": "the sweep does the same, later",
     "producers.messaging.window:ConfirmWindow.send_all basic_publish": "a large message within `send_all`",
+    "producers.messaging.nodes:_state basic_publish": "it asks whether an alarm blocks RabbitMQ",
     "workers.process.heart:Heart._replace transaction": HEARTBEAT,
     "workers.process.heart:Heart._beat transaction": HEARTBEAT,
     "workers.process.heart:Heart._end transaction": HEARTBEAT,

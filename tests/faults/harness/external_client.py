@@ -8,11 +8,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pika
-from pika.exceptions import UnroutableError
+from pika.exceptions import AMQPError, UnroutableError
 
 from certline.models.commands.payloads import OrderCommand
 from certline.models.events.outbox import COMMANDS
+from certline.models.server_url import urls_in
 from certline.models.states import Queue
+from tests.faults.harness.nodes import connect
 from tests.servers import until
 
 
@@ -57,14 +59,23 @@ def _message(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _publish(vhost: str, exchange: str, key: str, body: bytes, message_id: Any) -> None:
-    with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
+    while True:
+        try:
+            return _publish_once(vhost, exchange, key, body, message_id)
+        except AMQPError:  # the node was lost: a sender sends again, under the same id
+            if len(urls_in(vhost)) == 1:
+                raise
+
+
+def _publish_once(vhost: str, exchange: str, key: str, body: bytes, message_id: Any) -> None:
+    with connect(vhost) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
         properties = pika.BasicProperties(
             delivery_mode=2,
             message_id=str(message_id),
             content_type="application/cloudevents+json" if exchange else "application/json",
-            user_id=unquote(urlsplit(vhost).username or "guest"),
+            user_id=unquote(urlsplit(urls_in(vhost)[0]).username or "guest"),
         )
         # The processes declare the queue when they start, so it may not exist yet.
         until(partial(_is_routed, channel, exchange, key, body, properties), 30)

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pika
-
 from certline.models.events.outbox import EVENTS
+from certline.models.server_url import urls_in
 from certline.models.states import Queue
+from certline.workers.process.broker import NO_LIMIT
+from tests.faults.harness.nodes import connect
 
 EAR = "ear"
 # Each with its queues of delayed messages (.DQ) and dead letters (.XQ).
@@ -15,10 +16,16 @@ WORK_QUEUES = [f"{queue}{ending}" for queue in Queue for ending in ("", ".DQ", "
 
 
 class Ear:
-    """A queue that receives every event; all queues of the vhost are deleted first."""
+    """A queue that receives every event; all queues of the vhost are deleted first.
+
+    In a cluster it is a quorum queue, as subscribers have it who want to lose no event with a node.
+    """
 
     def __init__(self, vhost: str) -> None:
         self._vhost = vhost
+        self._arguments: dict[str, Any] = {}
+        if len(urls_in(vhost)) > 1:
+            self._arguments = {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT}
         with self._channel() as channel:
             for queue in (EAR, *WORK_QUEUES):  # left by an earlier stage on the same vhost
                 channel.queue_delete(queue)
@@ -28,7 +35,7 @@ class Ear:
         """Receive every event from now on."""
         with self._channel() as channel:
             channel.exchange_declare(EVENTS, exchange_type="topic", durable=True)
-            channel.queue_declare(EAR, durable=True)
+            channel.queue_declare(EAR, durable=True, arguments=self._arguments)
             channel.queue_bind(EAR, EVENTS, "#")
 
     def waiting(self) -> dict[str, int]:
@@ -49,7 +56,7 @@ class Ear:
 
     @contextmanager
     def _channel(self) -> Iterator[Any]:
-        with pika.BlockingConnection(pika.URLParameters(self._vhost)) as connection:
+        with connect(self._vhost) as connection:
             yield connection.channel()
 
 

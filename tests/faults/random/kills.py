@@ -28,6 +28,7 @@ from certline.producers.requests.catalogue import request_sync
 from tests.faults.crashes.injection import Death
 from tests.faults.harness.external_client import order_event, send_to_exchange
 from tests.faults.harness.scenario import Stage
+from tests.faults.stories.cancel_delete import cancelling
 from tests.servers import until
 from tests.support.forkserver import Part
 
@@ -103,12 +104,12 @@ class Victim:
 def run(stage: Stage, seed: int, commands: int) -> Run:
     """Run a seed on a fresh stage. Returns its result."""
     stage.until_well()  # exchanges and queues are declared by then
-    _stock(stage, commands // 3)
+    stock(stage, commands // 3)
     stage.stop_parts()
     chance = random.Random(seed)  # noqa: S311  # reproducible on purpose
     outcome = Run(seed)
     share = commands / 200
-    asking = _commands(stage, chance, commands, outcome.asked)
+    asking = mixed_commands(stage, chance, commands, outcome.asked)
     _round(stage, _victims(stage, chance, VICTIMS, share), outcome, asking)
     # Orders left in `sending` are reconciled now, and the workers that do so are killed too.
     stage.age()
@@ -125,7 +126,7 @@ def run(stage: Stage, seed: int, commands: int) -> Run:
     return outcome
 
 
-def _stock(stage: Stage, count: int) -> None:
+def stock(stage: Stage, count: int) -> None:
     """Have certificates stored before the first kill, for renewals, reissues and revocations from the start."""
     with stage.start("worker"):
         for _ in range(count):
@@ -193,12 +194,13 @@ def _round(stage: Stage, victims: list[Victim], outcome: Run, asking: Iterator[s
         pass
 
 
-def _commands(
+def mixed_commands(
     stage: Stage, chance: random.Random, count: int, asked: Counter[str]
 ) -> Iterator[str]:
     """Send one command after another, chosen at random; yield the name of each."""
     ways: dict[str, tuple[int, Callable[[], bool]]] = {
-        "order": (52, partial(_order, stage)),
+        "order": (48, partial(_order, stage)),
+        "cancel": (4, partial(_cancel, stage)),
         "order from outside": (14, partial(_order_from_outside, stage)),
         "sync": (2, partial(_sync, stage)),
         "poll of all": (6, partial(_poll_all, stage)),
@@ -221,6 +223,12 @@ def _order(stage: Stage) -> bool:
     return True
 
 
+def _cancel(stage: Stage) -> bool:
+    """Place an order and cancel it at once: either may be first, and SCM may have issued it already."""
+    cancelling(stage, stage.place())
+    return True
+
+
 def _order_from_outside(stage: Stage) -> bool:
     send_to_exchange(stage.vhost, order_event(stage.plant.wanted(stage.new_name())))
     return True
@@ -240,12 +248,17 @@ def _succeed(stage: Stage, chance: random.Random, kind: CommandType) -> bool:
     """Renew, reissue or revoke a certificate that no command is about yet. Returns False if there is none."""
     with stage.plant.database.transaction() as db:
         touched = select(Order.predecessor_id).where(Order.predecessor_id.is_not(None))
+        # What a renewal brought is not renewed again so soon (docs/renewals.md).
+        renewed = select(Order.certificate_id).where(
+            Order.predecessor_id.is_not(None), Order.certificate_id.is_not(None)
+        )
         fresh = db.scalars(
             select(Certificate.id)
             .where(
                 Certificate.status == CertificateStatus.ACTIVE,
                 Certificate.id.not_in(touched),
                 Certificate.id.not_in(stage.touched),
+                Certificate.id.not_in(renewed),
             )
             .order_by(Certificate.common_name)
         ).all()

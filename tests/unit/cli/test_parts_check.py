@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from certline.cli.checks.parts import judge_parts
-from certline.cli.checks.servers import judge_queues
+from certline.cli.checks.servers import judge_nodes, judge_queues
 from certline.models import Heartbeat, Queue
+from certline.producers.messaging.nodes import NodeState
 from certline.producers.messaging.queues import QueueState
 
 QUEUES = [queue.value for queue in Queue]
@@ -114,3 +115,26 @@ def test_queues_without_a_consumer_or_missing_are_faults() -> None:
     assert unused.ok
     assert "each with a consumer, but for certline.hook" in unused.text
     assert not waiting.ok
+
+
+def test_an_alarm_is_a_fault_and_a_node_that_is_away_is_told() -> None:
+    there, away = NodeState("amqp://one"), NodeState("amqp://two", fault="does not answer: refused")
+    blocked = NodeState("amqp://one", alarm="low on memory")
+
+    well = judge_nodes([there, there], quorum=True)
+    one_less = judge_nodes([there, away], quorum=True)
+    alarmed = judge_nodes([blocked, away], quorum=True)
+
+    assert (well.ok, well.advice) == (True, None)
+    assert one_less.ok
+    assert one_less.text == "1 of 2 nodes answer: amqp://one;amqp://two"
+    assert one_less.details == ("amqp://two does not answer: refused",)
+    assert not alarmed.ok
+    assert "an alarm blocks it (low on memory)" in alarmed.text
+
+
+def test_classic_queues_on_several_nodes_are_told() -> None:
+    nodes = [NodeState("amqp://one"), NodeState("amqp://two")]
+
+    assert "CERTLINE_QUEUE_TYPE is not quorum" in judge_nodes(nodes, quorum=False).text
+    assert judge_nodes(nodes[:1], quorum=False).text == "amqp://one"

@@ -1,0 +1,1 @@
+"""Fault tests with real clusters: nodes killed, cut off, frozen and restarted while the line works."""
