@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, func, literal, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Date, DateTime, Select, Text, cast, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import AutoRenewChoice, Line
@@ -57,7 +57,9 @@ def estate_of(db: Session) -> Estate:
     today = clock(db).astimezone(UTC).date()
     chosen = is_chosen(auto_renew_rules(db))
     for which in (chosen, None):
-        count = db.scalar(_certificates(which, func.count())) or 0
+        # Counted up to EXACT and one more: it only matters whether there are more.
+        some = _certificates(which, Certificate.id).limit(EXACT + 1).subquery()
+        count = db.scalar(select(func.count()).select_from(some)) or 0
         if count:
             return _estate(db, today, which, count)
     return Estate(today, [], Counter(), selected=True)
@@ -88,12 +90,13 @@ def _estate(db: Session, today: date, which: ColumnElement[bool] | None, count: 
     else:
         # Those that live the same days, in as many groups as a line's id has last characters, so that the
         # spread, which follows from the line, is that of many lines.
-        day = (func.date_trunc("day", begins, "UTC"), func.date_trunc("day", ends, "UTC"))
-        last = func.right(line, 1, type_=Text())
+        # Casts, and texts compared by their bytes: of a million that is a few seconds less.
+        day = (_day(begins), _day(ends))
+        last = func.right(line, 1, type_=Text()).collate("C")
         query = _certificates(
             which,
-            func.min(own),
-            func.min(line),
+            func.min(own.collate("C")),
+            func.min(line.collate("C")),
             account,
             days,
             func.min(begins),
@@ -105,6 +108,10 @@ def _estate(db: Session, today: date, which: ColumnElement[bool] | None, count: 
     return Estate(
         today, spans, Counter({row[0]: row[6] for row in rows}), selected=which is not None
     )
+
+
+def _day(moment: InstrumentedAttribute[datetime]) -> ColumnElement[date]:
+    return cast(func.timezone("UTC", moment, type_=DateTime()), Date)
 
 
 def _span(row: Any, by_account: dict[int, int]) -> Span:
