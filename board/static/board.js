@@ -68,18 +68,28 @@ function showLive(values) {
   }
 }
 
+// Each section that may be replaced, as it was served: times and buttons are changed here.
+const served = new WeakMap();
+
+function dress(root) {
+  for (const section of [root, ...root.querySelectorAll("[data-fresh], #shape")]) {
+    if (section.outerHTML) served.set(section, section.outerHTML);
+  }
+  showTimes(root);
+  enableCopying(root);
+}
+
 // Other things wait or run than before: those sections are taken from a fresh page.
 async function refresh() {
   const answer = await fetch(location.href, {cache: "no-store"});
   if (!answer.ok) throw new Error(String(answer.status));
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const section of [...document.querySelectorAll("[data-fresh]"), document.getElementById("shape")]) {
+  for (const section of document.querySelectorAll("[data-fresh], #shape")) {
     const other = fresh.getElementById(section.id);
-    if (!other || other.outerHTML === section.outerHTML) continue;
+    if (!other || other.outerHTML === served.get(section)) continue;
     const imported = document.importNode(other, true);
     section.replaceWith(imported);
-    showTimes(imported);
-    enableCopying(imported);
+    dress(imported);
   }
 }
 
@@ -93,7 +103,9 @@ async function look() {
     tellFound();
     showLive(found.values);
     const shape = document.querySelector("[data-shape]");
-    if (shape && shape.dataset.shape !== found.shape) await refresh();
+    // What a page follows itself, such as an order under way, may change without any number of the line's.
+    const follows = document.querySelector("[data-follow]");
+    if (follows || (shape && shape.dataset.shape !== found.shape)) await refresh();
   } catch {
     tellLost();
   }
@@ -124,8 +136,7 @@ function pressed(event) {
   }
 }
 
-showTimes(document);
-enableCopying(document);
+dress(document);
 document.addEventListener("keydown", pressed);
 if (document.body.dataset.live !== "off") {
   setInterval(look, EVERY);

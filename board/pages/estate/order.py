@@ -16,7 +16,7 @@ from certline.models.history.line import line_of
 from certline.models.history.timeline import timeline_of_order
 from certline.models.orders.order import Order
 from certline.models.search import order_shown
-from certline.models.states import OrderStatus
+from certline.models.states import OPEN, OrderStatus
 
 # What each status means, if the word alone does not say it.
 MEANING = {
@@ -42,6 +42,7 @@ def show(asked: PageRequest) -> View:
         {
             "found": found,
             "meaning": MEANING.get(found.status),
+            "under_way": order.status in OPEN,
             "facts": _facts(found, order),
             "steps": steps_of(timeline, found.id),
             "whole": timeline.whole,
