@@ -22,8 +22,11 @@ def board(database_url: str) -> Iterator[BoardWindow]:
         yield window
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESK, WALL], ids=["phone", "desk", "wall"])
+@pytest.mark.parametrize(
+    ("size", "colours"),
+    [(PHONE, "dark"), (DESK, "light"), (WALL, "dark")],
+    ids=["phone", "desk", "wall"],
+)
 def test_an_empty_installation_says_on_each_page_what_to_do_first(
     browser: Browser, board: BoardWindow, size: dict[str, int], colours: str
 ) -> None:
