@@ -80,16 +80,14 @@ def _quoted(name: str) -> str:
 
 
 def _names(kind: str, begun: str) -> list[Named]:
-    from sqlalchemy import create_engine, make_url  # only when a shell asks
-    from sqlalchemy.orm import Session  # same
+    from sqlalchemy.orm import Session  # only when a shell asks
+
+    from certline.models.database.connection import PostgresPool  # same
 
     url = _running_database()
     if url is None:
         return []
-    engine = create_engine(
-        make_url(url).set(drivername="postgresql+psycopg"),
-        connect_args={"connect_timeout": 2, "options": "-c statement_timeout=700"},
-    )
+    engine = PostgresPool(url, options="-c statement_timeout=700", connect_seconds=2).engine
     try:
         with Session(engine) as db:
             found = dict(reversed(list(QUERIES[kind](db, begun))))

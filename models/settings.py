@@ -93,6 +93,8 @@ class Settings:
     """
 
     database_url: SecretText | None = secret(_postgres_url)
+    # The same database past PgBouncer, through which no NOTIFY reaches the relay.
+    database_direct_url: SecretText | None = secret(_postgres_url)
     # For `certline init` only: the role that the parts log in as, and its password (models/database/app_role.py).
     app_role: str | None = text(most=63)  # Postgres' longest name
     app_password: SecretText | None = secret()
@@ -182,6 +184,12 @@ class Settings:
     def embedded(self) -> bool:
         """True if no database is configured, so that the embedded Postgres (from its wheel) runs in `home`."""
         return self.database_url is None
+
+    @property
+    def direct_url(self) -> str | None:
+        """URL of Postgres past PgBouncer, or None."""
+        direct = self.database_direct_url
+        return None if direct is None else direct.get_secret_value()
 
     @property
     def rabbitmq_urls(self) -> list[str]:

@@ -110,7 +110,7 @@ def run_relay(settings: Settings) -> int:
     configure(settings, "relay")
     reach_rabbit(settings)
     database = Database(database_url(settings), pool_size=2)
-    relay = Relay(database, wire_of(make_broker(settings)))
+    relay = Relay(database, wire_of(make_broker(settings)), settings.direct_url)
     with (
         until_told() as stop,
         alive(

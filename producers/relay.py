@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import Database
+from certline.models.database.connection import connection_string
 from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.relay_bell import WAKE_CHANNEL
 from certline.models.database.session import SOON, blames_the_data
@@ -40,6 +41,8 @@ log = structlog.get_logger()
 BATCH = 500
 # Seconds after which the outbox is checked although no NOTIFY arrived and nothing was known to fall due.
 LOOK_EVERY = SOON.total_seconds()
+# The same if no NOTIFY can arrive, because PgBouncer is in between: each look is a commit.
+LOOK_EVERY_UNTOLD = 0.5
 # Seconds within which a stop is noticed.
 STOP_WITHIN = 0.25
 # Seconds between two batches that are not full: what many transactions write within this time goes out together.
@@ -64,8 +67,10 @@ class Flight:
 class Relay:
     """The relay process. `beat`: when both servers last responded (monotonic seconds)."""
 
-    def __init__(self, database: Database, wire: Wire) -> None:
+    def __init__(self, database: Database, wire: Wire, direct_url: str | None = None) -> None:
+        """Create the relay. `direct_url`: of the same database, past PgBouncer, to be woken through."""
         self._database = database
+        self._direct_url = direct_url
         self._wire = wire
         self.beat: float | None = None
         self.watchdog = Watchdog()
@@ -184,7 +189,7 @@ class Relay:
         while not stop.is_set():
             self.watchdog.feed()
             try:
-                with _woken(self._database.url) as wakes:
+                with self._woken() as wakes:
                     self._wire.open()
                     self.replace_lost()
                     while not stop.is_set() or self._ahead is not None:
@@ -205,11 +210,33 @@ class Relay:
         self._fall_back()
         self._wire.close()
 
-    def _rest(self, wakes: psycopg.Connection[Any], stop: threading.Event, begun: float) -> None:
+    @contextmanager
+    def _woken(self) -> Iterator[psycopg.Connection[Any] | None]:
+        """Yield a connection that hears the NOTIFY of transactions which write outbox rows.
+
+        None if PgBouncer is in between, which gives the session that listens to others. Raises DBAPIError,
+        psycopg.Error.
+        """
+        url = self._direct_url
+        if url is None and self._database.goes_through_bouncer():
+            log.info("relay.not_woken", look_every_seconds=LOOK_EVERY_UNTOLD)
+            yield None
+            return
+        parameters = connection_string(url or self._database.url)
+        with psycopg.connect(parameters, autocommit=True) as connection:
+            connection.execute(f"LISTEN {WAKE_CHANNEL}")
+            yield connection
+
+    def _rest(
+        self, wakes: psycopg.Connection[Any] | None, stop: threading.Event, begun: float
+    ) -> None:
         """Wait until something is written or falls due, at most LOOK_EVERY seconds, or until `stop` is set.
 
         `begun`: when the last batch was begun (monotonic seconds).
         """
+        if wakes is None:
+            stop.wait(min(LOOK_EVERY_UNTOLD, self._next_in or LOOK_EVERY_UNTOLD))
+            return
         if list(wakes.notifies(timeout=0)):
             self._gather = min(LONGEST_GATHER, self._gather * 1.5)
         else:
@@ -263,12 +290,3 @@ def _tell_refusal(message: DueMessage, why: str, *, is_parked: bool) -> None:
         log.error("relay.parked", command=command, why=why, **facts)
     else:
         log.warning("relay.refused", command=command, why=why, **facts)
-
-
-@contextmanager
-def _woken(url: str) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a connection that hears the NOTIFY of transactions which write outbox rows."""
-    connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
-    with connection:
-        connection.execute(f"LISTEN {WAKE_CHANNEL}")
-        yield connection

@@ -112,7 +112,18 @@ def check_postgres() -> Finding:
 
     with context.database().transaction() as db:
         version = db.scalars(text("SHOW server_version")).one()
-    return Finding("Postgres", True, f"{version} at {without_password(context.database().url)}")
+        is_read_only = db.scalars(text("SHOW transaction_read_only")).one() == "on"
+    said = f"{version} at {without_password(context.database().url)}"
+    if is_read_only:
+        advice = "name all hosts in CERTLINE_DATABASE_URL, with ?target_session_attrs=read-write"
+        return Finding("Postgres", False, f"{said}; it is read-only, maybe a standby", advice)
+    if context.database().goes_through_bouncer():
+        said += "; through PgBouncer"
+        if context.settings().direct_url is None:
+            said += (
+                ", so the relay looks twice a second (CERTLINE_DATABASE_DIRECT_URL has it woken)"
+            )
+    return Finding("Postgres", True, said)
 
 
 def check_tables() -> Finding:

@@ -23,7 +23,7 @@ def upgrade(url: str) -> None:
     try:
         with database.engine.begin() as connection:
             # A large migration may take longer than the time limits of ordinary statements
-            # (`models.database.session.SERVER_OPTIONS`), and so may waiting for another process's migration.
+            # (`models.database.connection.SERVER_OPTIONS`), and so may waiting for another process's migration.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})

@@ -1,18 +1,16 @@
 """Access to the database: a `Database` and its `transaction()`."""
 
-import select as sockets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import psycopg
-from sqlalchemy import Engine, create_engine, event, func, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, DBAPIError, InvalidatePoolError
+from sqlalchemy import Engine, event, func, select
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.orm import Session
 
 from certline.models import load_tables
+from certline.models.database.connection import PostgresPool
 from certline.models.database.relay_bell import RING, Bell
 
 T = TypeVar("T")
@@ -27,13 +25,6 @@ WAKE = "wake"
 # NOW: the transaction's time. Set and read by `clock`.
 NOW = "now"
 
-# A dead client must not keep its locks: the server notices a lost connection within 25 s, and ends a
-# transaction that is idle for a minute. The time-outs are in milliseconds, the keepalives in seconds.
-SERVER_OPTIONS = (
-    "-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000 "
-    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c timezone=UTC"
-)
-
 
 class Database:
     """A pool of connections to one Postgres database."""
@@ -44,23 +35,16 @@ class Database:
         """Create the pool for a `postgresql://` URL; no connection is opened before the first transaction.
 
         `pool_size`: connections that are kept; as many again are opened if needed, or any number if not `bounded`.
-        `options`: of Postgres' server, after SERVER_OPTIONS, of which the last one counts.
+        `options`: of Postgres' server, after those of every connection (`connection.SERVER_OPTIONS`).
         """
         self.url = url
-        self.engine: Engine = create_engine(
-            make_url(url).set(drivername="postgresql+psycopg"),
+        self._pool = PostgresPool(
+            url,
+            options=options,
             pool_size=pool_size,
             max_overflow=pool_size if bounded else -1,
-            hide_parameters=True,  # an error's text must not contain a statement's parameters
-            connect_args={
-                "options": f"{SERVER_OPTIONS} {options}".strip(),
-                "connect_timeout": 10,
-                # With a database in SQL_ASCII, psycopg would return bytes instead of text.
-                "client_encoding": "utf8",
-            },
         )
-
-        event.listen(self.engine, "checkout", _require_alive)
+        self.engine: Engine = self._pool.engine
         self._bell = Bell(self.engine)
 
     @contextmanager
@@ -86,27 +70,14 @@ class Database:
         with self.transaction() as session:
             return work(session)
 
+    def goes_through_bouncer(self) -> bool:
+        """Return True if PgBouncer is in between, so that no LISTEN hears anything. Raises DBAPIError."""
+        return self._pool.goes_through_bouncer()
+
     def close(self) -> None:
         """Close the pool's connections."""
         self._bell.fall_silent()
         self.engine.dispose()
-
-
-def _require_alive(connection: psycopg.Connection[Any], *_: object) -> None:
-    """Raise InvalidatePoolError, after which SQLAlchemy connects anew, if the server has closed this connection.
-
-    Only looks at what has arrived: a ping would be a round trip, and a commit, for each transaction. To a client
-    that asks nothing a server says little but its goodbye.
-    """
-    arrived = sockets.poll()
-    arrived.register(connection.fileno(), sockets.POLLIN)
-    try:
-        if arrived.poll(0):
-            # Twice: first its last words are read, and then the end.
-            connection.pgconn.consume_input()
-            connection.pgconn.consume_input()
-    except psycopg.Error as error:
-        raise InvalidatePoolError(str(error)) from error
 
 
 @event.listens_for(Session, "before_flush")

@@ -151,7 +151,7 @@ class LocalPostgres(PostgresServer):
         self.user: str | None = None
         self.group: int | None = None
         if os.geteuid() == 0:
-            self.user, self.group = _unprivileged()
+            self.user, self.group = unprivileged()
         self.programs = program.parent
         if self.user and not _is_open_to_all(program):
             self.programs = _copy(program)
@@ -249,7 +249,7 @@ def _url(host: str, port: int) -> str:
     return f"postgresql://postgres:{quote(PASSWORD)}@{host}:{port}/postgres"
 
 
-def _unprivileged() -> tuple[str, int]:
+def unprivileged() -> tuple[str, int]:
     for name in UNPRIVILEGED:
         with suppress(KeyError):
             return name, pwd.getpwnam(name).pw_gid

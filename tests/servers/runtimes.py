@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from tests.servers.discovery import Machine
+from tests.servers.replication import NoReplicationError, programs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 JAVA_CLIENT = Path("/usr/share/java/amqp-client.jar")
@@ -91,7 +92,7 @@ def prepare(machine: Machine) -> int:
     from tests.servers.__main__ import install  # noqa: PLC0415  # a circular import otherwise
 
     if machine.environ.get("CERTLINE_INSTALL") == "1" and machine.debian and machine.root:
-        packages = to_install()
+        packages = to_install() + tools_to_install()
         if packages:
             command = ("apt-get", "install", "-y", "--no-install-recommends", *packages)
             click.echo(f"CERTLINE_INSTALL=1, so: {' '.join(command)}", err=True)
@@ -123,6 +124,16 @@ def to_install(there: Callable[[str], object] = shutil.which) -> list[str]:
                 found.append(runtime.packages[-1])
         elif runtime.needed:
             found += runtime.packages
+    return found
+
+
+def tools_to_install(there: Callable[[str], object] = shutil.which) -> list[str]:
+    """Return Debian's packages for what the tests of a failover need: a standby, and PgBouncer."""
+    found = [] if there("pgbouncer") or Path("/usr/sbin/pgbouncer").exists() else ["pgbouncer"]
+    try:
+        programs()
+    except NoReplicationError:
+        found.append("postgresql")
     return found
 
 

@@ -1,0 +1,1 @@
+"""Tests of Postgres with a standby, and behind PgBouncer."""
