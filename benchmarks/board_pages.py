@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import requests
 
+from certline.board.access.policy import access_policy
 from certline.board.app import build_app
 from certline.board.context import open_context
 from certline.board.pages.registry import page_routes
@@ -42,7 +43,10 @@ def page_costs(url: str, order: str, certificate: str) -> dict[str, PageCost]:
     board = open_context(Settings(database_url=url))
     listener = listen("127.0.0.1", 0)
     try:
-        with serving(build_app(board), listener), requests.Session() as session:
+        with (
+            serving(build_app(board, access_policy("127.0.0.1")), listener),
+            requests.Session() as session,
+        ):
             session.trust_env = False
             base = url_of(listener).rstrip("/")
             return {path: _cost_of(session, f"{base}{path}") for path in paths}

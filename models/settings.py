@@ -101,6 +101,8 @@ class Settings:
     # The same for the role that the board logs in as (models/database/board_role.py).
     board_role: str | None = text(most=63)
     board_password: SecretText | None = secret()
+    # Who may look at the board, with hashes of their passwords.
+    board_users_file: Path | None = path()
     rabbitmq_url: SecretText | None = secret(_rabbitmq_urls)
     secret_key: SecretText | None = secret()
     secret_key_file: Path | None = path()

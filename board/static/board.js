@@ -138,7 +138,7 @@ function pressed(event) {
 
 dress(document);
 document.addEventListener("keydown", pressed);
-if (document.body.dataset.live !== "off") {
+if (!document.getElementById("login")) {
   setInterval(look, EVERY);
   document.addEventListener("visibilitychange", look);
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from certline.board.access.policy import AccessPolicy, access_policy
 from certline.board.app import build_app
 from certline.board.context import open_context
 from certline.board.server import listen, serving, url_of
@@ -45,12 +46,14 @@ def readable(html: str) -> str:
 
 
 @contextmanager
-def a_board(database_url: str, **more: Any) -> Iterator[BoardWindow]:
-    """Serve a board on a free port for the length of the block."""
+def a_board(
+    database_url: str, access: AccessPolicy | None = None, **more: Any
+) -> Iterator[BoardWindow]:
+    """Serve a board on a free port for the length of the block, to everybody unless `access` says otherwise."""
     board = open_context(Settings(database_url=database_url, **more))
     listener = listen("127.0.0.1", 0)
     try:
-        with serving(build_app(board), listener):
+        with serving(build_app(board, access or access_policy("127.0.0.1")), listener):
             yield BoardWindow(url_of(listener))
     finally:
         board.close()

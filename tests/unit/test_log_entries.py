@@ -39,12 +39,12 @@ def entries() -> list[Entry]:
     for role in ROLES:
         for file in sorted((ROOT / role).rglob("*.py")):
             for function in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(function, ast.FunctionDef):
+                if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                     found += entries_of(function, str(file.relative_to(ROOT)))
     return found
 
 
-def entries_of(function: ast.FunctionDef, place: str) -> list[Entry]:
+def entries_of(function: ast.FunctionDef | ast.AsyncFunctionDef, place: str) -> list[Entry]:
     said: dict[int, frozenset[str]] = {}
     found = []
     for node in ast.walk(function):

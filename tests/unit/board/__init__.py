@@ -1,1 +1,1 @@
-"""Tests of the board that need no server."""
+"""Unit tests of the board: who may look, filters of the address, commands to copy."""

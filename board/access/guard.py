@@ -1,0 +1,102 @@
+"""The guard in front of all pages: the headers of each response, the name that is called, and who may look."""
+
+from urllib.parse import quote, urlsplit
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from certline.board.access.caller import caller_of
+from certline.board.access.log_in import LOGIN, LOGOUT
+from certline.board.access.policy import AccessPolicy
+from certline.board.access.response_headers import with_safe_headers
+from certline.board.access.users_file import UsersFileError
+from certline.board.web.export import json_response
+
+log = structlog.get_logger()
+
+# Served to everybody: a probe's question, and what the log-in page looks like.
+PUBLIC = ("/healthz", LOGIN, LOGOUT)
+STATIC = "/static/"
+# What pages ask by themselves; it keeps no session open.
+LIVE = "/live"
+HEALTH = "/healthz"
+
+
+class AccessGuard:
+    """Middleware that lets only those through who may look."""
+
+    def __init__(self, app: ASGIApp, access: AccessPolicy) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = with_safe_headers(list(message.get("headers", [])))
+            await send(message)
+
+        refusal = await self._refusal(Request(scope))
+        await (refusal or self._app)(scope, receive, send_safely)
+
+    async def _refusal(self, request: Request) -> Response | None:
+        """Return what is answered in place of the page, None if it may be shown."""
+        path = request.url.path
+        if path == HEALTH:
+            return None
+        if self._access.is_open and not self._is_called_by_name(request):
+            # A name of somebody else that leads to this machine: its page could read the board (DNS rebinding).
+            return PlainTextResponse(
+                "This board is for this machine only, and is called by another name: open it as "
+                f"http://{self._access.host}:PORT/. Behind a proxy it needs a log-in: certline board --help\n",
+                421,
+            )
+        if not _is_from_here(request):
+            return PlainTextResponse("Another page has sent this; the board takes nothing.\n", 403)
+        if self._access.is_open:
+            return None
+        try:
+            caller = await run_in_threadpool(
+                caller_of, request, self._access, uses=path not in (LIVE, LOGIN)
+            )
+        except UsersFileError as fault:
+            log.error("access.users_unreadable", file=str(fault))  # noqa: TRY400  # said
+            return PlainTextResponse("The board cannot read its users; its log says why.\n", 503)
+        request.scope.setdefault("state", {})
+        request.state.user = caller.user
+        request.state.caller = caller
+        if caller.user is not None or path in PUBLIC or path.startswith(STATIC):
+            return None
+        return self._unknown(request)
+
+    def _is_called_by_name(self, request: Request) -> bool:
+        named = request.headers.getlist("host")
+        host = urlsplit(f"//{named[0]}") if len(named) == 1 else None
+        return host is not None and (host.hostname or "") in self._access.names
+
+    def _unknown(self, request: Request) -> Response:
+        if self._access.users is None:
+            return PlainTextResponse(
+                "This board is reached through its proxy only, which says who you are.\n", 403
+            )
+        if request.url.path == LIVE or request.query_params.get("format") in ("json", "csv"):
+            return json_response({"error": "not logged in", "next": LOGIN}, 401)
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"{LOGIN}?next={quote(target, safe='')}", 303)
+
+
+def _is_from_here(request: Request) -> bool:
+    """Return False for a request that changes something and was sent by a page of another origin."""
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return True
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host")
