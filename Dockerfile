@@ -22,7 +22,8 @@ RUN /opt/certline/bin/pip install --no-deps --no-build-isolation .
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --home-dir /var/lib/certline --create-home certline \
-    && install --directory --owner=certline --group=certline --mode=0700 /var/lib/certline/audit
+    && install --directory --owner=certline --group=certline --mode=0700 \
+       /var/lib/certline/audit /var/lib/certline/access
 COPY --from=build /opt/certline /opt/certline
 ENV PATH=/opt/certline/bin:$PATH CERTLINE_HOME=/var/lib/certline PYTHONUNBUFFERED=1
 USER certline

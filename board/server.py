@@ -2,11 +2,21 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import structlog
 import uvicorn
 from starlette.applications import Starlette
+
+from certline.board.access.policy import AccessPolicy, access_policy
+from certline.board.app import build_app
+from certline.board.context import BoardContext, open_context
+from certline.models.settings import Settings
+from certline.producers.processes import until_told
+from certline.workers.process.logs import configure
+
+log = structlog.get_logger()
 
 HOST, PORT = "127.0.0.1", 8600
 # Seconds: for an idle connection, for requests that are under way when the board stops, to start and to stop.
@@ -80,3 +90,43 @@ class BoardServer(uvicorn.Server):
         """Start the server, and tell that it is up."""
         await super().startup(sockets)
         self.is_up.set()
+
+
+def run_board(
+    board: BoardContext,
+    access: AccessPolicy,
+    listener: socket.socket,
+    announce: Callable[[str], None],
+) -> int:
+    """Serve the board until the process is told to stop. Returns the exit code.
+
+    `announce` is called with its address once it listens.
+    """
+    configure(board.settings, "board")
+    try:
+        with until_told() as stop, serving(build_app(board, access), listener):
+            url = url_of(listener)
+            log.info("page.listens", url=url)
+            announce(url)
+            stop.wait()
+    finally:
+        board.close()
+    log.info("page.stopped")
+    return 0
+
+
+@contextmanager
+def beside(settings: Settings, host: str, port: int) -> Iterator[str | None]:
+    """Serve the board beside other parts of this process. Yields its address; None if the port cannot be had."""
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        log.warning("page.not_served", host=host, port=port, error=error.strerror)
+        yield None
+        return
+    board = open_context(settings)
+    try:
+        with serving(build_app(board, access_policy(host)), listener):
+            yield url_of(listener)
+    finally:
+        board.close()

@@ -119,6 +119,10 @@ PLACES = {
         "certline.cli.operations.up",
         "Run all parts of certline in this process, without RabbitMQ, until Ctrl-C.",
     ),
+    "board": (
+        "certline.cli.operations.board",
+        "Serve the board: the line in a browser, to look at.",
+    ),
     "demo": (
         "certline.cli.operations.up",
         "Demonstrate a certificate's life cycle on this machine, with the simulator in place of SCM.",
@@ -141,14 +145,25 @@ GROUPS = {
     "Renewals": ("auto-renew", "renewal"),
     "Integration": ("hook", "webhook", "notify", "sender", "command", "dead-letter", "seal"),
     "Operations": (
-        *("up", "run", "top", "schedule", "license", "approval", "audit", "keys", "simulator"),
+        *(
+            "up",
+            "run",
+            "top",
+            "board",
+            "schedule",
+            "license",
+            "approval",
+            "audit",
+            "keys",
+            "simulator",
+        ),
         "completion",
     ),
 }
 
 
 # Commands that run until they are stopped.
-LONG_RUNNING = {"run", "up", "demo", "simulator"}
+LONG_RUNNING = {"run", "up", "board", "demo", "simulator"}
 # Characters: a line BEGIN of the shortest kind.
 SHORTEST_KEY = 20
 

@@ -24,7 +24,7 @@ if ! lacks CERTLINE_SECRET_KEY && lacks POSTGRES_PASSWORD; then
     echo "note: .env has a secret key, but no passwords. If this installation was started by an earlier version, its" >&2
     echo "      Postgres still has the password 'certline': docs/compose.md#from-a-version-with-default-passwords" >&2
 fi
-for name in POSTGRES_PASSWORD POSTGRES_APP_PASSWORD \
+for name in POSTGRES_PASSWORD POSTGRES_APP_PASSWORD POSTGRES_BOARD_PASSWORD BOARD_PASSWORD \
     RABBITMQ_WORKER_PASSWORD RABBITMQ_RELAY_PASSWORD RABBITMQ_INGRESS_PASSWORD GRAFANA_ADMIN_PASSWORD; do
     # 32 bytes in hexadecimal: these become parts of URLs.
     if lacks "$name"; then add "$name" "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')"; fi

@@ -4,8 +4,8 @@ Commands are rows, so a killed `certline up` loses nothing: the next one wakes t
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 
 import structlog
@@ -32,12 +32,17 @@ from certline.workers.runtime.context import WorkerContext
 log = structlog.get_logger()
 
 
-def run_up(settings: Settings) -> int:
-    """Run worker, relay and producer in this process until it is stopped. Returns the exit code."""
+def run_up(
+    settings: Settings, beside: Callable[[], AbstractContextManager[object]] = nullcontext
+) -> int:
+    """Run worker, relay and producer in this process until it is stopped. Returns the exit code.
+
+    `beside`: what else runs for as long, such as the board.
+    """
     configure(settings, "up")
     watch = postgres_ends_with_us(settings.home) if settings.embedded else nullcontext()
     threads = sized(settings, processes=1).threads
-    with until_told() as stop, watch, running(settings, threads=threads):
+    with until_told() as stop, watch, running(settings, threads=threads), beside():
         log.info("up.started", home=str(settings.home) if settings.embedded else None)
         stop.wait()
         log.info("up.stopping")

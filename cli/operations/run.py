@@ -1,9 +1,12 @@
 """`certline run`: parts of certline as separate processes, connected by RabbitMQ."""
 
+from typing import Any
+
 import click
 
 from certline.cli import context
 from certline.cli.errors import Fault
+from certline.cli.operations.board import board_options, serve_board
 from certline.cli.parameters.number import Whole
 from certline.cli.ui.grammar import Group
 from certline.cli.ui.output import leave, whisper
@@ -111,11 +114,24 @@ def producer() -> None:
     leave(run_producer(context.settings()))
 
 
+@run.command("board")
+@board_options
+def board_(**given: Any) -> None:
+    """Run the board, which shows the line in a browser; the same as `certline board`.
+
+    It needs neither RabbitMQ nor a secret key, and a role of Postgres that can only read.
+    """
+    serve_board(**given)
+
+
 @run.command("all")
 @processes_option
 @threads_option
 def all_(processes: int | None, threads: int | None) -> None:
-    """Run worker, relay, ingress and producer together, each as a process of its own."""
+    """Run worker, relay, ingress and producer together, each as a process of its own.
+
+    The board is not among them, since it has a login of its own: certline board.
+    """
     from certline.workers.metrics.shared_files import share_files
 
     share_files()  # before anything imports Prometheus' library

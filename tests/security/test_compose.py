@@ -25,7 +25,8 @@ app_url = roles.app_url
 
 ROOT = Path(__file__).parents[2]
 PASSWORDS = (
-    *("POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "RABBITMQ_WORKER_PASSWORD"),
+    *("POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "POSTGRES_BOARD_PASSWORD", "BOARD_PASSWORD"),
+    "RABBITMQ_WORKER_PASSWORD",
     *("RABBITMQ_RELAY_PASSWORD", "RABBITMQ_INGRESS_PASSWORD", "GRAFANA_ADMIN_PASSWORD"),
 )
 ORDER = (
@@ -59,7 +60,7 @@ def test_a_part_that_was_taken_over_has_nobody_elses_login() -> None:
             for value in (found[name].get("environment") or {}).values()
             for login in re.findall(r"(?:postgresql|amqp)://([\w-]+):", str(value))
         ]
-        for name in ("init", *PARTS)
+        for name in ("init", "board", "board-users", *PARTS)
     }
 
     assert logins == {
@@ -69,12 +70,16 @@ def test_a_part_that_was_taken_over_has_nobody_elses_login() -> None:
         "relay": ["certline_app", "certline-relay"],
         "ingress": ["certline_app", "certline-ingress"],
         "producer": ["certline_app"],
+        "board": ["certline_board"],
+        "board-users": [],
     }
     passwords = {
         name: set(re.findall(r"\$\{(\w+_PASSWORD)", str(found[name].get("environment"))))
         for name in found
     }
     assert passwords["worker"] == {"POSTGRES_APP_PASSWORD", "RABBITMQ_WORKER_PASSWORD"}
+    assert passwords["board"] == {"POSTGRES_BOARD_PASSWORD"}
+    assert passwords["board-users"] == {"BOARD_PASSWORD"}
     assert passwords["postgres"] == {"POSTGRES_PASSWORD"}
     assert passwords["rabbitmq"] == set()
     assert not [name for name in found if "env_file" in found[name]]
@@ -85,6 +90,15 @@ def test_the_secret_key_reaches_only_those_parts_that_read_or_write_secrets() ->
     having = {name for name in found if "CERTLINE_SECRET_KEY" in str(found[name])}
 
     assert having == {"worker", "hooks", "ingress"}
+
+
+def test_the_board_is_reached_from_this_machine_only_and_not_without_a_log_in() -> None:
+    found = services()["board"]
+
+    assert all(port.startswith("127.0.0.1:") for port in found["ports"])
+    assert found["environment"]["CERTLINE_BOARD_USERS_FILE"]
+    assert found["volumes"] == ["board:/var/lib/certline/access:ro"]
+    assert services()["board-users"]["network_mode"] == "none"
 
 
 def test_each_part_that_uses_rabbitmq_has_a_user_of_its_own_in_the_definitions() -> None:
