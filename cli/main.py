@@ -107,6 +107,10 @@ PLACES = {
         "certline.cli.operations.schedule",
         "Schedules: list the periodic jobs, change when they run, or run one now.",
     ),
+    "recover": (
+        "certline.cli.operations.recover",
+        "Compare SCM with a database that was restored; until that is done, nothing is ordered.",
+    ),
     "top": (
         "certline.cli.operations.top",
         "Show what goes on and what waits for a person, on one screen that refreshes until q or Ctrl-C.",
@@ -150,6 +154,7 @@ GROUPS = {
             "run",
             "top",
             "board",
+            "recover",
             "schedule",
             "license",
             "approval",

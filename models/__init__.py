@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from certline.models.renewals.batch import BatchStatus, RenewalBatch, RenewalMember
     from certline.models.renewals.runs import AutoRenewDecision, AutoRenewRun
     from certline.models.renewals.selection import AutoRenewRule, AutoRenewSetting
+    from certline.models.restore.recovery import Recovery, RecoveryPhase
     from certline.models.schedule import Schedule, ScheduleRun
     from certline.models.sealing.key_pair import SealingKey
     from certline.models.senders.sender import Sender, SenderKind
@@ -105,6 +106,8 @@ __all__ = [
     "Profile",
     "Queue",
     "RateLimit",
+    "Recovery",
+    "RecoveryPhase",
     "Redelivery",
     "RenewalBatch",
     "RenewalMember",
@@ -152,6 +155,7 @@ PLACES = {
     "notices.route": ("NoticeRoute",),
     "orders.order": ("Order",),
     "orders.private_key": ("PrivateKey",),
+    "restore.recovery": ("Recovery", "RecoveryPhase"),
     "renewals.batch": ("BatchStatus", "RenewalBatch", "RenewalMember"),
     "renewals.runs": ("AutoRenewDecision", "AutoRenewRun"),
     "renewals.selection": ("AutoRenewRule", "AutoRenewSetting"),

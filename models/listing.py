@@ -69,6 +69,7 @@ class Narrowing:
     issuer: str | None = None
     types: Sequence[str] = ()
     subject: str | None = None
+    key_lost: bool = False
 
 
 # By table name; the first sorting of each table is its default.
@@ -173,6 +174,10 @@ def certificates_listed(wanted: Narrowing) -> Select[Certificate]:
         question = question.where(Certificate.not_after >= wanted.ends_from)
     if wanted.ends_before is not None:
         question = question.where(Certificate.not_after < wanted.ends_before)
+    if wanted.key_lost:
+        question = question.where(
+            Certificate.key_lost, Certificate.status == CertificateStatus.ACTIVE
+        )
     if wanted.issuer is not None:
         question = question.where(Certificate.issuer.ilike(_part(wanted.issuer), escape="\\"))
     if wanted.any_name is not None:

@@ -24,7 +24,9 @@ from certline.models.database.session import clock
 from certline.models.events.trace_context import new_traceparent, trace_id_of
 from certline.models.notices.digest import send_digests
 from certline.models.renewals.batch import BatchStatus
+from certline.models.restore.recovery import settled
 from certline.models.schedule import due_schedules, fire, take_due
+from certline.producers import recovery
 from certline.producers.audit_head import publish_head
 from certline.producers.audit_round import AuditRound
 from certline.producers.renewals.auto_renew import go_on_for, start_run
@@ -63,11 +65,14 @@ def poll_open(db: Session) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Outlook:
-    """Whether there is anything to do: schedules that are due, running batches, an open run of auto-renewal."""
+    """Whether there is anything to do: schedules that are due, running batches, an open run of auto-renewal, and a
+    recovery in progress.
+    """
 
     schedules: bool
     batches: bool
     run: bool
+    recovery: bool
 
 
 def look_around(db: Session) -> Outlook:
@@ -75,7 +80,7 @@ def look_around(db: Session) -> Outlook:
     due = exists().where(Schedule.enabled, Schedule.next_due <= func.now())
     batches = exists().where(RenewalBatch.status == BatchStatus.RUNNING)
     run = exists().where(AutoRenewRun.ended_at.is_(None))
-    return Outlook(*db.execute(select(due, batches, run)).one())
+    return Outlook(*db.execute(select(due, batches, run, ~settled())).one())
 
 
 Job = Callable[[Session], dict[str, int]]
@@ -172,6 +177,8 @@ class Producer:
             try:
                 with self._database.transaction() as db:
                     outlook = look_around(db)
+                if outlook.recovery:
+                    recovery.go_on(self._database, self._settle)
                 if outlook.schedules or outlook.batches:
                     tick(self._database, self._settle, self._heads)
                 if outlook.schedules or outlook.run:  # a schedule may have started a run

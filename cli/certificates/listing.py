@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 
 def _key(row: CertificateDocument) -> str:
-    return f"{row.key_algorithm} {row.key_size}{'' if row.has_private_key else ', no key'}"
+    missing = ", key lost" if row.key_lost else "" if row.has_private_key else ", no key"
+    return f"{row.key_algorithm} {row.key_size}{missing}"
 
 
 def _expiry_style(row: CertificateDocument) -> str:
@@ -65,6 +66,11 @@ CERTIFICATES = [
     metavar="PATTERN",
     help="Only certificates of which one name, common or further, matches; reads all of them.",
 )
+@click.option(
+    "--key-lost",
+    is_flag=True,
+    help="Only active certificates whose key was lost with a restored database: they need a reissue.",
+)
 @view_options("status", "expires", "name", "stored")
 def certificates(
     *,
@@ -72,6 +78,7 @@ def certificates(
     expires_within: timedelta | None,
     name: str | None,
     any_name: str | None,
+    key_lost: bool,
     view: ListView,
     **given: Any,
 ) -> None:
@@ -86,6 +93,7 @@ def certificates(
             expires_within=expires_within,
             name=name,
             any_name=any_name,
+            key_lost=key_lost,
             **places(db, **given),
         )
         names = {row.id: row.name for row in accounts(db, removed=True)}

@@ -142,6 +142,24 @@ def check_tables() -> Finding:
     return Finding("tables", True, said)
 
 
+def check_recovery() -> Finding:
+    """Check that no recovery is in progress, and that a restore would be noticed."""
+    from certline.models.restore.recovery import recovery_of
+    from certline.models.server.identity import ServerIdentity
+
+    with context.database().transaction() as db:
+        row = recovery_of(db)
+    if row.in_progress:
+        said = f"nothing is ordered, because the database was restored: {row.why}"
+        return Finding("recovery", False, said, "certline recover --status")
+    untold = ServerIdentity(row.cluster, row.timeline, row.database).untold()
+    if untold:
+        said = f"this login may not call {' and '.join(untold)}: not each restore is noticed"
+        advice = "allow it, or type `certline recover` after a restore (docs/backup.md)"
+        return Finding("recovery", True, said, advice)
+    return Finding("recovery", True, "none in progress; a restore would be noticed")
+
+
 def _waiting(state: QueueState) -> str:
     return f"{state.name} ({state.messages} waiting)" if state.messages else state.name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,12 +17,14 @@ from certline.cli.ui.grammar import CliCommand, Group
 from certline.cli.ui.grid import Column
 from certline.cli.ui.listing import ListView, show_pages, view_options
 from certline.cli.ui.lookup import find_event
-from certline.cli.ui.output import answer, leave, say, whisper
+from certline.cli.ui.output import answer, as_json, leave, say, whisper
 from certline.models.audit.identity import Identity
 from certline.models.documents.audit import BreakDocument, EventDocument
 from certline.models.documents.projection import second
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from certline.models.audit.chain import Break
     from certline.models.audit.head import Head
 
@@ -120,15 +122,43 @@ def verify(kept: str | None, files: tuple[TextFile, ...]) -> None:
         one_state(db)
         found = list(islice(breaks_in(db, before), MOST_BREAKS + 1))
         entries, head = entries_in(db), head_of(db)
+        restores = _restores(db)
     document = {
         "whole": not found,
         "entries": entries,
         "head": str(head),
         "heads": len(before),
         "breaks": [BreakDocument.of(each) for each in found[:MOST_BREAKS]],
+        "restores": restores,
     }
     answer(document, lambda: _tell(found, entries, head, len(before)))
+    if not as_json():
+        _tell_restores(restores, found)
     leave(FAILED if found else DONE)
+
+
+def _restores(db: Session) -> list[dict[str, Any]]:
+    """Return the restores of the database that the log tells of, the oldest first."""
+    from sqlalchemy import select
+
+    from certline.models import AuditEntry
+    from certline.models.documents.projection import instant
+
+    query = select(AuditEntry).where(AuditEntry.type == "database.restored").order_by(AuditEntry.id)
+    return [
+        {"at": instant(each.at), "known_until": each.data.get("known_until"), "why": each.why}
+        for each in db.scalars(query)
+    ]
+
+
+def _tell_restores(restores: Sequence[dict[str, Any]], found: Sequence[Break]) -> None:
+    for each in restores:
+        say(f"The database was restored on {each['at']}: {each['why']}.")
+        say(f"  Entries after {each['known_until']} were lost with what was restored over.")
+    if restores and any(each.kind == "rewritten" for each in found):
+        say(
+            "Heads kept in that time cannot be in the log any more; those from before it still have to be."
+        )
 
 
 def _heads(file: TextFile) -> list[Head]:

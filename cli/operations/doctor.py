@@ -16,6 +16,7 @@ from certline.cli.ui.output import answer, console, leave, say
 
 # Those that need Postgres, by name.
 CHECKS: dict[str, Callable[[], Finding]] = {
+    "recovery": servers.check_recovery,
     "stored secrets": keys.check_stored_secrets,
     "parts": parts.check_parts,
     "schedules": renewals.check_schedules,

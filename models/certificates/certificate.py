@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     UniqueConstraint,
+    false,
     func,
     select,
     text,
@@ -45,6 +46,8 @@ class Certificate(Base):
             "id",
             postgresql_where=text("keystore_password_sealed IS NOT NULL"),
         ),
+        # `models.restore.recovery`.
+        Index("certificate_key_lost", "id", postgresql_where=text("key_lost")),
         # `certline certificate list` (`models.listing`): the filter's column, then the sort keys, so that one
         # index scan both filters and sorts.
         Index("certificate_by_expiry", "not_after", "id"),
@@ -96,6 +99,8 @@ class Certificate(Base):
     # PEM: the leaf, and its chain from the issuing CA upwards.
     leaf: Mapped[str]
     issuers: Mapped[list[str]]
+    # Its key was lost with a backup (`models.restore.recovery`): it needs a reissue.
+    key_lost: Mapped[bool] = mapped_column(default=False, server_default=false())
     keystore_type: Mapped[str]
     keystore_password_sealed: Mapped[bytes | None]
     auto_renew: Mapped[bool] = mapped_column(default=False)

@@ -19,7 +19,7 @@ MIGRATION_LOCK = 0x63657274
 
 def upgrade(url: str) -> None:
     """Migrate the database to the newest schema; several processes may call it at once."""
-    database = Database(url, pool_size=1)
+    database = Database(url, pool_size=1, compares=False)
     try:
         with database.engine.begin() as connection:
             # A large migration may take longer than the time limits of ordinary statements

@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import psycopg
 from sqlalchemy import Engine, event, func, select
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from certline.models import load_tables
 from certline.models.database.connection import PostgresPool
 from certline.models.database.relay_bell import RING, Bell
+from certline.models.server.identity import compare_identity
 
 T = TypeVar("T")
 
@@ -24,18 +27,27 @@ SOON = timedelta(seconds=5)
 WAKE = "wake"
 # NOW: the transaction's time. Set and read by `clock`.
 NOW = "now"
+# `info` of a pooled connection: its server was a standby, and may have been promoted since.
+STANDBY = "standby"
 
 
 class Database:
     """A pool of connections to one Postgres database."""
 
     def __init__(
-        self, url: str, *, pool_size: int = 5, bounded: bool = True, options: str = ""
+        self,
+        url: str,
+        *,
+        pool_size: int = 5,
+        bounded: bool = True,
+        options: str = "",
+        compares: bool = True,
     ) -> None:
         """Create the pool for a `postgresql://` URL; no connection is opened before the first transaction.
 
         `pool_size`: connections that are kept; as many again are opened if needed, or any number if not `bounded`.
         `options`: of Postgres' server, after those of every connection (`connection.SERVER_OPTIONS`).
+        `compares`: each new connection finds out whether the database was restored (`server.identity`).
         """
         self.url = url
         self._pool = PostgresPool(
@@ -45,6 +57,11 @@ class Database:
             max_overflow=pool_size if bounded else -1,
         )
         self.engine: Engine = self._pool.engine
+        # True if a recovery was in progress when a connection was opened: only then is it worth a query.
+        self.may_recover = False
+        if compares:
+            event.listen(self.engine, "connect", self._compare)
+            event.listen(self.engine, "checkout", self._compare_again)
         self._bell = Bell(self.engine)
 
     @contextmanager
@@ -73,6 +90,19 @@ class Database:
     def goes_through_bouncer(self) -> bool:
         """Return True if PgBouncer is in between, so that no LISTEN hears anything. Raises DBAPIError."""
         return self._pool.goes_through_bouncer()
+
+    def _compare(self, connection: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
+        found = compare_identity(connection)
+        record.info[STANDBY] = found.standby
+        if found.recovering:
+            self.may_recover = True
+
+    def _compare_again(
+        self, connection: psycopg.Connection[Any], record: ConnectionPoolEntry, _: object
+    ) -> None:
+        """Compare a connection that was opened before its server was promoted; all others have been compared."""
+        if record.info.get(STANDBY):
+            self._compare(connection, record)
 
     def close(self) -> None:
         """Close the pool's connections."""

@@ -33,6 +33,7 @@ class CertificateDocument(Document):
     renews_at: datetime | None
     supersedes: str | None = of("supersedes_id")
     other_names: list[str]
+    key_lost: bool = for_users()
     account_id: int = for_users()
     keystore_type: str = for_users()
     revoked_at: datetime | None = for_users()

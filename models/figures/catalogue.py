@@ -116,6 +116,10 @@ FIGURES = (
         "Entries of the audit log. It only ever grows: if it shrinks, the log was cut",
     ),
     Figure(
+        "certline_recovering",
+        "1 while nothing is ordered, because the database was restored: certline recover --status",
+    ),
+    Figure(
         "certline_audit_broken",
         "1 if the hash chain of the audit log was found broken: certline audit verify",
     ),

@@ -23,6 +23,7 @@ from certline.models.notices.route import routes_failing
 from certline.models.orders.order import Order
 from certline.models.overview.work import MOVING
 from certline.models.renewals.runs import seconds_since_good_run
+from certline.models.restore.recovery import recovering
 from certline.models.schedule import last_fired, schedules
 from certline.models.states import CommandStatus, OrderStatus
 from certline.models.webhook import Webhook, WebhookStatus, deliveries_parked
@@ -45,6 +46,7 @@ def flow(db: Session) -> Readings:
         **_schedules(db, known),
         "certline_dead_letters": [({}, dead_letters_waiting(db))],
         "certline_audit_sequence": [({}, head_of(db).seq)],
+        "certline_recovering": [({}, float(recovering(db)))],
         "certline_audit_broken": [({}, float(found_broken(db) is not None))],
     }
 

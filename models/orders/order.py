@@ -9,9 +9,11 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Select,
+    and_,
     bindparam,
     false,
     func,
+    or_,
     select,
     text,
 )
@@ -67,6 +69,12 @@ class Order(Base):
             "order_with_password",
             "id",
             postgresql_where=text("keystore_password_sealed IS NOT NULL"),
+        ),
+        # What a recovery has found (`models.restore.recovery`).
+        Index(
+            "order_recovered",
+            "recovered_at",
+            postgresql_where=text("recovered_at IS NOT NULL"),
         ),
         # Orders named by SCM's id (`scm:4711`), whatever their account.
         Index("order_by_scm_id", "scm_id"),
@@ -143,6 +151,8 @@ class Order(Base):
     reason: Mapped[str | None]
     # True once an operator has given the order up (`order resolve --reject`): only a person changes that.
     given_up: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # When a recovery found it at SCM; its key, if there was one, is lost (`models.restore.recovery`).
+    recovered_at: Mapped[datetime | None]
     requested_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -212,16 +222,19 @@ def order_of_command(db: Session, command_id: str) -> Order | None:
     return db.scalar(select(Order).where(Order.command_id == command_id))
 
 
-def open_twin(db: Session, business_key: str) -> Order | None:
-    """Return the open order with the same business key, or None.
+def open_twin(db: Session, business_key: str, reference: str | None = None) -> Order | None:
+    """Return the open order with the same business key, or the one that has this reference already, or None.
+
+    An order that a recovery has found at SCM has the reference of the command that has led to it.
 
     The key stays locked until the transaction ends, so no other transaction can place an order for it meanwhile.
     """
     # An advisory lock, because there may be no row yet to lock. Without it the second of two
     # transactions would fail at the unique index `order_business_key_open`.
     db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(business_key, 0))))
-    query = select(Order).where(Order.business_key == business_key, Order.status.in_(OPEN))
-    return db.scalars(query).first()
+    twin = and_(Order.business_key == business_key, Order.status.in_(OPEN))
+    which = twin if reference is None else or_(twin, Order.reference == reference)
+    return db.scalars(select(Order).where(which)).first()
 
 
 def rivals(db: Session, order: Order) -> set[int]:

@@ -22,6 +22,16 @@ class Wording(NamedTuple):
 
 
 WORDINGS = {
+    MatterKind.RECOVERING: Wording(
+        "recovery after a restore: nothing is ordered",
+        "recoveries after a restore: nothing is ordered",
+        "certline recover --status",
+    ),
+    MatterKind.KEY_LOST: Wording(
+        "certificate needs a reissue: its key was lost",
+        "certificates need a reissue: their keys were lost",
+        "certline certificate list --key-lost",
+    ),
     MatterKind.AUDIT_BROKEN: Wording(
         "break in the audit log", "breaks in the audit log", "certline audit verify"
     ),

@@ -30,6 +30,10 @@ OF_SMALL_TABLES = text("""
     UNION ALL
     SELECT 'dead_letter', count(*), NULL FROM dead_letter WHERE status = 'waiting'
     UNION ALL
+    SELECT 'recovering', count(*), NULL FROM recovery WHERE phase <> 'settled'
+    UNION ALL
+    SELECT 'key_lost', count(*), NULL FROM certificate WHERE key_lost AND status = 'active'
+    UNION ALL
     SELECT 'audit_broken', count(broken), NULL FROM event_patrol
     UNION ALL
     SELECT 'notice_parked', count(*), NULL FROM notice WHERE parked_at IS NOT NULL
@@ -39,9 +43,11 @@ OF_SMALL_TABLES = text("""
 class MatterKind(StrEnum):
     """Kind of matter that waits for a person, the most urgent first."""
 
+    RECOVERING = "recovering"
     AUDIT_BROKEN = "audit_broken"
     ACCOUNT_SUSPENDED = "account_suspended"
     PART_STALE = "part_stale"
+    KEY_LOST = "key_lost"
     SCHEDULE_LATE = "schedule_late"
     CERTIFICATE_UNATTENDED = "certificate_unattended"
     ORDER_REVIEW = "order_review"

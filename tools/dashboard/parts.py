@@ -46,6 +46,13 @@ PARTS = (
         mappings=words(_0=("whole", GREEN), _1=("broken", RED)),
         width=QUARTER,
     ),
+    stat(
+        "Recovery",
+        "Whether nothing is ordered, because the database was restored: `certline recover --status`.",
+        Query(figure("certline_recovering")),
+        mappings=words(_0=("none", GREEN), _1=("recovering", RED)),
+        width=QUARTER,
+    ),
     graph(
         "Running processes",
         "Processes of each part that show that they are alive.",

@@ -32,6 +32,7 @@ from certline.models.lifecycle.moves import (
 from certline.models.lifecycle.succession import mark_revoked, take_its_place
 from certline.models.lifecycle.succession_rule import is_over_at_scm
 from certline.models.orders.order import open_twin
+from certline.models.restore.recovery import RECOVERY_SOURCE
 from certline.models.states import OPEN
 from certline.workers.importing.record_mapping import auto_renews, status_of
 from certline.workers.scm import Details, ScmStatus
@@ -241,6 +242,7 @@ def _reissue_at_scm(
         created_at=now,
         updated_at=now,
         issued_at=now,
+        recovered_at=now if command.source == RECOVERY_SOURCE else None,
     )
 
 

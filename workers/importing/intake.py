@@ -4,12 +4,13 @@ No event is published for each order (`import.completed` has the counts), but ea
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from certline.models import (
@@ -44,6 +45,7 @@ from certline.workers.importing.record_mapping import (
     names_of,
     why_over,
 )
+from certline.workers.ordering.reference import ANY_REFERENCE
 
 # Their records have just been read, so polling them is not urgent.
 FIRST_POLL = timedelta(hours=1)
@@ -106,21 +108,49 @@ def take_in(
             outcomes.append(Outcome(met.scm_id, RecordStatus.FAILED, str(unusable)))
     entries, strangers = in_lines(db, intake, entries, here)
     outcomes += [Outcome(each.met.scm_id, RecordStatus.NEW, news=News.NEW) for each in strangers]
+    if intake.recovers_since is not None:
+        entries = _as_recovered(db, entries, now)
     _store(db, intake, entries, now)
     return outcomes + [_outcome(entry) for entry in entries]
 
 
-def orders_in_doubt(db: Session, account_id: int, found: Iterable[Met]) -> dict[str, str]:
+def _as_recovered(db: Session, entries: Sequence[Entry], now: datetime) -> list[Entry]:
+    """Give the entries of a recovery the references that are in their comments, each the oldest record with it.
+
+    A renewal inherits the comment of its predecessor, which has the lower sslId.
+    """
+    found = {entry.row["id"]: ANY_REFERENCE.search(entry.met.details.comments) for entry in entries}
+    wanted = [match[1] for match in found.values() if match is not None]
+    used = set(db.scalars(select(Order.reference).where(Order.reference.in_(wanted))))
+    recovered = []
+    for entry in sorted(entries, key=lambda each: each.met.scm_id):
+        match, row = found[entry.row["id"]], {**entry.row, "recovered_at": now}
+        if match is not None and match[1] not in used:
+            used.add(match[1])
+            row["reference"] = match[1]
+        recovered.append(replace(entry, row=row))
+    return recovered
+
+
+def orders_in_doubt(db: Session, intake: Intake, found: Sequence[Met]) -> dict[str, str]:
     """Return our orders that were sent and whose sslId is unknown: order ids by common name.
 
     A record of that name may belong to such an order, which is for reconciling to decide, not for an import.
+    After a restore that is so for all orders that had not been sent at the restored moment, and for one that was
+    requested again meanwhile, whose reference the record has.
     """
     names = [each.details.common_name.strip().lower() for each in found]
+    may_be_sent: ColumnElement[bool] = Order.sent_at.is_not(None)
+    if intake.recovers_since is not None:
+        comments = [ANY_REFERENCE.search(each.details.comments) for each in found]
+        references = [match[1] for match in comments if match is not None]
+        may_be_sent |= Order.created_at < intake.recovers_since
+        may_be_sent |= Order.reference.in_(references)
     query = select(Order.common_name, Order.id).where(
-        Order.account_id == account_id,
+        Order.account_id == intake.account_id,
         Order.common_name.in_(names),
         Order.scm_id.is_(None),
-        Order.sent_at.is_not(None),
+        may_be_sent,
         Order.kind != OrderKind.REISSUE,
         Order.status.in_(OPEN),
     )
@@ -257,6 +287,7 @@ def _certificate(entry: Entry, own_id: str) -> dict[str, Any]:
         "organization_id": row["organization_id"],
         "profile_id": row["profile_id"],
         "common_name": row["common_name"],
+        "key_lost": "recovered_at" in row,
         "keystore_type": row["keystore_type"],
     }
 

@@ -22,11 +22,13 @@ from certline.workers.importing.record_mapping import (
     names_of,
     status_of,
 )
+from certline.workers.ordering.reference import ANY_REFERENCE
 
 
 @dataclass(frozen=True)
 class Intake:
     """Import for which orders are stored. `only_kin`: only orders that renew one that we manage are imported;
+    `recovers_since`: when a restore was noticed, if a recovery imports, and takes in what has our reference too;
     `all_new`: we stored no order of the account before this import; `begun`: when it was requested;
     `reported`: some records are taken in as SCM's report shows them.
     """
@@ -39,6 +41,7 @@ class Intake:
     begun: datetime
     organizations: Mapping[int, str]
     only_kin: bool = False
+    recovers_since: datetime | None = None
     all_new: bool = False
     reported: bool = False
 
@@ -70,6 +73,11 @@ class Entry:
         """The order as a member of its family, not yet on a line."""
         details = self.met.details
         return Kin(self.row["id"], details.ssl_id, details.renewed)
+
+    @property
+    def has_reference(self) -> bool:
+        """True if SCM's record has a reference of ours, or a renewal has inherited it."""
+        return ANY_REFERENCE.search(self.met.details.comments) is not None
 
 
 @dataclass(frozen=True)
@@ -108,11 +116,17 @@ def in_lines(
     """
     fresh = {entry.row["id"]: entry for entry in entries}
     lines, renewing, homeless = _shared_lines(db, intake, here, fresh)
+    strangers: list[Entry] = []
     if intake.only_kin:
-        return (
-            [_placed(entry, lines, renewing) for entry in entries if entry.row["id"] in lines],
-            [entry for entry in entries if entry.row["id"] not in lines],
-        )
+        ours = intake.recovers_since is not None
+        strangers = [
+            entry
+            for entry in entries
+            if entry.row["id"] not in lines and not (ours and entry.has_reference)
+        ]
+        left_out = {entry.row["id"] for entry in strangers}
+        entries = [entry for entry in entries if entry.row["id"] not in left_out]
+        homeless = [ids for ids in homeless if left_out.isdisjoint(ids)]
     made: list[str] = []
     if homeless:
         # The oldest orders at SCM get the free lines first. take_lines returns fewer ids than names if the
@@ -122,7 +136,7 @@ def in_lines(
         made = take_lines(db, intake.account_id, names)
         for ids, line_id in zip(homeless, made, strict=False):
             lines |= dict.fromkeys(ids, line_id)
-    return [_placed(entry, lines, renewing, {*made}) for entry in entries], []
+    return [_placed(entry, lines, renewing, {*made}) for entry in entries], strangers
 
 
 def _shared_lines(

@@ -3,7 +3,6 @@
 All calls are reads; nothing at SCM is changed.
 """
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +11,11 @@ from certline.models import Order, OrderKind
 from certline.models.orders.reconciliation import Candidate, Match, Sighting
 from certline.workers.keys import chain as chains
 from certline.workers.keys.errors import ChainError
-from certline.workers.ordering.reference import reference_in_comment, sent_comment
+from certline.workers.ordering.reference import (
+    ANY_REFERENCE,
+    reference_in_comment,
+    sent_comment,
+)
 from certline.workers.scm import (
     CertificateFilter,
     Details,
@@ -28,8 +31,6 @@ from certline.workers.scm import (
 
 # Tolerance when comparing days: SCM documents no time zone for its dates (SCM document: dates).
 DAY = timedelta(days=1)
-# Our reference in a comment, of whichever order; see `reference_in_comment`.
-ANY_REFERENCE = re.compile(r"\[certline:\w+\]")
 
 
 @dataclass(frozen=True)

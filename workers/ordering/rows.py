@@ -35,6 +35,7 @@ from certline.models.validation import BadCommandError
 from certline.models.vault import Vault, WrongSecretKeyError
 from certline.workers.keys.keystore import generate_password
 from certline.workers.ordering.key_material import KeyMaterial
+from certline.workers.ordering.reference import reference_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def place(
             raise BadCommandError([f"key_algorithm: {problem}"])
     # This locks the intent until commit, so two commands at once can't both place an order for it. A successor's
     # intent is that of its line, which the caller has locked and checked.
-    twin = open_twin(db, intent) if succession is None else None
+    reference = reference_of(command.id)
+    twin = open_twin(db, intent, reference) if succession is None else None
     if twin is not None:
         end_as_twin(db, command, twin)
         return None
@@ -186,7 +188,7 @@ def _order_row(
         command_id=command.id,
         kind=succession.kind if succession else OrderKind.NEW,
         business_key=intent,
-        reference=new_id(),
+        reference=reference_of(command.id),
         common_name=wanted.common_name,
         sans=[name for name in dict.fromkeys(wanted.sans) if name != wanted.common_name],
         organization_id=checked.organization.scm_id,

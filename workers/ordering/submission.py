@@ -37,6 +37,7 @@ from certline.workers.runtime.outcomes import (
     costs_attempt,
     pause_after,
 )
+from certline.workers.runtime.recovery_gate import require_settled
 from certline.workers.scm import (
     Enrolled,
     Enrolment,
@@ -80,6 +81,8 @@ def send(context: WorkerContext, order: Order, predecessor: int | None = None) -
         send_before = since_boot() + send_within(context.settings)
         with context.database.transaction() as db:
             claim = claim_to_send(db, order, send_before, predecessor)
+            if claim is None:
+                require_settled(db)
     if claim is not None:
         submit(context, claim)
 

@@ -15,11 +15,13 @@ from certline.models.database.session import wake_later
 from certline.models.lifecycle.succession_rule import hindrances
 from certline.models.orders.order import order_of_command
 from certline.workers.ordering.precheck import Before, Objection, before_sending, may_be_sent
+from certline.workers.ordering.recovery_answer import ends_with_what_was_recovered
 from certline.workers.ordering.rows import begin_order, end_as_twin
 from certline.workers.ordering.submission import send
 from certline.workers.ordering.succession import Plan, plan
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import name_in_logs
+from certline.workers.runtime.recovery_gate import require_settled_in
 from certline.workers.scm import Details
 
 
@@ -40,6 +42,7 @@ def load(context: WorkerContext, db: Session, command: Command) -> SuccessorAtHa
 
     Nothing is left to do if the successor was stored after the command was accepted: the command has then ended.
     """
+    require_settled_in(context.database, db)
     order = order_of_command(db, command.id)
     if order is not None:
         name_in_logs(order)
@@ -50,6 +53,8 @@ def load(context: WorkerContext, db: Session, command: Command) -> SuccessorAtHa
     both = db.execute(_WITH_ORIGIN, {"named": asked.certificate.upper()}).all()
     found = certificate_meant(db, asked.certificate, asked.account)
     known = hindrances(db, found)
+    if (known.stored or found.key_lost) and ends_with_what_was_recovered(db, command, asked, found):
+        return SuccessorAtHand()
     # A common name names that successor itself.
     is_newer = known.stored or found.created_at >= command.created_at
     if is_newer and _ends_with_what_is_stored(db, command, asked, found):

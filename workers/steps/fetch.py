@@ -283,6 +283,7 @@ def _certificate(vault: Vault, order: Order, leaf: dict[str, Any]) -> Certificat
         organization_id=order.organization_id,
         profile_id=order.profile_id,
         common_name=order.common_name,
+        key_lost=order.recovered_at is not None and order.public_key_sha256 is None,
         auto_renew=False,
         keystore_type=order.keystore_type,
         **leaf,

@@ -31,6 +31,8 @@ from certline.models.imports.record import (
     waiting_in,
 )
 from certline.models.imports.report_row import has_report
+from certline.models.restore.recovery import RECOVERY_SOURCE, noticed_at
+from certline.workers.importing.doubt import doubt_what_was_placed
 from certline.workers.importing.drift import catch_up, note_facts
 from certline.workers.importing.given_up import leave_given_up
 from certline.workers.importing.intake import orders_in_doubt, take_in, take_turns
@@ -102,6 +104,7 @@ def import_batch(context: WorkerContext, command: Command) -> dict[str, Any]:
 
 def _intake(db: Session, whole: Command, account: Account) -> Intake:
     wanted = read_payload(ImportCommand, whole.payload)
+    recovers = whole.source == RECOVERY_SOURCE
     return Intake(
         command_id=whole.id,
         account_id=account.id,
@@ -110,7 +113,8 @@ def _intake(db: Session, whole: Command, account: Account) -> Intake:
         correlation_id=whole.correlation_id,
         begun=whole.created_at,
         organizations={row.scm_id: row.name for row in organizations(db, account.id)},
-        only_kin=wanted.known,
+        only_kin=wanted.known or recovers,
+        recovers_since=noticed_at(db) if recovers else None,
         all_new=db.get_one(ImportRun, whole.id).first,
         reported=has_report(db, whole.id),
     )
@@ -170,7 +174,13 @@ def _store(db: Session, intake: Intake, asked: ReadResult) -> StoredGroup:
         ]
     # Read orders in doubt before taking the import lock, and known ids after it: an order whose sslId becomes
     # known in between is found by at least one of the two reads.
-    doubtful = orders_in_doubt(db, intake.account_id, asked.met)
+    doubtful = orders_in_doubt(db, intake, asked.met)
+    if intake.recovers_since is not None:
+        present = ids_here(db, intake.account_id, [met.scm_id for met in asked.met])
+        theirs = (met.details for met in asked.met if met.scm_id not in present)
+        new = {details.common_name.strip().lower() for details in theirs}
+        rivals = [order_id for name, order_id in doubtful.items() if name in new]
+        doubt_what_was_placed(db, intake.account_id, rivals, present)
     # Lock orders before the account's import lock and the licence, as all steps do, to avoid deadlocks.
     known = [*asked.met, *map(Met, asked.facts)]
     if intake.all_new:

@@ -15,6 +15,7 @@ from certline.workers.ordering.placement import order_to_send
 from certline.workers.ordering.submission import send, submit
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.log_fields import name_in_logs
+from certline.workers.runtime.recovery_gate import require_settled_in
 from certline.workers.runtime.step import Step
 
 
@@ -30,6 +31,7 @@ def load(context: WorkerContext, db: Session, command: Command) -> OrderAtHand:
     """Load the command's order, and claim it if its call may be made at once."""
     found = order_of_command(db, command.id)
     if found is None:  # sent by another system
+        require_settled_in(context.database, db)
         return OrderAtHand(None, None)
     name_in_logs(found)
     return OrderAtHand(found, claim_at_once(context, db, found))

@@ -11,6 +11,7 @@ from tests.faults.stories import (
     orders,
     parts,
     requests,
+    restores,
     senders,
     unknown_outcomes,
     webhooks,
@@ -123,6 +124,7 @@ GROUPS: dict[str, tuple[Story, ...]] = {
     "the other parts": (
         parts.the_relay,
         parts.the_producer,
+        restores.a_recovery,
         parts.an_auto_renewal,
         parts.everything_in_one_process,
         parts.a_command_from_outside,

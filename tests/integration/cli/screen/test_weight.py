@@ -25,12 +25,14 @@ models.states models.validation
 models.accounts.account
 models.audit.identity
 models.ciphers.place
-models.database.base models.database.patterns models.database.relay_bell models.database.secret_place
+models.database.base models.database.connection models.database.patterns models.database.relay_bell
+models.database.secret_place
 models.database.session
 models.documents.audit models.documents.command models.documents.order
 models.documents.projection models.documents.spreadsheet
 models.environment.variable
 models.orders.order models.orders.private_key
+models.server models.server.identity
 workers workers.process
 workers.process.visible
 """

@@ -1,0 +1,141 @@
+"""`certline recover`: what the line does after its database was restored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from certline.cli import context
+from certline.cli.confirmation import confirm
+from certline.cli.errors import DONE, WAITS, WRONG_USE, Fault
+from certline.cli.ui.grammar import CliCommand
+from certline.cli.ui.output import answer, facts, leave, say, whisper
+from certline.models.documents.projection import instant
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from certline.models import Recovery
+
+REISSUES = (
+    "certline certificate list --key-lost --json | jq -r '.certificates[].id' | "
+    "xargs -n 1 certline certificate reissue --reason 'key lost with the database'"
+)
+PHASES = {
+    "settled": "no recovery is in progress",
+    "noticed": "a restore was noticed; a producer begins the recovery",
+    "waiting": "it waits until what was on its way to SCM has arrived there",
+    "comparing": "SCM's lists are compared with the database",
+    "fetching": "certificates that were found are collected",
+}
+
+
+@click.command(cls=CliCommand)
+@click.option("--status", "only_status", is_flag=True, help="Only show how far a recovery is.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show what a recovery would read and what waits for it; begin nothing.",
+)
+@click.option(
+    "--accept",
+    is_flag=True,
+    help="End the recovery without comparing SCM: orders go on at once, and may be sent a second time.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def recover(*, only_status: bool, dry_run: bool, accept: bool, yes: bool) -> None:
+    """Compare SCM with a database that was restored; until that is done, nothing is ordered.
+
+    A recovery begins by itself when a restore is noticed, and the producer and the workers carry it out. Without
+    options this command begins one by hand, or begins it again: after a restore that nothing showed, or once an
+    import of it has failed. While one is in progress the exit code is 3.
+    """
+    from certline.models.restore.recovery import recovery_of
+    from certline.producers import recovery
+
+    if sum((only_status, dry_run, accept)) > 1:
+        raise Fault("--status, --dry-run and --accept exclude each other", code=WRONG_USE)
+    database = context.database()
+    with database.transaction() as db:
+        row = recovery_of(db)
+    if accept and row.in_progress:
+        confirm(
+            f"The database was restored: {row.why}",
+            "Send orders although SCM may have them already?",
+            yes=yes,
+            declined="The recovery goes on",
+        )
+    with database.transaction() as db:
+        if accept:
+            why = "accepted as it is"
+            row = recovery.accept_as_it_is(db, requested_by=context.person(), why=why)
+        elif not only_status and not dry_run:
+            why = "requested by a person"
+            row = recovery.begin(db, requested_by=context.person(), why=why)
+        else:
+            row = recovery_of(db)
+        document = _document(db, row) | ({"dry_run": _ahead(db)} if dry_run else {})
+    answer(document, lambda: _show(document))
+    leave(WAITS if row.in_progress else DONE)
+
+
+def _document(db: Session, row: Recovery) -> dict[str, Any]:
+    from certline.producers.recovery import imports_of, keys_lost
+
+    def at(moment: datetime | None) -> str | None:
+        return None if moment is None else instant(moment)
+
+    return {
+        "recovering": row.in_progress,
+        "phase": row.phase.value,
+        "number": row.number,
+        "why": row.why,
+        "noticed_at": at(row.noticed_at),
+        "known_until": at(row.known_until),
+        "compares_at": at(row.compares_at),
+        "settled_at": at(row.settled_at),
+        "identity": {"cluster": row.cluster, "timeline": row.timeline, "database": row.database},
+        "imports": imports_of(db, row),
+        "keys_lost": keys_lost(db),
+        "result": row.result,
+    }
+
+
+def _ahead(db: Session) -> dict[str, Any]:
+    from certline.producers.recovery import outlook_of
+
+    return outlook_of(db)
+
+
+def _show(document: dict[str, Any]) -> None:
+    shown = {
+        "recovery": PHASES[document["phase"]],
+        "why": document["why"] or "-",
+        "noticed (UTC)": document["noticed_at"] or "-",
+        "surely known until (UTC)": document["known_until"] or "-",
+        "SCM is compared from (UTC)": document["compares_at"] or "-",
+        "ended (UTC)": document["settled_at"] or "-",
+        "keys lost": document["keys_lost"],
+    }
+    result = document["result"] or {}
+    for name in ("orders_found", "renewals", "reissues", "looked_up", "to_decide"):
+        if name in result:
+            shown[name.replace("_", " ")] = result[name]
+    if "licence" in result:
+        use = result["licence"]
+        shown["licence"] = f"{use['used']} of {use['capacity']} in use, {use['held']} held"
+    for each in document["imports"]:
+        shown[f"account {each['account']}"] = f"import {each['command']}: {each['status']}"
+    for name, value in document.get("dry_run", {}).items():
+        shown[name.replace("_", " ")] = value
+    facts(shown)
+    failed = [each for each in document["imports"] if each["status"] in ("failed", "review")]
+    if failed and document["recovering"]:
+        say("\nAn import has failed: once its cause is gone, certline recover begins again.")
+    if document["keys_lost"]:
+        whisper(f"To give certificates whose key was lost a new one:\n{REISSUES}")
+    if result.get("to_decide"):
+        whisper("For you to decide: certline order list --status review")

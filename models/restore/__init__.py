@@ -1,0 +1,1 @@
+"""Restores of the database, and the recovery after one."""

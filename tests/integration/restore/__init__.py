@@ -1,0 +1,1 @@
+"""Restores of the database, with real servers: nothing is ordered twice."""

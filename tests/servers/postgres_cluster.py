@@ -1,0 +1,136 @@
+"""Postgres clusters with a WAL archive and standbys, for tests that go back in time or promote a standby."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from tests.servers import session
+from tests.servers.postgres import unprivileged
+from tests.servers.process import until
+
+# Where distributions put the programs that a server's user does not need on the path.
+PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
+QUICK = "fsync = off\nfull_page_writes = on\nmax_connections = 50\nshared_buffers = 32MB\n"
+
+
+class NoProgramsError(RuntimeError):
+    """The programs of a Postgres server, with pg_basebackup and pg_dump, are not installed."""
+
+
+def programs() -> Path:
+    """Return the folder of initdb, pg_basebackup and pg_dump. Raises NoProgramsError."""
+    folders = [folder for place in PLACES for folder in sorted(Path("/").glob(place[1:]))]
+    for folder in reversed(folders):
+        if all((folder / name).exists() for name in ("initdb", "pg_basebackup", "pg_dump")):
+            return folder
+    on_path = shutil.which("pg_basebackup")
+    if on_path is None:
+        raise NoProgramsError(
+            "This test needs Postgres with pg_basebackup: apt-get install postgresql"
+        )
+    return Path(on_path).resolve().parent
+
+
+class Cluster:
+    """A cluster in a folder of its own; `url` is the address of its maintenance database."""
+
+    def __init__(self, home: Path, data: Path, user: str | None) -> None:
+        self.home, self.data, self._user = home, data, user
+        self.archive = home / "archive"
+        self.port = session.free_port()
+        self.url = self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        """Return the address of a database."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start the server, and return once it accepts connections."""
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        self.run(
+            "pg_ctl", "-w", "-D", str(self.data), "-l", f"{self.data}.log", "-o", options, "start"
+        )
+
+    def stop(self, how: str = "immediate") -> None:
+        """Stop the server, by default as a crash does."""
+        self.run("pg_ctl", "-w", "-D", str(self.data), "-m", how, "stop", check=False)
+
+    def promote(self) -> None:
+        """Make a standby a primary."""
+        self.run("pg_ctl", "-w", "-D", str(self.data), "promote")
+
+    def base_backup(self, name: str, *more: str) -> "Cluster":
+        """Copy the running cluster with pg_basebackup. Returns the copy, which is not started."""
+        copy = Cluster(self.home, self.home / name, self._user)
+        self.run("pg_basebackup", "-d", self.url, "-D", str(copy.data), "-c", "fast", *more)
+        return copy
+
+    def restore_to(self, point: str) -> None:
+        """Have a base backup replay the archive up to a restore point, and become a primary there."""
+        command = f"cp {shlex.quote(str(self.archive))}/%f %p"
+        with (self.data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"restore_command = '{command}'\nrecovery_target_name = '{point}'\n")
+            file.write("recovery_target_action = 'promote'\n")
+        (self.data / "recovery.signal").touch()
+        self.start()
+        # It accepts connections before it has reached the point.
+        until(lambda: not self.is_standby(), 60)
+
+    def is_standby(self) -> bool:
+        """Return True while the server replays WAL."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+
+    def archive_everything(self) -> None:
+        """Close the WAL file in use, and wait until it is archived."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            (name,) = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone() or (
+                "",
+            )
+        until((self.archive / name).exists, 60)
+
+    def run(self, name: str, *words: str, check: bool = True) -> None:
+        """Run one of Postgres' programs as the cluster's user."""
+        done = subprocess.run(
+            [programs() / name, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            user=self._user,
+        )
+        if check and done.returncode:
+            raise ChildProcessError(f"{name} {' '.join(words)}:\n{done.stdout}{done.stderr}")
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Yield a running cluster that archives its WAL; it, its copies and its files are removed afterwards."""
+    user = unprivileged()[0] if os.geteuid() == 0 else None
+    home = Path(tempfile.mkdtemp(prefix="certline-cluster-"))
+    first = Cluster(home, home / "first", user)
+    first.archive.mkdir()
+    if user is not None:
+        for folder in (home, first.archive):
+            shutil.chown(folder, user)
+    try:
+        first.run(
+            "initdb", "-D", str(first.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"
+        )
+        with (first.data / "postgresql.conf").open("a") as file:
+            file.write(f"{QUICK}archive_mode = on\narchive_command = 'cp %p {first.archive}/%f'\n")
+            file.write("wal_level = replica\nmax_wal_senders = 5\n")
+        first.start()
+        yield first
+    finally:
+        for pid_file in home.glob("*/postmaster.pid"):
+            Cluster(home, pid_file.parent, user).stop()
+        shutil.rmtree(home, ignore_errors=True)
