@@ -8,7 +8,9 @@ SAFE_HEADERS = {
     "content-security-policy": CONTENT_POLICY,
     "x-frame-options": "DENY",
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # Nobody else is told anything. With `no-referrer` a browser sends the board's own forms without their origin,
+    # and they could not be told from another page's.
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",

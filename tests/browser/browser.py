@@ -26,6 +26,16 @@ document.addEventListener("securitypolicyviolation", (event) => {
   window.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`);
 });
 """
+WIDER = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  // What lies in a box that scrolls by itself makes the page no wider.
+  const scrolls = (each) => getComputedStyle(each).overflowX !== "visible";
+  const inside = (each) => each.parentElement && (scrolls(each.parentElement) || inside(each.parentElement));
+  return [...document.querySelectorAll("body *")]
+    .filter((each) => each.getBoundingClientRect().right > width + 1 && !inside(each))
+    .map((each) => `${each.tagName}#${each.id}.${each.className}: ${each.textContent.trim().slice(0, 60)}`);
+}"""
 # axe's grades of what keeps somebody from using a page.
 SERIOUS = ("serious", "critical")
 # Where the screenshots go; `make test` leaves them there.
@@ -87,10 +97,9 @@ class Watched:
         """Return the addresses outside of the board that the page has asked."""
         return {each for each in self.addresses if not each.startswith((self.base, "data:"))}
 
-    def overflows(self) -> bool:
-        """Return whether the page is wider than its window."""
-        wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-        return bool(self.page.evaluate(wide))
+    def overflows(self) -> list[str]:
+        """Return what makes the page wider than its window; nothing if it fits."""
+        return list(self.page.evaluate(WIDER))
 
     def keep(self, name: str) -> Path:
         """Write a screenshot of the whole page, and return its path."""

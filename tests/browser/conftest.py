@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from certline.models import Database
 from tests.browser.browser import chromium
 from tests.servers.discovery import this_machine
 from tests.servers.runtimes import CHROMIUM, is_fault, missing
@@ -22,3 +23,11 @@ def browser() -> Iterator[Browser]:
         give_up(f"The board is not tested in a browser: {lacks}")
     with chromium() as program:
         yield program
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Yield the test's own database."""
+    opened = Database(database_url, pool_size=2)
+    yield opened
+    opened.close()

@@ -37,7 +37,7 @@ def test_an_empty_installation_says_on_each_page_what_to_do_first(
             assert watched.page.locator("main h1").count() == 1
             assert watched.violations() == []
             assert watched.obstacles() == []
-            assert not watched.overflows(), path
+            assert watched.overflows() == [], path
         assert watched.complaints == []
         assert watched.strangers() == set()
     finally:
