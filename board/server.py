@@ -9,7 +9,7 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from certline.board.access.policy import AccessPolicy, access_policy
+from certline.board.access.policy import AccessPolicy
 from certline.board.app import build_app
 from certline.board.context import BoardContext, open_context
 from certline.models.settings import Settings
@@ -116,17 +116,17 @@ def run_board(
 
 
 @contextmanager
-def beside(settings: Settings, host: str, port: int) -> Iterator[str | None]:
+def beside(settings: Settings, access: AccessPolicy, port: int) -> Iterator[str | None]:
     """Serve the board beside other parts of this process. Yields its address; None if the port cannot be had."""
     try:
-        listener = listen(host, port)
+        listener = listen(access.host, port)
     except OSError as error:
-        log.warning("page.not_served", host=host, port=port, error=error.strerror)
+        log.warning("page.not_served", host=access.host, port=port, error=error.strerror)
         yield None
         return
     board = open_context(settings)
     try:
-        with serving(build_app(board, access_policy(host)), listener):
+        with serving(build_app(board, access), listener):
             yield url_of(listener)
     finally:
         board.close()

@@ -27,7 +27,17 @@ from tests.deploy.manifests import (
 )
 
 # Services of compose.yaml that are no parts: they are servers of your own in Kubernetes, or for trying it.
-NO_PARTS = {"postgres", "rabbitmq-users", "rabbitmq", "simulator", "prometheus", "grafana"}
+# The board is run apart from the line (docs/kubernetes.md).
+NO_PARTS = {
+    "board",
+    "board-users",
+    "postgres",
+    "rabbitmq-users",
+    "rabbitmq",
+    "simulator",
+    "prometheus",
+    "grafana",
+}
 POSTGRES, RABBITMQ, HTTPS = 5432, 5672, 443
 # The file of the audit log's heads needs a volume; in Kubernetes the log and the event `audit.head` carry them.
 NOT_HERE = {"producer": {"CERTLINE_AUDIT_HEADS"}}

@@ -11,18 +11,19 @@ from pathlib import Path
 
 import pytest
 import requests
+from cryptography.fernet import Fernet
 
-from certline.models.settings import settings
+from certline.board.access.policy import access_policy
+from certline.board.server import beside
+from certline.models.settings import Settings, settings
 from tests.integration.cli.conftest import Typist, typist  # noqa: F401  # a fixture
 from tests.support.board_role import board_login
 from tests.support.loaded import loaded_by
 
 
 @contextmanager
-def a_process(
-    database_url: str, *words: str, **more: str
-) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run certline until the end of the block. Yields the board's address as it is printed, and the process."""
+def started(database_url: str, *words: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    """Run certline until the end of the block."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("CERTLINE_")},
         "CERTLINE_DATABASE_URL": database_url,
@@ -35,8 +36,20 @@ def a_process(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    assert process.stdout is not None
     try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+@contextmanager
+def a_process(
+    database_url: str, *words: str, **more: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run a board until the end of the block. Yields its address, as it is printed, and the process."""
+    with started(database_url, *words, **more) as process:
+        assert process.stdout is not None
         said = ""
         for line in process.stdout:
             said += line
@@ -44,9 +57,6 @@ def a_process(
                 yield found[1].rstrip("/"), process
                 return
         raise AssertionError(said)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
 
 
 @pytest.mark.parametrize("words", [("board",), ("run", "board")])
@@ -131,3 +141,50 @@ def test_no_other_command_loads_the_pages(
 
     assert not [name for name in names if name.startswith("certline.board.pages")]
     assert not {"starlette", "uvicorn", "jinja2"} & {name.partition(".")[0] for name in names}
+
+
+def test_beside_other_parts_it_serves_and_a_port_that_is_taken_stops_none_of_them(
+    database_url: str,
+) -> None:
+    given, access = Settings(database_url=database_url), access_policy("127.0.0.1")
+
+    with beside(given, access, 0) as url:
+        assert url is not None
+        assert requests.get(f"{url}healthz", timeout=10).text == "ok\n"
+        port = int(url.rstrip("/").rpartition(":")[2])
+        with beside(given, access, port) as other:
+            assert other is None
+
+
+@pytest.mark.parametrize("options", [(), ("--no-board",)])
+def test_up_says_where_the_board_is_unless_it_serves_none(
+    database_url: str, options: tuple[str, ...]
+) -> None:
+    with started(
+        database_url, "up", *options, CERTLINE_SECRET_KEY=Fernet.generate_key().decode()
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "up.started" in line:
+                break
+
+    # Another `up` of this machine may have the port.
+    told = re.search(r"The board(: http://127.0.0.1:8600/| is not served: port 8600)", said)
+    assert bool(told) == (not options), said
+    assert "up.started" in said
+
+
+def test_up_with_a_users_file_that_cannot_be_read_does_not_start(
+    typist: Typist,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CERTLINE_BOARD_USERS_FILE", str(tmp_path / "users"))
+    settings.cache_clear()
+
+    said = typist.types("up", code=2)
+
+    assert "certline board user add NAME makes it" in said
+    assert "certline up --no-board" in said
