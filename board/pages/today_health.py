@@ -51,7 +51,7 @@ class ShownMatter(NamedTuple):
 
 def ailments(found: Snapshot) -> list[Ailment]:
     """Return what is wrong with the line; nothing if it is well."""
-    return [*_of_parts(found), *_of_scm(found), *_of_work(found)]
+    return [*_of_restore(found), *_of_parts(found), *_of_scm(found), *_of_work(found)]
 
 
 def matters_shown(found: Snapshot) -> list[ShownMatter]:
@@ -67,6 +67,14 @@ def _shown(kind: MatterKind, text: str, command: str, example: str | None) -> Sh
     if kind is MatterKind.CERTIFICATE_UNATTENDED and example is not None:
         url = links.certificate(example)
     return ShownMatter(text, url, command)
+
+
+def _of_restore(found: Snapshot) -> Iterator[Ailment]:
+    if any(matter.kind is MatterKind.RECOVERING for matter in found.matters):
+        yield Ailment(
+            "The database was restored: nothing is ordered until SCM was compared with it.",
+            Suggestion("How far it has come", typed("recover", "--status")),
+        )
 
 
 def _of_parts(found: Snapshot) -> Iterator[Ailment]:

@@ -13,6 +13,7 @@ from certline.models.accounts.account import AccountStatus
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.heartbeat import Part, beat
+from certline.models.restore.recovery import RecoveryPhase, recovery_of
 from certline.models.settings import Settings
 from tests.support.board_window import BoardWindow
 from tests.support.factories import an_order
@@ -51,6 +52,20 @@ def test_a_line_whose_parts_run_is_well(database: Database, board: BoardWindow) 
 
     assert "The line is well" in text
     assert "Nothing waits for a person." in text
+
+
+def test_a_line_that_recovers_after_a_restore_is_not_well(
+    database: Database, board: BoardWindow
+) -> None:
+    for part in (Part.WORKER, Part.RELAY, Part.PRODUCER):
+        runs(database, part)
+    with database.transaction() as db:
+        recovery_of(db).phase = RecoveryPhase.COMPARING
+
+    text = board.text("/")
+
+    assert "The database was restored: nothing is ordered" in text
+    assert "certline recover --status" in text
 
 
 def test_a_part_that_is_missing_is_named(database: Database, board: BoardWindow) -> None:
