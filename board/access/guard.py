@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from certline.board.access.caller import caller_of
+from certline.board.access.caller import BoardCaller, caller_of
 from certline.board.access.log_in import LOGIN, LOGOUT
 from certline.board.access.policy import AccessPolicy
 from certline.board.access.response_headers import with_safe_headers
+from certline.board.access.subscription import SUBSCRIBED, refusal_of_subscriber
 from certline.board.access.users_file import UsersFileError
 from certline.board.web.export import json_response
 
@@ -74,7 +75,17 @@ class AccessGuard:
         request.state.caller = caller
         if caller.user is not None or path in PUBLIC or path.startswith(STATIC):
             return None
+        if path == SUBSCRIBED and self._access.users is not None:
+            return await self._subscriber(request, caller)
         return self._unknown(request)
+
+    async def _subscriber(self, request: Request, caller: BoardCaller) -> Response | None:
+        """Return what a program is answered that subscribes without the right password, None if it has it."""
+        user, refusal = await run_in_threadpool(
+            refusal_of_subscriber, request, self._access, caller.address
+        )
+        request.state.user = user
+        return refusal
 
     def _is_called_by_name(self, request: Request) -> bool:
         named = request.headers.getlist("host")

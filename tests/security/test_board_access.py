@@ -60,7 +60,7 @@ def test_without_a_log_in_no_page_is_shown(closed: BoardWindow) -> None:
     assert len(paths) > 5
     for path in paths:
         answer = closed.get(re.sub(r"\{[^}]*\}", "1", path), allow_redirects=False)
-        if path == "/live":
+        if path in ("/live", "/calendar.ics"):
             assert answer.status_code == 401
         else:
             assert (answer.status_code, answer.text) == (303, "")
@@ -274,3 +274,39 @@ def test_no_page_has_a_script_or_a_style_in_it(database_url: str) -> None:
             assert re.findall(r"<script(?![^>]*src=)", page) == []
             assert re.findall(r"<style|\sstyle=|\son\w+=|javascript:", page) == []
             assert set(re.findall(r'(?:src|href|action)="(https?:)?//', page)) == set()
+
+
+def test_a_calendar_is_subscribed_to_with_a_users_password(closed: BoardWindow) -> None:
+    asked = closed.get("/calendar.ics")
+    assert asked.status_code == 401
+    assert asked.headers["www-authenticate"].startswith("Basic ")
+
+    answer = closed.get("/calendar.ics", auth=("anna", PASSWORD))
+    assert answer.status_code == 200
+    assert answer.text.startswith("BEGIN:VCALENDAR")
+    assert "certline-board" not in closed.session.cookies
+
+
+def test_that_password_opens_nothing_else_in_this_way(closed: BoardWindow) -> None:
+    answer = closed.get("/orders", auth=("anna", PASSWORD), allow_redirects=False)
+
+    assert answer.status_code == 303
+
+
+def test_guessing_a_subscribers_password_is_slowed_down_with_the_form(closed: BoardWindow) -> None:
+    for _ in range(FREE["pair"]):
+        assert closed.get("/calendar.ics", auth=("anna", "guess")).status_code == 401
+
+    assert closed.get("/calendar.ics", auth=("anna", PASSWORD)).status_code == 429
+    assert log_in(closed).status_code == 429
+
+
+@pytest.mark.parametrize(
+    "header", ["Basic", "Basic !!!", "Basic /w==", "Bearer x", "Basic YW5uYQ=="]
+)
+def test_a_subscribers_header_that_cannot_be_read_is_no_log_in(
+    closed: BoardWindow, header: str
+) -> None:
+    answer = closed.get("/calendar.ics", headers={"Authorization": header})
+
+    assert answer.status_code == 401
