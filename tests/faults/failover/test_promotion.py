@@ -40,7 +40,7 @@ def pair() -> Iterator[Pair]:
 def database_url(pair: Pair) -> str:
     """Return the URL of a migrated database with two hosts."""
     name = session.name()
-    pair.primary.ask(f"CREATE DATABASE {name}")
+    pair.primary.ask(f'CREATE DATABASE "{name}"')
     url = pair.url(name)
     migrate(url)
     return url
@@ -50,7 +50,8 @@ def database_url(pair: Pair) -> str:
 def stage(database_url: str, vhost: str, simulator: Simulator) -> Iterator[Stage]:
     """Yield a stage with all its processes."""
     requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
-    with Plant(database_url, vhost) as plant:
+    # After a failover the line compares itself with SCM before it orders on, once the settle time has passed.
+    with Plant(database_url, vhost, CERTLINE_SETTLE_SECONDS="10") as plant:
         stage = Stage(nursery(), plant, vhost, simulator)
         try:
             stage.add_account()
