@@ -27,7 +27,7 @@ def caller_of(request: Request, access: AccessPolicy, *, uses: bool) -> BoardCal
     peer = request.client.host if request.client else ""
     proxy = access.proxy
     if proxy is not None and proxy.is_at(peer):
-        forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        forwarded = _forwarded(request)
         encrypted = request.headers.get("x-forwarded-proto", "") == "https"
         named = request.headers.getlist(proxy.header)
         user = named[0].strip() if len(named) == 1 else ""
@@ -42,6 +42,19 @@ def caller_of(request: Request, access: AccessPolicy, *, uses: bool) -> BoardCal
     encrypted = request.url.scheme == "https"
     user_ = session_user(request, access, uses=uses)
     return BoardCaller(peer, user_, through_proxy=False, encrypted=encrypted)
+
+
+def _forwarded(request: Request) -> str:
+    """Return the address that the proxy has seen: the last one, of the last line. The client may send others.
+
+    Some proxies add the port, which is another one for each connection.
+    """
+    lines = request.headers.getlist("x-forwarded-for")
+    address = ",".join(lines).rpartition(",")[2].strip()
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    host, _, port = address.rpartition(":")
+    return host if host and ":" not in host and port.isdecimal() else address
 
 
 def session_user(request: Request, access: AccessPolicy, *, uses: bool) -> str | None:

@@ -49,7 +49,8 @@ class AccessGuard:
 
     async def _refusal(self, request: Request) -> Response | None:
         """Return what is answered in place of the page, None if it may be shown."""
-        path = request.url.path
+        # The path that is routed. That of the URL depends on the header Host, which anybody may write.
+        path: str = request.scope["path"]
         if path == HEALTH:
             return None
         if self._access.is_open and not self._is_called_by_name(request):
@@ -97,7 +98,7 @@ class AccessGuard:
             return PlainTextResponse(
                 "This board is reached through its proxy only, which says who you are.\n", 403
             )
-        if request.url.path == LIVE or request.query_params.get("format") in ("json", "csv"):
+        if request.scope["path"] == LIVE or request.query_params.get("format") in ("json", "csv"):
             return json_response({"error": "not logged in", "next": LOGIN}, 401)
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"{LOGIN}?next={quote(target, safe='')}", 303)

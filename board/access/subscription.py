@@ -1,7 +1,6 @@
 """The log-in of programs that subscribe to the calendar, which cannot fill in a form: HTTP Basic (RFC 7617)."""
 
 import base64
-import binascii
 
 import structlog
 from starlette.requests import Request
@@ -47,6 +46,6 @@ def _credentials(request: Request) -> tuple[str, str]:
         return "", ""
     try:
         name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not ASCII, not Base64, not UTF-8
         return "", ""
     return name[:64], password

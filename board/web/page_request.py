@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 
 from certline.board.context import BoardContext
+from certline.board.web.errors import UnknownThingError
 from certline.models.database.session import clock
 
 
@@ -24,5 +25,9 @@ class PageRequest:
         return clock(self.db)
 
     def given(self, name: str) -> Any:
-        """Return a parameter of the path, such as the id of `/orders/{id}`."""
-        return self.request.path_params[name]
+        """Return a parameter of the path, such as the id of `/orders/{id}`. Raises UnknownThingError."""
+        value = self.request.path_params[name]
+        if isinstance(value, str) and "\0" in value:
+            # Postgres stores no text with one.
+            raise UnknownThingError("Nothing has a name with a NUL in it.")
+        return value

@@ -1,0 +1,130 @@
+"""Tests of requests that are made to mislead the board about who asks, and for what."""
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from starlette.datastructures import URL
+from starlette.requests import HTTPConnection
+
+from certline.board.access.policy import access_policy
+from certline.board.access.throttle import FREE
+from certline.board.access.users_file import UsersFile
+from tests.support.board_role import board_login
+from tests.support.board_window import BoardWindow, a_board
+
+PASSWORD = "correct horse battery"
+BY_NUL = [
+    f"{place}/%00"
+    for place in (
+        *("/orders", "/certificates", "/dead-letters", "/hooks", "/webhooks", "/commands"),
+        *("/renewals/batches", "/accounts"),
+    )
+]
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> UsersFile:
+    """Return a users file with one user."""
+    file = UsersFile(tmp_path / "users")
+    file.add("anna", PASSWORD)
+    return file
+
+
+@pytest.fixture
+def behind_proxy(database_url: str, users: UsersFile) -> Iterator[BoardWindow]:
+    """Yield a board whose users log in to it through a proxy on this machine."""
+    access = access_policy("0.0.0.0", users, "X-User", ["127.0.0.1"])  # noqa: S104
+    with a_board(database_url, access) as window:
+        yield window
+
+
+def send(window: BoardWindow, *lines: str, body: str = "") -> str:
+    """Send a request just as it is written, header lines that occur twice included. Returns the response."""
+    host, _, port = window.url.partition("//")[2].partition(":")
+    head = [*lines, "Host: board", "Connection: close", f"Content-Length: {len(body)}"]
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall("\r\n".join([*head, "", body]).encode("latin-1"))
+        with connection.makefile("rb") as answer:
+            return answer.read().decode()
+
+
+def guess(window: BoardWindow, *headers: str) -> int:
+    """Log in with a wrong password and further header lines. Returns the status."""
+    form = window.get("/login")
+    field = re.search(r'name="form" value="([^"]+)"', form.text)
+    assert field is not None
+    cookie = f"Cookie: certline-form={form.cookies['certline-form']}"
+    body = f"form={field[1]}&name=anna&password=guess"
+    return int(send(window, "POST /login HTTP/1.1", cookie, *headers, body=body).split()[1])
+
+
+def test_who_may_look_is_decided_by_the_path_that_is_served(
+    database_url: str, users: UsersFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As Starlette before 1.0 made it of `Host: board/healthz?`.
+    misled = property(lambda _request: URL("http://board/healthz?/organizations"))
+    monkeypatch.setattr(HTTPConnection, "url", misled)
+    with a_board(database_url, access_policy("0.0.0.0", users)) as window:  # noqa: S104
+        answer = window.get("/organizations", allow_redirects=False)
+
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize("host", ["x/healthz?", "x/static/#", "x/login?", "["])
+def test_the_name_of_the_host_opens_no_page(database_url: str, users: UsersFile, host: str) -> None:
+    with a_board(database_url, access_policy("0.0.0.0", users)) as window:  # noqa: S104
+        answer = window.get("/organizations", headers={"Host": host}, allow_redirects=False)
+
+    assert answer.status_code in (303, 400)
+
+
+def test_an_address_that_the_guesser_wrote_himself_is_not_believed(
+    behind_proxy: BoardWindow,
+) -> None:
+    # Some proxies add a line of their own below those of the client, as HAProxy does.
+    statuses = [
+        guess(behind_proxy, f"X-Forwarded-For: 10.0.0.{number}", "X-Forwarded-For: 203.0.113.9")
+        for number in range(FREE["pair"] + 1)
+    ]
+
+    assert statuses == [403] * FREE["pair"] + [429]
+
+
+@pytest.mark.parametrize("address", ["203.0.113.9:{}", "[2001:db8::1]:{}"])
+def test_another_port_is_not_another_address(behind_proxy: BoardWindow, address: str) -> None:
+    statuses = [
+        guess(behind_proxy, f"X-Forwarded-For: {address.format(5000 + number)}")
+        for number in range(FREE["pair"] + 1)
+    ]
+
+    assert statuses == [403] * FREE["pair"] + [429]
+
+
+@pytest.mark.parametrize("credentials", ["\xff", "====", "AAA", "/w==", ""])
+def test_credentials_that_cannot_be_read_are_none(
+    database_url: str, users: UsersFile, credentials: str
+) -> None:
+    with a_board(database_url, access_policy("0.0.0.0", users)) as window:  # noqa: S104
+        answer = send(window, "GET /calendar.ics HTTP/1.1", f"Authorization: Basic {credentials}")
+
+    assert answer.startswith("HTTP/1.1 401")
+
+
+@pytest.mark.parametrize("path", BY_NUL)
+def test_a_name_with_a_nul_is_not_known(database_url: str, path: str) -> None:
+    with a_board(database_url) as window:
+        assert window.get(path).status_code == 404
+
+
+def test_the_boards_role_cannot_write_through_a_trigger_of_its_own(database_url: str) -> None:
+    with board_login(database_url) as url, psycopg.connect(url) as connection:
+        connection.execute("CREATE TEMPORARY TABLE mine (id bigint)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(
+                "CREATE TRIGGER mine BEFORE INSERT ON mine "
+                "FOR EACH ROW EXECUTE FUNCTION public.event_is_chained()"
+            )
