@@ -95,7 +95,8 @@ INSERT INTO command (id, type, subject, payload, payload_sha256, requested_by, s
 SELECT md5('command' || n)::uuid, (ARRAY['order', 'poll', 'fetch', 'hook', 'webhook'])[1 + n % 5],
   '01HZP' || lpad((1 + n / 5)::text, 21, '0'), jsonb_build_object('order', '01HZP' || lpad((1 + n / 5)::text,
   21, '0'),
-    'hook', 'H', 'name', 'nginx', 'certificate', 'C', 'common_name', 'a.example'), md5(n::text),
+    'hook', 'H', 'name', 'nginx', 'certificate', 'C', 'common_name', 'a.example',
+    'event', jsonb_build_object('id', n, 'type', 'order.stored', 'subject', 'C')), md5(n::text),
   CASE WHEN n % 7 = 0 THEN 'os:ida' ELSE 'certline:worker' END, 'certline', md5('command' || n),
   CASE WHEN n % 1000 = 3 THEN 'failed' ELSE 'done' END, 1, 0, t, t, t, t, t
 FROM (SELECT n, now() - n * interval '1 second' AS t FROM generate_series(1, {commands}) AS n) AS c

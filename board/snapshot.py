@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from certline.models import Database
@@ -31,14 +32,25 @@ class SharedSnapshot:
         self._settle = settle
         self._lock = threading.Lock()
         self._sight: Sight | None = None
+        self._failed: SQLAlchemyError | None = None
         self._until = self._day_until = 0.0  # monotonic seconds
 
     def look(self) -> Sight:
         """Return a snapshot that is at most KEEP seconds old. Raises what the database raises."""
         with self._lock:
-            if self._sight is None or time.monotonic() >= self._until:
-                self._sight = self._take(self._sight)
-                self._until = time.monotonic() + KEEP
+            if time.monotonic() >= self._until:
+                self._failed = None
+                try:
+                    self._sight = self._take(self._sight)
+                except SQLAlchemyError as error:
+                    self._failed = error
+                    raise
+                finally:
+                    self._until = time.monotonic() + KEEP
+            if self._failed is not None:
+                # Those who have waited don't wait one after another for a database that does not answer.
+                raise self._failed.with_traceback(None)
+            assert self._sight is not None  # noqa: S101  # it was just taken, or was there before
             return self._sight
 
     def _take(self, last: Sight | None) -> Sight:
