@@ -27,10 +27,8 @@ from tests.deploy.manifests import (
 )
 
 # Services of compose.yaml that are no parts: they are servers of your own in Kubernetes, or for trying it.
-# The board is run apart from the line (docs/kubernetes.md).
 NO_PARTS = {
-    "board",
-    "board-users",
+    "board-users",  # the users of the board are a Secret (docs/kubernetes.md)
     "postgres",
     "rabbitmq-users",
     "rabbitmq",
@@ -101,7 +99,10 @@ def test_a_part_has_the_variables_of_compose_and_no_others(parts: dict[str, Mani
         own = own_names(parts[name])
 
         assert own <= wanted, name
-        if name != "init":
+        if name == "init":
+            # It has no settings beside its own variables.
+            assert own == wanted
+        else:
             assert wanted - own <= common_names(), name
             (source,) = container(parts[name])["envFrom"]
             assert source["configMapRef"]["name"].startswith("certline-settings")
@@ -141,6 +142,14 @@ def test_a_part_that_was_taken_over_has_nobody_elses_login(parts: dict[str, Mani
         "relay": {"certline-postgres", "certline-rabbitmq-relay"},
         "ingress": {"certline-postgres", "certline-rabbitmq-ingress", "certline-secret-key"},
         "producer": {"certline-postgres"},
+        "board": {"certline-board"},
+    }
+    mounted = {
+        name: {each["secret"]["secretName"] for each in pod(part)["volumes"] if "secret" in each}
+        for name, part in parts.items()
+    }
+    assert {name: found for name, found in mounted.items() if found} == {
+        "board": {"certline-board-users"}
     }
 
 
@@ -151,7 +160,7 @@ def test_the_page_makes_each_secret_that_is_referred_to(manifests: list[Manifest
         text
         for each in manifests
         for text in texts(each)
-        if re.fullmatch(r"certline-(postgres|rabbitmq|secret)-?[\w-]*", text)
+        if re.fullmatch(r"certline-(postgres|rabbitmq|secret|board)-?[\w-]*", text)
     }
 
     # Also names of a NetworkPolicy and a TriggerAuthentication.
@@ -196,7 +205,7 @@ def test_livez_restarts_a_part_and_readyz_takes_it_out_of_service(
     parts: dict[str, Manifest],
 ) -> None:
     for name, each in parts.items():
-        if name == "init":
+        if name in ("init", "board"):
             continue
         found = container(each)
         assert found["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "metrics"}, name
@@ -288,12 +297,13 @@ def test_keda_counts_the_queues_of_the_worker(manifests: list[Manifest]) -> None
     assert counted == [f"certline.{name}" for name in listened]
 
 
-def test_a_cluster_has_two_of_each_part_and_quorum_queues() -> None:
+def test_a_cluster_has_two_of_each_part_but_the_board_and_quorum_queues() -> None:
     manifests = build(FOLDER / "overlays" / "cluster")
     found = by_part(manifests)
     (settings,) = of_kind(manifests, "ConfigMap")
 
     assert {found[name]["spec"]["replicas"] for name in ("relay", "ingress", "producer")} == {2}
+    assert found["board"]["spec"]["replicas"] == 1
     assert of_kind(manifests, "ScaledObject")[0]["spec"]["minReplicaCount"] == 2
     assert settings["data"]["CERTLINE_QUEUE_TYPE"] == "quorum"
     assert settings["data"]["CERTLINE_METRICS_PORT"] == "9100"

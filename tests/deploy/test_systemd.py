@@ -20,7 +20,9 @@ FOLDER = ROOT / "deploy" / "systemd"
 PROGRAM = "/opt/certline/bin/certline"
 # Of 10, which is a service without any protection; a service that talks to the network does not get below 1.
 MOST_EXPOSED = 2.0
-PARTS = ("init", "worker", "hooks", "relay", "ingress", "producer")
+PARTS = ("init", "worker", "hooks", "relay", "ingress", "producer", "board")
+# A container has addresses of its own, and compose publishes the port at 127.0.0.1; a unit has the machine's.
+HOSTS = {"board": ("--host 0.0.0.0", "--host 127.0.0.1")}
 
 needs_systemd = pytest.mark.skipif(missing(SYSTEMD) is not None, reason=str(missing(SYSTEMD)))
 
@@ -80,7 +82,11 @@ def test_each_part_of_compose_has_a_unit_that_starts_it_the_same_way() -> None:
         f"certline-{part}" for part in PARTS
     }
     for part in PARTS:
-        assert values(part, "ExecStart") == [f"{PROGRAM} {services()[part]['command']}"]
+        command = services()[part]["command"]
+        if part in HOSTS:
+            assert HOSTS[part][0] in command
+            command = command.replace(*HOSTS[part])
+        assert values(part, "ExecStart") == [f"{PROGRAM} {command}"]
 
 
 def test_the_target_starts_every_part_but_the_optional_one() -> None:
@@ -95,8 +101,23 @@ def test_the_target_starts_every_part_but_the_optional_one() -> None:
 def test_only_those_that_need_the_secret_key_are_given_it() -> None:
     for part in PARTS:
         has_key = "CERTLINE_SECRET_KEY" in services()[part]["environment"]
-        assert bool(values(part, "LoadCredential")) == has_key, part
+        given = [value.partition(":")[0] for value in values(part, "LoadCredential")]
+        assert ("secret-key" in given) == has_key, part
         assert ("CERTLINE_SECRET_KEY_FILE=%d/secret-key" in values(part, "Environment")) == has_key
+
+
+def test_the_board_is_given_its_users_and_nothing_else() -> None:
+    assert values("board", "LoadCredential") == ["board-users:/etc/certline/board-users"]
+    assert "CERTLINE_BOARD_USERS_FILE=%d/board-users" in values("board", "Environment")
+    assert "CERTLINE_BOARD_USERS_FILE" in services()["board"]["environment"]
+
+
+def test_no_part_works_while_the_tables_change() -> None:
+    others = {f"certline-{part}.service" for part in PARTS if part != "init"}
+
+    for option in ("Before", "Conflicts"):
+        (units,) = values("init", option)
+        assert set(units.split()) == others
 
 
 def test_no_unit_holds_a_login() -> None:
@@ -106,14 +127,16 @@ def test_no_unit_holds_a_login() -> None:
 
 
 def test_each_part_has_a_port_of_its_own_for_probes() -> None:
-    ports = [
-        value
+    ports = {
+        part: value
         for part in PARTS
         for value in values(part, "Environment")
         if value.startswith("CERTLINE_METRICS_PORT")
-    ]
+    }
 
-    assert len(ports) == len(set(ports)) == len(PARTS) - 1
+    # The board is asked at the port of its pages.
+    assert ports.keys() == set(PARTS) - {"init", "board"}
+    assert len(set(ports.values())) == len(ports)
 
 
 def test_no_order_is_cut_off_when_a_part_is_stopped() -> None:
