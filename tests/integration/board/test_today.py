@@ -4,7 +4,7 @@ import threading
 import time
 from datetime import timedelta
 
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from certline.board.context import open_context
 from certline.board.snapshot import SharedSnapshot
@@ -12,8 +12,10 @@ from certline.models import Account, Database
 from certline.models.accounts.account import AccountStatus
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
+from certline.models.database.session import clock
 from certline.models.heartbeat import Part, beat
 from certline.models.restore.recovery import RecoveryPhase, recovery_of
+from certline.models.schedule import Schedule
 from certline.models.settings import Settings
 from tests.support.board_window import BoardWindow
 from tests.support.factories import an_order
@@ -47,6 +49,9 @@ def test_an_empty_installation_says_how_to_begin(board: BoardWindow) -> None:
 def test_a_line_whose_parts_run_is_well(database: Database, board: BoardWindow) -> None:
     for part in (Part.WORKER, Part.RELAY, Part.PRODUCER):
         runs(database, part)
+    with database.transaction() as db:
+        # The schedules are as old as the test run's template, and no producer runs here.
+        db.execute(update(Schedule).values(next_due=clock(db, timedelta(days=1))))
 
     text = board.text("/")
 
