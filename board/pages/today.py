@@ -21,7 +21,7 @@ from certline.board.web.page_request import PageRequest
 from certline.board.web.renderer import number
 from certline.models.audit.log import AuditEntry
 from certline.models.documents.overview import document_of
-from certline.models.documents.projection import instant
+from certline.models.documents.projection import age, instant
 from certline.models.heartbeat import Heartbeat
 from certline.models.overview.snapshot import Snapshot
 from certline.models.overview.work import MOST_COUNTED
@@ -63,12 +63,12 @@ def _figures(sight: Sight) -> Iterator[tuple[str, str]]:
         name = queue.queue.value.removeprefix("certline.")
         yield f"queue-{name}-due", f"{queue.due:,}{more}"
         yield f"queue-{name}-running", f"{queue.running:,}{more}"
-        yield f"queue-{name}-oldest", _span(queue.oldest_seconds)
+        yield f"queue-{name}-oldest", age(queue.oldest_seconds)
     for load in found.orders:
         yield f"order-{load.status.value}", f"{load.count:,}"
-        yield f"order-{load.status.value}-oldest", _span(load.oldest_seconds)
+        yield f"order-{load.status.value}-oldest", age(load.oldest_seconds)
     yield "outbox-due", _counted(found.outbox.due)
-    yield "outbox-oldest", _span(found.outbox.oldest_seconds)
+    yield "outbox-oldest", age(found.outbox.oldest_seconds)
     yield "outbox-parked", _counted(found.outbox.parked)
     rate, errors = found.traffic.calls_per_second, found.traffic.errors_per_second
     yield "scm-calls", "none told" if rate is None else f"{rate:.1f}"
@@ -192,16 +192,6 @@ def _minute(at: datetime | None) -> str:
 
 def _counted(count: int) -> str:
     return f"{count:,}" + ("+" if count >= MOST_COUNTED else "")
-
-
-def _span(seconds: float | None) -> str:
-    """Format an age: `12 s`, `5 min`, `3 h`, `4 d`; `-` for None."""
-    if seconds is None:
-        return "-"
-    for unit, length, least in (("d", 86_400, 172_800), ("h", 3_600, 7_200), ("min", 60, 120)):
-        if seconds >= least:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
 
 
 ROUTES = [Page(links.TODAY, show).route(), Route("/live", live)]

@@ -21,9 +21,9 @@ from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.listing import SCREENFUL, days, place_options
 from certline.cli.ui.output import answer, leave, say, whisper
 from certline.cli.ui.warnings import tell_warnings
-from certline.cli.waiting.batch import answer_batch, said_of_time, wait_for_batch
+from certline.cli.waiting.batch import answer_batch, wait_for_batch
 from certline.cli.waiting.wait import wait_options
-from certline.models.documents.projection import instant, minute
+from certline.models.documents.projection import instant, minute, time_span
 
 if TYPE_CHECKING:
     from certline.producers.renewals.verdicts import BatchVerdict, RenewalChoices
@@ -257,5 +257,5 @@ def _tell(verdicts: Sequence[BatchVerdict], pace: int | None) -> None:
     if refused:
         told += f", {len(refused):,} refused"
     if pace is not None and count:
-        told += f"; at {pace}/h that takes {said_of_time(timedelta(hours=count / pace))}"
+        told += f"; at {pace}/h that takes {time_span(timedelta(hours=count / pace))}"
     say(f"{told}. Nothing was placed.")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from certline.cli.confirmation import confirm
-from certline.cli.waiting.batch import said_of_time
+from certline.models.documents.projection import time_span
 
 if TYPE_CHECKING:
     from certline.producers.renewals.verdicts import BatchVerdict
@@ -28,7 +28,7 @@ def confirm_many(verdicts: Sequence[BatchVerdict], pace: int | None, *, yes: boo
     if len(due) < len(verdicts):
         told += f" ({len(verdicts) - len(due):,} more are refused or on order already)"
     if pace is not None:
-        told += f"; at {pace}/h that takes {said_of_time(timedelta(hours=len(due) / pace))}"
+        told += f"; at {pace}/h that takes {time_span(timedelta(hours=len(due) / pace))}"
     confirm(
         f"{told}. --dry-run lists them",
         f"Order {'this renewal' if len(due) == 1 else f'these {len(due):,} renewals'} at SCM?",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from certline.cli.ui.grid import GOOD, TROUBLE, WAITS
 from certline.cli.ui.layout import begin, joined, natural, one_line, width_of
 from certline.models.accounts.account import AccountStatus
-from certline.models.documents.projection import second
+from certline.models.documents.projection import age, second
 from certline.models.overview.advice import command_of, text_of
 from certline.models.overview.work import MOST_COUNTED
 from certline.models.states import OrderStatus
@@ -51,16 +51,6 @@ def lines_of(found: Snapshot, room: int) -> list[Line]:
     return [_fitted(line, room) for line in lines]
 
 
-def span(seconds: float | None) -> str:
-    """Format an age for a narrow column: `12 s`, `5 min`, `3 h`, `4 d`; `-` for None."""
-    if seconds is None:
-        return "-"
-    for unit, length, least in (("d", 86_400, 172_800), ("h", 3_600, 7_200), ("min", 60, 120)):
-        if seconds >= least:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
-
-
 def _top(found: Snapshot) -> Iterator[Line]:
     yield [Styled("certline top", HEAD), Styled(f"  {second(found.at)} UTC")]
     rate, errors = found.traffic.calls_per_second, found.traffic.errors_per_second
@@ -84,7 +74,7 @@ def _top(found: Snapshot) -> Iterator[Line]:
     ends = f", ends in {use.days_left} days" if use.days_left is not None else ""
     yield _named("licence", [licence, held, Styled(ends)])
     outbox = found.outbox
-    due = f"{_counted(outbox.due)} due, the oldest for {span(outbox.oldest_seconds)}"
+    due = f"{_counted(outbox.due)} due, the oldest for {age(outbox.oldest_seconds)}"
     parked = Styled(f", {_counted(outbox.parked)} parked", TROUBLE if outbox.parked else "")
     yield _named("outbox", [Styled(due), parked])
     day = found.day.renewals
@@ -143,7 +133,7 @@ def _queues(found: Snapshot) -> list[Line]:
             each.queue.value.removeprefix("certline."),
             f"{each.due:,}{least}",
             f"{each.running:,}{least}",
-            span(each.oldest_seconds),
+            age(each.oldest_seconds),
         )
         for each in found.backlog.queues
     ]
@@ -152,7 +142,7 @@ def _queues(found: Snapshot) -> list[Line]:
 
 def _orders(found: Snapshot) -> list[Line]:
     rows = [
-        (each.status.value, f"{each.count:,}", span(each.oldest_seconds)) for each in found.orders
+        (each.status.value, f"{each.count:,}", age(each.oldest_seconds)) for each in found.orders
     ]
     styles = [TROUBLE if each.count and each.status in BLOCKED else "" for each in found.orders]
     return _table(("ORDERS", "COUNT", "OLDEST"), rows, styles)
@@ -187,7 +177,7 @@ def _parts(found: Snapshot) -> Iterator[Line]:
         if row.fault:
             yield _named("", [Styled(f"{row.place}: {row.fault}", TROUBLE)])
     for row in found.stale:
-        seen = span((found.at - row.seen_at).total_seconds())
+        seen = age((found.at - row.seen_at).total_seconds())
         yield _named("", [Styled(f"stale: {row.place}, last seen {seen} ago", TROUBLE)])
 
 

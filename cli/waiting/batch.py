@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from certline.cli import context
 from certline.cli.errors import DONE, FAILED, WAITS, Fault
 from certline.cli.ui.output import answer, facts, say, table
 from certline.cli.waiting.watch import Watch
-from certline.models.documents.projection import minute
+from certline.models.documents.projection import minute, time_span
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -69,18 +68,8 @@ def progress(now: BatchState) -> str:
     if batch.per_hour is not None and counts.waiting:
         text += f"; {batch.per_hour}/h"
     if now.left is not None and counts.open:
-        text += f"; {said_of_time(now.left)} left, until {minute(now.ends_at)}"
+        text += f"; {time_span(now.left)} left, until {minute(now.ends_at)}"
     return text
-
-
-def said_of_time(time_left: timedelta) -> str:
-    """Format a time span for users: `40 s`, `25 min`, `3.2 h`, `4.5 days`."""
-    seconds = max(0.0, time_left.total_seconds())
-    for limit, unit, name in ((100, 1, "s"), (6000, 60, "min")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}"
-    hours = seconds / 3600
-    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} days"
 
 
 def exit_code(counts: Counts) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from certline.cli.waiting.batch import said_of_time
+from certline.models.documents.projection import time_span
 from certline.models.states import CommandStatus, CommandType, OrderStatus
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def outlook(step: Command | None, now: datetime) -> str | None:
         return at_it
     if step.not_before <= now:
         return f"{later} as soon as a worker is free"
-    return f"{later} in {said_of_time(step.not_before - now)}"
+    return f"{later} in {time_span(step.not_before - now)}"
 
 
 def trouble_of(step: Command | None) -> str | None:

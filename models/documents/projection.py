@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any, ClassVar, Self
 
@@ -27,6 +27,26 @@ def minute(moment: datetime | date | None) -> str | None:
 def second(moment: datetime | None) -> str | None:
     """Format a time for users, in UTC, with seconds: `2026-11-23 12:00:07`."""
     return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def age(seconds: float | None) -> str:
+    """Format an age for a narrow column: `12 s`, `5 min`, `3 h`, `4 d`; `-` for None."""
+    if seconds is None:
+        return "-"
+    for unit, length, least in (("d", DAY, 2 * DAY), ("h", 3_600, 7_200), ("min", 60, 120)):
+        if seconds >= least:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def time_span(time: timedelta) -> str:
+    """Format a time span for users: `40 s`, `25 min`, `3.2 h`, `4.5 days`."""
+    seconds = max(0.0, time.total_seconds())
+    for limit, unit, name in ((100, 1, "s"), (6000, 60, "min")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} days"
 
 
 def distance(moment: datetime | date, now: datetime | None = None) -> str:

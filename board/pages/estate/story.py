@@ -6,6 +6,7 @@ from typing import NamedTuple
 from certline.board.web import links
 from certline.board.web.cells import Badge, Cell, Code, Moment, Name
 from certline.board.web.column import TableColumn
+from certline.models.documents.projection import time_span
 from certline.models.history.line import LineMember
 from certline.models.history.timeline import Timeline, TimelineEntry
 
@@ -56,7 +57,7 @@ def steps_of(timeline: Timeline, own: str) -> list[TimelineStep]:
 
 def _step(entry: TimelineEntry, own: str) -> TimelineStep:
     url = links.order(entry.subject) if entry.is_order else links.certificate(entry.subject)
-    pause = None if entry.since is None or entry.since < SHORTEST else span(entry.since)
+    pause = None if entry.since is None or entry.since < SHORTEST else time_span(entry.since)
     return TimelineStep(
         entry,
         WORDS.get(entry.what, entry.what),
@@ -64,16 +65,6 @@ def _step(entry: TimelineEntry, own: str) -> TimelineStep:
         "order" if entry.is_order else "certificate",
         Code(entry.subject, None if entry.subject == own else url),
     )
-
-
-def span(time: timedelta) -> str:
-    """Format a time span for people: `40 s`, `25 min`, `3.2 h`, `4.5 days`."""
-    seconds = max(0.0, time.total_seconds())
-    for limit, unit, name in ((100, 1, "s"), (6000, 60, "min")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}"
-    hours = seconds / 3600
-    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} days"
 
 
 def line_columns(own: str) -> list[TableColumn[LineMember]]:

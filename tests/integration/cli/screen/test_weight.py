@@ -17,7 +17,7 @@ cli.orders.cancel cli.orders.delete cli.orders.listing cli.orders.order cli.orde
 cli.parameters.kinds cli.parameters.number cli.parameters.options cli.parameters.text_file
 cli.ui.detail cli.ui.grammar cli.ui.grid cli.ui.import_progress cli.ui.layout
 cli.ui.listing cli.ui.lookup cli.ui.output
-cli.waiting.approval cli.waiting.batch cli.waiting.deletion cli.waiting.outlook
+cli.waiting.approval cli.waiting.deletion cli.waiting.outlook
 cli.waiting.state cli.waiting.wait cli.waiting.watch
 models models.accounts models.audit models.ciphers models.database models.documents models.environment
 models.host_names models.listing models.names models.orders models.server_url models.settings

@@ -7,11 +7,12 @@ import pytest
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
-from certline.cli.overview.lines import Line, lines_of, span
+from certline.cli.overview.lines import Line, lines_of
 from certline.cli.overview.live import cropped, watch
 from certline.cli.ui.layout import width_of
 from certline.models import Account, AccountStatus, Breaker, Heartbeat, Queue
 from certline.models.certificates.license import LicenseUse
+from certline.models.documents.projection import age
 from certline.models.overview.advice import WORDINGS, command_of, text_of
 from certline.models.overview.matter import MOST, Matter, MatterKind
 from certline.models.overview.renewals import DayOfRenewals
@@ -134,7 +135,7 @@ def test_a_name_with_blanks_is_quoted_in_the_command() -> None:
     [(None, "-"), (0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (345_600, "4 d")],
 )
 def test_ages_are_short(seconds: float | None, text: str) -> None:
-    assert span(seconds) == text
+    assert age(seconds) == text
 
 
 def test_while_the_database_is_away_the_last_state_stays_with_a_line_that_says_so() -> None:
