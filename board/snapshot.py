@@ -33,25 +33,26 @@ class SharedSnapshot:
         self._lock = threading.Lock()
         self._sight: Sight | None = None
         self._failed: SQLAlchemyError | None = None
-        self._until = self._day_until = 0.0  # monotonic seconds
+        self._until = self._day_until = self._failed_until = 0.0  # monotonic seconds
 
     def look(self) -> Sight:
         """Return a snapshot that is at most KEEP seconds old. Raises what the database raises."""
         with self._lock:
-            if time.monotonic() >= self._until:
-                self._failed = None
+            if self._sight is None or time.monotonic() >= self._until:
+                self._raise_failure()
                 try:
                     self._sight = self._take(self._sight)
                 except SQLAlchemyError as error:
-                    self._failed = error
+                    self._failed, self._failed_until = error, time.monotonic() + KEEP
                     raise
-                finally:
-                    self._until = time.monotonic() + KEEP
-            if self._failed is not None:
-                # Those who have waited don't wait one after another for a database that does not answer.
-                raise self._failed.with_traceback(None)
-            assert self._sight is not None  # noqa: S101  # it was just taken, or was there before
+                self._until = time.monotonic() + KEEP
             return self._sight
+
+    def _raise_failure(self) -> None:
+        """Raise what was raised just now: nobody waits again for a database that does not answer."""
+        if self._failed is not None and time.monotonic() < self._failed_until:
+            raise self._failed.with_traceback(None)
+        self._failed = None
 
     def _take(self, last: Sight | None) -> Sight:
         is_fresh = last is not None and time.monotonic() < self._day_until

@@ -40,7 +40,7 @@ def test_those_who_look_meanwhile_share_the_failure_and_ask_again_later(
     assert database.asked == 1
 
     monkeypatch.setattr(snapshot, "KEEP", -1.0)
-    shared._until = 0.0
+    shared._failed_until = 0.0
     with pytest.raises(OperationalError):
         shared.look()
     assert database.asked == 2
