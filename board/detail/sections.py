@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from certline.board.web.cells import Cell, Code, Link, Moment, Name
-from certline.board.web.column import Fact
+from certline.board.web.column import Fact, TableColumn
 from certline.board.web.commands import Suggestion
 from certline.board.web.page import View
+
+Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,21 @@ class Remark:
     text: str
     urgent: bool = False
     kind: ClassVar[str] = "remark"
+
+
+def grid_of(
+    head: str,
+    columns: Sequence[TableColumn[Shown]],
+    documents: Sequence[Shown],
+    *,
+    empty: str,
+    more_url: str | None = None,
+    more: str = "All of them",
+    begin: Sequence[Suggestion] = (),
+) -> Grid:
+    """Return the table of documents with the columns that their list has."""
+    rows = [[column.cell(each) for column in columns] for each in documents]
+    return Grid(head, [column.head for column in columns], rows, empty, more_url, more, begin)
 
 
 Section = FactList | Grid | Remark

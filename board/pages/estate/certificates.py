@@ -6,17 +6,17 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from certline.board.pages.estate import months, places
+from certline.board.pages.estate.row_page import page_of
 from certline.board.web import links
 from certline.board.web.cells import Badge, Moment, Name
 from certline.board.web.column import TableColumn
 from certline.board.web.commands import Suggestion, typed
-from certline.board.web.errors import UnknownThingError
 from certline.board.web.filters import Wanted, choice, search
 from certline.board.web.list_page import Empty, ListPage, Rows
 from certline.models.certificates.certificate import Certificate
 from certline.models.database.session import clock
 from certline.models.documents.certificate import CertificateDocument
-from certline.models.listing import SORTINGS, Narrowing, certificates_listed, count, page
+from certline.models.listing import Narrowing, certificates_listed, count
 from certline.models.search import certificate_shown, certificates_found
 from certline.models.states import CertificateStatus
 
@@ -38,12 +38,7 @@ def question(db: Session, wanted: Wanted) -> Select[Certificate]:
 
 def read(db: Session, wanted: Wanted, after: str | None, limit: int) -> Rows[CertificateDocument]:
     """Load a page of certificates."""
-    last = None if after is None else certificate_shown(db, after)
-    if after is not None and last is None:
-        raise UnknownThingError("The certificate with which the page before ended was deleted.")
-    sorting = SORTINGS["certificate"][wanted.sort]
-    sorting = sorting.reversed() if wanted.reverse else sorting
-    found = page(db, question(db, wanted), sorting, after=last, limit=limit)
+    found = page_of(db, question(db, wanted), wanted, after, limit=limit, find=certificate_shown)
     return Rows([CertificateDocument.of(row) for row in found], [row.id for row in found])
 
 

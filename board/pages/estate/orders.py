@@ -6,15 +6,15 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from certline.board.pages.estate import places
+from certline.board.pages.estate.row_page import page_of
 from certline.board.web import links
 from certline.board.web.cells import Badge, Moment, Name
 from certline.board.web.column import TableColumn
 from certline.board.web.commands import Suggestion, typed
-from certline.board.web.errors import UnknownThingError
 from certline.board.web.filters import Wanted, choice, search
 from certline.board.web.list_page import Empty, ListPage, Rows
 from certline.models.documents.order import OrderDocument
-from certline.models.listing import SORTINGS, Narrowing, count, orders_listed, page
+from certline.models.listing import Narrowing, count, orders_listed
 from certline.models.orders.order import Order
 from certline.models.search import order_shown, orders_found
 from certline.models.states import OrderStatus
@@ -32,12 +32,7 @@ def question(db: Session, wanted: Wanted) -> Select[Order]:
 
 def read(db: Session, wanted: Wanted, after: str | None, limit: int) -> Rows[OrderDocument]:
     """Load a page of orders."""
-    last = None if after is None else order_shown(db, after)
-    if after is not None and last is None:
-        raise UnknownThingError("The order with which the page before ended was deleted.")
-    sorting = SORTINGS["order"][wanted.sort]
-    sorting = sorting.reversed() if wanted.reverse else sorting
-    found = page(db, question(db, wanted), sorting, after=last, limit=limit)
+    found = page_of(db, question(db, wanted), wanted, after, limit=limit, find=order_shown)
     return Rows([OrderDocument.of(row) for row in found], [row.id for row in found])
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from certline.board.detail.sections import FactList, Grid, shown, thing
+from certline.board.detail.sections import FactList, Grid, grid_of, shown, thing
 from certline.board.pages.operations.commands import STATUS, newest
 from certline.board.pages.operations.webhooks import webhook_grid
 from certline.board.web import links
@@ -94,13 +94,13 @@ def hook(asked: PageRequest) -> View:
         "Deploy hook",
         [
             FactList(facts),
-            Grid(
+            grid_of(
                 "Runs",
-                [column.head for column in RUN_COLUMNS],
-                [[column.cell(each) for column in RUN_COLUMNS] for each in runs],
-                "It has not run yet: it runs for each certificate that is stored from now on.",
-                more,
-                "Older runs",
+                RUN_COLUMNS,
+                runs,
+                empty="It has not run yet: it runs for each certificate that is stored from now on.",
+                more_url=more,
+                more="Older runs",
             ),
         ],
         HookDocument.of(row, names).as_dict(),

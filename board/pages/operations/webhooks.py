@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from certline.board.detail.sections import FactList, Grid, Remark, shown, thing
+from certline.board.detail.sections import FactList, Grid, Remark, grid_of, shown, thing
 from certline.board.pages.operations.commands import STATUS, newest
 from certline.board.web import links
 from certline.board.web.cells import TROUBLE, Badge, Cell, Code, Link, Moment, Name
@@ -114,13 +114,13 @@ def webhook(asked: PageRequest) -> View:
         [
             FactList(facts),
             Remark(HIDDEN),
-            Grid(
+            grid_of(
                 "Deliveries",
-                [column.head for column in DELIVERY_COLUMNS],
-                [[column.cell(each) for column in DELIVERY_COLUMNS] for each in deliveries],
-                "There are none. Successful deliveries are kept for a week.",
-                more,
-                "Older deliveries",
+                DELIVERY_COLUMNS,
+                deliveries,
+                empty="There are none. Successful deliveries are kept for a week.",
+                more_url=more,
+                more="Older deliveries",
             ),
         ],
         WebhookDocument.of(row).as_dict(),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from certline.board.detail.sections import FactList, Grid, Remark, Section, shown, thing
+from certline.board.detail.sections import FactList, Grid, Remark, Section, grid_of, shown, thing
 from certline.board.pages.renewals.batches import COLUMNS as BATCH_COLUMNS
 from certline.board.pages.renewals.batches import START
 from certline.board.pages.renewals.decisions import ENABLE
@@ -57,23 +57,23 @@ def renewals(asked: PageRequest) -> View:
         FactList(facts),
         _settings(settings, names),
         _rules(rules, names),
-        Grid(
+        grid_of(
             "Last runs",
-            [column.head for column in RUN_COLUMNS],
-            [[column.cell(row) for column in RUN_COLUMNS] for row in runs],
-            NEVER.text,
-            links.RUNS if runs else None,
-            "All runs",
-            NEVER.commands,
+            RUN_COLUMNS,
+            runs,
+            empty=NEVER.text,
+            more_url=links.RUNS if runs else None,
+            more="All runs",
+            begin=NEVER.commands,
         ),
-        Grid(
+        grid_of(
             "Last batches",
-            [column.head for column in BATCH_COLUMNS],
-            [[column.cell(row) for column in BATCH_COLUMNS] for row in batches],
-            "There are no batches yet.",
-            links.BATCHES if batches else None,
-            "All batches",
-            [START],
+            BATCH_COLUMNS,
+            batches,
+            empty="There are no batches yet.",
+            more_url=links.BATCHES if batches else None,
+            more="All batches",
+            begin=[START],
         ),
     ]
     document = {
