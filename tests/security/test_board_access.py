@@ -12,17 +12,14 @@ from certline.board.access.throttle import FREE
 from certline.board.access.users_file import UsersFile
 from certline.board.pages.registry import page_routes
 from certline.board.web.static import static_files
+from tests.security.board_user import PASSWORD, a_users_file
 from tests.support.board_window import BoardWindow, a_board
-
-PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
 def users(tmp_path: Path) -> UsersFile:
     """Return a users file with one user."""
-    file = UsersFile(tmp_path / "users")
-    file.add("anna", PASSWORD)
-    return file
+    return a_users_file(tmp_path)
 
 
 @pytest.fixture

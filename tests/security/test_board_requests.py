@@ -13,10 +13,10 @@ from starlette.requests import HTTPConnection
 from certline.board.access.policy import access_policy
 from certline.board.access.throttle import FREE
 from certline.board.access.users_file import UsersFile
+from tests.security.board_user import a_users_file
 from tests.support.board_role import board_login
 from tests.support.board_window import BoardWindow, a_board
 
-PASSWORD = "correct horse battery"
 BY_NUL = [
     f"{place}/%00"
     for place in (
@@ -29,9 +29,7 @@ BY_NUL = [
 @pytest.fixture
 def users(tmp_path: Path) -> UsersFile:
     """Return a users file with one user."""
-    file = UsersFile(tmp_path / "users")
-    file.add("anna", PASSWORD)
-    return file
+    return a_users_file(tmp_path)
 
 
 @pytest.fixture

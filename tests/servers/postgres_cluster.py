@@ -3,48 +3,27 @@
 import os
 import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
 
-from tests.servers import session
 from tests.servers.postgres import unprivileged
 from tests.servers.process import until
+from tests.servers.replication import Replica
 
-# Where distributions put the programs that a server's user does not need on the path.
-PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 QUICK = "fsync = off\nfull_page_writes = on\nmax_connections = 50\nshared_buffers = 32MB\n"
 
 
-class NoProgramsError(RuntimeError):
-    """The programs of a Postgres server, with pg_basebackup and pg_dump, are not installed."""
-
-
-def programs() -> Path:
-    """Return the folder of initdb, pg_basebackup and pg_dump. Raises NoProgramsError."""
-    folders = [folder for place in PLACES for folder in sorted(Path("/").glob(place[1:]))]
-    for folder in reversed(folders):
-        if all((folder / name).exists() for name in ("initdb", "pg_basebackup", "pg_dump")):
-            return folder
-    on_path = shutil.which("pg_basebackup")
-    if on_path is None:
-        raise NoProgramsError(
-            "This test needs Postgres with pg_basebackup: apt-get install postgresql"
-        )
-    return Path(on_path).resolve().parent
-
-
-class Cluster:
+class Cluster(Replica):
     """A cluster in a folder of its own; `url` is the address of its maintenance database."""
 
     def __init__(self, home: Path, data: Path, user: str | None) -> None:
-        self.home, self.data, self._user = home, data, user
+        super().__init__(data, user)
+        self.home = home
         self.archive = home / "archive"
-        self.port = session.free_port()
         self.url = self.url_of("postgres")
 
     def url_of(self, database: str) -> str:
@@ -60,15 +39,12 @@ class Cluster:
 
     def stop(self, how: str = "immediate") -> None:
         """Stop the server, by default as a crash does."""
-        self.run("pg_ctl", "-w", "-D", str(self.data), "-m", how, "stop", check=False)
-
-    def promote(self) -> None:
-        """Make a standby a primary."""
-        self.run("pg_ctl", "-w", "-D", str(self.data), "promote")
+        with suppress(ChildProcessError):  # it may have ended already
+            self.run("pg_ctl", "-w", "-D", str(self.data), "-m", how, "stop")
 
     def base_backup(self, name: str, *more: str) -> "Cluster":
         """Copy the running cluster with pg_basebackup. Returns the copy, which is not started."""
-        copy = Cluster(self.home, self.home / name, self._user)
+        copy = Cluster(self.home, self.home / name, self.user)
         self.run("pg_basebackup", "-d", self.url, "-D", str(copy.data), "-c", "fast", *more)
         return copy
 
@@ -95,20 +71,6 @@ class Cluster:
                 "",
             )
         until((self.archive / name).exists, 60)
-
-    def run(self, name: str, *words: str, check: bool = True) -> None:
-        """Run one of Postgres' programs as the cluster's user."""
-        done = subprocess.run(
-            [programs() / name, *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            user=self._user,
-        )
-        if check and done.returncode:
-            raise ChildProcessError(f"{name} {' '.join(words)}:\n{done.stdout}{done.stderr}")
 
 
 @contextmanager

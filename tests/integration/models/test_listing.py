@@ -31,9 +31,8 @@ from certline.models.listing import (
     page,
     paged,
 )
-from tests.integration.models.estate import fill
+from tests.integration.models.estate import filled
 from tests.servers import PostgresServer
-from tests.support.factories import an_account
 
 ROWS = 60_000
 LIMIT = 100
@@ -51,14 +50,8 @@ QUESTIONS: dict[type[Base], Any] = {
 @pytest.fixture(scope="module")
 def estate(postgres: PostgresServer, template_database: str) -> Iterator[Database]:
     """Yield an estate large enough that Postgres chooses its plans by cost."""
-    with postgres.database(template_database) as url:
-        database = Database(url, pool_size=2)
-        with database.transaction() as db:
-            an_account(db, id=1, name="hafen")
-            an_account(db, id=2, name="see")
-        fill(database, ROWS)
+    with filled(postgres, template_database, ROWS) as database:
         yield database
-        database.close()
 
 
 # (list, filters, sorting or None for the default)

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from certline.models import Certificate, Database, Narrowing, Order
 from certline.models.listing import SORTINGS, certificates_listed, orders_listed, paged
 from certline.models.search import certificates_found, order_shown, orders_found
-from tests.integration.models.estate import fill
+from tests.integration.models.estate import filled
 from tests.integration.models.test_listing import passed_over, plan
 from tests.servers import PostgresServer
-from tests.support.factories import a_certificate, an_account, an_order
+from tests.support.factories import a_certificate, an_order
 
 ROWS = 40_000
 SERIAL = "0a1b2c3d4e5f60718293"
@@ -92,14 +92,8 @@ def test_an_order_is_shown_without_the_secrets_of_its_account(database: Database
 @pytest.fixture(scope="module")
 def estate(postgres: PostgresServer, template_database: str) -> Iterator[Database]:
     """Yield an estate large enough that Postgres chooses its plans by cost."""
-    with postgres.database(template_database) as url:
-        database = Database(url, pool_size=2)
-        with database.transaction() as db:
-            an_account(db, id=1, name="hafen")
-            an_account(db, id=2, name="see")
-        fill(database, ROWS)
+    with filled(postgres, template_database, ROWS) as database:
         yield database
-        database.close()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from certline.models.overview.snapshot import Snapshot, take_snapshot
 from certline.models.overview.work import backlog, order_loads
 from certline.models.renewals.runs import AutoRenewDecision, begin_run
 from certline.models.states import Decision, OrderStatus
-from tests.integration.models.estate import fill
+from tests.integration.models.estate import filled
 from tests.servers import PostgresServer
 from tests.support.factories import a_certificate, an_account, an_order
 
@@ -205,14 +205,8 @@ def test_what_waits_for_a_person_is_named_the_most_urgent_first(database: Databa
 @pytest.fixture(scope="module")
 def estate(postgres: PostgresServer, template_database: str) -> Iterator[Database]:
     """Yield an estate large enough that Postgres chooses its plans by cost."""
-    with postgres.database(template_database) as url:
-        database = Database(url, pool_size=1)
-        with database.transaction() as db:
-            an_account(db, id=1, name="hafen")
-            an_account(db, id=2, name="see")
-        fill(database, ROWS)
+    with filled(postgres, template_database, ROWS, pool_size=1) as database:
         yield database
-        database.close()
 
 
 def plans_of(database: Database) -> list[str]:
