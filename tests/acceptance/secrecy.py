@@ -130,6 +130,9 @@ def _pieces_of_a_key(pem: bytes) -> Iterator[str]:
         if (value := getattr(numbers, name, 0))
     ]
     yield from (secret.hex() for secret in secrets)
+    curve = getattr(getattr(numbers, "public_numbers", None), "curve", None)
+    if curve is not None:  # DER has it in the curve's length, with the zeros before it (RFC 5915)
+        secrets = [secret.rjust((curve.key_size + 7) // 8, b"\0") for secret in secrets]
     pieces = {
         secret[start : start + PIECE] for secret in secrets for start in range(len(secret) - PIECE)
     }

@@ -71,6 +71,21 @@ def test_a_secret_in_a_column_is_seen(watch: Watch, database_url: str, secret: s
     assert any("event.data" in leak for leak in watch.leaks(database_url))
 
 
+def test_a_line_of_a_key_whose_number_begins_with_a_zero_byte_is_seen(
+    watch: Watch, database_url: str
+) -> None:
+    key = ec.derive_private_key(int.from_bytes(bytes(range(1, 32))), ec.SECP256R1())
+    pem, vault = key_pair.to_pem(key), Vault(SECRET_KEY)
+    database = Database(database_url, pool_size=1)
+    with database.transaction() as db:
+        row = PrivateKey(algorithm="EC", size="P-256", public_key_sha256="2")
+        seal_in(db, vault, row, "pem_sealed", pem)
+    database.close()
+    store(database_url, f"it was {pem.decode().splitlines()[1]}")
+
+    assert any("event.data" in leak for leak in watch.leaks(database_url))
+
+
 def test_a_secret_in_bytes_that_are_not_sealed_is_seen(watch: Watch, database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE account SET secret_sealed = %s", [f"v1:{PASSWORD}".encode()])
