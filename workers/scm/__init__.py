@@ -20,6 +20,14 @@ from certline.workers.scm.answers import (
     ScmValidation,
 )
 from certline.workers.scm.client import ScmClient
+from certline.workers.scm.dcv import (
+    DcvAnswer,
+    DcvMethod,
+    DcvOrderStatus,
+    DcvProof,
+    DcvState,
+    DcvStatus,
+)
 from certline.workers.scm.errors import (
     AlreadyDone,
     Garbled,
@@ -67,6 +75,12 @@ __all__ = [
     "CertificateLogin",
     "CertificatePage",
     "CertificateRow",
+    "DcvAnswer",
+    "DcvMethod",
+    "DcvOrderStatus",
+    "DcvProof",
+    "DcvState",
+    "DcvStatus",
     "Details",
     "DomainRow",
     "Enrolled",

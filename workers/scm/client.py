@@ -15,17 +15,18 @@ from certline.workers.scm.answers import (
 )
 from certline.workers.scm.api import parser
 from certline.workers.scm.api.certificates import Certificates
+from certline.workers.scm.api.domain_validation import DomainValidation
 from certline.workers.scm.api.orders import Ordering
 from certline.workers.scm.errors import Garbled, ScmError
 from certline.workers.scm.inputs import ReportQuery
 from certline.workers.scm.transport.caller import ScmCall
 
 
-class ScmClient(Certificates, Ordering):
+class ScmClient(Certificates, Ordering, DomainValidation):
     """Client of one account at SCM, with one login; its settings are described at `Caller`.
 
-    The methods below only read. Those of `Certificates` read and update certificates and those of `Ordering`
-    change them.
+    The methods below only read. Those of `Certificates` read and update certificates, those of `Ordering` change
+    them, and those of `DomainValidation` validate domains.
     """
 
     def organizations(self) -> list[ScmOrganization]:

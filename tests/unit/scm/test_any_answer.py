@@ -8,7 +8,7 @@ from unittest.mock import Mock
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from certline.workers.scm import Login, ReportQuery, ScmClient, ScmError, TokenLogin
+from certline.workers.scm import DcvMethod, Login, ReportQuery, ScmClient, ScmError, TokenLogin
 from tests.unit.scm.conftest import CHANGES
 from tests.unit.scm.odd_server import OddServer, http
 
@@ -17,6 +17,7 @@ id sslId name code description details departments delegations orgId certTypes c
 keyTypes EC mandatory status serialNumber subjectAlternativeNames expires dcvExpiration renewed
 autoRenewDetails state backendCertId term renewId customFields value reports statusCode requested
 passwordState domain expirationDate daysBeforeExpiration access_token expires_in error
+orderStatus orderMode host point url firstLine secondLine emails dcvEmails adminEmails submittedDate
 """
 NAMES = st.sampled_from(WORDS.split())
 LEAVES = (
@@ -53,17 +54,29 @@ READS: tuple[Callable[[ScmClient], object], ...] = (
     lambda scm: scm.admins(),
     lambda scm: scm.admin(5),
 )
+VALIDATING: tuple[Callable[[ScmClient], object], ...] = (
+    lambda scm: scm.validation_status("a.example"),
+    lambda scm: scm.start_validation("a.example", DcvMethod.CNAME),
+    lambda scm: scm.start_validation("a.example", DcvMethod.TXT),
+    lambda scm: scm.start_validation("a.example", DcvMethod.HTTP),
+    lambda scm: scm.start_validation("a.example", DcvMethod.EMAIL),
+    lambda scm: scm.submit_validation("a.example", DcvMethod.TXT),
+    lambda scm: scm.submit_validation("a.example", DcvMethod.EMAIL, "admin@a.example"),
+    lambda scm: scm.sync_validation("a.example"),
+    lambda scm: scm.clear_validation("a.example"),
+)
+CALLS = (*READS, *VALIDATING, *(change.call for change in CHANGES))
 
 
 def every_method(client: ScmClient) -> None:
-    for call in (*READS, *(change.call for change in CHANGES)):
+    for call in CALLS:
         with suppress(ScmError):
             call(client)
 
 
 def test_every_method_is_tried() -> None:
     client = Mock(spec=ScmClient)
-    for call in (*READS, *(change.call for change in CHANGES)):
+    for call in CALLS:
         call(client)
 
     public = {name for name in dir(ScmClient) if not name.startswith("_")} - {"close"}

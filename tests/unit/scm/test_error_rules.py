@@ -66,6 +66,15 @@ MEANINGS: list[Meaning] = [
     ("replace", [-1144], "", NeedsPerson),
     ("collect", [-169], "", NeedsPerson),
     ("password", [-7306], "", NeedsPerson),
+    # Validation of a domain.
+    ("start_validation", [-3, -25, -37], "", NeedsPerson),
+    ("validation_status", [-715, -1603], "", NeedsPerson),
+    ("start_validation", [-723], "", Refused),
+    ("submit_validation", [-724], "The DCV state is wrong", Refused),
+    ("start_validation", [-727], "Domain not found.", NotFound),
+    ("submit_validation", [-1, -14, -2, -65], "", OutcomeUnknown),
+    ("validation_status", [-1], "", TryAgain),
+    ("start_validation", [-196], "Connection error", TryAgain),
     # The request is invalid, and stays so.
     ("enroll", [-7, -9, -10, -138, -11, -78, -170, -13, -141, -194], "", Refused),
     ("enroll", [-35, -36, -39, -111, -64, -131, -134, -135, -160], "", Refused),

@@ -26,6 +26,9 @@ from certline.workers.scm.errors import (
 ORDERS = ("enroll", "renew", "replace")  # cost money
 REVOKES = ("revoke", "revoke_by_serial")
 CHANGES = (*ORDERS, *REVOKES, "approve", "decline", "update")
+# Change a domain's validation, which costs nothing.
+VALIDATES = ("start_validation", "submit_validation", "clear_validation")
+VALIDATIONS = (*VALIDATES, "validation_status", "sync_validation", "validations")
 
 # Codes that mean "still being processed": the call came too early.
 PENDING = (0, -103, -109, -183, -1400)
@@ -80,8 +83,19 @@ RULES = (
     Rule(PENDING, OutcomeUnknown, "SCM is processing an order", operations=ORDERS),
     Rule(PENDING, TryAgain, "SCM is still making the certificate"),
     # After an internal error SCM doesn't say how much of the request it carried out.
-    Rule(INTERNAL, OutcomeUnknown, "SCM failed midway; check at SCM first", operations=CHANGES),
+    Rule(
+        INTERNAL,
+        OutcomeUnknown,
+        "SCM failed midway; check at SCM first",
+        operations=(*CHANGES, *VALIDATES),
+    ),
     Rule(INTERNAL, TryAgain, "an internal error at SCM; if it lasts, ask Sectigo's support"),
+    Rule(
+        (-3, -25, -37),
+        NeedsPerson,
+        "give the API account the privilege to validate domains (allowDCV), and a role for this domain",
+        operations=VALIDATIONS,
+    ),
     Rule((-3, -25, -37), NeedsPerson, "give the API account the privilege for this, or its role"),
     Rule((-7,), Refused, "a required field is missing"),
     Rule((-9, -10, -138), Refused, "SCM can't read the CSR; make a new one"),
@@ -129,10 +143,30 @@ RULES = (
     Rule((-618,), TryAgain, "SCM is busy"),
     Rule((-639, -1023), Refused, f"SCM has no such organisation{SYNC}"),
     Rule((-714, -732), Refused, "a name isn't a valid public domain name"),
+    Rule((-715,), NeedsPerson, "activate the domain at SCM", operations=VALIDATIONS),
+    Rule((-727,), NotFound, f"SCM has no such domain, or hides it{SYNC}", operations=VALIDATIONS),
+    Rule(
+        (-1603,),
+        NeedsPerson,
+        "SCM can't validate this domain; see its text",
+        operations=VALIDATIONS,
+    ),
     Rule(
         (-715, -727, -1010, -1603),
         NeedsPerson,
         f"delegate the domain to the organisation at SCM{SYNC}",
+    ),
+    Rule(
+        (-723,),
+        Refused,
+        "validate the domain above it, which covers this one",
+        operations=VALIDATIONS,
+    ),
+    Rule(
+        (-724,),
+        Refused,
+        "the validation is in another state: read its status",
+        operations=VALIDATIONS,
     ),
     Rule((-723, -724), NeedsPerson, "check the domain's validation at SCM"),
     Rule((-843,), NeedsPerson, "have the organisation validated for this type of certificate"),
@@ -144,7 +178,11 @@ RULES = (
     Rule((-1144,), NeedsPerson, "the certificate must be discovered again at SCM"),
     Rule((-1148,), Refused, "an automatically installed certificate can't be replaced"),
     Rule((-1601,), Refused, "a field has an invalid value: see SCM's text"),
-    Rule((-1608,), NeedsPerson, "domain validation isn't enabled for the customer"),
+    Rule(
+        (-1608,),
+        NeedsPerson,
+        "domain validation isn't enabled for the customer; ask Sectigo to enable it",
+    ),
     # SCM may have sent the order to the CA before it noticed that its record had changed.
     Rule((-3114, -3115), OutcomeUnknown, "the record changed meanwhile", operations=ORDERS),
     Rule((-3114, -3115), TryAgain, "the record was changed by someone else meanwhile"),
