@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     if {"run", "up"} & set(given[:3]):  # before anything else is loaded: a part has the secret key
-        from certline.workers.process.dumpable import close_to_others  # parts only
+        from certline.workers.programs.dumpable import close_to_others  # parts only
 
         close_to_others()
     if not LONG_RUNNING & set(given[:3]):

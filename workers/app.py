@@ -18,7 +18,6 @@ from certline.models.settings import settings as from_environment
 from certline.models.vault import open_vault
 from certline.workers.metrics.exposition import Exposition
 from certline.workers.process.broker import make_broker
-from certline.workers.process.dumpable import close_to_others
 from certline.workers.process.health import WorkerHealth
 from certline.workers.process.heart import WorkerHeart
 from certline.workers.process.logs import configure
@@ -27,6 +26,7 @@ from certline.workers.process.middleware.prefetch import TakeAsManyAsThreads
 from certline.workers.process.middleware.shutdown import TellStopping
 from certline.workers.process.middleware.start import LogStart
 from certline.workers.process.parent_watch import end_with, is_below_run_all
+from certline.workers.programs.dumpable import close_to_others
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.messages import RefusedMessageError, command_of
 from certline.workers.runtime.redelivery import require_readable

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from certline.models import Hook
-from certline.workers.deploying.folder import File, Owner, clear, discard, locked_folder, show
+from certline.workers.deploying.folder import File, clear, discard, locked_folder, show
 from certline.workers.deploying.own_folder import NotOurFolderError
 from certline.workers.deploying.temporary import private_directory, tidy
+from certline.workers.programs.user import Owner
 from tests.integration import conftest as models
 from tests.integration.workers import conftest as workers
 from tests.integration.workers.deploying import certificates

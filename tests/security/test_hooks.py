@@ -15,8 +15,8 @@ from cryptography.fernet import Fernet
 from certline.models import Hook
 from certline.models.settings import Settings
 from certline.producers import postgres_watch
-from certline.workers.deploying.program import run_program
-from certline.workers.deploying.user import HookUserError, hook_user
+from certline.workers.programs.program import run_program
+from certline.workers.programs.user import HookUserError, hook_user
 from tests.integration import conftest as models
 from tests.integration.workers import conftest as workers
 from tests.integration.workers.deploying import certificates
@@ -40,8 +40,8 @@ import sys
 from functools import partial
 from pathlib import Path
 from typing import IO
-from certline.workers.process.dumpable import close_to_others
-from certline.workers.deploying.program import run_program
+from certline.workers.programs.dumpable import close_to_others
+from certline.workers.programs.program import run_program
 if sys.argv[1] == "closed":
     close_to_others()
 steal = "head -c 40 /proc/$PPID/maps; tr '\\0' '\\n' < /proc/$PPID/environ | grep SECRET_KEY"
@@ -168,7 +168,7 @@ def test_a_worker_without_the_right_to_become_another_user_says_what_it_needs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 4_711)
-    monkeypatch.setattr("certline.workers.deploying.user._missing", lambda: ["CAP_SETUID"])
+    monkeypatch.setattr("certline.workers.programs.user._missing", lambda: ["CAP_SETUID"])
 
     with pytest.raises(
         HookUserError, match="run it as root, or give it the capabilities CAP_SETUID"

@@ -30,6 +30,7 @@ from certline.workers.deploying.own_folder import (
     remove,
     require_ours,
 )
+from certline.workers.programs.user import Owner
 
 MARK, CURRENT, VERSIONS = ".line", "current", "versions"
 # Longest folder name made from a common name: that of an imported certificate can be any text.
@@ -50,14 +51,6 @@ class File:
     name: str
     content: bytes = field(repr=False)
     is_secret: bool = False
-
-
-@dataclass(frozen=True)
-class Owner:
-    """The user and the group that secret files are given to, if not the worker's own."""
-
-    uid: int
-    gid: int
 
 
 @dataclass(frozen=True)

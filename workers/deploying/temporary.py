@@ -7,8 +7,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from certline.workers.deploying.folder import MARK, Owner
+from certline.workers.deploying.folder import MARK
 from certline.workers.deploying.own_folder import FOLDER, NotOurFolderError, names_in
+from certline.workers.programs.user import Owner
 
 
 def private_directory(name: str, reader: Owner | None = None) -> Path:

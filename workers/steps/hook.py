@@ -40,9 +40,9 @@ from certline.workers.deploying.folder import (
     show,
 )
 from certline.workers.deploying.own_folder import NotOurFolderError
-from certline.workers.deploying.program import Ran, run_program
 from certline.workers.deploying.temporary import private_directory, tidy
-from certline.workers.deploying.user import HookUserError, hook_user
+from certline.workers.programs.program import Ran, run_program
+from certline.workers.programs.user import HookUserError, hook_user
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater, back_off
 from certline.workers.runtime.results import StepResult

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from certline.workers.deploying import program
-from certline.workers.deploying.program import KEPT, Ran, run_program
+from certline.workers.programs import program
+from certline.workers.programs.program import KEPT, Ran, run_program
 from tests.servers import until
 
 # Seconds; no program of these tests takes so long unless it hangs.

@@ -5,8 +5,6 @@ import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
-from certline.workers.deploying.folder import Owner
-
 # Linux' capabilities that a worker needs if it is not root: their numbers (capability.h).
 NEEDED = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7}
 STATUS = Path("/proc/self/status")
@@ -14,6 +12,14 @@ STATUS = Path("/proc/self/status")
 
 class HookUserError(Exception):
     """The user in `CERTLINE_HOOK_USER` does not exist, or this worker may not run a program as that user."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The user and the group that secret files are given to, if not the worker's own."""
+
+    uid: int
+    gid: int
 
 
 @dataclass(frozen=True)

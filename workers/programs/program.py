@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from certline.workers.deploying.user import HookUser
+from certline.workers.programs.user import HookUser
 
 # Bytes of output that are kept. The end is kept, since that is where errors are reported.
 KEPT = 4096
