@@ -6,7 +6,16 @@ from dataclasses import asdict
 import click
 
 from certline.cli import context
-from certline.cli.checks import accounts, deliveries, keys, parts, renewals, servers, work
+from certline.cli.checks import (
+    accounts,
+    board,
+    deliveries,
+    keys,
+    parts,
+    renewals,
+    servers,
+    work,
+)
 from certline.cli.checks.result import Finding
 from certline.cli.errors import DONE, Fault
 from certline.cli.explain import explain
@@ -17,6 +26,7 @@ from certline.cli.ui.output import answer, console, leave, say
 # Those that need Postgres, by name.
 CHECKS: dict[str, Callable[[], Finding]] = {
     "recovery": servers.check_recovery,
+    board.NAME: board.check_board_role,
     "stored secrets": keys.check_stored_secrets,
     "parts": parts.check_parts,
     "schedules": renewals.check_schedules,
