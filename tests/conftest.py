@@ -23,6 +23,8 @@ from tests.servers import (
 
 if TYPE_CHECKING:  # imported below, by those tests only that need them
     from certline.simulator.server import Simulator
+    from tests.servers.dns import DnsServer
+    from tests.servers.name_servers import NameServers
 
 # The developer's own settings must not affect the tests.
 for variable in list(os.environ):
@@ -147,6 +149,33 @@ def simulator(running_simulator: "Simulator") -> "Simulator":
 
     requests.post(f"{running_simulator.door}/reset", timeout=30).raise_for_status()
     return running_simulator
+
+
+@pytest.fixture(scope="session")
+def name_servers() -> "Iterator[NameServers]":
+    """Yield the name servers that tests share. Without them the test fails on CI, and is skipped elsewhere."""
+    from tests.servers.discovery import this_machine  # noqa: PLC0415
+    from tests.servers.name_servers import NameServers  # noqa: PLC0415
+    from tests.servers.runtimes import NAME_SERVERS, is_fault, missing  # noqa: PLC0415
+
+    if lacks := missing(NAME_SERVERS):
+        give_up = pytest.fail if is_fault(NAME_SERVERS, this_machine()) else pytest.skip
+        give_up(f"Validation at real name servers is not tested: {lacks}")
+    servers = NameServers()
+    servers.start()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture
+def dns_server(name_servers: "NameServers") -> "Iterator[DnsServer]":
+    """Yield the name servers with nothing in their zones but what the test puts there (`tests/servers/dns.py`)."""
+    from tests.servers.dns import DnsServer  # noqa: PLC0415
+
+    server = DnsServer(name_servers)
+    server.clear()
+    yield server
+    server.clear()
 
 
 def migrate(url: str) -> None:

@@ -1,4 +1,4 @@
-"""Requirements of the examples in other languages, of the alerts' and the board's tests, and what is missing."""
+"""Requirements of the examples in other languages and of tests with programs of their own; what is missing."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ PATIENCE = 120
 
 @dataclass(frozen=True)
 class Runtime:
-    """The language of an example, Prometheus, or a browser: programs on PATH, a file besides, Debian's packages.
+    """The language of an example, Prometheus, a browser …: programs, a file besides, Debian's packages.
 
     `words`: the command of an example. `needed`: CI fails if something is missing. Elsewhere what needs it is
     reported as not run.
@@ -59,16 +59,27 @@ PROMETHEUS = Runtime(
 # The programs alone: nothing is started.
 SYSTEMD = Runtime("systemd", programs=("systemd-analyze",), packages=("systemd",))
 CHROMIUM = Runtime("Chromium", programs=("chromium",), packages=("chromium",))
+NAME_SERVERS = Runtime(
+    "Name servers", programs=("knotd", "named", "rndc"), packages=("knot", "bind9")
+)
 # What else is tested with a program of its own.
 SUITES = {
     PROMETHEUS: "Alerts and dashboard",
     CHROMIUM: "The board in a browser",
     SYSTEMD: "Checks of the units of systemd",
+    NAME_SERVERS: "Validation of domains at real name servers",
 }
+# Where Debian has servers' programs, which isn't on every user's path.
+PLACES = (*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/sbin", "/usr/local/sbin")
+
+
+def program_path(program: str) -> str | None:
+    """Return the path of a program, looked for where servers are, too; None if it isn't installed."""
+    return shutil.which(program, path=os.pathsep.join(PLACES))
 
 
 def missing(
-    runtime: Runtime, there: Callable[[str], object] = shutil.which, modules: Path = MODULES
+    runtime: Runtime, there: Callable[[str], object] = program_path, modules: Path = MODULES
 ) -> str | None:
     """Return what is missing for an example or a suite, with the command that installs it; None if nothing."""
     lacks = [program for program in runtime.programs if not there(program)]
@@ -115,7 +126,7 @@ def is_fault(runtime: Runtime, machine: Machine) -> bool:
     return runtime.needed and machine.environ.get("CI") == "true"
 
 
-def to_install(there: Callable[[str], object] = shutil.which) -> list[str]:
+def to_install(there: Callable[[str], object] = program_path) -> list[str]:
     """Return Debian's packages for what is missing. Java's client is only included if Java is installed."""
     found: list[str] = []
     for runtime in (*RUNTIMES, *SUITES):

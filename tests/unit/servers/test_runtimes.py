@@ -54,7 +54,15 @@ def test_on_ci_only_java_may_be_missing_and_elsewhere_each() -> None:
 
 
 def test_what_is_installed_where_that_is_wanted_is_what_ci_needs() -> None:
-    assert to_install(nothing) == ["nodejs", "npm", "prometheus", "chromium", "systemd"]
+    assert to_install(nothing) == [
+        "nodejs",
+        "npm",
+        "prometheus",
+        "chromium",
+        "systemd",
+        "knot",
+        "bind9",
+    ]
     assert set(to_install(everything)) <= {"librabbitmq-client-java"}  # if a JDK is installed
 
 
