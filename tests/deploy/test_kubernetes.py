@@ -289,6 +289,26 @@ def test_what_is_scaled_by_load_has_no_number_of_its_own(tmp_path: Path) -> None
         assert "replicas" not in by_part(manifests)[name]["spec"]
 
 
+def test_what_was_scaled_to_nothing_comes_back_with_the_next_apply(tmp_path: Path) -> None:
+    """`kubectl apply` leaves a number alone that the manifests do not state (docs/kubernetes.md, "Upgrade")."""
+    for manifests in (
+        build(FOLDER / "overlays" / "small"),
+        build(FOLDER / "overlays" / "cluster"),
+        everything("keda", tmp_path / "keda"),
+        everything("hpa", tmp_path / "hpa"),
+    ):
+        scaled = {
+            each["spec"]["scaleTargetRef"]["name"]
+            for each in of_kind(manifests, "ScaledObject", "HorizontalPodAutoscaler")
+        }
+        unstated = {
+            each["metadata"]["name"]
+            for each in of_kind(manifests, "Deployment")
+            if each["spec"].get("replicas", 0) < 1
+        }
+        assert unstated == scaled
+
+
 def test_keda_counts_the_queues_of_the_worker(manifests: list[Manifest]) -> None:
     (scaler,) = of_kind(manifests, "ScaledObject")
     counted = [each["metadata"]["queueName"] for each in scaler["spec"]["triggers"]]

@@ -7,7 +7,7 @@ from functools import partial
 import requests
 
 from tests.faults.crashes.injection import Death
-from tests.servers import session, until
+from tests.servers import Process, session, until
 from tests.support.deployment import Plant
 from tests.support.forkserver import Nursery, Part
 
@@ -18,7 +18,7 @@ class Troupe:
     def __init__(self, nursery: Nursery, plant: Plant) -> None:
         self.nursery = nursery
         self.plant = plant
-        self._parts: dict[str, tuple[Part, int]] = {}
+        self._parts: dict[str, tuple[Part | Process, int]] = {}
 
     def start(
         self,
@@ -51,6 +51,15 @@ class Troupe:
         part = self.nursery.start(["--json", *words], variables, deaths)
         part.wait()
         return part
+
+    def add(self, name: str, part: Process, port: int) -> None:
+        """Add a process that the test has started in its own way; `port`: of its health endpoint."""
+        self._parts[f"{name} {part.pid}"] = (part, port)
+
+    def kill(self, part: Part | Process) -> None:
+        """Kill one process, which may be one of several of its name."""
+        self._parts = {name: each for name, each in self._parts.items() if each[0] is not part}
+        part.kill()
 
     def output_of(self, part: str) -> str:
         """Return what the processes of that name have written."""

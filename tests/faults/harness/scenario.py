@@ -54,7 +54,16 @@ _numbers = count(1)
 class Stage(Ageing, SimulatedScm):
     """A plant with forked processes that may be given a point to die at; it remembers what the test ordered."""
 
-    def __init__(self, nursery: Nursery, plant: Plant, vhost: str, simulator: Simulator) -> None:
+    def __init__(
+        self,
+        nursery: Nursery,
+        plant: Plant,
+        vhost: str,
+        simulator: Simulator,
+        *,
+        ear: Ear | None = None,
+    ) -> None:
+        """Prepare the database for the checks; `ear`: one that listened before, if work was done already."""
         super().__init__(nursery, plant)
         self.vhost = vhost
         self.simulator = simulator
@@ -68,7 +77,7 @@ class Stage(Ageing, SimulatedScm):
         with plant.database.transaction() as db:
             watch(db)
             senders_of_everything(db)
-        self.ear = Ear(vhost)
+        self.ear = ear or Ear(vhost)
 
     def add_account(self, url: str | None = None, name: str = "demo") -> Account:
         """Add an account at the simulator, and sync it at once, without a worker. Returns it."""
@@ -77,13 +86,17 @@ class Stage(Ageing, SimulatedScm):
                 name=name, url=url or self.simulator.url, customer_uri="demo", login="admin"
             )
             seal_in(db, self.plant.vault, account, "secret_sealed", b"secret")
-            # The producer's own sync is put off, since its end would be at a random time.
-            own = update(Schedule).where(Schedule.name == "sync")
-            db.execute(own.values(next_due=func.now() + text("interval '7 days'")))
+        self.put_off_sync()
         wanted = SyncCommand(account=name)
         (command,) = request_sync(self.plant.database, wanted, requested_by=Identity("os:test"))
         self.run(command)
         return account
+
+    def put_off_sync(self) -> None:
+        """Put off the producer's own sync, since its end would be at a random time."""
+        with self.plant.database.transaction() as db:
+            own = update(Schedule).where(Schedule.name == "sync")
+            db.execute(own.values(next_due=func.now() + text("interval '7 days'")))
 
     def run(self, command: Command) -> None:
         """Run a command's step in this process, where it isn't killed."""

@@ -1,6 +1,7 @@
 """Tests that migrations produce what the models describe, forwards, backwards and all at once."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from subprocess import Popen
 from sys import executable
 
@@ -15,7 +16,7 @@ from certline.models.commands.kinds import PUBLIC
 from certline.models.database.migrate import _config, behind, upgrade
 from certline.models.senders.sender import sender_at_work_queues, sender_with_user, senders
 from certline.workers.keys import other_names, read_certificates
-from tests.servers import PostgresServer
+from tests.servers import PostgresServer, until
 from tests.support.factories import a_certificate, a_sender
 from tests.support.odd_certificates import ODD, UNUSUAL
 
@@ -89,6 +90,23 @@ def test_two_processes_may_migrate_at_once(empty: Database) -> None:
     assert not behind(empty)
     with empty.engine.connect() as connection:
         assert connection.scalars(text("SELECT capacity FROM license")).all() == [1000]
+
+
+def test_a_migration_that_meets_a_working_part_is_tried_again(database: Database) -> None:
+    downgraded(database, "0035")  # 0036 changes "order" first, then certificate
+    with ThreadPoolExecutor(1) as hand, database.engine.connect() as part:
+        # So that Postgres undoes the migration, and not the part.
+        part.execute(text("SET deadlock_timeout = '1h'"))
+        part.execute(text("LOCK TABLE certificate IN ROW SHARE MODE"))
+        migration = hand.submit(upgrade, database.url)
+        until(
+            lambda: part.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")), 30, 0.01
+        )
+        part.execute(text('LOCK TABLE "order" IN ROW SHARE MODE'))
+        part.rollback()
+        migration.result(60)
+
+    assert not behind(database)
 
 
 def test_an_empty_database_is_behind_until_it_is_migrated(empty: Database) -> None:

@@ -13,7 +13,12 @@ from tests.unit.cli.tree import commands, found, words_of
 ROOT = Path(__file__).parents[4]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 # Read elsewhere than in the settings: by the CLI's errors and by the tests' servers.
-OTHER_VARIABLES = {"CERTLINE_DEBUG", "CERTLINE_TEST_DATABASE_URL", "CERTLINE_TEST_RABBITMQ_URL"}
+OTHER_VARIABLES = {
+    "CERTLINE_TEST_LAST_RELEASE",
+    "CERTLINE_DEBUG",
+    "CERTLINE_TEST_DATABASE_URL",
+    "CERTLINE_TEST_RABBITMQ_URL",
+}
 # Misspelt on purpose, as an example.
 MISSPELT = {"CERTLINE_SETLE_SECONDS"}
 # Variables set for a deploy hook's command.
