@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route, Router
 
 from certline.simulator.api import admins, crl, organizations, reports, tokens
@@ -19,6 +20,7 @@ from certline.simulator.api.ssl import (
     update,
 )
 from certline.simulator.http.call import Handler, OpenCall, Turnstile, routes
+from certline.simulator.http.clock import MovableClock
 from certline.simulator.http.control import Door
 from certline.simulator.http.door_guard import DoorGuard
 from certline.simulator.http.login import TOKEN_PATH
@@ -26,6 +28,7 @@ from certline.simulator.seed import fleet
 from certline.simulator.settings import SimSettings
 from certline.simulator.state.authority import Authority
 from certline.simulator.state.scm import Scm
+from certline.simulator.wire.dates import clock_ahead
 
 BASE = "http://127.0.0.1:8500"
 
@@ -52,7 +55,7 @@ ACCOUNT: list[tuple[str, str, Handler]] = [
     ("GET", "/admin/v1/{id}", admins.details),
 ]
 
-# Below /dcv/v1 and /dcv/v2.
+# Below /dcv/v1 and /dcv/v2. The first match counts, so v1's start precedes the one of both.
 DCV: list[tuple[str, str, Handler]] = [
     ("GET", "", validations.listed),
     ("POST", "/status", validations.status),
@@ -61,6 +64,10 @@ DCV: list[tuple[str, str, Handler]] = [
     ("POST", "/sync", proofs.sync),
     ("POST", "/clear", proofs.clear),
     ("POST", "/delete", proofs.delete),
+]
+
+DCV_V1: list[tuple[str, str, Handler]] = [
+    ("POST", "/dcv/v1/validation/start/domain/{mode}", proofs.start_in_v1),
 ]
 
 # Below both /ssl/v1 and /ssl/v2. The first match counts, so fixed paths precede those with an id.
@@ -107,8 +114,9 @@ def build(
         scm.settings.change(at_start)
         fleet.seed(scm, seed_orders, seed)
 
-    start_again()
-    table = ACCOUNT + _twice("/ssl/{}", SSL) + _twice("/dcv/{}/validation", DCV)
+    with clock_ahead(settings.clock_ahead_s):
+        start_again()
+    table = ACCOUNT + DCV_V1 + _twice("/ssl/{}", SSL) + _twice("/dcv/{}/validation", DCV)
     api = Router(routes(scm, table))
     door = DoorGuard(Router(Door(scm, start_again).routes()), door_hosts)
     token = OpenCall(scm, Turnstile(), TOKEN_PATH, tokens.token)
@@ -119,7 +127,7 @@ def build(
         Route(TOKEN_PATH, token, methods=["POST"]),
         *crl.routes(scm),
     ]
-    return Starlette(routes=paths), scm
+    return Starlette(routes=paths, middleware=[Middleware(MovableClock, scm=scm)]), scm
 
 
 def _twice(prefix: str, table: list[tuple[str, str, Handler]]) -> list[tuple[str, str, Handler]]:

@@ -61,17 +61,23 @@ def serve(
     latency_ms: int = 0,
     issue_after_ms: int = 1000,
     auto_approve: bool = True,
+    dcv_resolver: str = "",
+    dcv_http: str = "",
     door_hosts: Sequence[str] = (),
     announce: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Run the simulator until a signal stops it; `announce` is called with the API's URL once it listens.
 
     `door_hosts`: names by which the control door may be called, besides `host` and those of the loopback network.
-    Raises OSError if the address can't be bound.
+    With `dcv_resolver` or `dcv_http`, each `HOST:PORT`, the CA looks whether proofs are really there.
+
+    Raises ValueError if one of these two isn't an address, and OSError if the address can't be bound.
     """
     settings = SimSettings(
         latency_ms=latency_ms, issue_after_ms=issue_after_ms, auto_approve=auto_approve
     )
+    proofs = {"dcv_resolver": dcv_resolver, "dcv_http": dcv_http}
+    settings.change({**proofs, "dcv_checks": any(proofs.values())})
     listener = _listener(host, port)
     names = [host, *door_hosts]
     app, _ = build(settings, seed_orders, seed=seed, base=_base(listener), door_hosts=names)

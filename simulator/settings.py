@@ -1,10 +1,15 @@
 """Switches of the simulator, for behaviour in which SCM may differ or that a test needs."""
 
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 HOST = "127.0.0.1"
 PORT = 8500
+
+# Settings that are an address, or empty.
+ADDRESSES = ("dcv_resolver", "dcv_http")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[\w.-]+):[0-9]{1,5}")
 
 
 @dataclass(slots=True)
@@ -33,6 +38,12 @@ class SimSettings:
     www_profiles: list[int] = field(default_factory=list)
     dcv_enabled: bool = True
     dcv_after_ms: int = 1000
+    dcv_checks: bool = False
+    dcv_resolver: str = ""
+    dcv_http: str = ""
+    dcv_again_ms: int = 600_000
+    dcv_days: int = 0
+    clock_ahead_s: int = 0
 
     # Behaviour of SCM that isn't known for certain.
     pending_code: int = 0
@@ -46,6 +57,14 @@ class SimSettings:
     shows_admins: bool = True
     api_disabled_code: int = -1021
     single_domain_code: int = -1601
+    unvalidated_code: int = -107
+    dcv_margin_days: int = 2
+    dcv_rejects_after: int = 0
+    dcv_follows_cnames: bool = True
+    dcv_remembers_absence: bool = True
+    dcv_sync_looks: bool = False
+    dcv_new_proofs: bool = False
+    dcv_of_suspended: bool = False
     strict_renew_body: bool = False
     renew_needs_csr: bool = False
     renew_twice: bool = True
@@ -75,6 +94,8 @@ class SimSettings:
                 raise ValueError(f"unknown setting '{name}'")
             if not _fits(value, str(kinds[name])):
                 raise ValueError(f"setting '{name}' cannot be {value!r}")
+            if name in ADDRESSES and value and not _ADDRESS.fullmatch(value):
+                raise ValueError(f"setting '{name}' must be HOST:PORT, not {value!r}")
         for name, value in wanted.items():
             setattr(self, name, value)
 

@@ -53,6 +53,18 @@ from certline.simulator.settings import HOST, PORT
     metavar="NAME",
     help="A further name by which the control door may be called; repeatable.",
 )
+@click.option(
+    "--dcv-resolver",
+    default="",
+    metavar="HOST:PORT",
+    help="The CA looks for proofs of domains, at this DNS server.",
+)
+@click.option(
+    "--dcv-http",
+    default="",
+    metavar="HOST:PORT",
+    help="The CA looks for proofs of domains, at this web server.",
+)
 @click.option("--no-auto-approve", is_flag=True, help="Orders wait for an approval.")
 def simulator(
     host: str,
@@ -61,6 +73,8 @@ def simulator(
     latency_ms: int,
     issue_after_ms: int,
     *,
+    dcv_resolver: str,
+    dcv_http: str,
     door_hosts: tuple[str, ...],
     no_auto_approve: bool,
 ) -> None:
@@ -82,9 +96,13 @@ def simulator(
             latency_ms=latency_ms,
             issue_after_ms=issue_after_ms,
             auto_approve=not no_auto_approve,
+            dcv_resolver=dcv_resolver,
+            dcv_http=dcv_http,
             door_hosts=door_hosts,
             announce=announce,
         )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     except OSError as error:
         raise Fault(f"the simulator cannot listen on {host}:{port}: {error.strerror}") from None
 

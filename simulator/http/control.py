@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from starlette.requests import Request
@@ -41,6 +41,7 @@ class Door:
             Route("/faults", self.add_faults, methods=["POST"]),
             Route("/faults", self.clear_faults, methods=["DELETE"]),
             Route("/calls", self.calls),
+            Route("/looks", self.looks),
         ]
 
     async def health(self, _: Request) -> Response:
@@ -122,6 +123,10 @@ class Door:
         """Remove all faults."""
         self.scm.faults.clear()
         return Response(status_code=204)
+
+    async def looks(self, _: Request) -> Response:
+        """Return the CA's looks for proofs, the oldest first."""
+        return JSONResponse([asdict(each) for each in self.scm.looks])
 
     async def calls(self, _: Request) -> Response:
         """Return how often each path was called, including calls that were refused or met a fault."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from certline.simulator.settings import SimSettings
 from certline.simulator.state.customer_parts import (
     ALL_NAMES,
     SimCustomField,
@@ -14,7 +15,10 @@ from certline.simulator.state.customer_parts import (
     SimProfile,
     SimValidation,
 )
+from certline.simulator.state.validity import end_of
 from certline.simulator.wire.dates import now
+
+VALIDATED_DAYS_AGO = 60
 
 RSA = ("2048", "3072", "4096")
 EC = ("P-256", "P-384")
@@ -73,12 +77,15 @@ def domain(
     org_ids: Iterable[int],
     privileges: tuple[str, ...] = ALL_NAMES,
     *,
-    days_ago: int | None = 60,
+    days_ago: int | None = VALIDATED_DAYS_AGO,
     state: str = "ACTIVE",
     status: str = "ACTIVE",
 ) -> SimDomain:
     """Return a domain validated `days_ago` days ago, or never if None."""
     at = None if days_ago is None else now() - timedelta(days=days_ago)
+    if at is not None and days_ago == VALIDATED_DAYS_AGO:
+        # As limits become shorter, the usual domain is still validated.
+        at = max(at, now() - (end_of(now(), SimSettings()) - now()) / 2)
     delegations = [SimDelegation(org_id, privileges, status=status) for org_id in org_ids]
     return SimDomain(domain_id, name, delegations, state, SimValidation(at))
 
@@ -132,3 +139,9 @@ class Customer:
         """Return the name at which a domain is validated: that of the topmost domain above it, or its own."""
         above = [d.bare for d in self.domains if found.bare.endswith(f".{d.bare}")]
         return min(above, key=len, default=found.bare)
+
+    def is_top(self, found: SimDomain) -> bool:
+        """Return True for a domain that is validated itself: none is above it, and a wildcard stands alone."""
+        if self.top_of(found) != found.bare:
+            return False
+        return found.name == found.bare or found.bare not in {d.name for d in self.domains}

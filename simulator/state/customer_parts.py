@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
+from certline.simulator.settings import SimSettings
+from certline.simulator.state.validity import end_of
 from certline.simulator.wire.dates import now
 
 ALL_NAMES = ("DOMAIN", "SUBDOMAIN")
-# How long a domain's validation may be reused.
-DCV_REUSE = timedelta(days=198)
 
 NOT_INITIATED = "NOT_INITIATED"
 AWAITING_SUBMISSION = "AWAITING_SUBMISSION"
 SUBMITTED = "SUBMITTED"
+REJECTED = "REJECTED"
 
 # Validation modes, with the words that a domain's details use for them.
 METHODS = {
@@ -71,7 +72,10 @@ class SimDelegation:
 
 @dataclass(slots=True)
 class SimValidation:
-    """Domain control validation of a domain: the last completed one, and the one in progress (`order…`)."""
+    """Domain control validation of a domain: the last completed one, and the one in progress (`order…`).
+
+    `starts` counts the proofs that were asked for; `looks` are those of the CA for the proof submitted last.
+    """
 
     at: datetime | None = None
     mode: str = "CNAME"
@@ -80,18 +84,23 @@ class SimValidation:
     order_id: str | None = None
     submitted_at: datetime | None = None
     mail: str | None = None
+    starts: int = 0
+    looks: int = 0
+    looked_at: datetime | None = None
 
-    @property
-    def status(self) -> str:
-        """State of the last validation: none yet, valid or expired."""
+    def status(self, settings: SimSettings) -> str:
+        """Return the state of the last validation: none yet, valid or expired."""
         if self.at is None:
             return "NOT_VALIDATED"
-        return "VALIDATED" if now() < self.at + DCV_REUSE else "EXPIRED"
+        return "VALIDATED" if now() < end_of(self.at, settings) else "EXPIRED"
 
-    @property
-    def days(self) -> tuple[date, date] | None:
-        """Days of the last validation and of its expiry, or None."""
-        return (self.at.date(), (self.at + DCV_REUSE).date()) if self.at else None
+    def days(self, settings: SimSettings) -> tuple[date, date] | None:
+        """Return the days of the last validation and of its expiry, or None."""
+        return (self.at.date(), end_of(self.at, settings).date()) if self.at else None
+
+    def completed(self, at: datetime | None, mode: str) -> "SimValidation":
+        """Return a validation without one in progress, and completed at that time; None: never."""
+        return SimValidation(at, mode, starts=self.starts)
 
 
 @dataclass(slots=True)

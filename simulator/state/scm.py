@@ -15,8 +15,9 @@ from certline.simulator.state import records as status
 from certline.simulator.state.accounts import SimAccount
 from certline.simulator.state.authority import Authority
 from certline.simulator.state.customer import Customer
-from certline.simulator.state.customer_parts import SUBMITTED, SimDomain, SimValidation
+from certline.simulator.state.customer_parts import SUBMITTED, SimDomain
 from certline.simulator.state.faults import InjectedFault
+from certline.simulator.state.look import SimLook
 from certline.simulator.state.records import Issue, Record
 from certline.simulator.wire.answers import Refusal
 from certline.simulator.wire.dates import now
@@ -51,6 +52,9 @@ class Scm:
     last_domain_id: int = FIRST_DOMAIN_ID - 1
     next_order: int = FIRST_ORDER
     resets: int = 0
+    looks: list[SimLook] = field(default_factory=list)
+    # Names that the CA's resolver found absent: name and type → end of the memory, by `time.monotonic`.
+    absent: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Discard the state; ids start again from the first, but the CA stays the same."""
@@ -62,6 +66,8 @@ class Scm:
         self.passwords.clear()
         self.failed_logins.clear()
         self.tokens.clear()
+        self.looks.clear()
+        self.absent.clear()
         self.last_id = FIRST_ID - 1
         self.last_domain_id = FIRST_DOMAIN_ID - 1
         self.next_order = FIRST_ORDER
@@ -110,17 +116,26 @@ class Scm:
         return Refusal(code, "Wrong certificate id.", status=status_code)
 
     def settle_validation(self, found: SimDomain) -> None:
-        """Complete a submitted validation that is due, for the domain and all domains below it."""
+        """Complete a submitted validation that is due, for the domain and all domains below it.
+
+        With `dcv_checks` only a mail is due by itself; for the other proofs the CA looks (`api/dcv/looks.py`).
+        """
         top = self.customer.top_of(found)
         for domain in self.customer.domains:
             proof = domain.validation
-            if domain.name != top or proof.order != SUBMITTED or proof.submitted_at is None:
+            if domain.bare != top or proof.order != SUBMITTED or proof.submitted_at is None:
+                continue
+            if self.settings.dcv_checks and proof.order_mode != "EMAIL":
                 continue
             ready = proof.submitted_at + timedelta(milliseconds=self.settings.dcv_after_ms)
             if now() >= ready:
-                mode = proof.order_mode or proof.mode
-                for each in self.customer.family(top):
-                    each.validation = SimValidation(ready, mode)
+                self.complete_validation(domain, ready)
+
+    def complete_validation(self, found: SimDomain, at: datetime) -> None:
+        """Validate a domain, and all domains below it, by the proof that was submitted."""
+        mode = found.validation.order_mode or found.validation.mode
+        for each in self.customer.family(found.bare):
+            each.validation = each.validation.completed(at, mode)
 
     def settle(self, record: Record, moment: datetime) -> None:
         """Apply the changes that are due at this time: the CA issues, and a certificate expires."""

@@ -1,7 +1,10 @@
 """Dates and times in SCM's formats: days by default, or as requested by `dateFormat`; all in UTC."""
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
 
 from certline.simulator.wire.fields import invalid
 
@@ -24,9 +27,25 @@ MOMENT = NAMED["ISO_HMS"]
 _PIECE = re.compile(r"'([^']*)'|(yyyy|MM|dd|HH|mm|ss|SSS)|([A-Za-z]+)|([^A-Za-z']+)")
 
 
+# How far the simulated SCM's clock is ahead of the machine's, for the call that is being served.
+_ahead: ContextVar[timedelta] = ContextVar("ahead", default=timedelta())
+# A century, beyond which dates may not exist.
+MOST_AHEAD = 100 * 365 * 86_400
+
+
 def now() -> datetime:
-    """Return the current time in UTC."""
-    return datetime.now(UTC)
+    """Return the current time in UTC, by the simulated SCM's clock."""
+    return datetime.now(UTC) + _ahead.get()
+
+
+@contextmanager
+def clock_ahead(seconds: int) -> Iterator[None]:
+    """Let the clock be ahead of the machine's, or behind it, meanwhile; by a century at most."""
+    token = _ahead.set(timedelta(seconds=max(-MOST_AHEAD, min(seconds, MOST_AHEAD))))
+    try:
+        yield
+    finally:
+        _ahead.reset(token)
 
 
 def pattern(asked: str) -> str:

@@ -16,7 +16,7 @@ def per_certificate(asked: SimRequest) -> Response:
     log, wanted = [], []
     for domain in _of_names(asked, record.names):
         proof = domain.validation
-        waits = proof.status != "VALIDATED"
+        waits = proof.status(asked.scm.settings) != "VALIDATED"
         log.append(
             without_gaps(
                 {
@@ -28,7 +28,7 @@ def per_certificate(asked: SimRequest) -> Response:
         )
         if waits:
             mode = {"domainName": domain.name, "dcvMode": proof.order_mode or "CNAME"}
-            wanted.append({**mode, **instructions(domain)})
+            wanted.append({**mode, **instructions(domain, asked.scm.settings)})
     return answer({"dcvLog": {"log": log}, "instructions": wanted})
 
 
@@ -38,6 +38,6 @@ def _of_names(asked: SimRequest, names: tuple[str, ...]) -> list[SimDomain]:
     return [
         domain
         for domain in customer.domains
-        if customer.top_of(domain) == domain.name
-        and any(name == domain.name or name.endswith(f".{domain.name}") for name in bare)
+        if customer.is_top(domain)
+        and any(name == domain.bare or name.endswith(f".{domain.bare}") for name in bare)
     ]

@@ -1,7 +1,7 @@
 """Handlers that report the state of domain control validation."""
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from starlette.responses import Response
 
@@ -9,13 +9,12 @@ from certline.simulator.api.domains import domains
 from certline.simulator.api.domains.domains import shown_name, spoken
 from certline.simulator.http.call import SimRequest
 from certline.simulator.http.pages import page, window
+from certline.simulator.settings import SimSettings
 from certline.simulator.state.customer_parts import SUBMITTED, SimDomain, ascii_name
 from certline.simulator.wire.answers import Json, Refusal, answer, without_gaps
 from certline.simulator.wire.dates import MOMENT, now, written
 from certline.simulator.wire.fields import asked_number, path_id, required_text
 
-# Interval at which the CA checks a submitted proof again.
-LOOKS_EVERY = timedelta(minutes=10)
 # The most days that `expiresIn` looks ahead; later dates may not exist.
 MOST_DAYS = 36_500
 
@@ -23,7 +22,7 @@ MOST_DAYS = 36_500
 def listed(asked: SimRequest) -> Response:
     """Return a page of the domains that are validated, with the state of each."""
     opened(asked)
-    query = asked.query
+    query, settings = asked.query, asked.scm.settings
     found = _proven(asked)
     if name := query.get("domain"):
         found = [d for d in found if ascii_name(name) in d.name]
@@ -32,13 +31,14 @@ def listed(asked: SimRequest) -> Response:
             wanted = path_id(sent)
             found = [d for d in found if wanted in d.org_ids]
     if status := query.get("dcvStatus"):
-        found = [d for d in found if d.validation.status == _constant(status)]
+        found = [d for d in found if d.validation.status(settings) == _constant(status)]
     if order := query.get("orderStatus"):
         found = [d for d in found if d.validation.order == _constant(order)]
     if query.get("expiresIn"):
         days = min(asked_number(query, "expiresIn", 0), MOST_DAYS)
         last = (now() + timedelta(days=days)).date()
-        found = [d for d in found if d.validation.days and d.validation.days[1] <= last]
+        ends = {d.name: held[1] for d in found if (held := d.validation.days(settings))}
+        found = [d for d in found if d.name in ends and ends[d.name] <= last]
     return page([_row(asked, d) for d in found[window(asked)]], len(found))
 
 
@@ -46,18 +46,22 @@ def status(asked: SimRequest) -> Response:
     """Return the validation state of one domain."""
     found = named(asked)
     proof = found.validation
+    settings = asked.scm.settings
+    days = proof.days(settings)
+    last = proof.looked_at or proof.submitted_at
+    again = timedelta(milliseconds=settings.dcv_again_ms)
     moving = proof.order == SUBMITTED
     body = {
         **state(asked, found),
-        "validationDate": _day(proof.days[0]) if proof.days else None,
-        "expirationDate": _day(proof.days[1]) if proof.days else None,
+        "validationDate": _day(days[0]) if days else None,
+        "expirationDate": _day(days[1]) if days else None,
         "orderMode": proof.order_mode,
-        **(instructions(found) if proof.order_mode else {}),
+        **(instructions(found, settings) if proof.order_mode else {}),
         "validationEmail": proof.mail,
         "orderBackendId": proof.order_id,
         "submittedDate": written(proof.submitted_at, MOMENT),
-        "lastCheck": written(proof.submitted_at if moving else None, MOMENT),
-        "nextCheck": written(_next(proof.submitted_at) if moving else None, MOMENT),
+        "lastCheck": written(last if moving else None, MOMENT),
+        "nextCheck": written(last + again if moving and last else None, MOMENT),
     }
     return answer(without_gaps(body))
 
@@ -70,9 +74,9 @@ def opened(asked: SimRequest) -> None:
 
 
 def _proven(asked: SimRequest) -> list[SimDomain]:
-    """Return the domains that are validated themselves: no wildcards, and none below another."""
+    """Return the domains that are validated themselves: none below another, and of wildcards those alone."""
     customer = asked.scm.customer
-    found = [d for d in domains.visible(asked) if customer.top_of(d) == d.name]
+    found = [d for d in domains.visible(asked) if customer.is_top(d)]
     for domain in found:
         asked.scm.settle_validation(domain)
     return found
@@ -85,7 +89,7 @@ def named(asked: SimRequest) -> SimDomain:
     found = next((d for d in domains.visible(asked) if d.name == name), None)
     if found is None:
         raise Refusal(-727, "Domain not found.")
-    if asked.scm.customer.top_of(found) != name:
+    if not asked.scm.customer.is_top(found):
         raise Refusal(-723, "DCV is possible for high-level domains only.")
     asked.scm.settle_validation(found)
     return found
@@ -98,14 +102,15 @@ def _constant(sent: str) -> str:
 def _row(asked: SimRequest, found: SimDomain) -> Json:
     proof = found.validation
     settings = asked.scm.settings
+    days = proof.days(settings)
     return without_gaps(
         {
             "domain": shown_name(found, settings),
-            "dcvStatus": spoken(proof.status, settings),
+            "dcvStatus": spoken(proof.status(settings), settings),
             "dcvMethod": proof.mode if proof.at else None,
             "dcvOrderStatus": spoken(proof.order, settings),
             "dcvOrderMethod": proof.order_mode,
-            "expirationDate": _day(proof.days[1]) if proof.days else None,
+            "expirationDate": _day(days[1]) if days else None,
         }
     )
 
@@ -114,15 +119,16 @@ def state(asked: SimRequest, found: SimDomain) -> Json:
     """Return the state of a domain's validation and of the one in progress."""
     settings = asked.scm.settings
     return {
-        "status": spoken(found.validation.status, settings),
+        "status": spoken(found.validation.status(settings), settings),
         "orderStatus": spoken(found.validation.order, settings),
     }
 
 
-def instructions(found: SimDomain) -> Json:
-    """Return what has to be published; for a domain and mode it is always the same."""
-    name, mode = found.name, found.validation.order_mode
-    proof = hashlib.sha256(name.encode()).hexdigest()
+def instructions(found: SimDomain, settings: SimSettings) -> Json:
+    """Return what has to be published: always the same for a domain and mode, unless `dcv_new_proofs` is set."""
+    name, mode = found.bare, found.validation.order_mode
+    number = f" {found.validation.starts}" if settings.dcv_new_proofs else ""
+    proof = hashlib.sha256(f"{name}{number}".encode()).hexdigest()
     if mode in {"HTTP", "HTTPS"}:
         file = f"{proof[:32].upper()}.txt"
         url = f"{mode.lower()}://{name}/.well-known/pki-validation/{file}"
@@ -135,7 +141,3 @@ def instructions(found: SimDomain) -> Json:
 
 def _day(day: object) -> str:
     return str(day)
-
-
-def _next(last: datetime | None) -> datetime | None:
-    return last + LOOKS_EVERY if last else None

@@ -107,9 +107,9 @@ def _one_of(words: dict[str, str], name: str, sent: str) -> str:
 
 def _validation(asked: SimRequest, found: SimDomain) -> Json:
     asked.scm.settle_validation(found)
-    days = found.validation.days
+    days = found.validation.days(asked.scm.settings)
     return {
-        "validationStatus": spoken(found.validation.status, asked.scm.settings),
+        "validationStatus": spoken(found.validation.status(asked.scm.settings), asked.scm.settings),
         "validationMethod": METHODS[found.validation.mode] if days else None,
         "dcvValidation": days[0].isoformat() if days else None,
         "dcvExpiration": days[1].isoformat() if days else None,

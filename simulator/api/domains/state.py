@@ -22,7 +22,7 @@ def create(asked: SimRequest) -> Response:
     found.state = "SUSPENDED" if active is False else "ACTIVE"
     scm.customer.domains.append(found)
     top = scm.customer.top_of(found)
-    proven = [d for d in scm.customer.domains if d.name == top and d is not found]
+    proven = [d for d in scm.customer.domains if d.bare == top and d is not found]
     if proven:
         found.validation = SimValidation(proven[0].validation.at, proven[0].validation.mode)
     return Response(status_code=201, headers={"Location": f"{asked.base}/api/domain/v1/{found.id}"})

@@ -21,9 +21,10 @@ def check(scm: Scm, names: tuple[str, ...], org_id: int) -> None:
         return
     for domain in found:
         scm.settle_validation(domain)
-    lapsed = sorted({d.name for d in found if d.validation.status != "VALIDATED"})
+    lapsed = sorted({d.name for d in found if d.validation.status(scm.settings) != "VALIDATED"})
     if lapsed:
-        raise Refusal(-107, f"DCV is missing or expired for: {', '.join(lapsed)}")
+        code = scm.settings.unvalidated_code
+        raise Refusal(code, f"DCV is missing or expired for: {', '.join(lapsed)}")
 
 
 def _covers(domain: SimDomain, name: str, org_id: int) -> bool:

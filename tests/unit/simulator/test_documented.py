@@ -24,7 +24,7 @@ def switches() -> dict[str, str]:
 
 @pytest.mark.parametrize(("name", "value"), SimSettings().as_json().items())
 def test_every_switch_is_documented_with_its_default(name: str, value: object) -> None:
-    wanted = value if isinstance(value, str) else json.dumps(value)
+    wanted = (value or "none") if isinstance(value, str) else json.dumps(value)
 
     assert switches().get(name, "").strip("`") == wanted
 
