@@ -168,14 +168,13 @@ def name_servers() -> "Iterator[NameServers]":
 
 
 @pytest.fixture
-def dns_server(name_servers: "NameServers") -> "Iterator[DnsServer]":
-    """Yield the name servers with nothing in their zones but what the test puts there (`tests/servers/dns.py`)."""
+def dns_server(name_servers: "NameServers") -> "DnsServer":
+    """Return the name servers, with nothing in their zones but what the test puts there."""
     from tests.servers.dns import DnsServer  # noqa: PLC0415
 
     server = DnsServer(name_servers)
     server.clear()
-    yield server
-    server.clear()
+    return server
 
 
 def migrate(url: str) -> None:

@@ -115,6 +115,7 @@ def test_a_server_that_is_down_answers_nobody(dns_server: DnsServer) -> None:
 
     with dns_server.down(PRIMARY):
         assert dns_server.read("_proof.example.test", "TXT", SECONDARY) == ["4ab"]
+        assert dns_server.resolve("_proof.example.test", "TXT") == ["4ab"]
         with pytest.raises(dns.exception.Timeout):
             dns_server.ask("_proof.example.test", "TXT", PRIMARY, timeout=0.5)
     assert dns_server.read("_proof.example.test", "TXT", PRIMARY) == ["4ab"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import dns.exception
 import dns.flags
@@ -50,7 +51,7 @@ class DnsServer:
 
     @property
     def port(self) -> int:
-        """The port of all three."""
+        """The port of all of them."""
         return self.servers.port
 
     @property
@@ -135,8 +136,7 @@ class DnsServer:
     @contextmanager
     def down(self, address: str) -> Iterator[None]:
         """Freeze a server, which then answers nobody."""
-        of = self.servers
-        (server,) = (s for s in (of.primary, of.secondary, of.resolver) if s.address == address)
+        (server,) = (each for each in self.servers.all() if each.address == address)
         assert server.process is not None
         server.process.freeze()
         try:
@@ -147,8 +147,7 @@ class DnsServer:
     def clear(self) -> None:
         """Remove everything that isn't in the files of the zones, and let the resolver forget."""
         for zone in ZONES:
-            fresh = set(dns.zone.from_text(zone.text(), zone.name, relativize=False).nodes)
-            update = self._update(zone.name)
+            fresh, update = _fresh(zone), self._update(zone.name)
             now = dns.zone.from_xfr(
                 dns.query.xfr(zone.at[0], zone.name, port=self.port, relativize=False),
                 relativize=False,
@@ -186,6 +185,12 @@ class DnsServer:
 
     def _serial(self, zone: Zone, at: str) -> str:
         return self.read(zone.name, "SOA", at)[0].split()[2]
+
+
+@cache
+def _fresh(zone: Zone) -> frozenset[dns.name.Name]:
+    """Return the names in a zone's file."""
+    return frozenset(dns.zone.from_text(zone.text(), zone.name, relativize=False).nodes)
 
 
 def _absolute(name: str) -> dns.name.Name:

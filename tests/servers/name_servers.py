@@ -1,4 +1,4 @@
-"""Private name servers: a primary and a secondary (Knot DNS), and a resolver (BIND), all on the same port.
+"""Private name servers: a registry, a primary and a secondary (Knot DNS), and a resolver (BIND), on one port.
 
 They listen on different addresses of the loopback network, so that delegations can be followed as on port 53: the
 DNS has addresses only. BIND listens on addresses that an interface has, Knot on any; but only BIND asks other
@@ -24,6 +24,7 @@ from tests.servers import session
 from tests.servers.name_zones import (
     KEYS,
     PRIMARY,
+    REGISTRY,
     RESOLVER,
     ROOT_SERVERS,
     SECONDARY,
@@ -83,14 +84,14 @@ class Knot(NameServer):
         for zone in served:
             if zone.at[0] == self.address:
                 (self.folder / f"{zone.name}.zone").write_text(zone.text())
-        if self.address == PRIMARY:
+        if self.address == REGISTRY:
             (self.folder / "root.zone").write_text(root())
             for name in TOPS:
                 (self.folder / f"{name}.zone").write_text(top(name))
         knotd = found("knotd", "knot")
         self._launch(
             [knotd, "-c", self.folder / "knot.conf"],
-            lambda: all(self._serves(zone.name) for zone in served),
+            lambda: all(map(self._serves, [zone.name for zone in served] or TOPS)),
         )
 
     def public_key(self, zone: str) -> str:
@@ -153,7 +154,7 @@ class Knot(NameServer):
             "    zonefile-load: whole",
             "zone:",
         ]
-        if self.address == PRIMARY:
+        if self.address == REGISTRY:
             lines += ['  - domain: "."', "    file: root.zone"]
             lines += [f"  - domain: {name}" for name in TOPS]
         for zone in served:
@@ -187,7 +188,7 @@ options {{
   port {self.port}; listen-on {{ {self.address}; }}; listen-on-v6 {{ none; }};
   pid-file none; session-keyfile none; lock-file none; empty-zones-enable no;
   allow-query {{ 127.0.0.0/8; }}; recursion yes; allow-recursion {{ 127.0.0.0/8; }}; dnssec-validation yes;
-  prefetch 0; servfail-ttl 0; lame-ttl 0; resolver-query-timeout 10000;
+  max-cache-size 16m; prefetch 0; servfail-ttl 0; lame-ttl 0; resolver-query-timeout 10000;
 }};
 zone "." {{ type hint; file "hints.zone"; }};
 """
@@ -212,18 +213,20 @@ zone "." {{ type hint; file "hints.zone"; }};
 
 
 class NameServers:
-    """A primary, a secondary and a resolver that finds them from the root, as the Internet's do."""
+    """A registry, a primary, a secondary, and a resolver that finds them from the root, as the Internet's do."""
 
     def __init__(self) -> None:
         self.port = _free_port()
         self.secrets = {name: new_secret() for name in KEYS}
+        self.registry = Knot(REGISTRY, self.port)
         self.primary = Knot(PRIMARY, self.port)
         self.secondary = Knot(SECONDARY, self.port)
         self.resolver = Resolver(RESOLVER, self.port)
 
     def start(self) -> None:
-        """Start all three. Raises NoNameServerError."""
+        """Start them all. Raises NoNameServerError."""
         try:
+            self.registry.start(self.secrets)
             self.primary.start(self.secrets)
             self.secondary.start(self.secrets)
             signed = [zone for zone in ZONES if zone.signed]
@@ -236,9 +239,13 @@ class NameServers:
             raise
 
     def close(self) -> None:
-        """Kill all three."""
-        for server in (self.primary, self.secondary, self.resolver):
+        """Kill them all."""
+        for server in self.all():
             server.kill()
+
+    def all(self) -> tuple[NameServer, ...]:
+        """Return every server."""
+        return (self.registry, self.primary, self.secondary, self.resolver)
 
 
 def ask(server: NameServer, name: str, kind: str) -> dns.message.Message | None:
@@ -273,7 +280,7 @@ def _free_port() -> int:
     while True:
         port = session.free_port()
         try:
-            for address in (PRIMARY, SECONDARY, RESOLVER):
+            for address in (REGISTRY, PRIMARY, SECONDARY, RESOLVER):
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                     with socket.socket(socket.AF_INET, kind) as probe:
                         probe.bind((address, port))

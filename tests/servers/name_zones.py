@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+# The registry has the root and what is directly below it.
+REGISTRY = "127.53.0.3"
 PRIMARY = "127.53.0.1"
 SECONDARY = "127.53.0.2"
 RESOLVER = "127.0.0.1"
@@ -65,23 +67,23 @@ ZONES = (
     ),
 )
 
-# Those above them, without the root. Only the primary has them and the root.
+# Those above them, without the root.
 TOPS = ("test", "example")
-ROOT_SERVERS = f". 60 NS ns1.root.\nns1.root. 60 A {PRIMARY}\n"
+ROOT_SERVERS = f". 60 NS ns1.root.\nns1.root. 60 A {REGISTRY}\n"
 
 
 def root() -> str:
     """Return the zone of the root, which delegates those of `TOPS`."""
     soa = f". 60 SOA ns1.root. hostmaster.root. 1 3600 600 86400 {NEGATIVE_TTL}"
     return "\n".join(
-        [soa, ROOT_SERVERS, *(line for name in TOPS for line in _named(name, (PRIMARY,))), ""]
+        [soa, ROOT_SERVERS, *(line for name in TOPS for line in _named(name, (REGISTRY,))), ""]
     )
 
 
 def top(name: str) -> str:
     """Return the zone of `test` or `example`, which delegates those directly below it."""
     soa = f"{name}. 60 SOA ns1.{name}. hostmaster.{name}. 1 3600 600 86400 {NEGATIVE_TTL}"
-    lines = [soa, *_named(name, (PRIMARY,))]
+    lines = [soa, *_named(name, (REGISTRY,))]
     for zone in ZONES:
         if zone.name.partition(".")[2] == name:
             lines += _named(zone.name, zone.servers)
