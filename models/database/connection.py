@@ -8,7 +8,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 # A dead client must not keep its locks: the server notices a lost connection within 25 s, and ends a
 # transaction that is idle for a minute. The time-outs are in milliseconds, the keepalives in seconds.
@@ -30,8 +31,12 @@ CLIENT_PARAMETERS = {
     # With a database in SQL_ASCII, psycopg would return bytes instead of text.
     "client_encoding": "utf8",
 }
+# `info` of a pooled connection through PgBouncer: when the server that it led to first was started.
+STARTED = "started"
 # SQLSTATE read_only_sql_transaction: this server is a standby, or was demoted.
 READ_ONLY = "25006"
+# A promoted standby was started at another time than the former primary, and a restored server, too.
+SERVER_START = "SELECT pg_postmaster_start_time()"
 
 
 def parameters_of(url: str) -> dict[str, Any]:
@@ -73,6 +78,7 @@ class PostgresPool:
             **sizes,
         )
         event.listen(self.engine, "do_connect", self._connect)
+        event.listen(self.engine, "connect", self._remember_server)
         event.listen(self.engine, "begin", self._set_options)
         event.listen(self.engine, "checkout", _require_alive)
         event.listen(self.engine, "handle_error", _leave_read_only)
@@ -112,8 +118,21 @@ class PostgresPool:
             return psycopg.connect(**parameters, prepare_threshold=None)
         return psycopg.connect(**parameters, options=self._options)
 
+    def _remember_server(
+        self, connection: psycopg.Connection[Any], record: ConnectionPoolEntry
+    ) -> None:
+        """Note which server PgBouncer leads to, before the pool's owner asks anything of it."""
+        if self._through_bouncer:
+            row = connection.execute(SERVER_START).fetchone()
+            connection.rollback()
+            record.info[STARTED] = row and row[0]
+
     def _set_options(self, connection: Connection) -> None:
-        """Set the options for this transaction, if they could not be given with the connection."""
+        """Set the options for this transaction, if they could not be given with the connection.
+
+        Raises OperationalError, after which SQLAlchemy connects anew, if PgBouncer leads to another server by now:
+        a failover behind it does not close this connection, and only who opens one looks at what server it is.
+        """
         if self._through_bouncer:
             wanted = dict(OPTION.findall(self._options))
             settings = [
@@ -122,7 +141,12 @@ class PostgresPool:
                 # Those of the socket are PgBouncer's own affair.
                 if not name.startswith("tcp_")
             ]
-            connection.exec_driver_sql("; ".join(settings))
+            # One round trip for both.
+            found = connection.exec_driver_sql("; ".join([SERVER_START, *settings])).scalar()
+            if found != connection.connection.info.get(STARTED):
+                other = psycopg.OperationalError("PgBouncer leads to another server than before")
+                connection.invalidate(other)
+                raise OperationalError(None, None, other, connection_invalidated=True)
 
 
 def _require_alive(connection: psycopg.Connection[Any], *_: object) -> None:

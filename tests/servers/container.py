@@ -60,7 +60,9 @@ class Container:
     def _sweep(self) -> None:
         """Remove the containers of killed runs, recognised by a folder that no longer exists."""
         client: docker.DockerClient = self.docker.get_docker_client().client
-        for container in client.containers.list(all=True, filters={"label": LABEL}):
+        for container in client.containers.list(
+            all=True, filters={"label": LABEL}, ignore_removed=True
+        ):
             machine, _, folder = container.labels[LABEL].partition(":")
             if machine == socket.gethostname() and not Path(folder).exists():
                 container.remove(force=True, v=True)

@@ -1,7 +1,9 @@
 """A PgBouncer in front of a Postgres server, in transaction mode."""
 
 import os
+import re
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,9 +36,34 @@ class NoBouncerError(RuntimeError):
     """PgBouncer is not installed."""
 
 
+class Bouncer:
+    """A running PgBouncer. `url`: of the database through it."""
+
+    def __init__(self, url: str, file: Path, process: Process) -> None:
+        self.url = url
+        self._file = file
+        self._process = process
+
+    def lead_to(self, port: int) -> None:
+        """Lead to the server at another port from now on, as an operator or a failover's script does.
+
+        Connections of clients stay open; those to the former server are closed after their transaction.
+        """
+        settings = self._file.read_text()
+        self._file.write_text(re.sub(r" port=\d+ ", f" port={port} ", settings))
+        self._process.popen.send_signal(signal.SIGHUP)
+
+
 @contextmanager
 def open_bouncer(database_url: str, *, ignored: str = "") -> Iterator[str]:
-    """Yield the URL of a database through a PgBouncer of our own, which is removed afterwards.
+    """Yield the URL of a database through a PgBouncer of our own; otherwise as `running_bouncer`."""
+    with running_bouncer(database_url, ignored=ignored) as bouncer:
+        yield bouncer.url
+
+
+@contextmanager
+def running_bouncer(database_url: str, *, ignored: str = "") -> Iterator[Bouncer]:
+    """Yield a PgBouncer of our own in front of a database, which is removed afterwards.
 
     `ignored`: startup parameters that it drops; it refuses others. Raises NoBouncerError, saying what to install.
     """
@@ -71,8 +98,8 @@ def open_bouncer(database_url: str, *, ignored: str = "") -> Iterator[str]:
         return True
 
     try:
-        with Process([program, file], cwd=home, user=user, group=group):
+        with Process([program, file], cwd=home, user=user, group=group) as process:
             until(is_up, 30)
-            yield url
+            yield Bouncer(url, file, process)
     finally:
         shutil.rmtree(home, ignore_errors=True)

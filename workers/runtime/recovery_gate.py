@@ -25,7 +25,7 @@ def require_settled_in(database: Database, db: Session) -> None:
     """Raise TryLater while a recovery is in progress.
 
     Asks only in a process that has met a recovery when it opened a connection: no other one can be in the middle
-    of a recovery, because a restore closes all connections.
+    of a recovery, because a restore closes all connections. (PgBouncer keeps them, so `PostgresPool` closes them.)
     """
     if database.may_recover:
         require_settled(db)

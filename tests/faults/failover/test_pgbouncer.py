@@ -1,4 +1,4 @@
-"""Fault tests of certline through PgBouncer in transaction mode: every part works, and no session is relied on."""
+"""Fault tests of certline through PgBouncer: no session is relied on, and none hides a failover."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -6,15 +6,23 @@ from contextlib import ExitStack
 import pytest
 import requests
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from certline.models import Database
+from certline.models.restore.recovery import recovering
 from certline.simulator.server import Simulator
+from tests.conftest import migrate
 from tests.faults.harness.scenario import Stage
-from tests.servers.pgbouncer import NoBouncerError, open_bouncer
+from tests.servers import session, until
+from tests.servers.pgbouncer import Bouncer, NoBouncerError, open_bouncer, running_bouncer
+from tests.servers.replication import NoReplicationError, Pair, open_pair
 from tests.support.deployment import Plant
 from tests.support.forkserver import nursery
 
 pytestmark = pytest.mark.slow
+
+# Bytes of WAL that the standby lacks.
+BEHIND = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint FROM pg_stat_replication"
 
 
 @pytest.fixture(params=["", "options"], ids=["refuses options", "drops options"])
@@ -68,3 +76,56 @@ def test_orders_are_carried_out_through_it(
             assert stage.finish() == []
         finally:
             stage.stop_parts()
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Yield a primary and a standby that may lack its last commits."""
+    with ExitStack() as stack:
+        try:
+            pair = stack.enter_context(open_pair())
+        except NoReplicationError as missing:
+            pytest.fail(str(missing))
+        yield pair
+
+
+@pytest.fixture
+def bouncer(pair: Pair) -> Iterator[Bouncer]:
+    """Yield a PgBouncer in front of a migrated database of the pair's primary."""
+    name = session.name()
+    pair.primary.ask(f'CREATE DATABASE "{name}"')
+    url = f"postgresql://postgres@127.0.0.1:{pair.primary.port}/{name}"
+    migrate(url)
+    with ExitStack() as stack:
+        try:
+            bouncer = stack.enter_context(running_bouncer(url))
+        except NoBouncerError as missing:
+            pytest.fail(str(missing))
+        yield bouncer
+
+
+def fail_over(pair: Pair, bouncer: Bouncer) -> None:
+    """Promote the standby, which has everything, and let PgBouncer lead to it."""
+    until(lambda: pair.primary.ask(BEHIND) == 0, 30)
+    pair.fail_over()
+    bouncer.lead_to(pair.primary.port)
+
+
+def test_a_failover_behind_it_is_noticed_though_connections_to_it_stay_open(
+    pair: Pair, bouncer: Bouncer
+) -> None:
+    database = Database(bouncer.url)
+    with database.transaction() as first, database.transaction() as second:
+        assert not recovering(first)
+        assert not recovering(second)
+
+    fail_over(pair, bouncer)
+
+    # Nothing of the former connections goes on as if nothing had happened.
+    for _ in range(2):
+        with pytest.raises(OperationalError), database.transaction() as db:
+            recovering(db)
+    with database.transaction() as db:
+        assert recovering(db)
+    assert database.may_recover
+    database.close()
