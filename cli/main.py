@@ -103,6 +103,10 @@ PLACES = {
         "certline.cli.integration.notify",
         "Notices: people are told by mail, chat or pager what happened, and what waits for them.",
     ),
+    "dns": (
+        "certline.cli.integration.dns",
+        "Where the proofs of domains go: name servers, DNS providers, programs, web servers' folders.",
+    ),
     "schedule": (
         "certline.cli.operations.schedule",
         "Schedules: list the periodic jobs, change when they run, or run one now.",
@@ -147,7 +151,7 @@ GROUPS = {
     "SCM": ("account", "sync", "import", "organization", "domain", "profile"),
     "Orders and certificates": ("order", "certificate"),
     "Renewals": ("auto-renew", "renewal"),
-    "Integration": ("hook", "webhook", "notify", "sender", "command", "dead-letter", "seal"),
+    "Integration": ("hook", "webhook", "notify", "dns", "sender", "command", "dead-letter", "seal"),
     "Operations": (
         *(
             "up",

@@ -33,7 +33,7 @@ OF_ARGUMENTS = {
 # The commands whose NAME is a new one.
 NEW = {"add"}
 # Nouns whose arguments ID or NAME are names of their own rows.
-OWN = {"account", "hook", "notify", "sender", "schedule", "command", "dead-letter"}
+OWN = {"account", "hook", "notify", "dns", "sender", "schedule", "command", "dead-letter"}
 
 Named = tuple[str, str | None]
 
@@ -231,6 +231,7 @@ QUERIES: dict[str, Callable[[Any, str], Iterable[Named]]] = {
     "profile": _called("Profile"),
     "hook": _called("Hook"),
     "notify": _called("NoticeRoute"),
+    "dns": _called("DnsProvider"),
     "sender": _called("Sender"),
     "schedule": _called("Schedule"),
     "certificate": _certificates,

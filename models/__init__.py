@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from certline.models.database.base import Base
     from certline.models.database.metric_sample import MetricSample
     from certline.models.database.session import Database
+    from certline.models.domains.provider import DnsProvider, ProviderKind
     from certline.models.events.outbox import Outbox
     from certline.models.heartbeat import Heartbeat
     from certline.models.imports.record import ImportRecord
@@ -84,6 +85,7 @@ __all__ = [
     "Database",
     "DeadLetter",
     "DeadLetterStatus",
+    "DnsProvider",
     "Domain",
     "Heartbeat",
     "Hook",
@@ -104,6 +106,7 @@ __all__ = [
     "Outbox",
     "PrivateKey",
     "Profile",
+    "ProviderKind",
     "Queue",
     "RateLimit",
     "Recovery",
@@ -144,6 +147,7 @@ PLACES = {
     "database.base": ("Base",),
     "database.metric_sample": ("MetricSample",),
     "database.session": ("Database",),
+    "domains.provider": ("DnsProvider", "ProviderKind"),
     "events.outbox": ("Outbox",),
     "heartbeat": ("Heartbeat",),
     "imports.record": ("ImportRecord",),

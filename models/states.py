@@ -120,6 +120,7 @@ class CommandType(StrEnum):
     HOOK = "hook"
     WEBHOOK = "webhook"
     NOTIFY = "notify"
+    DNS_TEST = "dns_test"
 
 
 class Queue(StrEnum):

@@ -16,6 +16,7 @@ from certline.models.key_proof import watch_keys
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
 from certline.models.vault import open_vault
+from certline.workers.domains import dns_test
 from certline.workers.metrics.exposition import Exposition
 from certline.workers.process.broker import make_broker
 from certline.workers.process.health import WorkerHealth
@@ -66,6 +67,7 @@ STEPS: tuple[Step[Any], ...] = (
     hook.STEP,
     webhook.STEP,
     notify.STEP,
+    dns_test.STEP,
 )
 
 

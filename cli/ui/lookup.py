@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Certificate,
         Command,
         DeadLetter,
+        DnsProvider,
         Hook,
         NoticeRoute,
         Order,
@@ -61,6 +62,17 @@ def find_route(db: Session, name: str) -> NoticeRoute:
     if found is None:
         known = ", ".join(route.name for route in routes(db)) or "none yet"
         raise Fault(f"route {name!r} is not known; known routes: {known}")
+    return found
+
+
+def find_provider(db: Session, name: str) -> DnsProvider:
+    """Return the provider of proofs of that name. Raises Fault."""
+    from certline.models.domains.provider import provider_named, providers
+
+    found = provider_named(db, name)
+    if found is None:
+        known = ", ".join(each.name for each in providers(db)) or "none yet"
+        raise Fault(f"provider {name!r} is not known; known providers: {known}")
     return found
 
 

@@ -60,6 +60,7 @@ KINDS: dict[CommandType, CommandKind] = {
     CommandType.NOTIFY: CommandKind(
         "NotifyCommand", Queue.WEBHOOK, LAST, one_at_a_time=True, public=False
     ),
+    CommandType.DNS_TEST: CommandKind("DnsTestCommand", Queue.WEBHOOK, LAST, public=False),
 }
 
 # Kinds of which an order (or a route of notices) has at most one open command; enforced by the index

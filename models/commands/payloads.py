@@ -267,6 +267,13 @@ class NotifyCommand(Payload):
     test: str | None = None
 
 
+class DnsTestCommand(Payload):
+    """Try a provider of proofs, by its id (internal). `domain`: below which; by default its first zone."""
+
+    provider: str
+    domain: str | None = None
+
+
 def read_payload(
     payload: type[AnyPayload], data: dict[str, Any], *, searched: bool = False
 ) -> AnyPayload:

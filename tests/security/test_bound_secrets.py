@@ -14,6 +14,7 @@ from certline.models import (
     Command,
     Database,
     DeadLetter,
+    DnsProvider,
     NoticeRoute,
     Order,
     OrderStatus,
@@ -35,7 +36,7 @@ from tests.support.factories import an_account
 from tests.support.sealed_rows import opened, seal_in, stored_secrets
 
 TABLES = (
-    *(Account, Certificate, DeadLetter, NoticeRoute, Order, PrivateKey),
+    *(Account, Certificate, DeadLetter, DnsProvider, NoticeRoute, Order, PrivateKey),
     *(SealingKey, Webhook),
 )
 

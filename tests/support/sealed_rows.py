@@ -9,6 +9,7 @@ from certline.models import (
     Account,
     Certificate,
     DeadLetter,
+    DnsProvider,
     NoticeRoute,
     Order,
     PrivateKey,
@@ -20,7 +21,17 @@ from certline.models.database.secret_place import place_of
 from certline.models.key_rotation import places
 from certline.models.vault import Vault
 
-Row = Account | Certificate | DeadLetter | NoticeRoute | Order | PrivateKey | SealingKey | Webhook
+Row = (
+    Account
+    | Certificate
+    | DeadLetter
+    | DnsProvider
+    | NoticeRoute
+    | Order
+    | PrivateKey
+    | SealingKey
+    | Webhook
+)
 
 
 def seal_in(db: Session, vault: Vault, row: Row, column: str, secret: bytes) -> None:

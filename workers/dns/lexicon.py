@@ -116,6 +116,16 @@ def provider_names() -> list[str]:
     return sorted(names - set(LEFT_OUT))
 
 
+def options_of(provider: str) -> list[str]:
+    """Return the names of a provider's own options, credentials among them. Raises DnsRefused, DnsTryLater."""
+    outcome, said = _carried_out({"action": "options", "provider": provider})
+    if outcome == "later":
+        raise DnsTryLater(f"{provider} (dns-lexicon): {said}")
+    if outcome != "done":
+        raise DnsRefused(f"{provider} (dns-lexicon): {said}")
+    return said.split()
+
+
 def _carried_out(task: Mapping[str, Any]) -> tuple[str, str]:
     """Run the process. Returns (`done`, `refused` or `later`, what was said)."""
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}

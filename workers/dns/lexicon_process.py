@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, cast
@@ -40,6 +41,8 @@ def main() -> None:
 def carry_out(task: Mapping[str, Any]) -> tuple[str, str]:
     """Publish or withdraw a record. Returns (outcome, in words of our own why)."""
     try:
+        if task["action"] == "options":
+            return DONE, " ".join(_options(task["provider"]))
         provider = _opened(task)
         if task["action"] == "publish":
             _publish(provider, task)
@@ -57,6 +60,18 @@ def carry_out(task: Mapping[str, Any]) -> tuple[str, str]:
     return DONE, ""
 
 
+def _options(name: str) -> list[str]:
+    """Return the names of a provider's options, as they are given to it."""
+    parser = ArgumentParser(add_help=False)
+    _module(name).Provider.configure_parser(parser)
+    found = [action.dest for action in parser._actions]  # noqa: SLF001  # argparse lists them nowhere else
+    return list(dict.fromkeys(found))
+
+
+def _module(name: str) -> Any:
+    return import_module(f"lexicon._private.providers.{name}")
+
+
 def _opened(task: Mapping[str, Any]) -> Any:
     """Return dns-lexicon's provider, logged in, for a zone whose name is known.
 
@@ -64,12 +79,11 @@ def _opened(task: Mapping[str, Any]) -> Any:
     """
     config = import_module("lexicon.config")
     name = task["provider"]
-    module = import_module(f"lexicon._private.providers.{name}")
     given = {"domain": task["zone"]}
     for option, value in task["options"].items():
         given |= {option.replace("-", "_"): value, option.replace("_", "-"): value}
     common = {"provider_name": name, "domain": task["zone"], "ttl": task["ttl"]}
-    provider = module.Provider(config.ConfigResolver().with_dict({**common, name: given}))
+    provider = _module(name).Provider(config.ConfigResolver().with_dict({**common, name: given}))
     provider.authenticate()
     return provider
 
@@ -92,8 +106,8 @@ def _publish(provider: Any, task: Mapping[str, Any]) -> None:
         for each in new:
             _delete(provider, each)
         raise InTheWayError(
-            f"dns-lexicon wrote {_listed(new)} in place of {kind} {value!r} at {name}, which certline has removed "
-            "again; use another method (--method txt), or another way"
+            f"dns-lexicon wrote {_listed(new)} in place of {kind} {value!r} at {name}, which was removed again; "
+            "use another method (--method txt), or another way"
         )
 
 
@@ -135,7 +149,9 @@ def _listed(records: list[dict[str, Any]]) -> str:
 
 
 def _advice(kind: str, value: str) -> str:
-    return f"certline does not overwrite it, and has not written {kind} {value!r}. Remove it if nobody needs it"
+    return (
+        f"it is left as it is, and {kind} {value!r} was not written. Remove it if nobody needs it"
+    )
 
 
 def _meaning(error: Exception, task: Mapping[str, Any]) -> tuple[str, str]:

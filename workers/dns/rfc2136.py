@@ -104,7 +104,7 @@ class DynamicUpdate:
         there = with_server.what_is_at(proof.name)
         if not any(_same(proof, each) for each in there):
             raise DnsRefused(
-                f"{proof.name} has {_listed(there)} already at {self.server}, which certline does not overwrite: "
+                f"{proof.name} has {_listed(there)} already at {self.server}, which is left as it is: "
                 f"{proof.method.upper()} {proof.value!r} was not written. Remove what is there if nobody needs it"
             )
 

@@ -16,6 +16,7 @@ from tests.faults.stories import (
     notices,
     orders,
     parts,
+    proofs,
     requests,
     restores,
     senders,
@@ -212,6 +213,8 @@ STORIES: dict[Story, tuple[str, ...]] = {
     notices.a_route_is_added: ("producers.notices.routes:add_route transaction",),
     notices.a_route_is_removed: ("producers.notices.routes:remove_route transaction",),
     notices.a_route_is_tried_again: ("producers.notices.routes:retry_route transaction",),
+    proofs.a_provider_is_added: ("producers.domains.providers:add_provider transaction",),
+    proofs.a_provider_is_removed: ("producers.domains.providers:remove_provider transaction",),
     parts.the_relay: (
         "producers.relay:Relay._claim transaction",
         "producers.messaging.publisher:RabbitWire._hand_over send_all",

@@ -10,6 +10,7 @@ from tests.faults.stories import (
     notices,
     orders,
     parts,
+    proofs,
     requests,
     restores,
     senders,
@@ -107,6 +108,10 @@ GROUPS: dict[str, tuple[Story, ...]] = {
         notices.a_route_is_added,
         notices.a_route_is_removed,
         notices.a_route_is_tried_again,
+    ),
+    "proofs": (
+        proofs.a_provider_is_added,
+        proofs.a_provider_is_removed,
     ),
     "senders": (
         senders.a_sender_is_added,

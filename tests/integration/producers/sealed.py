@@ -11,8 +11,10 @@ from certline.models import (
     CommandType,
     Database,
     DeadLetter,
+    DnsProvider,
     NoticeRoute,
     PrivateKey,
+    ProviderKind,
     SealingKey,
     Webhook,
 )
@@ -51,6 +53,13 @@ def fill(database: Database, vault: Vault, rows: int = 1, *, bound: bool = True)
                 kinds=["*"],
                 created_by="ida",
             )
+            provider = DnsProvider(
+                name=f"provider{next(_numbers)}",
+                kind=ProviderKind.RFC2136,
+                zones=["shop.example"],
+                settings_json='{"server":"ns1.shop.example"}',
+                requested_by="ida",
+            )
             pair = SealingKey(
                 id=str(next(_numbers)), opens_until=datetime.now(UTC) + timedelta(days=1)
             )
@@ -58,6 +67,7 @@ def fill(database: Database, vault: Vault, rows: int = 1, *, bound: bool = True)
                 (key, "pem_sealed"),
                 (hook, "secret_sealed"),
                 (route, "url_sealed"),
+                (provider, "credentials_sealed"),
                 (pair, "private_sealed"),
             ):
                 setattr(row, column, b"")

@@ -13,8 +13,10 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.resolver
+import dns.rrset
 
 from certline.workers.dns.lookup.resolution import (
+    MOST_ADDRESSES,
     LookupFault,
     Resolution,
     TimeLeft,
@@ -29,6 +31,11 @@ ONE, TRIES = 3.0, 2
 PAYLOAD = 1232
 # Servers of a zone that are asked. The root has 13.
 MOST_SERVERS = 16
+
+# Labels of a domain's name, with the empty one of the root: `example.org.`
+LABELS_OF_A_DOMAIN = 3
+# Delegations below a domain that are followed.
+MOST_CUTS = 4
 
 ANSWERED = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 
@@ -46,19 +53,34 @@ class NameServer:
     port: int
 
 
+@dataclass(frozen=True)
+class Delegation:
+    """A zone, with the names of its servers and those of their addresses that are known."""
+
+    zone: dns.name.Name
+    servers: dict[str, tuple[str, ...]]
+
+
 def servers_of(name: str, how: Resolution, deadline: TimeLeft) -> list[NameServer]:
     """Return the authoritative servers of the zone that a name lies in.
 
-    One whose name has no address is among them. Raises LookupFault.
+    One whose name has no address is among them. A resolver is not asked for the name itself, unless it is that of
+    a domain: it would remember that there is no such name, and say so to others after the record was written.
+    Raises LookupFault.
     """
     if how.nameservers:
         return [_named(each) for each in how.nameservers]
     resolver = how.resolver()
-    names = _name_servers(resolver, name, deadline)
-    return [
-        NameServer(each, tuple(addresses_by_resolver(resolver, each, deadline)), how.port)
-        for each in sorted(names)[:MOST_SERVERS]
-    ]
+    place = dns.name.from_text(name)
+    start = place.parent() if len(place.labels) > LABELS_OF_A_DOMAIN else place
+    zone = _zone_above(resolver, start, deadline)
+    found = _with_addresses(resolver, zone, how, deadline)
+    for _ in range(MOST_CUTS):
+        cut = _referral(found, place, zone, deadline)
+        if cut is None:
+            break
+        zone, found = cut, _with_addresses(resolver, cut, how, deadline)
+    return found
 
 
 def ask(
@@ -68,12 +90,23 @@ def ask(
 
     Raises LameServerError if it does not answer in time, or not as an authority.
     """
+    said = _said(server, name, kind, deadline, TRIES)
+    # Without AA it knows the name from elsewhere, as a resolver does.
+    if not said.flags & dns.flags.AA:
+        raise LameServerError("it answers without authority: the zone is delegated to it in vain")
+    return said
+
+
+def _said(
+    server: NameServer, name: str, kind: dns.rdatatype.RdataType, deadline: TimeLeft, tries: int
+) -> dns.message.Message:
+    """Return a server's answer, with authority or without. Raises LameServerError."""
     if not server.addresses:
-        raise LameServerError("its name has no address")
+        raise LameServerError("its name has no address, or no resolver finds it")
     question = dns.message.make_query(name, kind, use_edns=0, payload=PAYLOAD)
     question.flags &= ~dns.flags.RD
     trouble = ""
-    for address in [each for each in server.addresses for _ in range(TRIES)]:
+    for address in [each for each in server.addresses for _ in range(tries)]:
         if deadline.is_over:
             break
         within = deadline.left(ONE)
@@ -88,18 +121,29 @@ def ask(
         except (dns.exception.DNSException, EOFError, ValueError):
             trouble = "its answer cannot be read"
         else:
-            return _authoritative(said)
+            if said.rcode() in ANSWERED:
+                return said
+            code = dns.rcode.to_text(said.rcode())
+            raise LameServerError(f"it answers {code}: it does not serve the zone")
     raise LameServerError(trouble or "it does not answer")
 
 
-def _authoritative(said: dns.message.Message) -> dns.message.Message:
-    code = said.rcode()
-    if code not in ANSWERED:
-        raise LameServerError(f"it answers {dns.rcode.to_text(code)}: it does not serve the zone")
-    # Without AA it knows the name from elsewhere, as a resolver does.
-    if not said.flags & dns.flags.AA:
-        raise LameServerError("it answers without authority: the zone is delegated to it in vain")
-    return said
+def _referral(
+    servers: list[NameServer], name: dns.name.Name, above: Delegation, deadline: TimeLeft
+) -> Delegation | None:
+    """Return the zone below another that the servers delegate the name to, or None if they have the name."""
+    for server in servers:
+        try:
+            said = _said(server, name.to_text(), dns.rdatatype.NS, deadline, 1)
+        except LameServerError:
+            continue
+        if said.flags & dns.flags.AA:
+            return None
+        for rrset in said.authority:
+            is_cut = rrset.rdtype == dns.rdatatype.NS and name.is_subdomain(rrset.name)
+            if is_cut and rrset.name != above.zone and rrset.name.is_subdomain(above.zone):
+                return _delegation(rrset, said)
+    return None
 
 
 def _named(text: str) -> NameServer:
@@ -110,9 +154,21 @@ def _named(text: str) -> NameServer:
     return NameServer(text, tuple(addresses), port)
 
 
-def _name_servers(resolver: dns.resolver.Resolver, name: str, deadline: TimeLeft) -> set[str]:
-    """Return the names of the servers of the closest zone above a name, or of that name. Raises LookupFault."""
-    place = dns.name.from_text(name)
+def _with_addresses(
+    resolver: dns.resolver.Resolver, zone: Delegation, how: Resolution, deadline: TimeLeft
+) -> list[NameServer]:
+    """Return the servers of a zone, with the addresses that are known already, or that the resolver knows."""
+    return [
+        NameServer(name, known or tuple(addresses_by_resolver(resolver, name, deadline)), how.port)
+        for name, known in sorted(zone.servers.items())[:MOST_SERVERS]
+    ]
+
+
+def _zone_above(
+    resolver: dns.resolver.Resolver, place: dns.name.Name, deadline: TimeLeft
+) -> Delegation:
+    """Return the closest zone above a name, or that of the name. Raises LookupFault."""
+    name = _text(place)
     look_up = partial(resolver.resolve, rdtype="NS", raise_on_no_answer=False, search=False)
     while True:
         if deadline.is_over:
@@ -131,10 +187,20 @@ def _name_servers(resolver: dns.resolver.Resolver, name: str, deadline: TimeLeft
             raise LookupFault(f"the name servers of {_text(place)} are not known: {why}") from None
         # An alias has the servers of its target; they are not those of this name.
         if found is not None and found.rrset is not None and found.canonical_name == place:
-            return {_text(each.target) for each in found.rrset}
+            return _delegation(found.rrset, found.response)
         if place == dns.name.root:
             raise LookupFault(f"there is no zone that {name} lies in")
         place = place.parent()
+
+
+def _delegation(servers: dns.rrset.RRset, said: dns.message.Message) -> Delegation:
+    """Return the zone whose NS records a response has, with the addresses beside them."""
+    known: dict[str, tuple[str, ...]] = {_text(each.target): () for each in servers}
+    for rrset in said.additional:
+        name = _text(rrset.name)
+        if name in known and rrset.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
+            known[name] += tuple(str(each) for each in rrset)[:MOST_ADDRESSES]
+    return Delegation(servers.name, known)
 
 
 def _text(name: dns.name.Name) -> str:

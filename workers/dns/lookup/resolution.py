@@ -102,7 +102,7 @@ def addresses_by_resolver(
         return
     for kind in ("A", "AAAA"):
         try:
-            found = resolver.resolve(host, kind, lifetime=deadline.left(5.0), search=False)
+            found = resolver.resolve(host, kind, lifetime=deadline.left(8.0), search=False)
         except dns.exception.DNSException:
             continue
         yield from (str(each) for each in islice(found, MOST_ADDRESSES))

@@ -1,31 +1,23 @@
-"""A zone on a real name server, and how it is looked up."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""How names of the tests' zones are looked up, and the provider that writes them."""
 
 import pytest
 
-from certline.workers.dns import Resolution
-from tests.integration.workers.dns.name_servers import Knot, free_port, zone_text
+from certline.workers.dns import Provider, Resolution, open_provider
+from tests.servers.dns import DnsServer
 
-ZONE = "shop.example"
-
-
-@pytest.fixture
-def port() -> int:
-    """Return the port of the name servers of a test."""
-    return free_port()
+ZONE = "example.test"
 
 
 @pytest.fixture
-def knot(tmp_path: Path, port: int) -> Iterator[Knot]:
-    """Run the zone's primary."""
-    records = 'taken CNAME elsewhere.example.\ntext TXT "v=spf1 -all"\nwww A 192.0.2.7'
-    with Knot(tmp_path / "knot", {ZONE: zone_text(ZONE, records)}, port=port) as server:
-        yield server
+def how(dns_server: DnsServer) -> Resolution:
+    """Return how names are looked up: from the root, by the tests' resolver, at their port."""
+    resolver = f"{dns_server.resolver}:{dns_server.port}"
+    return Resolution(resolvers=(resolver,), port=dns_server.port, within=12)
 
 
-@pytest.fixture
-def how(knot: Knot) -> Resolution:
-    """Return how names of the zone are looked up: by its own server in place of a resolver."""
-    return Resolution(resolvers=(knot.place,), port=knot.port, within=8)
+def updater(dns_server: DnsServer, zone: str = ZONE, **key: str) -> Provider:
+    """Return the provider that changes a zone at its primary; `key`: other fields of the TSIG key."""
+    own = dns_server.zone_of(zone)
+    fields = {"name": own.key, "secret": dns_server.secret_of(own.key)} | key
+    server = f"{own.at[0]}:{dns_server.port}"
+    return open_provider("rfc2136", {"server": server, "zones": [zone]}, fields)

@@ -1,6 +1,10 @@
 """Tests of dynamic update with TSIG against a real name server."""
 
-from pathlib import Path
+import socket
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -9,132 +13,150 @@ from certline.workers.dns import (
     DnsTryLater,
     Method,
     Proof,
-    Provider,
     Resolution,
     look,
     open_provider,
 )
-from tests.integration.workers.dns.conftest import ZONE
-from tests.integration.workers.dns.name_servers import Knot, TsigSecret, free_port, zone_text
+from tests.integration.workers.dns.conftest import ZONE, updater
+from tests.servers.dns import DnsServer
+from tests.servers.name_zones import OTHER_KEY, PRIMARY
+from tests.servers.session import free_port
 
 TEXT = Proof(Method.TXT, f"_certline.{ZONE}", "a proof, with 'quotes' and \"double\" ones; 100 %")
 ALIAS = Proof(Method.CNAME, f"_d41d8.{ZONE}", "5c0.comodoca.example")
-
-
-def provider_of(knot: Knot, key: TsigSecret | None = None) -> Provider:
-    settings = {"server": knot.place, "zones": [ZONE]}
-    return open_provider("rfc2136", settings, (key or knot.key).fields)
+WRONG = b64encode(b"not the secret of any key at all").decode()
 
 
 @pytest.mark.parametrize("proof", [TEXT, ALIAS])
 def test_a_record_is_published_once_and_withdrawn(
-    knot: Knot, how: Resolution, proof: Proof
+    dns_server: DnsServer, how: Resolution, proof: Proof
 ) -> None:
-    provider = provider_of(knot)
+    provider, kind = updater(dns_server), proof.method.upper()
 
     provider.publish(proof)
     provider.publish(proof)
 
-    assert len(knot.records(proof.name, proof.method.upper())) == 1
+    assert len(dns_server.read(proof.name, kind)) == 1
+    dns_server.propagate(proof.name)
     assert look(proof, how).seen
     provider.withdraw(proof)
     provider.withdraw(proof)
-    assert knot.records(proof.name, proof.method.upper()) == []
-    assert not look(proof, how).seen
+    assert dns_server.read(proof.name, kind) == []
 
 
-def test_a_long_text_is_split_into_strings_and_seen_as_one(knot: Knot, how: Resolution) -> None:
+def test_a_long_text_is_split_into_strings_and_seen_as_one(
+    dns_server: DnsServer, how: Resolution
+) -> None:
     long = Proof(Method.TXT, TEXT.name, "0123456789" * 60)
 
-    provider_of(knot).publish(long)
+    updater(dns_server).publish(long)
 
-    assert knot.records(long.name, "TXT")[0].count('" "') == 2
+    assert dns_server.read(long.name, "TXT") == [long.value]
+    dns_server.propagate(long.name)
     assert look(long, how).seen
 
 
-def test_texts_of_others_stay(knot: Knot) -> None:
-    beside = Proof(Method.TXT, f"text.{ZONE}", "ours")
-    provider = provider_of(knot)
+def test_texts_of_others_stay(dns_server: DnsServer) -> None:
+    dns_server.add(ZONE, "TXT", "v=spf1 -all")
+    beside, provider = Proof(Method.TXT, ZONE, "ours"), updater(dns_server)
 
     provider.publish(beside)
 
-    assert sorted(knot.records(beside.name, "TXT")) == ['"ours"', '"v=spf1 -all"']
+    assert dns_server.read(ZONE, "TXT") == ["ours", "v=spf1 -all"]
     provider.withdraw(beside)
-    assert knot.records(beside.name, "TXT") == ['"v=spf1 -all"']
+    assert dns_server.read(ZONE, "TXT") == ["v=spf1 -all"]
+    dns_server.remove(ZONE, "TXT")
 
 
 @pytest.mark.parametrize(
-    ("proof", "there"),
+    ("there", "value", "proof", "said"),
     [
-        (Proof(Method.CNAME, f"taken.{ZONE}", "ours.example"), "CNAME 'elsewhere.example'"),
-        (Proof(Method.TXT, f"taken.{ZONE}", "ours"), "CNAME 'elsewhere.example'"),
-        (Proof(Method.CNAME, f"text.{ZONE}", "ours.example"), "TXT 'v=spf1 -all'"),
-        (Proof(Method.CNAME, f"www.{ZONE}", "ours.example"), "a record 'of another type'"),
+        ("CNAME", "elsewhere.test.", ALIAS, "CNAME 'elsewhere.test'"),
+        ("CNAME", "elsewhere.test.", TEXT, "CNAME 'elsewhere.test'"),
+        ("TXT", "v=spf1 -all", ALIAS, "TXT 'v=spf1 -all'"),
+        ("A", "192.0.2.7", ALIAS, "a record 'of another type'"),
     ],
 )
-def test_what_is_there_already_is_named_and_not_overwritten(
-    knot: Knot, proof: Proof, there: str
+def test_what_is_there_already_is_named_and_left_as_it_is(
+    dns_server: DnsServer, there: str, value: str, proof: Proof, said: str
 ) -> None:
-    with pytest.raises(DnsRefused, match=r"already at .* does not overwrite") as refused:
-        provider_of(knot).publish(proof)
+    dns_server.add(proof.name, there, value)
 
-    assert there in str(refused.value)
-    assert knot.records(f"taken.{ZONE}", "CNAME") == ["elsewhere.example."]
+    with pytest.raises(DnsRefused, match="which is left as it is") as refused:
+        updater(dns_server).publish(proof)
+
+    assert said in str(refused.value)
+    assert dns_server.read(proof.name, there) == [value]
 
 
-def test_an_alias_of_others_is_not_withdrawn(knot: Knot) -> None:
-    provider_of(knot).withdraw(Proof(Method.CNAME, f"taken.{ZONE}", "ours.example"))
+def test_an_alias_of_others_is_not_withdrawn(dns_server: DnsServer) -> None:
+    dns_server.add(ALIAS.name, "CNAME", "elsewhere.test.")
 
-    assert knot.records(f"taken.{ZONE}", "CNAME") == ["elsewhere.example."]
+    updater(dns_server).withdraw(ALIAS)
+
+    assert dns_server.read(ALIAS.name, "CNAME") == ["elsewhere.test."]
 
 
 @pytest.mark.parametrize(
     ("key", "why"),
     [
-        (TsigSecret(), "the secret is not that of the TSIG key"),
-        (TsigSecret(name="nobody."), "does not know this TSIG key"),
+        ({"secret": WRONG}, "the secret is not that of the TSIG key"),
+        ({"name": "nobody.", "secret": WRONG}, "does not know this TSIG key"),
+        ({"algorithm": "hmac-sha512"}, "knows it with another algorithm"),
     ],
 )
-def test_a_wrong_key_is_said(knot: Knot, key: TsigSecret, why: str) -> None:
+def test_a_wrong_key_is_said(dns_server: DnsServer, key: dict[str, str], why: str) -> None:
     with pytest.raises(DnsRefused, match=why) as refused:
-        provider_of(knot, key).publish(TEXT)
+        updater(dns_server, **key).publish(TEXT)
 
-    assert key.secret not in str(refused.value)
-    assert knot.records(TEXT.name, "TXT") == []
+    assert WRONG not in str(refused.value)
+    assert dns_server.read(TEXT.name, "TXT") == []
 
 
-def test_a_zone_that_the_key_may_not_change_is_said(tmp_path: Path, port: int) -> None:
-    zones = {ZONE: zone_text(ZONE)}
-    with (
-        Knot(tmp_path, zones, port=port, read_only=True) as knot,
-        pytest.raises(DnsRefused, match="does not let it change this zone"),
-    ):
-        provider_of(knot).publish(TEXT)
+def test_a_zone_that_the_key_may_not_change_is_said(dns_server: DnsServer) -> None:
+    key = {"name": OTHER_KEY, "secret": dns_server.secret_of(OTHER_KEY)}
+
+    with pytest.raises(DnsRefused, match="does not let it change this zone"):
+        updater(dns_server, **key).publish(TEXT)
+
+
+def test_a_secondary_says_that_the_primary_is_meant(dns_server: DnsServer) -> None:
+    settings = {"server": f"{dns_server.secondary}:{dns_server.port}", "zones": [ZONE]}
+    key = {"name": dns_server.tsig_name, "secret": dns_server.tsig_secret}
+
+    with pytest.raises(DnsRefused, match=r"NOTAUTH|does not let it change this zone"):
+        open_provider("rfc2136", settings, key).publish(TEXT)
 
 
 def test_a_zone_signed_by_its_server_takes_the_record_and_shows_it(
-    tmp_path: Path, port: int
+    dns_server: DnsServer, how: Resolution
 ) -> None:
-    with Knot(tmp_path, {ZONE: zone_text(ZONE)}, port=port, signed=True) as knot:
-        provider = provider_of(knot)
-        provider.publish(ALIAS)
+    signed = Proof(Method.CNAME, "_d41d8.signed.test", ALIAS.value)
 
-        assert look(ALIAS, Resolution(resolvers=(knot.place,), port=port)).seen
-        assert len(knot.records(ZONE, "DNSKEY")) > 0
+    updater(dns_server, "signed.test").publish(signed)
+
+    dns_server.propagate(signed.name)
+    assert look(signed, how).seen
+    assert dns_server.resolve(signed.name, "CNAME") == [
+        f"{ALIAS.value}."
+    ]  # its signatures are checked
 
 
-def test_a_part_of_a_zone_is_written_in_the_zone(knot: Knot) -> None:
+def test_a_part_of_a_zone_is_written_in_the_zone(dns_server: DnsServer) -> None:
     deep = Proof(Method.TXT, f"_acme.www.{ZONE}", "deep")
-    settings = {"server": knot.place, "zones": [f"www.{ZONE}"]}
 
-    open_provider("rfc2136", settings, knot.key.fields).publish(deep)
+    updater(dns_server, f"www.{ZONE}").publish(deep)
 
-    assert knot.records(deep.name, "TXT") == ['"deep"']
+    assert dns_server.read(deep.name, "TXT") == ["deep"]
 
 
-def test_a_server_without_the_zone_is_said(knot: Knot) -> None:
-    with pytest.raises(DnsRefused, match=r"knows no zone that _x\.other\.example lies in"):
-        provider_of(knot).publish(Proof(Method.TXT, "_x.other.example", "lost"))
+def test_a_server_without_the_zone_is_said(dns_server: DnsServer) -> None:
+    settings = {"server": f"{dns_server.secondary}:{dns_server.port}", "zones": [ZONE]}
+    key = {"name": dns_server.tsig_name, "secret": dns_server.tsig_secret}
+    provider = open_provider("rfc2136", settings, key)
+
+    with pytest.raises(DnsRefused, match=r"knows no zone that _x\.other\.invalid lies in"):
+        provider.publish(Proof(Method.TXT, "_x.other.invalid", "lost"))
 
 
 def test_a_server_that_is_away_is_asked_later() -> None:
@@ -145,22 +167,40 @@ def test_a_server_that_is_away_is_asked_later() -> None:
 
 
 def test_a_server_that_is_silent_is_asked_later(
-    knot: Knot, monkeypatch: pytest.MonkeyPatch
+    dns_server: DnsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("certline.workers.dns.rfc2136.ONE", 0.5)
-    knot.freeze()
-
-    with pytest.raises(DnsTryLater, match="did not answer in time"):
-        provider_of(knot).publish(TEXT)
-    knot.thaw()
+    with dns_server.down(PRIMARY), pytest.raises(DnsTryLater, match="did not answer in time"):
+        updater(dns_server).publish(TEXT)
 
 
-def test_a_file_is_none_of_its_business(knot: Knot) -> None:
+def test_a_server_that_is_no_name_server_is_asked_later() -> None:
+    with _closing_server() as port, pytest.raises(DnsTryLater, match="cannot be re"):
+        open_provider("rfc2136", {"server": f"127.0.0.1:{port}"}).publish(TEXT)
+
+
+@contextmanager
+def _closing_server() -> Iterator[int]:
+    """Yield the port of a server that closes each connection."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            while True:
+                try:
+                    door.accept()[0].close()
+                except OSError:
+                    return
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield door.getsockname()[1]
+
+
+def test_a_file_is_none_of_its_business(dns_server: DnsServer) -> None:
     file = Proof(Method.HTTP, f"http://{ZONE}/.well-known/pki-validation/a.txt", "a")
 
     with pytest.raises(DnsRefused, match="is a file on a web server"):
-        provider_of(knot).publish(file)
+        updater(dns_server).publish(file)
 
 
-def test_the_provider_shows_no_key(knot: Knot) -> None:
-    assert knot.key.secret not in repr(provider_of(knot))
+def test_the_provider_shows_no_key(dns_server: DnsServer) -> None:
+    assert dns_server.tsig_secret not in repr(updater(dns_server))

@@ -1,0 +1,1 @@
+"""Validation of domains: where their proofs go."""

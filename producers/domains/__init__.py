@@ -1,0 +1,1 @@
+"""Domains: the providers that their proofs go to."""

@@ -1,0 +1,1 @@
+"""Tests of domains: the providers that their proofs go to, from the command line to the name server."""

@@ -1,0 +1,165 @@
+"""Tests of `certline dns`: add, list, show, remove, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from certline.models import AuditEntry, DnsProvider
+from certline.models.domains.provider import credentials_of
+from tests.integration.domains.conftest import Desk
+
+SECRET = "c2VjcmV0IG9mIGEgdHNpZyBrZXksIDMyIGJ5dGVzIQ=="
+BIND = f'key "certline" {{\n\talgorithm hmac-sha512;\n\tsecret "{SECRET}";\n}};\n'
+KNOT = f"# hmac-sha256:certline:…\nkey:\n  - id: certline\n    algorithm: hmac-sha256\n    secret: {SECRET}\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithm"),
+    [
+        (f"certline:{SECRET}", "hmac-sha256"),
+        (f"hmac-sha512:certline:{SECRET}\n", "hmac-sha512"),
+        (BIND, "hmac-sha512"),
+        (KNOT, "hmac-sha256"),
+    ],
+)
+def test_a_key_is_read_as_the_servers_tools_write_it_and_never_shown(
+    desk: Desk, key: str, algorithm: str
+) -> None:
+    added = desk.add("rfc2136", "--server", "ns1.example.test:5300", credentials=key)
+
+    assert added["kind"] == "rfc2136"
+    assert added["settings"] == {"server": "ns1.example.test:5300"}
+    assert added["has_credentials"] is True
+    with desk.database.transaction() as db:
+        row = db.scalars(select(DnsProvider)).one()
+        entries = [repr(entry.data) for entry in db.scalars(select(AuditEntry))]
+    assert credentials_of(desk.vault, row) == {
+        "name": "certline",
+        "algorithm": algorithm,
+        "secret": SECRET,
+    }
+    shown = [desk.typist.types("dns", *words) for words in (("list",), ("show", "ours"))]
+    assert not any(SECRET in text for text in [*shown, *entries, repr(row), str(added)])
+
+
+def test_each_change_is_an_entry_of_the_audit_log(desk: Desk) -> None:
+    desk.add("manual")
+    desk.typist.types("dns", "remove", "ours")
+
+    with desk.database.transaction() as db:
+        query = select(AuditEntry).where(AuditEntry.subject == "ours").order_by(AuditEntry.id)
+        entries = list(db.scalars(query))
+    assert [entry.type for entry in entries] == ["dns.added", "dns.removed"]
+    assert entries[0].data["provider"]["zones"] == ["example.test"]
+    assert desk.typist.json("dns", "list") == []
+
+
+def test_zones_are_stored_in_ascii_once_each(desk: Desk) -> None:
+    added = desk.add("manual", "--zones", "MÜNCHEN.example., example.test,_Proofs.example.test")
+
+    assert added["zones"] == ["_proofs.example.test", "example.test", "xn--mnchen-3ya.example"]
+
+
+def test_a_provider_that_is_there_is_not_replaced(desk: Desk) -> None:
+    desk.add("manual")
+
+    said = desk.typist.types(
+        "dns", "add", "ours", "--provider", "manual", "--zones", "a.example", code=4
+    )
+
+    assert "certline dns remove ours" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("rfc2136",), "--provider rfc2136 needs --server"),
+        (("folder",), "--provider folder needs --folder"),
+        (("folder", "--folder", "www"), "absolute path"),
+        (("command", "--command", "'unclosed"), "cannot be read"),
+        (("command", "--command", "x", "--server", "a"), "--server does not go with"),
+        (("nosuch",), "'nosuch' is not known"),
+        (("auto",), "'auto' is not known"),
+        (("cloudflare", "--option", "auth_token=abc"), "looks like a secret"),
+        (("manual", "--resolver", "resolver.example"), "is no IP address"),
+        (("manual", "--nameserver", "ns1.example:0"), "is no server"),
+        (("manual", "--zones", "bad..example"), "is no name of a zone"),
+        (("manual", "--zones", "*.example"), "is no name of a zone"),
+    ],
+)
+def test_what_cannot_be_used_is_said(desk: Desk, words: tuple[str, ...], why: str) -> None:
+    said = desk.typist.types(
+        "dns", "add", "ours", "--zones", "example.test", "--provider", *words, code=2
+    )
+
+    assert why in " ".join(said.split())
+    assert "abc" not in said
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("certline", "it is no TSIG key"),
+        ("hmac-md5:certline:c2VjcmV0", "use one of hmac-sha256"),
+        ("certline:n0t base64!", "is not base64"),
+        ("certline:", "it is no TSIG key"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_said_but_not_repeated(
+    desk: Desk, tmp_path: Path, key: str, why: str
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{key}\n")
+    words = ("--provider", "rfc2136", "--zones", "example.test", "--server", "ns1.example")
+
+    said = desk.typist.types("dns", "add", "ours", *words, "--credentials-file", str(file), code=2)
+
+    assert why in " ".join(said.split())
+    assert "c2VjcmV0" not in said
+    assert "n0t" not in said
+
+
+def test_the_options_of_a_dns_provider_are_those_of_its_own(desk: Desk) -> None:
+    added = desk.add(
+        "powerdns",
+        *("--option", "pdns-server=http://127.0.0.1:1"),
+        credentials="# the API key\n\nauth-token = k3y=with=signs \n",
+    )
+
+    assert added["settings"]["options"] == {"pdns_server": "http://127.0.0.1:1"}
+    with desk.database.transaction() as db:
+        row = db.scalars(select(DnsProvider)).one()
+    assert credentials_of(desk.vault, row) == {"auth_token": "k3y=with=signs"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ("auth_tokken=abc\n", "powerdns has no option 'auth_tokken'; it has auth_token"),
+        ("# nothing\n", "powerdns needs credentials"),
+        ("abc\n", "line 1 is not NAME=VALUE"),
+    ],
+)
+def test_credentials_that_a_dns_provider_does_not_know_are_said(
+    desk: Desk, tmp_path: Path, lines: str, why: str
+) -> None:
+    file = tmp_path / "credentials"
+    file.write_text(lines)
+    words = ("--provider", "powerdns", "--zones", "example.test")
+
+    said = desk.typist.types("dns", "add", "ours", *words, "--credentials-file", str(file), code=2)
+
+    assert why in " ".join(said.split())
+    assert "abc" not in said
+
+
+@pytest.mark.parametrize("words", [("show",), ("test",), ("remove",)])
+def test_an_unknown_provider_is_answered_with_those_that_are_known(
+    desk: Desk, words: tuple[str, ...]
+) -> None:
+    desk.add("manual")
+
+    said = desk.typist.types("dns", *words, "other", code=1)
+
+    assert "known providers: ours" in said

@@ -1,0 +1,1 @@
+"""Validation of domains: the providers that proofs go to."""
