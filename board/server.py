@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from certline.board.access.policy import AccessPolicy
 from certline.board.app import build_app
+from certline.board.connection import OpenConnections, protocol_of
 from certline.board.context import BoardContext, open_context
 from certline.models.settings import Settings
 from certline.producers.processes import until_told
@@ -21,8 +22,6 @@ log = structlog.get_logger()
 HOST, PORT = "127.0.0.1", 8600
 # Seconds: for an idle connection, for requests that are under way when the board stops, to start and to stop.
 KEEP_ALIVE, GRACE, TO_START, TO_STOP = 75, 6, 30, 10
-# Connections at once; more are refused, so that the line's machine stays usable.
-MOST_CONNECTIONS = 1_000
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -79,7 +78,7 @@ class BoardServer(uvicorn.Server):
                 # Who the user is decides the board itself, by an address that cannot be forged.
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=MOST_CONNECTIONS,
+                http=protocol_of(OpenConnections(app.state.access.is_proxy)),
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=GRACE,
             )

@@ -26,7 +26,7 @@ def caller_of(request: Request, access: AccessPolicy, *, uses: bool) -> BoardCal
     """Find out who sends a request. `uses`: whether it keeps a session open. Raises UsersFileError."""
     peer = request.client.host if request.client else ""
     proxy = access.proxy
-    if proxy is not None and proxy.is_at(peer):
+    if proxy is not None and access.is_proxy(peer):
         forwarded = _forwarded(request)
         encrypted = request.headers.get("x-forwarded-proto", "") == "https"
         named = request.headers.getlist(proxy.header)

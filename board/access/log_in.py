@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import structlog
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -104,10 +104,13 @@ def _form(request: Request, target: str, fault: str = "", status: int = 200) -> 
 
 async def _fields(request: Request) -> dict[str, str]:
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES:
-            return {}
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MOST_BYTES:
+                return {}
+    except ClientDisconnect:
+        return {}
     try:
         found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=20)
     except ValueError:

@@ -51,6 +51,10 @@ class AccessPolicy:
         """True if nobody has to log in."""
         return self.users is None and self.proxy is None
 
+    def is_proxy(self, address: str) -> bool:
+        """Return True if a connection from that address is the trusted proxy's."""
+        return self.proxy is not None and self.proxy.is_at(address)
+
     @property
     def names(self) -> frozenset[str]:
         """The names by which an open board may be called: others are of a page that wants to read it."""
