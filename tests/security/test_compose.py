@@ -111,6 +111,20 @@ def test_each_part_that_uses_rabbitmq_has_a_user_of_its_own_in_the_definitions()
     assert "RABBITMQ_DEFAULT" not in (ROOT / "compose.yaml").read_text("utf-8")
 
 
+def test_the_image_can_be_built_from_what_the_context_has() -> None:
+    # `.dockerignore` leaves everything out but the paths that it names after an exclamation mark.
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    taken = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    copied = re.findall(
+        r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE
+    )
+    sources = {source for each in copied for source in each.split()}
+
+    assert "*" in lines
+    assert sources == taken
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+
+
 def test_images_can_be_pinned_by_digest() -> None:
     found = services()
 
