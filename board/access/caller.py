@@ -29,7 +29,7 @@ def caller_of(request: Request, access: AccessPolicy, *, uses: bool) -> BoardCal
     if proxy is not None and access.is_proxy(peer):
         forwarded = _forwarded(request)
         encrypted = request.headers.get("x-forwarded-proto", "") == "https"
-        named = request.headers.getlist(proxy.header)
+        named = [] if proxy.header is None else request.headers.getlist(proxy.header)
         user = named[0].strip() if len(named) == 1 else ""
         if user and len(user) <= LONGEST and user.isprintable():
             return BoardCaller(forwarded or peer, user, through_proxy=True, encrypted=encrypted)

@@ -21,9 +21,11 @@ class OpenBoardError(Exception):
 
 @dataclass(frozen=True)
 class TrustedProxy:
-    """A proxy that has checked who the user is. `header`: in which it names the user; `networks`: where it is."""
+    """A proxy whose word on a viewer's address is believed. `networks`: where it is; `header`: in which it names
+    the user that it has logged in, None if people log in at the board.
+    """
 
-    header: str
+    header: str | None
     networks: tuple[Network, ...]
 
     def is_at(self, address: str) -> bool:
@@ -73,9 +75,16 @@ def access_policy(
     Raises OpenBoardError if that would be everybody on the network, UsersFileError if the file has a fault.
     """
     proxy = _proxy(trust_header, trust_from)
-    if users is not None and not users.users() and proxy is None:
+    logs_in = proxy is not None and proxy.header is not None
+    if users is not None and not users.users() and not logs_in:
         raise OpenBoardError(
             f"{users.path} has no users, so nobody could log in: certline board user add NAME"
+        )
+    if users is None and proxy is not None and proxy.header is None:
+        raise OpenBoardError(
+            "--trust-from without --trust-header: the proxy logs nobody in, so the board needs users of its own. "
+            "Set CERTLINE_BOARD_USERS_FILE and add users (certline board user add NAME), or say in which "
+            "header the proxy names who is logged in"
         )
     if users is None and proxy is None and not is_loopback(host):
         raise OpenBoardError(
@@ -98,12 +107,11 @@ def is_loopback(host: str) -> bool:
 def _proxy(header: str | None, networks: Sequence[str]) -> TrustedProxy | None:
     if header is None and not networks:
         return None
-    if header is None or not networks:
+    if not networks:
         raise OpenBoardError(
-            "--trust-header and --trust-from belong together: which header names the user, and from which "
-            "address it is believed"
+            "--trust-header needs --trust-from: from which address the header is believed that names the user"
         )
-    if HEADER.fullmatch(header) is None:
+    if header is not None and HEADER.fullmatch(header) is None:
         raise OpenBoardError(f"--trust-header: {header!r} cannot be the name of a header")
     trusted = []
     for text in networks:

@@ -41,7 +41,7 @@ def board_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--trust-from",
             multiple=True,
             metavar="ADDR",
-            help="Address or network of the proxy that is believed; repeatable.",
+            help="Address or network of a proxy in front, whose X-Forwarded-For is believed; repeatable.",
         ),
         click.option(
             "--trust-header",

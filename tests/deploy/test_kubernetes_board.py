@@ -115,6 +115,24 @@ def test_an_outage_of_postgres_takes_it_out_of_service_and_restarts_nothing(
     assert answers == {"startupProbe": 200, "livenessProbe": 200, "readinessProbe": 503}
 
 
+def test_who_looks_through_the_ingress_controller_is_known_by_his_own_address(
+    board: Manifest, tmp_path: Path
+) -> None:
+    users = UsersFile(tmp_path / "users")
+    users.add("ida", PASSWORD)
+    given = [each.partition("=") for each in container(board)["args"]]
+    trusted = [value for name, _, value in given if name == "--trust-from"]
+    access = access_policy("0.0.0.0", users, None, trusted)  # noqa: S104
+    # Networks that clusters use for pods: of kubeadm, k3s, GKE, AKS and EKS, and of IPv6.
+    pods = ("10.244.1.7", "10.42.0.9", "172.20.3.4", "192.168.9.1", "100.64.0.9", "fd00:10::7")
+
+    assert [peer for peer in pods if not access.is_proxy(peer)] == []
+    assert [
+        peer for peer in ("203.0.113.9", "2001:db8::1", "127.0.0.1") if access.is_proxy(peer)
+    ] == []
+    assert "--trust-header" not in {name for name, _, _ in given}  # it names no users
+
+
 @needs_root
 def test_it_takes_the_users_as_kubernetes_mounts_them(
     board: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -10,8 +11,8 @@ import pytest
 from starlette.datastructures import URL
 from starlette.requests import HTTPConnection
 
-from certline.board.access.policy import access_policy
-from certline.board.access.throttle import FREE
+from certline.board.access.policy import AccessPolicy, access_policy
+from certline.board.access.throttle import FREE, Throttle
 from certline.board.access.users_file import UsersFile
 from tests.security.board_user import a_users_file
 from tests.support.board_role import board_login
@@ -32,11 +33,16 @@ def users(tmp_path: Path) -> UsersFile:
     return a_users_file(tmp_path)
 
 
+def stopped(access: AccessPolicy) -> AccessPolicy:
+    """Return the policy with pauses that do not end, however long a machine takes to check a password."""
+    return replace(access, throttle=Throttle(clock=lambda: 0.0))
+
+
 @pytest.fixture
 def behind_proxy(database_url: str, users: UsersFile) -> Iterator[BoardWindow]:
     """Yield a board whose users log in to it through a proxy on this machine."""
     access = access_policy("0.0.0.0", users, "X-User", ["127.0.0.1"])  # noqa: S104
-    with a_board(database_url, access) as window:
+    with a_board(database_url, stopped(access)) as window:
         yield window
 
 
@@ -50,13 +56,13 @@ def send(window: BoardWindow, *lines: str, body: str = "") -> str:
             return answer.read().decode()
 
 
-def guess(window: BoardWindow, *headers: str) -> int:
+def guess(window: BoardWindow, *headers: str, name: str = "anna") -> int:
     """Log in with a wrong password and further header lines. Returns the status."""
     form = window.get("/login")
     field = re.search(r'name="form" value="([^"]+)"', form.text)
     assert field is not None
     cookie = f"Cookie: certline-form={form.cookies['certline-form']}"
-    body = f"form={field[1]}&name=anna&password=guess"
+    body = f"form={field[1]}&name={name}&password=guess"
     return int(send(window, "POST /login HTTP/1.1", cookie, *headers, body=body).split()[1])
 
 
@@ -88,6 +94,49 @@ def test_an_address_that_the_guesser_wrote_himself_is_not_believed(
         guess(behind_proxy, f"X-Forwarded-For: 10.0.0.{number}", "X-Forwarded-For: 203.0.113.9")
         for number in range(FREE["pair"] + 1)
     ]
+
+    assert statuses == [403] * FREE["pair"] + [429]
+
+
+@pytest.fixture
+def behind_controller(database_url: str, users: UsersFile) -> Iterator[BoardWindow]:
+    """Yield a board behind a proxy on this machine that logs nobody in, as an ingress controller is."""
+    access = access_policy("0.0.0.0", users, None, ["127.0.0.1"])  # noqa: S104
+    with a_board(database_url, stopped(access)) as window:
+        yield window
+
+
+def test_who_guesses_behind_a_controller_slows_down_nobody_else(
+    behind_controller: BoardWindow,
+) -> None:
+    for number in range(FREE["address"]):
+        guess(behind_controller, "X-Forwarded-For: 203.0.113.9", name=f"nobody{number}")
+
+    assert guess(behind_controller, "X-Forwarded-For: 203.0.113.9", name="ben") == 429
+    assert guess(behind_controller, "X-Forwarded-For: 198.51.100.4", name="ben") == 403
+
+
+def test_a_controller_names_no_user(behind_controller: BoardWindow) -> None:
+    for header in ("X-User", "X-Forwarded-User", "Remote-User"):
+        answer = behind_controller.get("/orders", headers={header: "anna"}, allow_redirects=False)
+        assert answer.status_code == 303
+
+
+def test_https_up_to_the_controller_makes_the_cookie_secure(
+    behind_controller: BoardWindow,
+) -> None:
+    form = behind_controller.get("/login", headers={"X-Forwarded-Proto": "https"})
+
+    assert "; Secure" in form.headers["set-cookie"]
+
+
+def test_who_is_not_the_controller_is_not_believed(database_url: str, users: UsersFile) -> None:
+    access = access_policy("0.0.0.0", users, None, ["10.0.0.0/8"])  # noqa: S104
+    with a_board(database_url, stopped(access)) as window:
+        statuses = [
+            guess(window, f"X-Forwarded-For: 203.0.113.{number}")
+            for number in range(FREE["pair"] + 1)
+        ]
 
     assert statuses == [403] * FREE["pair"] + [429]
 

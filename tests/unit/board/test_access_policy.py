@@ -33,8 +33,8 @@ def test_users_or_a_proxy_allow_another_address(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "networks", "why"),
     [
-        ("X-Forwarded-User", [], "belong together"),
-        (None, ["10.0.0.7"], "belong together"),
+        ("X-Forwarded-User", [], "needs --trust-from"),
+        (None, ["10.0.0.7"], "the proxy logs nobody in"),
         ("X-Forwarded-User", ["0.0.0.0/0"], "every address"),
         ("X-Forwarded-User", ["::/0"], "every address"),
         ("X-Forwarded-User", ["proxy"], "no address or network"),
@@ -46,6 +46,24 @@ def test_a_proxy_that_would_be_anybody_is_refused(
 ) -> None:
     with pytest.raises(OpenBoardError, match=why):
         access_policy("192.0.2.1", None, header, networks)
+
+
+def test_a_proxy_that_logs_nobody_in_does_not_open_the_board_of_this_machine() -> None:
+    with pytest.raises(OpenBoardError, match="certline board user add"):
+        access_policy("127.0.0.1", None, None, ["127.0.0.1"])
+
+
+def test_a_proxy_that_logs_nobody_in_may_stand_in_front_of_users(tmp_path: Path) -> None:
+    users = UsersFile(tmp_path / "users")
+    users.add("anna", "correct horse")
+
+    access = access_policy("0.0.0.0", users, None, ["10.0.0.0/8"])  # noqa: S104
+
+    assert not access.is_open
+    assert [access.is_proxy(peer) for peer in ("10.1.2.3", "192.0.2.7")] == [True, False]
+    users.remove("anna")
+    with pytest.raises(OpenBoardError, match="has no users"):
+        access_policy("0.0.0.0", users, None, ["10.0.0.0/8"])  # noqa: S104
 
 
 def test_a_file_without_users_is_refused(tmp_path: Path) -> None:
