@@ -13,9 +13,11 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 # A dead client must not keep its locks: the server notices a lost connection within 25 s, and ends a
 # transaction that is idle for a minute. The time-outs are in milliseconds, the keepalives in seconds.
+# `tcp_user_timeout` because there are no keepalives while an answer to the client is not acknowledged.
 SERVER_OPTIONS = (
     "-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000 "
-    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c timezone=UTC"
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "
+    "-c tcp_user_timeout=25000 -c timezone=UTC"
 )
 # An option of ours that only tells whether the options arrived.
 MARK = "certline.options"

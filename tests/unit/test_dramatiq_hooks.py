@@ -12,10 +12,11 @@ import pytest
 from dramatiq.broker import MessageProxy
 from dramatiq.brokers import rabbitmq
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
+from dramatiq.common import current_millis
 from dramatiq.middleware import Retries
 
 from certline.workers.process.broker import HardenedBroker, HardenedConsumer, cleanse
-from certline.workers.process.middleware.retries import SafeRetries
+from certline.workers.process.middleware.retries import LONGEST_BACKOFF, SafeRetries
 
 QUEUE = "certline.order"
 HOOKS = ["_build_queue_arguments", "_declare_dq_queue", "_declare_xq_queue"]
@@ -182,11 +183,24 @@ def test_an_option_that_the_wire_may_not_set_is_dropped(options: dict[str, Any])
 
 
 def test_dramatiqs_own_options_stay() -> None:
-    options = {"retries": 2, "eta": 1764000000000, "requeue_timestamp": 1764000000000}
+    now = current_millis()
+    options = {"retries": 2, "eta": now + 5_000, "requeue_timestamp": now}
     message = a_message(options=options)
 
     assert cleanse(message, f"{QUEUE}.DQ") is None
     assert message.options == options
+
+
+@pytest.mark.parametrize("off", [-300_000, 0, 300_000])
+@pytest.mark.parametrize(("delay", "waits"), [(0, 0), (5_000, 5_000), (10**9, LONGEST_BACKOFF)])
+def test_a_delay_is_as_long_by_the_clock_of_any_host(off: int, delay: int, waits: int) -> None:
+    before = current_millis()
+    there = before + off
+    message = a_message(options={"eta": there + delay, "requeue_timestamp": there})
+
+    assert cleanse(message, f"{QUEUE}.DQ") is None
+
+    assert before + waits <= message.options["eta"] <= current_millis() + waits
 
 
 @pytest.mark.parametrize("eta", [math.inf, math.nan, -1, True, "soon"])

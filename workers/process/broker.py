@@ -27,6 +27,7 @@ from certline.models.commands.envelope import LARGEST
 from certline.models.csr.key_search import is_crowded
 from certline.models.settings import Settings
 from certline.workers.process.middleware import middleware
+from certline.workers.process.middleware.retries import due_by_our_clock
 
 log = logging.getLogger(__name__)
 
@@ -202,6 +203,8 @@ def cleanse(message: dramatiq.Message[Any], queue_name: str) -> str | None:
     # Only messages of a delay queue have an `eta`; elsewhere it would make Dramatiq delay a message.
     if not queue_name.endswith(".DQ"):
         options.pop("eta", None)
+    elif "eta" in options and "requeue_timestamp" in options:
+        options["eta"] = due_by_our_clock(options["eta"], options["requeue_timestamp"])
     # Message is a frozen dataclass, and Dramatiq has no hook for changing it before it is used.
     object.__setattr__(message, "options", options)
     object.__setattr__(message, "queue_name", queue_name)

@@ -2,7 +2,8 @@
 
 import copy
 import pickle
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -175,7 +176,8 @@ def test_a_refusal_that_no_sync_can_mend_does_not_name_it(code: int) -> None:
     assert "certline sync" not in rule_for("enroll", 400, code).advice
 
 
-NOW = datetime(2026, 4, 14, 12, 0, tzinfo=UTC)
+# By SCM's clock, and ours differs from it by more than any pause.
+NOW = "Tue, 14 Apr 2026 12:00:00 GMT"
 
 
 @pytest.mark.parametrize(
@@ -188,11 +190,20 @@ NOW = datetime(2026, 4, 14, 12, 0, tzinfo=UTC)
         ("soon", None),
         ("9" * 400, None),
         ("", None),
-        (None, None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
-    assert retry_after(header, now=NOW) == seconds
+def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:
+    assert retry_after({"Retry-After": header, "Date": NOW}) == seconds
+
+
+def test_a_response_without_retry_after_names_no_pause() -> None:
+    assert retry_after({"Date": NOW}) is None
+
+
+def test_a_date_is_compared_with_our_clock_if_the_response_has_none_of_its_own() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(minutes=2), usegmt=True)
+
+    assert 60 < (retry_after({"Retry-After": soon}) or 0) <= 120
 
 
 def test_an_error_reads_well_and_survives_a_copy() -> None:

@@ -3,7 +3,11 @@
 from dramatiq.middleware import CurrentMessage, Middleware, ShutdownNotifications
 
 from certline.workers.process.middleware.reserved_thread import KeepAThread
-from certline.workers.process.middleware.retries import SafeRetries
+from certline.workers.process.middleware.retries import (
+    FIRST_BACKOFF,
+    LONGEST_BACKOFF,
+    SafeRetries,
+)
 from certline.workers.process.middleware.stale import SkipStale
 
 
@@ -17,7 +21,7 @@ def middleware() -> list[Middleware]:
         SkipStale(),  # RabbitMQ has already redelivered such a message to another consumer
         KeepAThread(),  # keeps one thread free of bulk work
         ShutdownNotifications(),  # only for actors that opt in; none of ours does
-        # For bugs of ours and for outages of Postgres, a quarter of an hour in all; back-offs in milliseconds.
-        SafeRetries(max_retries=30, min_backoff=1_000, max_backoff=30_000),
+        # For bugs of ours and for outages of Postgres, a quarter of an hour in all.
+        SafeRetries(max_retries=30, min_backoff=FIRST_BACKOFF, max_backoff=LONGEST_BACKOFF),
         CurrentMessage(),
     ]

@@ -4,7 +4,11 @@ from typing import Any
 
 from dramatiq import Broker
 from dramatiq.broker import MessageProxy
+from dramatiq.common import current_millis
 from dramatiq.middleware import Retries
+
+# Milliseconds between two tries: at first, and at most.
+FIRST_BACKOFF, LONGEST_BACKOFF = 1_000, 30_000
 
 
 class SafeRetries(Retries):
@@ -30,3 +34,14 @@ class SafeRetries(Retries):
         finally:
             # Dramatiq puts the traceback into the message's options, and an exception may hold secrets.
             message.options.pop("traceback", None)
+
+
+def due_by_our_clock(eta: float, delayed_at: float) -> float:
+    """Return when a delayed message is due by this host's clock (milliseconds since 1970).
+
+    Both arguments are by the clock of the host that delayed it. If that is minutes behind ours, its tries would
+    follow each other without a pause until none is left; if it is ahead, each would wait for minutes.
+    """
+    delay = min(max(eta - delayed_at, 0), LONGEST_BACKOFF)
+    now = current_millis()
+    return eta if now <= eta <= now + delay else now + delay

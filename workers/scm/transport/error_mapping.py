@@ -1,7 +1,7 @@
 """Pure functions that turn an HTTP response into an error, or into none."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -47,23 +47,33 @@ def error_in(operation: str, answer: HttpResponse, hide: Hide = str) -> ScmError
     # An empty 404 to a read is taken for SCM's own; to a change it may be a proxy's, so the outcome is unknown.
     bare_404 = status == 404 and answer.body == b"" and operation not in CHANGES
     rule = rule_for(operation, status, code, text, by_scm=word is not None or bare_404)
-    wait = retry_after(answer.headers.get("Retry-After"))
+    wait = retry_after(answer.headers)
     return rule.error(
         operation, text, status=status, code=code, advice=rule.advice, retry_after=wait
     )
 
 
-def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Return the seconds in a Retry-After header (seconds or an HTTP date), or None if it is neither."""
-    value = (value or "").strip()
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds in the header Retry-After (seconds or an HTTP date), or None if it is neither.
+
+    A date is compared with the header Date, since our clock may differ from SCM's.
+    """
+    value = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value)
+    moment = _moment(value)
+    if moment is None:
+        return None
+    now = _moment(headers.get("Date", "")) or datetime.now(UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+def _moment(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
     except (TypeError, ValueError, OverflowError):
         return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _word(body: bytes | None, hide: Hide) -> _Word | None:

@@ -78,7 +78,7 @@ class Tokens:
     def _refusal(self, answer: HttpResponse) -> ScmError:
         status, word = answer.status, _oauth_word(answer.body)
         text = short(word or phrase(status), self._hide)
-        wait = retry_after(answer.headers.get("Retry-After"))
+        wait = retry_after(answer.headers)
         if status == 429:
             return Throttled("token", text, status=status, retry_after=wait)
         if status == 401 or (400 <= status < 500 and word):
