@@ -9,6 +9,8 @@ COMPILE = $(BIN)/python -m compileall -q certline board cli models producers sim
 # Test processes in parallel: tests spend most of their time waiting. They share one RabbitMQ server.
 JOBS ?= 3
 TESTS = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+# What `make cluster-faults` plays: clusters, failovers, several hosts, two versions, restores.
+CLUSTERS = $(addprefix tests/, faults/cluster faults/failover faults/hosts faults/upgrade integration/restore)
 
 # The tools of `make audit` and `make sbom`, apart from what they look at.
 AUDIT ?= .venv-audit
@@ -60,9 +62,10 @@ dashboard: .venv/.dev ## Generate deploy/grafana/certline.json, Grafana's dashbo
 faults: .venv/.dev ## Run the fault tests in their long form: make faults SEEDS=100; repeat one: SEED=17
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(FAULTS)
 
-cluster-faults: .venv/.dev ## Run the fault tests of clusters in their long form: make cluster-faults SEEDS=3; repeat one: SEED=17
-	@CERTLINE_TEST_FAULTS=all CERTLINE_TEST_SEEDS="$(or $(SEED),$(shell seq -s ' ' $(or $(SEEDS),1)))" \
-	  $(BIN)/python -m pytest -rP --timeout 1800 -m slow tests/faults/cluster $(FAULTS)
+cluster-faults: .venv/.dev ## Run the tests of clusters, failovers, hosts and restores in their long form: make cluster-faults SEEDS=3; repeat one: SEED=17
+	@$(BIN)/python -m tests.servers
+	@CERTLINE_TEST_FAULTS=all CERTLINE_TEST_FAILOVER_ORDERS=200 CERTLINE_TEST_SEEDS="$(or $(SEED),$(shell seq -s ' ' $(or $(SEEDS),1)))" \
+	  $(BIN)/python -m pytest -rP --timeout 1800 $(CLUSTERS) $(FAULTS)
 
 bench: .venv/.dev ## Run the benchmarks in at most 20 minutes, and write docs/performance.md
 	$(BIN)/python -m benchmarks

@@ -89,6 +89,7 @@ def serve(
 def running(
     port: int = 0,
     *,
+    host: str = HOST,
     seed_orders: int = 0,
     seed: int = 1,
     door_hosts: Sequence[str] = (),
@@ -96,9 +97,9 @@ def running(
 ) -> Iterator[Simulator]:
     """Run a simulator in a thread of this process, by default on a free port; `options` are its settings.
 
-    Raises TimeoutError if it doesn't start within 30 seconds.
+    `host`: the address that it listens on. Raises TimeoutError if it doesn't start within 30 seconds.
     """
-    listener = _listener(HOST, port)
+    listener = _listener(host, port)
     base = _base(listener)
     switches = SimSettings(**options)
     app, scm = build(switches, seed_orders, seed=seed, base=base, door_hosts=door_hosts)

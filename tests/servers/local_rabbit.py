@@ -8,6 +8,8 @@ from tests.servers import session
 from tests.servers.process import Process, until
 from tests.servers.rabbit_server import RabbitServer, rabbitmqctl
 
+LOOPBACK = "127.0.0.1"
+
 
 class LocalRabbit(RabbitServer):
     """A node of our own, started from a local installation, with its data in the run's folder.
@@ -19,13 +21,16 @@ class LocalRabbit(RabbitServer):
     mapper: Process | None = None
     process: Process | None = None
 
-    def __init__(self, program: Path) -> None:
-        self._prepare(program)
+    def __init__(self, program: Path, address: str = LOOPBACK) -> None:
+        """Start the node, whose clients find it at this address."""
+        self._prepare(program, address=address)
         if shutil.which("epmd"):  # else Erlang starts one as a daemon
             self.mapper = Process(["epmd"], self.env)
         self.start()
 
-    def _prepare(self, program: Path, *, mapper: int = 0, cookie: str = "") -> None:
+    def _prepare(
+        self, program: Path, *, mapper: int = 0, cookie: str = "", address: str = LOOPBACK
+    ) -> None:
         """Make the node's folder and environment; `mapper` and `cookie` are those of its cluster."""
         self.program = program
         self.folder = session.subfolder("rabbitmq")
@@ -36,13 +41,13 @@ class LocalRabbit(RabbitServer):
             file.write_text(cookie)
             file.chmod(0o400)
         self.node = f"{self.folder.name}-{port}@localhost"
-        self.url = f"amqp://guest:guest@127.0.0.1:{port}/%2F"
+        self.url = f"amqp://guest:guest@{address}:{port}/%2F"
         self.env = {
             "HOME": str(self.folder),  # where Erlang stores the cookie
             "ERL_EPMD_PORT": str(mapper),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": self.node,
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_IP_ADDRESS": address,
             "RABBITMQ_NODE_PORT": str(port),
             "RABBITMQ_DIST_PORT": str(distribution),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
@@ -59,6 +64,8 @@ class LocalRabbit(RabbitServer):
             "RUNNING_UNDER_SYSTEMD": "true",
         }
         (self.folder / "plugins").write_text("[].\n")
+        if address != LOOPBACK:  # elsewhere it refuses the user `guest`
+            (self.folder / "rabbitmq.conf").write_text("loopback_users = none\n")
 
     def start(self) -> None:
         self.launch()

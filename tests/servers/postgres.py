@@ -21,6 +21,7 @@ from tests.servers.discovery import Found, Origin, Server, find, this_machine
 from tests.servers.process import Process, until
 
 PASSWORD = "secret"
+LOOPBACK = "127.0.0.1"
 # Tests kill processes, not machines, so the operating system keeps all writes: syncing to disk is not needed.
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 # Postgres refuses to run as root; these existing users have few permissions.
@@ -147,7 +148,9 @@ class ContainerPostgres(PostgresServer):
 class LocalPostgres(PostgresServer):
     """A server of our own, started from a local installation, with its data in the run's folder."""
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self, program: Path, address: str = LOOPBACK) -> None:
+        """Create and start the server, which listens on this address and admits those of its network."""
+        self.address = address
         self.user: str | None = None
         self.group: int | None = None
         if os.geteuid() == 0:
@@ -159,7 +162,7 @@ class LocalPostgres(PostgresServer):
         if self.user:
             shutil.chown(self.data, self.user, self.group)
         self.port = session.free_port()
-        self.url = _url("127.0.0.1", self.port)
+        self.url = _url(address, self.port)
         self.process: Process | None = None
         self._create()
         self.start()
@@ -169,7 +172,7 @@ class LocalPostgres(PostgresServer):
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         settings = SETTINGS | {
             "port": str(self.port),
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self.address,
             "unix_socket_directories": "",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -219,6 +222,9 @@ class LocalPostgres(PostgresServer):
         if creation.wait(120):
             raise ChildProcessError(f"No database cluster could be made:\n{creation.output}")
         secret.unlink()
+        if self.address != LOOPBACK:
+            with (self.data / "pg_hba.conf").open("a") as file:
+                file.write(f"host all all {self.address}/24 scram-sha-256\n")
 
     def _process(self, name: str, *args: str | Path) -> Process:
         program = self.programs / name

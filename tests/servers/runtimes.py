@@ -139,12 +139,16 @@ def to_install(there: Callable[[str], object] = program_path) -> list[str]:
 
 
 def tools_to_install(there: Callable[[str], object] = shutil.which) -> list[str]:
-    """Return Debian's packages for what the tests of a failover need: a standby, and PgBouncer."""
+    """Return Debian's packages for what the tests of a failover need, and those with several hosts."""
     found = [] if there("pgbouncer") or Path("/usr/sbin/pgbouncer").exists() else ["pgbouncer"]
     try:
         programs()
     except NoReplicationError:
         found.append("postgresql")
+    if not there("ip") or not there("bridge"):
+        found.append("iproute2")
+    if not there("cc") and not there("gcc"):
+        found += ["gcc", "libc6-dev"]
     return found
 
 

@@ -86,7 +86,13 @@ def name() -> str:
 
 def suffix() -> str:
     """Return the part of names that identifies this run."""
-    return folder().name.removeprefix(PREFIX).replace("_", "-").lower()
+    return _suffix_of(folder())
+
+
+def exists(run: str) -> bool:
+    """Return True if a run with that suffix has its folder."""
+    folders = (path for parent in _parents() for path in parent.glob(f"{PREFIX}*"))
+    return any(_suffix_of(path) == run for path in folders)
 
 
 def free_port() -> int:
@@ -100,10 +106,18 @@ def free_port() -> int:
 
 def sweep() -> None:
     """Clean up after killed runs."""
-    for parent in {MEMORY, Path(tempfile.gettempdir())}:
+    for parent in _parents():
         for path in parent.glob(f"{PREFIX}*"):
             if is_abandoned(path):
                 remove(path)
+
+
+def _parents() -> set[Path]:
+    return {MEMORY, Path(tempfile.gettempdir())}
+
+
+def _suffix_of(path: Path) -> str:
+    return path.name.removeprefix(PREFIX).replace("_", "-").lower()
 
 
 def is_abandoned(path: Path) -> bool:

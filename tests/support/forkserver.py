@@ -105,12 +105,16 @@ class Part:
 class Nursery:
     """The process that forks parts, with the socket to it."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, before: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start the process. `before`: the beginning of its command line, such as that of a host."""
         path = session.folder() / f"nursery-{next(_numbers)}"
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))
             listener.listen(1)
-            self.process = Process([sys.executable, "-m", "tests.support.forkserver", path])
+            words = [*before, sys.executable, "-m", "tests.support.forkserver", str(path)]
+            self.process = Process(words, environment)
             listener.settimeout(60)
             self._socket, _ = listener.accept()
         self._answers = self._socket.makefile("r")

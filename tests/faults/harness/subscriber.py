@@ -43,6 +43,12 @@ class Ear:
         with self._channel() as channel:
             return {queue: _count(channel, queue) for queue in WORK_QUEUES}
 
+    def consumers(self) -> int:
+        """Return how many workers RabbitMQ delivers orders to."""
+        with self._channel() as channel:
+            declared = channel.queue_declare(Queue.ORDER.value, passive=True)
+            return int(declared.method.consumer_count)
+
     def heard(self) -> list[str]:
         """Return the ids of all events received so far."""
         heard: list[str] = []

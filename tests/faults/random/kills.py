@@ -246,6 +246,16 @@ def _poll_all(stage: Stage) -> bool:
 
 def _succeed(stage: Stage, chance: random.Random, kind: CommandType) -> bool:
     """Renew, reissue or revoke a certificate that no command is about yet. Returns False if there is none."""
+    certificate = untouched_certificate(stage, chance)
+    if certificate is None:
+        return False
+    reason = {CommandType.REISSUE: {"reason": "lost"}, CommandType.REVOKE: {"comments": "lost"}}
+    stage.accept(kind, {"certificate": certificate, **reason.get(kind, {})})
+    return True
+
+
+def untouched_certificate(stage: Stage, chance: random.Random) -> str | None:
+    """Choose a certificate that no command is about yet, and note that one will be. Returns None without one."""
     with stage.plant.database.transaction() as db:
         touched = select(Order.predecessor_id).where(Order.predecessor_id.is_not(None))
         # What a renewal brought is not renewed again so soon (docs/renewals.md).
@@ -263,12 +273,9 @@ def _succeed(stage: Stage, chance: random.Random, kind: CommandType) -> bool:
             .order_by(Certificate.common_name)
         ).all()
     if not fresh:
-        return False
-    certificate = chance.choice(fresh)
-    stage.touched.append(certificate)
-    reason = {CommandType.REISSUE: {"reason": "lost"}, CommandType.REVOKE: {"comments": "lost"}}
-    stage.accept(kind, {"certificate": certificate, **reason.get(kind, {})})
-    return True
+        return None
+    stage.touched.append(chance.choice(fresh))
+    return stage.touched[-1]
 
 
 def _part_of(point: str) -> str:
