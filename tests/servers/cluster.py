@@ -33,6 +33,11 @@ class ClusterNode(LocalRabbit):
         text = "\n".join([CONFIGURATION.read_text(), more, *lines, ""])
         (self.folder / "rabbitmq.conf").write_text(text)
 
+    @property
+    def output(self) -> str:
+        """What the node has logged."""
+        return "" if self.process is None else self.process.output
+
     def freeze(self) -> None:
         """Stop the node (SIGSTOP): its connections stay open, and nothing answers."""
         assert self.process is not None

@@ -64,6 +64,10 @@ class ClusteredLine:
         """Return the seconds of the slowest part."""
         return max(max(each.values()) for each in self.found)
 
+    def parts(self, *names: str) -> list[Part]:
+        """Return the processes of these names."""
+        return [part for name, (part, _) in self._parts.items() if name.split()[0] in names]
+
     def leader(self) -> int:
         """Return the number of the node that leads the queue of orders."""
         return self.cluster.leader(self.vhost, Queue.ORDER)

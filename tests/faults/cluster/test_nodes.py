@@ -2,40 +2,23 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import click
 import pytest
 
 from certline.models import OrderStatus
-from certline.simulator.server import Simulator
 from tests.faults.cluster.connections import FOUND_WITHIN
-from tests.faults.cluster.line import ClusteredLine, line_on
+from tests.faults.cluster.line import ClusteredLine
 from tests.faults.random.scale import at_length, is_long
 from tests.servers import until
-from tests.servers.cluster import NODES, RabbitCluster, open_cluster
+from tests.servers.cluster import NODES
 
 pytestmark = pytest.mark.slow
 
 COMMANDS = 300 if is_long() else 36
 # Of `make cluster-faults`: what the commands are, and about which certificates.
 SEEDS = [int(seed) for seed in os.environ.get("CERTLINE_TEST_SEEDS", "1").split()]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[RabbitCluster]:
-    """Yield a cluster of three nodes."""
-    with open_cluster() as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def line(
-    cluster: RabbitCluster, database_url: str, simulator: Simulator
-) -> Iterator[ClusteredLine]:
-    """Yield a line on the cluster."""
-    with line_on(cluster, database_url, simulator) as line:
-        yield line
 
 
 def leader_is_killed(line: ClusteredLine, commands: int) -> None:
