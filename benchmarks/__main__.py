@@ -23,6 +23,7 @@ BENCHMARKS = (
     "relay",
     "renewal_storm",
     "import_estate",
+    "scale_out",
     "million",
 )
 # A benchmark that takes longer is ended.

@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped, unused-ignore]  # it has no types
 
 from benchmarks.celery_environment import celery_version
-from benchmarks.targets import TARGETS, Target
+from benchmarks.target import Target
+from benchmarks.targets import TARGETS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"

@@ -1,27 +1,8 @@
 """What is to be reached, and what it was before: the rows of the table in docs/performance.md."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
-Figures = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Target:
-    """A row of the table. `number`: of the target; `before`: measured before the work on speed.
-
-    `shown`: a format of the benchmark's figures, or a function of them. `reached` is given them; None where
-    nothing is to be reached.
-    """
-
-    number: int
-    what: str
-    before: str
-    benchmark: str
-    shown: str | Callable[[Figures], str]
-    target: str = ""
-    reached: Callable[[Figures], bool] | None = None
-
+from benchmarks.target import Figures, Target
 
 # Figures of `million` are named by what is typed, and what of it was measured.
 ROW_COST, SLOWEST = ": cost of a row, ÷ that at 10,000", ": slowest statement, s"
@@ -55,6 +36,11 @@ def cost_of(found: Figures, words: str) -> str:
 def is_light(found: Figures, words: str) -> bool:
     """Return True if a command that reads the database costs as little as it should."""
     return found[f"{words}: CPU s"] <= 0.45 and found[f"{words}: MB"] <= 60
+
+
+def is_linear(latency: int) -> Callable[[Figures], bool]:
+    """Return the test whether four processes do almost four times as much. At 20 ms two cores bound them."""
+    return lambda found: found[f"linear_{latency}ms_4"] >= 0.9
 
 
 TARGETS = [
@@ -288,5 +274,27 @@ TARGETS = [
         lambda found: "{:.0f} ({})".format(*highest(found, FIRST_BYTE)),
         "≤ 300 ms",
         lambda found: highest(found, FIRST_BYTE)[0] <= 300,
+    ),
+    *(
+        Target(
+            10,
+            f"orders a second of 4 worker processes, SCM at {latency:,} ms a call (of one)",
+            "",
+            "scale_out",
+            f"{{rate_{latency}ms_4:.1f}} ({{rate_{latency}ms_1:.1f}}), ratio to 4 times one "
+            f"{{linear_{latency}ms_4:.2f}}; {{cores_{latency}ms_4:.1f}} cores busy",
+            "≥ 0.9" if bar else "",
+            is_linear(latency) if bar else None,
+        )
+        for latency, bar in ((1_000, True), (200, True), (20, False))
+    ),
+    Target(
+        10,
+        "orders a second of 4 worker processes, where the account's rate is 2",
+        "",
+        "scale_out",
+        "{rate_bound_4:.2f}",
+        "≥ 1.8",
+        lambda found: found["rate_bound_4"] >= 1.8,
     ),
 ]
