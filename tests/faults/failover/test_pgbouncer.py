@@ -1,15 +1,15 @@
 """Fault tests of certline through PgBouncer: no session is relied on, and none hides a failover."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 import requests
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from certline.models import Database
-from certline.models.restore.recovery import recovering
+from certline.models import Command, Database
+from certline.models.restore.recovery import noticed_at, recovering
 from certline.simulator.server import Simulator
 from tests.conftest import migrate
 from tests.faults.harness.scenario import Stage
@@ -21,6 +21,7 @@ from tests.support.forkserver import nursery
 
 pytestmark = pytest.mark.slow
 
+ORDERS = 8
 # Bytes of WAL that the standby lacks.
 BEHIND = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint FROM pg_stat_replication"
 
@@ -129,3 +130,37 @@ def test_a_failover_behind_it_is_noticed_though_connections_to_it_stay_open(
         assert recovering(db)
     assert database.may_recover
     database.close()
+
+
+def test_the_line_compares_itself_with_scm_after_a_failover_behind_it(
+    pair: Pair, bouncer: Bouncer, vhost: str, simulator: Simulator
+) -> None:
+    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
+    with Plant(bouncer.url, vhost, CERTLINE_SETTLE_SECONDS="10") as plant:
+        stage = Stage(nursery(), plant, vhost, simulator)
+        try:
+            stage.add_account()
+            for part in ("relay", "producer", "ingress", "worker"):
+                stage.start(part)
+            stage.until_well()
+            for _ in range(ORDERS):
+                stage.place()
+            until(lambda: not stage.open_orders(), 120)
+
+            fail_over(pair, bouncer)
+            for _ in range(ORDERS):
+                placed(stage)
+
+            with plant.database.transaction() as db:
+                assert noticed_at(db) is not None
+            assert stage.finish(timeout=180) == []
+        finally:
+            stage.stop_parts()
+
+
+def placed(stage: Stage) -> Command:
+    """Place an order, once the connections to the former server are given up."""
+    while True:
+        with suppress(DBAPIError):
+            return stage.place()
+        stage.names.pop()  # nothing was stored
