@@ -26,7 +26,7 @@ from certline.models.events.outbox import EVENTS, event_row
 from certline.models.settings import Settings
 from certline.models.states import CommandType
 from certline.producers.messaging.publisher import wire_of
-from certline.producers.relay import BATCH, Relay
+from certline.producers.relay import OUTSTANDING, Relay
 from certline.workers.process.broker import make_broker
 from tests.servers import open_postgres, open_rabbitmq
 from tests.support.documented_events import some
@@ -40,7 +40,7 @@ SUBSCRIBER = "subscriber"
 def main() -> None:
     """Run the benchmark and print the figures."""
     found = figures()
-    print(f"{MESSAGES} messages, {BATCH} outstanding, medians of {ROUNDS} rounds")
+    print(f"{MESSAGES} messages, {OUTSTANDING} outstanding, medians of {ROUNDS} rounds")
     for kind in KINDS:
         print(f"  {kind}, pika alone:    {found[f'{kind}_pika']:8.0f} a second")
         print(f"  {kind}, the relay:     {found[f'{kind}_relay']:8.0f} a second")
@@ -121,7 +121,7 @@ def publish(rabbitmq_url: str, rows: Sequence[dict[str, Any]]) -> float:
 
     def fill(channel: Channel) -> None:
         nonlocal sent
-        while sent < len(ready) and sent - confirmed < BATCH:
+        while sent < len(ready) and sent - confirmed < OUTSTANDING:
             row, body = ready[sent]
             sent += 1
             channel.basic_publish(

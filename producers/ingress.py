@@ -44,8 +44,9 @@ from certline.producers.messaging.dead_work import keep_dead
 from certline.producers.messaging.delivery import Delivery
 from certline.producers.messaging.open_quota import OpenQuota
 from certline.producers.messaging.poison import PoisonWatch
-from certline.producers.messaging.publisher import RabbitWire, WireDownError
+from certline.producers.messaging.publisher import RabbitWire
 from certline.producers.messaging.rejection import reject
+from certline.producers.messaging.shipment import WireDownError
 from certline.workers.metrics.instruments import INGRESS_MESSAGES
 from certline.workers.metrics.tally import count
 from certline.workers.process.watchdog import Watchdog

@@ -1,9 +1,10 @@
 """The relay: publishes outbox rows that are due, and commits them as sent when the broker has confirmed them.
 
 One statement takes a batch of rows and marks them as sent; until the commit, nobody else sees that. While the
-confirms of a full batch arrive, the next one is taken in a transaction of its own. Several relays may run: each
-skips rows that another one has locked. If a relay dies after publishing and before its commit, or loses the broker
-before the confirms, those rows are published again; receivers recognise the duplicates by their id.
+confirms of a full batch arrive, the next one is taken in a transaction of its own and published, so that RabbitMQ
+has work while Postgres writes. Several relays may run: each skips rows that another one has locked. If a relay
+dies after publishing and before its commit, or loses the broker before the confirms, those rows are published
+again; receivers recognise the duplicates by their id.
 """
 
 import threading
@@ -28,7 +29,8 @@ from certline.models.events.outbox import EVENTS
 from certline.models.notices.notice import hand_to_routes
 from certline.models.senders.copies import address_copies
 from certline.models.webhook import hand_to_webhooks
-from certline.producers.messaging.publisher import Settled, Wire, WireDownError
+from certline.producers.messaging.publisher import Wire
+from certline.producers.messaging.shipment import Settled, Shipment, WireDownError
 from certline.producers.sweep import wake_all
 from certline.workers.metrics.instruments import RELAY_PUBLISHED, RELAY_REFUSED
 from certline.workers.metrics.tally import count
@@ -37,8 +39,10 @@ from certline.workers.tracing.published_messages import record_published
 
 log = structlog.get_logger()
 
-# Rows per transaction, and messages outstanding at RabbitMQ: their confirms take 50 ms, so row locks are short.
+# Rows per transaction: their confirms take 50 ms, so row locks are short.
 BATCH = 500
+# Messages outstanding at RabbitMQ, at most: two batches.
+OUTSTANDING = 2 * BATCH
 # Seconds after which the outbox is checked although no NOTIFY arrived and nothing was known to fall due.
 LOOK_EVERY = SOON.total_seconds()
 # The same if no NOTIFY can arrive, because PgBouncer is in between: each look is a commit.
@@ -54,13 +58,16 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 
 @dataclass
 class Flight:
-    """A batch between its claim and the commit that marks it as sent. `end` ends the transaction."""
+    """A batch between its claim and the commit that marks it as sent.
+
+    `end` ends the transaction. `shipment`: its messages at the broker, from `sent_at` on (nanoseconds since 1970);
+    None before that.
+    """
 
     end: ExitStack
     db: Session
     batch: Batch
-    sent: bool = False
-    # When its messages were handed to RabbitMQ (nanoseconds since 1970).
+    shipment: Shipment | None = None
     sent_at: int = 0
 
 
@@ -77,7 +84,7 @@ class Relay:
         # Rows that the next batch may have. One after a failure: while RabbitMQ is blocked by an alarm, what is
         # tried may arrive later all the same.
         self._most = BATCH
-        # The next batch, claimed and sent while the last one was confirmed and committed.
+        # The next batch, claimed and sent before the last one was confirmed and committed.
         self._ahead: Flight | None = None
         self._gather = GATHER
         # Seconds until the next row is known to fall due; None if none is.
@@ -87,8 +94,8 @@ class Relay:
         """Publish one batch of due rows. Returns how many were confirmed.
 
         Events are handed to webhooks and to the routes of notices too, once RabbitMQ has confirmed or finally
-        refused them. With `stop`, unless it is set, the next batch is claimed meanwhile if this one is full; the
-        next call has to follow then.
+        refused them. With `stop`, unless it is set, the next batch is sent meanwhile if this one is full; the next
+        call has to follow then.
         Raises WireDownError if the broker is lost, after committing the rows confirmed so far; OUTAGES if Postgres
         is.
         """
@@ -100,7 +107,7 @@ class Relay:
             self._fall_back()
             raise
         if settled.down is not None:
-            self._fall_back()
+            self._fall_back(with_confirmed=True)
             raise settled.down
         self._most = min(BATCH, self._most * 8)
         self._next_in = flight.batch.next_in
@@ -111,27 +118,27 @@ class Relay:
     def _land(self, flight: Flight, stop: threading.Event | None) -> Settled:
         """Publish a batch unless it was already, wait for its confirms, and commit."""
         with flight.end:
-            if not flight.sent:
-                self._send(flight)
+            shipment = flight.shipment or self._send(flight)
             full = len(flight.batch.messages) == self._most == BATCH
-            if full and stop is not None and not stop.is_set():
+            if full and stop is not None and not stop.is_set() and shipment.settled.down is None:
                 with suppress(*OUTAGES):  # this batch is out, and is committed if possible
                     self._ahead = self._claim()
-            settled = self._wire.settle() if flight.batch.messages else Settled()
+                    self._send(self._ahead)
+            settled = self._wire.settle(shipment)
             self._note(flight, settled)
-            if self._ahead is not None and settled.down is None:
-                # Before the commit, so that RabbitMQ has work while Postgres writes.
-                self._send(self._ahead)
         return settled
 
-    def _fall_back(self) -> None:
-        """Give up the batch that was claimed ahead, whose rows stay due, and begin again with one row."""
+    def _fall_back(self, *, with_confirmed: bool = False) -> None:
+        """Begin again with one row. Rows of the batch ahead stay due, all or but those `with_confirmed`."""
         self._most = 1
         flight, self._ahead = self._ahead, None
-        if flight is not None:
-            # In an outage, the transaction has ended with its connection.
-            with suppress(*OUTAGES), flight.end:
-                flight.db.rollback()
+        # In an outage, the transaction has ended with its connection.
+        with suppress(*OUTAGES):
+            if flight is not None and with_confirmed:
+                self._land(flight, None)
+            elif flight is not None:
+                with flight.end:
+                    flight.db.rollback()
 
     def _claim(self) -> Flight:
         with ExitStack() as stack:
@@ -139,15 +146,17 @@ class Relay:
             batch = take_due(db, self._most)
             return Flight(stack.pop_all(), db, batch)
 
-    def _send(self, flight: Flight) -> None:
+    def _send(self, flight: Flight) -> Shipment:
         batch = flight.batch
+        shipment = Shipment()
         if batch.messages:
             # Those named in the row get copies even if nobody has sent a command yet.
             told = batch.events if batch.has_senders else [e for e in batch.events if e.senders]
             address_copies(flight.db, told)
             flight.sent_at = time.time_ns()
-            self._wire.send(batch.messages)
-        flight.sent = True
+            shipment = self._wire.send(batch.messages)
+        flight.shipment = shipment
+        return shipment
 
     def _note(self, flight: Flight, settled: Settled) -> None:
         """Record what became of a batch: rows are marked as sent already, so this is about all others."""

@@ -9,7 +9,8 @@ from pika.exceptions import AMQPError
 from pika.spec import Basic
 
 from certline.producers.messaging.delivery import Delivery, delivery_of
-from certline.producers.messaging.publisher import RabbitWire, WireDownError
+from certline.producers.messaging.publisher import RabbitWire
+from certline.producers.messaging.shipment import WireDownError
 
 # If a handler raises, neither its message nor those prefetched behind it are acked.
 Handler = Callable[[Delivery], None]

@@ -1,7 +1,6 @@
 """Wires, through which the relay publishes: RabbitMQ, or an in-memory broker."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import dramatiq
@@ -15,7 +14,8 @@ from certline.models.events.due import DueMessage
 from certline.models.events.outbox import COMMANDS, EVENTS, INGRESS
 from certline.models.states import Queue
 from certline.producers.messaging.broker_fault import broker_fault
-from certline.producers.messaging.window import ConfirmWindow
+from certline.producers.messaging.shipment import Settled, Shipment, WireDownError
+from certline.producers.messaging.window import ConfirmWindow, Verdicts
 from certline.workers.process.broker import NO_LIMIT, HardenedBroker
 
 # A durable exchange that nothing is published to. It is missing from a new broker, and from one whose data was
@@ -25,22 +25,6 @@ MARK = "certline.mark"
 # Errors by which a connection to RabbitMQ is known to be lost.
 LOST = (AMQPConnectionError, AMQPChannelError, ConnectionClosed, OSError)
 _UNROUTABLE = "no queue took it: {}"
-
-
-class WireDownError(Exception):
-    """The broker is unreachable: no row can be published now."""
-
-
-@dataclass
-class Settled:
-    """What became of the messages sent: those confirmed, and why others were refused, by their ids.
-
-    The outcome of all others is unknown. `down`: the broker was lost meanwhile.
-    """
-
-    confirmed: list[DueMessage] = field(default_factory=list)
-    refused: dict[int, str] = field(default_factory=dict)
-    down: WireDownError | None = None
 
 
 class Wire(Protocol):
@@ -55,11 +39,14 @@ class Wire(Protocol):
     def mark(self) -> bool:
         """Mark the broker as used. Returns False if it does not permit that. Raises WireDownError."""
 
-    def send(self, messages: Sequence[DueMessage]) -> None:
-        """Publish messages; `settle` tells what became of them, and whether the broker was lost meanwhile."""
+    def send(self, messages: Sequence[DueMessage]) -> Shipment:
+        """Publish messages; `settle` tells what became of them, and whether the broker was lost meanwhile.
 
-    def settle(self) -> Settled:
-        """Wait for the broker's confirms of the messages sent last, and return what became of each."""
+        Further messages may be sent before that.
+        """
+
+    def settle(self, shipment: Shipment) -> Settled:
+        """Wait for the broker's confirms of messages, those sent first first; return what became of each."""
 
     def tend(self) -> None:
         """Keep an idle connection alive. Raises WireDownError if the connection is lost."""
@@ -74,9 +61,6 @@ class RabbitWire:
     def __init__(self, broker: HardenedBroker) -> None:
         self._broker = broker
         self._window: ConfirmWindow | None = None
-        # Messages of the last batch whose outcome is not known yet, by their ids.
-        self._pending: dict[int, DueMessage] = {}
-        self._settled = Settled()
 
     def open(self) -> None:
         """Declare both exchanges, the ingress queue, and the work queues as workers do. Raises WireDownError."""
@@ -101,35 +85,42 @@ class RabbitWire:
         """Declare the exchange MARK. Returns False without the permission to. Raises WireDownError."""
         return self._declare_mark(passive=False)
 
-    def send(self, messages: Sequence[DueMessage]) -> None:
+    def send(self, messages: Sequence[DueMessage]) -> Shipment:
         """Publish messages; `settle` tells what became of them, and whether RabbitMQ was lost meanwhile."""
-        self._pending = {message.id: message for message in messages}
-        self._settled = Settled()
-        self._hand_over(messages)
+        shipment = Shipment({message.id: message for message in messages})
+        self._hand_over(shipment, messages)
+        return shipment
 
-    def settle(self) -> Settled:
-        """Wait for RabbitMQ's confirms of the messages sent last, and return what became of each.
+    def settle(self, shipment: Shipment) -> Settled:
+        """Wait for RabbitMQ's confirms of messages, and return what became of each.
 
         Messages to a queue that was deleted are sent again, once, after it was declared again. If RabbitMQ closes
         the channel because of one of several messages, those not confirmed by then are sent again one by one,
-        since it does not say which was at fault.
+        since it does not say which was at fault; those that were sent after them on the same channel, all at once.
         """
-        returned, closed = self._verdicts()
+        was_open = shipment.window is not None and shipment.window.is_open
+        returned, closed = self._verdicts(shipment)
+        if closed is not None and not was_open:
+            back = {message.id for message in returned}
+            unknown = [each for each in shipment.pending.values() if each.id not in back]
+            self._hand_over(shipment, unknown)
+            more, closed = self._verdicts(shipment)
+            returned += more
         again = [message for message in returned if not message.exchange]
         for message in returned:
             if message.exchange:
-                self._refuse(message, _UNROUTABLE)
+                shipment.refuse(message, _UNROUTABLE)
         if again:
-            self._declare_again()
+            self._declare_again(shipment)
             if closed is None:
-                self._hand_over(again)
-                returned, closed = self._verdicts()
+                self._hand_over(shipment, again)
+                returned, closed = self._verdicts(shipment)
                 for message in returned:
-                    self._refuse(message, _UNROUTABLE)
+                    shipment.refuse(message, _UNROUTABLE)
         if closed is not None:
-            for message in list(self._pending.values()):
-                self._settle_alone(message)
-        return self._settled
+            for message in list(shipment.pending.values()):
+                self._settle_alone(shipment, message)
+        return shipment.settled
 
     def channel(self) -> BlockingChannel:
         """Open a further channel on this thread's connection. Raises pika's errors."""
@@ -176,61 +167,66 @@ class RabbitWire:
         for name in PUBLIC:
             channel.queue_bind(INGRESS, COMMANDS, routing_key=name)
 
-    def _hand_over(self, messages: Sequence[DueMessage]) -> None:
-        if self._settled.down is not None:
+    def _hand_over(self, shipment: Shipment, messages: Sequence[DueMessage]) -> None:
+        if shipment.settled.down is not None:
             return
+        shipment.verdicts = Verdicts()
         try:
-            if self._window is None or not self._window.is_open:
-                self._window = ConfirmWindow(
-                    self._broker.connection, has_others=self._broker.has_other_nodes
-                )
-            self._window.send_all(messages)
+            shipment.window = self._open_window()
+            shipment.window.send_all(messages, shipment.verdicts)
         except LOST as error:
             # A closed channel is looked at by `_verdicts`.
             if self._window is None or self._window.is_open:
-                self._lose(error)
+                self._lose(shipment, error)
 
-    def _verdicts(self) -> tuple[list[DueMessage], ChannelClosedByBroker | None]:
+    def _open_window(self) -> ConfirmWindow:
+        window = self._window
+        if window is None or not window.is_open:
+            self._window = None  # also if no other can be opened
+            connection = self._broker.connection
+            window = ConfirmWindow(connection, has_others=self._broker.has_other_nodes)
+            self._window = window
+        return window
+
+    def _verdicts(
+        self, shipment: Shipment
+    ) -> tuple[list[DueMessage], ChannelClosedByBroker | None]:
         """Wait for the confirms, and note them. Returns what came back, and why the channel was closed, if so."""
-        if self._settled.down is not None or (window := self._window) is None:
+        found = shipment.verdicts
+        if shipment.settled.down is not None or (window := shipment.window) is None:
             return [], None
         try:
-            found = window.await_verdicts()
+            window.await_verdicts(found)
         except LOST as error:
-            found = window.collected()
             # The outcome of the others is unknown: a late confirm may still arrive here, so close the connection.
-            self._lose(error)
+            self._lose(shipment, error)
         for message in found.confirmed:
-            del self._pending[message.id]
-        self._settled.confirmed += found.confirmed
+            del shipment.pending[message.id]
+        shipment.settled.confirmed += found.confirmed
         for message in found.nacked:
-            self._refuse(message, "RabbitMQ refused it (nack)")
+            shipment.refuse(message, "RabbitMQ refused it (nack)")
         return found.returned, found.closed
 
-    def _settle_alone(self, message: DueMessage) -> None:
-        self._declare_again()
-        self._hand_over([message])
-        returned, closed = self._verdicts()
+    def _settle_alone(self, shipment: Shipment, message: DueMessage) -> None:
+        self._declare_again(shipment)
+        self._hand_over(shipment, [message])
+        returned, closed = self._verdicts(shipment)
         if closed is not None:
             # RabbitMQ reports an unknown exchange (404), a missing permission (403) or a too large message (406)
             # by closing the channel. The fault is the message's; what may be missing is declared before the next.
-            self._refuse(message, f"RabbitMQ refused it: {closed!r}")
+            shipment.refuse(message, f"RabbitMQ refused it: {closed!r}")
         elif returned:
-            self._refuse(message, _UNROUTABLE)
+            shipment.refuse(message, _UNROUTABLE)
 
-    def _declare_again(self) -> None:
+    def _declare_again(self, shipment: Shipment) -> None:
         try:
             self.open()
         except WireDownError as down:
-            self._settled.down = down
+            shipment.settled.down = down
 
-    def _refuse(self, message: DueMessage, why: str) -> None:
-        del self._pending[message.id]
-        self._settled.refused[message.id] = why.format(message.routing_key)
-
-    def _lose(self, error: BaseException) -> None:
+    def _lose(self, shipment: Shipment, error: BaseException) -> None:
         self._drop()
-        self._settled.down = WireDownError(f"RabbitMQ {broker_fault(error)}")
+        shipment.settled.down = WireDownError(f"RabbitMQ {broker_fault(error)}")
 
     def _drop(self) -> None:
         self._window = None
@@ -242,7 +238,6 @@ class MemoryWire:
 
     def __init__(self, broker: StubBroker) -> None:
         self._broker = broker
-        self._settled = Settled()
 
     def open(self) -> None:
         """Do nothing: there is no connection."""
@@ -255,22 +250,23 @@ class MemoryWire:
         """Return True: there is nothing to mark."""
         return True
 
-    def send(self, messages: Sequence[DueMessage]) -> None:
+    def send(self, messages: Sequence[DueMessage]) -> Shipment:
         """Hand work messages to the workers of this process, and drop events."""
-        self._settled = Settled()
+        shipment = Shipment()
         for message in messages:
             try:
                 if not message.exchange:
                     work: dramatiq.Message[None] = dramatiq.Message.decode(message.text.encode())
                     self._broker.enqueue(work)
             except (DecodeError, QueueNotFound):
-                self._settled.refused[message.id] = _UNROUTABLE.format(message.routing_key)
+                shipment.refuse(message, _UNROUTABLE)
             else:
-                self._settled.confirmed.append(message)
+                shipment.settled.confirmed.append(message)
+        return shipment
 
-    def settle(self) -> Settled:
-        """Return what became of the messages sent last."""
-        return self._settled
+    def settle(self, shipment: Shipment) -> Settled:
+        """Return what became of the messages."""
+        return shipment.settled
 
     def tend(self) -> None:
         """Do nothing: there is no connection."""

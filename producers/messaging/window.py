@@ -31,11 +31,13 @@ PIECE = 256 * 1024
 
 @dataclass
 class Verdicts:
-    """What became of published messages; those in no list are unknown: they may have arrived.
+    """What became of messages published together; those in no list are unknown: they may have arrived.
 
-    `closed`: why RabbitMQ closed the channel meanwhile, without saying which message was at fault.
+    `missing`: the number of those. `closed`: why RabbitMQ closed the channel before their confirms, without saying
+    which message was at fault.
     """
 
+    missing: int = 0
     confirmed: list[DueMessage] = field(default_factory=list)
     returned: list[DueMessage] = field(default_factory=list)
     nacked: list[DueMessage] = field(default_factory=list)
@@ -55,10 +57,9 @@ class ConfirmWindow:
         # Not `connection.channel()`, which would wait for a frozen broker without a limit, within the transaction
         # of the relay.
         self._channel: Channel = self._below.channel(on_open_callback=ready.append)
-        # By delivery tag; RabbitMQ numbers messages from 1.
-        self._outstanding: dict[int, DueMessage] = {}
+        # By delivery tag, with the verdicts that it belongs to; RabbitMQ numbers messages from 1.
+        self._outstanding: dict[int, tuple[DueMessage, Verdicts]] = {}
         self._last_tag = 0
-        self._verdicts = Verdicts()
         self._returned: set[str] = set()
         self._lost: list[Exception] = []
         self._closed: list[Exception] = []
@@ -77,8 +78,9 @@ class ConfirmWindow:
         """False once RabbitMQ has closed the channel, or the connection was lost."""
         return bool(self._channel.is_open)
 
-    def send_all(self, messages: Sequence[DueMessage]) -> None:
-        """Publish messages without waiting for their confirms. Raises pika's errors."""
+    def send_all(self, messages: Sequence[DueMessage], verdicts: Verdicts) -> None:
+        """Publish messages; what becomes of each will be noted in `verdicts`. Raises pika's errors."""
+        verdicts.missing += len(messages)
         number = self._channel.channel_number
         pieces: list[bytes] = []
         size = 0
@@ -86,7 +88,7 @@ class ConfirmWindow:
         methods: dict[tuple[str, str, bool], bytes] = {}
         for message in messages:
             self._last_tag += 1
-            self._outstanding[self._last_tag] = message
+            self._outstanding[self._last_tag] = message, verdicts
             body = message.text.encode()
             length = len(body)
             to = (message.exchange, message.routing_key)
@@ -109,22 +111,20 @@ class ConfirmWindow:
                 size = 0
         self._emit(pieces)
 
-    def await_verdicts(self) -> Verdicts:
-        """Wait for the confirms of all messages sent, and return what became of each.
+    def await_verdicts(self, verdicts: Verdicts) -> None:
+        """Wait for the confirms of all messages that were sent with these verdicts.
 
         Raises pika's errors if the connection is lost, TimeoutError if confirms are missing after CONFIRM_WITHIN,
-        which ends the connection; `collected` has what arrived until then.
+        which ends the connection. The verdicts have what arrived until then.
         """
-        self._wait(lambda: not self._outstanding or not self.is_open)
-        return self.collected()
-
-    def collected(self) -> Verdicts:
-        """Return what became of messages since the last call."""
-        found, self._verdicts = self._verdicts, Verdicts()
-        for why in self._closed:
-            if isinstance(why, ChannelClosedByBroker):
-                found.closed = why
-        return found
+        if self._lost:  # while others were waited for
+            raise self._lost[0]
+        self._wait(lambda: not verdicts.missing or not self.is_open)
+        if verdicts.missing:
+            by_broker = [why for why in self._closed if isinstance(why, ChannelClosedByBroker)]
+            if not by_broker:
+                raise AMQPConnectionError("the channel is closed")
+            verdicts.closed = by_broker[0]
 
     def _emit(self, pieces: list[bytes]) -> None:
         """Hand frames to the connection in one piece: a system call for many messages instead of one for each."""
@@ -181,14 +181,15 @@ class ConfirmWindow:
             tags = [method.delivery_tag]
         nacked = isinstance(method, Basic.Nack)
         for tag in tags:
-            message = outstanding.pop(tag)
+            message, verdicts = outstanding.pop(tag)
+            verdicts.missing -= 1
             if message.event_id in self._returned:
                 self._returned.discard(message.event_id)
-                self._verdicts.returned.append(message)
+                verdicts.returned.append(message)
             elif nacked:
-                self._verdicts.nacked.append(message)
+                verdicts.nacked.append(message)
             else:
-                self._verdicts.confirmed.append(message)
+                verdicts.confirmed.append(message)
 
 
 def _properties(message: DueMessage) -> pika.BasicProperties:

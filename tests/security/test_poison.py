@@ -24,7 +24,7 @@ from certline.models.vault import Vault
 from certline.producers import ingress as ingress_module
 from certline.producers.messaging.delivery import Delivery
 from certline.producers.messaging.poison import PoisonWatch
-from certline.producers.messaging.publisher import WireDownError
+from certline.producers.messaging.shipment import WireDownError
 from certline.producers.requests.dead_letters import replay
 from certline.workers.process.broker import cleanse
 from certline.workers.runtime.context import WorkerContext

@@ -7,7 +7,8 @@ import pytest
 from dramatiq.errors import ConnectionClosed
 
 from certline.models import OrderStatus
-from certline.producers.messaging.publisher import WireDownError, rabbit_wire
+from certline.producers.messaging.publisher import rabbit_wire
+from certline.producers.messaging.shipment import WireDownError
 from certline.producers.relay import Relay
 from certline.workers.process.broker import HardenedBroker, connection_url
 from tests.faults.broker.stock_or_ours import PATIENCE, Kind, Stage, broker_of

@@ -6,7 +6,8 @@ from itertools import count
 
 import pytest
 
-from certline.producers.messaging.publisher import WireDownError, rabbit_wire
+from certline.producers.messaging.publisher import rabbit_wire
+from certline.producers.messaging.shipment import WireDownError
 from certline.producers.relay import Relay
 from certline.workers.process.broker import CLUSTER_CONNECTION, HardenedBroker, connection_url
 from tests.faults.broker.stock_or_ours import PATIENCE

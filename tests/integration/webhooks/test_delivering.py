@@ -12,7 +12,7 @@ from certline.models import Command, CommandStatus, Outbox
 from certline.models.events.due import DueMessage
 from certline.models.events.outbox import EVENTS, MOST_TRIES, emit_event, send_last_event_again
 from certline.models.webhook import hand_to_webhooks
-from certline.producers.messaging.publisher import Settled
+from certline.producers.messaging.shipment import Settled, Shipment
 from certline.producers.relay import Relay
 from certline.producers.retention import Keep, Retention
 from tests.integration.webhooks.conftest import Post
@@ -113,11 +113,11 @@ def test_an_event_that_rabbitmq_refuses_for_good_still_goes_to_webhooks(
     line: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Refusing:
-        def send(self, messages: list[DueMessage]) -> None:
-            self.refused = {message.id: "no" for message in messages}
+        def send(self, messages: list[DueMessage]) -> Shipment:
+            return Shipment(settled=Settled(refused={message.id: "no" for message in messages}))
 
-        def settle(self) -> Settled:
-            return Settled(refused=self.refused)
+        def settle(self, shipment: Shipment) -> Settled:
+            return shipment.settled
 
     line.add("http://127.0.0.1:1/")
     relay = Relay(line.database, Refusing())  # type: ignore[arg-type]  # it needs no more

@@ -48,9 +48,9 @@ def test_another_broker_has_no_wire() -> None:
 def test_in_memory_work_reaches_the_workers_of_this_process(memory: StubBroker) -> None:
     message, wire = a_message(), wire_of(memory)
 
-    wire.send([message])
+    shipment = wire.send([message])
 
-    assert wire.settle().confirmed == [message]
+    assert wire.settle(shipment).confirmed == [message]
     assert memory.queues[Queue.POLL].qsize() == 1
 
 
@@ -66,9 +66,8 @@ def test_in_memory_a_message_that_no_queue_takes_is_refused_and_waits(
 ) -> None:
     good, wire = a_message(), wire_of(memory)
 
-    wire.send([a_message(**spoilt), good])
+    settled = wire.settle(wire.send([a_message(**spoilt), good]))
 
-    settled = wire.settle()
     assert settled.confirmed == [good]
     assert settled.refused == {1: f"no queue took it: {Queue.POLL}"}
 

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from certline.models import Database
-from certline.producers.messaging.publisher import RabbitWire, WireDownError
+from certline.producers.messaging.publisher import RabbitWire
+from certline.producers.messaging.shipment import WireDownError
 from certline.producers.relay import Relay
 from tests.integration.producers.outgoing import emit, sent
 from tests.integration.producers.rabbit import a_wire, ids, rows, running, waiting

@@ -11,7 +11,7 @@ from certline.models import Certificate, Command, CommandStatus, CommandType, Li
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.events.due import DueMessage
-from certline.producers.messaging.publisher import Settled
+from certline.producers.messaging.shipment import Settled, Shipment
 from certline.producers.relay import Relay
 from certline.workers.runtime import pacing, turns
 from certline.workers.runtime.step import run
@@ -44,13 +44,13 @@ class ConfirmingWire:
         """Return True."""
         return True
 
-    def send(self, messages: Sequence[DueMessage]) -> None:
-        """Keep the messages until they are settled."""
-        self._sent = list(messages)
+    def send(self, messages: Sequence[DueMessage]) -> Shipment:
+        """Confirm the messages."""
+        return Shipment(settled=Settled(confirmed=list(messages)))
 
-    def settle(self) -> Settled:
-        """Confirm what was sent."""
-        return Settled(confirmed=self._sent)
+    def settle(self, shipment: Shipment) -> Settled:
+        """Return what was confirmed."""
+        return shipment.settled
 
     def tend(self) -> None:
         """Do nothing."""
