@@ -19,7 +19,7 @@ import psycopg
 from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 
-from benchmarks.board_pages import PageCost, page_costs
+from benchmarks.board_pages import PageCost, cold_costs, page_costs
 from benchmarks.child import Spent, spent_by
 from benchmarks.estate import fill, open_orders, seal_keys
 from certline import cli as certline_cli
@@ -100,6 +100,8 @@ class Estate:
         for words in SHOWN:
             self._do(words, partial(_typed, words))
         self.pages = page_costs(self.url, ORDER, CERTIFICATE)
+        for path, cost in cold_costs(self.url).items():
+            self.pages[f"{path} (asked first)"] = cost
         self._do("/metrics, counted", self._count)
         self._do("/metrics", self._scrape)
         self._do(
@@ -243,6 +245,8 @@ def figures() -> dict[str, float]:
         found[f"board {path}: ms to the first byte among {SMALL:,}"] = 1000 * small_page.first_byte
         found[f"board {path}: ms to the first byte"] = 1000 * page.first_byte
         found[f"board {path}: ms of CPU"] = 1000 * page.cpu
+        if page.numbers is not None:
+            found[f"board {path}: ms until it has its numbers"] = 1000 * page.numbers
     print(
         f"a scrape of a process that has made others: {1000 * found['/metrics: s a scrape']:.1f} ms"
     )

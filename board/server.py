@@ -13,6 +13,7 @@ from certline.board.access.policy import AccessPolicy
 from certline.board.app import build_app
 from certline.board.connection import OpenConnections, protocol_of
 from certline.board.context import BoardContext, open_context
+from certline.board.pages.calendar.calendar_request import count_ahead
 from certline.models.settings import Settings
 from certline.producers.processes import until_told
 from certline.workers.process.logs import configure
@@ -106,6 +107,7 @@ def run_board(
         with until_told() as stop, serving(build_app(board, access), listener):
             url = url_of(listener)
             log.info("page.listens", url=url)
+            count_ahead(board)
             announce(url)
             stop.wait()
     finally:
@@ -126,6 +128,7 @@ def beside(settings: Settings, access: AccessPolicy, port: int) -> Iterator[str 
     board = open_context(settings)
     try:
         with serving(build_app(board, access), listener):
+            count_ahead(board)
             yield url_of(listener)
     finally:
         board.close()

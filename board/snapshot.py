@@ -14,6 +14,8 @@ from certline.models.overview.snapshot import Day, Snapshot, look_at_day, take_s
 
 # Seconds for which a snapshot is shown, and what takes longer the more is stored.
 KEEP, KEEP_DAY = 3.0, 15.0
+# Seconds after which the latter is too old to be shown while it is found anew: nobody had looked.
+TOO_OLD = 60.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class SharedSnapshot:
         self._sight: Sight | None = None
         self._failed: SQLAlchemyError | None = None
         self._until = self._day_until = self._failed_until = 0.0  # monotonic seconds
+        self._renewal: threading.Thread | None = None
+        self._renewed: tuple[Day, Activity] | None = None
 
     def look(self) -> Sight:
         """Return a snapshot that is at most KEEP seconds old. Raises what the database raises."""
@@ -55,15 +59,31 @@ class SharedSnapshot:
         self._failed = None
 
     def _take(self, last: Sight | None) -> Sight:
-        is_fresh = last is not None and time.monotonic() < self._day_until
         with self._database.transaction() as db:
-            if last is not None and is_fresh:
-                day, activity = last.snapshot.day, last.activity
-            else:
+            if last is None or time.monotonic() >= self._day_until + TOO_OLD:
                 day, activity = self._day(db)
+            else:
+                day, activity = self._renewed or (last.snapshot.day, last.activity)
+                self._renewed = None
+            if time.monotonic() >= self._day_until:
+                self._renew_day()
             return Sight(take_snapshot(db, self._settle, day), activity)
 
     def _day(self, db: Session) -> tuple[Day, Activity]:
         found = look_at_day(db), recent_activity(db)
         self._day_until = time.monotonic() + KEEP_DAY
         return found
+
+    def _renew_day(self) -> None:
+        """Find the day anew in a thread, unless one is at it: of very many certificates it takes a while."""
+        if self._renewal is None or not self._renewal.is_alive():
+            self._renewal = threading.Thread(target=self._find_day, daemon=True)
+            self._renewal.start()
+
+    def _find_day(self) -> None:
+        try:
+            with self._database.transaction() as db:
+                self._renewed = self._day(db)
+        except SQLAlchemyError:
+            # What is known stays, with its time; whoever looks next tries again.
+            return

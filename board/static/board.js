@@ -136,6 +136,9 @@ function pressed(event) {
   }
 }
 
+// Numbers that are still being counted.
+if (document.querySelector("[data-counting]")) setTimeout(() => location.reload(), 1000);
+
 dress(document);
 document.addEventListener("keydown", pressed);
 if (!document.getElementById("login")) {

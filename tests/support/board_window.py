@@ -1,6 +1,7 @@
 """A board that serves over a socket, and what a test sees through it."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,9 @@ from certline.board.context import open_context
 from certline.board.server import listen, serving, url_of
 from certline.models.settings import Settings
 
+# A page that has no numbers yet, and seconds until they have to be there.
+COUNTING, PATIENCE = "data-counting", 30
+
 
 class BoardWindow:
     """Looks at a board as a browser without JavaScript does. `url`: without a slash at its end."""
@@ -23,7 +27,15 @@ class BoardWindow:
         self.session.trust_env = False
 
     def get(self, path: str, **more: Any) -> requests.Response:
-        """Return the response for a path."""
+        """Return the response for a path; a page whose numbers are being counted is loaded again, as people do."""
+        until = time.monotonic() + PATIENCE
+        answer = self.at_once(path, **more)
+        while COUNTING in answer.text and time.monotonic() < until:
+            answer = self.at_once(path, **more)
+        return answer
+
+    def at_once(self, path: str, **more: Any) -> requests.Response:
+        """Return the response for a path, whatever it says."""
         return self.session.get(f"{self.url}{path}", timeout=30, **more)
 
     def text(self, path: str) -> str:

@@ -1,10 +1,13 @@
 """What an address asks of the calendar: of whom it is, and for how many days certificates are valid in it."""
 
+import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from certline.board.context import BoardContext
 from certline.board.pages.estate import places
 from certline.board.web.filters import UrlFilter, Wanted, wanted_of
 from certline.board.web.page_request import PageRequest
@@ -20,6 +23,8 @@ WHAT_IF = UrlFilter(
     choices=tuple((days, f"{days} days ({since})") for days, since in LIFETIMES.items()),
 )
 FILTERS = (*places.FILTERS, WHAT_IF)
+# Seconds for which a page waits for numbers; without them it says that they are being counted.
+PATIENCE = 0.05
 
 
 class CalendarRequest:
@@ -47,13 +52,40 @@ class CalendarRequest:
         kept = self.asked.board.kept
         return kept.get(self.asked.db, self.filter, lambda db: year_ahead(db, self.filter))
 
+    def is_counted(self) -> bool:
+        """Return True if all numbers are there, False while they are still being counted."""
+        kept, until = self.asked.board.kept, time.monotonic() + PATIENCE
+        lifetime, simulated = self.lifetime, None
+        if lifetime is not None:
+            simulated = self._what_if_soon(lifetime, 0.0)  # it begins beside the other
+        year = kept.soon(self.filter, lambda db: year_ahead(db, self.filter), PATIENCE)
+        if lifetime is not None and simulated is None:
+            simulated = self._what_if_soon(lifetime, max(0.0, until - time.monotonic()))
+        return year is not None and (lifetime is None or simulated is not None)
+
     def what_if(self, lifetime: int) -> tuple[WhatIf, Estate]:
         """Return the year with certificates that are valid for so many days, shared as well."""
-        kept, settings = self.asked.board.kept, self.asked.board.settings
+        board = self.asked.board
+        return board.kept.get(self.asked.db, _key(lifetime), lambda db: _of(board, db, lifetime))
 
-        def find(db: Session) -> tuple[WhatIf, Estate]:
-            estate = kept.get(db, "estate", estate_of)
-            rates = {"rate_read": settings.rate_read, "rate_order": settings.rate_order}
-            return what_if(estate, lifetime, **rates), estate
+    def _what_if_soon(self, lifetime: int, patience: float) -> tuple[WhatIf, Estate] | None:
+        board = self.asked.board
+        return board.kept.soon(_key(lifetime), lambda db: _of(board, db, lifetime), patience)
 
-        return kept.get(self.asked.db, ("what if", lifetime), find)
+
+def count_ahead(board: BoardContext) -> None:
+    """Start to count what most people ask for first, so that nobody waits for it."""
+    whole = CalendarFilter()
+    board.kept.soon(whole, lambda db: year_ahead(db, whole), 0)
+    for days in map(int, LIFETIMES):
+        board.kept.soon(_key(days), partial(_of, board, lifetime=days), 0)
+
+
+def _key(lifetime: int) -> tuple[str, int]:
+    return "what if", lifetime
+
+
+def _of(board: BoardContext, db: Session, lifetime: int) -> tuple[WhatIf, Estate]:
+    estate = board.kept.get(db, "estate", estate_of)
+    rates = {"rate_read": board.settings.rate_read, "rate_order": board.settings.rate_order}
+    return what_if(estate, lifetime, **rates), estate

@@ -15,6 +15,7 @@ from certline.board.web import links
 from certline.board.web.cells import Link
 from certline.board.web.column import TableColumn
 from certline.board.web.commands import Suggestion, typed
+from certline.board.web.export import Representation, representation
 from certline.board.web.page import Page, View
 from certline.board.web.page_request import PageRequest
 from certline.models.calendar.what_if import WhatIf
@@ -28,8 +29,12 @@ TITLE = "Calendar"
 def show(asked: PageRequest) -> View:
     """Find out what the calendar shows. Raises BadFilterError."""
     request = CalendarRequest(asked)
-    year = request.year()
     lifetime = request.lifetime
+    for_people = representation(asked.request.query_params) is Representation.HTML
+    if for_people and not request.is_counted():
+        return _still_counting(request)
+    # The numbers are kept by now, or it is a program that asks, which waits for them.
+    year = request.year()
     found, estate = (None, None) if lifetime is None else request.what_if(lifetime)
     renewals = year.renewals if found is None else found.renewals
     cliffs = year.cliffs
@@ -76,6 +81,17 @@ def show(asked: PageRequest) -> View:
         },
         _document(year, found),
     )
+
+
+def _still_counting(request: CalendarRequest) -> View:
+    """Return the page in place of numbers that take longer than a person should wait for a page."""
+    values = {
+        "filters": FILTERS,
+        "choices": places.choices_of(request.asked.db),
+        "wanted": request.wanted,
+        "again": links.narrowed(links.CALENDAR, **request.wanted.texts),
+    }
+    return View(TITLE, "calendar_counting.html", values)
 
 
 def _busiest(year: CalendarYear) -> tuple[date, int] | None:

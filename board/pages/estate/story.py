@@ -73,7 +73,7 @@ def line_columns(own: str) -> list[TableColumn[LineMember]]:
     def linked(found: str | None, url: str) -> Cell:
         if found is None:
             return None
-        return Name(f"{found} (this one)") if found == own else Code(found, url)
+        return Name("this one") if found == own else Code(found, url)
 
     return [
         TableColumn("Order", lambda row: linked(row.order_id, links.order(row.order_id or ""))),
