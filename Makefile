@@ -16,7 +16,7 @@ CLUSTERS = $(addprefix tests/, faults/cluster faults/failover faults/hosts fault
 AUDIT ?= .venv-audit
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all lint check format asyncapi metrics dashboard faults cluster-faults lock audit sbom bench up down clean
+.PHONY: help demo test test-slow test-all lint check format asyncapi metrics dashboard faults cluster-faults drill lock audit sbom bench up down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ cluster-faults: .venv/.dev ## Run the tests of clusters, failovers, hosts and re
 	@$(BIN)/python -m tests.servers
 	@CERTLINE_TEST_FAULTS=all CERTLINE_TEST_FAILOVER_ORDERS=200 CERTLINE_TEST_SEEDS="$(or $(SEED),$(shell seq -s ' ' $(or $(SEEDS),1)))" \
 	  $(BIN)/python -m pytest -rP --timeout 1800 $(CLUSTERS) $(FAULTS)
+
+drill: .venv/.dev ## Back up, lose and restore a line of its own, and print RPO and RTO: make drill CERTIFICATES=10000 BACKUP=dump
+	@$(BIN)/python -m tests.drill --certificates $(or $(CERTIFICATES),100) $(if $(LATER),--later $(LATER)) \
+	  --backup $(or $(BACKUP),moment) --settle $(or $(SETTLE),10) --rate $(or $(RATE),10)
 
 bench: .venv/.dev ## Run the benchmarks in at most 20 minutes, and write docs/performance.md
 	$(BIN)/python -m benchmarks

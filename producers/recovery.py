@@ -5,7 +5,7 @@ that were on their way, has SCM's lists compared by an import of each account, a
 """
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -34,6 +34,8 @@ from certline.models.commands.bulk import hasten_many
 from certline.models.commands.command import OPEN, accept
 from certline.models.commands.payloads import ImportCommand
 from certline.models.database.session import clock
+from certline.models.events.outbox import emit_event
+from certline.models.events.recovery_data import RecoveryEnded, RecoveryStarted
 from certline.models.lifecycle.moves import move
 from certline.models.restore.recovery import RECOVERY_SOURCE, Recovery, RecoveryPhase, recovery_of
 
@@ -42,6 +44,8 @@ log = structlog.get_logger()
 # Makes the ids of a recovery's imports, so that two producers make one import of each account.
 IMPORTS = uuid.UUID("6d1a1c0e-5b0f-5b53-9a3c-7f1c2a7d2f10")
 SENDING = (CommandType.ORDER, CommandType.RENEW, CommandType.REISSUE)
+# What the event about the end of a recovery has of its result.
+COUNTS = ("orders_found", "renewals", "reissues", "keys_lost", "to_decide")
 LOST = "was found at SCM by the recovery after the restore"
 
 
@@ -60,8 +64,11 @@ def go_on(database: Database, settle: timedelta) -> None:
 def begin(db: Session, *, requested_by: Identity, why: str) -> Recovery:
     """Begin a recovery by hand, or once more from its beginning, because nothing showed the restore."""
     row = recovery_of(db, lock=True)
+    # Entries that were made since the restore say nothing about what is lost.
+    known = row.known_until if row.in_progress else None
+    row.known_until = known or last_known(db)
     row.phase, row.number, row.why = RecoveryPhase.NOTICED, row.number + 1, why
-    row.noticed_at, row.known_until, row.compares_at = clock(db), None, None
+    row.noticed_at, row.compares_at = clock(db), None
     row.settled_at, row.result = None, None
     record(db, "recovery.requested", "database", who=requested_by, why=why)
     return row
@@ -92,12 +99,21 @@ def _step(db: Session, row: Recovery, settle: timedelta) -> None:
 
 
 def _announce(db: Session, row: Recovery, settle: timedelta) -> None:
-    row.known_until = db.scalar(select(func.max(AuditEntry.at)))
+    row.known_until = row.known_until or last_known(db)
     row.compares_at = clock(db, settle)
     row.phase = RecoveryPhase.WAITING
     known = None if row.known_until is None else row.known_until.isoformat()
     record(db, "database.restored", "database", who=SWEEP, why=row.why, known_until=known)
+    started = RecoveryStarted(
+        reason=row.why or "-", known_until=row.known_until, compares_at=row.compares_at
+    )
+    emit_event(db, started, subject=None, correlation_id=None)
     log.warning("recovery.begun", why=row.why, known_until=known)
+
+
+def last_known(db: Session) -> datetime | None:
+    """Return the time of the last change that the audit log has."""
+    return db.scalar(select(func.max(AuditEntry.at)))
 
 
 def import_ids(db: Session, row: Recovery) -> dict[str, str]:
@@ -207,6 +223,9 @@ def _let_go_on(db: Session, row: Recovery, result: dict[str, Any]) -> None:
     """End the recovery, and wake what has waited for it."""
     row.phase, row.settled_at, row.result = RecoveryPhase.SETTLED, clock(db), result
     record(db, "recovery.ended", "database", who=SWEEP, why=row.why, result=result)
+    counts = {name: result.get(name) for name in COUNTS}
+    ended = RecoveryEnded(accepted=result["accepted"], **counts)
+    emit_event(db, ended, subject=None, correlation_id=None)
     log.warning("recovery.ended", found=result.get("orders_found"), keys=result.get("keys_lost"))
     # Their messages may have been consumed in the time that is lost; the others are woken by the sweep.
     waiting = Command.status == CommandStatus.QUEUED, Command.type.in_(SENDING)
@@ -226,16 +245,3 @@ def imports_of(db: Session, row: Recovery) -> list[dict[str, Any]]:
         }
         for each in db.execute(query.order_by(Command.subject))
     ]
-
-
-def outlook_of(db: Session) -> dict[str, Any]:
-    """Return what a recovery would read at SCM, and what would wait for it."""
-    known = select(func.count()).select_from(Order).where(Order.scm_id.is_not(None))
-    waiting = Command.status == CommandStatus.QUEUED, Command.type.in_(SENDING)
-    return {
-        "accounts_to_compare": len(import_ids(db, recovery_of(db))),
-        "orders_known_to_scm": db.scalar(known) or 0,
-        "orders_placed": _count(db, Order.status == OrderStatus.PLACED),
-        "orders_unknown": _count(db, Order.status == OrderStatus.SENDING),
-        "commands_waiting": db.scalar(select(func.count()).where(*waiting)) or 0,
-    }

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from certline.cli import context
 from certline.cli.confirmation import confirm
-from certline.cli.errors import DONE, WAITS, WRONG_USE, Fault
+from certline.cli.errors import DONE, NO_SERVER, NOTHING, WAITS, WRONG_USE, Fault
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, facts, leave, say, whisper
 from certline.models.documents.projection import instant
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy.orm import Session
 
-    from certline.models import Recovery
+    from certline.models import Database, Recovery
 
 REISSUES = (
     "certline certificate list --key-lost --json | jq -r '.certificates[].id' | "
@@ -33,12 +33,25 @@ PHASES = {
 }
 
 
+AHEAD = {
+    "adopted": "orders taken in",
+    "renewals": "renewals tied to their line",
+    "reissues": "reissues tied to their line",
+    "keys_lost": "certificates without a key",
+    "looked_up": "orders looked up, with their keys",
+    "to_decide": "orders for you to decide",
+    "commands_waiting": "commands that wait",
+}
+# Orders of each kind that are named for people.
+MOST_SHOWN = 10
+
+
 @click.command(cls=CliCommand)
 @click.option("--status", "only_status", is_flag=True, help="Only show how far a recovery is.")
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Show what a recovery would read and what waits for it; begin nothing.",
+    help="Compare SCM, with calls that only read, and show what a recovery would find; begin and change nothing.",
 )
 @click.option(
     "--accept",
@@ -61,25 +74,41 @@ def recover(*, only_status: bool, dry_run: bool, accept: bool, yes: bool) -> Non
     database = context.database()
     with database.transaction() as db:
         row = recovery_of(db)
-    if accept and row.in_progress:
+    if accept and not row.in_progress:
+        answer(
+            _read(database),
+            lambda: whisper("No recovery is in progress: there is nothing to accept."),
+        )
+        leave(NOTHING)
+    if accept:
         confirm(
             f"The database was restored: {row.why}",
             "Send orders although SCM may have them already?",
             yes=yes,
             declined="The recovery goes on",
         )
-    with database.transaction() as db:
-        if accept:
-            why = "accepted as it is"
-            row = recovery.accept_as_it_is(db, requested_by=context.person(), why=why)
-        elif not only_status and not dry_run:
-            why = "requested by a person"
-            row = recovery.begin(db, requested_by=context.person(), why=why)
-        else:
-            row = recovery_of(db)
-        document = _document(db, row) | ({"dry_run": _ahead(db)} if dry_run else {})
+    if dry_run:
+        document = _read(database) | {"dry_run": _ahead(database, row)}
+    elif only_status:
+        document = _read(database)
+    else:
+        with database.transaction() as db:
+            if accept:
+                why = "accepted as it is"
+                row = recovery.accept_as_it_is(db, requested_by=context.person(), why=why)
+            else:
+                why = "requested by a person"
+                row = recovery.begin(db, requested_by=context.person(), why=why)
+            document = _document(db, row)
     answer(document, lambda: _show(document))
-    leave(WAITS if row.in_progress else DONE)
+    leave(WAITS if document["recovering"] else DONE)
+
+
+def _read(database: Database) -> dict[str, Any]:
+    from certline.models.restore.recovery import recovery_of
+
+    with database.transaction() as db:
+        return _document(db, recovery_of(db))
 
 
 def _document(db: Session, row: Recovery) -> dict[str, Any]:
@@ -104,10 +133,28 @@ def _document(db: Session, row: Recovery) -> dict[str, Any]:
     }
 
 
-def _ahead(db: Session) -> dict[str, Any]:
-    from certline.producers.recovery import outlook_of
+def _ahead(database: Database, row: Recovery) -> dict[str, Any]:
+    """Return what a recovery would find. Raises Fault if SCM can't be read."""
+    from certline.producers.recovery import last_known
+    from certline.producers.recovery_outlook import look_ahead
+    from certline.workers.importing.recovery_preview import RecoveryPreview
+    from certline.workers.runtime.context import WorkerContext
+    from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
 
-    return outlook_of(db)
+    # Without an entry in the audit log the database is empty: it knows nothing of what SCM has.
+    since = row.known_until or database.run(last_known) or datetime.fromtimestamp(0, UTC)
+    line = WorkerContext(database, context.vault(), context.settings())
+    try:
+        return RecoveryPreview(line, since, look_ahead, _progress).document()
+    except TryLater as later:
+        raise Fault(f"SCM cannot be read now: {later}", code=NO_SERVER) from None
+    except (GiveUp, AccountSuspendedError) as over:
+        raise Fault(f"SCM cannot be read: {over}", hint="Mend it: certline account list") from None
+
+
+def _progress(said: str) -> None:
+    if sys.stderr.isatty():
+        whisper(said)
 
 
 def _show(document: dict[str, Any]) -> None:
@@ -129,9 +176,9 @@ def _show(document: dict[str, Any]) -> None:
         shown["licence"] = f"{use['used']} of {use['capacity']} in use, {use['held']} held"
     for each in document["imports"]:
         shown[f"account {each['account']}"] = f"import {each['command']}: {each['status']}"
-    for name, value in document.get("dry_run", {}).items():
-        shown[name.replace("_", " ")] = value
     facts(shown)
+    if "dry_run" in document:
+        _show_ahead(document["dry_run"])
     failed = [each for each in document["imports"] if each["status"] in ("failed", "review")]
     if failed and document["recovering"]:
         say("\nAn import has failed: once its cause is gone, certline recover begins again.")
@@ -139,3 +186,20 @@ def _show(document: dict[str, Any]) -> None:
         whisper(f"To give certificates whose key was lost a new one:\n{REISSUES}")
     if result.get("to_decide"):
         whisper("For you to decide: certline order list --status review")
+
+
+def _show_ahead(ahead: dict[str, Any]) -> None:
+    say("\nA recovery would find at SCM (nothing was changed):")
+    use = ahead["licence"]
+    shown: dict[str, Any] = {words: ahead[name] for name, words in AHEAD.items()}
+    shown["licence"] = f"{use['used']} of {use['capacity']} in use, {use['held']} held"
+    for each in ahead["accounts"]:
+        read = f"{each['listed']} listed, {each['known']} known, {each['others']} of others"
+        shown[f"account {each['account']}"] = f"{read}, {each['failed']} cannot be read"
+    facts(shown)
+    for name, words in AHEAD.items():
+        for each in ahead["named"].get(name, [])[:MOST_SHOWN]:
+            say(f"  {words}: {each['common_name']} ({each['order'] or each['scm_id']})")
+        left = ahead[name] - MOST_SHOWN if name in ahead["named"] else 0
+        if left > 0:
+            say(f"  … and {left} more: --json has the first hundred of each")

@@ -87,6 +87,11 @@ class Database:
         with self.transaction() as session:
             return work(session)
 
+    def rehearse(self, work: Callable[[Session], T]) -> T:
+        """Run a function in a transaction that is rolled back, and return its result: nothing of it is stored."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            return work(session)
+
     def goes_through_bouncer(self) -> bool:
         """Return True if PgBouncer is in between, so that no LISTEN hears anything. Raises DBAPIError."""
         return self._pool.goes_through_bouncer()

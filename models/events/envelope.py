@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic import StringConstraints as Text
 
-from certline.models.events import audit_data, data, import_data, license_data
+from certline.models.events import audit_data, data, import_data, license_data, recovery_data
 from certline.models.events.base import EventData
 from certline.models.validation import problems_of
 
@@ -45,6 +45,8 @@ EVENT_DATA: dict[str, type[EventData]] = {
         data.CommandRejected,
         data.CommandFailed,
         audit_data.AuditHeadPublished,
+        recovery_data.RecoveryStarted,
+        recovery_data.RecoveryEnded,
     )
 }
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Interval,
+    Select,
     Table,
     bindparam,
     func,
@@ -178,14 +179,9 @@ def event_row(
     }
 
 
-def send_last_event_again(db: Session, command_id: str) -> str | None:
-    """Publish the last event about a command again, under the event's own id. Returns the event's type.
-
-    Sets WAKE, so that the commit wakes the relay (`Database.transaction`).
-    Returns None if there was no event yet, or the sweep has deleted it. An earlier rejection of the same id
-    says nothing about this command.
-    """
-    last = db.scalars(
+def last_event(command_id: str) -> Select[Outbox]:
+    """Return the query for the last event about a command."""
+    return (
         select(Outbox)
         .where(
             # Literal SQL as in the index `outbox_correlation`: with a parameter in place of the
@@ -194,10 +190,20 @@ def send_last_event_again(db: Session, command_id: str) -> str | None:
             text("body ->> 'correlationid' = :id").bindparams(id=command_id),
             Outbox.routing_key != "command.rejected",
         )
-        .order_by(Outbox.id.desc())
+        # By the id alone, Postgres would read the table from its end until it meets the command.
+        .order_by((Outbox.id + 0).desc())
         .limit(1)
-        .with_for_update()
-    ).first()
+    )
+
+
+def send_last_event_again(db: Session, command_id: str) -> str | None:
+    """Publish the last event about a command again, under the event's own id. Returns the event's type.
+
+    Sets WAKE, so that the commit wakes the relay (`Database.transaction`).
+    Returns None if there was no event yet, or the sweep has deleted it. An earlier rejection of the same id
+    says nothing about this command.
+    """
+    last = db.scalars(last_event(command_id).with_for_update()).first()
     if last is None:
         return None
     if last.sent_at is not None:

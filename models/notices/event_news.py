@@ -17,6 +17,11 @@ def _of_failure(facts: Facts) -> Severity:
     return Severity.CRITICAL if facts.get("status") == "review" else Severity.WARNING
 
 
+def _of_recovery(facts: Facts) -> Severity:
+    """Return the severity of the end of a recovery: a person acts if keys are lost or orders are in review."""
+    return Severity.WARNING if facts.get("keys_lost") or facts.get("to_decide") else Severity.INFO
+
+
 INFO, WARNING, CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
 ORDER = ("certline order show {order_id}",)
 CERTIFICATE = ("certline certificate show {certificate_id}",)
@@ -236,5 +241,31 @@ OF_EVENTS: dict[str, NewsKind] = {
             "certline command list --status review",
         ),
         graver=_of_failure,
+    ),
+    "recovery.started": NewsKind(
+        CRITICAL,
+        "the database was restored",
+        "times the database was restored",
+        "The database was restored, or another server took over: {reason}.",
+        "Nothing is ordered, renewed or reissued until SCM has been compared with it; then all goes on by itself.",
+        about="reason",
+        commands=("certline recover --status", "certline recover --dry-run"),
+        overview=("certline recover --status",),
+    ),
+    "recovery.ended": NewsKind(
+        INFO,
+        "the recovery after a restore has ended: {keys_lost} keys lost, {to_decide} orders to decide",
+        "recoveries have ended",
+        "SCM has been compared with the restored database: {orders_found} orders were found there, {keys_lost} "
+        "certificates have lost their key, {to_decide} orders are in review.",
+        "Orders go on. Certificates without a key need a reissue; orders in review need a decision.",
+        about="keys_lost",
+        commands=(
+            "certline recover --status",
+            "certline certificate list --key-lost",
+            "certline order list --status review",
+        ),
+        overview=("certline recover --status",),
+        graver=_of_recovery,
     ),
 }

@@ -15,16 +15,6 @@ OUR_OWN: dict[str, NewsKind] = {
         commands=("certline auto-renew audit", "certline schedule list", "certline doctor"),
         overview=("certline auto-renew audit", "certline doctor"),
     ),
-    "database.restored": NewsKind(
-        CRITICAL,
-        "the database was restored",
-        "times the database was restored",
-        "The database was restored, or another server took over: {reason}.",
-        "Nothing is ordered, renewed or reissued until SCM has been compared with it; then all goes on by itself.",
-        about="reason",
-        commands=("certline recover --status",),
-        overview=("certline recover --status",),
-    ),
     "audit.broken": NewsKind(
         CRITICAL,
         "the audit log is broken",

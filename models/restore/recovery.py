@@ -74,3 +74,9 @@ def recovery_of(db: Session, *, lock: bool = False) -> Recovery:
 def noticed_at(db: Session) -> datetime | None:
     """Return when the restore was noticed; None if there never was one."""
     return db.scalar(select(Recovery.noticed_at).where(Recovery.id == 1))
+
+
+def known_until(db: Session) -> datetime | None:
+    """Return the last moment that the database surely knows of, while a recovery is in progress; else None."""
+    in_progress = Recovery.id == 1, Recovery.phase != RecoveryPhase.SETTLED
+    return db.scalar(select(Recovery.known_until).where(*in_progress))

@@ -26,7 +26,7 @@ from certline.models.commands.payloads import (
 from certline.models.senders.limits import is_allowed_organization, name_problems, require_account
 from certline.models.senders.names import not_covered
 from certline.models.senders.sender import Sender
-from certline.models.senders.things import certificate_of_his, order_of_his
+from certline.models.senders.things import before_recovered, certificate_of_his, order_of_his
 from certline.models.states import CommandType
 from certline.models.validation import BadCommandError
 
@@ -198,7 +198,7 @@ def _successor(
         problems += name_problems(sender, "sans", wanted.sans or [])
         if problems:
             raise BadCommandError(problems)
-    return pinned
+    return before_recovered(db, wanted, pinned["certificate"])
 
 
 def _require_import(db: Session, sender: Sender, wanted: ImportCommand) -> None:

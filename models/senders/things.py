@@ -6,11 +6,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models.certificates.certificate import Certificate, certificate_meant
+from certline.models.commands.payloads import ReissueCommand, RenewCommand
 from certline.models.orders.order import Order, order_known_as
 from certline.models.senders.limits import organizations_allowed
 from certline.models.senders.names import not_covered
 from certline.models.senders.ownership import owners_of
 from certline.models.senders.sender import Sender
+from certline.models.states import OrderKind
 from certline.models.validation import BadCommandError
 
 
@@ -36,6 +38,27 @@ def certificate_of_his(
     if not orders or not _are_his(db, sender, orders, names):
         raise _not_yours(sender, "certificate", name)
     return {"certificate": found.id}
+
+
+def before_recovered(
+    db: Session, wanted: RenewCommand | ReissueCommand, own_id: str
+) -> dict[str, str]:
+    """Return the id of the certificate that a renewal or reissue is for, to be pinned, given the one it names.
+
+    After a restore a common name finds the successor that a recovery has taken in. The very same command may have
+    led to it: then its predecessor is meant, and the command's step is answered with what was found.
+    """
+    found = db.get_one(Certificate, own_id)
+    order = db.get_one(Order, found.order_id)
+    is_reissue = isinstance(wanted, ReissueCommand)
+    older = found.supersedes_id
+    may_be_its_own = (
+        order.recovered_at is not None
+        and order.command_id is None
+        and (order.kind is OrderKind.REISSUE) is is_reissue
+        and wanted.certificate.lower() == found.common_name
+    )
+    return {"certificate": older if older is not None and may_be_its_own else found.id}
 
 
 def order_of_his(

@@ -34,7 +34,6 @@ from certline.models.notices.route import routes
 from certline.models.notices.words import minute
 from certline.models.renewals.runs import seconds_since_good_run
 from certline.models.renewals.selection import auto_renew_settings
-from certline.models.restore.recovery import recovery_of
 from certline.models.webhook import IS_DELIVERY
 
 # News older than this are not told, after a long downtime. Shorter than KEPT, or they would be told twice.
@@ -196,18 +195,8 @@ def _parked_notices(db: Session) -> Iterator[Told]:
         yield Told("notify.parked", key, facts, at, not_by=route_id)
 
 
-def _restores(db: Session) -> Iterator[Told]:
-    row = recovery_of(db)
-    if row.in_progress and row.noticed_at is not None:
-        facts = {"reason": row.why or "-"}
-        yield Told(
-            "database.restored", f"database.restored:{row.noticed_at}", facts, row.noticed_at
-        )
-
-
 FINDERS: dict[str, Callable[[Session], Iterator[Told]]] = {
     "auto_renew.failed": _auto_renewal,
-    "database.restored": _restores,
     "audit.broken": _audit,
     "dead_letter": _dead_letters,
     "approval.waiting": _approvals,

@@ -48,16 +48,26 @@ class Cluster(Replica):
         self.run("pg_basebackup", "-d", self.url, "-D", str(copy.data), "-c", "fast", *more)
         return copy
 
-    def restore_to(self, point: str) -> None:
-        """Have a base backup replay the archive up to a restore point, and become a primary there."""
+    def restore_to(self, point: str | None = None) -> None:
+        """Have a base backup replay the archive up to a restore point, and become a primary there.
+
+        Without a point, everything that was archived is replayed.
+        """
         command = f"cp {shlex.quote(str(self.archive))}/%f %p"
         with (self.data / "postgresql.auto.conf").open("a") as file:
-            file.write(f"restore_command = '{command}'\nrecovery_target_name = '{point}'\n")
-            file.write("recovery_target_action = 'promote'\n")
+            file.write(f"restore_command = '{command}'\n")
+            if point is not None:
+                file.write(f"recovery_target_name = '{point}'\n")
+                file.write("recovery_target_action = 'promote'\n")
         (self.data / "recovery.signal").touch()
         self.start()
         # It accepts connections before it has reached the point.
-        until(lambda: not self.is_standby(), 60)
+        until(lambda: not self.is_standby(), 600)
+
+    def lose(self) -> None:
+        """Kill the server (SIGKILL) and remove its data; the archive is elsewhere, and stays."""
+        self.kill()
+        shutil.rmtree(self.data)
 
     def is_standby(self) -> bool:
         """Return True while the server replays WAL."""
@@ -74,7 +84,7 @@ class Cluster(Replica):
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
+def cluster(settings: str = QUICK) -> Iterator[Cluster]:
     """Yield a running cluster that archives its WAL; it, its copies and its files are removed afterwards."""
     user = unprivileged()[0] if os.geteuid() == 0 else None
     home = Path(tempfile.mkdtemp(prefix="certline-cluster-"))
@@ -88,7 +98,9 @@ def cluster() -> Iterator[Cluster]:
             "initdb", "-D", str(first.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"
         )
         with (first.data / "postgresql.conf").open("a") as file:
-            file.write(f"{QUICK}archive_mode = on\narchive_command = 'cp %p {first.archive}/%f'\n")
+            file.write(
+                f"{settings}archive_mode = on\narchive_command = 'cp %p {first.archive}/%f'\n"
+            )
             file.write("wal_level = replica\nmax_wal_senders = 5\n")
         first.start()
         yield first

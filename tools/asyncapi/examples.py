@@ -220,6 +220,19 @@ EVENTS: dict[str, dict[str, Any]] = {
         "entries": 1042,
         "at": "2026-03-02T09:00:03+00:00",
     },
+    "recovery.started": {
+        "reason": "the timeline was 1 and is 2",
+        "known_until": "2026-03-02T08:59:58+00:00",
+        "compares_at": "2026-03-02T09:15:03+00:00",
+    },
+    "recovery.ended": {
+        "accepted": False,
+        "orders_found": 54,
+        "renewals": 3,
+        "reissues": 1,
+        "keys_lost": 54,
+        "to_decide": 0,
+    },
 }
 
 # The data field that an event's `subject` is taken from, by the beginning of its type; None: no subject.
@@ -237,6 +250,7 @@ SUBJECTS = {
     "command.rejected": "dead_letter",
     "command.failed": None,
     "audit.": None,
+    "recovery.": None,
 }
 
 
@@ -244,7 +258,7 @@ SUBJECTS = {
 WITHOUT_COMMAND = frozenset(
     {
         *("license.released", "license.expiring", "account.suspended"),
-        *("certificate.expiring", "audit.head"),
+        *("certificate.expiring", "audit.head", "recovery.started", "recovery.ended"),
     }
 )
 

@@ -99,7 +99,7 @@ def report(
     else:
         with reading_scm(account, command.attempts, MOST_TRIES):
             total = context.scm(account).count_certificates(chosen)
-        _compare_lists(ListReader(context, account, command), wanted, chosen, found)
+        _compare_lists(ListReader(context, account, command.attempts), wanted, chosen, found)
     with context.database.transaction() as db:
         room = max(0, room_left(db))
     return {

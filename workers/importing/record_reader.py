@@ -41,8 +41,8 @@ class ReadResult:
     """The result of reading a group of records; `count` of them were read.
 
     `in_vain`: records that SCM can't show at present, with the reason. `facts`: records of orders that are
-    stored already; `looked_at`: ids of all such orders that were asked for. `stop`: the exception to end the step
-    with, if no further call may be made now.
+    stored already; `looked_at`: ids of all such orders about which SCM has answered. `stop`: the exception to end
+    the step with, if no further call may be made now.
     """
 
     count: int = 0
@@ -53,6 +53,16 @@ class ReadResult:
     facts: list[Details] = field(default_factory=list)
     looked_at: set[int] = field(default_factory=set)
     stop: Exception | None = None
+
+    def put_off(self, doubtful: Mapping[int, int]) -> None:
+        """Leave out records whose predecessor could not be read: stored now, they would not join its line.
+
+        `doubtful`: predecessors by the sslIds of what may renew them. The records are read again later.
+        """
+        unread = {newer for newer, older in doubtful.items() if older not in self.looked_at}
+        self.met = [met for met in self.met if met.scm_id not in unread]
+        if self.stop is None:
+            self.in_vain |= dict.fromkeys(unread, "the record that it may renew cannot be read")
 
 
 class RecordReader:
@@ -106,15 +116,23 @@ class RecordReader:
         return asked
 
     def details_of(self, ids: Sequence[int], asked: ReadResult) -> None:
-        """Read records of stored orders into `asked.facts`; a record that SCM can't show is skipped."""
+        """Read records of stored orders into `asked.facts`; a record that SCM refuses to show is skipped.
+
+        One that it can't show at present is not among `asked.looked_at` then.
+        """
         for scm_id in ids:
-            asked.looked_at.add(scm_id)
             try:
                 asked.facts.append(self.scm.details(scm_id))
+            except PASSING as trouble:
+                if trouble.widespread:
+                    asked.stop = asked.stop or self._pause(trouble)
+                    return
+                continue
             except ScmError as error:
                 asked.stop = asked.stop or self._end(error)
                 if asked.stop is not None:
                     return
+            asked.looked_at.add(scm_id)
 
     def _one(self, scm_id: int, shown: Mapping[str, Any] | None, *, may_collect: bool) -> Met:
         if shown is not None:

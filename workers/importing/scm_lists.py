@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from certline.models import Account, Command, ImportRecord, LoginKind, Order, OrderKind
+from certline.models import Account, ImportRecord, LoginKind, Order, OrderKind
 from certline.models.commands.payloads import ImportCommand
 from certline.models.imports.progress import count_news, note_records, wake_records
 from certline.models.imports.record import News, RecordStatus
@@ -77,11 +77,11 @@ class Recent:
 
 @dataclass(frozen=True)
 class ListReader:
-    """Reader of an account's lists, for one command."""
+    """Reader of an account's lists. `attempts`: of the command for which they are read."""
 
     context: WorkerContext
     account: Account
-    command: Command
+    attempts: int
 
     def pages(
         self, wanted: CertificateFilter, walk: Walk, known: Callable[[Collection[int]], int]
@@ -101,7 +101,7 @@ class ListReader:
 
     def _page(self, wanted: CertificateFilter, position: int) -> CertificatePage:
         scm = self.context.scm(self.account)
-        with reading_scm(self.account, self.command.attempts, MOST_TRIES):
+        with reading_scm(self.account, self.attempts, MOST_TRIES):
             return scm.certificate_page(wanted, position)
 
 

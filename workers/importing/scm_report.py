@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 from certline.models import Account, Command, ImportRun, LoginKind, Order, OrderKind
 from certline.models.imports.report_row import Reported, distrust, forget_report, keep_reported
 from certline.models.imports.run import locked_run
+from certline.models.restore.recovery import RECOVERY_SOURCE, known_until
+from certline.workers.importing.known import ids_here
 from certline.workers.importing.report_facts import reported
 from certline.workers.importing.scm_lists import ListReader, Recent
 from certline.workers.runtime.context import WorkerContext
@@ -40,6 +42,8 @@ log = structlog.get_logger()
 
 # Records that we don't store, from which on the report is read; and the share of all that they have to be.
 WORTH, SHARE = 200, 0.25
+# The same after a restore, when the report is read from a little before the restored moment on: it is short then.
+WORTH_RECENT = 10
 # Records that are asked for at once: a report is sent as a whole, and takes SCM a while.
 MOST_ROWS = 5_000
 # Days of the first piece, where the report is read in pieces; and how many times as many the next one may have.
@@ -109,15 +113,21 @@ class ReportReader:
         """
         with self.context.database.transaction() as db:
             run = db.get_one(ImportRun, self.command.id)
-            worth = self._is_whole() and _is_worth(db, self.account.id, total or 0)
+            strangers = (total or 0) - count_stored(db, self.account.id)
+            recovers = self.command.source == RECOVERY_SOURCE
+            restored = known_until(db) if recovers else None
         if run.reported:
             return
-        if worth:
-            end = run.report_to or datetime.now(UTC).date()
+        if self._is_whole() and is_worth(strangers, total or 0, recent=recovers):
+            today = datetime.now(UTC).date()
             whole = (total or 0) <= MOST_ROWS
-            days = run.report_days if run.report_to else (0 if whole else FIRST_DAYS)
+            piece = ReportPiece(today, 0 if whole else FIRST_DAYS)
+            if restored is not None:
+                piece = recent_piece(today, restored)
+            if run.report_to:
+                piece = ReportPiece(run.report_to, run.report_days)
             try:
-                self._read_pieces(ReportPiece(end, days))
+                self._read_pieces(piece, strangers if recovers else None)
                 self._distrust_renewed_by_scm()
             except UnusableReportError as unusable:
                 log.warning("import.report_unusable", account=self.account.name, why=str(unusable))
@@ -128,7 +138,10 @@ class ReportReader:
         """Return True unless the import leaves out records that the report cannot leave out."""
         return self.chosen.status is None and self.chosen.profile_id is None
 
-    def _read_pieces(self, piece: ReportPiece) -> None:
+    def _read_pieces(self, piece: ReportPiece, strangers: int | None) -> None:
+        """Read the pieces from `piece` on. `strangers`: records that are not stored, if no more than a few of them
+        have to be in older pieces.
+        """
         began = time.monotonic()
         while piece.end > BEGINNING:
             try:
@@ -144,6 +157,10 @@ class ReportReader:
             self.context.store(
                 partial(note_piece, command_id=self.command.id, rows=found, following=piece)
             )
+            if strangers is not None:
+                strangers -= self._not_stored(found)
+                if strangers < WORTH:
+                    return
             if piece.end > BEGINNING and time.monotonic() - began > SLICE:
                 raise TryLater("it yields to other work", after=timedelta(0), afresh=True)
 
@@ -161,6 +178,11 @@ class ReportReader:
         now = datetime.now(UTC)
         return [reported(row, now) for row in rows]
 
+    def _not_stored(self, found: Sequence[Reported]) -> int:
+        ids = {row.scm_id for row in found}
+        with self.context.database.transaction() as db:
+            return len(ids - ids_here(db, self.account.id, ids))
+
     def _passes(self, error: ScmError) -> bool:
         """Return True if the error may pass, so that the report is asked for again later."""
         if isinstance(error, LoginRefused | Throttled | NotSent) or error.widespread:
@@ -172,7 +194,7 @@ class ReportReader:
 
     def _distrust_renewed_by_scm(self) -> None:
         """Drop the facts of what SCM renews automatically, which its lists name and the report doesn't."""
-        reader = ListReader(self.context, self.account, self.command)
+        reader = ListReader(self.context, self.account, self.command.attempts)
         new_host = self.account.login_kind is LoginKind.TOKEN
         for word in RENEWALS:
             wanted = replace(self.chosen, renewal_status=word if new_host else word.upper())
@@ -201,10 +223,22 @@ def _close(db: Session, command_id: str) -> None:
     locked_run(db, command_id).reported = True
 
 
-def _is_worth(db: Session, account_id: int, total: int) -> bool:
-    """Return True if the report saves calls: if SCM's list has many records that we don't store."""
+def count_stored(db: Session, account_id: int) -> int:
+    """Count the orders of an account that are known to SCM; reissues do not count."""
     stored = select(func.count()).where(
         Order.account_id == account_id, Order.scm_id.is_not(None), Order.kind != OrderKind.REISSUE
     )
-    strangers = total - (db.scalar(stored) or 0)
-    return strangers >= max(WORTH, int(total * SHARE))
+    return db.scalar(stored) or 0
+
+
+def is_worth(strangers: int, total: int, *, recent: bool = False) -> bool:
+    """Return True if the report saves calls: if SCM has many records that are not stored. `total`: of all.
+
+    `recent`: most of them are younger than a known moment, so that a short report shows them.
+    """
+    return strangers >= (WORTH_RECENT if recent else max(WORTH, int(total * SHARE)))
+
+
+def recent_piece(today: date, moment: datetime) -> ReportPiece:
+    """Return the piece with what was requested since a moment, with a margin for SCM's time zone."""
+    return ReportPiece(today, max(1, (today - moment.date()).days + 2))

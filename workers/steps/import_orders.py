@@ -119,7 +119,7 @@ def _read_lists(
     chosen: CertificateFilter,
 ) -> None:
     began = time.monotonic()
-    reader = ListReader(context, account, command)
+    reader = ListReader(context, account, command.attempts)
     report = ReportReader(context, account, command, chosen)
     listing = Listing(command.id, account.id, wanted.status, wanted.known)
     for number, look in enumerate([MAIN] if wanted.status else [MAIN, *DRIFT]):

@@ -152,7 +152,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "workers.importing.record_reader:RecordReader._one call details",
         "workers.importing.record_reader:RecordReader._with_certificate call collect",
         "workers.steps.import_batch:import_batch transaction 2",
-        "workers.steps.import_batch:_keep store _store",
+        "workers.steps.import_batch:_keep store store_group",
     ),
     import_.an_import_of_named_orders: (
         "workers.steps.import_orders:import_orders store note_records",

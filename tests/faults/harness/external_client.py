@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -20,18 +21,35 @@ from tests.servers import until
 
 def order_event(wanted: OrderCommand) -> dict[str, Any]:
     """Return an order as a CloudEvent with a new id."""
+    data = wanted.model_dump(mode="json", exclude_defaults=True)
+    return command_event("order", data, str(uuid.uuid4()))
+
+
+def command_event(name: str, data: dict[str, Any], command_id: str) -> dict[str, Any]:
+    """Return a command as a CloudEvent."""
     return {
         "specversion": "1.0",
-        "id": str(uuid.uuid4()),
+        "id": command_id,
         "source": "//shop.example",
-        "type": "certline.command.order.v1",
-        "data": wanted.model_dump(mode="json", exclude_defaults=True),
+        "type": f"certline.command.{name}.v1",
+        "data": data,
     }
 
 
 def send_to_exchange(vhost: str, event: dict[str, Any], *, routing_key: str = "order") -> None:
     """Publish an event to `certline.commands`; return once RabbitMQ has routed it to a queue."""
     _publish(vhost, COMMANDS, routing_key, json.dumps(event).encode(), event["id"])
+
+
+def send_all_to_exchange(vhost: str, events: Iterable[dict[str, Any]]) -> None:
+    """Publish commands to `certline.commands` over one connection; return once each is in a queue."""
+    with connect(vhost) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for event in events:
+            key, body = event["type"].split(".")[2], json.dumps(event).encode()
+            properties = _properties(vhost, event["id"], COMMANDS)
+            until(partial(_is_routed, channel, COMMANDS, key, body, properties), 30)
 
 
 def send_to_workers(vhost: str, event: dict[str, Any]) -> None:
@@ -71,14 +89,23 @@ def _publish_once(vhost: str, exchange: str, key: str, body: bytes, message_id: 
     with connect(vhost) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
-        properties = pika.BasicProperties(
-            delivery_mode=2,
-            message_id=str(message_id),
-            content_type="application/cloudevents+json" if exchange else "application/json",
-            user_id=unquote(urlsplit(urls_in(vhost)[0]).username or "guest"),
-        )
+        properties = _properties(vhost, message_id, exchange)
         # The processes declare the queue when they start, so it may not exist yet.
         until(partial(_is_routed, channel, exchange, key, body, properties), 30)
+
+
+def sending_user(vhost: str) -> str:
+    """Return RabbitMQ's user in whose name the commands are sent."""
+    return unquote(urlsplit(urls_in(vhost)[0]).username or "guest")
+
+
+def _properties(vhost: str, message_id: Any, exchange: str) -> pika.BasicProperties:
+    return pika.BasicProperties(
+        delivery_mode=2,
+        message_id=str(message_id),
+        content_type="application/cloudevents+json" if exchange else "application/json",
+        user_id=sending_user(vhost),
+    )
 
 
 def _is_routed(

@@ -28,7 +28,6 @@ from certline.models.commands.approval import Guard, ask
 from certline.models.commands.command import accept
 from certline.models.database.session import clock
 from certline.models.notices.kind import Severity
-from certline.models.restore.recovery import RecoveryPhase, recovery_of
 from certline.producers.notices.news import FINDERS, tell_news
 from certline.producers.sweep import sweep
 from tests.integration.notices.conftest import Office
@@ -114,13 +113,7 @@ def a_broken_log(db: Session) -> None:
     db.execute(update(AuditPatrol).values(broken="entry 7 of lane 0 was changed"))
 
 
-def a_restored_database(db: Session) -> None:
-    row = recovery_of(db)
-    row.phase, row.why, row.noticed_at = RecoveryPhase.NOTICED, "the timeline was 1", clock(db)
-
-
 WORLD: dict[str, tuple[Callable[[Session], None], str]] = {
-    "database.restored": (a_restored_database, "took over: the timeline was 1."),
     "audit.broken": (a_broken_log, "does not hold: entry 7 of lane 0 was changed."),
     "dead_letter": (a_letter, "A message from certline.commands could not be accepted: no JSON."),
     "approval.waiting": (an_approval, "os:ida has asked for: export the key of a.example."),

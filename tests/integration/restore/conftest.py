@@ -1,11 +1,13 @@
 """A line whose commands another system sends, and whose database can be replaced by a restored one."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from math import inf
 from typing import Any
 
+import pytest
+import structlog
 from sqlalchemy import select, update
 
 from certline.models import (
@@ -21,21 +23,30 @@ from certline.models import (
 from certline.models.audit.identity import Identity
 from certline.models.certificates.license import License
 from certline.models.commands.command import accept
+from certline.models.commands.envelope import IncomingCommand
 from certline.models.commands.payloads import ReissueCommand, RenewCommand
 from certline.models.restore.recovery import recovery_of
+from certline.models.senders.authorisation import authorise
+from certline.models.settings import settings
 from certline.producers import recovery
 from certline.producers.requests.certificates import request_successor
 from certline.simulator.server import Simulator
 from certline.workers.keys import generate, sign_request
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.scm import Enrolment
+from tests.integration.cli.conftest import Typist
 from tests.integration.workers.conftest import Bench
+from tests.servers import PostgresServer
 from tests.support.factories import senders_of_everything
 
 ENROLL = "POST /ssl/v1/enroll"
 RENEW = "POST /ssl/v1/renewById/{sslId}"
 REPLACE = "POST /ssl/v1/replace/{sslId}"
 SETTLE = timedelta(0)
+SUCCESSORS: dict[CommandType, type[RenewCommand] | type[ReissueCommand]] = {
+    CommandType.RENEW: RenewCommand,
+    CommandType.REISSUE: ReissueCommand,
+}
 
 
 class ErpLine(Bench):
@@ -44,6 +55,8 @@ class ErpLine(Bench):
     def __init__(self, database: Database, simulator: Simulator) -> None:
         super().__init__(database, simulator)
         self.settings(issue_after_ms=0)
+        # The system may only renew and reissue what it has ordered itself.
+        self.is_limited = False
         with database.transaction() as db:
             senders_of_everything(db)
             # Whose senders may do everything: the test is not about their rights.
@@ -64,6 +77,15 @@ class ErpLine(Bench):
                 command_id=command_id,
             )[0]
 
+    def send_as_allowed(self, kind: CommandType, payload: dict[str, Any], command_id: str) -> None:
+        """Record a command as the ingress does, once its sender's rights have been checked."""
+        asked = IncomingCommand(command_id, kind.value, "erp", SUCCESSORS[kind](**payload))
+        with self.database.transaction() as db:
+            sender = db.scalars(select(Sender).where(Sender.name == self.sender)).one()
+            sender.own_only = self.is_limited
+            permit = authorise(db, sender, asked)
+        self.send(kind, {**payload, **permit.pinned}, command_id)
+
     def work(self, times: int = 6) -> None:
         """Run everything that is open as far as it goes."""
         for _ in range(times):
@@ -74,7 +96,7 @@ class ErpLine(Bench):
     def succeed(self, kind: CommandType, certificate: str, **more: Any) -> Command:
         """Request a renewal or reissue as a user does: its order is placed at once."""
         named = {"certificate": certificate, **more}
-        wanted = RenewCommand(**named) if kind is CommandType.RENEW else ReissueCommand(**named)
+        wanted = SUCCESSORS[kind](**named)
         who = Identity("os:ida")
         return request_successor(self.database, self.line.vault, wanted, requested_by=who).command
 
@@ -159,3 +181,44 @@ def send_all(line: ErpLine, commands: Sent) -> None:
     for kind, payload, command_id in commands:
         line.send(kind, payload, command_id)
     line.work()
+
+
+@pytest.fixture
+def line(database: Database, simulator: Simulator) -> Iterator[ErpLine]:
+    """Yield a line whose database may be copied, which changes its number as a restore of a dump does."""
+    line = ErpLine(database, simulator)
+    yield line
+    line.database.close()
+
+
+@pytest.fixture
+def copy_of(line: ErpLine, postgres: PostgresServer) -> Iterator[str]:
+    """Yield the address of a copy of the line's database, as it is before the test goes on."""
+    line.work()
+    send_all(line, [an_order_for(0)])
+    line.send(*an_order_for(1))
+    first = line.send(*an_order_for(2))
+    line.run(first.id)  # sent, and accepted by SCM
+    _, payload, command_id = an_order_for(3)
+    line.place(command_id=command_id, **payload)
+    line.database.close()
+    with postgres.database(line.database.url) as url:
+        yield url
+
+
+@pytest.fixture
+def operator(
+    line: ErpLine,
+    copy_of: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Typist]:
+    """Yield a user of the restored copy, who types commands; the line goes on where it was."""
+    monkeypatch.setenv("CERTLINE_DATABASE_URL", copy_of)
+    monkeypatch.setenv("CERTLINE_SECRET_KEY", line.secret_key)
+    settings.cache_clear()
+    copy = Database(copy_of, pool_size=1)
+    yield Typist(copy, line.line.vault, capsys)
+    copy.close()
+    settings.cache_clear()
+    structlog.reset_defaults()  # its logging would go on writing to this test's standard error

@@ -1,6 +1,5 @@
 """What a recovery does with orders of each status, with automatic renewal, and with what a person decides."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -24,7 +23,6 @@ from certline.models.commands.command import accept
 from certline.models.restore.recovery import recovery_of
 from certline.models.server.identity import ServerIdentity, differences
 from certline.producers import recovery
-from certline.simulator.server import Simulator
 from tests.integration.restore.conftest import (
     ErpLine,
     a_successor_of,
@@ -34,29 +32,6 @@ from tests.integration.restore.conftest import (
 from tests.servers import PostgresServer
 
 DBA = Identity("os:dba")
-
-
-@pytest.fixture
-def line(database: Database, simulator: Simulator) -> Iterator[ErpLine]:
-    """Yield a line whose database may be copied, which changes its number as a restore of a dump does."""
-    line = ErpLine(database, simulator)
-    yield line
-    line.database.close()
-
-
-@pytest.fixture
-def copy_of(line: ErpLine, postgres: PostgresServer) -> Iterator[str]:
-    """Yield the address of a copy of the line's database, as it is before the test goes on."""
-    line.work()
-    send_all(line, [an_order_for(0)])
-    line.send(*an_order_for(1))
-    first = line.send(*an_order_for(2))
-    line.run(first.id)  # sent, and accepted by SCM
-    _, payload, command_id = an_order_for(3)
-    line.place(command_id=command_id, **payload)
-    line.database.close()
-    with postgres.database(line.database.url) as url:
-        yield url
 
 
 def test_an_order_that_was_placed_before_the_backup_and_sent_after_it_keeps_its_key(
@@ -209,6 +184,44 @@ def test_a_command_is_answered_with_a_recovered_renewal_once(line: ErpLine, copy
     with line.database.transaction() as db:
         order = db.scalars(select(Order).where(Order.command_id == renewal[2])).one()
     assert order.kind is OrderKind.RENEWAL
+
+
+@pytest.mark.parametrize("status", [429, 503], ids=["throttled", "failing"])
+def test_a_renewal_joins_its_line_even_if_scm_cannot_show_its_predecessor_at_first(
+    line: ErpLine, copy_of: str, status: int
+) -> None:
+    certificate = line.certificate_for("host0.nordhafen.example")
+    send_all(line, [a_successor_of(CommandType.RENEW, certificate)])
+    line.moves_to(copy_of)
+    line.fault("GET", f"/ssl/v1/{certificate.scm_id}$", "status", status=status)
+
+    ended = line.recover()
+
+    assert ended.result is not None
+    assert ended.result["renewals"] == 1
+    renewal = line.certificate_for("host0.nordhafen.example")
+    assert (renewal.line_id, renewal.supersedes_id) == (certificate.line_id, certificate.id)
+
+
+@pytest.mark.parametrize("limited", [True, False], ids=["own only", "unlimited"])
+@pytest.mark.parametrize("kind", [CommandType.RENEW, CommandType.REISSUE])
+def test_a_successor_that_was_asked_for_by_common_name_is_not_executed_twice(
+    line: ErpLine, copy_of: str, kind: CommandType, *, limited: bool
+) -> None:
+    line.is_limited = limited
+    more = {"reason": "key moved"} if kind is CommandType.REISSUE else {}
+    payload, command_id = {"certificate": "host0.nordhafen.example", **more}, str(uuid4())
+    line.send_as_allowed(kind, payload, command_id)
+    line.work()
+    spent = line.money_spent()
+    line.moves_to(copy_of)
+    line.recover()
+
+    line.send_as_allowed(kind, payload, command_id)
+    line.work()
+
+    assert line.money_spent()[1:] == spent[1:]
+    assert line.command(command_id).status is CommandStatus.DONE
 
 
 def test_a_recovery_that_is_accepted_lets_orders_go_on(line: ErpLine, copy_of: str) -> None:
