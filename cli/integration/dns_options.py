@@ -115,13 +115,13 @@ class ProviderOptions:
             raise Fault(f"the TSIG key cannot be used: {bad}", code=WRONG_USE) from None
 
     def _of_lexicon(self) -> dict[str, str]:
-        from certline.workers.dns import DnsRefused, DnsTryLater
+        from certline.workers.dns import DnsError
         from certline.workers.dns.lexicon import options_of
 
         provider, file = self._lexicon_name(), self.credentials_file
         try:
             known = options_of(provider)
-        except (DnsRefused, DnsTryLater) as refusal:
+        except DnsError as refusal:
             raise Fault(str(refusal)) from None
         secret = [name for name in known if SECRET.search(name)]
         if file is None and not sys.stdin.isatty():

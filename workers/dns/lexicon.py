@@ -131,7 +131,7 @@ def _carried_out(task: Mapping[str, Any]) -> tuple[str, str]:
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     # No HOME: what lies in the worker's own, such as ~/.netrc or ~/.aws, is none of its business.
     environment["HOME"] = "/nonexistent"
-    process = subprocess.Popen(  # noqa: S603  # our own module
+    with subprocess.Popen(  # noqa: S603  # our own module
         [sys.executable, "-I", "-m", PROCESS],
         env=environment,
         cwd="/",
@@ -139,15 +139,14 @@ def _carried_out(task: Mapping[str, Any]) -> tuple[str, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    )
-    try:
-        said, _ = process.communicate(json.dumps(task).encode(), timeout=WHOLE)
-    except subprocess.TimeoutExpired:
-        return "later", f"it did not answer within {WHOLE:.0f} s"
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    ) as process:
+        try:
+            said, _ = process.communicate(json.dumps(task).encode(), timeout=WHOLE)
+        except subprocess.TimeoutExpired:
+            return "later", f"it did not answer within {WHOLE:.0f} s"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     try:
         answer = json.loads(said)
         return str(answer["outcome"]), str(answer["said"])

@@ -5,8 +5,8 @@ from typing import Protocol
 from certline.workers.dns.proof import Proof
 
 
-class DnsRefused(Exception):
-    """A person has to act; the text says what happened, what it means, and what to do.
+class DnsError(Exception):
+    """A proof could not be put in place, or taken away; the text says what happened.
 
     `output`: what a program has printed. It may hold secrets, so it is shown to people, but not logged.
     """
@@ -16,12 +16,12 @@ class DnsRefused(Exception):
         self.output = output
 
 
-class DnsTryLater(Exception):
-    """A temporary failure: time-out, SERVFAIL, 5xx. The text says what happened. `output`: as of `DnsRefused`."""
+class DnsRefused(DnsError):
+    """A person has to act; the text also says what that means, and what to do."""
 
-    def __init__(self, text: str, output: str = "") -> None:
-        super().__init__(text)
-        self.output = output
+
+class DnsTryLater(DnsError):
+    """A temporary failure: time-out, SERVFAIL, 5xx."""
 
 
 class Provider(Protocol):

@@ -1,5 +1,6 @@
 """Tests of `certline dns`: add, list, show, remove, and what is refused."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,29 @@ def test_a_key_is_read_as_the_servers_tools_write_it_and_never_shown(
     }
     shown = [desk.typist.types("dns", *words) for words in (("list",), ("show", "ours"))]
     assert not any(SECRET in text for text in [*shown, *entries, repr(row), str(added)])
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "stored"),
+    [
+        (("rfc2136", "--server", "ns1.test"), KNOT, {"name": "certline", "secret": SECRET}),
+        (("cloudflare",), "auth_token=hunter2\n", {"auth_token": "hunter2"}),
+    ],
+)
+def test_credentials_are_read_from_standard_input(
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    given: str,
+    stored: dict[str, str],
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
+
+    desk.add(*words)
+
+    with desk.database.transaction() as db:
+        row = db.scalars(select(DnsProvider)).one()
+    assert credentials_of(desk.vault, row).items() >= stored.items()
 
 
 def test_each_change_is_an_entry_of_the_audit_log(desk: Desk) -> None:

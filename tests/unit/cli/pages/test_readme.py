@@ -25,6 +25,10 @@ MISSPELT = {"CERTLINE_SETLE_SECONDS"}
 HOOK_VARIABLES = set(
     re.findall(r'"(CERTLINE_\w+)"', (ROOT / "workers" / "deploying" / "files.py").read_text())
 )
+# Variables set for a program that writes records.
+DNS_VARIABLES = set(
+    re.findall(r'"(CERTLINE_\w+)"', (ROOT / "workers" / "dns" / "program.py").read_text())
+)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -125,6 +129,13 @@ def test_the_page_of_hooks_names_every_variable_that_a_command_has() -> None:
     assert set(re.findall(r"`(CERTLINE_\w+)`", "".join(rows))) == HOOK_VARIABLES
 
 
+def test_the_page_of_domains_names_every_variable_that_a_program_has() -> None:
+    page = (ROOT / "docs" / "domains.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `CERTLINE")]
+
+    assert set(re.findall(r"`(CERTLINE_\w+)`", "".join(rows))) == DNS_VARIABLES
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_variable_that_a_page_names_is_read_by_somebody(page: Path) -> None:
     known = {f"CERTLINE_{name.upper()}" for name in VARIABLES} | OTHER_VARIABLES
@@ -132,5 +143,7 @@ def test_a_variable_that_a_page_names_is_read_by_somebody(page: Path) -> None:
         known |= MISSPELT
     if page.name == "hooks.md":
         known |= HOOK_VARIABLES
+    if page.name == "domains.md":
+        known |= DNS_VARIABLES
 
     assert set(re.findall(r"\bCERTLINE_[A-Z_]*[A-Z]\b", page.read_text())) <= known
