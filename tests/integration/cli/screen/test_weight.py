@@ -57,6 +57,7 @@ def test_the_list_of_orders_loads_exactly_these_modules_of_ours(typist: Typist) 
         *("certificate list", "certificate show CERT", "command list", "command show COMMAND"),
         *("license show", "license show --json", "dead-letter list", "audit list", "renewal list"),
         *("hook list", "hook runs", "webhook list", "webhook deliveries", "sender list"),
+        *("dns list", "dns list --json"),
         *("auto-renew show", "auto-renew audit", "approval show", "top", "top --json"),
     ],
 )
