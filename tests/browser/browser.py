@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # Chromium asks nothing of the network by itself, and has no sandbox as root.
 SWITCHES = (
@@ -36,6 +36,8 @@ WIDER = """() => {
     .filter((each) => each.getBoundingClientRect().right > width + 1 && !inside(each))
     .map((each) => `${each.tagName}#${each.id}.${each.className}: ${each.textContent.trim().slice(0, 60)}`);
 }"""
+# Milliseconds until a page has its numbers.
+PATIENCE = 30_000
 # axe's grades of what keeps somebody from using a page.
 SERIOUS = ("serious", "critical")
 # Where the screenshots go; `make test` leaves them there.
@@ -73,10 +75,15 @@ class Watched:
         self._context.close()
 
     def open(self, path: str) -> Page:
-        """Open a path, and return the page once it has loaded."""
+        """Open a path, and return the page once it has loaded, with its numbers."""
         answer = self.page.goto(path)
         assert answer is not None
         assert answer.ok, f"{path}: {answer.status}"
+        # The page loads itself again until they are there.
+        counting = self.page.locator("[data-counting]")
+        while counting.count():
+            expect(counting).to_have_count(0, timeout=PATIENCE)
+            self.page.wait_for_load_state()
         return self.page
 
     def violations(self) -> list[str]:

@@ -10,7 +10,7 @@ from certline.board.pages.estate.row_page import page_of
 from certline.board.web import links
 from certline.board.web.cells import Badge, Moment, Name
 from certline.board.web.column import TableColumn
-from certline.board.web.commands import Suggestion, typed
+from certline.board.web.commands import Suggestion, same_list, typed
 from certline.board.web.filters import Wanted, choice, search
 from certline.board.web.list_page import Empty, ListPage, Rows
 from certline.models.documents.order import OrderDocument
@@ -68,8 +68,8 @@ ORDERS = ListPage[OrderDocument](
             Suggestion("Order a certificate", typed("order", "create", "--help")),
         ],
     ),
-    commands=lambda _wanted: [
-        Suggestion("The same list", typed("order", "list")),
+    commands=lambda wanted: [
+        same_list("order", "list", narrowed=wanted.narrowed),
         Suggestion("Place an order", typed("order", "create", "--help")),
     ],
 )

@@ -221,3 +221,15 @@ def test_no_secret_is_on_a_page(database: Database, board: BoardWindow) -> None:
 def test_empty_lists_say_what_to_do_first(board: BoardWindow) -> None:
     assert "certline import --wait" in board.text("/orders")
     assert "certline import --wait" in board.text("/certificates")
+
+
+@pytest.mark.parametrize(("path", "noun"), [("/certificates", "certificate"), ("/orders", "order")])
+def test_a_narrowed_list_names_no_command_that_shows_another_one(
+    database: Database, board: BoardWindow, path: str, noun: str
+) -> None:
+    with database.transaction() as db:
+        a_certificate(db)
+
+    assert f"The same list certline {noun} list Copy" in board.text(path)
+    narrowed = board.text(f"{path}?search=nothing")
+    assert "The same list" not in narrowed
