@@ -52,8 +52,13 @@ def parameters_of(url: str) -> dict[str, Any]:
 
 
 def connection_string(url: str) -> str:
-    """Return the same as libpq's text, for a connection outside a pool. Raises ArgumentError."""
-    return make_conninfo("", **parameters_of(url))
+    """Return libpq's text for a connection outside a pool, past PgBouncer, with SERVER_OPTIONS.
+
+    Raises ArgumentError without the URL's text.
+    """
+    parameters = parameters_of(url)
+    parameters["options"] = f"{SERVER_OPTIONS} {parameters.get('options', '')}".strip()
+    return make_conninfo("", **parameters)
 
 
 class PostgresPool:

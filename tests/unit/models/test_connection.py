@@ -4,7 +4,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import ArgumentError
 
-from certline.models.database.connection import connection_string, parameters_of
+from certline.models.database.connection import (
+    SERVER_OPTIONS,
+    connection_string,
+    parameters_of,
+)
 from certline.models.server_url import POSTGRES, url_fault, without_password
 
 PAIR = "postgresql://ida:hunter2@db1:5432,db2:5433/line?target_session_attrs=read-write"
@@ -40,3 +44,11 @@ def test_a_url_that_cannot_be_read_is_not_repeated_in_the_error() -> None:
         parameters_of("postgresql://ida:hunter2@db1/line?nonsense=1")
 
     assert "hunter2" not in str(refused.value)
+
+
+def test_postgres_gives_up_a_connection_outside_a_pool_as_soon_as_others() -> None:
+    own = "postgresql://ida@db1/line?options=-c%20tcp_user_timeout%3D4000"
+
+    options = str(conninfo_to_dict(connection_string(own))["options"])
+
+    assert options == f"{SERVER_OPTIONS} -c tcp_user_timeout=4000"
