@@ -38,7 +38,10 @@ PLACES = {
         "certline.cli.scm.catalogue",
         "Organisations and departments, as last synced.",
     ),
-    "domain": ("certline.cli.scm.catalogue", "Domains and their validation, as last synced."),
+    "domain": (
+        "certline.cli.domains.domain",
+        "Domains: their validation as last synced, and what renews it.",
+    ),
     "profile": (
         "certline.cli.scm.catalogue",
         "Certificate profiles with their terms and key types, as last synced.",

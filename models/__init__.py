@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from certline.models.database.base import Base
     from certline.models.database.metric_sample import MetricSample
     from certline.models.database.session import Database
+    from certline.models.domains.automation import (
+        AutoValidation,
+        AutoValidationChoice,
+        AutoValidationDecision,
+    )
     from certline.models.domains.provider import DnsProvider, ProviderKind
+    from certline.models.domains.validation import Validation
     from certline.models.events.outbox import Outbox
     from certline.models.heartbeat import Heartbeat
     from certline.models.imports.record import ImportRecord
@@ -72,6 +78,9 @@ __all__ = [
     "AutoRenewRule",
     "AutoRenewRun",
     "AutoRenewSetting",
+    "AutoValidation",
+    "AutoValidationChoice",
+    "AutoValidationDecision",
     "Base",
     "BatchStatus",
     "Breaker",
@@ -121,6 +130,7 @@ __all__ = [
     "SecretKey",
     "Sender",
     "SenderKind",
+    "Validation",
     "Webhook",
     "WebhookStatus",
     "every_table",
@@ -147,7 +157,9 @@ PLACES = {
     "database.base": ("Base",),
     "database.metric_sample": ("MetricSample",),
     "database.session": ("Database",),
+    "domains.automation": ("AutoValidation", "AutoValidationChoice", "AutoValidationDecision"),
     "domains.provider": ("DnsProvider", "ProviderKind"),
+    "domains.validation": ("Validation",),
     "events.outbox": ("Outbox",),
     "heartbeat": ("Heartbeat",),
     "imports.record": ("ImportRecord",),

@@ -121,6 +121,7 @@ class CommandType(StrEnum):
     WEBHOOK = "webhook"
     NOTIFY = "notify"
     DNS_TEST = "dns_test"
+    VALIDATE = "validate"
 
 
 class Queue(StrEnum):
@@ -161,6 +162,36 @@ class DecisionCode(StrEnum):
     NOT_ORDERABLE = "not_orderable"  # the order would be refused, whoever placed it
     VALIDATION_ENDED = "validation_ended"
     UNKNOWN = "unknown"  # decided before there were codes
+
+
+class ValidationMethod(StrEnum):
+    """Way in which control of a domain is proven; SCM's words."""
+
+    CNAME = "cname"
+    TXT = "txt"
+    HTTP = "http"
+    HTTPS = "https"
+    EMAIL = "email"
+
+
+class ValidationStage(StrEnum):
+    """Stage of a domain's validation: what is done next. Which stages there are depends on the method."""
+
+    START = "start"  # SCM is asked for the proof
+    PUBLISH = "publish"  # the proof is put in place
+    LOOK = "look"  # we look whether it is seen
+    SUBMIT = "submit"  # SCM is told to have the CA look
+    POLL = "poll"  # SCM is asked what the CA found
+    WITHDRAW = "withdraw"  # the proof is taken away
+    ENDED = "ended"
+
+
+class ValidationOutcome(StrEnum):
+    """Outcome of a domain's validation."""
+
+    VALIDATED = "validated"
+    NOT_NEEDED = "not_needed"  # the present validation lasts long enough
+    FAILED = "failed"
 
 
 # Status words that SCM's list accepts as a filter (SCM document: statuses).

@@ -29,6 +29,7 @@ from certline.models.schedule import due_schedules, fire, take_due
 from certline.producers import recovery
 from certline.producers.audit_head import publish_head
 from certline.producers.audit_round import AuditRound
+from certline.producers.domains.automatic import run_automatic
 from certline.producers.renewals.auto_renew import go_on_for, start_run
 from certline.producers.renewals.batches import release_due
 from certline.producers.requests.catalogue import sync_account
@@ -97,6 +98,7 @@ def jobs(settle: timedelta, heads: Path | None = None) -> dict[str, Job]:
         "poll": poll_open,
         "sweep": partial(sweep, settle=settle),
         "auto-renew": start_run,
+        "auto-validate": run_automatic,
         AUDIT_HEAD: partial(publish_head, file=heads),
         "digest": send_digests,
     }

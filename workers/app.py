@@ -16,7 +16,7 @@ from certline.models.key_proof import watch_keys
 from certline.models.settings import Settings
 from certline.models.settings import settings as from_environment
 from certline.models.vault import open_vault
-from certline.workers.domains import dns_test
+from certline.workers.domains import dns_test, validate
 from certline.workers.metrics.exposition import Exposition
 from certline.workers.process.broker import make_broker
 from certline.workers.process.health import WorkerHealth
@@ -68,6 +68,7 @@ STEPS: tuple[Step[Any], ...] = (
     webhook.STEP,
     notify.STEP,
     dns_test.STEP,
+    validate.STEP,
 )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from certline.cli import context
-from certline.cli.ui.grammar import Group
+from certline.cli.ui.grammar import CliCommand, Group
 from certline.cli.ui.grid import Column, style_of, style_of_end
 from certline.cli.ui.listing import ListView, days, places, show_rows, view_options
 from certline.cli.ui.lookup import find_account
@@ -93,11 +93,6 @@ def list_organizations(
     )
 
 
-@click.group(cls=Group)
-def domain() -> None:
-    """Domains and their validation, as last synced."""
-
-
 DOMAINS = [
     Column[DomainDocument]("id", lambda row: row.id),
     Column[DomainDocument]("domain", lambda row: row.name, may_be_cut=True),
@@ -121,7 +116,7 @@ DOMAINS = [
 ]
 
 
-@domain.command("list")
+@click.command("list", cls=CliCommand)
 @account_option
 @name_option
 @click.option(

@@ -26,6 +26,7 @@ ANSWERS: dict[CommandType, tuple[str, ...]] = {
     CommandType.CANCEL: ("order.cancelled",),
     CommandType.DELETE: ("certificate.deleted", "order.deleted"),
     CommandType.IMPORT: ("import.completed",),
+    CommandType.VALIDATE: ("domain.validated", "domain.validation_failed"),
 }
 
 # Steps of an order: the events of the order say how they ended.

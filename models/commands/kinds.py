@@ -49,6 +49,7 @@ KINDS: dict[CommandType, CommandKind] = {
     CommandType.CANCEL: CommandKind("CancelCommand", Queue.MANAGE, FIRST),
     CommandType.DELETE: CommandKind("DeleteCommand", Queue.MANAGE, FIRST),
     CommandType.IMPORT: CommandKind("ImportCommand", Queue.BULK, LAST),
+    CommandType.VALIDATE: CommandKind("ValidateCommand", Queue.POLL),
     # Internal: accepted only from certline itself.
     CommandType.FETCH: CommandKind("FetchCommand", Queue.POLL, one_at_a_time=True, public=False),
     CommandType.RECONCILE: CommandKind(

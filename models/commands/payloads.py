@@ -224,6 +224,31 @@ class DeleteCommand(Payload):
         return self
 
 
+class ValidateCommand(Payload):
+    """Validate a domain at SCM (DCV): a validation covers every name below the domain.
+
+    `dns`: name of the provider that publishes the proof; without it the one whose zones contain the name, or a
+    person. `email`: the address that gets the CA's mail, only for the method `email`. `within`: do nothing if the
+    present validation lasts for more than that many days.
+    """
+
+    domain: DnsName
+    method: Literal["cname", "txt", "http", "https", "email"] | None = None
+    dns: Annotated[str, Text(min_length=1, max_length=255)] | None = None
+    email: Address | None = None
+    within: int | None = Field(default=None, ge=0, le=3650, strict=True)
+
+    @model_validator(mode="after")
+    def _an_address_for_mail(self) -> "ValidateCommand":
+        if self.email is not None and self.method != "email":
+            raise ValueError("should give an address (email) only with the method email")
+        if self.dns is not None and self.method == "email":
+            raise ValueError(
+                "should not name a provider (dns) with the method email: there is no proof to publish"
+            )
+        return self
+
+
 class FetchCommand(Payload):
     """Fetch an issued certificate and store it (internal)."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from certline.models.documents.projection import Document, account_name, for_users, of
+from certline.models.documents.projection import Document, account_name, for_users, made, of
 
 
 class OrganizationDocument(Document):
@@ -52,4 +52,41 @@ class ProfileDocument(Document):
     key_types: dict[str, Any]
     synced_at: datetime
     gone_at: datetime | None
+    account_id: int = for_users()
+
+
+class PlannedValidationDocument(Document):
+    """A validation as it would be done. `command_id`: of the validation that is under way already."""
+
+    account: str
+    domain: str
+    method: str
+    dns: str | None
+    expires: date | None
+    command_id: str | None = made(lambda row: None if row.going is None else row.going.id)
+
+
+class DomainPlanDocument(Document):
+    """A domain that is validated by itself, and the day on which it will be."""
+
+    account: str = of("account", "name")
+    domain: str
+    day: date | None
+    expires: date | None
+    decision: str | None = made(lambda row: row.verdict[0].value if row.verdict else None)
+    reason: str | None = made(lambda row: row.verdict[1] if row.verdict else None)
+
+
+class ValidationDecisionDocument(Document):
+    """A decision about a domain whose validation was due."""
+
+    id: str
+    account: str | None = account_name()
+    domain: str
+    decision: str
+    reason: str | None
+    planned: date | None
+    expires: date | None
+    command_id: str | None
+    decided_at: datetime
     account_id: int = for_users()

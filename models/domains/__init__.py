@@ -1,1 +1,1 @@
-"""Validation of domains: where their proofs go."""
+"""Domains and their validation: where the proofs go, what is under way, and what is due."""

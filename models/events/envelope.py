@@ -10,7 +10,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic import StringConstraints as Text
 
-from certline.models.events import audit_data, data, import_data, license_data, recovery_data
+from certline.models.events import (
+    audit_data,
+    data,
+    domain_data,
+    import_data,
+    license_data,
+    recovery_data,
+)
 from certline.models.events.base import EventData
 from certline.models.validation import problems_of
 
@@ -37,6 +44,9 @@ EVENT_DATA: dict[str, type[EventData]] = {
         license_data.LicenseExhausted,
         license_data.LicenseReleased,
         license_data.LicenseExpiring,
+        domain_data.DomainValidated,
+        domain_data.DomainValidationFailed,
+        domain_data.DomainValidationWaiting,
         data.AccountSuspended,
         data.SyncCompleted,
         import_data.ImportCompleted,

@@ -22,6 +22,7 @@ from certline.models.commands.payloads import (
     RenewCommand,
     RevokeCommand,
     SyncCommand,
+    ValidateCommand,
 )
 from certline.models.senders.limits import is_allowed_organization, name_problems, require_account
 from certline.models.senders.names import not_covered
@@ -148,6 +149,8 @@ def _checked(db: Session, sender: Sender, asked: IncomingCommand) -> dict[str, s
             _require_import(db, sender, wanted)
         case SyncCommand(account=account):
             require_account(db, sender, account)
+        case ValidateCommand() as wanted:
+            _require_validation(db, sender, wanted)
         case _:  # a new kind: nobody with limits may send it until its rule is written
             raise BadCommandError([f"type: only senders without limits may send {asked.name!r}"])
     return {}
@@ -221,3 +224,15 @@ def _require_import(db: Session, sender: Sender, wanted: ImportCommand) -> None:
         problems.append(f"common_name: the sender {sender.name!r} has to import one of its names")
     if problems:
         raise BadCommandError(problems)
+
+
+def _require_validation(db: Session, sender: Sender, wanted: ValidateCommand) -> None:
+    """Check a validation, which covers all names below its domain. Raises BadCommandError."""
+    require_account(db, sender, wanted.account)
+    names = [wanted.domain, f"*.{wanted.domain.removeprefix('*.')}"]
+    if sender.organizations or (sender.names and not_covered(sender.names, names)):
+        problem = (
+            f"domain: the sender {sender.name!r} may not validate {wanted.domain[:100]}: a validation covers "
+            "every name below the domain, for all organisations"
+        )
+        raise BadCommandError([problem])

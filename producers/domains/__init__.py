@@ -1,1 +1,1 @@
-"""Domains: the providers that their proofs go to."""
+"""Domains: their validation, and the providers that their proofs go to."""

@@ -25,6 +25,7 @@ from certline.models.certificates.backoff import Backoff, backoff_of, may_renew_
 from certline.models.certificates.certificate import WITHOUT_PEM
 from certline.models.commands.payloads import RenewCommand
 from certline.models.database.session import clock
+from certline.models.domains.automation import AutomaticDomains, automatic_domains
 from certline.models.lifecycle.succession_rule import Newest, newest_here
 from certline.models.orders.checks import Offer
 from certline.models.orders.domain_rules import above, by_bare_name, validation_lapse
@@ -48,7 +49,8 @@ class Eligibility:
 @dataclass(frozen=True)
 class Facts:
     """Rows that the objections are decided by. Mappings are keyed by certificate id, but `backoff` by line id,
-    `orders` by order id, `domains` by bare name and `profiles` by SCM's id.
+    `orders` by order id, `domains` by bare name and `profiles` by SCM's id. `validation`: the domains that are
+    validated by themselves, None if that is off.
 
     `going`: successors on their way; `replaced_by`: the newest certificate of the same line, where it is not the
     certificate itself; `ours`: certificates that SCM reports as renewed because of our own renewal.
@@ -65,6 +67,12 @@ class Facts:
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
     orders: Mapping[str, Order] = field(default_factory=dict)
     profiles: Mapping[int, Profile] = field(default_factory=dict)
+    validation: AutomaticDomains | None = None
+
+    def validates(self, names: Sequence[str]) -> bool:
+        """Return True if the domains of all these names are validated by themselves."""
+        automatic = self.validation
+        return automatic is not None and automatic.covers(names, self.offer.domains)
 
 
 def facts_about(
@@ -88,6 +96,7 @@ def facts_about(
         certificates={certificate.id: certificate for certificate, _ in pairs},
         orders=orders,
         profiles={profile.scm_id: profile for profile in offered},
+        validation=automatic_domains(db, account.id),
     )
 
 
@@ -205,7 +214,12 @@ def _unfit(facts: Facts, each: Selected) -> Eligibility | None:
     except BadCommandError as bad:
         return _refused(DecisionCode.NOT_ORDERABLE, "; ".join(bad.problems))
     problem = validation_problem(order.names, order, offer, facts.now.date())
-    return None if problem is None else _refused(DecisionCode.VALIDATION_ENDED, problem)
+    if problem is None:
+        return None
+    if not facts.validates(order.names):
+        return _refused(DecisionCode.VALIDATION_ENDED, problem)
+    why = f"{problem}; it waits for the validation (certline domain auto-validate plan)"
+    return Eligibility(Decision.HELD, DecisionCode.VALIDATION_ENDED, why)
 
 
 def _gone(facts: Facts, order: Order, profile: Profile | None) -> str | None:

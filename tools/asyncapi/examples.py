@@ -27,6 +27,13 @@ NAMES: dict[str, Any] = {
     "sans": ["nordhafen.example"],
 }
 
+_VALIDATION: dict[str, Any] = {
+    "domain": "nordhafen.example",
+    "account": "nordhafen",
+    "method": "cname",
+    "validation_id": "01KJQB2D4F6H8K0N2Q4S6U8W0Y",
+}
+
 # Complete payloads; together the examples of a command show its optional fields.
 COMMANDS: dict[str, list[dict[str, Any]]] = {
     "sync": [{}, {"account": "nordhafen", "resources": ["organizations", "domains"]}],
@@ -50,6 +57,17 @@ COMMANDS: dict[str, list[dict[str, Any]]] = {
             "external_requesters": ["web@nordhafen.example"],
             "custom_fields": {"Cost centre": "4711"},
         },
+    ],
+    "validate": [
+        {"domain": "nordhafen.example"},
+        {
+            "domain": "nordhafen.example",
+            "account": "nordhafen",
+            "method": "txt",
+            "dns": "zone",
+            "within": 7,
+        },
+        {"domain": "nordhafen.example", "method": "email", "email": "hostmaster@nordhafen.example"},
     ],
     "poll": [{}, {"order": ORDER_ID}, {"order": "scm:4711"}],
     "renew": [
@@ -165,6 +183,15 @@ EVENTS: dict[str, dict[str, Any]] = {
         "days_left": 30,
     },
     "license.released": {"orders": [ORDER_ID], "reason": "the capacity is 20 now"},
+    "domain.validated": _VALIDATION | {"expires": "2026-09-18", "renewed": True},
+    "domain.validation_failed": _VALIDATION
+    | {
+        "expires": "2026-03-12",
+        "reason": "waited 2 days for the proof to be seen; last: expected CNAME "
+        "'6b2f.c0a9.sectigo.example' at _6b2f.nordhafen.example; found no such name at ns1.nordhafen.example",
+    },
+    "domain.validation_waiting": _VALIDATION
+    | {"record": "_6b2f.nordhafen.example", "value": "6b2f.c0a9.sectigo.example"},
     "account.suspended": {"account": "nordhafen", "reason": "SCM refuses the login"},
     "sync.completed": {
         "account": "nordhafen",
@@ -242,6 +269,7 @@ SUBJECTS = {
     "license.exhausted": None,
     "license.released": None,
     "license.expiring": None,
+    "domain.": "domain",
     "account.": "account",
     "sync.": "account",
     "import.": "account",

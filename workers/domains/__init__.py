@@ -1,1 +1,1 @@
-"""Validation of domains: the providers that proofs go to."""
+"""Validation of domains: the step that does it, stage by stage, and the providers that proofs go to."""

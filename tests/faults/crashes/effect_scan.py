@@ -21,8 +21,12 @@ INSIDE = ("workers/scm/", "workers/keys/")
 
 # Names of variables holding SCM's client, or of functions returning it.
 CLIENTS = {"scm", "client"}
-# Modules that post to a webhook's receiver, or send a notice, each with the function that does.
-RECEIVERS = {("receiver", "post"), ("channel", "send")}
+# What posts to a webhook's receiver, sends a notice, or writes the proof of a domain, each with the function that
+# does.
+RECEIVERS = {
+    *(("receiver", "post"), ("channel", "send")),
+    *(("provider", "publish"), ("provider", "withdraw")),
+}
 # Objects whose `run` is a transaction; that of other objects runs a process or a step.
 DATABASES = {"database", "_database"}
 # `Line.store` only wraps a transaction: its callers are the effects, not its own body.

@@ -30,6 +30,7 @@ from certline.cli.main import main
 from certline.models import Database
 from certline.producers.messaging.window import ConfirmWindow
 from certline.workers import app
+from certline.workers.dns.rfc2136 import DynamicUpdate
 from certline.workers.notices import channel
 from certline.workers.runtime import step
 from certline.workers.runtime.context import WorkerContext
@@ -113,6 +114,8 @@ def install(deaths: Sequence[Death], record: Path) -> None:
     _watch_transactions(reaper)
     _watch(reaper, CALL, Caller, "_ask")
     _watch(reaper, CALL, receiver, "post")
+    for deed in ("publish", "withdraw"):
+        _watch(reaper, CALL, DynamicUpdate, deed)
     _watch(reaper, CALL, channel, "send")
     for owner, method in (
         (_RabbitmqConsumer, "ack"),

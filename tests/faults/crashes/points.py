@@ -21,6 +21,7 @@ from tests.faults.stories import (
     restores,
     senders,
     unknown_outcomes,
+    validations,
     webhooks,
 )
 
@@ -215,6 +216,22 @@ STORIES: dict[Story, tuple[str, ...]] = {
     notices.a_route_is_tried_again: ("producers.notices.routes:retry_route transaction",),
     proofs.a_provider_is_added: ("producers.domains.providers:add_provider transaction",),
     proofs.a_provider_is_removed: ("producers.domains.providers:remove_provider transaction",),
+    validations.a_validation: (
+        "workers.domains.validate:validate transaction",
+        "workers.domains.scm_stages:start call start_validation",
+        "workers.domains.scm_stages:start store _store_started",
+        "workers.domains.proof_stages:publish call publish",
+        "workers.domains.proof_stages:publish store write",
+        "workers.domains.proof_stages:look_for store _store_seen",
+        "workers.domains.scm_stages:submit call submit_validation",
+        "workers.domains.scm_stages:submit store _store_submitted",
+        "workers.domains.scm_stages:poll store _store_validated",
+        "workers.domains.proof_stages:withdraw call withdraw",
+        "workers.domains.proof_stages:withdraw store _store_withdrawn",
+    ),
+    validations.a_validation_is_requested: (
+        "producers.domains.validations:request_validations transaction",
+    ),
     parts.the_relay: (
         "producers.relay:Relay._claim transaction",
         "producers.messaging.publisher:RabbitWire._hand_over send_all",

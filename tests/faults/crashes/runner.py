@@ -15,7 +15,10 @@ PATIENCE, TRIES = 15, 6
 
 
 # Calls that change something at SCM or at a webhook's receiver, or that tell people something.
-COSTLY = ("enroll", "renew", "replace", "revoke", "revoke_by_serial", "post", "send")
+COSTLY = (
+    *("enroll", "renew", "replace", "revoke", "revoke_by_serial", "post", "send"),
+    *("start_validation", "submit_validation", "publish", "withdraw"),
+)
 
 
 # Transactions that only read.

@@ -15,6 +15,7 @@ from tests.faults.stories import (
     restores,
     senders,
     unknown_outcomes,
+    validations,
     webhooks,
 )
 
@@ -57,6 +58,7 @@ GROUPS: dict[str, tuple[Story, ...]] = {
         lifecycle.a_revocation_whose_answer_is_lost,
     ),
     "deploy hooks": (deploying.a_hook,),
+    "validations": (validations.a_validation, validations.a_validation_is_requested),
     "cancelled and deleted": (
         cancel_delete.a_cancelling,
         cancel_delete.a_cancelling_that_scm_refuses,

@@ -36,12 +36,21 @@ def an_estate(db: Session, name: str = "hafen", **named: Any) -> Account:
 
 
 def certificates_of(
-    db: Session, account: Account, count: int, *, begins: Sequence[datetime], lifetime: timedelta
+    db: Session,
+    account: Account,
+    count: int,
+    *,
+    begins: Sequence[datetime],
+    lifetime: timedelta,
+    below: Sequence[str] = ("nordhafen.example",),
 ) -> list[str]:
-    """Insert `count` stored certificates, each with a line of its own. Returns their ids."""
+    """Insert `count` stored certificates, each with a line of its own. Returns their ids.
+
+    `below`: the domains that their names are in, by turns.
+    """
     lines, orders, certificates = [], [], []
     for number in range(count):
-        name = f"n{number}.nordhafen.example"
+        name = f"n{number}.{below[number % len(below)]}"
         line_id, order_id = new_id(), new_id()
         begin = begins[number % len(begins)]
         lines.append({"id": line_id, "account_id": account.id, "common_name": name})

@@ -22,4 +22,9 @@ DECLARED: dict[tuple[str, str], Coping] = {
         "0.1.0",
         "no part writes it by itself: only `certline dns test`, which is new, and what is new is used last",
     ),
+    ("0038", "rule command.command_commandtype_known has new values: validate"): Coping(
+        "0.1.0",
+        "no part writes it by itself before `certline domain auto-validate enable`, which is new, as is "
+        "`certline domain validate`, and what is new is used last",
+    ),
 }

@@ -1,0 +1,1 @@
+"""`certline domain`: domains and their validation."""

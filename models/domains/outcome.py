@@ -1,0 +1,127 @@
+"""Ends of a validation: what is stored, recorded and published when one is completed, not needed or has failed."""
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from certline.models.accounts.account import Account
+from certline.models.accounts.catalogue import Domain
+from certline.models.audit.identity import WORKER
+from certline.models.audit.log import record
+from certline.models.domains.scope import covers
+from certline.models.domains.validation import Validation, go_on
+from certline.models.events.base import EventData
+from certline.models.events.domain_data import DomainValidationFailed, DomainValidationWaiting
+from certline.models.events.outbox import emit_event
+from certline.models.schedule import Schedule
+from certline.models.states import ValidationOutcome
+
+# Name of the schedule that renews; it is due at once when a validation ends for which renewals wait.
+AUTO_RENEW_SCHEDULE = "auto-renew"
+
+
+def complete(db: Session, row: Validation, expires: date | None) -> None:
+    """Store that a domain is validated, for it and all domains below it, and let the renewals go on."""
+    row.outcome, row.expires, row.said = ValidationOutcome.VALIDATED, expires, None
+    _note_validated(db, row)
+    note_validation(db, row, "domain.validated", expires=_day(expires))
+    go_on(db, row)
+    hasten_renewals(db)
+
+
+def not_needed(db: Session, row: Validation, expires: date | None) -> None:
+    """Store that the present validation of a domain lasts long enough."""
+    row.outcome, row.expires = ValidationOutcome.NOT_NEEDED, expires
+    _note_validated(db, row)
+    note_validation(db, row, "domain.validation_not_needed", expires=_day(expires))
+    go_on(db, row)
+
+
+def fail_validation(db: Session, row: Validation, why: str) -> None:
+    """Store that a validation has failed, and publish it. What it has put in place is taken away next."""
+    row.outcome, row.error = ValidationOutcome.FAILED, why
+    note_validation(db, row, "domain.validation_failed", why=why)
+    event = DomainValidationFailed(
+        domain=row.domain,
+        account=_account_name(db, row),
+        method=row.method,
+        validation_id=row.id,
+        expires=_day(row.before),
+        reason=why,
+    )
+    _emit(db, row, event)
+    go_on(db, row)
+
+
+def tell_waiting(db: Session, row: Validation) -> None:
+    """Publish which record or file a person has to make."""
+    event = DomainValidationWaiting(
+        domain=row.domain,
+        account=_account_name(db, row),
+        method=row.method,
+        validation_id=row.id,
+        record=row.proof_name or "",
+        value=row.proof_value or "",
+    )
+    _emit(db, row, event)
+
+
+def note_validation(
+    db: Session, row: Validation, action: str, *, why: str | None = None, **facts: str | None
+) -> None:
+    """Write the audit entry of what was done for a validation."""
+    record(
+        db,
+        action,
+        row.domain,
+        who=WORKER,
+        why=why,
+        command_id=row.command_id,
+        validation_id=row.id,
+        method=row.method.value,
+        **facts,
+    )
+
+
+def result_of(row: Validation, account: str) -> dict[str, Any]:
+    """Return the result of a command whose validation has ended well."""
+    return {
+        "validation_id": row.id,
+        "domain": row.domain,
+        "account": account,
+        "method": row.method.value,
+        "expires": _day(row.expires),
+        "renewed": row.outcome is ValidationOutcome.VALIDATED,
+        "said": row.said,
+    }
+
+
+def hasten_renewals(db: Session) -> None:
+    """Make auto-renewal due now, so that renewals which waited for a validation do not wait for the next day."""
+    enabled = Schedule.name == AUTO_RENEW_SCHEDULE, Schedule.enabled
+    db.execute(update(Schedule).where(*enabled).values(next_due=func.now()))
+
+
+def _note_validated(db: Session, row: Validation) -> None:
+    """Store in the catalogue what SCM says, so that no renewal waits for the next sync to see it."""
+    names = select(Domain.scm_id, Domain.name).filter_by(account_id=row.account_id, gone_at=None)
+    covered = [scm_id for scm_id, name in db.execute(names) if covers(row.domain, name)]
+    db.execute(
+        update(Domain)
+        .where(Domain.account_id == row.account_id, Domain.scm_id.in_(covered))
+        .values(validation_status="VALIDATED", validation_expires=row.expires)
+    )
+
+
+def _emit(db: Session, row: Validation, event: EventData) -> None:
+    emit_event(db, event, subject=row.domain, correlation_id=row.command_id)
+
+
+def _account_name(db: Session, row: Validation) -> str:
+    return db.scalars(select(Account.name).where(Account.id == row.account_id)).one()
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

@@ -1,0 +1,68 @@
+"""Requests to validate: the account and the domain that are meant, and how it is proven if nobody says."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from certline.models.accounts.account import Account, account_for, accounts
+from certline.models.accounts.catalogue import Domain, domains
+from certline.models.domains.provider import provider_for
+from certline.models.domains.scope import validated_for
+from certline.models.orders.domain_rules import bare_name
+from certline.models.states import ValidationMethod
+from certline.models.validation import BadCommandError
+
+# SCM's words for the method of a domain's last validation (SCM document: domains).
+SCM_METHODS = {
+    "cnamecsrhash": ValidationMethod.CNAME,
+    "dnstxtrandomvalue": ValidationMethod.TXT,
+    "httpcsrhash": ValidationMethod.HTTP,
+    "httpscsrhash": ValidationMethod.HTTPS,
+}
+
+
+def require_domain(
+    db: Session, name: str, account: str | None
+) -> tuple[Account, str, Sequence[Domain]]:
+    """Return the account, the domain that is validated for a name, and its rows.
+
+    Without an account the only one that has such a domain is meant. Raises BadCommandError if it is unknown, or if
+    several accounts have it.
+    """
+    chosen = [account_for(db, account)] if account is not None else accounts(db)
+    found = [(each, rows) for each in chosen if (rows := validated_for(name, domains(db, each.id)))]
+    if not found:
+        if not chosen:
+            account_for(db, None)  # raises: there is none
+        raise BadCommandError(
+            [
+                f"domain: {name} is in no domain of SCM's, as last synced (certline domain list, certline sync)"
+            ]
+        )
+    if len(found) > 1:
+        names = ", ".join(each.name for each, _ in found)
+        raise BadCommandError([f"account: {name} is a domain of several ({names}); say which one"])
+    owner, rows = found[0]
+    suspended = [row for row in rows if (row.state or "").upper() == "SUSPENDED"]
+    if len(suspended) == len(rows):
+        raise BadCommandError(
+            [
+                f"domain: {bare_name(rows[0])} is suspended at SCM; it has to be activated there first"
+            ]
+        )
+    return owner, bare_name(rows[0]), rows
+
+
+def usual_method(db: Session, domain: str, rows: Sequence[Domain]) -> ValidationMethod:
+    """Return how a domain is validated if nobody says: as it was before if that can be repeated, or by CNAME.
+
+    A file can be put in place again only where a provider serves the domain's files.
+    """
+    words = [(row.validation_method or "").replace("_", "").lower() for row in rows]
+    before = next((SCM_METHODS[word] for word in words if word in SCM_METHODS), None)
+    if before is None:
+        return ValidationMethod.CNAME
+    by_file = before in (ValidationMethod.HTTP, ValidationMethod.HTTPS)
+    if by_file and provider_for(db, domain, record=False) is None:
+        return ValidationMethod.CNAME
+    return before

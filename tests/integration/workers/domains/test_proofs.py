@@ -1,0 +1,82 @@
+"""Tests of where a validation's proof goes: by which provider, by hand, along aliases, and what is in its way."""
+
+from sqlalchemy import select
+
+from certline.models import CommandStatus, Outbox, ProviderKind
+from certline.models.states import ValidationStage
+from tests.integration.workers.domains.conftest import ALIAS, Validations
+
+
+def test_a_txt_record_is_published_after_the_submission_that_names_it(
+    validations: Validations,
+) -> None:
+    command = validations.request(method="txt")
+
+    ended = validations.run_to_the_end(command)
+
+    row = validations.row(command)
+    assert ended.status is CommandStatus.DONE, ended.error
+    assert row.submitted_at is not None
+    assert row.published_at is not None
+
+
+def test_a_person_is_told_which_record_to_make_and_the_line_sees_it_by_itself(
+    validations: Validations,
+) -> None:
+    validations.remove_provider()
+    validations.add_provider("people", kind=ProviderKind.MANUAL)
+    command = validations.bench.run(validations.request().id)
+
+    row = validations.row(command)
+    assert (command.status, row.stage) == (CommandStatus.QUEUED, ValidationStage.LOOK)
+    assert row.proof_name is not None
+    assert row.proof_name in (command.error or "")
+    with validations.bench.database.transaction() as db:
+        told = db.scalars(select(Outbox.body).filter_by(routing_key="domain.validation_waiting"))
+        assert [each["data"]["record"] for each in told] == [row.proof_name]
+
+    validations.dns.add(row.proof_name, "CNAME", f"{row.proof_value}.")
+    ended = validations.run_to_the_end(command)
+    assert ended.status is CommandStatus.DONE
+    assert validations.dns.read(row.proof_name, "CNAME") == [f"{row.proof_value}."]
+
+
+def test_a_record_of_somebody_else_at_the_name_ends_the_validation(
+    validations: Validations,
+) -> None:
+    name = validations.proof_name()
+    validations.dns.add(name, "CNAME", f"elsewhere.{ALIAS}.")
+    command = validations.request()
+
+    ended = validations.run_to_the_end(command)
+
+    assert ended.status is CommandStatus.FAILED
+    assert f"elsewhere.{ALIAS}" in (ended.error or "")
+    assert validations.dns.read(name, "CNAME") == [f"elsewhere.{ALIAS}."]
+
+
+def test_a_proof_is_written_at_the_end_of_an_alias(validations: Validations) -> None:
+    # The domain's own zone is nobody's whom certline may change; an alias in it leads to a zone of proofs.
+    validations.remove_provider()
+    name = validations.proof_name()
+    alias = f"proof.{ALIAS}"
+    validations.dns.add(name, "CNAME", f"{alias}.")
+    validations.add_provider("proofs", (ALIAS,))
+    command = validations.request(dns="proofs")
+
+    ended = validations.run_to_the_end(command)
+
+    row = validations.row(command)
+    assert ended.status is CommandStatus.DONE, ended.error
+    assert (row.proof_name, row.proof_at) == (name, alias)
+    assert validations.dns.read(name, "CNAME") == [f"{alias}."]
+
+
+def test_a_provider_that_is_away_delays_the_validation(validations: Validations) -> None:
+    with validations.dns.down(validations.dns.host):
+        command = validations.bench.run(validations.request().id)
+        waiting = validations.row(command)
+
+    assert command.status is CommandStatus.QUEUED
+    assert waiting.stage is ValidationStage.PUBLISH
+    assert validations.run_to_the_end(command).status is CommandStatus.DONE

@@ -1,0 +1,136 @@
+"""Stages of a validation's proof: put it in place, look whether it is seen, take it away."""
+
+from functools import partial
+
+import structlog
+from sqlalchemy.orm import Session
+
+from certline.models.database.session import clock
+from certline.models.domains.course import look_pause
+from certline.models.domains.outcome import note_validation, tell_waiting
+from certline.models.domains.provider import ProviderKind, provider_named
+from certline.models.domains.validation import Validation, go_on, locked_validation
+from certline.workers.dns import DnsRefused, DnsTryLater, Proof, look
+from certline.workers.domains.place import place_for, proof_of
+from certline.workers.domains.publication import opened, resolution_of
+from certline.workers.domains.task import (
+    ValidationTask,
+    later,
+    require_patience,
+    taken,
+    wait,
+)
+from certline.workers.runtime.context import WorkerContext
+from certline.workers.runtime.outcomes import GiveUp, back_off
+
+log = structlog.get_logger()
+
+# Tries to take a proof away, after which it is left where it is.
+MOST_WITHDRAWALS = 10
+
+
+def publish(context: WorkerContext, task: ValidationTask) -> ValidationTask:
+    """Put the proof in place, by the provider whose zones contain its name; without one a person is told.
+
+    Raises TryLater, and GiveUp if the provider refuses.
+    """
+    try:
+        place = place_for(context, task.row, task.row.dns)
+        if place is None or place.row.kind is ProviderKind.MANUAL:
+            by = None if place is None else place.row.name
+            return task.after(context.store(partial(_store_told, task=task, provider=by)))
+        provider = opened(context, place.row)
+        provider.publish(place.proof)
+    except DnsRefused as refused:
+        raise GiveUp(f"the proof could not be put in place: {refused}") from None
+    except DnsTryLater as trouble:
+        require_patience(task, str(trouble))
+        row = context.store(partial(wait, task=task, said=str(trouble)))
+        raise later(f"putting the proof in place: {trouble}", back_off(row.tries)) from None
+    write = partial(_store_published, task=task, provider=place.row.name, proof=place.proof)
+    return task.after(context.store(write))
+
+
+def look_for(context: WorkerContext, task: ValidationTask) -> ValidationTask:
+    """Look whether the proof is seen everywhere where the CA may look. Raises TryLater until it is, GiveUp."""
+    with context.database.transaction() as db:
+        found = provider_named(db, task.row.dns or "")
+    sighting = look(proof_of(task.row), resolution_of(found))
+    if sighting.seen:
+        return task.after(context.store(partial(_store_seen, task=task, said=sighting.said)))
+    require_patience(task, sighting.said)
+    row = context.store(partial(wait, task=task, said=sighting.said))
+    raise later(sighting.said, look_pause(row.tries, by_hand=task.by_hand))
+
+
+def withdraw(context: WorkerContext, task: ValidationTask) -> ValidationTask:
+    """Take the proof away again. One that cannot be taken away is left, and the validation ends all the same.
+
+    Raises TryLater.
+    """
+    row, left = task.row, None
+    with context.database.transaction() as db:
+        found = provider_named(db, row.dns or "")
+    if found is None:
+        left = f"the provider {row.dns} was removed"
+    elif not found.settings.get("keep"):
+        proof = proof_of(row)
+        try:
+            provider = opened(context, found)
+            provider.withdraw(Proof(proof.method, row.proof_at or proof.name, proof.value))
+        except DnsRefused as refused:
+            left = str(refused)
+        except DnsTryLater as trouble:
+            if row.tries < MOST_WITHDRAWALS:
+                waiting = context.store(partial(wait, task=task, said=str(trouble)))
+                raise later(
+                    f"taking the proof away: {trouble}", back_off(waiting.tries + 1)
+                ) from None
+            left = str(trouble)
+    if left is not None:
+        log.warning("validation.proof_left", command=row.command_id, record=row.proof_at, why=left)
+    return task.after(context.store(partial(_store_withdrawn, task=task, left=left)))
+
+
+def _store_told(db: Session, task: ValidationTask, provider: str | None) -> Validation:
+    """Store that a person was told which record or file to make, so that nothing has to be taken away."""
+    row = taken(db, task)
+    if row is None:
+        return locked_validation(db, task.row.id)
+    row.dns, row.published_at, row.withdrawn_at = provider, clock(db), clock(db)
+    note_validation(db, row, "domain.validation_waiting", record=row.proof_name)
+    tell_waiting(db, row)
+    go_on(db, row)
+    return row
+
+
+def _store_published(db: Session, task: ValidationTask, provider: str, proof: Proof) -> Validation:
+    row = taken(db, task)
+    if row is None:
+        return locked_validation(db, task.row.id)
+    row.dns, row.proof_at, row.published_at = provider, proof.name, clock(db)
+    note_validation(db, row, "domain.proof_published", provider=provider, record=proof.name)
+    go_on(db, row)
+    return row
+
+
+def _store_seen(db: Session, task: ValidationTask, said: str) -> Validation:
+    row = taken(db, task)
+    if row is None:
+        return locked_validation(db, task.row.id)
+    row.seen_at, row.said = clock(db), said
+    note_validation(db, row, "domain.proof_seen", said=said)
+    go_on(db, row)
+    return row
+
+
+def _store_withdrawn(db: Session, task: ValidationTask, left: str | None) -> Validation:
+    row = taken(db, task)
+    if row is None:
+        return locked_validation(db, task.row.id)
+    row.withdrawn_at = clock(db)
+    if left is not None:
+        row.said = f"the proof at {row.proof_at} is left there: {left}"
+    note_validation(db, row, "domain.proof_withdrawn", record=row.proof_at, left=left)
+    go_on(db, row)
+    return row

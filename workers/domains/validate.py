@@ -1,0 +1,140 @@
+"""The step `validate`: validate a domain at SCM (DCV), one stage after the other.
+
+Each stage is an effect that may be repeated, and its outcome a row: start at SCM, put the proof in place, look for
+it, submit it, poll, take the proof away. A step that is killed goes on with the stage that was not stored.
+"""
+
+from functools import partial
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from certline.models import Account, Command, CommandType
+from certline.models.commands.answers import Answer
+from certline.models.commands.payloads import ValidateCommand, read_payload
+from certline.models.database.session import clock
+from certline.models.domains.outcome import fail_validation, result_of
+from certline.models.domains.request import require_domain, usual_method
+from certline.models.domains.scope import ends_of
+from certline.models.domains.validation import (
+    Validation,
+    begin_validation,
+    last_validated,
+    locked_validation,
+    validation_of_command,
+)
+from certline.models.events.domain_data import DomainValidated
+from certline.models.states import ValidationMethod, ValidationOutcome, ValidationStage
+from certline.models.validation import BadCommandError
+from certline.workers.domains.proof_stages import look_for, publish, withdraw
+from certline.workers.domains.scm_stages import poll, start, submit
+from certline.workers.domains.task import AGAIN, ValidationTask, taken
+from certline.workers.runtime.account_gate import require_active
+from certline.workers.runtime.context import WorkerContext
+from certline.workers.runtime.outcomes import GiveUp, TryLater
+from certline.workers.runtime.step import plain_step
+
+STAGES = {
+    ValidationStage.START: start,
+    ValidationStage.PUBLISH: publish,
+    ValidationStage.LOOK: look_for,
+    ValidationStage.SUBMIT: submit,
+    ValidationStage.POLL: poll,
+    ValidationStage.WITHDRAW: withdraw,
+}
+
+
+def validate(context: WorkerContext, command: Command) -> dict[str, Any] | None:
+    """Validate the command's domain, as far as it goes without waiting.
+
+    Returns the result, or None if the validation has failed and its command with it. Raises TryLater while it
+    waits, AccountSuspendedError, and GiveUp for a command that cannot be carried out.
+    """
+    wanted = read_payload(ValidateCommand, command.payload)
+    with context.database.transaction() as db:
+        begun = _begin(db, command, wanted)
+    if isinstance(begun, dict):
+        return begun
+    task = begun
+    while task.row.stage is not ValidationStage.ENDED:
+        require_active(task.account)
+        try:
+            task = STAGES[task.row.stage](context, task)
+        except GiveUp as refused:
+            if task.row.outcome is not None:
+                raise
+            task = task.after(context.store(partial(_store_failed, task=task, why=str(refused))))
+    if task.row.outcome is ValidationOutcome.FAILED:
+        raise GiveUp(task.row.error or "the validation has failed")
+    return result_of(task.row, task.account.name)
+
+
+def _store_failed(db: Session, task: ValidationTask, why: str) -> Validation:
+    row = taken(db, task)
+    if row is None:
+        return locked_validation(db, task.row.id)
+    fail_validation(db, row, why)
+    return row
+
+
+def _begin(
+    db: Session, command: Command, wanted: ValidateCommand
+) -> ValidationTask | dict[str, Any]:
+    """Return the command's validation, begun now or before; or the result, if another command's has just ended.
+
+    Raises TryLater while a validation of another command is under way, GiveUp if the domain is not known.
+    """
+    row = validation_of_command(db, command.id)
+    if row is not None:
+        account = db.get_one(Account, row.account_id)
+        return ValidationTask(row, account, wanted, command.attempts, clock(db))
+    try:
+        account, domain, rows = require_domain(db, wanted.domain, wanted.account)
+    except BadCommandError as bad:
+        raise GiveUp(str(bad)) from None
+    command.subject = domain
+    other = last_validated(db, account.id, domain, command.created_at)
+    if other is not None:
+        return result_of(other, account.name) | {"renewed": False}
+    row = begin_validation(
+        db,
+        account.id,
+        domain,
+        method=ValidationMethod(wanted.method or usual_method(db, domain, rows)),
+        dns=wanted.dns,
+        email=wanted.email,
+        before=ends_of(rows),
+        command_id=command.id,
+        requested_by=command.requester,
+    )
+    if row.command_id != command.id:
+        raise TryLater(f"{domain} is being validated by command {row.command_id}", after=AGAIN)
+    return ValidationTask(row, account, wanted, command.attempts, clock(db))
+
+
+def _fail(db: Session, command: Command, why: str) -> None:
+    """End the command's validation as failed, whatever it was doing."""
+    row = validation_of_command(db, command.id)
+    if row is None or row.stage is ValidationStage.ENDED:
+        return
+    if row.outcome is None:
+        fail_validation(db, row, why)
+    # No run takes its proof away any more.
+    row.stage, row.ended_at = ValidationStage.ENDED, clock(db)
+
+
+def _answer(_: Session, __: Command, result: dict[str, Any]) -> Answer:
+    event = DomainValidated(
+        domain=result["domain"],
+        account=result["account"],
+        method=result["method"],
+        expires=result["expires"],
+        validation_id=result["validation_id"],
+        renewed=result["renewed"],
+    )
+    return Answer(event, result["domain"])
+
+
+STEP = plain_step(
+    CommandType.VALIDATE, validate, answer=_answer, on_failed=_fail, on_abandoned=_fail
+)
