@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         AutoValidationChoice,
         AutoValidationDecision,
     )
+    from certline.models.domains.expiry import ValidationTold
     from certline.models.domains.provider import DnsProvider, ProviderKind
     from certline.models.domains.validation import Validation
     from certline.models.events.outbox import Outbox
@@ -131,6 +132,7 @@ __all__ = [
     "Sender",
     "SenderKind",
     "Validation",
+    "ValidationTold",
     "Webhook",
     "WebhookStatus",
     "every_table",
@@ -158,6 +160,7 @@ PLACES = {
     "database.metric_sample": ("MetricSample",),
     "database.session": ("Database",),
     "domains.automation": ("AutoValidation", "AutoValidationChoice", "AutoValidationDecision"),
+    "domains.expiry": ("ValidationTold",),
     "domains.provider": ("DnsProvider", "ProviderKind"),
     "domains.validation": ("Validation",),
     "events.outbox": ("Outbox",),

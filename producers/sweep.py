@@ -47,6 +47,7 @@ from certline.models.events.outbox import seconds_overdue
 from certline.models.heartbeat import forget_stale
 from certline.models.lifecycle.moves import note, release_held
 from certline.models.renewals.expiry_events import emit_expiring
+from certline.producers.domains.expiry import emit_validation_expiring
 from certline.producers.notices.news import tell_news
 from certline.producers.requests.accounts import settle_removed
 
@@ -78,7 +79,9 @@ def sweep(db: Session, settle: timedelta, most: int = MOST) -> dict[str, int]:
         "unknown": look_up_silent(db, settle, most),
         "released": len(release_held(db, why="sweep", who=SWEEP)),
         # Before `expire`: after a long downtime the event is published all the same.
-        "expiring": emit_expiring(db, most) + emit_license_expiring(db),
+        "expiring": emit_expiring(db, most)
+        + emit_validation_expiring(db, most)
+        + emit_license_expiring(db),
         "expired": expire(db, most),
         "settled": settle_removed(db, most),
         "told": _told(db),

@@ -3,6 +3,8 @@
 import click
 
 from certline.cli.domains.auto_validate import auto_validate
+from certline.cli.domains.forecast import forecast
+from certline.cli.domains.show import show
 from certline.cli.domains.validate import validate
 from certline.cli.scm.catalogue import list_domains
 from certline.cli.ui.grammar import Group
@@ -14,5 +16,7 @@ def domain() -> None:
 
 
 domain.add_command(list_domains)
+domain.add_command(show)
+domain.add_command(forecast)
 domain.add_command(validate)
 domain.add_command(auto_validate)

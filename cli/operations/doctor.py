@@ -10,6 +10,7 @@ from certline.cli.checks import (
     accounts,
     board,
     deliveries,
+    domains,
     keys,
     parts,
     renewals,
@@ -44,6 +45,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "notices": deliveries.check_notices,
     "auto-renewal": renewals.check_auto_renewal,
     "certificates": renewals.check_certificates,
+    "domains": domains.check_domains,
 }
 
 

@@ -42,6 +42,15 @@ class DaysAhead(NamedTuple):
         """The renewals that would be refused, as far as is known today."""
         return [row for row in self.near if row.objection is not None]
 
+    @property
+    def validations(self) -> dict[str, list[Planned]]:
+        """The renewals that a validation has to precede, by its domain; the first to begin at the top."""
+        found: dict[str, list[Planned]] = {}
+        needed = [(row.validation, row) for row in self.near if row.validation is not None]
+        for validation, row in sorted(needed, key=lambda pair: (pair[0].begin_by, pair[0].domain)):
+            found.setdefault(validation.domain, []).append(row)
+        return found
+
     def document(self) -> dict[str, Any]:
         """Return the plan as a document."""
         by_day: dict[date, list[Planned]] = {}
@@ -140,6 +149,8 @@ def _document(row: Planned) -> dict[str, Any]:
         "wanted": row.wanted.isoformat(),
         "objection": row.objection,
         "remark": row.remark,
+        "validate": None if row.validation is None else row.validation.domain,
+        "validate_by": None if row.validation is None else row.validation.begin_by.isoformat(),
     }
 
 
@@ -177,9 +188,29 @@ def _people(ahead: DaysAhead) -> None:
     if ahead.refused:
         say(f"\nWould be refused, as far as is known today: {len(ahead.refused)}")
         _alike(ahead.refused, lambda row: row.objection)
+    if ahead.validations:
+        say("\nDomains to validate, so that no renewal is refused for it:")
+        _validations(ahead)
     if ahead.what_if:
         say("\nForecast for a year, by the lifetime of new certificates in days:")
         _forecasts(ahead.what_if)
+
+
+def _validations(ahead: DaysAhead) -> None:
+    rows = [
+        (
+            domain,
+            "now" if begin_by == ahead.look.today else begin_by,
+            len(those),
+            few([row.common_name for row in those]),
+        )
+        for domain, those in ahead.validations.items()
+        for begin_by in [those[0].validation.begin_by if those[0].validation else None]
+    ]
+    table(["domain", "begin by", "renewals", "names"], rows[:REFUSALS], empty="")
+    if len(rows) > REFUSALS:
+        say(f"… and {len(rows) - REFUSALS} more domains: certline domain forecast")
+    say(f"To validate one: certline domain validate {rows[0][0]}")
 
 
 def _forecasts(what_if: list[Forecast]) -> None:

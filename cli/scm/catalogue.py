@@ -113,6 +113,7 @@ DOMAINS = [
         lambda row: minute_and_distance(row.validation_expires),
         style=lambda row: style_of_end(row.validation_expires),
     ),
+    Column[DomainDocument]("certificates", lambda row: f"{row.certificates or 0:,}", rank=1),
 ]
 
 
@@ -140,8 +141,9 @@ def list_domains(
     expires_within: timedelta | None,
     view: ListView,
 ) -> None:
-    """List domains with their delegation and validation, by name."""
+    """List domains with their delegation, their validation and the certificates below them, by name."""
     from certline.models.accounts import catalogue
+    from certline.models.certificates.below import certificates_below
 
     found, names = _read(catalogue.domains, account)
     with context.database().transaction() as db:
@@ -156,6 +158,8 @@ def list_domains(
         and (until is None or (row.validation_expires or NEVER_ENDS) <= until)
         and (delegated is None or {each["org_id"] for each in row.delegations} & set(delegated))
     ]
+    with context.database().transaction() as db:
+        below = certificates_below(db, {_key(row) for row in kept})
     sorts: dict[str, Callable[[Domain], Any]] = {
         "expires": lambda row: (row.validation_expires or NEVER_ENDS, row.name),
         "id": lambda row: row.scm_id,
@@ -163,11 +167,16 @@ def list_domains(
     show_rows(
         iter(_sorted(kept, view, sorts)),
         view,
-        document=lambda row: DomainDocument.of(row, names),
+        document=lambda row: DomainDocument.of(row, names, certificates=below[_key(row)]),
         columns=[*DOMAINS, *_seen(names)],
         empty=NONE.format("domain") if found else NEVER,
         total=lambda: len(kept),
     )
+
+
+def _key(row: Domain) -> tuple[int, str]:
+    """Return a domain as names of certificates have it."""
+    return row.account_id, same_host(row.name).removeprefix("*.")
 
 
 def _validation(row: Domain) -> str | None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from certline.models.documents.projection import Document, account_name, for_users, made, of
+
+
+def _days_left(last_day: date | None) -> int | None:
+    """Return the days until a last day, by UTC; negative if it is over."""
+    return None if last_day is None else (last_day - datetime.now(UTC).date()).days
 
 
 class OrganizationDocument(Document):
@@ -24,7 +29,7 @@ class OrganizationDocument(Document):
 
 
 class DomainDocument(Document):
-    """A domain."""
+    """A domain. `certificates`: active ones with names below it, where they were counted."""
 
     id: int = of("scm_id")
     account: str | None = account_name()
@@ -34,6 +39,8 @@ class DomainDocument(Document):
     validation_status: str | None
     validation_method: str | None
     validation_expires: date | None
+    days_left: int | None = made(lambda row: _days_left(row.validation_expires))
+    certificates: int | None = of("certificates", default=None)
     delegations: list[Any]
     synced_at: datetime
     gone_at: datetime | None

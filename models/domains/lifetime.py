@@ -2,15 +2,11 @@
 
 from datetime import date, timedelta
 
-# CA/Browser Forum ballot SC-081v3 (Baseline Requirements 4.2.1): days for which the validation of a domain may be
-# reused, from which day on.
-REUSE = (
-    (date(2029, 3, 15), 10),
-    (date(2027, 3, 15), 100),
-    (date(2026, 3, 15), 200),
-)
-# Before that.
-REUSE_BEFORE = 398
+from certline.models.domains.reuse import STEPS
+
+# Days for which the validation of a domain may be reused, from which day on, the latest first; and before that.
+REUSE = tuple((step.begins, step.reuse) for step in reversed(STEPS[1:]))
+REUSE_BEFORE = STEPS[0].reuse
 
 
 def reuse_days(day: date) -> int:

@@ -8,7 +8,7 @@ from certline.models.accounts.account import Account, account_for, accounts
 from certline.models.accounts.catalogue import Domain, domains
 from certline.models.domains.provider import provider_for
 from certline.models.domains.scope import validated_for
-from certline.models.orders.domain_rules import bare_name
+from certline.models.orders.domain_rules import bare_name, is_suspended
 from certline.models.states import ValidationMethod
 from certline.models.validation import BadCommandError
 
@@ -22,6 +22,21 @@ SCM_METHODS = {
 
 
 def require_domain(
+    db: Session, name: str, account: str | None
+) -> tuple[Account, str, Sequence[Domain]]:
+    """Return what `domain_meant` does, of a domain that can be validated.
+
+    Raises BadCommandError also if it is suspended.
+    """
+    owner, domain, rows = domain_meant(db, name, account)
+    if all(is_suspended(row) for row in rows):
+        raise BadCommandError(
+            [f"domain: {domain} is suspended at SCM; it has to be activated there first"]
+        )
+    return owner, domain, rows
+
+
+def domain_meant(
     db: Session, name: str, account: str | None
 ) -> tuple[Account, str, Sequence[Domain]]:
     """Return the account, the domain that is validated for a name, and its rows.
@@ -43,13 +58,6 @@ def require_domain(
         names = ", ".join(each.name for each, _ in found)
         raise BadCommandError([f"account: {name} is a domain of several ({names}); say which one"])
     owner, rows = found[0]
-    suspended = [row for row in rows if (row.state or "").upper() == "SUSPENDED"]
-    if len(suspended) == len(rows):
-        raise BadCommandError(
-            [
-                f"domain: {bare_name(rows[0])} is suspended at SCM; it has to be activated there first"
-            ]
-        )
     return owner, bare_name(rows[0]), rows
 
 

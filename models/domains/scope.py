@@ -4,7 +4,7 @@ SCM validates a domain together with everything below it, and refuses to validat
 customer's (code -723, "high-level domains only"). Pure functions over the rows of an account.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import date
 
 from certline.models.accounts.catalogue import Domain
@@ -32,8 +32,25 @@ def covers(domain: str, name: str) -> bool:
     return f".{same_host(name).removeprefix('*.')}".endswith(f".{domain}")
 
 
+def top_domains(domains: Iterable[Domain]) -> dict[str, list[Domain]]:
+    """Return the domains that are validated themselves, by name: those below none of an account's others."""
+    found: dict[str, list[Domain]] = {}
+    for domain in domains:
+        if domain.gone_at is None:
+            found.setdefault(bare_name(domain), []).append(domain)
+    return {name: rows for name, rows in found.items() if not _is_below_another(name, found)}
+
+
 def ends_of(domains: Sequence[Domain]) -> date | None:
     """Return the day on which the validation of these domains ends; None if it never began, or has no end."""
     return max(
         (each.validation_expires for each in domains if each.validation_expires), default=None
     )
+
+
+def _is_below_another(name: str, names: Container[str]) -> bool:
+    while name:
+        _, _, name = name.partition(".")
+        if name in names:
+            return True
+    return False

@@ -47,6 +47,7 @@ EVENT_DATA: dict[str, type[EventData]] = {
         domain_data.DomainValidated,
         domain_data.DomainValidationFailed,
         domain_data.DomainValidationWaiting,
+        domain_data.DomainValidationExpiring,
         data.AccountSuspended,
         data.SyncCompleted,
         import_data.ImportCompleted,

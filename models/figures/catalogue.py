@@ -103,6 +103,11 @@ FIGURES = (
         "certline_domain_validations_too_short",
         "Domains whose validation ends before a renewal of the next 7 days that needs it",
     ),
+    Figure(
+        "certline_domain_validations_open",
+        "Validations of domains under way, by what is done next",
+        ("stage",),
+    ),
     Figure("certline_account_suspended", "1 if an account is suspended, else 0", ("account",)),
     Figure(
         "certline_breaker_open",

@@ -4,7 +4,9 @@ from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.catalogue import Domain
+from certline.models.domains.validation import Validation
 from certline.models.figures.catalogue import DAYS, Reading, buckets
+from certline.models.states import ValidationStage
 
 # Days ahead for which renewals are looked at: a validation that ends is renewed within such a time.
 AHEAD = 7
@@ -51,3 +53,12 @@ def validation_days_left(db: Session) -> list[Reading]:
 def validations_too_short(db: Session) -> int:
     """Count the domains whose validation ends before a renewal that is planned within AHEAD days and needs it."""
     return db.scalar(_TOO_SHORT) or 0
+
+
+def validations_open(db: Session) -> list[Reading]:
+    """Count the validations that are under way, by stage; a stage without any counts 0."""
+    under_way = Validation.stage != ValidationStage.ENDED
+    query = select(Validation.stage, func.count()).where(under_way).group_by(Validation.stage)
+    counts = {row[0]: row[1] for row in db.execute(query)}
+    stages = [stage for stage in ValidationStage if stage is not ValidationStage.ENDED]
+    return [({"stage": stage.value}, counts.get(stage, 0)) for stage in stages]

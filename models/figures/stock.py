@@ -11,7 +11,11 @@ from certline.models.commands.command import ENDED, OPEN, Command
 from certline.models.database.session import clock
 from certline.models.figures.catalogue import Readings
 from certline.models.figures.certificates import days_left, due_renewals, ending_figures
-from certline.models.figures.domains import validation_days_left, validations_too_short
+from certline.models.figures.domains import (
+    validation_days_left,
+    validations_open,
+    validations_too_short,
+)
 from certline.models.orders.order import Order
 from certline.models.renewals.repeats import REFUSED, RENEWS, renewed_again
 from certline.models.renewals.runs import counts_by_reason, decided_since, runs_since
@@ -54,6 +58,7 @@ def stock(db: Session) -> Readings:
         ],
         "certline_domain_validation_days_left": validation_days_left(db),
         "certline_domain_validations_too_short": [({}, validations_too_short(db))],
+        "certline_domain_validations_open": validations_open(db),
         **ending_figures(db),
         **_hooks(db),
     }

@@ -12,6 +12,13 @@ def _of_expiry(facts: Facts) -> Severity:
     return Severity.CRITICAL if facts.get("days", 0) <= 7 else Severity.WARNING
 
 
+def _of_validation(facts: Facts) -> Severity:
+    """Return the severity of a validation's end: none to worry about while it is renewed, or nothing needs it."""
+    if facts.get("renewal") in ("planned", "open") or not facts.get("certificates", 1):
+        return Severity.INFO
+    return Severity.CRITICAL if facts.get("days", 0) <= 7 else Severity.WARNING
+
+
 def _of_failure(facts: Facts) -> Severity:
     """Return the severity of a command that has failed: a person decides about one in review."""
     return Severity.CRITICAL if facts.get("status") == "review" else Severity.WARNING
@@ -203,6 +210,19 @@ OF_EVENTS: dict[str, NewsKind] = {
         about="domain",
         commands=("certline domain list --name {domain}",),
         overview=("certline domain list",),
+    ),
+    "domain.validation_expiring": NewsKind(
+        WARNING,
+        "validation ends in {days_left} days: {domain}",
+        "validations end soon",
+        "The validation of {domain} can be used until {last_day}; {certificates} active certificates have names "
+        "below the domain. Its renewal: {renewal}.",
+        "`planned` and `open` need nobody; with `nothing` SCM refuses orders and renewals of these names after "
+        "that day, unless somebody validates the domain.",
+        about="domain",
+        commands=("certline domain show {domain}", "certline domain validate {domain}"),
+        overview=("certline domain forecast",),
+        graver=_of_validation,
     ),
     "account.suspended": NewsKind(
         CRITICAL,

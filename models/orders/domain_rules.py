@@ -36,10 +36,10 @@ def judge_name(
 
     Only a warning is what SCM decides: an expired validation, and what its records leave open.
     """
-    problem, allowed = _allowed(name, organization, domains)
+    problem, allowed = allowed_above(name, organization, domains)
     if problem is not None:
         return problem, None
-    if not any(_word(domain.validation_status) != "notvalidated" for domain in allowed):
+    if all(was_never_validated(domain) for domain in allowed):
         return f"the domain {allowed[0].name} of {name} is not validated at SCM (DCV)", None
     return None, _lapse(allowed, today) or _remark(name, allowed, organization)
 
@@ -48,18 +48,21 @@ def validation_lapse(
     name: str, organization: Organization, domains: Iterable[Domain], day: date
 ) -> str | None:
     """Return that the validation of a name's domain has expired on a day, or None."""
-    problem, allowed = _allowed(name, organization, domains)
+    problem, allowed = allowed_above(name, organization, domains)
     return None if problem else _lapse(allowed, day)
 
 
-def _allowed(
+def allowed_above(
     name: str, organization: Organization, domains: Iterable[Domain]
 ) -> tuple[str | None, Sequence[Domain]]:
-    """Return the domains under which the organisation may order a name, or the problem if there is none."""
+    """Return the domains at or above a name under which an organisation may order it: (problem, domains).
+
+    Without any there is a problem, otherwise it is None.
+    """
     covering = _covering(name, domains)
     if not covering:
         return f"{name} is not in any domain of this account (see `certline domain list`)", ()
-    usable = [domain for domain in covering if _word(domain.state) in ("", "active")]
+    usable = [domain for domain in covering if not is_suspended(domain)]
     if not usable:
         return f"the domain {covering[0].name} of {name} is suspended at SCM", ()
     whose = organization.name
@@ -156,7 +159,7 @@ def _lapse(allowed: Sequence[Domain], day: date) -> str | None:
     for domain in allowed:
         if _word(domain.validation_status) in ("", "validated") and not _over(domain, day):
             return None
-    over = [each for each in allowed if _word(each.validation_status) != "notvalidated"] or allowed
+    over = [each for each in allowed if not was_never_validated(each)] or allowed
     when = f" on {over[0].validation_expires}" if over[0].validation_expires else ""
     return f"the validation of {over[0].name} expired{when}: SCM may refuse names in it"
 
@@ -213,6 +216,21 @@ def bare_name(domain: Domain) -> str:
     """Return a domain's name as orders have it, without `*.`."""
     # SCM may list a domain of another alphabet as it is written; orders have the xn-- form.
     return same_host(domain.name).removeprefix("*.")
+
+
+def is_suspended(domain: Domain) -> bool:
+    """Return True if SCM accepts neither orders nor validations for a domain."""
+    return _word(domain.state) not in ("", "active")
+
+
+def was_never_validated(domain: Domain) -> bool:
+    """Return True if SCM says that a domain was never validated."""
+    return _word(domain.validation_status) == "notvalidated"
+
+
+def has_lapsed(domain: Domain) -> bool:
+    """Return True if SCM says that the validation of a domain has expired, whatever its date."""
+    return _word(domain.validation_status) not in ("", "validated", "notvalidated")
 
 
 def _word(text: object) -> str:

@@ -16,7 +16,7 @@ from certline.models.renewals.runs import take_pass
 from certline.models.renewals.selection import AutoRenewSetting, settings_of_all
 from certline.models.renewals.sequence import dropped_of, end_of_page, in_sequence, load_of
 from certline.models.renewals.timing import Calendar, Span, span_of
-from certline.producers.renewals.eligibility import foreseen
+from certline.producers.renewals.eligibility import NeededValidation, foreseen
 
 # Certificates that are read at once, and whose days are stored in one transaction.
 PIECE = 1_000
@@ -31,7 +31,7 @@ Tell = Callable[[int, int], object]
 
 class Planned(NamedTuple):
     """A certificate with the day of its renewal; `objection`: why the renewal would be refused that day; `remark`:
-    what will differ from the present certificate.
+    what will differ from the present certificate; `validation`: what has to be validated for it before.
     """
 
     day: date
@@ -42,6 +42,7 @@ class Planned(NamedTuple):
     wanted: date
     objection: str | None
     remark: str | None = None
+    validation: NeededValidation | None = None
 
 
 @dataclass
@@ -192,7 +193,7 @@ def _foreseen(
         return
     account = db.get_one(Account, setting.account_id)
     soon = selected_of(db, setting, near)
-    refused, remarks = foreseen(db, account, soon, planned)
+    ahead = foreseen(db, account, soon, planned)
     for each in soon:
         yield Planned(
             planned[each.id],
@@ -201,6 +202,7 @@ def _foreseen(
             each.common_name,
             each.not_after,
             each.span.wanted,
-            refused.get(each.id),
-            remarks.get(each.id),
+            ahead.refused.get(each.id),
+            ahead.remarks.get(each.id),
+            ahead.validations.get(each.id),
         )

@@ -26,6 +26,8 @@ from certline.models.certificates.certificate import WITHOUT_PEM
 from certline.models.commands.payloads import RenewCommand
 from certline.models.database.session import clock
 from certline.models.domains.automation import AutomaticDomains, automatic_domains
+from certline.models.domains.cover import Coverage
+from certline.models.domains.reuse import ReuseRules
 from certline.models.lifecycle.succession_rule import Newest, newest_here
 from certline.models.orders.checks import Offer
 from certline.models.orders.domain_rules import above, by_bare_name, validation_lapse
@@ -34,6 +36,9 @@ from certline.models.renewals.plan import Going, Selected, renewed_by_us
 from certline.models.states import Decision, DecisionCode
 from certline.models.validation import BadCommandError
 from certline.workers.ordering.succession import planned_successor
+
+# Reasons for which a validation may be all that is missing; a domain that was never validated is not orderable.
+LACKS_VALIDATION = frozenset({DecisionCode.VALIDATION_ENDED, DecisionCode.NOT_ORDERABLE})
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,27 @@ class Eligibility:
     code: DecisionCode
     reason: str
     again_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class NeededValidation:
+    """The validation that a renewal would be refused without. `begin_by`: the day on which it has to begin."""
+
+    domain: str
+    begin_by: date
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What is known today about the planned renewals, by certificate id.
+
+    `refused`: why a renewal would be refused on its day; `remarks`: on another kind of key; `validations`: what
+    somebody has to validate, so that a renewal is not refused.
+    """
+
+    refused: Mapping[str, str]
+    remarks: Mapping[str, str]
+    validations: Mapping[str, NeededValidation]
 
 
 @dataclass(frozen=True)
@@ -156,20 +182,30 @@ def key_remarks(facts: Facts, those: Sequence[Selected]) -> dict[str, str]:
 
 def foreseen(
     db: Session, account: Account, those: Sequence[Selected], planned: Mapping[str, date]
-) -> tuple[dict[str, str], dict[str, str]]:
+) -> Foreseen:
     """Predict which certificates would be refused on their planned day, e.g. because a validation ends before,
     and which would get another kind of key.
-
-    Returns the reasons for refusing and the remarks on keys, each by certificate id.
     """
     facts = facts_about(db, account, those, {})
+    rules = ReuseRules(facts.now.astimezone(UTC).date())
+    coverage = Coverage(facts.offer.domains, facts.offer.organizations, rules)
     found: dict[str, str] = {}
+    needed: dict[str, NeededValidation] = {}
     for each in those:
         day = datetime.combine(planned[each.id], time(), UTC)
         verdict = objection(replace(facts, now=max(facts.now, day)), each)
         if verdict is not None and verdict.decision is Decision.REFUSED:
             found[each.id] = verdict.reason
-    return found, key_remarks(facts, those)
+        order = facts.orders.get(each.order_id)
+        if order is None or facts.validates(order.names):
+            continue
+        if verdict is not None and verdict.code not in LACKS_VALIDATION:
+            continue
+        short = coverage.short_for(order.names, order.organization_id, planned[each.id])
+        if short is not None:
+            begin_by = rules.begin_by(planned[each.id])
+            needed[each.id] = NeededValidation(short.domain, begin_by)
+    return Foreseen(found, key_remarks(facts, those), needed)
 
 
 def validation_problem(

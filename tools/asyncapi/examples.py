@@ -192,6 +192,17 @@ EVENTS: dict[str, dict[str, Any]] = {
     },
     "domain.validation_waiting": _VALIDATION
     | {"record": "_6b2f.nordhafen.example", "value": "6b2f.c0a9.sectigo.example"},
+    "domain.validation_expiring": _VALIDATION
+    | {
+        "expires": "2027-05-20",
+        "last_day": "2027-03-14",
+        "days": 30,
+        "days_left": 30,
+        "certificates": 42,
+        "renewal": "planned",
+        "begins": "2027-03-07",
+        "validation_id": None,
+    },
     "account.suspended": {"account": "nordhafen", "reason": "SCM refuses the login"},
     "sync.completed": {
         "account": "nordhafen",
@@ -287,6 +298,7 @@ WITHOUT_COMMAND = frozenset(
     {
         *("license.released", "license.expiring", "account.suspended"),
         *("certificate.expiring", "audit.head", "recovery.started", "recovery.ended"),
+        "domain.validation_expiring",
     }
 )
 

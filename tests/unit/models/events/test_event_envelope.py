@@ -28,7 +28,7 @@ CONTRACT = {
     *("sync.completed", "import.completed", "command.rejected", "command.failed"),
     *("auto_renew.completed", "poll.completed", "order.deleted", "license.expiring"),
     *("domain.validated", "domain.validation_failed", "domain.validation_waiting"),
-    *("audit.head", "recovery.started", "recovery.ended"),
+    *("audit.head", "recovery.started", "recovery.ended", "domain.validation_expiring"),
 }
 NOT_YET: set[str] = set()
 

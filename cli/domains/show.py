@@ -1,0 +1,161 @@
+"""`certline domain show`: a domain, its validation, and what depends on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from certline.cli import context
+from certline.cli.domains.documents import day_or_none, detail_document
+from certline.cli.ui.grammar import CliCommand
+from certline.cli.ui.output import answer, facts, say, table
+from certline.models.documents.projection import minute, minute_and_distance
+from certline.models.states import ValidationMethod, ValidationStage
+
+if TYPE_CHECKING:
+    from certline.models import Validation
+    from certline.models.domains.attendance import Attendance
+    from certline.models.domains.detail import DomainDetail
+    from certline.models.domains.forecast import DomainForecast, ValidationOutlook
+
+# Days ahead in which the next renewal of every certificate lies.
+AHEAD = 400
+# How the kind of record is called that a method needs.
+RECORDS = {ValidationMethod.CNAME: "CNAME record", ValidationMethod.TXT: "TXT record"}
+
+
+@click.command(cls=CliCommand)
+@click.argument("name", metavar="DOMAIN")
+@click.option("--account", metavar="NAME", help="The account, if several have the domain.")
+def show(name: str, *, account: str | None) -> None:
+    """Show a domain: its validation, the certificates that depend on it, and what is being done.
+
+    DOMAIN may be any name: it is shown with the domain whose validation covers it.
+    """
+    from certline.models.calendar.validations import forecast_validations
+    from certline.models.certificates.below import certificates_below
+    from certline.models.domains.attendance import UNATTENDED
+    from certline.models.domains.detail import detail_of
+    from certline.producers.domains.care import care_of_domains
+
+    with context.database().transaction() as db:
+        found = detail_of(db, name, account)
+        key = (found.account.id, found.validated_with)
+        care = care_of_domains(db).get(key, UNATTENDED)
+        count = certificates_below(db, [key]).get(key, 0)
+        outlook = forecast_validations(
+            db, days=AHEAD, below=found.validated_with, account_id=found.account.id, next_only=True
+        )
+    ahead = next(
+        (each for each in outlook.domains() if (each.account_id, each.domain) == key), None
+    )
+    document = detail_document(found, care, count, outlook, ahead)
+    answer(document, lambda: _people(found, care, count, outlook, ahead))
+
+
+def _people(
+    found: DomainDetail,
+    care: Attendance,
+    count: int,
+    outlook: ValidationOutlook,
+    ahead: DomainForecast | None,
+) -> None:
+    own, longest = found.row, found.longest
+    late = 0 if ahead is None else ahead.refused.total()
+    facts(
+        {
+            "domain": found.name,
+            "account": found.account.name,
+            "validated with": None if found.validated_with == found.name else found.validated_with,
+            "state": own.state,
+            "delegation": own.delegation_status,
+            "delegated to": _delegations(found),
+            "validation": longest.validation_status,
+            "method": longest.validation_method,
+            "ends": minute_and_distance(longest.validation_expires),
+            "usable until": _usable_until(found),
+            "certificates": f"{count:,} active with names below {found.validated_with}",
+            "their renewals": f"{outlook.renewals - late:,} before its end, {late:,} after it",
+            "first after it": None if ahead is None else _first(ahead),
+            "begin by": None if ahead is None else minute_and_distance(ahead.begin_by),
+            "being done": str(care),
+            "synced": minute(own.synced_at),
+        }
+    )
+    if care.validation is not None:
+        _under_way(care.validation)
+    if found.validations:
+        say("")
+        rows = [
+            (
+                minute(each.begun_at),
+                each.method,
+                each.outcome or each.stage,
+                each.expires,
+                each.error or each.said,
+            )
+            for each in found.validations
+        ]
+        table(["begun (UTC)", "method", "outcome", "ends", "said"], rows, empty="")
+    say(f"\n{_next(found, care, ahead)}")
+
+
+def _delegations(found: DomainDetail) -> list[str]:
+    return [
+        f"{found.owners.get(each.get('org_id', 0), 'unknown')} ({each.get('org_id')})"
+        + (f": {', '.join(each['privileges'])}" if each.get("privileges") else "")
+        for each in found.row.delegations
+    ]
+
+
+def _usable_until(found: DomainDetail) -> str | None:
+    """Return the last day on which the validation can be used, where it is not the one that SCM shows."""
+    if day_or_none(found.last_day) is None or found.last_day == found.longest.validation_expires:
+        return None
+    why = "ended, as SCM says" if found.is_over else "then too old by ballot SC-081v3"
+    return f"{found.last_day}, {why}"
+
+
+def _first(ahead: DomainForecast) -> str:
+    return f"{ahead.first}: {', '.join(ahead.names)}"
+
+
+def _under_way(row: Validation) -> None:
+    say("\nUnder way:")
+    facts(
+        {
+            "validation": row.id,
+            "stage": f"{row.stage}, since {minute(row.stage_since)}",
+            "record": row.proof_name,
+            "value": row.proof_value,
+            "put in place by": "a person" if row.published_at and row.dns is None else row.dns,
+            "written at": None if row.proof_at == row.proof_name else row.proof_at,
+            "seen": minute(row.seen_at),
+            "seen last": row.said,
+            "command": row.command_id,
+        }
+    )
+
+
+def _next(found: DomainDetail, care: Attendance, ahead: DomainForecast | None) -> str:
+    """Return what there is to do."""
+    validate = f"certline domain validate {found.validated_with}"
+    row = care.validation
+    if row is not None:
+        by_hand = row.dns is None and row.published_at is not None
+        if row.stage is ValidationStage.LOOK and by_hand:
+            what = RECORDS.get(row.method, "file")
+            return f"Make the {what} {row.proof_name} with {row.proof_value}; certline sees it by itself."
+        return "It goes on by itself."
+    if found.suspended:
+        return "It has to be activated at SCM first; then: certline sync domains"
+    if care.begins is not None:
+        return f"A validation begins at {minute(care.begins)} UTC, by itself."
+    if found.is_over:
+        return f"No validation can be used. To validate it: {validate}"
+    if ahead is None:
+        return f"Its validation reaches all renewals. To validate it anew: {validate}"
+    if ahead.begin_by <= found.today:
+        return f"It has to be validated now: {validate}"
+    return f"It has to be validated from {ahead.begin_by} on: {validate}"

@@ -1,0 +1,1 @@
+"""Domains in the database: the ends of their validations, and what depends on them."""
