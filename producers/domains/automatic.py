@@ -5,7 +5,7 @@ a lead of the configured days or a third of its life (half, if that is under ten
 an emergency band that ignores the cap.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as at_time
@@ -33,9 +33,8 @@ from certline.models.domains.automation import (
     last_decisions_of_domains,
 )
 from certline.models.domains.lifetime import life_before
-from certline.models.domains.scope import ends_of, validated_for
+from certline.models.domains.scope import ends_of, validated_domains
 from certline.models.domains.validation import Validation, open_validations
-from certline.models.orders.domain_rules import bare_name
 from certline.models.renewals.timing import Calendar, Span, span_of, usual_cap
 from certline.models.states import Decision
 
@@ -109,47 +108,29 @@ def plan_domains(db: Session) -> list[DomainPlan]:
 def _plan_account(db: Session, setting: AutoValidation, account: Account) -> list[DomainPlan]:
     now = clock(db)
     today = now.astimezone(UTC).date()
-    rows = domains(db, account.id)
+    known = validated_domains(domains(db, account.id))
     chosen = choices_of(db, account.id)
     going = {row.domain for row in open_validations(db) if row.account_id == account.id}
     failed = failures_since_success(db, account.id)
     spans = {}
-    for name in _validated_names(rows):
+    for name, rows in known.items():
         choice = chosen.get(name)
         if choice is None or choice.selected:
-            spans[name] = _span(name, _rows_of(name, rows), setting, choice, now)
+            spans[name] = _span(name, rows, setting, choice, now)
     cap = setting.cap_per_day or usual_cap([span for span in spans.values() if span is not None])
     midnight = datetime.combine(today, at_time(), UTC)
     calendar = Calendar(today, cap, {today: begun_since(db, account.id, midnight)})
     order = sorted(spans, key=lambda name: _rank(name, spans[name], today))
     planned = []
     for name in order:
-        span, of_domain = spans[name], _rows_of(name, rows)
-        expires = ends_of(of_domain)
+        span, expires = spans[name], ends_of(known[name])
         if span is None or name in going:
             planned.append(DomainPlan(account, name, expires, None, None))
             continue
-        verdict = _objection(account, of_domain, failed.get(name, []), now)
+        verdict = _objection(account, known[name], failed.get(name, []), now)
         day = span.target if verdict else calendar.take(span)
         planned.append(DomainPlan(account, name, expires, max(day, today), span.lead, verdict))
     return planned
-
-
-def _validated_names(rows: Sequence[Domain]) -> Iterator[str]:
-    """Yield the names of the domains that are validated themselves, each once."""
-    seen = set()
-    for row in rows:
-        if row.gone_at is not None:
-            continue
-        name = bare_name(row)
-        top = validated_for(name, rows)
-        if top and bare_name(top[0]) == name and name not in seen:
-            seen.add(name)
-            yield name
-
-
-def _rows_of(name: str, rows: Sequence[Domain]) -> list[Domain]:
-    return [row for row in rows if row.gone_at is None and bare_name(row) == name]
 
 
 def _span(
