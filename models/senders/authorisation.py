@@ -230,7 +230,8 @@ def _require_validation(db: Session, sender: Sender, wanted: ValidateCommand) ->
     """Check a validation, which covers all names below its domain. Raises BadCommandError."""
     require_account(db, sender, wanted.account)
     names = [wanted.domain, f"*.{wanted.domain.removeprefix('*.')}"]
-    if sender.organizations or (sender.names and not_covered(sender.names, names)):
+    limited = sender.organizations or sender.own_only
+    if limited or (sender.names and not_covered(sender.names, names)):
         problem = (
             f"domain: the sender {sender.name!r} may not validate {wanted.domain[:100]}: a validation covers "
             "every name below the domain, for all organisations"

@@ -53,6 +53,7 @@ def test_the_shop_touches_what_the_bank_ordered(database: Database, name: str) -
             ("order", order),
             ("comments", "x"),
             ("reason", "x"),
+            ("domain", "bank.example"),
         )
         if field in KINDS[CommandType(name)].payload.model_fields
     }

@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 from certline.models import Base, Database, Schedule
 from certline.models.database.session import clock
 
-NAMES = {"sync", "poll", "sweep", "auto-renew", "audit-head"}
+NAMES = {"sync", "poll", "sweep", "auto-renew", "auto-validate", "audit-head"}
 SETTLE = timedelta(minutes=15)
 
 

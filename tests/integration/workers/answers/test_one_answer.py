@@ -19,7 +19,9 @@ from certline.models.commands.payloads import (
     RenewCommand,
     RevokeCommand,
     SyncCommand,
+    ValidateCommand,
 )
+from certline.producers.domains.validations import request_validations
 from certline.producers.requests import certificates
 from certline.producers.requests.catalogue import request_sync
 from certline.producers.requests.imports import request_import
@@ -50,6 +52,7 @@ CASES: dict[str, tuple[CommandType, str, str]] = {
     "delete a certificate": (CommandType.DELETE, "stored", "certificate.deleted"),
     "delete an order": (CommandType.DELETE, "pending", "order.deleted"),
     "import": (CommandType.IMPORT, "nothing", "import.completed"),
+    "validate": (CommandType.VALIDATE, "nothing", "domain.validated"),
     "dry run": (CommandType.IMPORT, "dry", "import.completed"),
 }
 
@@ -84,6 +87,7 @@ def data_of(kind: CommandType, what: str, subject: str) -> dict[str, Any]:
         CommandType.REVOKE: {"comments": "not needed"},
         CommandType.CANCEL: {"comments": "not needed"},
         CommandType.DELETE: {"yes": True},
+        CommandType.VALIDATE: {"domain": "nordhafen.example", "within": 1},
     }
     data = more.get(kind, {}) | ({which: subject} if subject else {})
     return data | {"dry_run": True} if what == "dry" else data
@@ -112,6 +116,9 @@ def typed(bench: Bench, kind: CommandType, data: dict[str, Any]) -> Command:
         CommandType.DELETE: lambda: (
             certificates.request_deletion(database, DeleteCommand(**data), **who).command
         ),
+        CommandType.VALIDATE: lambda: request_validations(
+            database, [ValidateCommand(**data)], **who
+        )[0],
         CommandType.IMPORT: lambda: request_import(database, ImportCommand(**data), **who).command,
     }
     return ways[kind]()
