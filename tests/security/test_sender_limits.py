@@ -42,7 +42,7 @@ def test_the_shop_revokes_what_an_operator_ordered_with_key_compromise(database:
     assert own_commands(database) == []
 
 
-@pytest.mark.parametrize("name", sorted(set(PUBLIC) - {"order", "sync", "import"}))
+@pytest.mark.parametrize("name", sorted(set(PUBLIC) - {"order", "sync", "import", "validate"}))
 def test_the_shop_touches_what_the_bank_ordered(database: Database, name: str) -> None:
     certificate, order = stored(database, "www.bank.example", by=BANK)
     allow(database, commands=list(PUBLIC))
@@ -53,7 +53,6 @@ def test_the_shop_touches_what_the_bank_ordered(database: Database, name: str) -
             ("order", order),
             ("comments", "x"),
             ("reason", "x"),
-            ("domain", "bank.example"),
         )
         if field in KINDS[CommandType(name)].payload.model_fields
     }
@@ -66,6 +65,33 @@ def test_the_shop_touches_what_the_bank_ordered(database: Database, name: str) -
     with database.transaction() as db:
         db.get_one(Sender, BANK).commands = list(PUBLIC)
     assert sent(database, name, data, user=BANK) == []
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"own_only": True},
+        {"own_only": False, "organizations": ["9102"]},
+        {"own_only": False, "names": ["*.shop.example"]},
+        {"own_only": False, "names": ["www.nordhafen.example"]},
+    ],
+)
+def test_the_shop_validates_a_domain_with_names_of_others_below_it(
+    database: Database, limits: dict[str, Any]
+) -> None:
+    allow(database, commands=["validate"], **limits)
+
+    [problem] = sent(database, "validate", {"domain": "nordhafen.example"})
+
+    assert problem.startswith("domain: the sender 'shop' may not validate nordhafen.example")
+    assert own_commands(database) == []
+
+
+def test_a_sender_whose_names_are_all_of_a_domain_validates_it(database: Database) -> None:
+    names = ["shop.example", "*.shop.example"]
+    allow(database, commands=["validate"], own_only=False, names=names)
+
+    assert sent(database, "validate", {"domain": "shop.example"}) == []
 
 
 def test_the_shop_learns_from_a_refusal_whether_a_certificate_is_there(database: Database) -> None:
