@@ -1,0 +1,96 @@
+"""Tests of `certline domain validate` and `domain auto-validate` at the command line."""
+
+from datetime import timedelta
+
+import pytest
+
+from certline.models import Account
+from certline.models.database.session import clock
+from tests.integration.cli.conftest import Typist
+from tests.support.factories import a_domain, an_account
+
+DOMAIN = "nordhafen.example"
+
+
+@pytest.fixture
+def account(typist: Typist) -> Account:
+    """Store an account with a validated domain, a suspended one and one that was never validated."""
+    with typist.database.transaction() as db:
+        account = an_account(db, name="hafen")
+        soon = clock(db).date() + timedelta(days=5)
+        db.add(a_domain(account_id=account.id, scm_id=1, name=DOMAIN, validation_expires=soon))
+        db.add(a_domain(account_id=account.id, scm_id=2, name="asleep.example", state="SUSPENDED"))
+        db.add(
+            a_domain(
+                account_id=account.id,
+                scm_id=3,
+                name="new.example",
+                validation_status="NOT_VALIDATED",
+                validation_expires=None,
+            )
+        )
+        return account
+
+
+@pytest.mark.usefixtures("account")
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(typist: Typist) -> None:
+    said = typist.types("domain", "validate", f"www.{DOMAIN}", "new.example", "--dry-run")
+
+    assert f"{DOMAIN} (hafen, now until " in said
+    assert "new.example (hafen, not validated now)" in said
+    assert "by cname, whose record or file you make by hand" in said
+    assert typist.json("command", "list") == []
+
+
+@pytest.mark.usefixtures("account")
+def test_a_domain_is_validated_by_one_command_however_often_it_is_named(typist: Typist) -> None:
+    command = typist.json("domain", "validate", DOMAIN, f"www.{DOMAIN}")
+
+    assert [each["subject"] for each in command] == [DOMAIN]
+    assert [each["type"] for each in typist.json("command", "list")] == ["validate"]
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("other.example",), "other.example is in no domain of SCM's"),
+        (("asleep.example",), "asleep.example is suspended at SCM"),
+        ((DOMAIN, "--dns", "none"), "'none' is no provider; there are: none yet"),
+        ((DOMAIN, "--email", "a@b.example"), "only with the method email"),
+        ((DOMAIN, "--account", "other"), "'other' is not known"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_sent(
+    typist: Typist, words: tuple[str, ...], problem: str
+) -> None:
+    assert problem in typist.types("domain", "validate", *words, code=2)
+    assert typist.json("command", "list") == []
+
+
+@pytest.mark.usefixtures("account")
+def test_automatic_validation_is_switched_on_planned_audited_and_switched_off(
+    typist: Typist,
+) -> None:
+    typist.types("domain", "auto-validate", "plan", code=4)
+    typist.types("domain", "auto-validate", "enable", "--days", "30")
+    typist.types("domain", "auto-validate", "select", "new.example", "--off")
+
+    plan = typist.json("domain", "auto-validate", "plan")
+    assert {(each["domain"], each["decision"]) for each in plan} == {
+        (DOMAIN, None),
+        ("asleep.example", "refused"),
+    }
+    typist.types("domain", "auto-validate", "audit", code=4)
+    typist.types("schedule", "run", "auto-validate")
+    decided = typist.json("domain", "auto-validate", "audit")
+    assert {(each["domain"], each["decision"]) for each in decided} == {
+        (DOMAIN, "renewed"),
+        ("asleep.example", "refused"),
+    }
+    said = typist.types("domain", "auto-validate", "audit")
+    assert "requested" in said
+    assert "suspended at SCM" in said
+
+    typist.types("domain", "auto-validate", "disable")
+    typist.types("domain", "auto-validate", "disable", code=4)
