@@ -32,7 +32,7 @@ from certline.models.domains.automation import (
     failures_since_success,
     last_decisions_of_domains,
 )
-from certline.models.domains.lifetime import life_before
+from certline.models.domains.reuse import ReuseRules, made_on
 from certline.models.domains.scope import ends_of, validated_domains
 from certline.models.domains.validation import Validation, open_validations
 from certline.models.renewals.timing import Calendar, Span, span_of, usual_cap
@@ -46,6 +46,7 @@ MOST_FAILURES = 6
 LONG_AGO = timedelta(days=400)
 # Pause between the beginnings of validations that are requested together.
 PACE = timedelta(seconds=2)
+A_DAY = timedelta(days=1)
 # A decision that stays the same is recorded again after this time.
 REPEAT = timedelta(days=1)
 
@@ -116,7 +117,7 @@ def _plan_account(db: Session, setting: AutoValidation, account: Account) -> lis
     for name, rows in known.items():
         choice = chosen.get(name)
         if choice is None or choice.selected:
-            spans[name] = _span(name, rows, setting, choice, now)
+            spans[name] = span_of_domain(name, rows, setting, choice, now)
     cap = setting.cap_per_day or usual_cap([span for span in spans.values() if span is not None])
     midnight = datetime.combine(today, at_time(), UTC)
     calendar = Calendar(today, cap, {today: begun_since(db, account.id, midnight)})
@@ -133,7 +134,7 @@ def _plan_account(db: Session, setting: AutoValidation, account: Account) -> lis
     return planned
 
 
-def _span(
+def span_of_domain(
     name: str,
     rows: Sequence[Domain],
     setting: AutoValidation,
@@ -150,8 +151,11 @@ def _span(
         if words & {"validated"}:
             return None
         return span_of(name, name, now - LONG_AGO, now, days)
-    ends = datetime.combine(expires, at_time(), UTC)
-    return span_of(name, name, ends - life_before(expires), ends, days)
+    today = now.astimezone(UTC).date()
+    # A step of the ballot may end it earlier than SCM says today.
+    last, made = ReuseRules(today).last_day(expires), made_on(expires, today)
+    ends = datetime.combine(last, at_time(), UTC)
+    return span_of(name, name, ends - max(last - made, A_DAY), ends, days)
 
 
 def _rank(name: str, span: Span | None, today: date) -> tuple[bool, date, str]:

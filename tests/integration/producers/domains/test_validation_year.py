@@ -26,8 +26,8 @@ from certline.models import (
     Validation,
 )
 from certline.models.audit.identity import Identity
-from certline.models.domains.lifetime import reuse_days
 from certline.models.domains.outcome import complete
+from certline.models.domains.reuse import ReuseRules
 from certline.models.domains.validation import begin_validation
 from certline.models.states import Decision, DecisionCode, ValidationMethod
 from certline.producers.domains.settings import enable_validation
@@ -127,7 +127,7 @@ def validate_what_was_asked_for(database: MovedDatabase, now: datetime) -> int:
                 requested_by=WHO,
             )
             row.withdrawn_at = now
-            complete(db, row, now.date() + timedelta(days=reuse_days(now.date())))
+            complete(db, row, ReuseRules(now.date()).usable_until(now.date()))
             command.status = CommandStatus.DONE
     return len(commands)
 
