@@ -38,6 +38,7 @@ from tests.support.factories import a_domain
 WHO = Identity("os:ida")
 DAY = timedelta(days=1)
 DOMAIN = "shop.example"
+COMMAND = "0a4f3c5e-6f1b-4f2e-9d0c-7a1b5c8d2e90"
 
 
 @pytest.fixture
@@ -64,9 +65,9 @@ def decisions(db: Session) -> list[tuple[str, Decision]]:
     return [(row.domain, row.decision) for row in rows]
 
 
-def failed(db: Session, account: Account, *, ago: timedelta) -> Validation:
-    """Store a validation that has failed."""
-    row = begin_validation(
+def begun(db: Session, account: Account, command_id: str = COMMAND) -> Validation:
+    """Begin a validation of the domain, as a command's step does."""
+    return begin_validation(
         db,
         account.id,
         DOMAIN,
@@ -74,9 +75,14 @@ def failed(db: Session, account: Account, *, ago: timedelta) -> Validation:
         dns=None,
         email=None,
         before=None,
-        command_id="0a4f3c5e-6f1b-4f2e-9d0c-7a1b5c8d2e90",
+        command_id=command_id,
         requested_by=WHO,
     )
+
+
+def failed(db: Session, account: Account, *, ago: timedelta) -> Validation:
+    """Store a validation that has failed."""
+    row = begun(db, account)
     fail_validation(db, row, "found no such name")
     assert row.stage is ValidationStage.ENDED
     row.ended_at = clock(db) - ago
@@ -90,17 +96,7 @@ def test_a_validation_that_ends_soon_is_requested_once(
     with database.transaction() as db:
         run_automatic(db)
         (command,) = db.scalars(select(Command).filter_by(type=CommandType.VALIDATE))
-        begin_validation(
-            db,
-            account.id,
-            DOMAIN,
-            method=ValidationMethod.CNAME,
-            dns=None,
-            email=None,
-            before=None,
-            command_id=command.id,
-            requested_by=WHO,
-        )
+        begun(db, account, command.id)
         counts = run_automatic(db)
 
         assert decisions(db) == [(DOMAIN, Decision.RENEWED)]
@@ -197,17 +193,7 @@ def test_once_a_domain_is_validated_the_renewals_go_on_at_once(
     with database.transaction() as db:
         schedule = db.get_one(Schedule, "auto-renew")
         schedule.next_due = clock(db) + DAY
-        row = begin_validation(
-            db,
-            account.id,
-            DOMAIN,
-            method=ValidationMethod.CNAME,
-            dns=None,
-            email=None,
-            before=None,
-            command_id="0a4f3c5e-6f1b-4f2e-9d0c-7a1b5c8d2e91",
-            requested_by=WHO,
-        )
+        row = begun(db, account)
         complete(db, row, clock(db).date() + 10 * DAY)
         db.refresh(schedule)
 
