@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from certline.cli import context
@@ -37,7 +38,7 @@ def check_domains() -> Finding:
     possible = next((each for each in urgent if not each.suspended), None)
     advice = "certline domain forecast"
     if possible is not None:
-        advice = f"certline domain validate {possible.domain}"
+        advice = f"certline domain validate {quote(possible.domain)}"
     return Finding("domains", False, said, advice, tuple(details))
 
 

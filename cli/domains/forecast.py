@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -117,7 +118,7 @@ def _people(
     _summary(outlook, found, begins)
     first = next((each for each in found if not each.suspended), None)
     if first is not None:
-        whisper(f"To validate a domain: certline domain validate {first.domain}")
+        whisper(f"To validate a domain: certline domain validate {quote(first.domain)}")
 
 
 def _begin_by(each: DomainForecast, today: date) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -140,7 +141,7 @@ def _under_way(row: Validation) -> None:
 
 def _next(found: DomainDetail, care: Attendance, ahead: DomainForecast | None) -> str:
     """Return what there is to do."""
-    validate = f"certline domain validate {found.validated_with}"
+    validate = f"certline domain validate {quote(found.validated_with)}"
     row = care.validation
     if row is not None:
         by_hand = row.dns is None and row.published_at is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -210,7 +211,7 @@ def _validations(ahead: DaysAhead) -> None:
     table(["domain", "begin by", "renewals", "names"], rows[:REFUSALS], empty="")
     if len(rows) > REFUSALS:
         say(f"… and {len(rows) - REFUSALS} more domains: certline domain forecast")
-    say(f"To validate one: certline domain validate {rows[0][0]}")
+    say(f"To validate one: certline domain validate {quote(str(rows[0][0]))}")
 
 
 def _forecasts(what_if: list[Forecast]) -> None:
