@@ -106,6 +106,12 @@ class Pair:
         self.primary.ask("SELECT pg_reload_conf()")
         until(lambda: self.primary.ask("SELECT sync_state FROM pg_stat_replication") == "sync", 30)
 
+    def cut_stream(self) -> None:
+        """Let nothing more reach the standby, as behind a cut network; the primary does not wait for it."""
+        self.standby.configure(primary_conninfo="")
+        self.standby.ask("SELECT pg_reload_conf()")
+        until(lambda: self.primary.ask("SELECT count(*) FROM pg_stat_replication") == 0, 30)
+
     def fail_over(self) -> None:
         """Kill the primary and promote the standby."""
         self.primary.kill()

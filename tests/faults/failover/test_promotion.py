@@ -6,17 +6,14 @@ from contextlib import ExitStack, suppress
 
 import psycopg
 import pytest
-import requests
 from sqlalchemy.exc import DBAPIError
 
 from certline.models import Command, Database, OrderStatus
 from certline.simulator.server import Simulator
-from tests.conftest import migrate
+from tests.faults.failover.line import all_parts, url_of_both
 from tests.faults.harness.scenario import Stage
-from tests.servers import session, until
+from tests.servers import until
 from tests.servers.replication import NoReplicationError, Pair, open_pair
-from tests.support.deployment import Plant
-from tests.support.forkserver import nursery
 
 pytestmark = pytest.mark.slow
 
@@ -39,28 +36,14 @@ def pair() -> Iterator[Pair]:
 @pytest.fixture
 def database_url(pair: Pair) -> str:
     """Return the URL of a migrated database with two hosts."""
-    name = session.name()
-    pair.primary.ask(f'CREATE DATABASE "{name}"')
-    url = pair.url(name)
-    migrate(url)
-    return url
+    return url_of_both(pair)
 
 
 @pytest.fixture
 def stage(database_url: str, vhost: str, simulator: Simulator) -> Iterator[Stage]:
     """Yield a stage with all its processes."""
-    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
-    # After a failover the line compares itself with SCM before it orders on, once the settle time has passed.
-    with Plant(database_url, vhost, CERTLINE_SETTLE_SECONDS="10") as plant:
-        stage = Stage(nursery(), plant, vhost, simulator)
-        try:
-            stage.add_account()
-            for part in ("relay", "producer", "ingress", "worker"):
-                stage.start(part)
-            stage.until_well()
-            yield stage
-        finally:
-            stage.stop_parts()
+    with all_parts(database_url, vhost, simulator) as stage:
+        yield stage
 
 
 def test_a_promoted_standby_goes_on_with_every_order(stage: Stage, pair: Pair) -> None:
