@@ -173,7 +173,7 @@ class Drill:
     def _use(self, plant: Plant) -> None:
         """Use what was restored: the audit log is whole, and a certificate comes out with its key."""
         plant.certline("audit", "verify")
-        file = session.folder() / "exported.p12"
+        file = session.subfolder("drill") / "exported.p12"
         name = name_of(self.certificates - 1)
         plant.certline("certificate", "export", name, "--output", str(file))
 

@@ -1,6 +1,9 @@
 """Passing of time on the stage: times in the database are moved back an hour, or waiting rows made due."""
 
+from contextlib import suppress
+
 from sqlalchemy import func, text, update
+from sqlalchemy.exc import OperationalError
 
 from certline.models import Command, CommandStatus, NoticeRoute, Order, Outbox, Schedule
 from certline.models.accounts.breaker import Breaker
@@ -40,13 +43,14 @@ class Ageing(Troupe):
 
     def age_commands(self) -> None:
         """Make open commands an hour older, so that the sweep takes the messages of due ones for lost."""
-        with self.plant.database.transaction() as db:
-            waiting = update(Command).where(Command.status.in_(OPEN))
-            db.execute(
-                waiting.values(
-                    not_before=Command.not_before - AN_HOUR, touched_at=Command.touched_at - AN_HOUR
-                )
-            )
+        waiting = update(Command).where(Command.status.in_(OPEN))
+        older = waiting.values(
+            not_before=Command.not_before - AN_HOUR, touched_at=Command.touched_at - AN_HOUR
+        )
+        while True:  # a producer may lock the same commands in another sequence
+            with suppress(OperationalError), self.plant.database.transaction() as db:
+                db.execute(older)
+                return
 
     def make_schedules_due(self) -> None:
         """Make every schedule due."""

@@ -122,7 +122,8 @@ def is_cut_off_from_rabbitmq(line: HostedLine, host: Host, commands: int) -> Non
 
 Trouble = Callable[[HostedLine, Host, int], None]
 TROUBLES: list[Trouble] = [
-    only_the_clocks_differ,
+    # In the long form only: a delayed message of a retry may be left for minutes, by the clock of its host.
+    *([only_the_clocks_differ] if is_long() else []),
     is_frozen,
     is_cut_off_from_postgres,
     is_cut_off_from_rabbitmq,

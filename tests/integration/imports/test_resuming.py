@@ -11,7 +11,7 @@ from certline.models.audit.identity import Identity
 from certline.models.commands.command import MOST_RESTARTS
 from certline.producers.requests.accounts import lift_suspension
 from certline.producers.sweep import sweep
-from certline.workers.importing import intake, record_reader
+from certline.workers.importing import group_storage, intake, record_reader
 from certline.workers.importing.intake import take_in
 from certline.workers.importing.line_assignment import Entry
 from certline.workers.steps import import_batch, import_orders
@@ -47,7 +47,7 @@ def test_killed_in_a_batch_nothing_that_is_stored_is_asked_for_again(
             raise Killed
         return take_in(*args, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(import_batch, "take_in", killed_in_the_third)
+    monkeypatch.setattr(group_storage, "take_in", killed_in_the_third)
     with pytest.raises(Killed):
         estate.run_kinds(CommandType.IMPORT_BATCH)
     stored = len(estate.orders())

@@ -74,7 +74,7 @@ def _fault_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """Run a command. Returns what is wrong with its end, or an empty text."""
     with pytest.raises(SystemExit) as end:
         main(words)
-    out, err = capsys.readouterr()
+    out, err = _read(capsys)
     said = f"{end.value.code}: {out[-300:]}{err[-300:]}"
     if end.value.code not in range(7):
         return said
@@ -83,6 +83,15 @@ def _fault_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     if "--json" in words and out and not _is_json(out):
         return f"not one JSON document: {said}"
     return ""
+
+
+def _read(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    try:
+        return capsys.readouterr()
+    except UnicodeDecodeError:  # a keystore or a certificate in DER, on standard output
+        sys.stdout.seek(0)
+        sys.stdout.truncate()
+        return "", capsys.readouterr().err
 
 
 def _is_json(text: str) -> bool:
