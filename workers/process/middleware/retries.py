@@ -9,6 +9,8 @@ from dramatiq.middleware import Retries
 
 # Milliseconds between two tries: at first, and at most.
 FIRST_BACKOFF, LONGEST_BACKOFF = 1_000, 30_000
+# A message that is later than this was delayed by a clock that is behind ours.
+LATE = 120_000
 
 
 class SafeRetries(Retries):
@@ -44,4 +46,6 @@ def due_by_our_clock(eta: float, delayed_at: float) -> float:
     """
     delay = min(max(eta - delayed_at, 0), LONGEST_BACKOFF)
     now = current_millis()
+    if eta <= now <= eta + LATE:
+        return eta  # it is overdue, as after the death of the worker that had it
     return eta if now <= eta <= now + delay else now + delay
