@@ -1,7 +1,5 @@
 """Stages of a validation's proof: put it in place, look whether it is seen, take it away."""
 
-from functools import partial
-
 import structlog
 from sqlalchemy.orm import Session
 
@@ -9,16 +7,15 @@ from certline.models.database.session import clock
 from certline.models.domains.course import look_pause
 from certline.models.domains.outcome import note_validation, tell_waiting
 from certline.models.domains.provider import ProviderKind, provider_named
-from certline.models.domains.validation import Validation, go_on, locked_validation
+from certline.models.domains.validation import Validation, go_on
 from certline.workers.dns import DnsRefused, DnsTryLater, Proof, look
 from certline.workers.domains.place import place_for, proof_of
 from certline.workers.domains.publication import opened, resolution_of
 from certline.workers.domains.task import (
     ValidationTask,
     later,
+    note_wait,
     require_patience,
-    taken,
-    wait,
 )
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, back_off
@@ -38,17 +35,17 @@ def publish(context: WorkerContext, task: ValidationTask) -> ValidationTask:
         place = place_for(context, task.row, task.row.dns)
         if place is None or place.row.kind is ProviderKind.MANUAL:
             by = None if place is None else place.row.name
-            return task.after(context.store(partial(_store_told, task=task, provider=by)))
+            return task.after(context.store(task.once(_store_told, provider=by)))
         provider = opened(context, place.row)
         provider.publish(place.proof)
     except DnsRefused as refused:
         raise GiveUp(f"the proof could not be put in place: {refused}") from None
     except DnsTryLater as trouble:
         require_patience(task, str(trouble))
-        row = context.store(partial(wait, task=task, said=str(trouble)))
+        row = context.store(task.once(note_wait, said=str(trouble)))
         raise later(f"putting the proof in place: {trouble}", back_off(row.tries)) from None
-    write = partial(_store_published, task=task, provider=place.row.name, proof=place.proof)
-    return task.after(context.store(write))
+    name, written = place.row.name, place.proof
+    return task.after(context.store(task.once(_store_published, provider=name, proof=written)))
 
 
 def look_for(context: WorkerContext, task: ValidationTask) -> ValidationTask:
@@ -57,9 +54,9 @@ def look_for(context: WorkerContext, task: ValidationTask) -> ValidationTask:
         found = provider_named(db, task.row.dns or "")
     sighting = look(proof_of(task.row), resolution_of(found))
     if sighting.seen:
-        return task.after(context.store(partial(_store_seen, task=task, said=sighting.said)))
+        return task.after(context.store(task.once(_store_seen, said=sighting.said)))
     require_patience(task, sighting.said)
-    row = context.store(partial(wait, task=task, said=sighting.said))
+    row = context.store(task.once(note_wait, said=sighting.said))
     raise later(sighting.said, look_pause(row.tries, by_hand=task.by_hand))
 
 
@@ -82,55 +79,39 @@ def withdraw(context: WorkerContext, task: ValidationTask) -> ValidationTask:
             left = str(refused)
         except DnsTryLater as trouble:
             if row.tries < MOST_WITHDRAWALS:
-                waiting = context.store(partial(wait, task=task, said=str(trouble)))
+                waiting = context.store(task.once(note_wait, said=str(trouble)))
                 raise later(
                     f"taking the proof away: {trouble}", back_off(waiting.tries + 1)
                 ) from None
             left = str(trouble)
     if left is not None:
         log.warning("validation.proof_left", command=row.command_id, record=row.proof_at, why=left)
-    return task.after(context.store(partial(_store_withdrawn, task=task, left=left)))
+    return task.after(context.store(task.once(_store_withdrawn, left=left)))
 
 
-def _store_told(db: Session, task: ValidationTask, provider: str | None) -> Validation:
+def _store_told(db: Session, row: Validation, provider: str | None) -> None:
     """Store that a person was told which record or file to make, so that nothing has to be taken away."""
-    row = taken(db, task)
-    if row is None:
-        return locked_validation(db, task.row.id)
     row.dns, row.published_at, row.withdrawn_at = provider, clock(db), clock(db)
     note_validation(db, row, "domain.validation_waiting", record=row.proof_name)
     tell_waiting(db, row)
     go_on(db, row)
-    return row
 
 
-def _store_published(db: Session, task: ValidationTask, provider: str, proof: Proof) -> Validation:
-    row = taken(db, task)
-    if row is None:
-        return locked_validation(db, task.row.id)
+def _store_published(db: Session, row: Validation, provider: str, proof: Proof) -> None:
     row.dns, row.proof_at, row.published_at = provider, proof.name, clock(db)
     note_validation(db, row, "domain.proof_published", provider=provider, record=proof.name)
     go_on(db, row)
-    return row
 
 
-def _store_seen(db: Session, task: ValidationTask, said: str) -> Validation:
-    row = taken(db, task)
-    if row is None:
-        return locked_validation(db, task.row.id)
+def _store_seen(db: Session, row: Validation, said: str) -> None:
     row.seen_at, row.said = clock(db), said
     note_validation(db, row, "domain.proof_seen", said=said)
     go_on(db, row)
-    return row
 
 
-def _store_withdrawn(db: Session, task: ValidationTask, left: str | None) -> Validation:
-    row = taken(db, task)
-    if row is None:
-        return locked_validation(db, task.row.id)
+def _store_withdrawn(db: Session, row: Validation, left: str | None) -> None:
     row.withdrawn_at = clock(db)
     if left is not None:
         row.said = f"the proof at {row.proof_at} is left there: {left}"
     note_validation(db, row, "domain.proof_withdrawn", record=row.proof_at, left=left)
     go_on(db, row)
-    return row

@@ -1,7 +1,6 @@
 """Stages of a validation at SCM: start it, submit it, ask what the CA found."""
 
 from datetime import timedelta
-from functools import partial
 from shlex import quote
 
 from sqlalchemy.orm import Session
@@ -9,14 +8,13 @@ from sqlalchemy.orm import Session
 from certline.models.database.session import clock
 from certline.models.domains.course import poll_pause
 from certline.models.domains.outcome import complete, not_needed, note_validation
-from certline.models.domains.validation import Validation, go_on, locked_validation
+from certline.models.domains.validation import Validation, go_on
 from certline.models.states import ValidationMethod
 from certline.workers.domains.task import (
     ValidationTask,
     later,
+    note_wait,
     require_patience,
-    taken,
-    wait,
 )
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
@@ -42,14 +40,14 @@ def start(context: WorkerContext, task: ValidationTask) -> ValidationTask:
     with reading_scm(task.account, task.attempts, MOST_TRIES):
         state = scm.validation_status(row.domain)
     if _lasts(state, task):
-        return task.after(context.store(partial(_store_not_needed, task=task, state=state)))
+        return task.after(context.store(task.once(_store_not_needed, state=state)))
     if state.order_status is DcvOrderStatus.SUBMITTED:
-        return task.after(context.store(partial(_store_adopted, task=task, state=state)))
+        return task.after(context.store(task.once(_store_adopted, state=state)))
     with reading_scm(task.account, task.attempts, MOST_TRIES):
         proof = scm.start_validation(row.domain, DcvMethod(row.method))
     if row.method is ValidationMethod.EMAIL:
         _require_address(row, proof)
-    return task.after(context.store(partial(_store_started, task=task, state=state, proof=proof)))
+    return task.after(context.store(task.once(_store_started, state=state, proof=proof)))
 
 
 def submit(context: WorkerContext, task: ValidationTask) -> ValidationTask:
@@ -71,7 +69,7 @@ def submit(context: WorkerContext, task: ValidationTask) -> ValidationTask:
     knows = row.proof_value is not None or (proof is not None and proof.is_known)
     if row.method is ValidationMethod.TXT and not knows:
         raise later("SCM has not said yet which TXT record it expects", timedelta(seconds=10))
-    return task.after(context.store(partial(_store_submitted, task=task, proof=proof)))
+    return task.after(context.store(task.once(_store_submitted, proof=proof)))
 
 
 def poll(context: WorkerContext, task: ValidationTask) -> ValidationTask:
@@ -86,7 +84,7 @@ def poll(context: WorkerContext, task: ValidationTask) -> ValidationTask:
             raise GiveUp(
                 f"the validation of {row.domain} was cleared at SCM while it was under way, by somebody else"
             )
-        return task.after(context.store(partial(_store_validated, task=task, state=state)))
+        return task.after(context.store(task.once(_store_validated, state=state)))
     if state.order_status not in OPEN_AT_SCM:
         raise GiveUp(
             f"SCM no longer has the validation of {row.domain} ({state.status.value}, "
@@ -94,7 +92,7 @@ def poll(context: WorkerContext, task: ValidationTask) -> ValidationTask:
         )
     said = f"the CA has not found the proof yet{_checked(state)}"
     require_patience(task, said)
-    row = context.store(partial(wait, task=task, said=said))
+    row = context.store(task.once(note_wait, said=said))
     raise later(f"{row.domain}: {said}", poll_pause(row.tries))
 
 
@@ -161,19 +159,12 @@ def _set_proof(row: Validation, proof: DcvProof | None) -> None:
         row.proof_name, row.proof_value = proof.host, proof.point
 
 
-def _store_not_needed(db: Session, task: ValidationTask, state: DcvState) -> Validation:
-    row = taken(db, task)
-    if row is None:
-        return locked_validation(db, task.row.id)
+def _store_not_needed(db: Session, row: Validation, state: DcvState) -> None:
     not_needed(db, row, state.expires)
-    return row
 
 
-def _store_adopted(db: Session, task: ValidationTask, state: DcvState) -> Validation:
+def _store_adopted(db: Session, row: Validation, state: DcvState) -> None:
     """Carry on a validation that was submitted before: by a try that was not stored, or by somebody else."""
-    row = taken(db, task)
-    if row is None:
-        return locked_validation(db, task.row.id)
     row.method = ValidationMethod(state.method) if state.method else row.method
     row.started_at = row.submitted_at = clock(db)
     _set_proof(row, state.proof)
@@ -182,38 +173,23 @@ def _store_adopted(db: Session, task: ValidationTask, state: DcvState) -> Valida
         db, row, "domain.validation_adopted", submitted_by="somebody else, or an earlier try"
     )
     go_on(db, row)
-    return row
 
 
-def _store_started(
-    db: Session, task: ValidationTask, state: DcvState, proof: DcvProof
-) -> Validation:
-    row = taken(db, task)
-    if row is None:
-        return locked_validation(db, task.row.id)
+def _store_started(db: Session, row: Validation, state: DcvState, proof: DcvProof) -> None:
     row.started_at = clock(db)
     row.before = state.expires or row.before
     _set_proof(row, proof)
     note_validation(db, row, "domain.validation_started")
     go_on(db, row)
-    return row
 
 
-def _store_submitted(db: Session, task: ValidationTask, proof: DcvProof | None) -> Validation:
-    row = taken(db, task)
-    if row is None:
-        return locked_validation(db, task.row.id)
+def _store_submitted(db: Session, row: Validation, proof: DcvProof | None) -> None:
     row.submitted_at = clock(db)
     if row.proof_value is None:
         _set_proof(row, proof)
     note_validation(db, row, "domain.validation_submitted")
     go_on(db, row)
-    return row
 
 
-def _store_validated(db: Session, task: ValidationTask, state: DcvState) -> Validation:
-    row = taken(db, task)
-    if row is None:
-        return locked_validation(db, task.row.id)
+def _store_validated(db: Session, row: Validation, state: DcvState) -> None:
     complete(db, row, state.expires)
-    return row

@@ -1,7 +1,9 @@
 """A validation at work: its row, its account and what was asked for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Concatenate, ParamSpec
 
 from sqlalchemy.orm import Session
 
@@ -12,6 +14,8 @@ from certline.models.domains.validation import Validation, locked_validation
 from certline.models.states import ValidationStage
 from certline.workers.runtime.outcomes import GiveUp, TryLater
 
+# What a stage stores beside its row.
+Facts = ParamSpec("Facts")
 # What a stage waits for.
 WAITED_FOR = {
     ValidationStage.PUBLISH: "the provider",
@@ -26,7 +30,7 @@ AGAIN = timedelta(minutes=1)
 class ValidationTask:
     """A validation at work. `attempts`: the tries of its command in a row that have failed at SCM.
 
-    `seen_at`: when the step has begun, on Postgres' clock.
+    `now`: when the step has begun, on Postgres' clock.
     """
 
     row: Validation
@@ -39,27 +43,33 @@ class ValidationTask:
         """Return the task with its row as it is now."""
         return replace(self, row=row)
 
+    def once(
+        self,
+        write: Callable[Concatenate[Session, Validation, Facts], None],
+        *args: Facts.args,
+        **facts: Facts.kwargs,
+    ) -> Callable[[Session], Validation]:
+        """Return what locks the row, lets `write` change it unless a parallel run of the command has ended the
+        stage, and returns the row as it is then.
+        """
+
+        def work(db: Session) -> Validation:
+            row = locked_validation(db, self.row.id)
+            if row.stage is self.row.stage:
+                write(db, row, *args, **facts)
+            return row
+
+        return work
+
     @property
     def by_hand(self) -> bool:
         """True if a person puts the proof in place."""
         return self.row.withdrawn_at is not None
 
 
-def taken(db: Session, task: ValidationTask) -> Validation | None:
-    """Lock the task's row for storing how a stage has ended.
-
-    Returns None if a parallel run of the same command has stored it already.
-    """
-    row = locked_validation(db, task.row.id)
-    return row if row.stage is task.row.stage else None
-
-
-def wait(db: Session, task: ValidationTask, said: str) -> Validation:
+def note_wait(_: Session, row: Validation, said: str) -> None:
     """Note what a stage that waits has found, and count the try."""
-    row = locked_validation(db, task.row.id)
-    if row.stage is task.row.stage:
-        row.said, row.tries = said, row.tries + 1
-    return row
+    row.said, row.tries = said, row.tries + 1
 
 
 def require_patience(task: ValidationTask, said: str) -> None:

@@ -4,7 +4,6 @@ Each stage is an effect that may be repeated, and its outcome a row: start at SC
 it, submit it, poll, take the proof away. A step that is killed goes on with the stage that was not stored.
 """
 
-from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -20,7 +19,6 @@ from certline.models.domains.validation import (
     Validation,
     begin_validation,
     last_validated,
-    locked_validation,
     validation_of_command,
 )
 from certline.models.events.domain_data import DomainValidated
@@ -28,7 +26,7 @@ from certline.models.states import ValidationMethod, ValidationOutcome, Validati
 from certline.models.validation import BadCommandError
 from certline.workers.domains.proof_stages import look_for, publish, withdraw
 from certline.workers.domains.scm_stages import poll, start, submit
-from certline.workers.domains.task import AGAIN, ValidationTask, taken
+from certline.workers.domains.task import AGAIN, ValidationTask
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater
@@ -63,18 +61,14 @@ def validate(context: WorkerContext, command: Command) -> dict[str, Any] | None:
         except GiveUp as refused:
             if task.row.outcome is not None:
                 raise
-            task = task.after(context.store(partial(_store_failed, task=task, why=str(refused))))
+            task = task.after(context.store(task.once(_store_failed, why=str(refused))))
     if task.row.outcome is ValidationOutcome.FAILED:
         raise GiveUp(task.row.error or "the validation has failed")
     return result_of(task.row, task.account.name)
 
 
-def _store_failed(db: Session, task: ValidationTask, why: str) -> Validation:
-    row = taken(db, task)
-    if row is None:
-        return locked_validation(db, task.row.id)
+def _store_failed(db: Session, row: Validation, why: str) -> None:
     fail_validation(db, row, why)
-    return row
 
 
 def _begin(

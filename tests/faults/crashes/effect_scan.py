@@ -147,7 +147,8 @@ def _stored(call: ast.Call) -> str:
     if isinstance(work, ast.Lambda):
         work = work.body
     if isinstance(work, ast.Call):
-        work = work.args[0] if _name(work.func) == "partial" else work.func
+        # What stores the end of a stage is given the function that does (`ValidationTask.once`).
+        work = work.args[0] if _name(work.func) in ("partial", "once") else work.func
     return _name(work)
 
 

@@ -221,7 +221,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "workers.domains.scm_stages:start call start_validation",
         "workers.domains.scm_stages:start store _store_started",
         "workers.domains.proof_stages:publish call publish",
-        "workers.domains.proof_stages:publish store write",
+        "workers.domains.proof_stages:publish store _store_published",
         "workers.domains.proof_stages:look_for store _store_seen",
         "workers.domains.scm_stages:submit call submit_validation",
         "workers.domains.scm_stages:submit store _store_submitted",
