@@ -66,7 +66,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run found: orders a second, calls to SCM for each, and cores that everything of the run kept busy."""
+    """Result of a run: orders a second, calls to SCM for each order, and the cores that the run kept busy."""
 
     rate: float
     calls: float

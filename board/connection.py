@@ -1,7 +1,7 @@
 """Connections of the board's server: how long one may take to ask and to read, and how many there may be.
 
-uvicorn alone waits for ever for the rest of a request, and for who does not read its answer, and answers 503 to
-everybody while it has too many connections.
+By itself uvicorn waits without a limit for the rest of a request, and for a client that does not read its answer;
+while it has too many connections, it answers 503 to everybody.
 """
 
 import asyncio

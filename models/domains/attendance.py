@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Attendance:
-    """What is being done about a domain. `begins`: when a planned validation begins."""
+    """State of the work on a domain's validation. `begins`: when a planned validation begins."""
 
     care: ValidationCare = "nothing"
     validation: Validation | None = None

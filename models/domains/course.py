@@ -21,7 +21,7 @@ MOST_DOUBLINGS = 20
 
 @dataclass(frozen=True)
 class ValidationProgress:
-    """What is done of a validation. `has_proof`: SCM has said what has to be found; `is_over`: it has ended."""
+    """Progress of a validation so far. `has_proof`: SCM has said what has to be found; `is_over`: it has ended."""
 
     method: ValidationMethod
     started: bool

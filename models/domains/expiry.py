@@ -18,7 +18,7 @@ MOST_LATE = 30
 
 
 class ValidationTold(Base):
-    """What was told of the end of a domain's validation: the last day that it was about, and the threshold."""
+    """The last `domain.validation_expiring` of a domain: the last day that it was about, and the threshold."""
 
     __tablename__ = "domain_validation_told"
 

@@ -17,7 +17,7 @@ MOST_NAMES = 3
 
 @dataclass
 class DomainForecast:
-    """What is ahead of a domain whose present validation does not reach all renewals.
+    """Outlook of a domain whose present validation ends before some of the renewals that need it.
 
     `last_day`: the last day on which the present validation can be used, for the name for which it ends first;
     `refused`: renewals by day that would be refused if it was not validated again; `first`: the first of these
