@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, func, select
+from sqlalchemy import ForeignKey, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -70,6 +70,12 @@ def due_schedules(db: Session) -> set[str]:
     """Return the names of the schedules that are due now, without claiming them (see `take_due`)."""
     due = select(Schedule.name).where(Schedule.enabled, Schedule.next_due <= func.now())
     return set(db.scalars(due))
+
+
+def make_due(db: Session, name: str) -> None:
+    """Make a schedule due at the producer's next tick, if it is switched on."""
+    enabled = Schedule.name == name, Schedule.enabled
+    db.execute(update(Schedule).where(*enabled).values(next_due=func.now()))
 
 
 def change_schedule(

@@ -33,7 +33,6 @@ from certline.models import (
     Order,
     OrderStatus,
     Outbox,
-    Schedule,
 )
 from certline.models.audit.identity import SWEEP
 from certline.models.audit.log import record
@@ -47,6 +46,7 @@ from certline.models.events.outbox import seconds_overdue
 from certline.models.heartbeat import forget_stale
 from certline.models.lifecycle.moves import note, release_held
 from certline.models.renewals.expiry_events import emit_expiring
+from certline.models.schedule import make_due
 from certline.producers.domains.expiry import emit_validation_expiring
 from certline.producers.notices.news import tell_news
 from certline.producers.requests.accounts import settle_removed
@@ -107,7 +107,7 @@ def _told(db: Session) -> int:
 
 def due_again(db: Session) -> None:
     """Make the sweep due at the producer's next tick, because there is more than one transaction should handle."""
-    db.execute(update(Schedule).where(Schedule.name == SWEEP_SCHEDULE).values(next_due=func.now()))
+    make_due(db, SWEEP_SCHEDULE)
 
 
 def wake(db: Session, *, lost: timedelta, dead: timedelta, most: int | None = None) -> int:

@@ -16,9 +16,6 @@ from certline.models.domains.validation import Validation
 from certline.models.orders.domain_rules import bare_name
 from certline.models.states import Decision, ValidationOutcome
 
-# Default for the days before the end, which the third of a validation's life cuts short.
-USUAL_DAYS = 30
-
 
 class AutoValidation(Base):
     """Setting of an account. `days`: validate that many days before the end; `cap_per_day`: at most that many
@@ -112,37 +109,21 @@ def choices_of(db: Session, account_id: int) -> dict[str, AutoValidationChoice]:
     return {row.domain: row for row in rows}
 
 
-def choose_domains(
+def choose_domain(
     db: Session,
     account_id: int,
-    domains: Sequence[str],
+    domain: str,
     *,
     selected: bool,
     days: int | None,
     who: str,
 ) -> None:
-    """Store the choice for these domains, in place of an earlier one."""
-    rows = [
-        {
-            "account_id": account_id,
-            "domain": domain,
-            "selected": selected,
-            "days": days,
-            "changed_by": who,
-        }
-        for domain in domains
-    ]
-    statement = insert(AutoValidationChoice).values(rows)
-    new = statement.excluded
+    """Store the choice for a domain, in place of an earlier one."""
+    chosen = {"selected": selected, "days": days, "changed_by": who}
+    statement = insert(AutoValidationChoice).values(account_id=account_id, domain=domain, **chosen)
     db.execute(
         statement.on_conflict_do_update(
-            index_elements=["account_id", "domain"],
-            set_={
-                "selected": new.selected,
-                "days": new.days,
-                "changed_by": new.changed_by,
-                "changed_at": func.now(),
-            },
+            index_elements=["account_id", "domain"], set_={**chosen, "changed_at": func.now()}
         )
     )
 

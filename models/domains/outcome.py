@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account
@@ -15,10 +15,10 @@ from certline.models.domains.validation import Validation, go_on
 from certline.models.events.base import EventData
 from certline.models.events.domain_data import DomainValidationFailed, DomainValidationWaiting
 from certline.models.events.outbox import emit_event
-from certline.models.schedule import Schedule
+from certline.models.schedule import make_due
 from certline.models.states import ValidationOutcome
 
-# Name of the schedule that renews; it is due at once when a validation ends for which renewals wait.
+# Name of the schedule that renews.
 AUTO_RENEW_SCHEDULE = "auto-renew"
 
 
@@ -28,7 +28,8 @@ def complete(db: Session, row: Validation, expires: date | None) -> None:
     _note_validated(db, row)
     note_validation(db, row, "domain.validated", expires=_day(expires))
     go_on(db, row)
-    hasten_renewals(db)
+    # So that renewals which waited for the validation do not wait for the next day.
+    make_due(db, AUTO_RENEW_SCHEDULE)
 
 
 def not_needed(db: Session, row: Validation, expires: date | None) -> None:
@@ -96,12 +97,6 @@ def result_of(row: Validation, account: str) -> dict[str, Any]:
         "renewed": row.outcome is ValidationOutcome.VALIDATED,
         "said": row.said,
     }
-
-
-def hasten_renewals(db: Session) -> None:
-    """Make auto-renewal due now, so that renewals which waited for a validation do not wait for the next day."""
-    enabled = Schedule.name == AUTO_RENEW_SCHEDULE, Schedule.enabled
-    db.execute(update(Schedule).where(*enabled).values(next_due=func.now()))
 
 
 def _note_validated(db: Session, row: Validation) -> None:

@@ -13,12 +13,17 @@ from certline.models.states import ValidationMethod
 from certline.models.validation import BadCommandError
 
 # SCM's words for the method of a domain's last validation (SCM document: domains).
-SCM_METHODS = {
+_SCM_METHODS = {
     "cnamecsrhash": ValidationMethod.CNAME,
     "dnstxtrandomvalue": ValidationMethod.TXT,
     "httpcsrhash": ValidationMethod.HTTP,
     "httpscsrhash": ValidationMethod.HTTPS,
 }
+
+
+def method_before(word: str | None) -> ValidationMethod | None:
+    """Return how a domain was validated, given SCM's word for it; None if that is unknown, or was e-mail."""
+    return _SCM_METHODS.get((word or "").replace("_", "").lower())
 
 
 def require_domain(
@@ -66,8 +71,7 @@ def usual_method(db: Session, domain: str, rows: Sequence[Domain]) -> Validation
 
     A file can be put in place again only where a provider serves the domain's files.
     """
-    words = [(row.validation_method or "").replace("_", "").lower() for row in rows]
-    before = next((SCM_METHODS[word] for word in words if word in SCM_METHODS), None)
+    before = next(filter(None, (method_before(row.validation_method) for row in rows)), None)
     if before is None:
         return ValidationMethod.CNAME
     by_file = before in (ValidationMethod.HTTP, ValidationMethod.HTTPS)

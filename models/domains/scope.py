@@ -27,31 +27,16 @@ def validated_for(name: str, domains: Iterable[Domain]) -> list[Domain]:
     return [domain for domain in above if bare_name(domain) == top]
 
 
-def validated_domains(rows: Iterable[Domain]) -> dict[str, list[Domain]]:
-    """Return the domains that are validated themselves, by name: those with no other of the rows above them.
-
-    Each with its rows: SCM may list a domain and its wildcard.
-    """
-    by_name: dict[str, list[Domain]] = {}
-    for row in rows:
-        if row.gone_at is None:
-            by_name.setdefault(bare_name(row), []).append(row)
-    return {name: found for name, found in by_name.items() if not _parents(name) & by_name.keys()}
-
-
-def _parents(name: str) -> set[str]:
-    """Return the names above a name."""
-    labels = name.split(".")
-    return {".".join(labels[begin:]) for begin in range(1, len(labels))}
-
-
 def covers(domain: str, name: str) -> bool:
     """Return True if a validation of a domain covers a row of this name: itself, its wildcard, or one below it."""
     return f".{same_host(name).removeprefix('*.')}".endswith(f".{domain}")
 
 
 def top_domains(domains: Iterable[Domain]) -> dict[str, list[Domain]]:
-    """Return the domains that are validated themselves, by name: those below none of an account's others."""
+    """Return the domains that are validated themselves, by name: those below none of an account's others.
+
+    Each with its rows: SCM may list a domain and its wildcard.
+    """
     found: dict[str, list[Domain]] = {}
     for domain in domains:
         if domain.gone_at is None:

@@ -223,6 +223,11 @@ def is_suspended(domain: Domain) -> bool:
     return _word(domain.state) not in ("", "active")
 
 
+def is_validated(domain: Domain) -> bool:
+    """Return True if SCM says that a domain is validated, whatever its date."""
+    return _word(domain.validation_status) == "validated"
+
+
 def was_never_validated(domain: Domain) -> bool:
     """Return True if SCM says that a domain was never validated."""
     return _word(domain.validation_status) == "notvalidated"

@@ -33,10 +33,12 @@ from certline.models.domains.automation import (
     last_decisions_of_domains,
 )
 from certline.models.domains.reuse import ReuseRules, made_on
-from certline.models.domains.scope import ends_of, validated_domains
+from certline.models.domains.scope import ends_of, top_domains
 from certline.models.domains.validation import Validation, open_validations
+from certline.models.orders.domain_rules import is_suspended, is_validated
 from certline.models.renewals.timing import Calendar, Span, span_of, usual_cap
 from certline.models.states import Decision
+from certline.producers.domains.validations import PACE
 
 # Pauses after the first, second and third failure in a row; after more failures the last one.
 PAUSES = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
@@ -44,8 +46,6 @@ PAUSES = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
 MOST_FAILURES = 6
 # A domain whose validation has ended, or never was: its span begins so long ago that it is an emergency.
 LONG_AGO = timedelta(days=400)
-# Pause between the beginnings of validations that are requested together.
-PACE = timedelta(seconds=2)
 A_DAY = timedelta(days=1)
 # A decision that stays the same is recorded again after this time.
 REPEAT = timedelta(days=1)
@@ -62,7 +62,6 @@ class DomainPlan:
     domain: str
     expires: date | None
     day: date | None
-    lead: timedelta | None
     verdict: tuple[Decision, str] | None = None
 
 
@@ -109,7 +108,7 @@ def plan_domains(db: Session) -> list[DomainPlan]:
 def _plan_account(db: Session, setting: AutoValidation, account: Account) -> list[DomainPlan]:
     now = clock(db)
     today = now.astimezone(UTC).date()
-    known = validated_domains(domains(db, account.id))
+    known = top_domains(domains(db, account.id))
     chosen = choices_of(db, account.id)
     going = {row.domain for row in open_validations(db) if row.account_id == account.id}
     failed = failures_since_success(db, account.id)
@@ -126,11 +125,11 @@ def _plan_account(db: Session, setting: AutoValidation, account: Account) -> lis
     for name in order:
         span, expires = spans[name], ends_of(known[name])
         if span is None or name in going:
-            planned.append(DomainPlan(account, name, expires, None, None))
+            planned.append(DomainPlan(account, name, expires, None))
             continue
         verdict = _objection(account, known[name], failed.get(name, []), now)
         day = span.target if verdict else calendar.take(span)
-        planned.append(DomainPlan(account, name, expires, max(day, today), span.lead, verdict))
+        planned.append(DomainPlan(account, name, expires, max(day, today), verdict))
     return planned
 
 
@@ -144,11 +143,8 @@ def span_of_domain(
     """Return the dates of a domain's validation; None if it has no end."""
     days = choice.days if choice is not None and choice.days else setting.days
     expires = ends_of(rows)
-    words = {
-        (row.validation_status or "").replace("_", "").replace(" ", "").lower() for row in rows
-    }
     if expires is None:
-        if words & {"validated"}:
+        if any(map(is_validated, rows)):
             return None
         return span_of(name, name, now - LONG_AGO, now, days)
     today = now.astimezone(UTC).date()
@@ -170,7 +166,7 @@ def _objection(
 ) -> tuple[Decision, str] | None:
     if account.status is not AccountStatus.ACTIVE:
         return Decision.REFUSED, suspended_text(account)
-    if all((row.state or "").upper() == "SUSPENDED" for row in rows):
+    if all(map(is_suspended, rows)):
         return Decision.REFUSED, "the domain is suspended at SCM; it has to be activated there"
     if not failed:
         return None

@@ -17,7 +17,7 @@ from certline.models.database.session import clock
 from certline.models.domains.attendance import UNATTENDED, Attendance
 from certline.models.domains.cover import NEVER
 from certline.models.domains.expiry import note_told, threshold_reached, told
-from certline.models.domains.request import SCM_METHODS
+from certline.models.domains.request import method_before
 from certline.models.domains.reuse import ReuseRules, made_on
 from certline.models.domains.scope import top_domains
 from certline.models.events.domain_data import DomainValidationExpiring
@@ -86,7 +86,7 @@ def _event(
     return DomainValidationExpiring(
         domain=each.domain,
         account=each.account,
-        method=SCM_METHODS.get((each.method or "").replace("_", "").lower()),
+        method=method_before(each.method),
         expires=each.expires.isoformat(),
         last_day=each.last_day.isoformat(),
         days=days,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from certline.models import Account
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
-from certline.models.domains.automation import AutoValidation, choose_domains
+from certline.models.domains.automation import AutoValidation, choose_domain
 from certline.models.domains.request import require_domain
 from certline.models.validation import BadCommandError
 
@@ -62,7 +62,7 @@ def select_domains(
     if problems:
         raise BadCommandError(list(dict.fromkeys(problems)))
     for owner, domain in found:
-        choose_domains(db, owner.id, [domain], selected=selected, days=days, who=str(who))
+        choose_domain(db, owner.id, domain, selected=selected, days=days, who=str(who))
         event = "auto_validation.selected" if selected else "auto_validation.deselected"
         record(db, event, domain, who=who, account=owner.name, days=days)
     return found

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from certline.models.domains.scope import covers, validated_domains, validated_for
+from certline.models.domains.scope import covers, top_domains, validated_for
 from tests.support.factories import a_domain
 
 GONE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,7 +39,7 @@ def test_a_name_of_nobody_has_none(name: str) -> None:
 
 
 def test_a_domain_below_another_is_not_validated_itself() -> None:
-    found = validated_domains(ROWS)
+    found = top_domains(ROWS)
 
     assert list(found) == ["nordhafen.example", "xn--mnchen-3ya.example", "alone.example"]
     assert [row.name for row in found["nordhafen.example"]] == [
