@@ -5,7 +5,7 @@ are on P-256 and threads are few, so that two cores don't bound the runs at 200 
 do. The number of orders follows from the threads, so that each run takes about as long. A run's rate is that of
 the certificates stored in its middle: at its beginning threads are busy with placing, at its end some have nothing
 left. Every order has to be one at SCM.
-`BENCH_SCALE_SECONDS`: how long a run takes about, if nothing but SCM bounds it (12).
+`BENCH_SCALE_SECONDS`: how long a run takes about, if nothing but SCM bounds it (8).
 """
 
 import os
@@ -26,7 +26,7 @@ from benchmarks.storm_measure import Servers
 from tests.servers import Process, open_postgres, open_rabbitmq, until
 from tests.support.deployment import CERTLINE, Plant
 
-SECONDS = float(os.environ.get("BENCH_SCALE_SECONDS", "12"))
+SECONDS = float(os.environ.get("BENCH_SCALE_SECONDS", "8"))
 # The middle of a run: from this share of its certificates to that one.
 BEGIN, END = 0.2, 0.9
 # By the milliseconds of a call: threads of a process, and orders a second that they carry out: one of them is kept

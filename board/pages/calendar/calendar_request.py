@@ -24,7 +24,7 @@ WHAT_IF = UrlFilter(
 )
 FILTERS = (*places.FILTERS, WHAT_IF)
 # Seconds for which a page waits for numbers; without them it says that they are being counted.
-PATIENCE = 0.05
+PATIENCE = 0.02
 
 
 class CalendarRequest:
