@@ -21,6 +21,7 @@ from certline.models.events.outbox import EVENTS
 from tests.faults.harness.scenario import Stage
 from tests.faults.invariants.check import faults_of
 from tests.faults.invariants.types import Expected, World
+from tests.faults.stories.cancel_delete import HOUR, cancelling
 
 
 @pytest.fixture
@@ -95,6 +96,22 @@ SPOILED: list[tuple[Callable[[Session], None], str]] = [
 def test_the_check_of_the_world_sees_each_wrong(stage: Stage, world: World) -> None:
     sees_what_is_wrong_in_the_tables(stage, world)
     sees_what_is_wrong_elsewhere(stage, world)
+
+
+@pytest.mark.slow
+def test_what_scm_issues_after_it_was_cancelled_waits_for_a_person_and_is_no_fault(
+    stage: Stage,
+) -> None:
+    stage.simulate("POST", "settings", {"issue_after_ms": HOUR})
+    order = stage.place()
+    stage.run(order)
+    stage.run(cancelling(stage, order))
+    stage.simulate("POST", f"orders/{stage.order(order).scm_id}/issue")
+    for part in ("worker", "relay", "ingress", "producer"):
+        stage.start(part)
+
+    assert stage.finish() == []
+    assert stage.order(order).status is OrderStatus.REVIEW
 
 
 def sees_what_is_wrong_in_the_tables(stage: Stage, world: World) -> None:

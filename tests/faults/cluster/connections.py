@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
+import click
 import psutil  # type: ignore[import-untyped]
 
 from tests.servers import until
@@ -37,7 +38,7 @@ def seconds_to_find(
     """Wait until each part has as many connections to nodes that live as it needs, and none to the dead.
 
     `parts`: each with the number of connections that it needs; `begun`: when the nodes died (monotonic seconds).
-    Returns after how many seconds each part had them.
+    Returns after how many seconds each part had them; infinity, and a line of what it has, after a minute.
     """
     found: dict[str, float] = {}
 
@@ -50,5 +51,9 @@ def seconds_to_find(
 
     with suppress(TimeoutError):
         until(all_found, 60, every=0.1)
-    missing = {name: float("inf") for name in parts if name not in found}
-    return found | missing
+    for name in parts.keys() - found.keys():
+        part, needed = parts[name]
+        there, left = connected(part, alive), connected(part, dead)
+        click.echo(f"{name}: {there} of {needed} connections to live nodes, {left} to dead ones")
+        found[name] = float("inf")
+    return found

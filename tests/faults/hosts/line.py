@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from certline.models import Command, Order, OrderStatus, Outbox, Schedule
 from certline.models.database.session import clock
 from certline.models.events.outbox import EVENTS
-from certline.models.heartbeat import stale_parts
+from certline.models.heartbeat import Heartbeat, stale_parts
 from tests.faults.harness.scenario import Stage
 from tests.faults.hosts.namespaces import Host
 from tests.faults.hosts.site import DATABASE, MESSAGES, Site
@@ -124,7 +124,12 @@ class HostedLine:
 
     def until_given_up(self, host: Host, begun: float, *by: str) -> None:
         """Wait until the host is no longer reckoned with: its heartbeats, its connections to these networks."""
-        until(lambda: self._is_gone(host, *by), 180, every=0.2)
+        try:
+            until(lambda: all(self._is_gone(host, each) for each in by), 180, every=0.2)
+        except TimeoutError as late:
+            raise TimeoutError(
+                f"{host.name} is still reckoned with: {self._traces(host)}"
+            ) from late
         self._note("it is given up", begun)
 
     def is_stored(self, command: Command) -> bool:
@@ -158,13 +163,23 @@ class HostedLine:
             part.pid for each in self.parts.values() for part in each if part.exit_code is not None
         ]
 
-    def _is_gone(self, host: Host, *by: str) -> bool:
-        gone = {
-            HEARTBEATS: lambda: self._stale(host) == len(PARTS),
-            DATABASE: lambda: not self._sessions(host),
-            MESSAGES: lambda: self.stage.ear.consumers() < len(self.parts),
-        }
-        return all(gone[each]() for each in by)
+    def _is_gone(self, host: Host, by: str) -> bool:
+        match by:
+            case "heartbeats":
+                return self._stale(host) == len(PARTS)
+            case "database":
+                return not self._sessions(host)
+            case _:
+                return self.stage.ear.consumers() < len(self.parts)
+
+    def _traces(self, host: Host) -> str:
+        """Return what is left of a host: its heartbeats by age in seconds, its sessions, all consumers."""
+        age = func.extract("epoch", func.now() - Heartbeat.seen_at)
+        seen = select(Heartbeat.part, age).where(Heartbeat.host == host.name)
+        with self.stage.plant.database.transaction() as db:
+            ages = {part: round(float(seconds), 1) for part, seconds in db.execute(seen)}
+        consumers = self.stage.ear.consumers()
+        return f"heartbeats {ages}, {self._sessions(host)} sessions, {consumers} consumers in all"
 
     def _is_back(self, host: Host) -> bool:
         well = all(self.stage.is_well(part) for part in self.parts[host])
