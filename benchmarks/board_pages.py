@@ -23,9 +23,16 @@ NARROWED = (
     links.narrowed(links.ORDERS, search="host77"),
     links.narrowed(links.CERTIFICATES, search="host77"),
     links.narrowed(links.CERTIFICATES, ends_within=30),
+    links.narrowed(links.DOMAINS, under_way="yes"),
 )
+# A domain of the estate, with a hundredth of its certificates below it.
+DOMAIN = links.domain(1, 7)
 # Pages whose numbers are kept for minutes: asked of a board that has counted nothing yet.
-COLD = (links.CALENDAR, *(links.narrowed(links.CALENDAR, what_if=days) for days in LIFETIMES))
+COLD = (
+    DOMAIN,
+    links.CALENDAR,
+    *(links.narrowed(links.CALENDAR, what_if=days) for days in LIFETIMES),
+)
 # A page without its numbers yet, and seconds until they have to be there.
 COUNTING, MOST_COUNTING = b"data-counting", 120
 
@@ -45,7 +52,7 @@ def page_costs(url: str, order: str, certificate: str) -> dict[str, PageCost]:
     """Return the cost of each page of an estate, by its address. Exits if a page is not there."""
     addresses = [str(getattr(route, "path", "")) for route in page_routes()]
     fixed = [each for each in addresses if each and "{" not in each]
-    paths = [*fixed, *NARROWED, links.order(order), links.certificate(certificate)]
+    paths = [*fixed, *NARROWED, links.order(order), links.certificate(certificate), DOMAIN]
     board = open_context(Settings(database_url=url))
     listener = listen("127.0.0.1", 0)
     try:

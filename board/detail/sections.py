@@ -53,6 +53,14 @@ class Remark:
     kind: ClassVar[str] = "remark"
 
 
+@dataclass(frozen=True)
+class Counting:
+    """Numbers that are still being counted; the page loads itself again until they are there."""
+
+    head: str
+    kind: ClassVar[str] = "counting"
+
+
 def grid_of(
     head: str,
     columns: Sequence[TableColumn[Shown]],
@@ -68,7 +76,7 @@ def grid_of(
     return Grid(head, [column.head for column in columns], rows, empty, more_url, more, begin)
 
 
-Section = FactList | Grid | Remark
+Section = FactList | Grid | Remark | Counting
 
 
 def thing(
@@ -80,14 +88,19 @@ def thing(
     commands: Sequence[Suggestion] = (),
     above: Sequence[Link] = (),
     synced_at: datetime | None = None,
+    follow: bool = False,
 ) -> View:
-    """Return the view of one thing. `noun`: what it is; `synced_at`: when it was last read from SCM."""
+    """Return the view of one thing. `noun`: what it is; `synced_at`: when it was last read from SCM.
+
+    `follow`: the page shows by itself what has changed since, every few seconds.
+    """
     values = {
         "noun": noun,
         "sections": sections,
         "commands": commands,
         "above": above,
         "synced_at": synced_at,
+        "follow": follow,
     }
     return View(title, "thing.html", values, document)
 

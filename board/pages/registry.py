@@ -14,13 +14,13 @@ from certline.board.pages.operations import (
     webhooks,
 )
 from certline.board.pages.renewals import batches, decisions, overview, runs
-from certline.board.pages.scm import accounts, domains, entry, organizations, profiles
+from certline.board.pages.scm import accounts, domain, domains, entry, organizations, profiles
 
 MODULES = (
     today,
     *(day, subscription, year),
     *(certificate, certificates, order, orders),
-    *(organizations, domains, profiles, accounts, entry),
+    *(organizations, domains, profiles, accounts, domain, entry),
     *(overview, runs, decisions, batches),
     *(commands, dead_letters, hooks, webhooks, schedules, audit),
 )

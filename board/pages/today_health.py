@@ -25,6 +25,7 @@ PAGE_OF = {
     MatterKind.RENEWAL_FAILED: links.narrowed(links.COMMANDS, type="renew", status="failed"),
     MatterKind.RENEWAL_REFUSED: links.RENEWALS,
     MatterKind.BATCH_REFUSED: links.RENEWALS,
+    MatterKind.VALIDATION_WAITS: links.narrowed(links.DOMAINS, under_way="person"),
     MatterKind.COMMAND_REVIEW: links.narrowed(links.COMMANDS, status="review"),
     MatterKind.APPROVAL: links.COMMANDS,
     MatterKind.DEAD_LETTER: links.DEAD_LETTERS,

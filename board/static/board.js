@@ -103,8 +103,9 @@ async function look() {
     tellFound();
     showLive(found.values);
     const shape = document.querySelector("[data-shape]");
-    // What a page follows itself, such as an order under way, may change without any number of the line's.
-    const follows = document.querySelector("[data-follow]");
+    // What a page follows itself, such as an order under way, may change without any number of the line's. So may
+    // numbers that are counted anew because of it.
+    const follows = document.querySelector("[data-follow], [data-counting]");
     if (follows || (shape && shape.dataset.shape !== found.shape)) await refresh();
   } catch {
     tellLost();

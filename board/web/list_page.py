@@ -52,7 +52,8 @@ class ListPage(Generic[Shown]):
     """A list with an address of its own.
 
     `read` loads at most `limit` rows after the row that `after` names (a key of an earlier page), and raises
-    UnknownThingError if that is gone. `count`: how many there are in all, or None if that would take long; it may
+    UnknownThingError if that is gone. `export` does so for JSON and CSV, with what takes too long for a page;
+    default: `read`. `count`: how many there are in all, or None if that would take long; it may
     stop at `most_counted`. `sorts`: sortings and their labels, the first is the default. `choices`: choices of
     filters that are read from the database, by the filter's name. `top`: further values for its own template.
     """
@@ -62,6 +63,7 @@ class ListPage(Generic[Shown]):
     columns: Sequence[TableColumn[Shown]]
     read: Callable[[Session, Wanted, str | None, int], Rows[Shown]]
     empty: Empty
+    export: Callable[[Session, Wanted, str | None, int], Rows[Shown]] | None = None
     filters: Sequence[UrlFilter] = ()
     sorts: dict[str, str] = field(default_factory=dict)
     count: Callable[[Session, Wanted], int | None] = lambda _db, _wanted: None
@@ -132,11 +134,11 @@ class ListPage(Generic[Shown]):
 
     def _documents(self, board: BoardContext, wanted: Wanted) -> Iterator[Shown]:
         """Yield all rows, read in pieces, each in a transaction of its own: a slow reader holds none open."""
-        after, left = wanted.after, wanted.limit
+        after, left, read = wanted.after, wanted.limit, self.export or self.read
         while left is None or left > 0:
             size = PIECE if left is None else min(PIECE, left)
             with board.database.transaction() as db:
-                found = self.read(db, wanted, after, size)
+                found = read(db, wanted, after, size)
             yield from found.documents
             if len(found.documents) < size:
                 return

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from certline.cli import context
-from certline.cli.domains.documents import (
-    day_or_none,
-    domain_forecast_document,
-    validation_outlook_document,
-)
 from certline.cli.parameters.number import Whole
 from certline.cli.renewals.bars import BAR, bar_of
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.grid import Column, print_grid
 from certline.cli.ui.listing import SCREENFUL
 from certline.cli.ui.output import answer, say, table, whisper
+from certline.models.documents.domains.detail import day_or_none
+from certline.models.documents.domains.forecast import (
+    domain_forecast_document,
+    validation_outlook_document,
+)
 from certline.models.documents.projection import distance
 from certline.models.domains.reuse import STEPS, WHAT_IF
 
 if TYPE_CHECKING:
-    from certline.models.domains.attendance import Attendance
     from certline.models.domains.forecast import DomainForecast, ValidationOutlook
+    from certline.models.overview.attendance import Attendance
 
 
 @click.command(cls=CliCommand)
@@ -50,7 +50,7 @@ def forecast(*, days: int, what_if: str | None) -> None:
     """
     from certline.models.accounts.account import accounts
     from certline.models.calendar.validations import forecast_validations
-    from certline.models.domains.attendance import UNATTENDED
+    from certline.models.overview.attendance import UNATTENDED
     from certline.producers.domains.care import care_of_domains
 
     with context.database().transaction() as db:

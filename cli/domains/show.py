@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING
 import click
 
 from certline.cli import context
-from certline.cli.domains.documents import day_or_none, detail_document
 from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, facts, say, table
+from certline.models.documents.domains.detail import day_or_none, detail_document
 from certline.models.documents.projection import minute, minute_and_distance
-from certline.models.states import ValidationMethod, ValidationStage
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from certline.models import Validation
-    from certline.models.domains.attendance import Attendance
     from certline.models.domains.detail import DomainDetail
     from certline.models.domains.forecast import DomainForecast, ValidationOutlook
+    from certline.models.overview.attendance import Attendance
 
 # Days ahead in which the next renewal of every certificate lies.
 AHEAD = 400
-# How the kind of record is called that a method needs.
-RECORDS = {ValidationMethod.CNAME: "CNAME record", ValidationMethod.TXT: "TXT record"}
 
 
 @click.command(cls=CliCommand)
@@ -36,8 +35,8 @@ def show(name: str, *, account: str | None) -> None:
     """
     from certline.models.calendar.validations import forecast_validations
     from certline.models.certificates.below import certificates_below
-    from certline.models.domains.attendance import UNATTENDED
     from certline.models.domains.detail import detail_of
+    from certline.models.overview.attendance import UNATTENDED
     from certline.producers.domains.care import care_of_domains
 
     with context.database().transaction() as db:
@@ -81,11 +80,12 @@ def _people(
             "first after it": None if ahead is None else _first(ahead),
             "begin by": None if ahead is None else minute_and_distance(ahead.begin_by),
             "being done": str(care),
+            "validated by itself": _automation(found),
             "synced": minute(own.synced_at),
         }
     )
     if care.validation is not None:
-        _under_way(care.validation)
+        _under_way(care.validation, found.next_try)
     if found.validations:
         say("")
         rows = [
@@ -122,15 +122,26 @@ def _first(ahead: DomainForecast) -> str:
     return f"{ahead.first}: {', '.join(ahead.names)}"
 
 
-def _under_way(row: Validation) -> None:
+def _automation(found: DomainDetail) -> str:
+    if not found.automation.enabled:
+        return "no: certline domain auto-validate enable"
+    if not found.automation.selected:
+        return "no, left to a person"
+    return f"{found.automation.days} days before its end"
+
+
+def _under_way(row: Validation, next_try: datetime | None) -> None:
     say("\nUnder way:")
     facts(
         {
             "validation": row.id,
             "stage": f"{row.stage}, since {minute(row.stage_since)}",
+            "method": row.method,
+            "waits for": row.waits_for,
+            "next try": minute_and_distance(next_try),
             "record": row.proof_name,
             "value": row.proof_value,
-            "put in place by": "a person" if row.published_at and row.dns is None else row.dns,
+            "put in place by": "a person" if row.by_hand else row.dns,
             "written at": None if row.proof_at == row.proof_name else row.proof_at,
             "seen": minute(row.seen_at),
             "seen last": row.said,
@@ -142,13 +153,8 @@ def _under_way(row: Validation) -> None:
 def _next(found: DomainDetail, care: Attendance, ahead: DomainForecast | None) -> str:
     """Return what there is to do."""
     validate = f"certline domain validate {quote(found.validated_with)}"
-    row = care.validation
-    if row is not None:
-        by_hand = row.dns is None and row.published_at is not None
-        if row.stage is ValidationStage.LOOK and by_hand:
-            what = RECORDS.get(row.method, "file")
-            return f"Make the {what} {row.proof_name} with {row.proof_value}; certline sees it by itself."
-        return "It goes on by itself."
+    if care.validation is not None:
+        return care.validation.to_do or "It goes on by itself."
     if found.suspended:
         return "It has to be activated at SCM first; then: certline sync domains"
     if care.begins is not None:

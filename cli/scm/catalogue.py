@@ -18,6 +18,7 @@ from certline.models.documents.catalogue import (
     DomainDocument,
     OrganizationDocument,
     ProfileDocument,
+    of_validation,
 )
 from certline.models.documents.projection import minute, minute_and_distance
 from certline.models.host_names import same_host
@@ -113,6 +114,7 @@ DOMAINS = [
         lambda row: minute_and_distance(row.validation_expires),
         style=lambda row: style_of_end(row.validation_expires),
     ),
+    Column[DomainDocument]("under way", lambda row: row.stage, rank=2),
     Column[DomainDocument]("certificates", lambda row: f"{row.certificates or 0:,}", rank=1),
 ]
 
@@ -131,6 +133,7 @@ DOMAINS = [
     help="Only domains with this validation status, or that are gone from SCM.",
 )
 @days("--expires-within", "Only domains whose validation ends within this many days.")
+@click.option("--under-way", is_flag=True, help="Only domains that are being validated.")
 @view_options("name", "expires", "id", paged=False)
 def list_domains(
     *,
@@ -139,15 +142,22 @@ def list_domains(
     organization: str | None,
     status: str | None,
     expires_within: timedelta | None,
+    under_way: bool,
     view: ListView,
 ) -> None:
     """List domains with their delegation, their validation and the certificates below them, by name."""
     from certline.models.accounts import catalogue
     from certline.models.certificates.below import certificates_below
+    from certline.models.domains.under_way import validations_under_way
 
     found, names = _read(catalogue.domains, account)
     with context.database().transaction() as db:
         asked = places(db, account=account, organization=organization, profile=None)
+        open_ones = validations_under_way(db)
+    # A domain that is gone at SCM is not validated there.
+    going = {
+        _entry(row): open_ones.of(row.account_id, row.name) for row in found if row.gone_at is None
+    }
     delegated = asked.get("organizations")
     until = None if expires_within is None else datetime.now(UTC).date() + expires_within
     kept = [
@@ -157,6 +167,7 @@ def list_domains(
         and status in (None, _validation(row))
         and (until is None or (row.validation_expires or NEVER_ENDS) <= until)
         and (delegated is None or {each["org_id"] for each in row.delegations} & set(delegated))
+        and (not under_way or going.get(_entry(row)) is not None)
     ]
     with context.database().transaction() as db:
         below = certificates_below(db, {_key(row) for row in kept})
@@ -167,7 +178,12 @@ def list_domains(
     show_rows(
         iter(_sorted(kept, view, sorts)),
         view,
-        document=lambda row: DomainDocument.of(row, names, certificates=below[_key(row)]),
+        document=lambda row: DomainDocument.of(
+            row,
+            names,
+            certificates=below[_key(row)],
+            **of_validation(going.get(_entry(row))),
+        ),
         columns=[*DOMAINS, *_seen(names)],
         empty=NONE.format("domain") if found else NEVER,
         total=lambda: len(kept),
@@ -177,6 +193,10 @@ def list_domains(
 def _key(row: Domain) -> tuple[int, str]:
     """Return a domain as names of certificates have it."""
     return row.account_id, same_host(row.name).removeprefix("*.")
+
+
+def _entry(row: Domain) -> tuple[int, int]:
+    return row.account_id, row.scm_id
 
 
 def _validation(row: Domain) -> str | None:

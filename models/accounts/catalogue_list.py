@@ -9,9 +9,13 @@ from datetime import date
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Date,
+    Integer,
     and_,
+    any_,
+    false,
     func,
     literal,
     not_,
@@ -42,8 +46,8 @@ class CatalogueFilter:
     """Which rows are listed; a filter that is None does not apply.
 
     `name`: a pattern, `*` for any characters; without `*` it may be anywhere in the name. `status`: one of
-    the STATES. Of domains only: `organization`, SCM's id of one to which they are delegated, and `ends_by`, the
-    last day of the validation.
+    the STATES. `entries`: only these, by account and SCM's id. Of domains only: `organization`, SCM's id of one to
+    which they are delegated, and `ends_by`, the last day of the validation.
     """
 
     account_id: int | None = None
@@ -51,6 +55,7 @@ class CatalogueFilter:
     status: str | None = None
     organization: int | None = None
     ends_by: date | None = None
+    entries: Sequence[tuple[int, int]] | None = None
 
 
 Key = ColumnElement[Any]
@@ -115,6 +120,8 @@ def conditions(table: type[Synced], wanted: CatalogueFilter) -> Sequence[ColumnE
         found.append(_named(table, wanted.name))
     if wanted.status is not None:
         found.append(_states(table)[wanted.status])
+    if wanted.entries is not None:
+        found.append(_one_of(table, wanted.entries))
     if table is Domain and wanted.organization is not None:
         found.append(delegated_to(wanted.organization))
     if table is Domain and wanted.ends_by is not None:
@@ -125,6 +132,19 @@ def conditions(table: type[Synced], wanted: CatalogueFilter) -> Sequence[ColumnE
 def delegated_to(organization: int) -> ColumnElement[bool]:
     """Return the condition that a domain is delegated to an organisation or department, approved or not."""
     return Domain.delegations.op("@>")(literal([{"org_id": organization}], JSONB))
+
+
+def _one_of(table: type[SyncedRow], entries: Sequence[tuple[int, int]]) -> ColumnElement[bool]:
+    by_account: dict[int, list[int]] = {}
+    for account_id, scm_id in entries:
+        by_account.setdefault(account_id, []).append(scm_id)
+    return or_(
+        false(),
+        *(
+            and_(table.account_id == own_id, table.scm_id == any_(literal(ids, ARRAY(Integer))))
+            for own_id, ids in by_account.items()
+        ),
+    )
 
 
 def _named(table: type[SyncedRow], pattern: str) -> ColumnElement[bool]:

@@ -33,6 +33,9 @@ SHOWN: dict[str, frozenset[str]] = {
         (
             *("approval", "approval_rule", "breaker", "custom_field", "domain", "organization"),
             *("auto_renew_choice", "auto_renew_decision", "auto_renew_rule", "auto_renew_run"),
+            *("auto_validation", "auto_validation_choice", "auto_validation_decision"),
+            # The proof of a domain is public: a record of the DNS, or a file behind a URL.
+            "domain_validation",
             *("auto_renew_setting", "event", "event_head", "event_link", "event_patrol"),
             *("heartbeat", "hook", "import_record", "import_run", "license", "line"),
             *("line_backoff", "metric_sample", "notice", "pace", "profile", "recovery"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from certline.models.documents.projection import Document, account_name, for_users, made, of
+
+if TYPE_CHECKING:
+    from certline.models.domains.validation import Validation
 
 
 def _days_left(last_day: date | None) -> int | None:
@@ -29,7 +32,10 @@ class OrganizationDocument(Document):
 
 
 class DomainDocument(Document):
-    """A domain. `certificates`: active ones with names below it, where they were counted."""
+    """A domain. `certificates`: active ones with names below it, where they were counted.
+
+    `validation_id`, `stage`, `waits_for` and `needs_person`: of the validation under way that covers it.
+    """
 
     id: int = of("scm_id")
     account: str | None = account_name()
@@ -41,10 +47,26 @@ class DomainDocument(Document):
     validation_expires: date | None
     days_left: int | None = made(lambda row: _days_left(row.validation_expires))
     certificates: int | None = of("certificates", default=None)
+    validation_id: str | None = of("validation_id", default=None)
+    stage: str | None = of("stage", default=None)
+    waits_for: str | None = of("waits_for", default=None)
+    needs_person: bool | None = of("needs_person", default=None)
     delegations: list[Any]
     synced_at: datetime
     gone_at: datetime | None
     account_id: int = for_users()
+
+
+def of_validation(going: Validation | None) -> dict[str, Any]:
+    """Return the fields of a domain's document about the validation under way that covers it."""
+    if going is None:
+        return {}
+    return {
+        "validation_id": going.id,
+        "stage": going.stage,
+        "waits_for": going.waits_for,
+        "needs_person": going.needs_person,
+    }
 
 
 class ProfileDocument(Document):

@@ -77,6 +77,22 @@ class AutoValidationDecision(Base):
 
 
 @dataclass(frozen=True)
+class DomainAutomation:
+    """Setting of one domain. `enabled`: automatic validation is on for its account; `selected`: the domain is not
+    left to a person; `days`: how many days before the end it is validated.
+    """
+
+    enabled: bool
+    selected: bool
+    days: int | None
+
+    @property
+    def applies(self) -> bool:
+        """True if the domain is validated by itself."""
+        return self.enabled and self.selected
+
+
+@dataclass(frozen=True)
 class AutomaticDomains:
     """The domains of an account that are validated by themselves: all but those that are `left` to a person."""
 
@@ -95,6 +111,17 @@ def automatic_domains(db: Session, account_id: int) -> AutomaticDomains | None:
         return None
     chosen = choices_of(db, account_id)
     return AutomaticDomains(frozenset(name for name, row in chosen.items() if not row.selected))
+
+
+def automation_of(db: Session, account_id: int, domain: str) -> DomainAutomation:
+    """Return whether a domain that is validated itself is validated automatically."""
+    setting = db.get(AutoValidation, account_id)
+    choice = db.get(AutoValidationChoice, (account_id, domain))
+    return DomainAutomation(
+        enabled=setting is not None and setting.enabled,
+        selected=choice is None or choice.selected,
+        days=(choice.days if choice is not None else None) or (setting.days if setting else None),
+    )
 
 
 def auto_validations(db: Session, *, enabled: bool = False) -> list[AutoValidation]:

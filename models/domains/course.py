@@ -15,6 +15,13 @@ POLL_FOR_BY_MAIL = timedelta(days=14)
 # Seconds of the first and of the longest wait between two looks, and between two polls.
 FIRST_LOOK, MOST_LOOK, MOST_LOOK_BY_HAND = 2.0, 300.0, 900.0
 FIRST_POLL, MOST_POLL = 10.0, 600.0
+# How the proof of each method is called; with e-mail there is none.
+PROOFS = {
+    ValidationMethod.CNAME: "CNAME record",
+    ValidationMethod.TXT: "TXT record",
+    ValidationMethod.HTTP: "file",
+    ValidationMethod.HTTPS: "file",
+}
 # Doublings after which every wait has reached its most; a larger exponent would overflow.
 MOST_DOUBLINGS = 20
 
@@ -51,6 +58,34 @@ def next_stage(done: ValidationProgress) -> ValidationStage:
         if not done.seen:
             return ValidationStage.LOOK
     return ValidationStage.POLL if done.submitted else ValidationStage.SUBMIT
+
+
+def waits_for_person(method: ValidationMethod, stage: ValidationStage, *, by_hand: bool) -> bool:
+    """Return True if a person has to act: to put the proof in place, or to answer the CA's mail."""
+    if stage is ValidationStage.POLL:
+        return method is ValidationMethod.EMAIL
+    return by_hand and stage is ValidationStage.LOOK
+
+
+def waits_for(method: ValidationMethod, stage: ValidationStage, *, by_hand: bool) -> str | None:
+    """Return what a validation waits for in its present stage, in words; None if it has ended."""
+    proof = PROOFS.get(method, "proof")
+    person = {
+        ValidationStage.LOOK: f"a person, who makes the {proof}",
+        ValidationStage.POLL: "a person, who answers the CA's mail",
+    }
+    if waits_for_person(method, stage, by_hand=by_hand):
+        return person[stage]
+    return {
+        ValidationStage.START: f"SCM, which names the {proof}",
+        ValidationStage.PUBLISH: f"the provider, which puts the {proof} in place",
+        ValidationStage.LOOK: f"the {proof} to be seen by all name servers"
+        if proof.endswith("record")
+        else f"the {proof} to be seen",
+        ValidationStage.SUBMIT: "SCM, which has the CA look",
+        ValidationStage.POLL: "the CA, which looks for the proof",
+        ValidationStage.WITHDRAW: f"the provider, which takes the {proof} away",
+    }.get(stage)
 
 
 def look_pause(looks: int, *, by_hand: bool) -> timedelta:

@@ -2,19 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account
 from certline.models.accounts.catalogue import Domain, domains, organizations
+from certline.models.commands.command import Command
 from certline.models.database.session import clock
+from certline.models.domains.ancestry import entries_above
+from certline.models.domains.automation import DomainAutomation, automation_of
 from certline.models.domains.cover import NEVER, last_day_of
 from certline.models.domains.request import domain_meant
 from certline.models.domains.reuse import ReuseRules
+from certline.models.domains.scope import validated_for
 from certline.models.domains.validation import Validation, validations_of
 from certline.models.host_names import same_host
 from certline.models.orders.domain_rules import bare_name, is_suspended
+from certline.models.states import CommandStatus, ValidationStage
 
 # Validations of the past that are loaded, at most.
 MOST_VALIDATIONS = 5
@@ -25,7 +31,8 @@ class DomainDetail:
     """A name in detail. `row`: SCM's entry for it, or for the domain above it; `validated_with`: the domain
     whose validation covers it; `last_day`: the last day on which that can be used, or NEVER, or ENDLESS.
 
-    `owners`: names of organisations and departments by SCM's id; `validations`: the newest first.
+    `owners`: names of organisations and departments by SCM's id; `validations`: the newest first; `next_try`: when
+    a worker goes on with the one that is under way, if that waits for a time.
     """
 
     name: str
@@ -36,6 +43,8 @@ class DomainDetail:
     last_day: date
     today: date
     validations: Sequence[Validation]
+    next_try: datetime | None
+    automation: DomainAutomation
     owners: dict[int, str]
 
     @property
@@ -56,7 +65,7 @@ class DomainDetail:
 
 def detail_of(db: Session, name: str, account: str | None) -> DomainDetail:
     """Return a name in detail. Raises BadCommandError if no domain or several accounts have it."""
-    owner, domain, rows = domain_meant(db, name, account)
+    owner, _, rows = domain_meant(db, name, account)
     asked = same_host(name.removeprefix("*."))
     own = [
         row
@@ -64,19 +73,43 @@ def detail_of(db: Session, name: str, account: str | None) -> DomainDetail:
         if row.gone_at is None and f".{asked}".endswith(f".{bare_name(row)}")
     ]
     closest = max(own, key=lambda row: (len(bare_name(row)), not row.name.startswith("*.")))
-    rules = ReuseRules(clock(db).astimezone(UTC).date())
+    return _detail(db, asked, owner, closest, rows)
+
+
+def detail_of_entry(db: Session, row: Domain, account: Account) -> DomainDetail:
+    """Return an entry of SCM's list in detail. One that is gone there is validated with nothing but itself."""
+    name = bare_name(row)
+    known = [] if row.gone_at is not None else entries_above(db, account.id, name)
+    rows = validated_for(name, known)
+    return _detail(db, name, account, row, rows or [row])
+
+
+def _detail(
+    db: Session, name: str, account: Account, row: Domain, rows: Sequence[Domain]
+) -> DomainDetail:
+    domain, rules = bare_name(rows[0]), ReuseRules(clock(db).astimezone(UTC).date())
+    validations = validations_of(db, account.id, domain, MOST_VALIDATIONS)
     return DomainDetail(
-        name=asked,
-        account=owner,
-        row=closest,
+        name=name,
+        account=account,
+        row=row,
         validated_with=domain,
         rows=rows,
-        last_day=max(last_day_of(row, rules) for row in rows),
+        last_day=max(last_day_of(each, rules) for each in rows),
         today=rules.today,
-        validations=[
-            each
-            for each in validations_of(db, domain, MOST_VALIDATIONS)
-            if each.account_id == owner.id
-        ],
-        owners={row.scm_id: row.name for row in organizations(db, owner.id)},
+        validations=validations,
+        next_try=_next_try(db, validations),
+        automation=automation_of(db, account.id, domain),
+        owners={each.scm_id: each.name for each in organizations(db, account.id)},
     )
+
+
+def _next_try(db: Session, validations: Sequence[Validation]) -> datetime | None:
+    """Return when the command of the validation that is under way is due, while it waits."""
+    for row in validations:
+        if row.stage is not ValidationStage.ENDED:
+            query = select(Command.not_before).where(
+                Command.id == row.command_id, Command.status == CommandStatus.QUEUED
+            )
+            return db.scalar(query)
+    return None

@@ -9,7 +9,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from certline.models.audit.identity import Identity
 from certline.models.database.base import Base, DnsText, new_id, stored_by_value
 from certline.models.database.session import clock
-from certline.models.domains.course import ValidationProgress, next_stage
+from certline.models.domains.course import (
+    PROOFS,
+    ValidationProgress,
+    next_stage,
+    waits_for,
+    waits_for_person,
+)
 from certline.models.states import ValidationMethod, ValidationOutcome, ValidationStage
 
 
@@ -80,6 +86,33 @@ class Validation(Base):
             is_over=self.outcome is not None,
             withdrawn=self.withdrawn_at is not None,
         )
+
+    @property
+    def by_hand(self) -> bool:
+        """True if it is under way, and a person puts the proof in place."""
+        return self.outcome is None and self.withdrawn_at is not None
+
+    @property
+    def waits_for(self) -> str | None:
+        """What it waits for, in words; None if it has ended."""
+        return waits_for(self.method, self.stage, by_hand=self.by_hand)
+
+    @property
+    def needs_person(self) -> bool:
+        """True if it waits for a person."""
+        return waits_for_person(self.method, self.stage, by_hand=self.by_hand)
+
+    @property
+    def to_do(self) -> str | None:
+        """What a person has to do so that it goes on; None if nobody has to do anything."""
+        if not self.needs_person:
+            return None
+        if self.method is ValidationMethod.EMAIL:
+            return (
+                f"Answer the mail that the CA has sent to {self.email}; certline sees it by itself."
+            )
+        what = PROOFS[self.method]
+        return f"Make the {what} {self.proof_name} with {self.proof_value}; certline sees it by itself."
 
     def __repr__(self) -> str:
         return f"Validation({self.domain!r}, {self.id}, {self.stage!s})"
@@ -161,10 +194,10 @@ def last_validated(db: Session, account_id: int, domain: str, since: datetime) -
     return db.scalars(query.order_by(Validation.ended_at.desc())).first()
 
 
-def validations_of(db: Session, domain: str, most: int) -> list[Validation]:
-    """Return the validations of a domain, the newest first, `most` at most."""
-    query = select(Validation).filter_by(domain=domain).order_by(Validation.begun_at.desc())
-    return list(db.scalars(query.limit(most)))
+def validations_of(db: Session, account_id: int, domain: str, most: int) -> list[Validation]:
+    """Return the validations of a domain of an account, the newest first, `most` at most."""
+    query = select(Validation).filter_by(account_id=account_id, domain=domain)
+    return list(db.scalars(query.order_by(Validation.begun_at.desc()).limit(most)))
 
 
 def open_validations(db: Session) -> list[Validation]:

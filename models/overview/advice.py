@@ -71,6 +71,11 @@ WORDINGS = {
     MatterKind.BATCH_REFUSED: Wording(
         "renewal refused in a batch", "renewals refused in batches", "certline renewal list"
     ),
+    MatterKind.VALIDATION_WAITS: Wording(
+        "validation waits for a person",
+        "validations wait for a person",
+        "certline domain show {}",
+    ),
     MatterKind.COMMAND_REVIEW: Wording(
         "command in review", "commands in review", "certline command list --status review"
     ),

@@ -37,6 +37,9 @@ OF_SMALL_TABLES = text("""
     SELECT 'audit_broken', count(broken), NULL FROM event_patrol
     UNION ALL
     SELECT 'notice_parked', count(*), NULL FROM notice WHERE parked_at IS NOT NULL
+    UNION ALL
+    SELECT 'validation_waits', count(*), min(domain) FROM domain_validation WHERE stage <> 'ended'
+    AND (stage = 'look' AND withdrawn_at IS NOT NULL OR stage = 'poll' AND method = 'email')
 """)
 
 
@@ -56,6 +59,7 @@ class MatterKind(StrEnum):
     RENEWAL_FAILED = "renewal_failed"
     RENEWAL_REFUSED = "renewal_refused"
     BATCH_REFUSED = "batch_refused"
+    VALIDATION_WAITS = "validation_waits"
     COMMAND_REVIEW = "command_review"
     APPROVAL = "approval"
     DEAD_LETTER = "dead_letter"

@@ -14,7 +14,7 @@ from shlex import quote
 from sqlalchemy.orm import Session
 
 from certline.models import Account, AccountStatus, CommandType
-from certline.models.accounts.account import accounts
+from certline.models.accounts.account import accounts_shown
 from certline.models.accounts.catalogue import Domain, domains
 from certline.models.accounts.suspension import suspended_text
 from certline.models.audit.identity import SCHEDULE, Identity
@@ -96,7 +96,12 @@ def _is_known(
 
 def plan_domains(db: Session) -> list[DomainPlan]:
     """Return the plan of every account for which automatic validation is on, by day, then by domain."""
-    known = {account.id: account for account in accounts(db)}
+    # Without their secrets, which the board's role may not read.
+    known = {
+        account.id: account
+        for account in accounts_shown(db)
+        if account.status is not AccountStatus.REMOVED
+    }
     planned: list[DomainPlan] = []
     for setting in auto_validations(db, enabled=True):
         account = known.get(setting.account_id)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time
 
 from sqlalchemy.orm import Session
 
-from certline.models.domains.attendance import Attendance, attendances
+from certline.models.overview.attendance import Attendance, attendances
 from certline.models.states import Decision
 from certline.producers.domains.automatic import plan_domains
 

@@ -14,7 +14,6 @@ from certline.models.certificates.below import certificates_below
 from certline.models.commands.bulk import send_out
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import clock
-from certline.models.domains.attendance import UNATTENDED, Attendance
 from certline.models.domains.cover import NEVER
 from certline.models.domains.expiry import note_told, threshold_reached, told
 from certline.models.domains.request import method_before
@@ -22,6 +21,7 @@ from certline.models.domains.reuse import ReuseRules, made_on
 from certline.models.domains.scope import top_domains
 from certline.models.events.domain_data import DomainValidationExpiring
 from certline.models.events.outbox import event_row
+from certline.models.overview.attendance import UNATTENDED, Attendance
 from certline.producers.domains.care import care_of_domains
 
 

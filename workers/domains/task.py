@@ -64,7 +64,7 @@ class ValidationTask:
     @property
     def by_hand(self) -> bool:
         """True if a person puts the proof in place."""
-        return self.row.withdrawn_at is not None
+        return self.row.by_hand
 
 
 def note_wait(_: Session, row: Validation, said: str) -> None:

@@ -1,6 +1,6 @@
 """Shared code of the lists of the synced catalogue: filters, paging, and the accounts to choose from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -17,13 +17,18 @@ from certline.models.accounts.catalogue_list import (
     count_catalogue,
 )
 from certline.models.documents.projection import Document
+from certline.models.domains.under_way import entries_under_way
 
 Shown = TypeVar("Shown", bound=Document)
+# Returns further fields of the documents of some rows, one dictionary for each.
+MoreFields = Callable[[Session, Sequence[Synced]], list[dict[str, Any]]]
 
 SYNC = Suggestion("Read organisations, domains and profiles from SCM", typed("sync", "--wait"))
 NEVER = Empty("Nothing has been read from SCM yet.", [SYNC])
 NAME = search("name", "Name", hint="A part of it; * stands for any characters")
 ACCOUNT = UrlFilter("account", "Account")
+# Of domains: that a validation is under way, and that it waits for a person.
+UNDER_WAY, FOR_PERSON = "yes", "person"
 
 
 def account_choices(db: Session) -> dict[str, list[tuple[str, str]]]:
@@ -39,20 +44,25 @@ def filter_of(db: Session, wanted: Wanted) -> CatalogueFilter | None:
         account_id = known.get(wanted["account"])
         if account_id is None:
             return None
-    within = wanted["expires_within"]
+    within, under_way = wanted["expires_within"], wanted["under_way"]
     return CatalogueFilter(
         account_id=account_id,
         name=wanted["name"],
         status=wanted["status"],
         organization=wanted["organization"],
         ends_by=None if within is None else datetime.now(UTC).date() + within,
+        entries=None
+        if under_way is None
+        else entries_under_way(db, for_person=under_way == FOR_PERSON),
     )
 
 
 def reader(
-    table: type[Synced], document: type[Shown]
+    table: type[Synced],
+    document: type[Shown],
+    fields: MoreFields[Synced] = lambda _db, rows: [{} for _ in rows],
 ) -> Callable[[Session, Wanted, str | None, int], Rows[Shown]]:
-    """Return the function that loads a page of a list as documents."""
+    """Return the function that loads a page of a list as documents. `fields`: what no row has."""
 
     def read(db: Session, wanted: Wanted, after: str | None, limit: int) -> Rows[Shown]:
         narrowed = filter_of(db, wanted)
@@ -69,7 +79,10 @@ def reader(
         )
         names = {row.id: row.name for row in accounts_shown(db)}
         return Rows(
-            [document.of(row, names) for row in found],
+            [
+                document.of(row, names, **more)
+                for row, more in zip(found, fields(db, found), strict=True)
+            ],
             [f"{row.account_id}.{row.scm_id}" for row in found],
         )
 

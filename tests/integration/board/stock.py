@@ -17,13 +17,20 @@ from certline.models import (
     Hook,
     RenewalBatch,
     RenewalMember,
+    Validation,
     Webhook,
 )
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.commands.command import accept
 from certline.models.database.session import clock
-from certline.models.states import Decision, DecisionCode
+from certline.models.states import (
+    Decision,
+    DecisionCode,
+    ValidationMethod,
+    ValidationOutcome,
+    ValidationStage,
+)
 from tests.support.factories import (
     a_certificate,
     a_domain,
@@ -89,6 +96,7 @@ def stock(db: Session) -> dict[str, Any]:
                 a_profile(account_id=account.id, scm_id=number, name=name, description=name),
             ]
         )
+    _validations(db, account.id)
     db.add(
         an_organization(
             account_id=account.id, scm_id=70, name="Labor", parent_id=7, parent_name="Nordhafen AG"
@@ -130,6 +138,38 @@ def stock(db: Session) -> dict[str, Any]:
         note=MARKUP,
     )
     return found | {"letter": "01LETTER000000000000000001"}
+
+
+def _validations(db: Session, account_id: int) -> None:
+    """Insert validations: one that waits for a person, one under way, and one that has failed."""
+    for domain, stage, by_hand in (
+        ("d7.example", ValidationStage.LOOK, True),
+        (MARKUP, ValidationStage.PUBLISH, False),
+        ("d7.example", ValidationStage.ENDED, False),
+    ):
+        command, _ = accept(
+            db, CommandType.VALIDATE, {"domain": domain}, requested_by=IDA, source="cli"
+        )
+        command.status = CommandStatus.RUNNING
+        row = Validation(
+            account_id=account_id,
+            domain=domain,
+            method=ValidationMethod.CNAME,
+            dns=None if by_hand else MARKUP,
+            stage=stage,
+            proof_name=f"_{RIGHT_TO_LEFT}.d7.example",
+            proof_value=MARKUP,
+            proof_at=MARKUP,
+            said=LONG,
+            command_id=command.id,
+            requested_by=MARKUP,
+            begun_at=clock(db, -DAY if stage is ValidationStage.ENDED else timedelta(0)),
+        )
+        if by_hand:
+            row.published_at = row.withdrawn_at = clock(db)
+        if stage is ValidationStage.ENDED:
+            row.outcome, row.error = ValidationOutcome.FAILED, f"refused {MARKUP} {LONG}"
+        db.add(row)
 
 
 def _commands(db: Session, certificate: str) -> dict[str, Any]:

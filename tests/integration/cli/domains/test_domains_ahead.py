@@ -57,8 +57,8 @@ def set_domain(db: Session, **values: Any) -> None:
     db.execute(update(Domain).where(Domain.name == NAME).values(**values))
 
 
-def begun(db: Session, account: Account) -> Validation:
-    """Begin a validation of the domain whose record is made by hand."""
+def begun(db: Session, account: Account, dns: str | None = None) -> Validation:
+    """Begin a validation of the domain whose record is made by hand. `dns`: the provider that is a person."""
     command, _ = accept(
         db,
         CommandType.VALIDATE,
@@ -72,14 +72,15 @@ def begun(db: Session, account: Account) -> Validation:
         account.id,
         NAME,
         method=ValidationMethod.CNAME,
-        dns=None,
+        dns=dns,
         email=None,
         before=None,
         command_id=command.id,
         requested_by=ANNA,
     )
     row.proof_name, row.proof_value = "_6b2f.nordhafen.example", "6b2f.sectigo.example"
-    row.published_at, row.stage, row.said = clock(db), ValidationStage.LOOK, "found no such name"
+    row.published_at = row.withdrawn_at = clock(db)
+    row.stage, row.said = ValidationStage.LOOK, "found no such name"
     return row
 
 
@@ -100,17 +101,20 @@ def test_a_domain_is_shown_with_what_depends_on_it_and_what_to_type(typist: Typi
     assert (shown["days_left"], shown["certificates"], shown["renewal"]) == (2, 2, "nothing")
     assert (shown["renewals_before_its_end"], shown["renewals_after_its_end"]) == (0, 2)
     assert shown["validation"] is None
+    assert (shown["auto_validate"], shown["next_try_at"]) == (False, None)
+    assert typist.json("domain", "list", "--under-way") == []
     first, today = date.fromisoformat(shown["first_refused"]), datetime.now(UTC).date()
     assert shown["begin_by"] == max(first - 7 * DAY, today).isoformat()
     assert "Nordhafen AG (9102): SUBDOMAIN" in said
     assert f"certline domain validate {NAME}" in said
 
 
+@pytest.mark.parametrize("dns", [None, "people"])
 def test_a_validation_under_way_is_shown_with_the_record_that_somebody_has_to_make(
-    typist: Typist, account: Account
+    typist: Typist, account: Account, dns: str | None
 ) -> None:
     with typist.database.transaction() as db:
-        own_id = begun(db, account).id
+        own_id = begun(db, account, dns).id
 
     shown = typist.json("domain", "show", NAME)
     said = typist.types("domain", "show", NAME)
@@ -118,6 +122,9 @@ def test_a_validation_under_way_is_shown_with_the_record_that_somebody_has_to_ma
     assert shown["validation"]["said"] == "found no such name"
     assert [each["id"] for each in shown["validations"]] == [own_id]
     assert "Make the CNAME record _6b2f.nordhafen.example with 6b2f.sectigo.example" in said
+    assert "a person, who makes the CNAME record" in said
+    [listed] = typist.json("domain", "list", "--under-way")
+    assert (listed["validation_id"], listed["needs_person"]) == (own_id, True)
 
 
 @pytest.mark.parametrize(

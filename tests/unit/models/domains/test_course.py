@@ -10,6 +10,8 @@ from certline.models.domains.course import (
     next_stage,
     patience,
     poll_pause,
+    waits_for,
+    waits_for_person,
 )
 from certline.models.states import ValidationMethod, ValidationStage
 
@@ -88,4 +90,33 @@ def test_a_person_has_more_time_than_a_provider() -> None:
     assert patience(ValidationMethod.CNAME, look, by_hand=True) == timedelta(days=14)
     assert patience(ValidationMethod.EMAIL, ValidationStage.POLL, by_hand=True) == timedelta(
         days=14
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "stage", "by_hand", "words", "person"),
+    [
+        ("cname", "start", False, "SCM, which names the CNAME record", False),
+        ("txt", "look", True, "a person, who makes the TXT record", True),
+        ("http", "look", False, "the file to be seen", False),
+        ("cname", "look", False, "the CNAME record to be seen by all name servers", False),
+        ("email", "poll", False, "a person, who answers the CA's mail", True),
+        ("cname", "poll", True, "the CA, which looks for the proof", False),
+        ("cname", "ended", False, None, False),
+    ],
+)
+def test_what_a_validation_waits_for_is_said(
+    method: str, stage: str, by_hand: bool, words: str | None, person: bool
+) -> None:
+    wanted = ValidationMethod(method), ValidationStage(stage)
+
+    assert waits_for(*wanted, by_hand=by_hand) == words
+    assert waits_for_person(*wanted, by_hand=by_hand) is person
+
+
+def test_each_stage_of_each_method_waits_for_something() -> None:
+    stages = set(ValidationStage) - {ValidationStage.ENDED}
+
+    assert all(
+        waits_for(method, stage, by_hand=False) for method in ValidationMethod for stage in stages
     )

@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account
-from certline.models.commands.command import OPEN, Command
+from certline.models.commands.command import OPEN
 from certline.models.domains.validation import Validation, open_validations
+from certline.models.public.command import PublicCommand
 from certline.models.states import CommandType
 
 if TYPE_CHECKING:
@@ -41,10 +42,10 @@ def attendances(db: Session) -> dict[tuple[int, str], Attendance]:
     """Return what is being done, by account id and domain; a domain about which nothing is done is left out."""
     found: dict[tuple[int, str], Attendance] = {}
     asked = (
-        select(Account.id, Command.subject, func.min(Command.not_before))
-        .join(Account, Account.name == Command.payload["account"].astext)
-        .where(Command.type == CommandType.VALIDATE, Command.status.in_(OPEN))
-        .group_by(Account.id, Command.subject)
+        select(Account.id, PublicCommand.subject, func.min(PublicCommand.not_before))
+        .join(Account, Account.name == PublicCommand.payload["account"].as_string())
+        .where(PublicCommand.type == CommandType.VALIDATE, PublicCommand.status.in_(OPEN))
+        .group_by(Account.id, PublicCommand.subject)
     )
     for account_id, domain, begins in db.execute(asked):
         if domain is not None:

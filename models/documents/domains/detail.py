@@ -1,21 +1,24 @@
-"""JSON documents of domains: one that was begun, what a domain needs, and the forecast of all."""
+"""JSON documents of one domain: its validations, what it needs, and what is being done."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from certline.models.documents.projection import Document, account_name, instant
 
 if TYPE_CHECKING:
-    from certline.models.domains.attendance import Attendance
     from certline.models.domains.detail import DomainDetail
     from certline.models.domains.forecast import DomainForecast, ValidationOutlook
+    from certline.models.overview.attendance import Attendance
 
 
 class ValidationDocument(Document):
-    """A validation of a domain. `before`: the last day of the one before it, `expires` that of this one."""
+    """A validation of a domain. `before`: the last day of the one before it, `expires` that of this one.
+
+    `proof_name`, `proof_value`: what has to be found; `said`: what the last look has found; `proof_at`: where the
+    provider `dns` has put it. `waits_for`: in words; `by_hand`: a person puts the proof in place.
+    """
 
     id: str
     account: str | None = account_name()
@@ -25,6 +28,9 @@ class ValidationDocument(Document):
     email: str | None
     stage: str
     stage_since: datetime
+    waits_for: str | None
+    needs_person: bool
+    by_hand: bool
     tries: int
     outcome: str | None
     error: str | None
@@ -93,46 +99,11 @@ def detail_document(
         "common_names": [] if ahead is None else ahead.names,
         "begin_by": None if ahead is None else ahead.begin_by.isoformat(),
         **attendance_document(care),
+        "next_try_at": instant(found.next_try),
+        "auto_validate": found.automation.applies,
+        "auto_validate_days": found.automation.days if found.automation.applies else None,
         "validation": None if going is None else ValidationDocument.of(going, names).as_dict(),
         "validations": [ValidationDocument.of(each, names).as_dict() for each in found.validations],
         "synced_at": instant(own.synced_at),
-    }
-
-
-def domain_forecast_document(
-    found: DomainForecast, account: str, care: Attendance
-) -> dict[str, Any]:
-    """Return what is ahead of a domain."""
-    return {
-        "domain": found.domain,
-        "account": account,
-        "last_day": day_or_none(found.last_day),
-        "suspended": found.suspended,
-        "would_be_refused": found.refused.total(),
-        "first_refused": found.first.isoformat(),
-        "common_names": found.names,
-        "begin_by": found.begin_by.isoformat(),
-        "beginnings": [day.isoformat() for day in found.begins],
-        "refused": [
-            {"date": day.isoformat(), "renewals": found.refused[day]}
-            for day in sorted(found.refused)
-        ],
-        **attendance_document(care),
-    }
-
-
-def validation_outlook_document(
-    outlook: ValidationOutlook, domains: list[dict[str, Any]], peaks: Mapping[date, int]
-) -> dict[str, Any]:
-    """Return the forecast of all domains. `peaks`: the validations of the busiest days."""
-    return {
-        "from": outlook.rules.today.isoformat(),
-        "days": outlook.days,
-        "what_if": outlook.rules.what_if,
-        "certificates": outlook.certificates,
-        "renewals": outlook.renewals,
-        "would_be_refused": outlook.refused,
-        "validations": sum(len(each["beginnings"]) for each in domains),
-        "peaks": [{"date": day.isoformat(), "validations": peaks[day]} for day in peaks],
-        "domains": domains,
+        "gone_at": instant(own.gone_at),
     }

@@ -1,0 +1,52 @@
+"""Validations under way, by the entries of SCM's list that they cover."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from certline.models.accounts.catalogue import Domain
+from certline.models.domains.validation import Validation, open_validations
+from certline.models.host_names import same_host
+
+# An entry of SCM's list: the account's id, and SCM's.
+EntryKey = tuple[int, int]
+
+
+class ValidationsUnderWay:
+    """Open validations, asked for the one that covers an entry: its domain's own, or one of a domain above it."""
+
+    def __init__(self, rows: Iterable[Validation]) -> None:
+        self._by_domain = {(row.account_id, row.domain): row for row in rows}
+
+    def of(self, account_id: int, name: str) -> Validation | None:
+        """Return the validation that covers an entry of this name, as SCM lists it, or None."""
+        rest = same_host(name).removeprefix("*.") if self._by_domain else ""
+        while rest:
+            found = self._by_domain.get((account_id, rest))
+            if found is not None:
+                return found
+            _, _, rest = rest.partition(".")
+        return None
+
+
+def validations_under_way(db: Session) -> ValidationsUnderWay:
+    """Load all validations that are under way."""
+    return ValidationsUnderWay(open_validations(db))
+
+
+def entries_under_way(db: Session, *, for_person: bool) -> list[EntryKey]:
+    """Return the entries whose validation is under way, gone ones left out.
+
+    `for_person`: only those that wait for a person.
+    """
+    rows = [row for row in open_validations(db) if row.needs_person or not for_person]
+    going = ValidationsUnderWay(rows)
+    query = select(Domain.account_id, Domain.scm_id, Domain.name).where(
+        Domain.account_id.in_({row.account_id for row in rows}), Domain.gone_at.is_(None)
+    )
+    return [
+        (account_id, scm_id)
+        for account_id, scm_id, name in db.execute(query)
+        if going.of(account_id, name) is not None
+    ]
