@@ -16,6 +16,8 @@ from certline.models.heartbeat import Part
 from certline.models.settings import Settings
 from certline.producers.capacity import sized
 from certline.producers.messaging.publisher import wire_of
+from certline.producers.messaging.witness_keeper import WitnessKeeper
+from certline.producers.messaging.witness_store import WitnessFile
 from certline.producers.postgres_watch import postgres_ends_with_us
 from certline.producers.presence import alive
 from certline.producers.processes import grace, until_told
@@ -60,7 +62,10 @@ def running(settings: Settings, *, threads: int = 8) -> Iterator[WorkerContext]:
     declare(broker, line)
     worker = Worker(broker, worker_threads=threads, worker_timeout=100)
     relay_database = Database(line.database.url, pool_size=2)
-    relay = Relay(relay_database, wire_of(broker))
+    # Beside the folder of the embedded Postgres; of another one there is no place that its snapshots do not have.
+    beside = WitnessFile(settings.home / "witness.json" if settings.embedded else None)
+    witness = WitnessKeeper(relay_database, beside)
+    relay = Relay(relay_database, wire_of(broker), witness=witness)
     producer = Producer(line.database, settings.settle, Keep.of(settings), settings.audit_heads)
     stop = threading.Event()
     # The messages of an earlier process were lost with its memory, but its commands are rows: wake them.

@@ -27,7 +27,9 @@ from certline.producers.capacity import sized
 from certline.producers.ingress import Ingress
 from certline.producers.installation_figures import InstallationFigures
 from certline.producers.messaging.broker_fault import broker_fault
-from certline.producers.messaging.publisher import rabbit_wire, wire_of
+from certline.producers.messaging.publisher import rabbit_wire
+from certline.producers.messaging.witness_keeper import WitnessKeeper
+from certline.producers.messaging.witness_store import WitnessQueue
 from certline.producers.presence import alive
 from certline.producers.relay import Relay
 from certline.producers.retention import Keep
@@ -110,7 +112,9 @@ def run_relay(settings: Settings) -> int:
     configure(settings, "relay")
     reach_rabbit(settings)
     database = Database(database_url(settings), pool_size=2)
-    relay = Relay(database, wire_of(make_broker(settings)), settings.direct_url)
+    wire = rabbit_wire(make_broker(settings))
+    queue = WitnessQueue(wire, quorum=settings.queue_type == "quorum")
+    relay = Relay(database, wire, settings.direct_url, WitnessKeeper(database, queue))
     with (
         until_told() as stop,
         alive(

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -24,13 +23,20 @@ from certline.models.database.connection import connection_string
 from certline.models.database.outage import OUTAGES, outage_text
 from certline.models.database.relay_bell import WAKE_CHANNEL
 from certline.models.database.session import SOON, blames_the_data
-from certline.models.events.due import FIRST_REFUSAL, Batch, DueMessage, give_back, refuse, take_due
+from certline.models.events.due import FIRST_REFUSAL, give_back, refuse, take_due
 from certline.models.events.outbox import EVENTS
 from certline.models.notices.notice import hand_to_routes
 from certline.models.senders.copies import address_copies
 from certline.models.webhook import hand_to_webhooks
 from certline.producers.messaging.publisher import Wire
-from certline.producers.messaging.shipment import Settled, Shipment, WireDownError
+from certline.producers.messaging.shipment import (
+    Flight,
+    Settled,
+    Shipment,
+    WireDownError,
+    tell_refusal,
+)
+from certline.producers.messaging.witness_keeper import NoWitness, WitnessKeeper
 from certline.producers.sweep import wake_all
 from certline.workers.metrics.instruments import RELAY_PUBLISHED, RELAY_REFUSED
 from certline.workers.metrics.tally import count
@@ -56,29 +62,24 @@ GATHER, LONGEST_GATHER = 0.005, 0.05
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 
 
-@dataclass
-class Flight:
-    """A batch between its claim and the commit that marks it as sent.
-
-    `end` ends the transaction. `shipment`: its messages at the broker, from `sent_at` on (nanoseconds since 1970);
-    None before that.
-    """
-
-    end: ExitStack
-    db: Session
-    batch: Batch
-    shipment: Shipment | None = None
-    sent_at: int = 0
-
-
 class Relay:
     """The relay process. `beat`: when both servers last responded (monotonic seconds)."""
 
-    def __init__(self, database: Database, wire: Wire, direct_url: str | None = None) -> None:
-        """Create the relay. `direct_url`: of the same database, past PgBouncer, to be woken through."""
+    def __init__(
+        self,
+        database: Database,
+        wire: Wire,
+        direct_url: str | None = None,
+        witness: WitnessKeeper | None = None,
+    ) -> None:
+        """Create the relay. `direct_url`: of the same database, past PgBouncer, to be woken through.
+
+        `witness`: of the database, at the wire's broker; without it nothing is compared or kept.
+        """
         self._database = database
         self._direct_url = direct_url
         self._wire = wire
+        self._witness = witness or NoWitness()
         self.beat: float | None = None
         self.watchdog = Watchdog()
         # Rows that the next batch may have. One after a failure: while RabbitMQ is blocked by an alarm, what is
@@ -120,12 +121,15 @@ class Relay:
         with flight.end:
             shipment = flight.shipment or self._send(flight)
             full = len(flight.batch.messages) == self._most == BATCH
-            if full and stop is not None and not stop.is_set() and shipment.settled.down is None:
+            # The witness is kept between two batches.
+            goes_on = stop is not None and not stop.is_set() and not self._witness.is_due
+            if full and goes_on and shipment.settled.down is None:
                 with suppress(*OUTAGES):  # this batch is out, and is committed if possible
                     self._ahead = self._claim()
                     self._send(self._ahead)
             settled = self._wire.settle(shipment)
             self._note(flight, settled)
+            self._witness.look(flight.db)
         return settled
 
     def _fall_back(self, *, with_confirmed: bool = False) -> None:
@@ -167,7 +171,7 @@ class Relay:
         parked = refuse(db, settled.refused)
         for message in batch.messages:
             if (why := settled.refused.get(message.id)) is not None:
-                _tell_refusal(message, why, is_parked=message.id in parked)
+                tell_refusal(message, why, is_parked=message.id in parked)
         unknown = {message.id for message in batch.messages} - confirmed - settled.refused.keys()
         give_back(db, unknown)
         if batch.has_webhooks and batch.events:
@@ -200,6 +204,7 @@ class Relay:
             try:
                 with self._woken() as wakes:
                     self._wire.open()
+                    self._witness.compare()
                     self.replace_lost()
                     while not stop.is_set() or self._ahead is not None:
                         most = self._most
@@ -209,6 +214,8 @@ class Relay:
                         self.beat = time.monotonic()
                         self.watchdog.feed()
                         pause = FIRST_PAUSE
+                        if self._ahead is None:
+                            self._witness.keep()
                         if not full and self._ahead is None:
                             self._wire.tend()
                             self._rest(wakes, stop, begun)
@@ -286,16 +293,3 @@ def _measure(settled: Settled) -> None:
     count(RELAY_PUBLISHED, "event", by=events)
     count(RELAY_PUBLISHED, "wake_up", by=len(settled.confirmed) - events)
     count(RELAY_REFUSED, by=len(settled.refused))
-
-
-def _tell_refusal(message: DueMessage, why: str, *, is_parked: bool) -> None:
-    """Log that RabbitMQ refuses a message, with what it is about; one that is parked waits for a person."""
-    facts = {"row": message.id, "event_id": message.event_id, "to": message.routing_key}
-    body = message.body
-    command = (
-        body.get("correlationid") if message.is_event else body.get("kwargs", {}).get("command_id")
-    )
-    if is_parked:
-        log.error("relay.parked", command=command, why=why, **facts)
-    else:
-        log.warning("relay.refused", command=command, why=why, **facts)

@@ -144,20 +144,42 @@ def check_tables() -> Finding:
 
 def check_recovery() -> Finding:
     """Check that no recovery is in progress, and that a restore would be noticed."""
-    from certline.models.restore.recovery import recovery_of
+    from certline.models.restore.recovery import is_compared, recovery_of
     from certline.models.server.identity import ServerIdentity
 
     with context.database().transaction() as db:
         row = recovery_of(db)
+        was_compared = is_compared(db)
     if row.in_progress:
         said = f"nothing is ordered, because the database was restored: {row.why}"
         return Finding("recovery", False, said, "certline recover --status")
+    if not was_compared:
+        said = "Postgres was started, and nothing is ordered until a relay has compared its data with the witness"
+        return Finding("recovery", True, said, "a relay does so as soon as it runs")
     untold = ServerIdentity(row.cluster, row.timeline, row.database).untold()
     if untold:
         said = f"this login may not call {' and '.join(untold)}: not each restore is noticed"
         advice = "allow it, or type `certline recover` after a restore (docs/backup.md)"
         return Finding("recovery", True, said, advice)
+    if _lacks_witness():
+        said = "none in progress; a snapshot that is put back would not be noticed: RabbitMQ has no witness"
+        advice = (
+            "a relay keeps it, if RabbitMQ permits it the queue certline.witness (docs/backup.md)"
+        )
+        return Finding("recovery", True, said, advice)
     return Finding("recovery", True, "none in progress; a restore would be noticed")
+
+
+def _lacks_witness() -> bool:
+    """Return True if RabbitMQ answers, and has no witness."""
+    from certline.producers.messaging.queues import NoAnswerError, has_witness
+
+    if context.settings().rabbitmq_url is None:
+        return False
+    try:
+        return not has_witness(context.settings())
+    except NoAnswerError:
+        return False  # the check of RabbitMQ says so
 
 
 def _waiting(state: QueueState) -> str:

@@ -57,7 +57,7 @@ class Database:
             max_overflow=pool_size if bounded else -1,
         )
         self.engine: Engine = self._pool.engine
-        # True if a recovery was in progress when a connection was opened: only then is it worth a query.
+        # True if a recovery was in progress, or possible, when a connection was opened: else it is worth no query.
         self.may_recover = False
         if compares:
             event.listen(self.engine, "connect", self._compare)

@@ -8,13 +8,25 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, exists, select
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    and_,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base, stored_by_value
 
 # `Command.source` of the imports by which a recovery compares SCM with the database.
 RECOVERY_SOURCE = "recovery"
+# The number of the table that a row of it is in; Postgres gives a new one to a table that a dump makes anew.
+TABLE_NUMBER = literal_column("recovery.tableoid::bigint", BigInteger())
 
 
 class RecoveryPhase(StrEnum):
@@ -32,6 +44,10 @@ class Recovery(Base):
 
     `number`: how many recoveries there were. `known_until`: the last moment that the database surely knows of.
     `compares_at`: when SCM's lists are read. `result`: what the last recovery found.
+
+    `witness_key`: signs the witness (`restore.testimony`); None before the first relay. `compared_start` and
+    `compared_table`: when the server was started whose data were last compared with the witness, and the number
+    (oid) that this table had then, which a restored dump changes; None before the first comparison.
     """
 
     __tablename__ = "recovery"
@@ -49,6 +65,10 @@ class Recovery(Base):
     compares_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
     result: Mapped[dict[str, Any] | None]
+    # Deferred: the board's role may not read it.
+    witness_key: Mapped[bytes | None] = mapped_column(deferred=True)
+    compared_start: Mapped[datetime | None]
+    compared_table: Mapped[int | None] = mapped_column(BigInteger)
 
     @property
     def in_progress(self) -> bool:
@@ -57,13 +77,38 @@ class Recovery(Base):
 
 
 def settled() -> ColumnElement[bool]:
-    """Return the condition of a statement that sends something to SCM: no recovery is in progress."""
+    """Return the condition that no recovery is in progress."""
     return exists().where(Recovery.id == 1, Recovery.phase == RecoveryPhase.SETTLED)
+
+
+def compared() -> ColumnElement[bool]:
+    """Return the condition that a relay has compared the data of the running server with the witness.
+
+    True as well where no relay has ever done so: there is no witness then.
+    """
+    return exists().where(Recovery.id == 1, _is_compared())
+
+
+def clear_to_send() -> ColumnElement[bool]:
+    """Return the condition of a statement that sends something to SCM: both `settled` and `compared`."""
+    is_settled = Recovery.phase == RecoveryPhase.SETTLED
+    return exists().where(Recovery.id == 1, is_settled, _is_compared())
+
+
+def _is_compared() -> ColumnElement[bool]:
+    is_same_start = Recovery.compared_start == func.pg_postmaster_start_time()
+    is_same_table = Recovery.compared_table == TABLE_NUMBER
+    return or_(Recovery.compared_start.is_(None), and_(is_same_start, is_same_table))
 
 
 def recovering(db: Session) -> bool:
     """Return True while a recovery is in progress."""
     return not db.scalar(select(settled()))
+
+
+def is_compared(db: Session) -> bool:
+    """Return `compared` for the running server."""
+    return bool(db.scalar(select(compared())))
 
 
 def recovery_of(db: Session, *, lock: bool = False) -> Recovery:

@@ -1,7 +1,8 @@
 """Which database this is: the cluster, its timeline and the database's number, compared with what was stored.
 
-A restored database differs in one of them from the one that it is a copy of, and so does a promoted standby.
-Whatever opens a connection compares them first, so nothing is sent before that is noticed (`recovery`).
+Most restored databases differ in one of them from the one that they are a copy of, and so does a promoted standby.
+Whatever opens a connection compares them first, so nothing is sent before that is noticed (`recovery`). A copied
+data folder differs in none: that is noticed by the witness (`restore.testimony`).
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,11 @@ TIMELINE = """SELECT CASE WHEN NOT pg_is_in_recovery()
     THEN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END"""
 STANDBY = "SELECT pg_is_in_recovery()"
 DATABASE = "SELECT oid::bigint FROM pg_database WHERE datname = current_database()"
-STORED = "SELECT cluster, timeline, database, phase <> 'settled' FROM recovery WHERE id = 1"
+# The last column: a recovery is in progress, or a relay has to find out first whether there has to be one.
+STORED = """SELECT cluster, timeline, database,
+    phase <> 'settled' OR coalesce(compared_start <> pg_postmaster_start_time(), false)
+        OR coalesce(compared_table <> tableoid::bigint, false)
+    FROM recovery WHERE id = 1"""
 # Once only, by whatever connects first after the table was made.
 ADOPT = """UPDATE recovery SET cluster = %s, timeline = %s, database = %s
     WHERE id = 1 AND cluster IS NULL AND timeline IS NULL AND database IS NULL"""
@@ -78,8 +83,9 @@ def present_identity(connection: psycopg.Connection[Any]) -> ServerIdentity:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Result of `compare_identity`. `recovering`: a recovery is in progress, or begins now. `standby`: the server
-    still replays WAL and has no timeline of its own yet, so the connection has to be compared again.
+    """Result of `compare_identity`. `recovering`: a recovery is in progress, begins now, or may be found necessary
+    by a relay (`restore.testimony`). `standby`: the server still replays WAL and has no timeline of its own yet,
+    so the connection has to be compared again.
     """
 
     recovering: bool

@@ -1,5 +1,6 @@
 """State of the queues at RabbitMQ, as passive declarations report it: nothing is created or changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pika
@@ -10,6 +11,7 @@ from certline.models.server_url import without_password
 from certline.models.settings import Settings
 from certline.models.states import Queue
 from certline.producers.messaging.broker_fault import broker_fault
+from certline.producers.messaging.witness_store import WITNESS
 from certline.workers.process.broker import connection_urls
 
 
@@ -29,10 +31,19 @@ class QueueState:
 
 def queue_states(settings: Settings) -> list[QueueState]:
     """Return the state of every queue that a part takes work from. Raises NoAnswerError."""
+    return _states(settings, (*(each.value for each in Queue), INGRESS))
+
+
+def has_witness(settings: Settings) -> bool:
+    """Return True if RabbitMQ keeps a witness of the database. Raises NoAnswerError."""
+    return _states(settings, (WITNESS,))[0].messages > 0
+
+
+def _states(settings: Settings, names: Sequence[str]) -> list[QueueState]:
     nodes = [pika.URLParameters(url) for url in connection_urls(settings.rabbitmq_urls)]
     try:
         with pika.BlockingConnection(nodes) as connection:
-            return [_state(connection, name) for name in (*(each.value for each in Queue), INGRESS)]
+            return [_state(connection, name) for name in names]
     except (AMQPError, OSError) as error:
         shown = ";".join(map(without_password, settings.rabbitmq_urls))
         raise NoAnswerError(f"RabbitMQ at {shown} {broker_fault(error)}") from error

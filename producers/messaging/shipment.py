@@ -1,9 +1,15 @@
 """Messages that were sent together, and what became of each."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from certline.models.events.due import DueMessage
+import structlog
+from sqlalchemy.orm import Session
+
+from certline.models.events.due import Batch, DueMessage
 from certline.producers.messaging.window import ConfirmWindow, Verdicts
+
+log = structlog.get_logger()
 
 
 class WireDownError(Exception):
@@ -39,3 +45,31 @@ class Shipment:
         """Note that the broker refused a message. `why` may have a place `{}` for its routing key."""
         self.pending.pop(message.id, None)
         self.settled.refused[message.id] = why.format(message.routing_key)
+
+
+@dataclass
+class Flight:
+    """A batch between its claim and the commit that marks it as sent.
+
+    `end` ends the transaction. `shipment`: its messages at the broker, from `sent_at` on (nanoseconds since 1970);
+    None before that.
+    """
+
+    end: ExitStack
+    db: Session
+    batch: Batch
+    shipment: Shipment | None = None
+    sent_at: int = 0
+
+
+def tell_refusal(message: DueMessage, why: str, *, is_parked: bool) -> None:
+    """Log that RabbitMQ refuses a message, with what it is about; one that is parked waits for a person."""
+    facts = {"row": message.id, "event_id": message.event_id, "to": message.routing_key}
+    body = message.body
+    command = (
+        body.get("correlationid") if message.is_event else body.get("kwargs", {}).get("command_id")
+    )
+    if is_parked:
+        log.error("relay.parked", command=command, why=why, **facts)
+    else:
+        log.warning("relay.refused", command=command, why=why, **facts)

@@ -1,11 +1,14 @@
 """Acceptance tests of the embedded Postgres: it ends with its last user, whatever ends that user."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,13 @@ class Home:
         subprocess.run(
             [*CERTLINE, *words], env=self.environment, check=True, capture_output=True, timeout=120
         )
+
+    def ask(self, *words: str) -> str:
+        """Run a command, whatever its exit code is. Returns what it has written."""
+        done = subprocess.run(
+            [*CERTLINE, *words], env=self.environment, check=False, capture_output=True, timeout=120
+        )
+        return done.stdout.decode()
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
         """Start a command in a process group of its own."""
@@ -90,3 +100,38 @@ def test_a_command_that_was_killed_is_forgotten_by_the_next_one(home: Home) -> N
     home.run("schedule", "list")
 
     until(lambda: home.postgres() is None, PATIENCE)
+
+
+def test_a_folder_of_the_database_that_was_put_back_is_noticed(home: Home) -> None:
+    data, copy, witness = (home.folder / name for name in ("postgres", "copy", "witness.json"))
+    with up_in(home):
+        until(witness.exists, PATIENCE)
+    witness.unlink()
+    subprocess.run(["cp", "-a", data, copy], check=True)
+    with up_in(home):
+        until(witness.exists, PATIENCE)  # of the same entries, or of more
+        first = witness.read_bytes()
+        home.run("license", "set", "77")
+        until(lambda: witness.read_bytes() != first, PATIENCE)
+
+    shutil.rmtree(data)
+    copy.rename(data)
+    with up_in(home):
+
+        def noticed() -> bool:
+            said = home.ask("--json", "recover", "--status")
+            return "as its witness says" in str(json.loads(said)["why"])
+
+        until(noticed, PATIENCE, every=1)
+
+
+@contextmanager
+def up_in(home: Home) -> Iterator[None]:
+    """Run `certline up` for the length of the block, and return once its server has ended."""
+    up = home.start("up", "--no-board")
+    try:
+        yield
+    finally:
+        os.killpg(up.pid, signal.SIGTERM)
+        up.wait(60)
+        until(lambda: home.postgres() is None, PATIENCE)

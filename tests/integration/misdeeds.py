@@ -7,6 +7,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from certline.models.events.outbox import EVENTS, INGRESS
 from certline.models.states import Queue
+from certline.producers.messaging.witness_store import WITNESS
 
 REFUSED_TO_THE_SHOP: dict[str, Callable[[BlockingChannel], object]] = {
     "wake a worker": lambda shop: shop.basic_publish("", Queue.ORDER.value, b"{}"),
@@ -14,6 +15,9 @@ REFUSED_TO_THE_SHOP: dict[str, Callable[[BlockingChannel], object]] = {
     "tell an event": lambda shop: shop.basic_publish(EVENTS, "order.held", b"{}"),
     "read work": lambda shop: shop.basic_get(Queue.ORDER.value),
     "read commands": lambda shop: shop.basic_get(INGRESS),
+    "forge the witness": lambda shop: shop.basic_publish("", WITNESS, b"{}"),
+    "read the witness": lambda shop: shop.basic_get(WITNESS),
+    "remove the witness": lambda shop: shop.queue_purge(WITNESS),
     "empty the commands": lambda shop: shop.queue_purge(INGRESS),
     "delete a queue": lambda shop: shop.queue_delete(Queue.ORDER.value),
     "delete an exchange": lambda shop: shop.exchange_delete(EVENTS),
@@ -60,6 +64,7 @@ REFUSED_TO_PARTS: dict[str, list[tuple[str, Callable[[BlockingChannel], object]]
         ("send a command", lambda part: part.basic_publish("certline.commands", "sync", b"{}")),
         ("tell an event", lambda part: part.basic_publish(EVENTS, "order.held", b"{}")),
         ("read commands", lambda part: part.basic_get(INGRESS)),
+        ("read the witness", lambda part: part.basic_get(WITNESS)),
         ("read events", lambda part: part.basic_get("bank.events")),
         ("hear events", lambda part: part.queue_bind(Queue.ORDER.value, EVENTS, "#")),
     ],
@@ -72,6 +77,7 @@ REFUSED_TO_PARTS: dict[str, list[tuple[str, Callable[[BlockingChannel], object]]
     "certline-ingress": [
         ("send a command", lambda part: part.basic_publish("certline.commands", "sync", b"{}")),
         ("tell an event", lambda part: part.basic_publish(EVENTS, "order.held", b"{}")),
+        ("remove the witness", lambda part: part.queue_purge(WITNESS)),
         ("read events", lambda part: part.basic_get("bank.events")),
     ],
 }

@@ -18,7 +18,7 @@ IDS = {
 # Entries about a whole process: its part, host and process id are in each of them.
 OF_PROCESS = re.compile(
     r".*\.(started|stopped|stopping|waits|listens)|relay\.(new_broker|not_woken)|retention\.deleted|figures\..*|audit\.broken|health\..*"
-    r"|heartbeat\.missed|secret_key\.withdrawn|recovery\..*|tracing\..*|metrics\..*|notices\.not_told"
+    r"|heartbeat\.missed|secret_key\.withdrawn|recovery\..*|witness\..*|tracing\..*|metrics\..*|notices\.not_told"
 )
 # Where a step runs: it binds the command's id (tests/integration/workers/runtime/test_step_logs.py).
 OF_STEPS = ("workers/runtime", "workers/ordering", "workers/steps", "workers/importing")

@@ -13,7 +13,7 @@ from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
 from certline.models.lifecycle.moves import is_to_be_cancelled
 from certline.models.orders.change import change
-from certline.models.restore.recovery import settled
+from certline.models.restore.recovery import clear_to_send
 from certline.models.settings import Settings
 from certline.workers.runtime.account_gate import require_active
 from certline.workers.runtime.context import WorkerContext
@@ -76,9 +76,10 @@ def claim_to_send(
 ) -> Claim | None:
     """Claim an order: move it from `placed` to `sending`, and increment its fence.
 
-    Returns None if the order is no longer `placed`, is about to be cancelled, or a recovery is in progress. The
-    caller has to commit before the call to SCM, and to take `send_before` before the claim: it may not end later
-    than `send_within` after `sent_at`. `predecessor`: the sslId of the order's predecessor, if it is known.
+    Returns None if the order is no longer `placed`, is about to be cancelled, or nothing may be sent after a
+    restore or a start of Postgres (`clear_to_send`). The caller has to commit before the call to SCM, and to take
+    `send_before` before the claim: it may not end later than `send_within` after `sent_at`. `predecessor`: the
+    sslId of the order's predecessor, if it is known.
     """
     if not change(db, order, _claiming(), {"own_id": order.id}):
         return None
@@ -98,7 +99,7 @@ def _claiming() -> ReturningUpdate[*tuple[Any, ...]]:
             Order.id == bindparam("own_id"),
             Order.status == OrderStatus.PLACED,
             ~is_to_be_cancelled(),
-            settled(),
+            clear_to_send(),
         )
         .values(
             status=OrderStatus.SENDING,

@@ -1,31 +1,44 @@
-"""Gate before what costs money at SCM: nothing is placed or sent while a recovery is in progress."""
+"""Gate before what costs money at SCM: nothing is placed or sent while a recovery is in progress.
+
+Nor is it after a start of Postgres, until a relay has found out whether its data went back.
+"""
 
 from datetime import timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models import Database
-from certline.models.restore.recovery import recovering
+from certline.models.restore.recovery import compared, settled
 from certline.workers.runtime.outcomes import TryLater
 
 # Time after which a waiting command asks again; the end of the recovery wakes it at once.
 RECOVERING_PAUSE = timedelta(minutes=1)
+# The same while a relay is expected to compare: it does so as soon as it is connected to both servers.
+COMPARING_PAUSE = timedelta(seconds=3)
 
 
 def require_settled(db: Session) -> None:
-    """Raise TryLater while a recovery is in progress."""
-    if recovering(db):
+    """Raise TryLater while a recovery is in progress, or the running server's data were not compared yet."""
+    is_settled, is_compared = db.execute(select(settled(), compared())).one()
+    if not is_settled:
         raise TryLater(
             "the database was restored, and SCM is compared with it first: certline recover --status",
             after=RECOVERING_PAUSE,
         )
+    if not is_compared:
+        raise TryLater(
+            "Postgres was started anew, and a relay compares its data with the witness at RabbitMQ first",
+            after=COMPARING_PAUSE,
+        )
 
 
 def require_settled_in(database: Database, db: Session) -> None:
-    """Raise TryLater while a recovery is in progress.
+    """Raise as `require_settled` does.
 
-    Asks only in a process that has met a recovery when it opened a connection: no other one can be in the middle
-    of a recovery, because a restore closes all connections. (PgBouncer keeps them, so `PostgresPool` closes them.)
+    Asks only in a process that has met a recovery, or data that were not compared, when it opened a connection: no
+    other one can be in the middle of a recovery, because a restore closes all connections. (PgBouncer keeps them,
+    so `PostgresPool` closes them.)
     """
     if database.may_recover:
         require_settled(db)

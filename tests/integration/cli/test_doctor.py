@@ -3,15 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
+import pika
 import pytest
 from sqlalchemy import func, update
 
-from certline.models import CommandType, Heartbeat, Queue, Schedule
+from certline.models import CommandType, Heartbeat, Queue, Recovery, Schedule
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.database.session import clock
 from certline.models.heartbeat import Part
 from certline.models.settings import settings
+from certline.producers.messaging.witness_store import ONE, WITNESS
 from certline.workers.process.heart import Heart, beating
 from tests.integration.cli.conftest import Typist
 from tests.support.factories import a_certificate, an_account
@@ -153,3 +155,32 @@ def test_queues_that_nobody_takes_work_from_are_a_fault(
     assert not found["queues"]["ok"]
     assert "missing at RabbitMQ" in found["queues"]["text"] or "nobody" in found["queues"]["text"]
     assert found["parts"]["text"] == "not running: worker, relay, ingress"
+
+
+def test_data_that_no_relay_has_compared_since_postgres_was_started_are_named(well: Typist) -> None:
+    with well.database.transaction() as db:
+        db.execute(update(Recovery).values(compared_start=func.now() - timedelta(days=1)))
+
+    found = checks(well, 0)["recovery"]
+
+    assert "until a relay has compared its data with the witness" in found["text"]
+    assert found["advice"] == "a relay does so as soon as it runs"
+
+
+def test_a_rabbitmq_without_a_witness_is_named(
+    well: Typist, vhost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CERTLINE_RABBITMQ_URL", vhost)
+    settings.cache_clear()
+    before = checks(well, 1)["recovery"]
+    with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
+        channel = connection.channel()
+        channel.queue_declare(WITNESS, durable=True, arguments=ONE)
+        channel.confirm_delivery()
+        channel.basic_publish("", WITNESS, b"witness", mandatory=True)
+
+    after = checks(well, 1)["recovery"]
+
+    assert before["ok"]
+    assert "a snapshot that is put back would not be noticed" in before["text"]
+    assert after["text"] == "none in progress; a restore would be noticed"

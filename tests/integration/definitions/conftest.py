@@ -11,6 +11,7 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from certline.models import Database
+from certline.producers.messaging.witness_store import WitnessQueue
 from certline.producers.relay import Relay
 from tests.integration.producers.rabbit import a_wire
 from tests.servers import RabbitServer, open_rabbitmq
@@ -45,7 +46,8 @@ def defined() -> Iterator[tuple[RabbitServer, list[str]]]:
         for user in users:
             server.ctl("change_password", user, PASSWORD)
         wire = a_wire("postgresql://nowhere", url_of(server, "certline-relay"))
-        wire.open()  # every queue is declared then
+        wire.open()  # every queue is declared then, but for the next one
+        WitnessQueue(wire, quorum=False).read()
         wire.close()
         with pika.BlockingConnection(pika.URLParameters(server.url)) as operator:
             operator.channel().queue_declare("bank.events", durable=True)  # another system's

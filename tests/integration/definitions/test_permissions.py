@@ -12,9 +12,11 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
 from certline.models.events.outbox import EVENTS
+from certline.producers.messaging.witness_store import WitnessQueue
 from certline.simulator.server import Simulator
 from tests.integration.definitions.conftest import DEFINITIONS, definitions, url_of
 from tests.integration.misdeeds import REFUSED_TO_PARTS, REFUSED_TO_THE_SHOP
+from tests.integration.producers.rabbit import a_wire
 from tests.servers import RabbitServer, until
 from tests.servers.rabbit_server import can_connect
 from tests.support.deployment import Plant
@@ -98,6 +100,16 @@ def test_an_outside_system_orders_and_hears_of_its_certificate_with_each_part_as
     assert {event.get("correlationid") for event in heard} == {command["id"]}
     # The order's own step placed it; a follow-up emitted by certline stored it.
     assert heard[0]["causationid"] == command["id"] != heard[-1]["causationid"]
+
+
+def test_the_relay_may_keep_and_read_the_witness(broker: RabbitServer) -> None:
+    wire = a_wire("postgresql://nowhere", url_of(broker, "certline-relay"))
+    queue = WitnessQueue(wire, quorum=False)
+    queue.read()
+
+    assert queue.write(b"kept")
+    assert queue.read() == b"kept"
+    wire.close()
 
 
 @pytest.mark.parametrize("deed", REFUSED_TO_THE_SHOP)

@@ -15,6 +15,7 @@ from certline.models.commands.command import accept
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.events.outbox import EVENTS, INGRESS, emit_event
 from certline.models.states import CommandType, Queue
+from certline.producers.messaging.witness_store import WITNESS
 from certline.producers.relay import Relay
 from tests.integration.definitions.conftest import definitions
 from tests.integration.producers.rabbit import ids, rows
@@ -73,7 +74,7 @@ def test_the_queues_of_others_are_limited_and_those_of_the_line_lose_nothing(
     policy = {each["name"]: each["policy"] for each in listed}
     assert policy["monitor.events"] == policy["bank.events"] == "certline-subscribers"
     ours = {name: limits for name, limits in policy.items() if name.startswith("certline.")}
-    assert len(ours) == 1 + 3 * len(Queue)
+    assert len(ours) == 3 * len(Queue) + len([INGRESS, WITNESS])
     # Of commands the newest are refused then, not confirmed, and sent again.
     assert {name: limits for name, limits in ours.items() if limits} == {
         INGRESS: "certline-commands-in"

@@ -1,0 +1,90 @@
+"""The witness: a head of the audit log, kept outside the database, that shows whether the database went back.
+
+Every claim of an order is an entry of the log. So a database that has all entries up to the witness' head has
+every order that was sent until then; one that lacks some was restored to an earlier moment.
+"""
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from certline.models.audit.head import BadHeadError, Head, head_from
+from certline.models.audit.log import AuditHead, AuditLink
+
+# Bytes of a witness, at most: a head of 64 lanes has about a thousand.
+LARGEST_WITNESS = 64 * 1024
+
+
+class ForgedWitnessError(Exception):
+    """A witness was not signed with this installation's key; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Witness:
+    """The head of the audit log at a moment, by Postgres' clock."""
+
+    head: Head
+    at: datetime
+
+    def signed(self, key: bytes) -> bytes:
+        """Return the witness as it is kept: JSON with a signature (HMAC-SHA-256)."""
+        head, at = str(self.head), self.at.isoformat()
+        fields = {"head": head, "at": at, "signature": _signature(key, head, at)}
+        return json.dumps(fields).encode()
+
+    @classmethod
+    def read(cls, body: bytes, key: bytes) -> "Witness":
+        """Return a witness that was kept. Raises ForgedWitnessError unless it was signed with `key`."""
+        head, at, signature = _fields_in(body)
+        if not hmac.compare_digest(signature.encode(), _signature(key, head, at).encode()):
+            raise ForgedWitnessError("its signature is not that of this installation")
+        try:
+            moment = datetime.fromisoformat(at)
+            found = cls(Head.of(head), moment)
+        except (BadHeadError, ValueError):
+            raise ForgedWitnessError("it has no head of an audit log, or no time") from None
+        if moment.tzinfo is None:
+            raise ForgedWitnessError("its time has no zone")
+        return found
+
+
+def witness_of(db: Session) -> Witness:
+    """Return the present head of the audit log, of entries that are committed and durable, and the time."""
+    ends = db.execute(select(AuditHead.lane, AuditHead.seq, AuditHead.hash))
+    head = head_from({lane: (seq, digest) for lane, seq, digest in ends})
+    return Witness(head, db.scalars(select(func.clock_timestamp())).one())
+
+
+def has_entries_of(db: Session, head: Head) -> bool:
+    """Return True if the log has every entry that a head counts; reads the last link of each lane."""
+    counted = [(lane, count) for lane, count in enumerate(head.counts) if count]
+    links = select(AuditLink.lane, AuditLink.seq, AuditLink.hash).where(
+        tuple_(AuditLink.lane, AuditLink.seq).in_(counted)
+    )
+    found = {lane: (seq, digest) for lane, seq, digest in db.execute(links)}
+    return len(found) == len(counted) and head_from(found) == head
+
+
+def _fields_in(body: bytes) -> tuple[str, str, str]:
+    """Return head, time and signature. Raises ForgedWitnessError."""
+    try:
+        if len(body) > LARGEST_WITNESS:
+            raise ForgedWitnessError("it is larger than any witness")
+        read: Any = json.loads(body)
+        head, at, signature = read["head"], read["at"], read["signature"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        raise ForgedWitnessError("it is not the JSON of a witness") from None
+    for field in (head, at, signature):
+        if not isinstance(field, str) or not field.isascii():
+            raise ForgedWitnessError("it is not the JSON of a witness")
+    return head, at, signature
+
+
+def _signature(key: bytes, head: str, at: str) -> str:
+    return hmac.new(key, f"certline witness\n{head}\n{at}".encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,56 @@
+"""What a relay does in the database about the witness: its key, that it was compared, a restore that it shows.
+
+The witness is a head of the audit log that RabbitMQ keeps (`models.audit.witness`). A database that lacks
+entries which the witness counts was restored, although its identity (`models.server.identity`) is the same.
+"""
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from certline.models.restore.recovery import Recovery
+
+# A recovery that was begun after the witness was made has compared, or will compare, what the witness counts. What
+# is in the restored data is older than the start of the server; entries since then say nothing about what is lost.
+BEGIN = text(
+    """UPDATE recovery SET phase = 'noticed', number = number + 1, why = :why,
+        known_until = CASE WHEN phase = 'settled'
+            THEN (SELECT max(at) FROM event WHERE at < pg_postmaster_start_time()) ELSE known_until END,
+        noticed_at = clock_timestamp(), settled_at = NULL, compares_at = NULL, result = NULL
+    WHERE id = 1 AND (noticed_at IS NULL OR noticed_at < :seen_at)
+    RETURNING number"""
+)
+COMPARED = text(
+    """UPDATE recovery SET compared_start = pg_postmaster_start_time(), compared_table = tableoid::bigint
+    WHERE id = 1 AND (compared_start, compared_table)
+        IS DISTINCT FROM (pg_postmaster_start_time(), tableoid::bigint)"""
+)
+
+
+def witness_key(db: Session) -> bytes:
+    """Return the key that this database's witnesses are signed with; the first call makes it."""
+    without = Recovery.id == 1, Recovery.witness_key.is_(None)
+    db.execute(update(Recovery).where(*without).values(witness_key=secrets.token_bytes(32)))
+    return db.scalars(select(Recovery.witness_key).where(Recovery.id == 1)).one() or b""
+
+
+def begin_by_witness(db: Session, why: str, seen_at: datetime) -> bool:
+    """Begin a recovery because the database lacks what a witness of the time `seen_at` counts.
+
+    Returns False, and changes nothing, if one was begun since the witness was made.
+    """
+    return db.scalar(BEGIN, {"why": why, "seen_at": seen_at}) is not None
+
+
+def note_compared(db: Session) -> datetime:
+    """Note that the data of the running server were compared. Returns when the server was started."""
+    db.execute(COMPARED)
+    return server_start(db)
+
+
+def server_start(db: Session) -> datetime:
+    """Return when the server was started."""
+    start: datetime = db.scalars(select(func.pg_postmaster_start_time())).one()
+    return start
