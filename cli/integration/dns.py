@@ -178,13 +178,36 @@ def test(name: str, *, domain: str | None, timeout: float) -> None:
 
 @dns.command()
 @click.argument("name")
-def remove(name: str) -> None:
-    """Remove a provider with its credentials. Records that it has written stay."""
-    from certline.producers.domains.providers import remove_provider
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Remove it even if validations use it: their proofs are left where they are.",
+)
+def remove(name: str, *, force: bool) -> None:
+    """Remove a provider with its credentials. Records that it has written stay.
 
-    found = _read(name)
-    _known(name, lambda: remove_provider(context.database(), name, who=context.person()))
-    answer(found, lambda: say(f"provider {name} is removed, with its credentials"))
+    Refused while validations use it, unless --force is given.
+    """
+    from certline.producers.domains.providers import ProviderInUseError, remove_provider
+
+    found, database = _read(name), context.database()
+    try:
+        left = _known(
+            name, lambda: remove_provider(database, name, who=context.person(), force=force)
+        )
+    except ProviderInUseError as used:
+        raise Fault(
+            f"{used}: it is not removed",
+            hint="It can be removed once they have ended: certline domain list --under-way. With --force their "
+            f"proofs are left where they are. To look at one: certline domain show {quote(used.domains[0])}",
+        ) from None
+    document = found.as_dict() | {"used_by": left}
+    answer(document, lambda: say(f"provider {name} is removed, with its credentials"))
+    if left:
+        whisper(
+            f"warning: {len(left)} validations use it: {', '.join(left)}. Until a provider of that name is added "
+            "again, what it has put in place for them is left there, and what is missing a person has to make"
+        )
 
 
 def _read(name: str) -> DnsProviderDocument:

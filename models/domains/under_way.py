@@ -1,4 +1,4 @@
-"""Validations under way, by the entries of SCM's list that they cover."""
+"""Validations under way, by the entries of SCM's list that they cover, and by the provider that they use."""
 
 from collections.abc import Iterable
 
@@ -6,8 +6,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.catalogue import Domain
+from certline.models.commands.command import OPEN, Command
 from certline.models.domains.validation import Validation, open_validations
 from certline.models.host_names import same_host
+from certline.models.states import CommandType
 
 # An entry of SCM's list: the account's id, and SCM's.
 EntryKey = tuple[int, int]
@@ -50,3 +52,23 @@ def entries_under_way(db: Session, *, for_person: bool) -> list[EntryKey]:
         for account_id, scm_id, name in db.execute(query)
         if going.of(account_id, name) is not None
     ]
+
+
+def domains_using(db: Session, provider: str) -> list[str]:
+    """Return the domains whose validations use a provider: it has their proof, or was asked for; the oldest first.
+
+    Those, too, whose validation was asked for with this provider and has not begun.
+    """
+    going = [row for row in open_validations(db) if row.dns == provider]
+    begun = {row.command_id for row in going}
+    waiting = (
+        select(Command.id, Command.subject)
+        .where(
+            Command.type == CommandType.VALIDATE,
+            Command.status.in_(OPEN),
+            Command.payload["dns"].as_string() == provider,
+        )
+        .order_by(Command.created_at, Command.id)
+    )
+    later = [subject for own_id, subject in db.execute(waiting) if own_id not in begun]
+    return list(dict.fromkeys([row.domain for row in going] + [name for name in later if name]))

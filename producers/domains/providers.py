@@ -14,6 +14,7 @@ from certline.models.commands.command import accept
 from certline.models.commands.payloads import DnsTestCommand
 from certline.models.database.base import new_id
 from certline.models.domains.provider import canonical, lies_in, provider_named, seal_credentials
+from certline.models.domains.under_way import domains_using
 from certline.models.host_names import ascii_form, label_problem
 from certline.models.validation import BadCommandError
 from certline.models.vault import Vault
@@ -25,6 +26,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 LONGEST_NAME = 253
 MOST_ZONES = 1_000
+# Domains that an error names.
+MOST_NAMED = 5
 # Held while adding a provider: two of the same name must not be added at once. Readers are not blocked.
 _LOCK = text("LOCK TABLE dns_provider IN SHARE ROW EXCLUSIVE MODE")
 
@@ -39,6 +42,17 @@ class NothingToTestError(Exception):
 
 class UnknownProviderError(Exception):
     """There is no provider of that name."""
+
+
+class ProviderInUseError(Exception):
+    """Validations use the provider, so it is only removed with `force`. `domains`: theirs, the oldest first."""
+
+    def __init__(self, name: str, domains: Sequence[str]) -> None:
+        self.domains = domains
+        shown = ", ".join(domains[:MOST_NAMED])
+        more = f" and {len(domains) - MOST_NAMED} more" if len(domains) > MOST_NAMED else ""
+        validations = "validation of" if len(domains) == 1 else f"{len(domains)} validations:"
+        super().__init__(f"provider {name!r} is used by the {validations} {shown}{more}")
 
 
 def add_provider(
@@ -125,12 +139,23 @@ def request_test(
         return command
 
 
-def remove_provider(database: Database, name: str, *, who: Identity) -> None:
-    """Remove a provider with its credentials. What it has written stays. Raises UnknownProviderError."""
+def remove_provider(
+    database: Database, name: str, *, who: Identity, force: bool = False
+) -> list[str]:
+    """Remove a provider with its credentials. What it has written stays.
+
+    Returns the domains whose validations use it: with `force` it is removed all the same, and their proofs stay
+    where they are. Raises UnknownProviderError, and ProviderInUseError if validations use it without `force`.
+    """
     with database.transaction() as db:
         provider = _locked(db, name)
-        record(db, "dns.removed", name, who=who, provider={"kind": provider.kind.value})
+        used_by = domains_using(db, name)
+        if used_by and not force:
+            raise ProviderInUseError(name, used_by)
+        facts = {"kind": provider.kind.value}
+        record(db, "dns.removed", name, who=who, provider=facts, used_by=used_by)
         db.delete(provider)
+    return used_by
 
 
 def zone_form(zone: str) -> str:

@@ -6,9 +6,22 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from certline.models import AuditEntry, DnsProvider
+from certline.models import (
+    AuditEntry,
+    Command,
+    CommandStatus,
+    CommandType,
+    DnsProvider,
+    Validation,
+)
+from certline.models.accounts.account import account_named
+from certline.models.commands.command import accept
+from certline.models.domains.outcome import fail_validation
 from certline.models.domains.provider import credentials_of
-from tests.integration.domains.conftest import Desk
+from certline.models.domains.validation import begin_validation
+from certline.models.states import ValidationMethod
+from tests.integration.domains.conftest import WHO, Desk
+from tests.support.factories import an_account
 
 SECRET = "c2VjcmV0IG9mIGEgdHNpZyBrZXksIDMyIGJ5dGVzIQ=="
 BIND = f'key "certline" {{\n\talgorithm hmac-sha512;\n\tsecret "{SECRET}";\n}};\n'
@@ -187,3 +200,70 @@ def test_an_unknown_provider_is_answered_with_those_that_are_known(
     said = desk.typist.types("dns", *words, "other", code=1)
 
     assert "known providers: ours" in said
+
+
+def under_way(desk: Desk, *, dns: str | None, begun: bool = True) -> None:
+    """Have a domain be validated; `dns`: by that provider. Not `begun`: its command waits."""
+    domain = f"d{dns}.example.test" if begun else "later.example.test"
+    with desk.database.transaction() as db:
+        account = account_named(db, "hafen") or an_account(db, name="hafen")
+        command, _ = accept(
+            db,
+            CommandType.VALIDATE,
+            {"domain": domain, "account": "hafen", "dns": dns},
+            requested_by=WHO,
+            source="cli",
+            subject=domain,
+        )
+        if begun:
+            begin_validation(
+                db,
+                account.id,
+                domain,
+                method=ValidationMethod.CNAME,
+                dns=dns,
+                email=None,
+                before=None,
+                command_id=command.id,
+                requested_by=WHO,
+            )
+
+
+def test_a_provider_that_a_validation_uses_is_not_removed(desk: Desk) -> None:
+    desk.add("manual")
+    for dns, begun in (("ours", True), ("ours", False), ("other", True)):
+        under_way(desk, dns=dns, begun=begun)
+
+    said = desk.typist.types("dns", "remove", "ours", code=1)
+
+    told = "used by the 2 validations: dours.example.test, later.example.test: it is not removed"
+    assert told in " ".join(said.split())
+    assert "certline domain show dours.example.test" in said
+    assert [each["name"] for each in desk.typist.json("dns", "list")] == ["ours"]
+
+
+def test_with_force_a_provider_is_removed_all_the_same_and_that_is_told_and_audited(
+    desk: Desk,
+) -> None:
+    desk.add("manual")
+    under_way(desk, dns="ours")
+
+    found = desk.typist.json("dns", "remove", "ours", "--force")
+
+    assert found["used_by"] == ["dours.example.test"]
+    assert "dours.example.test" in desk.typist.err
+    assert desk.typist.json("dns", "list") == []
+    with desk.database.transaction() as db:
+        entry = db.scalars(select(AuditEntry).filter_by(type="dns.removed")).one()
+    assert entry.data["used_by"] == ["dours.example.test"]
+
+
+def test_a_validation_that_has_ended_uses_no_provider(desk: Desk) -> None:
+    desk.add("manual")
+    under_way(desk, dns="ours")
+    with desk.database.transaction() as db:
+        row = db.scalars(select(Validation)).one()
+        fail_validation(db, row, "no such name")
+        db.get_one(Command, row.command_id).status = CommandStatus.FAILED
+
+    assert "is removed" in desk.typist.types("dns", "remove", "ours")
