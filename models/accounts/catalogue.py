@@ -42,7 +42,10 @@ class Organization(SyncedRow, Base):
 
 
 class Domain(SyncedRow, Base):
-    """Domain (or `*.domain`) known to SCM, with its delegations and its validation."""
+    """Domain (or `*.domain`) known to SCM, with its delegations and its validation.
+
+    `validated_on`: the day on which the present validation was made; None where SCM does not say.
+    """
 
     __tablename__ = "domain"
 
@@ -51,6 +54,7 @@ class Domain(SyncedRow, Base):
     validation_status: Mapped[str | None]
     validation_method: Mapped[str | None]
     validation_expires: Mapped[date | None]
+    validated_on: Mapped[date | None]
     delegations: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
 
 

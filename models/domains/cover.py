@@ -100,4 +100,4 @@ def last_day_of(domain: Domain, rules: ReuseRules) -> date:
         return min(domain.validation_expires or ended, ended)
     if domain.validation_expires is None:
         return ENDLESS
-    return rules.last_day(domain.validation_expires)
+    return rules.last_day(domain.validation_expires, domain.validated_on)

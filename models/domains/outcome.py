@@ -22,20 +22,27 @@ from certline.models.states import ValidationOutcome
 AUTO_RENEW_SCHEDULE = "auto-renew"
 
 
-def complete(db: Session, row: Validation, expires: date | None) -> None:
-    """Store that a domain is validated, for it and all domains below it, and let the renewals go on."""
+def complete(
+    db: Session, row: Validation, expires: date | None, validated_on: date | None = None
+) -> None:
+    """Store that a domain is validated, for it and all domains below it, and let the renewals go on.
+
+    `validated_on`: when, as SCM says.
+    """
     row.outcome, row.expires, row.said = ValidationOutcome.VALIDATED, expires, None
-    _note_validated(db, row)
+    _note_validated(db, row, validated_on)
     note_validation(db, row, "domain.validated", expires=_day(expires))
     go_on(db, row)
     # So that renewals which waited for the validation do not wait for the next day.
     make_due(db, AUTO_RENEW_SCHEDULE)
 
 
-def not_needed(db: Session, row: Validation, expires: date | None) -> None:
-    """Store that the present validation of a domain lasts long enough."""
+def not_needed(
+    db: Session, row: Validation, expires: date | None, validated_on: date | None = None
+) -> None:
+    """Store that the present validation of a domain lasts long enough. `validated_on`: since when, as SCM says."""
     row.outcome, row.expires = ValidationOutcome.NOT_NEEDED, expires
-    _note_validated(db, row)
+    _note_validated(db, row, validated_on)
     note_validation(db, row, "domain.validation_not_needed", expires=_day(expires))
     go_on(db, row)
 
@@ -99,14 +106,18 @@ def result_of(row: Validation, account: str) -> dict[str, Any]:
     }
 
 
-def _note_validated(db: Session, row: Validation) -> None:
+def _note_validated(db: Session, row: Validation, validated_on: date | None) -> None:
     """Store in the catalogue what SCM says, so that no renewal waits for the next sync to see it."""
     names = select(Domain.scm_id, Domain.name).filter_by(account_id=row.account_id, gone_at=None)
     covered = [scm_id for scm_id, name in db.execute(names) if covers(row.domain, name)]
     db.execute(
         update(Domain)
         .where(Domain.account_id == row.account_id, Domain.scm_id.in_(covered))
-        .values(validation_status="VALIDATED", validation_expires=row.expires)
+        .values(
+            validation_status="VALIDATED",
+            validation_expires=row.expires,
+            validated_on=validated_on,
+        )
     )
 
 

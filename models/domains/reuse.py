@@ -46,11 +46,17 @@ class ReuseRules:
             return next(step for step in STEPS if step.reuse == self.what_if)
         return next(step for step in reversed(STEPS) if step.begins <= day)
 
-    def last_day(self, expires: date) -> date:
-        """Return the last day on which the present validation of a domain can be used. `expires`: as SCM says."""
+    def last_day(self, expires: date, known: date | None = None) -> date:
+        """Return the last day on which the present validation of a domain can be used. `expires`: as SCM says.
+
+        `known`: the day on which it was made, if SCM says it. Otherwise that is inferred from its end, and what
+        SCM says after a step of the ballot counts as said under the new rule.
+        """
         if self.what_if is not None:
             return min(expires, self.today + timedelta(days=self.what_if))
-        made = made_on(expires, self.today)
+        made = made_on(expires, self.today, known)
+        if made == known:
+            return min(expires, self.usable_until(made))
         return _kept(expires, made, [step for step in STEPS if step.begins > self.today])
 
     def usable_until(self, made: date) -> date:
@@ -68,16 +74,24 @@ class ReuseRules:
         return max(self.today, needed - min(LEAD, third))
 
 
-def made_on(expires: date, today: date) -> date:
-    """Return when a validation was made that ends on a day, as far as the rules of its time tell: at the latest.
+def made_on(expires: date, today: date, known: date | None = None) -> date:
+    """Return when a validation was made that ends on a day. `known`: that day, as SCM says it.
 
-    SCM's lists do not say when a domain was validated.
+    Where SCM does not say it, or it is that of an earlier validation, as far as the rules of its time tell: at the
+    latest.
     """
+    if known is not None and known <= min(expires, today) and _explains(known, expires):
+        return known
     for step in reversed(STEPS):
         made = expires - timedelta(days=step.reuse)
         if step.begins <= made <= today and ReuseRules(today).on(made) is step:
             return made
     return min(today, expires)
+
+
+def _explains(made: date, expires: date) -> bool:
+    """Return True if a validation made on a day may end on the other one, or, with time zones, the day before."""
+    return expires - made <= timedelta(days=ReuseRules(made).on(made).reuse + 1)
 
 
 def _kept(last: date, made: date, later: Sequence[BallotStep]) -> date:

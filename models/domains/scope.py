@@ -46,9 +46,14 @@ def top_domains(domains: Iterable[Domain]) -> dict[str, list[Domain]]:
 
 def ends_of(domains: Sequence[Domain]) -> date | None:
     """Return the day on which the validation of these domains ends; None if it never began, or has no end."""
-    return max(
-        (each.validation_expires for each in domains if each.validation_expires), default=None
-    )
+    longest = longest_of(domains)
+    return None if longest is None else longest.validation_expires
+
+
+def longest_of(domains: Sequence[Domain]) -> Domain | None:
+    """Return the domain whose validation ends last; None if none has an end."""
+    ends = [(each.validation_expires, each) for each in domains if each.validation_expires]
+    return max(ends, key=lambda pair: pair[0], default=(None, None))[1]
 
 
 def _is_below_another(name: str, names: Container[str]) -> bool:

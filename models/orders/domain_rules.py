@@ -44,14 +44,6 @@ def judge_name(
     return None, _lapse(allowed, today) or _remark(name, allowed, organization)
 
 
-def validation_lapse(
-    name: str, organization: Organization, domains: Iterable[Domain], day: date
-) -> str | None:
-    """Return that the validation of a name's domain has expired on a day, or None."""
-    problem, allowed = allowed_above(name, organization, domains)
-    return None if problem else _lapse(allowed, day)
-
-
 def allowed_above(
     name: str, organization: Organization, domains: Iterable[Domain]
 ) -> tuple[str | None, Sequence[Domain]]:

@@ -33,7 +33,7 @@ from certline.models.domains.automation import (
     last_decisions_of_domains,
 )
 from certline.models.domains.reuse import ReuseRules, made_on
-from certline.models.domains.scope import ends_of, top_domains
+from certline.models.domains.scope import ends_of, longest_of, top_domains
 from certline.models.domains.validation import Validation, open_validations
 from certline.models.orders.domain_rules import is_suspended, is_validated
 from certline.models.renewals.timing import Calendar, Span, span_of, usual_cap
@@ -147,14 +147,15 @@ def span_of_domain(
 ) -> Span | None:
     """Return the dates of a domain's validation; None if it has no end."""
     days = choice.days if choice is not None and choice.days else setting.days
-    expires = ends_of(rows)
-    if expires is None:
+    longest = longest_of(rows)
+    if longest is None or longest.validation_expires is None:
         if any(map(is_validated, rows)):
             return None
         return span_of(name, name, now - LONG_AGO, now, days)
     today = now.astimezone(UTC).date()
+    expires, known = longest.validation_expires, longest.validated_on
     # A step of the ballot may end it earlier than SCM says today.
-    last, made = ReuseRules(today).last_day(expires), made_on(expires, today)
+    last, made = ReuseRules(today).last_day(expires, known), made_on(expires, today, known)
     ends = datetime.combine(last, at_time(), UTC)
     return span_of(name, name, ends - max(last - made, A_DAY), ends, days)
 

@@ -14,11 +14,10 @@ from certline.models.certificates.below import certificates_below
 from certline.models.commands.bulk import send_out
 from certline.models.database.bulk import add_rows
 from certline.models.database.session import clock
-from certline.models.domains.cover import NEVER
 from certline.models.domains.expiry import note_told, threshold_reached, told
 from certline.models.domains.request import method_before
 from certline.models.domains.reuse import ReuseRules, made_on
-from certline.models.domains.scope import top_domains
+from certline.models.domains.scope import longest_of, top_domains
 from certline.models.events.domain_data import DomainValidationExpiring
 from certline.models.events.outbox import event_row
 from certline.models.overview.attendance import UNATTENDED, Attendance
@@ -106,7 +105,8 @@ def _ends(db: Session, rules: ReuseRules) -> list[ValidationEnd]:
         .join(Account, Account.id == Domain.account_id)
         .options(
             load_only(
-                Domain.name, Domain.gone_at, Domain.validation_expires, Domain.validation_method
+                *(Domain.name, Domain.gone_at, Domain.validation_method),
+                *(Domain.validation_expires, Domain.validated_on),
             )
         )
         .where(Domain.gone_at.is_(None), Account.status != AccountStatus.REMOVED)
@@ -116,11 +116,11 @@ def _ends(db: Session, rules: ReuseRules) -> list[ValidationEnd]:
     found = []
     for (account_id, account), domains in rows.items():
         for name, its in top_domains(domains).items():
-            longest = max(its, key=lambda each: each.validation_expires or NEVER)
-            expires = longest.validation_expires
-            if expires is None:
+            longest = longest_of(its)
+            if longest is None or longest.validation_expires is None:
                 continue
-            last_day, made = rules.last_day(expires), made_on(expires, rules.today)
+            expires, known = longest.validation_expires, longest.validated_on
+            last_day, made = rules.last_day(expires, known), made_on(expires, rules.today, known)
             method, life = longest.validation_method, (last_day - made).days
             found.append(ValidationEnd(account_id, account, name, method, expires, last_day, life))
     return found

@@ -30,7 +30,7 @@ from certline.models.domains.cover import Coverage
 from certline.models.domains.reuse import ReuseRules
 from certline.models.lifecycle.succession_rule import Newest, newest_here
 from certline.models.orders.checks import Offer
-from certline.models.orders.domain_rules import above, by_bare_name, validation_lapse
+from certline.models.orders.domain_rules import above, by_bare_name
 from certline.models.orders.successor_key import successor_key
 from certline.models.renewals.plan import Going, Selected, renewed_by_us
 from certline.models.states import Decision, DecisionCode
@@ -75,8 +75,9 @@ class Foreseen:
 @dataclass(frozen=True)
 class Facts:
     """Rows that the objections are decided by. Mappings are keyed by certificate id, but `backoff` by line id,
-    `orders` by order id, `domains` by bare name and `profiles` by SCM's id. `validation`: the domains that are
-    validated by themselves, None if that is off.
+    `orders` by order id, `domains` by bare name and `profiles` by SCM's id. `coverage`: which validation a name
+    needs, and how long it can be used. `validation`: the domains that are validated by themselves, None if that is
+    off.
 
     `going`: successors on their way; `replaced_by`: the newest certificate of the same line, where it is not the
     certificate itself; `ours`: certificates that SCM reports as renewed because of our own renewal.
@@ -86,6 +87,7 @@ class Facts:
     now: datetime
     offer: Offer
     domains: Mapping[str, Sequence[Domain]]
+    coverage: Coverage
     going: Mapping[str, Going]
     replaced_by: Mapping[str, Newest] = field(default_factory=dict)
     ours: frozenset[str] = frozenset()
@@ -110,11 +112,14 @@ def facts_about(
     pairs = _with_orders(db, those)
     orders = {order.id: order for _, order in pairs}
     renewed = [certificate.id for certificate, order in pairs if order.scm_renewed]
+    now = clock(db)
+    rules = ReuseRules(now.astimezone(UTC).date())
     return Facts(
         account=account,
-        now=clock(db),
+        now=now,
         offer=offer,
         domains=by_bare_name(offer.domains),
+        coverage=Coverage(offer.domains, offer.organizations, rules),
         going=going,
         replaced_by=newest_here(db, [each.id for each in those]),
         ours=frozenset(renewed_by_us(db, renewed)),
@@ -188,7 +193,6 @@ def foreseen(
     """
     facts = facts_about(db, account, those, {})
     rules = ReuseRules(facts.now.astimezone(UTC).date())
-    coverage = Coverage(facts.offer.domains, facts.offer.organizations, rules)
     found: dict[str, str] = {}
     needed: dict[str, NeededValidation] = {}
     for each in those:
@@ -201,30 +205,28 @@ def foreseen(
             continue
         if verdict is not None and verdict.code not in LACKS_VALIDATION:
             continue
-        short = coverage.short_for(order.names, order.organization_id, planned[each.id])
+        short = facts.coverage.short_for(order.names, order.organization_id, planned[each.id])
         if short is not None:
             begin_by = rules.begin_by(planned[each.id])
             needed[each.id] = NeededValidation(short.domain, begin_by)
     return Foreseen(found, key_remarks(facts, those), needed)
 
 
-def validation_problem(
-    names: Sequence[str], order: Order, offer: Offer, target: date
-) -> str | None:
-    """Return that the domain validation (DCV) of a name has expired on the day `target`, or None.
+def validation_problem(order: Order, facts: Facts) -> str | None:
+    """Return that the validation (DCV) of one of an order's names has ended by the day of the facts, or None.
 
-    What else speaks against a name is a problem of the renewal itself.
-    CA/B ballot SC-081v3: a validation may be reused for 200 days, from 2029 on for 10 days.
+    It ends with the date that SCM has, or with a step of the ballot SC-081v3 that makes it too old before that
+    (`models.domains.reuse`). What else speaks against a name is a problem of the renewal itself.
     """
-    there = (row for row in offer.organizations if row.scm_id == order.organization_id)
-    organization = next(there, None)
-    if organization is None:
+    if all(row.scm_id != order.organization_id for row in facts.offer.organizations):
         return None
-    for name in names:
-        lapse = validation_lapse(name, organization, offer.domains, target)
-        if lapse:
-            return lapse
-    return None
+    day = facts.now.astimezone(UTC).date()
+    short = facts.coverage.short_for(order.names, order.organization_id, day)
+    if short is None:
+        return None
+    return (
+        f"the validation of {short.domain} expired on {short.last_day}: SCM may refuse names in it"
+    )
 
 
 def _unfit(facts: Facts, each: Selected) -> Eligibility | None:
@@ -249,7 +251,7 @@ def _unfit(facts: Facts, each: Selected) -> Eligibility | None:
         )
     except BadCommandError as bad:
         return _refused(DecisionCode.NOT_ORDERABLE, "; ".join(bad.problems))
-    problem = validation_problem(order.names, order, offer, facts.now.date())
+    problem = validation_problem(order, facts)
     if problem is None:
         return None
     if not facts.validates(order.names):

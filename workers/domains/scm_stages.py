@@ -160,7 +160,7 @@ def _set_proof(row: Validation, proof: DcvProof | None) -> None:
 
 
 def _store_not_needed(db: Session, row: Validation, state: DcvState) -> None:
-    not_needed(db, row, state.expires)
+    not_needed(db, row, state.expires, state.validated)
 
 
 def _store_adopted(db: Session, row: Validation, state: DcvState) -> None:
@@ -192,4 +192,4 @@ def _store_submitted(db: Session, row: Validation, proof: DcvProof | None) -> No
 
 
 def _store_validated(db: Session, row: Validation, state: DcvState) -> None:
-    complete(db, row, state.expires)
+    complete(db, row, state.expires, state.validated)

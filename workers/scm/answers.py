@@ -97,6 +97,7 @@ class ScmDomain:
     validation_method: str
     dcv_expiration: date | None
     delegations: tuple[ScmDelegation, ...] = ()
+    dcv_validation: date | None = None
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,7 @@ def _domain(domain: ScmDomain) -> dict[str, Any]:
         "validation_status": domain.validation_status or None,
         "validation_method": domain.validation_method or None,
         "validation_expires": domain.dcv_expiration,
+        "validated_on": domain.dcv_validation,
         "delegations": [
             {
                 **asdict(delegation),

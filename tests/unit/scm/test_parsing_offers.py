@@ -54,13 +54,14 @@ def test_a_domain_with_its_validation(connect: Connect) -> None:
         "id": 40211,
         "name": "nordhafen.example",
         "validationStatus": "VALIDATED",
+        "dcvValidation": "2026-03-02",
         "dcvExpiration": "2026-09-16",
         "delegations": [{"orgId": 9101, "certTypes": ["SSL"], "status": "ACTIVE"}],
     }
     with OddServer([ok(row)]) as server:
         found = connect(server).domain(40211)
 
-    assert found.dcv_expiration == date(2026, 9, 16)
+    assert (found.dcv_validation, found.dcv_expiration) == (date(2026, 3, 2), date(2026, 9, 16))
     assert found.delegations == (ScmDelegation(9101, ("SSL",), (), "ACTIVE"),)
     assert found.state == ""
 

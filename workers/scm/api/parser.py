@@ -72,6 +72,7 @@ def domain(raw: object) -> ScmDomain:
         validation_method=row.text("validationMethod"),
         dcv_expiration=row.day("dcvExpiration"),
         delegations=row.each("delegations", _delegation),
+        dcv_validation=row.day("dcvValidation"),
     )
 
 

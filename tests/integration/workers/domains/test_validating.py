@@ -1,5 +1,7 @@
 """Tests of the validation of a domain: proof, look, submission, and what is left afterwards."""
 
+from datetime import timedelta
+
 from sqlalchemy import select
 
 from certline.models import CommandStatus, Domain, Outbox
@@ -68,6 +70,11 @@ def test_the_catalogue_knows_the_new_end_before_the_next_sync(validations: Valid
     with validations.bench.database.transaction() as db:
         found = db.scalars(select(Domain).where(Domain.name.in_([DOMAIN, f"*.{DOMAIN}"]))).all()
     assert {each.validation_expires for each in found} == {row.expires}
+    # The simulator's day, which may be the one before if midnight has just passed.
+    (made,) = {each.validated_on for each in found}
+    assert row.ended_at is not None
+    assert made is not None
+    assert row.ended_at.date() - made <= timedelta(days=1)
 
 
 def test_an_event_tells_that_a_domain_is_validated(validations: Validations) -> None:

@@ -139,6 +139,18 @@ def test_the_last_day_follows_from_scms_word_and_date(
     assert found.last_day == last_day
 
 
+def test_a_validation_that_is_too_old_after_a_step_of_the_ballot_is_cut_before_and_after_it() -> (
+    None
+):
+    zone = a_domain(validation_expires=date(2027, 5, 20), validated_on=date(2026, 11, 1))
+
+    def last_day(today: date) -> date | None:
+        found = Coverage([zone], [an_organization()], ReuseRules(today)).of(zone.name, 9102)
+        return None if found is None else found.last_day
+
+    assert last_day(date(2026, 11, 28)) == last_day(date(2027, 3, 20)) == date(2027, 3, 14)
+
+
 def test_an_organisation_that_is_gone_is_judged_by_all_domains_above_the_name() -> None:
     coverage = Coverage([a_zone()], [], ReuseRules(TODAY))
 

@@ -60,6 +60,29 @@ def test_a_last_day_that_no_rule_explains_counts_as_made_today_at_the_latest() -
     assert ReuseRules(NOVEMBER).last_day(date(2030, 1, 1)) == date(2027, 3, 14)
 
 
+@pytest.mark.parametrize(
+    ("today", "made", "expires", "last"),
+    [
+        # SCM goes by the rule of the day on which it was made; the certificates go by that of their own day.
+        (NOVEMBER, date(2026, 11, 1), date(2027, 5, 20), date(2027, 3, 14)),
+        (date(2027, 3, 20), date(2026, 11, 1), date(2027, 5, 20), date(2027, 3, 14)),
+        (date(2027, 3, 20), date(2027, 1, 5), date(2027, 7, 24), date(2027, 4, 15)),
+        # SCM knows of the step.
+        (date(2029, 3, 8), date(2029, 3, 7), date(2029, 3, 17), date(2029, 3, 17)),
+        (date(2029, 3, 8), date(2029, 2, 7), date(2029, 3, 15), date(2029, 3, 14)),
+        # SCM stays below the rule.
+        (NOVEMBER, date(2026, 5, 1), date(2026, 11, 15), date(2026, 11, 15)),
+        # The day of an earlier validation than the one that ends then.
+        (NOVEMBER, date(2026, 4, 1), date(2027, 3, 1), date(2027, 3, 1)),
+        (NOVEMBER, date(2027, 1, 1), date(2027, 3, 1), date(2027, 3, 1)),
+    ],
+)
+def test_the_day_on_which_it_was_made_decides_where_scm_says_it(
+    today: date, made: date, expires: date, last: date
+) -> None:
+    assert ReuseRules(today).last_day(expires, made) == last
+
+
 @pytest.mark.parametrize("days", WHAT_IF)
 def test_a_what_if_lets_every_validation_hold_so_many_days_from_now_on(days: int) -> None:
     rules = ReuseRules(NOVEMBER, days)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from certline.models import Domain
-from certline.models.orders.domain_rules import judge_name, validation_lapse
-from tests.support.factories import NOON, a_domain, an_organization
+from certline.models.orders.domain_rules import judge_name
+from tests.support.factories import a_domain, an_organization
 from tests.unit.models.orders.checking import TODAY, problems_of
 
 PLAIN = ["DOMAIN", "SUBDOMAIN"]
@@ -108,14 +108,3 @@ def test_what_a_delegation_that_waits_would_allow_is_not_allowed_yet() -> None:
     problem, _ = judged("a.nordhafen.example", a_domain(delegations=[active, waiting]))
 
     assert "lacks SUBDOMAIN" in (problem or "")
-
-
-def test_a_lapse_is_about_the_validation_only() -> None:
-    lapsed = delegated(PLAIN, validation_expires=NOON.date().replace(day=1))
-
-    def lapse(name: str) -> str | None:
-        return validation_lapse(name, an_organization(), [lapsed], TODAY)
-
-    assert "expired on 2026-03-01" in (lapse("a.nordhafen.example") or "")
-    assert lapse("*.a.nordhafen.example") is None
-    assert lapse("elsewhere.example") is None
