@@ -6,7 +6,7 @@ Rows that are gone at SCM are marked (`gone_at`), never deleted, because orders 
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ForeignKey, Integer, func, select
+from sqlalchemy import ARRAY, ForeignKey, Index, Integer, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base
@@ -48,6 +48,10 @@ class Domain(SyncedRow, Base):
     """
 
     __tablename__ = "domain"
+    # `producers.domains.expiry`: those whose validation ends soon.
+    __table_args__ = (
+        Index("domain_by_end", "validation_expires", postgresql_where=text("gone_at IS NULL")),
+    )
 
     state: Mapped[str | None]
     delegation_status: Mapped[str | None]

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from certline.models import AuditEntry, CommandType, Database, Domain, Outbox
@@ -21,6 +21,7 @@ from certline.producers.sweep import sweep
 from tests.integration.producers.estate import DAY
 from tests.support.factories import a_certificate, a_domain, an_account, an_order
 from tests.support.movable_clock import MovedDatabase
+from tests.support.statements import rows_returned
 
 SETTLE = timedelta(minutes=15)
 ANNA = Identity("os:anna")
@@ -243,3 +244,50 @@ def test_more_ends_than_one_sweep_handles_are_told_by_the_next(database: Databas
             counts.append(emit_validation_expiring(db, 2))
 
     assert counts == [2, 2, 1, 0]
+
+
+def domains_read(db: Session) -> int:
+    """Return how many rows of domains Postgres has read in this transaction."""
+    read = db.scalars(
+        text(
+            "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) "
+            "FROM pg_stat_xact_user_tables WHERE relname = 'domain'"
+        )
+    )
+    return int(read.one())
+
+
+def many_domains(db: Session, *near: tuple[str, int]) -> None:
+    """Insert 300 domains that end later, and some that end in so many days."""
+    account = an_account(db)
+    far = [(f"d{number}.example", 90 + number % 200) for number in range(300)]
+    for scm_id, (name, left) in enumerate([*far, *near], start=1):
+        entry = a_domain(account_id=account.id, scm_id=scm_id, name=name)
+        entry.validation_expires = in_days(db, left)
+        db.add(entry)
+
+
+def test_only_domains_whose_validation_ends_soon_are_read(database: Database) -> None:
+    with database.transaction() as db:
+        near = (("near.example", 20), ("*.near.example", 20), ("shop.near.example", 20))
+        many_domains(db, *near)
+    with database.transaction() as db:
+        assert emit_validation_expiring(db, 1_000) == 1
+    with database.transaction() as db:
+        db.execute(text("SET LOCAL enable_seqscan = off"))  # so few rows would be read in a row
+        before = domains_read(db)
+        assert emit_validation_expiring(db, 1_000) == 0
+        assert domains_read(db) - before == len(near)
+
+
+def test_what_a_longer_validation_covers_is_not_told_and_found_out_with_few_rows(
+    database: Database,
+) -> None:
+    with database.transaction() as db:
+        longer = ("*.d7.example", 5), ("shop.d8.example", 5), ("MÜNCHEN.example", 90)
+        many_domains(db, *longer, ("*.xn--mnchen-3ya.example", 5))
+    with database.transaction() as db:
+        rows = rows_returned(db, "domain")
+        assert emit_validation_expiring(db, 1_000) == 0
+        # Three end soon; they and what is above them, and the name that Postgres cannot compare.
+        assert sum(rows) == 3 + 6
