@@ -1,11 +1,12 @@
 """Fault tests of the queues: their declaration, and the deletion of one in use."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.common import dq_name, xq_name
@@ -42,6 +43,21 @@ def test_a_message_to_a_deleted_queue_vanishes_on_stock_and_is_there_on_ours(
         arguments = broker._build_queue_arguments(stage.queue)
         channel.queue_declare(stage.queue, durable=True, arguments=arguments)
     assert len(stage.left(at_least=arrives).waiting) == arrives
+
+
+@pytest.mark.parametrize(("kind", "connections"), [(Kind.STOCK, 2), (Kind.OURS, 1)])
+def test_a_consumer_leaves_an_idle_connection_on_stock_and_none_on_ours(
+    stage_of: Callable[[Kind], Stage], kind: Kind, connections: int
+) -> None:
+    stage = stage_of(kind)
+    queue = f"{stage.queue}.unheard"
+    stage.broker.declare_queue(queue)  # at RabbitMQ only when it is consumed
+    del stage.broker.connection
+    port = {urlsplit(stage.url).port or 5672}
+    before = connected_to(port)
+
+    with closing(stage.broker.consume(queue)):
+        assert connected_to(port) - before == connections
 
 
 @pytest.mark.slow
@@ -93,3 +109,12 @@ def declared_otherwise(
         except ChannelClosedByBroker as refusal:
             return str(refusal.reply_text)
     return ""
+
+
+def connected_to(ports: Collection[int]) -> int:
+    """Count the connections of this process to these ports."""
+    return sum(
+        each.status == psutil.CONN_ESTABLISHED and each.raddr.port in ports
+        for each in psutil.Process().net_connections("tcp")
+        if each.raddr
+    )

@@ -179,7 +179,7 @@ class HostedLine:
         with self.stage.plant.database.transaction() as db:
             ages = {part: round(float(seconds), 1) for part, seconds in db.execute(seen)}
         consumers = self.stage.ear.consumers()
-        return f"heartbeats {ages}, {self._sessions(host)} sessions, {consumers} consumers in all"
+        return f"heartbeats {ages}, sessions {self._sessions(host)}, {consumers} consumers in all"
 
     def _is_back(self, host: Host) -> bool:
         well = all(self.stage.is_well(part) for part in self.parts[host])
@@ -190,12 +190,12 @@ class HostedLine:
         with self.stage.plant.database.transaction() as db:
             return sum(row.host == host.name for row in stale_parts(db))
 
-    def _sessions(self, host: Host) -> int:
-        """Count the sessions of a host in Postgres."""
-        query = "SELECT count(*) FROM pg_stat_activity WHERE client_addr = %s"
+    def _sessions(self, host: Host) -> list[str]:
+        """Return the sessions of a host in Postgres: what each does, since when, and its last statement."""
+        query = """SELECT concat_ws(' ', state, wait_event, now() - coalesce(state_change, backend_start), query)
+                   FROM pg_stat_activity WHERE client_addr = %s"""
         with psycopg.connect(self.site.postgres.url) as connection:
-            row = connection.execute(query, [host.address(DATABASE)]).fetchone()
-        return int(row[0]) if row else 0
+            return [text for (text,) in connection.execute(query, [host.address(DATABASE)])]
 
     def _sending(self, longer_than: float = 0) -> list[str]:
         """Return the ids of orders that are on their way to SCM for longer than so many seconds."""
