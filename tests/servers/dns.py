@@ -77,16 +77,16 @@ class DnsServer:
         """
         update = self._update(name, key)
         for value in values:
-            update.add(_absolute(name), ttl, kind, _written(kind, value))
+            update.add(absolute(name), ttl, kind, written(kind, value))
         self._send(update, name)
 
     def remove(self, name: str, kind: str | None = None, *values: str) -> None:
         """Remove all records of a name, or those of a type, or single ones."""
         update = self._update(name)
         for value in values:
-            update.delete(_absolute(name), kind, _written(str(kind), value))
+            update.delete(absolute(name), kind, written(str(kind), value))
         if not values:
-            update.delete(_absolute(name), *([kind] if kind else []))
+            update.delete(absolute(name), *([kind] if kind else []))
         self._send(update, name)
 
     def read(self, name: str, kind: str, at: str | None = None) -> list[str]:
@@ -94,7 +94,7 @@ class DnsServer:
         answer = self.ask(name, kind, at or self.zone_of(name).at[0])
         wanted = dns.rdatatype.from_text(kind)
         return sorted(
-            _plain(kind, record.to_text())
+            plain(kind, record.to_text())
             for group in answer.answer
             if group.rdtype == wanted
             for record in group
@@ -112,7 +112,7 @@ class DnsServer:
         self, name: str, kind: str, at: str, *, timeout: float = TIMEOUT
     ) -> dns.message.Message:
         """Send a query to a server, and return its response. Raises Timeout after `timeout` seconds."""
-        query = dns.message.make_query(_absolute(name), kind, want_dnssec=True)
+        query = dns.message.make_query(absolute(name), kind, want_dnssec=True)
         if at != RESOLVER:
             query.flags &= ~dns.flags.RD
         answer, _ = dns.query.udp_with_fallback(query, at, timeout, self.port)
@@ -123,7 +123,7 @@ class DnsServer:
         zone = self.zone_of(name)
         if SECONDARY not in zone.at[1:]:
             return
-        told = dns.message.make_query(_absolute(zone.name), "SOA")
+        told = dns.message.make_query(absolute(zone.name), "SOA")
         told.set_opcode(dns.opcode.NOTIFY)
         told.flags = (told.flags & ~dns.flags.RD) | dns.flags.AA
         dns.query.udp(told, SECONDARY, TIMEOUT, self.port, source=PRIMARY)
@@ -144,17 +144,19 @@ class DnsServer:
         finally:
             server.process.thaw()
 
+    def added_to(self, zone: Zone) -> list[dns.name.Name]:
+        """Return the names of a zone that its file doesn't have, as the primary transfers it."""
+        fresh = _fresh(zone)
+        now = dns.zone.from_xfr(
+            dns.query.xfr(zone.at[0], zone.name, port=self.port, relativize=False),
+            relativize=False,
+        )
+        return [name for name, node in now.nodes.items() if name not in fresh and _is_data(node)]
+
     def clear(self) -> None:
         """Remove everything that isn't in the files of the zones, and let the resolver forget."""
         for zone in ZONES:
-            fresh, update = _fresh(zone), self._update(zone.name)
-            now = dns.zone.from_xfr(
-                dns.query.xfr(zone.at[0], zone.name, port=self.port, relativize=False),
-                relativize=False,
-            )
-            added = [
-                name for name, node in now.nodes.items() if name not in fresh and _is_data(node)
-            ]
+            added, update = self.added_to(zone), self._update(zone.name)
             for name in added:
                 update.delete(name)
             if added:
@@ -193,17 +195,20 @@ def _fresh(zone: Zone) -> frozenset[dns.name.Name]:
     return frozenset(dns.zone.from_text(zone.text(), zone.name, relativize=False).nodes)
 
 
-def _absolute(name: str) -> dns.name.Name:
+def absolute(name: str) -> dns.name.Name:
+    """Return a name as it is sent."""
     return dns.name.from_text(name)
 
 
-def _written(kind: str, value: str) -> str:
+def written(kind: str, value: str) -> str:
+    """Return a record's value as in the file of a zone; a text gets its quotes."""
     if kind == "TXT" and not value.startswith('"'):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return value
 
 
-def _plain(kind: str, text: str) -> str:
+def plain(kind: str, text: str) -> str:
+    """Return a record's value as people write it: a text without quotes, and in one piece."""
     return "".join(text[1:-1].split('" "')) if kind == "TXT" else text
 
 

@@ -198,13 +198,7 @@ zone "." {{ type hint; file "hints.zone"; }};
             f'{key}options {{ default-key "{CONTROL}"; default-server {self.address}; '
             f"default-port {self.control_port}; }};\n"
         )
-        # A copy: AppArmor's profile for the original lets it read its usual folders only.
-        program = shutil.copy(found("named", "bind9"), self.folder / "named")
-        configuration = self.folder / "named.conf"
-        self._launch(
-            [program, "-4", "-f", "-g", "-n", "1", "-c", configuration],
-            lambda: bool(ask(self, ".", "NS")),
-        )
+        self._launch(bind_command(self.folder), lambda: bool(ask(self, ".", "NS")))
 
     def flush(self) -> None:
         """Let it forget all it knows."""
@@ -246,6 +240,13 @@ class NameServers:
     def all(self) -> tuple[NameServer, ...]:
         """Return every server."""
         return (self.registry, self.primary, self.secondary, self.resolver)
+
+
+def bind_command(folder: Path) -> list[str | Path]:
+    """Return the command that runs BIND with the `named.conf` of a folder. Raises NoNameServerError."""
+    # A copy: AppArmor's profile for the original lets it read its usual folders only.
+    program = shutil.copy(found("named", "bind9"), folder / "named")
+    return [program, "-4", "-f", "-g", "-n", "1", "-c", folder / "named.conf"]
 
 
 def ask(server: NameServer, name: str, kind: str) -> dns.message.Message | None:

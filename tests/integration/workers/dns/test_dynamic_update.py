@@ -1,10 +1,12 @@
-"""Tests of dynamic update with TSIG against a real name server."""
+"""Tests of dynamic update with TSIG against real name servers: Knot DNS and BIND, each as the primary."""
 
 import socket
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,10 +19,11 @@ from certline.workers.dns import (
     look,
     open_provider,
 )
-from tests.integration.workers.dns.conftest import ZONE, updater
+from tests.integration.workers.dns.conftest import ZONE, seen_at, updater, updater_at
 from tests.servers.dns import DnsServer
 from tests.servers.name_zones import OTHER_KEY, PRIMARY
 from tests.servers.session import free_port
+from tests.servers.updated_primary import UpdatedPrimary
 
 TEXT = Proof(Method.TXT, f"_certline.{ZONE}", "a proof, with 'quotes' and \"double\" ones; 100 %")
 ALIAS = Proof(Method.CNAME, f"_d41d8.{ZONE}", "5c0.comodoca.example")
@@ -28,44 +31,44 @@ WRONG = b64encode(b"not the secret of any key at all").decode()
 
 
 @pytest.mark.parametrize("proof", [TEXT, ALIAS])
-def test_a_record_is_published_once_and_withdrawn(
-    dns_server: DnsServer, how: Resolution, proof: Proof
-) -> None:
-    provider, kind = updater(dns_server), proof.method.upper()
+def test_a_record_is_published_once_and_withdrawn(primary: UpdatedPrimary, proof: Proof) -> None:
+    provider, kind = updater_at(primary), proof.method.upper()
 
     provider.publish(proof)
     provider.publish(proof)
 
-    assert len(dns_server.read(proof.name, kind)) == 1
-    dns_server.propagate(proof.name)
-    assert look(proof, how).seen
+    assert len(primary.read(proof.name, kind)) == 1
+    assert look(proof, seen_at(primary)).seen
     provider.withdraw(proof)
     provider.withdraw(proof)
-    assert dns_server.read(proof.name, kind) == []
+    assert primary.read(proof.name, kind) == []
 
 
-def test_a_long_text_is_split_into_strings_and_seen_as_one(
-    dns_server: DnsServer, how: Resolution
-) -> None:
+def test_a_secondary_shows_the_record_too(dns_server: DnsServer, how: Resolution) -> None:
+    updater(dns_server).publish(TEXT)
+
+    dns_server.propagate(TEXT.name)
+    assert look(TEXT, how).seen
+
+
+def test_a_long_text_is_split_into_strings_and_seen_as_one(primary: UpdatedPrimary) -> None:
     long = Proof(Method.TXT, TEXT.name, "0123456789" * 60)
 
-    updater(dns_server).publish(long)
+    updater_at(primary).publish(long)
 
-    assert dns_server.read(long.name, "TXT") == [long.value]
-    dns_server.propagate(long.name)
-    assert look(long, how).seen
+    assert primary.read(long.name, "TXT") == [long.value]
+    assert look(long, seen_at(primary)).seen
 
 
-def test_texts_of_others_stay(dns_server: DnsServer) -> None:
-    dns_server.add(ZONE, "TXT", "v=spf1 -all")
-    beside, provider = Proof(Method.TXT, ZONE, "ours"), updater(dns_server)
+def test_texts_of_others_stay(primary: UpdatedPrimary) -> None:
+    primary.add(ZONE, "TXT", "v=spf1 -all")
+    beside, provider = Proof(Method.TXT, ZONE, "ours"), updater_at(primary)
 
     provider.publish(beside)
 
-    assert dns_server.read(ZONE, "TXT") == ["ours", "v=spf1 -all"]
+    assert primary.read(ZONE, "TXT") == ["ours", "v=spf1 -all"]
     provider.withdraw(beside)
-    assert dns_server.read(ZONE, "TXT") == ["v=spf1 -all"]
-    dns_server.remove(ZONE, "TXT")
+    assert primary.read(ZONE, "TXT") == ["v=spf1 -all"]
 
 
 @pytest.mark.parametrize(
@@ -78,23 +81,23 @@ def test_texts_of_others_stay(dns_server: DnsServer) -> None:
     ],
 )
 def test_what_is_there_already_is_named_and_left_as_it_is(
-    dns_server: DnsServer, there: str, value: str, proof: Proof, said: str
+    primary: UpdatedPrimary, there: str, value: str, proof: Proof, said: str
 ) -> None:
-    dns_server.add(proof.name, there, value)
+    primary.add(proof.name, there, value)
 
     with pytest.raises(DnsRefused, match="which is left as it is") as refused:
-        updater(dns_server).publish(proof)
+        updater_at(primary).publish(proof)
 
     assert said in str(refused.value)
-    assert dns_server.read(proof.name, there) == [value]
+    assert primary.read(proof.name, there) == [value]
 
 
-def test_an_alias_of_others_is_not_withdrawn(dns_server: DnsServer) -> None:
-    dns_server.add(ALIAS.name, "CNAME", "elsewhere.test.")
+def test_an_alias_of_others_is_not_withdrawn(primary: UpdatedPrimary) -> None:
+    primary.add(ALIAS.name, "CNAME", "elsewhere.test.")
 
-    updater(dns_server).withdraw(ALIAS)
+    updater_at(primary).withdraw(ALIAS)
 
-    assert dns_server.read(ALIAS.name, "CNAME") == ["elsewhere.test."]
+    assert primary.read(ALIAS.name, "CNAME") == ["elsewhere.test."]
 
 
 @pytest.mark.parametrize(
@@ -105,19 +108,39 @@ def test_an_alias_of_others_is_not_withdrawn(dns_server: DnsServer) -> None:
         ({"algorithm": "hmac-sha512"}, "knows it with another algorithm"),
     ],
 )
-def test_a_wrong_key_is_said(dns_server: DnsServer, key: dict[str, str], why: str) -> None:
+def test_a_wrong_key_is_said(primary: UpdatedPrimary, key: dict[str, str], why: str) -> None:
     with pytest.raises(DnsRefused, match=why) as refused:
-        updater(dns_server, **key).publish(TEXT)
+        updater_at(primary, **key).publish(TEXT)
 
     assert WRONG not in str(refused.value)
-    assert dns_server.read(TEXT.name, "TXT") == []
+    assert primary.read(TEXT.name, "TXT") == []
 
 
-def test_a_zone_that_the_key_may_not_change_is_said(dns_server: DnsServer) -> None:
-    key = {"name": OTHER_KEY, "secret": dns_server.secret_of(OTHER_KEY)}
+def test_a_zone_that_the_key_may_not_change_is_said(primary: UpdatedPrimary) -> None:
+    key = {"name": OTHER_KEY, "secret": primary.secrets[OTHER_KEY]}
+    # Knot refuses the key, BIND the change.
+    why = {
+        "knot": "does not let it change this zone",
+        "bind": "does not let this key change this record",
+    }
 
-    with pytest.raises(DnsRefused, match="does not let it change this zone"):
-        updater(dns_server, **key).publish(TEXT)
+    with pytest.raises(DnsRefused, match=why[primary.kind]):
+        updater_at(primary, **key).publish(TEXT)
+
+    assert primary.read(TEXT.name, "TXT") == []
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clocks_that_differ_are_said(
+    primary: UpdatedPrimary, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    skewed = SimpleNamespace(time=lambda: time.time() + hours * 3600)
+    monkeypatch.setattr("dns.message.time", skewed)
+
+    with pytest.raises(DnsRefused, match="the clocks of the two machines differ"):
+        updater_at(primary).publish(TEXT)
+
+    assert primary.read(TEXT.name, "TXT") == []
 
 
 def test_a_secondary_says_that_the_primary_is_meant(dns_server: DnsServer) -> None:
@@ -142,21 +165,24 @@ def test_a_zone_signed_by_its_server_takes_the_record_and_shows_it(
     ]  # its signatures are checked
 
 
-def test_a_part_of_a_zone_is_written_in_the_zone(dns_server: DnsServer) -> None:
+def test_a_part_of_a_zone_is_written_in_the_zone(primary: UpdatedPrimary) -> None:
     deep = Proof(Method.TXT, f"_acme.www.{ZONE}", "deep")
 
-    updater(dns_server, f"www.{ZONE}").publish(deep)
+    updater_at(primary, f"www.{ZONE}").publish(deep)
 
-    assert dns_server.read(deep.name, "TXT") == ["deep"]
+    assert primary.read(deep.name, "TXT") == ["deep"]
 
 
-def test_a_server_without_the_zone_is_said(dns_server: DnsServer) -> None:
-    settings = {"server": f"{dns_server.secondary}:{dns_server.port}", "zones": [ZONE]}
-    key = {"name": dns_server.tsig_name, "secret": dns_server.tsig_secret}
-    provider = open_provider("rfc2136", settings, key)
-
+def test_a_server_without_the_zone_is_said(primary: UpdatedPrimary) -> None:
     with pytest.raises(DnsRefused, match=r"knows no zone that _x\.other\.invalid lies in"):
-        provider.publish(Proof(Method.TXT, "_x.other.invalid", "lost"))
+        updater_at(primary).publish(Proof(Method.TXT, "_x.other.invalid", "lost"))
+
+
+def test_a_zone_of_the_provider_that_the_server_does_not_serve_is_said(
+    primary: UpdatedPrimary,
+) -> None:
+    with pytest.raises(DnsRefused, match=r"NOTAUTH|does not let it change this zone|does it serve"):
+        updater_at(primary, "other.invalid").publish(Proof(Method.TXT, "_x.other.invalid", "lost"))
 
 
 def test_a_server_that_is_away_is_asked_later() -> None:
