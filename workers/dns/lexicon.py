@@ -141,7 +141,8 @@ def _carried_out(task: Mapping[str, Any]) -> tuple[str, str]:
         start_new_session=True,
     ) as process:
         try:
-            said, _ = process.communicate(json.dumps(task).encode(), timeout=WHOLE)
+            document = json.dumps({**task, "starter": os.getpid()})
+            said, _ = process.communicate(document.encode(), timeout=WHOLE)
         except subprocess.TimeoutExpired:
             return "later", f"it did not answer within {WHOLE:.0f} s"
         finally:

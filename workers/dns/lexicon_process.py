@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from certline.workers.programs.dumpable import close_to_others
+from certline.workers.programs.orphan import end_with_starter
 
 DONE, REFUSED, LATER = "done", "refused", "later"
 # Types of records that may be in the way of a proof.
@@ -29,6 +30,7 @@ def main() -> None:
     """Carry out the task on standard input."""
     close_to_others()
     task = json.load(sys.stdin)
+    end_with_starter(task["starter"])
     answers = os.dup(1)
     # Some of its providers print what they send.
     nowhere = os.open(os.devnull, os.O_WRONLY)

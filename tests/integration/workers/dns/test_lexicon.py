@@ -1,90 +1,21 @@
 """Tests of DNS providers by dns-lexicon, with its own code for PowerDNS and a stand-in for that server's API."""
 
-import json
-import threading
+import os
+import signal
+import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from certline.workers.dns import DnsRefused, DnsTryLater, Method, Proof, Provider, open_provider
 from certline.workers.dns.lexicon import options_of, provider_names
+from tests.servers.process import Process, until
+from tests.support.power_dns import SECRET, PowerDns
 
 ZONE = "shop.example"
 TEXT = Proof(Method.TXT, f"_4ab.{ZONE}", "a proof")
 INNER = Proof(Method.CNAME, f"_4ab.{ZONE}", f"there.{ZONE}")
-SECRET = "k3y-of-the-api"
-
-
-class PowerDns:
-    """The part of PowerDNS' API that dns-lexicon uses, with one zone."""
-
-    def __init__(self) -> None:
-        self.records: dict[tuple[str, str], list[str]] = {}
-        self.status = 200
-        self.hold = threading.Event()
-        self.hold.set()
-        self.headers: list[dict[str, str]] = []
-        ours = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *_: object) -> None:
-                """Log nothing."""
-
-            def do_GET(self) -> None:
-                """Return the zone."""
-                self._answer(ours.zone())
-
-            def do_PATCH(self) -> None:
-                """Change the zone."""
-                length = int(self.headers["Content-Length"])
-                changes = json.loads(self.rfile.read(length))["rrsets"]
-                if ours.status == 200:
-                    for change in changes:
-                        records = [each["content"] for each in change["records"]]
-                        ours.records[change["name"], change["type"]] = records
-                self._answer({})
-
-            def _answer(self, document: Any) -> None:
-                ours.headers.append(dict(self.headers))
-                ours.hold.wait(30)
-                body = json.dumps(document if ours.status == 200 else {"error": SECRET}).encode()
-                known = self.headers["X-API-Key"] == SECRET
-                self.send_response(ours.status if known else 401)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
-
-    def close(self) -> None:
-        """Stop."""
-        self.hold.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def zone(self) -> dict[str, Any]:
-        """Return the zone as PowerDNS does."""
-        return {
-            "kind": "Native",
-            "rrsets": [
-                {
-                    "name": name,
-                    "type": kind,
-                    "ttl": 300,
-                    "records": [{"content": each, "disabled": False} for each in contents],
-                }
-                for (name, kind), contents in self.records.items()
-                if contents
-            ],
-        }
-
-    def at(self, kind: str, name: str = TEXT.name) -> list[str]:
-        """Return the records of a name."""
-        return self.records.get((f"{name}.", kind), [])
 
 
 @pytest.fixture
@@ -107,10 +38,10 @@ def test_a_record_is_published_once_and_withdrawn(server: PowerDns, proof: Proof
     provider.publish(proof)
     provider.publish(proof)
 
-    assert len(server.at(kind)) == 1
+    assert len(server.at(TEXT.name, kind)) == 1
     provider.withdraw(proof)
     provider.withdraw(proof)
-    assert server.at(kind) == []
+    assert server.at(TEXT.name, kind) == []
 
 
 def test_texts_of_others_stay(server: PowerDns) -> None:
@@ -119,9 +50,9 @@ def test_texts_of_others_stay(server: PowerDns) -> None:
 
     provider.publish(TEXT)
 
-    assert sorted(server.at("TXT")) == ['"a proof"', '"theirs"']
+    assert sorted(server.at(TEXT.name, "TXT")) == ['"a proof"', '"theirs"']
     provider.withdraw(TEXT)
-    assert server.at("TXT") == ['"theirs"']
+    assert server.at(TEXT.name, "TXT") == ['"theirs"']
 
 
 @pytest.mark.parametrize(
@@ -141,7 +72,7 @@ def test_what_is_there_already_is_named_and_left_as_it_is(
         provider_of(server).publish(proof)
     provider_of(server).withdraw(proof)
 
-    assert server.at(kind) == [content]
+    assert server.at(TEXT.name, kind) == [content]
 
 
 def test_a_target_that_dns_lexicon_takes_for_one_of_the_zone_is_not_left_there(
@@ -154,7 +85,7 @@ def test_a_target_that_dns_lexicon_takes_for_one_of_the_zone_is_not_left_there(
     ):
         provider_of(server).publish(outer)
 
-    assert server.at("CNAME") == []
+    assert server.at(TEXT.name, "CNAME") == []
 
 
 @pytest.mark.parametrize(
@@ -249,3 +180,37 @@ def test_the_process_has_nothing_of_our_environment(
     provider_of(server).publish(TEXT)
 
     assert {headers["X-API-Key"] for headers in server.headers} == {SECRET}
+
+
+def test_the_process_ends_with_its_worker_and_writes_nothing_afterwards(server: PowerDns) -> None:
+    server.hold.clear()
+    program = (
+        "from certline.workers.dns import Method, Proof, open_provider;"
+        f"settings = {{'provider': 'powerdns', 'zones': [{ZONE!r}]}};"
+        f"settings['options'] = {{'pdns_server': {server.url!r}}};"
+        f"proof = Proof(Method.TXT, {TEXT.name!r}, {TEXT.value!r});"
+        f"open_provider('lexicon', settings, {{'auth_token': {SECRET!r}}}).publish(proof)"
+    )
+    with Process([sys.executable, "-c", program]) as worker:
+        until(lambda: server.headers, 30)
+        (child,) = children_of(worker.pid)
+        os.kill(worker.pid, signal.SIGKILL)
+        until(lambda: not is_running(child), 10)
+    server.hold.set()
+
+    assert server.at(TEXT.name, "TXT") == []
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the ids of a process's children."""
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in found for child in file.read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    """Return True unless a process has ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
