@@ -15,7 +15,7 @@ from typing import Any
 
 import dramatiq
 import pika.data
-from dramatiq.broker import MessageProxy
+from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import dq_name, xq_name
@@ -253,6 +253,12 @@ class HardenedBroker(RabbitmqBroker):
     def consumer_class(self) -> type[HardenedConsumer]:
         """Consumer class that Dramatiq instantiates for each queue."""
         return HardenedConsumer
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """Return a consumer, and close the connection that declared its queue: it would answer no heartbeats."""
+        consumer = super().consume(queue_name, prefetch, timeout)
+        del self.connection
+        return consumer
 
     def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
         arguments: dict[str, Any] = super()._build_queue_arguments(queue_name)

@@ -1,0 +1,1 @@
+"""A year of an estate on a moved clock, with real steps, a real simulator and real name servers."""
