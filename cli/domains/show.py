@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 
     from certline.models import Validation
     from certline.models.domains.detail import DomainDetail
-    from certline.models.domains.forecast import DomainForecast, ValidationOutlook
+    from certline.models.domains.forecast import DomainForecast
     from certline.models.overview.attendance import Attendance
-
-# Days ahead in which the next renewal of every certificate lies.
-AHEAD = 400
+    from certline.producers.domains.dependence import Dependence
 
 
 @click.command(cls=CliCommand)
@@ -33,35 +31,18 @@ def show(name: str, *, account: str | None) -> None:
 
     DOMAIN may be any name: it is shown with the domain whose validation covers it.
     """
-    from certline.models.calendar.validations import forecast_validations
-    from certline.models.certificates.below import certificates_below
     from certline.models.domains.detail import detail_of
-    from certline.models.overview.attendance import UNATTENDED
-    from certline.producers.domains.care import care_of_domains
+    from certline.producers.domains.dependence import dependence_of
 
     with context.database().transaction() as db:
         found = detail_of(db, name, account)
-        key = (found.account.id, found.validated_with)
-        care = care_of_domains(db).get(key, UNATTENDED)
-        count = certificates_below(db, [key]).get(key, 0)
-        outlook = forecast_validations(
-            db, days=AHEAD, below=found.validated_with, account_id=found.account.id, next_only=True
-        )
-    ahead = next(
-        (each for each in outlook.domains() if (each.account_id, each.domain) == key), None
-    )
-    document = detail_document(found, care, count, outlook, ahead)
-    answer(document, lambda: _people(found, care, count, outlook, ahead))
+        its = dependence_of(db, (found.account.id, found.validated_with))
+    document = detail_document(found, its.care, its.certificates, its.outlook, its.ahead)
+    answer(document, lambda: _people(found, its))
 
 
-def _people(
-    found: DomainDetail,
-    care: Attendance,
-    count: int,
-    outlook: ValidationOutlook,
-    ahead: DomainForecast | None,
-) -> None:
-    own, longest = found.row, found.longest
+def _people(found: DomainDetail, its: Dependence) -> None:
+    own, longest, care, ahead = found.row, found.longest, its.care, its.ahead
     late = 0 if ahead is None else ahead.refused.total()
     facts(
         {
@@ -75,8 +56,8 @@ def _people(
             "method": longest.validation_method,
             "ends": minute_and_distance(longest.validation_expires),
             "usable until": _usable_until(found),
-            "certificates": f"{count:,} active with names below {found.validated_with}",
-            "their renewals": f"{outlook.renewals - late:,} before its end, {late:,} after it",
+            "certificates": f"{its.certificates:,} active with names below {found.validated_with}",
+            "their renewals": f"{its.outlook.renewals - late:,} before its end, {late:,} after it",
             "first after it": None if ahead is None else _first(ahead),
             "begin by": None if ahead is None else minute_and_distance(ahead.begin_by),
             "being done": str(care),

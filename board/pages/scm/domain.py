@@ -11,7 +11,7 @@ from certline.board.detail.sections import (
     shown,
     thing,
 )
-from certline.board.pages.scm.dependence import Dependence, care_now, dependence_of
+from certline.board.pages.scm.kept_dependence import care_now, kept_dependence
 from certline.board.pages.scm.scm_row import common_facts, found_row, gone_remark, words_of
 from certline.board.pages.scm.validation_sections import validation_sections
 from certline.board.web import links
@@ -27,6 +27,7 @@ from certline.models.documents.domains.detail import day_or_none, detail_documen
 from certline.models.domains.detail import DomainDetail, detail_of_entry
 from certline.models.overview.attendance import Attendance
 from certline.models.overview.estate import MOST_COUNTED, count_below
+from certline.producers.domains.dependence import Dependence
 
 
 def show(asked: PageRequest) -> View:
@@ -34,7 +35,7 @@ def show(asked: PageRequest) -> View:
     row, account = found_row(asked, Domain, "domain")
     found = detail_of_entry(asked.db, row, account)
     for_people = representation(asked.request.query_params) is Representation.HTML
-    dependence = dependence_of(asked, found, at_once=for_people)
+    dependence = kept_dependence(asked, found, at_once=for_people)
     care = care_now(asked, found, dependence)
     sections = [
         *gone_remark(row),

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from certline.board.pages.scm import dependence
 from certline.models import Account, CommandType, Database, Domain, Validation
 from certline.models.audit.identity import Identity
 from certline.models.calendar.validations import forecast_validations
@@ -15,6 +14,7 @@ from certline.models.database.session import clock
 from certline.models.domains.outcome import complete, fail_validation
 from certline.models.domains.validation import begin_validation
 from certline.models.states import ValidationMethod, ValidationStage
+from certline.producers.domains import dependence
 from certline.producers.domains.settings import enable_validation, select_domains
 from tests.integration.cli.conftest import Typist, typist  # noqa: F401  # a fixture
 from tests.support.board_window import COUNTING, BoardWindow
