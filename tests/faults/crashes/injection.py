@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 
 from certline.cli.main import main
 from certline.models import Database
+from certline.models.database.connection import connection_string
 from certline.producers.messaging.window import ConfirmWindow
 from certline.workers import app
 from certline.workers.dns.rfc2136 import DynamicUpdate
@@ -94,10 +95,14 @@ class Reaper:
         os.killpg(os.getpgrp(), self._deaths[number].signal)
 
     def _intent_of(self, command_id: str) -> str | None:
+        if not self._deaths:  # nobody will ask
+            return None
         if command_id not in self._intents:
             query = "SELECT correlation_id FROM command WHERE id = %s"
             try:
-                with psycopg.connect(os.environ["CERTLINE_DATABASE_URL"]) as connection:
+                with psycopg.connect(
+                    connection_string(os.environ["CERTLINE_DATABASE_URL"])
+                ) as connection:
                     row = connection.execute(query, [command_id]).fetchone()
             except psycopg.Error:
                 return None
