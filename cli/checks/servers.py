@@ -161,25 +161,29 @@ def check_recovery() -> Finding:
         said = f"this login may not call {' and '.join(untold)}: not each restore is noticed"
         advice = "allow it, or type `certline recover` after a restore (docs/backup.md)"
         return Finding("recovery", True, said, advice)
-    if _lacks_witness():
-        said = "none in progress; a snapshot that is put back would not be noticed: RabbitMQ has no witness"
-        advice = (
-            "a relay keeps it, if RabbitMQ permits it the queue certline.witness (docs/backup.md)"
-        )
-        return Finding("recovery", True, said, advice)
+    if (what_to_do := _advice_on_witness()) is not None:
+        said = "none in progress; a snapshot that is put back would not be noticed: nothing keeps a witness of it"
+        return Finding("recovery", True, said, what_to_do)
     return Finding("recovery", True, "none in progress; a restore would be noticed")
 
 
-def _lacks_witness() -> bool:
-    """Return True if RabbitMQ answers, and has no witness."""
+def _advice_on_witness() -> str | None:
+    """Return what to do if RabbitMQ answers and has no witness, or nothing keeps one; else None."""
     from certline.producers.messaging.queues import NoAnswerError, has_witness
 
-    if context.settings().rabbitmq_url is None:
-        return False
+    settings = context.settings()
+    if settings.rabbitmq_url is None:
+        # Of the embedded Postgres it is a file; beside another one, there is no place for it.
+        by_hand = "after a restore, before the parts are started: certline recover"
+        return None if settings.embedded else by_hand
     try:
-        return not has_witness(context.settings())
+        kept = has_witness(settings)
     except NoAnswerError:
-        return False  # the check of RabbitMQ says so
+        return None  # the check of RabbitMQ says so
+    by_relay = (
+        "a relay keeps it, if RabbitMQ permits it the queue certline.witness (docs/backup.md)"
+    )
+    return None if kept else by_relay
 
 
 def _waiting(state: QueueState) -> str:

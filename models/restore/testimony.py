@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from certline.models.restore.recovery import Recovery
+from certline.models.restore.recovery import TABLE_NUMBER, Recovery
 
 # A recovery that was begun after the witness was made has compared, or will compare, what the witness counts. What
 # is in the restored data is older than the start of the server; entries since then say nothing about what is lost.
@@ -30,10 +30,13 @@ COMPARED = text(
 
 
 def witness_key(db: Session) -> bytes:
-    """Return the key that this database's witnesses are signed with; the first call makes it."""
+    """Return the key that this database's witnesses are signed with; the first call makes it.
+
+    Empty while there is no row for it: a dump is being restored.
+    """
     without = Recovery.id == 1, Recovery.witness_key.is_(None)
     db.execute(update(Recovery).where(*without).values(witness_key=secrets.token_bytes(32)))
-    return db.scalars(select(Recovery.witness_key).where(Recovery.id == 1)).one() or b""
+    return db.scalars(select(Recovery.witness_key).where(Recovery.id == 1)).first() or b""
 
 
 def begin_by_witness(db: Session, why: str, seen_at: datetime) -> bool:
@@ -54,3 +57,13 @@ def server_start(db: Session) -> datetime:
     """Return when the server was started."""
     start: datetime = db.scalars(select(func.pg_postmaster_start_time())).one()
     return start
+
+
+def is_noted(db: Session, start: datetime | None) -> bool:
+    """Return True if the server is the one that was started at `start`, and its data are noted as compared."""
+    is_same_start = func.pg_postmaster_start_time() == start
+    is_same_table = Recovery.compared_table == TABLE_NUMBER
+    noted = select(Recovery.id).where(
+        is_same_start, Recovery.compared_start == start, is_same_table
+    )
+    return db.scalar(noted) is not None

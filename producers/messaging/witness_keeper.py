@@ -6,6 +6,7 @@ since, no worker can claim an order (`models.restore.recovery.clear_to_send`).
 """
 
 import time
+from datetime import datetime
 from math import inf
 
 import structlog
@@ -15,8 +16,8 @@ from certline.models import Database
 from certline.models.audit.witness import ForgedWitnessError, Witness, has_entries_of, witness_of
 from certline.models.restore.testimony import (
     begin_by_witness,
+    is_noted,
     note_compared,
-    server_start,
     witness_key,
 )
 from certline.producers.messaging.witness_store import WitnessStore
@@ -41,7 +42,7 @@ class WitnessKeeper:
         # What `look` has found: a newer one, or that the database has to be compared again.
         self._newer: Witness | None = None
         self._is_in_doubt = False
-        self._server_start: object = None
+        self._server_start: datetime | None = None
 
     @property
     def is_due(self) -> bool:
@@ -55,7 +56,11 @@ class WitnessKeeper:
         """
         body = self._store.read()
         with self._database.transaction() as db:
-            self._key = witness_key(db)
+            self._key = witness_key(db) or None
+            if self._key is None:  # a dump is being restored; without the row, no claim succeeds
+                self._newer, self._is_in_doubt = None, False
+                self._next_look = time.monotonic() + LOOK_EVERY
+                return
             kept = self._read(body)
             newest = None
             for witness in filter(None, (self._known, kept)):
@@ -70,11 +75,11 @@ class WitnessKeeper:
 
     def look(self, db: Session) -> None:
         """Read the head of the log in a transaction of the relay, if it is time to. Raises DBAPIError."""
-        if not self.is_due or self._key is None:
+        if not self.is_due:
             return
         self._next_look = time.monotonic() + LOOK_EVERY
         now = witness_of(db)
-        if server_start(db) != self._server_start:
+        if not is_noted(db, self._server_start):
             self._is_in_doubt = True
         elif self._known is None or self._known.head != now.head:
             self._is_in_doubt = self._known is not None and not has_entries_of(db, self._known.head)

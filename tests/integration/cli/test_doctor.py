@@ -184,3 +184,14 @@ def test_a_rabbitmq_without_a_witness_is_named(
     assert before["ok"]
     assert "a snapshot that is put back would not be noticed" in before["text"]
     assert after["text"] == "none in progress; a restore would be noticed"
+
+
+def test_that_nothing_keeps_a_witness_of_your_own_postgres_without_rabbitmq_is_said(
+    well: Typist,
+) -> None:
+    with beating(a_heart(well)):
+        found = checks(well, 0)["recovery"]
+
+    assert found["ok"]
+    assert "a snapshot that is put back would not be noticed" in found["text"]
+    assert found["advice"] == "after a restore, before the parts are started: certline recover"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, insert, select, update
 from structlog.testing import capture_logs
 
 from certline.models import Database, Order, OrderStatus, Recovery, RecoveryPhase
@@ -12,7 +12,7 @@ from certline.models.audit.head import Head
 from certline.models.audit.identity import Identity
 from certline.models.audit.log import record
 from certline.models.audit.witness import Witness, witness_of
-from certline.models.restore.recovery import recovery_of
+from certline.models.restore.recovery import is_compared, recovery_of
 from certline.models.restore.testimony import witness_key
 from certline.producers import recovery
 from certline.producers.messaging import witness_keeper
@@ -201,6 +201,41 @@ def test_what_the_process_knows_is_compared_even_if_the_broker_has_lost_it(
     look(database, keeper)
 
     assert row_of(database).in_progress
+
+
+def test_a_dump_that_is_put_back_while_the_relay_runs_and_lacks_nothing_stops_nothing(
+    database: Database, keeper: WitnessKeeper
+) -> None:
+    keeper.compare()
+    look(database, keeper)
+    with database.transaction() as db:
+        db.execute(update(Recovery).values(compared_table=1))  # as the dump has it
+        assert not is_compared(db)
+
+    look(database, keeper)
+
+    with database.transaction() as db:
+        assert is_compared(db)
+    assert row_of(database).number == 0
+
+
+def test_a_relay_waits_for_the_row_while_a_dump_is_put_back(
+    database: Database, keeper: WitnessKeeper, store: MemoryStore
+) -> None:
+    keeper.compare()
+    with database.transaction() as db:
+        row = db.execute(delete(Recovery).returning(Recovery.__table__)).one()._asdict()
+    look(database, keeper)
+    assert store.body is None
+    with database.transaction() as db:
+        db.execute(insert(Recovery).values(row | {"compared_table": 1}))
+
+    look(database, keeper)
+    look(database, keeper)
+
+    assert store.body is not None
+    with database.transaction() as db:
+        assert is_compared(db)
 
 
 @pytest.mark.parametrize(
