@@ -154,7 +154,10 @@ def check_recovery() -> Finding:
         said = f"nothing is ordered, because the database was restored: {row.why}"
         return Finding("recovery", False, said, "certline recover --status")
     if not was_compared:
-        said = "Postgres was started, and nothing is ordered until a relay has compared its data with the witness"
+        said = (
+            "Postgres was started, or a dump restored, and nothing is ordered until a relay has compared its "
+            "data with the witness"
+        )
         return Finding("recovery", True, said, "a relay does so as soon as it runs")
     untold = ServerIdentity(row.cluster, row.timeline, row.database).untold()
     if untold:

@@ -1,6 +1,7 @@
 """Gate before what costs money at SCM: nothing is placed or sent while a recovery is in progress.
 
-Nor is it after a start of Postgres, until a relay has found out whether its data went back.
+Nor is it after a start of Postgres, or after a dump was restored, until a relay has found out whether the data
+went back.
 """
 
 from datetime import timedelta
@@ -28,7 +29,7 @@ def require_settled(db: Session) -> None:
         )
     if not is_compared:
         raise TryLater(
-            "Postgres was started anew, and a relay compares its data with the witness at RabbitMQ first",
+            "Postgres was started, or a dump restored, and a relay compares its data with the witness first",
             after=COMPARING_PAUSE,
         )
 
