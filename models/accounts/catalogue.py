@@ -44,7 +44,8 @@ class Organization(SyncedRow, Base):
 class Domain(SyncedRow, Base):
     """Domain (or `*.domain`) known to SCM, with its delegations and its validation.
 
-    `validated_on`: the day on which the present validation was made; None where SCM does not say.
+    `validated_on`: the day on which a validation was last made, the present one or one before it; None where
+    neither SCM says it nor certline made one.
     """
 
     __tablename__ = "domain"

@@ -1,15 +1,16 @@
 """Ends of a validation: what is stored, recorded and published when one is completed, not needed or has failed."""
 
-from datetime import date
+from datetime import UTC, date
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account
 from certline.models.accounts.catalogue import Domain
 from certline.models.audit.identity import WORKER
 from certline.models.audit.log import record
+from certline.models.database.session import clock
 from certline.models.domains.scope import covers
 from certline.models.domains.validation import Validation, go_on
 from certline.models.events.base import EventData
@@ -27,10 +28,10 @@ def complete(
 ) -> None:
     """Store that a domain is validated, for it and all domains below it, and let the renewals go on.
 
-    `validated_on`: when, as SCM says.
+    `validated_on`: when, as SCM says; today if it does not say.
     """
     row.outcome, row.expires, row.said = ValidationOutcome.VALIDATED, expires, None
-    _note_validated(db, row, validated_on)
+    _note_validated(db, row, validated_on or clock(db).astimezone(UTC).date())
     note_validation(db, row, "domain.validated", expires=_day(expires))
     go_on(db, row)
     # So that renewals which waited for the validation do not wait for the next day.
@@ -107,7 +108,10 @@ def result_of(row: Validation, account: str) -> dict[str, Any]:
 
 
 def _note_validated(db: Session, row: Validation, validated_on: date | None) -> None:
-    """Store in the catalogue what SCM says, so that no renewal waits for the next sync to see it."""
+    """Store in the catalogue what SCM says, so that no renewal waits for the next sync to see it.
+
+    `validated_on`: None leaves the day that is stored.
+    """
     names = select(Domain.scm_id, Domain.name).filter_by(account_id=row.account_id, gone_at=None)
     covered = [scm_id for scm_id, name in db.execute(names) if covers(row.domain, name)]
     db.execute(
@@ -116,7 +120,7 @@ def _note_validated(db: Session, row: Validation, validated_on: date | None) -> 
         .values(
             validation_status="VALIDATED",
             validation_expires=row.expires,
-            validated_on=validated_on,
+            validated_on=func.coalesce(validated_on, Domain.validated_on),
         )
     )
 

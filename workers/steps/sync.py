@@ -161,7 +161,8 @@ def _domain(domain: ScmDomain) -> dict[str, Any]:
         "validation_status": domain.validation_status or None,
         "validation_method": domain.validation_method or None,
         "validation_expires": domain.dcv_expiration,
-        "validated_on": domain.dcv_validation,
+        # If SCM does not say it, the day on which we had the domain validated stays.
+        **({"validated_on": domain.dcv_validation} if domain.dcv_validation else {}),
         "delegations": [
             {
                 **asdict(delegation),

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from certline.models import CommandStatus, Domain, Outbox
 from certline.models.states import ValidationOutcome, ValidationStage
+from certline.workers.scm.transport.json_reader import Row
 from tests.integration.workers.domains.conftest import DOMAIN, Validations
 from tests.integration.workers.succession import events_of
 
@@ -75,6 +77,25 @@ def test_the_catalogue_knows_the_new_end_before_the_next_sync(validations: Valid
     assert row.ended_at is not None
     assert made is not None
     assert row.ended_at.date() - made <= timedelta(days=1)
+
+
+def test_the_day_of_a_validation_stays_known_where_the_domain_does_not_say_it(
+    validations: Validations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Row.day
+    unsaid = "dcvValidation"
+    monkeypatch.setattr(Row, "day", lambda row, key: None if key == unsaid else read(row, key))
+    command = validations.request()
+    validations.run_to_the_end(command)
+    validations.bench.sync()
+
+    row = validations.row(command)
+    with validations.bench.database.transaction() as db:
+        found = db.scalars(select(Domain).where(Domain.name == DOMAIN)).one()
+    assert row.ended_at is not None
+    # The simulator's day, which may be the one before if midnight has just passed.
+    assert found.validated_on is not None
+    assert row.ended_at.date() - found.validated_on <= timedelta(days=1)
 
 
 def test_an_event_tells_that_a_domain_is_validated(validations: Validations) -> None:
