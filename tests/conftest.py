@@ -10,6 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import (
     SOCKET,
@@ -30,6 +31,10 @@ if TYPE_CHECKING:  # imported below, by those tests only that need them
 for variable in list(os.environ):
     if variable.startswith("CERTLINE_") and not variable.startswith("CERTLINE_TEST_"):
         del os.environ[variable]
+
+# No test is timed: on a busy machine an example takes longer than Hypothesis allows by default.
+settings.register_profile("certline", deadline=None)
+settings.load_profile("certline")
 
 
 def pytest_configure(config: pytest.Config) -> None:

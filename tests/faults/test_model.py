@@ -32,7 +32,6 @@ def test_whatever_happens_one_intent_is_one_order(machine: Callable[[], Historie
         settings=settings(
             max_examples=int(os.environ.get("CERTLINE_TEST_HISTORIES", "30")),
             stateful_step_count=30,
-            deadline=None,
             derandomize="CERTLINE_TEST_HISTORIES" not in os.environ,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),

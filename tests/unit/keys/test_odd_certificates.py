@@ -134,7 +134,7 @@ MUTATIONS = st.lists(
 
 
 @given(body=st.sampled_from(BODIES), mutations=MUTATIONS)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_no_mutated_bytes_raise_anything_but_our_errors(
     body: bytes, mutations: list[tuple[int, int, str]]
 ) -> None:
@@ -153,7 +153,7 @@ def test_no_mutated_bytes_raise_anything_but_our_errors(
 @given(blocks=st.lists(st.sampled_from(MANY), max_size=6), rest=st.binary(max_size=40))
 @example(blocks=MANY, rest=b"")
 @example(blocks=[], rest=b"-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_mixture_of_odd_certificates_raises_anything_but_our_errors(
     blocks: list[bytes], rest: bytes
 ) -> None:

@@ -86,7 +86,7 @@ def test_every_method_is_tried() -> None:
 @given(value=VALUES, status=STATUSES)
 @example(value={"id": [], "sslId": 5}, status="200 OK")
 @example(value=[{"id": 10**400, "name": "\ud800\0"}], status="200 OK")
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
 def test_no_json_answer_raises_anything_but_scm_errors(value: object, status: str) -> None:
     with OddServer([http(status, json.dumps(value).encode())]) as server:
         client = ScmClient(Login(server.url, "c", "l", "p"), read_timeout=5)
@@ -97,7 +97,7 @@ def test_no_json_answer_raises_anything_but_scm_errors(value: object, status: st
 @given(body=st.binary(max_size=60), status=STATUSES)
 @example(body=b"[" * 100_000, status="200 OK")
 @example(body=b"9" * 5_000, status="400 Bad Request")
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 def test_no_bytes_raise_anything_but_scm_errors(body: bytes, status: str) -> None:
     with OddServer([http(status, body)]) as server:
         client = ScmClient(Login(server.url, "c", "l", "p"), read_timeout=5)
@@ -107,7 +107,7 @@ def test_no_bytes_raise_anything_but_scm_errors(body: bytes, status: str) -> Non
 
 @given(value=VALUES | st.just({"access_token": "a b"}), status=STATUSES)
 @example(value={"access_token": "abc", "expires_in": float("inf")}, status="200 OK")
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_no_answer_of_a_token_server_raises_anything_but_scm_errors(
     value: object, status: str
 ) -> None:

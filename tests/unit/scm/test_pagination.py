@@ -102,7 +102,7 @@ def test_a_row_that_slipped_past_is_found() -> None:
 
 
 @given(data=st.data(), count=st.integers(0, 900))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_rows_that_stay_are_found_whatever_comes_and_goes(data: st.DataObject, count: int) -> None:
     stays = set(range(count))
 

@@ -66,7 +66,7 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(document=mutated())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_mutated_command_raises_anything_but_a_refusal(document: dict[str, Any]) -> None:
     body = json.dumps(document).encode()
     for key in ("order", "renew", ""):
@@ -87,7 +87,7 @@ TEXTS = st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepa
 @example(body=b'{"id": ' + b"9" * 5000 + b"}")
 @example(body=b"\xff\xfe{\0}\0")
 @example(body=b"\xef\xbb\xbf{}")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_bytes_raise_anything_but_a_refusal(body: bytes) -> None:
     with suppress(BadCommandError):
         read_body(body)

@@ -78,14 +78,14 @@ def read_or_refused(given_text: str | bytes) -> None:
     said.encode()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(altered())
 def test_an_altered_request_is_read_or_refused(der: bytes) -> None:
     read_or_refused(der)
     read_or_refused(in_pem(der))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(DERS), st.data())
 def test_an_altered_text_is_read_or_refused(pem: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(pem)))
@@ -98,7 +98,7 @@ def test_an_altered_text_is_read_or_refused(pem: str, data: st.DataObject) -> No
         read_or_refused(text.encode(encoding, "replace"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text() | st.binary())
 @example(b"0\x84\xff\xff\xff\xff")
 @example(b"\x30" * 100_000)
@@ -108,7 +108,7 @@ def test_anything_else_is_refused(anything: str | bytes) -> None:
         read_request(anything)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(altered())
 def test_a_command_with_an_altered_request_is_taken_or_names_the_field(der: bytes) -> None:
     problems = []
