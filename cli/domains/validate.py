@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -61,24 +62,44 @@ def validate(
     from certline.models.commands.payloads import ValidateCommand, read_payload
     from certline.producers.domains.validations import plan_validations, request_validations
 
+    if method == ValidationMethod.EMAIL.value and email is None:
+        raise click.UsageError("--method email needs --email: the address that confirms.")
     given = {"account": account, "method": method, "dns": dns, "email": email, "within": within}
     wanted = [read_payload(ValidateCommand, {"domain": name, **given}) for name in domains]
+    planned = plan_validations(context.database(), wanted)
     if dry_run:
-        planned = plan_validations(context.database(), wanted)
         documents = [PlannedValidationDocument.of(each) for each in planned]
         answer(documents, lambda: say("\n".join(map(_sentence, planned))))
         return
     commands = request_validations(context.database(), wanted, requested_by=context.person())
-    started(commands, wait=wait, timeout=timeout, as_list=len(domains) > 1)
+    # A domain is validated once, by whichever of its names it was named.
+    once = {(each.account, each.domain): each for each in planned}.values()
+    remarks = [] if wait or timeout is not None else [_lasting(each) for each in once if each.lasts]
+    started(commands, wait=wait, timeout=timeout, as_list=len(domains) > 1, remarks=remarks)
+
+
+def _lasting(planned: PlannedValidation) -> str:
+    """Return why nothing is to be done for a domain whose validation lasts."""
+    return (
+        f"{planned.domain} is validated until {planned.expires}, for more than {planned.wanted.within} days: "
+        "nothing is done, unless SCM says otherwise."
+    )
 
 
 def _sentence(planned: PlannedValidation) -> str:
     """Return what would be done for a domain."""
     if planned.going is not None:
-        return f"{planned.domain}: is being validated already (command {planned.going.id})"
+        show = f"certline domain show {quote(planned.domain)}"
+        going = f"is being validated already (command {planned.going.id})"
+        return f"{planned.domain}: {going}; what it waits for: {show}"
+    if planned.lasts:
+        return (
+            f"{planned.domain} ({planned.account}): nothing would be done; it is validated until "
+            f"{planned.expires}, for more than {planned.wanted.within} days"
+        )
     until = f", now until {planned.expires}" if planned.expires else ", not validated now"
     if planned.method is ValidationMethod.EMAIL:
-        how = f"by a mail to {planned.wanted.email or 'an address that SCM names'}"
+        how = f"by a mail to {planned.wanted.email}"
     elif planned.dns is None:
         how = f"by {planned.method}, whose record or file you make by hand"
     else:

@@ -173,7 +173,7 @@ def test(name: str, *, domain: str | None, timeout: float) -> None:
         command = _known(name, begin)
     except NothingToTestError as person:
         raise Fault(str(person), code=NOTHING) from None
-    started([command], wait=True, timeout=timeout)
+    started([command], wait=True, timeout=timeout, heads=False)
 
 
 @dns.command()

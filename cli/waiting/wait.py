@@ -5,7 +5,7 @@ Polls the database rather than the broker, because only the database keeps the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -52,11 +52,18 @@ def wait_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def started(
-    commands: list[Command], *, wait: bool, timeout: float | None, as_list: bool = False
+    commands: list[Command],
+    *,
+    wait: bool,
+    timeout: float | None,
+    as_list: bool = False,
+    remarks: Sequence[str] = (),
+    heads: bool = True,
 ) -> None:
     """Print the result of a command that started work, and exit.
 
     Prints the commands' ids, or with `wait` their outcome. `as_list`: an array even for one command.
+    `remarks`: what is said about them beside; `heads`: name each command to people.
     """
     from sqlalchemy import select
 
@@ -78,23 +85,29 @@ def started(
         show_progress(db, commands)
     documents = [CommandDocument.of(command) for command in commands]
     alone = len(documents) == 1 and not as_list
-    answer(documents[0] if alone else documents, partial(_tell, commands, waited=wait))
+    answer(
+        documents[0] if alone else documents,
+        partial(_tell, commands, waited=wait, remarks=remarks, heads=heads),
+    )
     leave(code)
 
 
-def _tell(commands: list[Command], *, waited: bool) -> None:
+def _tell(commands: list[Command], *, waited: bool, remarks: Sequence[str], heads: bool) -> None:
     for command in commands:
         about = command.subject or command.payload.get("order") or ""
-        say(f"{command.type} {about}".rstrip() + f": command {command.id}")
+        if heads:
+            say(f"{command.type} {about}".rstrip() + f": command {command.id}")
         if command.type is CommandType.SYNC and command.status is CommandStatus.DONE:
             for text in changes(command.result or {}):
                 say(f"  {text}")
         if command.type is CommandType.DELETE and command.status is CommandStatus.DONE:
             say(f"  {_deleted(command.result or {})}")
+    for remark in remarks:
+        say(remark)
     held = [command for command in commands if needs_approval(command)]
     for command in held:
         say(f"Nothing was done yet: {command.error}.\n{how_to_approve(command.id)}")
-    if not waited and len(held) < len(commands):
+    if not waited and len(held) + len(remarks) < len(commands):
         ids = commands[0].id if len(commands) == 1 else "ID"
         say(f"It runs in the background; wait for it: certline command wait {ids}")
 

@@ -242,6 +242,8 @@ class ValidateCommand(Payload):
     def _an_address_for_mail(self) -> "ValidateCommand":
         if self.email is not None and self.method != "email":
             raise ValueError("should give an address (email) only with the method email")
+        if self.email is None and self.method == "email":
+            raise ValueError("should give the address (email) that confirms: method email needs it")
         if self.dns is not None and self.method == "email":
             raise ValueError(
                 "should not name a provider (dns) with the method email: there is no proof to publish"

@@ -85,7 +85,9 @@ class ProfileDocument(Document):
 
 
 class PlannedValidationDocument(Document):
-    """A validation as it would be done. `command_id`: of the validation that is under way already."""
+    """A validation as it would be done. `command_id`: of the validation that is under way already; `lasts`:
+    nothing would be done, since the present validation lasts for longer than `within`.
+    """
 
     account: str
     domain: str
@@ -93,6 +95,7 @@ class PlannedValidationDocument(Document):
     dns: str | None
     expires: date | None
     command_id: str | None = made(lambda row: None if row.going is None else row.going.id)
+    lasts: bool
 
 
 class DomainPlanDocument(Document):

@@ -6,12 +6,14 @@ from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account, account_for, accounts
 from certline.models.accounts.catalogue import Domain, domains
-from certline.models.domains.provider import provider_for
+from certline.models.domains.provider import DnsProvider, lies_in, provider_for
 from certline.models.domains.scope import validated_for
 from certline.models.orders.domain_rules import bare_name, is_suspended
 from certline.models.states import ValidationMethod
 from certline.models.validation import BadCommandError
 
+# Methods whose proof is a file on a web server.
+FILES = frozenset({ValidationMethod.HTTP, ValidationMethod.HTTPS})
 # SCM's words for the method of a domain's last validation (SCM document: domains).
 _SCM_METHODS = {
     "cnamecsrhash": ValidationMethod.CNAME,
@@ -74,7 +76,22 @@ def usual_method(db: Session, domain: str, rows: Sequence[Domain]) -> Validation
     before = next(filter(None, (method_before(row.validation_method) for row in rows)), None)
     if before is None:
         return ValidationMethod.CNAME
-    by_file = before in (ValidationMethod.HTTP, ValidationMethod.HTTPS)
+    by_file = before in FILES
     if by_file and provider_for(db, domain, record=False) is None:
         return ValidationMethod.CNAME
     return before
+
+
+def require_reach(provider: DnsProvider, domain: str, method: ValidationMethod) -> None:
+    """Raise BadCommandError if a provider that was named cannot put the proof of a domain in place."""
+    is_file = method in FILES
+    if not provider.can(record=not is_file):
+        kind = "files" if is_file else "records of the DNS"
+        raise BadCommandError([f"dns: {provider.name!r} ({provider.kind}) writes no {kind}"])
+    if any(lies_in(domain, zone) for zone in provider.zones):
+        return
+    zones = ", ".join(provider.zones)
+    alias = "" if is_file else ", which also follows an alias (CNAME) of the record into them"
+    problem = f"dns: {domain} lies in none of the zones of {provider.name!r} ({zones})"
+    what = f"Leave the provider out{alias}, or name one whose zones contain it: certline dns list"
+    raise BadCommandError([f"{problem}. {what}"])

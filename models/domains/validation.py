@@ -1,6 +1,6 @@
 """Validations of domains: one row for each, with how far it has come and what it waits for."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from sqlalchemy import ForeignKey, Index, func, select, text
 from sqlalchemy.dialects.postgresql import UUID, insert
@@ -13,10 +13,14 @@ from certline.models.domains.course import (
     PROOFS,
     ValidationProgress,
     next_stage,
+    patience,
     waits_for,
     waits_for_person,
 )
 from certline.models.states import ValidationMethod, ValidationOutcome, ValidationStage
+
+# Stages that wait for something outside, and give up in the end.
+WAITING = frozenset({ValidationStage.PUBLISH, ValidationStage.LOOK, ValidationStage.POLL})
 
 
 class Validation(Base):
@@ -101,6 +105,27 @@ class Validation(Base):
     def needs_person(self) -> bool:
         """True if it waits for a person."""
         return waits_for_person(self.method, self.stage, by_hand=self.by_hand)
+
+    @property
+    def waits_until(self) -> datetime | None:
+        """When its present stage has waited for too long, so that it fails; None for one that does not wait."""
+        if self.stage not in WAITING or self.outcome is not None:
+            return None
+        return self.stage_since + patience(self.method, self.stage, by_hand=self.by_hand)
+
+    @property
+    def way_out(self) -> str:
+        """What can be done about one that was begun with the wrong method, in words."""
+        until = self.waits_until
+        ends = (
+            "it ends by itself"
+            if until is None
+            else f"it fails by itself on {until.astimezone(UTC):%Y-%m-%d}"
+        )
+        return (
+            f"A validation that has begun keeps its method ({self.method}), and cannot be cancelled: finish "
+            f"it, or wait until {ends}; then begin another"
+        )
 
     @property
     def to_do(self) -> str | None:

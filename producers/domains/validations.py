@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
+from shlex import quote
 
 from sqlalchemy.orm import Session
 
@@ -11,10 +12,16 @@ from certline.models.accounts.catalogue import Domain
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.payloads import ValidateCommand
+from certline.models.database.session import clock
 from certline.models.domains.provider import ProviderKind, provider_for, provider_named, providers
-from certline.models.domains.request import require_domain, usual_method
+from certline.models.domains.request import (
+    FILES,
+    require_domain,
+    require_reach,
+    usual_method,
+)
 from certline.models.domains.scope import ends_of
-from certline.models.domains.validation import open_validation
+from certline.models.domains.validation import Validation, open_validation
 from certline.models.states import ValidationMethod
 from certline.models.validation import BadCommandError
 from certline.producers.requests.accounts import refuse_suspended
@@ -22,7 +29,6 @@ from certline.producers.requests.accounts import refuse_suspended
 # Pause between the beginnings of validations that are requested together: the CA looks at each of them, and all
 # calls to SCM share one rate limit with polls and fetches.
 PACE = timedelta(seconds=2)
-FILES = frozenset({ValidationMethod.HTTP, ValidationMethod.HTTPS})
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,8 @@ class PlannedValidation:
     """A validation as it would be done. `dns`: the provider that publishes the proof; None: a person does.
 
     `domain`: the domain that is validated, which may be above the one that was named. `going`: the command of the
-    validation of this domain that is under way.
+    validation of this domain that is under way. `lasts`: True if its present validation lasts for longer than
+    `within`, as last synced, so that nothing is done.
     """
 
     wanted: ValidateCommand
@@ -40,6 +47,7 @@ class PlannedValidation:
     dns: str | None
     expires: date | None
     going: Command | None
+    lasts: bool
 
 
 def plan_validations(
@@ -105,16 +113,35 @@ def _plan(
 ) -> PlannedValidation:
     method = ValidationMethod(wanted.method or usual_method(db, domain, rows))
     dns = _provider_of(db, wanted, domain, method)
-    open_row = open_validation(db, account.id, domain)
+    open_row, expires = open_validation(db, account.id, domain), ends_of(rows)
+    if open_row is not None:
+        _require_same(wanted, open_row)
     return PlannedValidation(
         wanted=wanted,
         account=account.name,
         domain=domain,
         method=method,
         dns=dns,
-        expires=ends_of(rows),
+        expires=expires,
         going=None if open_row is None else db.get(Command, open_row.command_id),
+        lasts=open_row is None and _lasts(db, wanted, expires),
     )
+
+
+def _lasts(db: Session, wanted: ValidateCommand, expires: date | None) -> bool:
+    """Return True if the present validation lasts for longer than what was asked for."""
+    if wanted.within is None or expires is None:
+        return False
+    return expires > clock(db).astimezone(UTC).date() + timedelta(days=wanted.within)
+
+
+def _require_same(wanted: ValidateCommand, going: Validation) -> None:
+    """Raise BadCommandError if another method or address is asked for than that of the validation under way."""
+    other = wanted.method not in (None, going.method.value)
+    if other or wanted.email not in (None, going.email):
+        problem = f"domain: {going.domain} is being validated already, by {going.method}"
+        show = f"What it waits for: certline domain show {quote(going.domain)}"
+        raise BadCommandError([f"{problem} (command {going.command_id}). {going.way_out}. {show}"])
 
 
 def _provider_of(
@@ -131,7 +158,5 @@ def _provider_of(
     if named is None:
         known = ", ".join(each.name for each in providers(db)) or "none yet (certline dns add)"
         raise BadCommandError([f"dns: {wanted.dns!r} is no provider; there are: {known}"])
-    if not named.can(record=record):
-        kind = "records of the DNS" if record else "files"
-        raise BadCommandError([f"dns: {named.name!r} ({named.kind}) writes no {kind}"])
+    require_reach(named, domain, method)
     return named.name

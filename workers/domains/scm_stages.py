@@ -129,8 +129,13 @@ def _require_address(row: Validation, proof: DcvProof) -> None:
     allowed = {address.lower() for address in proof.emails}
     if row.email is None or (allowed and row.email.lower() not in allowed):
         known, domain = ", ".join(sorted(allowed)) or "SCM names none", row.domain
+        problem = (
+            f"the method email needs the address that confirms; those that may confirm {domain}"
+            if row.email is None
+            else f"{row.email} is none of the addresses that may confirm {domain}"
+        )
         raise GiveUp(
-            f"{row.email or 'no address'} is none of those that may confirm {row.domain}: {known}. "
+            f"{problem}: {known}. "
             f"Choose one: certline domain validate {quote(domain)} --method email --email ADDRESS"
         )
 

@@ -13,7 +13,8 @@ from certline.models.commands.answers import Answer
 from certline.models.commands.payloads import ValidateCommand, read_payload
 from certline.models.database.session import clock
 from certline.models.domains.outcome import fail_validation, result_of
-from certline.models.domains.request import require_domain, usual_method
+from certline.models.domains.provider import provider_named
+from certline.models.domains.request import require_domain, require_reach, usual_method
 from certline.models.domains.scope import ends_of
 from certline.models.domains.validation import (
     Validation,
@@ -84,6 +85,11 @@ def _begin(
         return ValidationTask(row, account, wanted, command.attempts, clock(db))
     try:
         account, domain, rows = require_domain(db, wanted.domain, wanted.account)
+        method = ValidationMethod(wanted.method or usual_method(db, domain, rows))
+        # One that was removed meanwhile is no error: a person is told which proof to make.
+        named = None if wanted.dns is None else provider_named(db, wanted.dns)
+        if named is not None:
+            require_reach(named, domain, method)
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None
     command.subject = domain
@@ -94,7 +100,7 @@ def _begin(
         db,
         account.id,
         domain,
-        method=ValidationMethod(wanted.method or usual_method(db, domain, rows)),
+        method=method,
         dns=wanted.dns,
         email=wanted.email,
         before=ends_of(rows),

@@ -5,7 +5,10 @@ from datetime import timedelta
 import pytest
 
 from certline.models import Account
+from certline.models.audit.identity import Identity
 from certline.models.database.session import clock
+from certline.models.domains.validation import begin_validation
+from certline.models.states import ValidationMethod, ValidationStage
 from tests.integration.cli.conftest import Typist
 from tests.support.factories import a_domain, an_account
 
@@ -56,16 +59,63 @@ def test_a_domain_is_validated_by_one_command_however_often_it_is_named(typist: 
     [
         (("other.example",), "other.example is in no domain of SCM's"),
         (("asleep.example",), "asleep.example is suspended at SCM"),
-        ((DOMAIN, "--dns", "none"), "'none' is no provider; there are: none yet"),
+        ((DOMAIN, "--dns", "none"), "'none' is no provider; there are: local"),
+        ((DOMAIN, "--dns", "local"), f"{DOMAIN} lies in none of the zones of 'local' (shop.test)"),
+        ((DOMAIN, "--dns", "local", "--dry-run"), "Leave the provider out"),
         ((DOMAIN, "--email", "a@b.example"), "only with the method email"),
+        ((DOMAIN, "--method", "email"), "--method email needs --email"),
+        ((DOMAIN, "--method", "email", "--dry-run"), "--method email needs --email"),
         ((DOMAIN, "--account", "other"), "'other' is not known"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_sent(
     typist: Typist, words: tuple[str, ...], problem: str
 ) -> None:
-    assert problem in typist.types("domain", "validate", *words, code=2)
+    typist.types("dns", "add", "local", "--provider", "manual", "--zones", "shop.test")
+
+    said = typist.types("domain", "validate", *words, code=2)
+
+    assert problem in " ".join(said.split())
     assert typist.json("command", "list") == []
+
+
+@pytest.mark.usefixtures("account")
+def test_a_validation_that_lasts_is_said_at_once_to_need_nothing(typist: Typist) -> None:
+    words = ("domain", "validate", DOMAIN, "--within", "3")
+
+    [planned] = typist.json(*words, "--dry-run")
+    assert planned["lasts"] is True
+    assert "nothing would be done; it is validated until" in typist.types(*words, "--dry-run")
+    said = typist.types(*words)
+    assert f"{DOMAIN} is validated until {planned['expires']}, for more than 3 days" in said
+    assert "in the background" not in said
+    assert "would be validated by" in typist.types(*words[:3], "--within", "5", "--dry-run")
+
+
+def test_another_method_is_refused_while_a_validation_is_under_way(
+    typist: Typist, account: Account
+) -> None:
+    command = typist.json("domain", "validate", DOMAIN)
+    with typist.database.transaction() as db:
+        row = begin_validation(
+            db,
+            account.id,
+            DOMAIN,
+            method=ValidationMethod.CNAME,
+            dns=None,
+            email=None,
+            before=None,
+            command_id=command["id"],
+            requested_by=Identity("os:anna"),
+        )
+        row.stage, row.withdrawn_at = ValidationStage.LOOK, clock(db)
+        ends = f"{row.stage_since + timedelta(days=14):%Y-%m-%d}"
+
+    said = " ".join(typist.types("domain", "validate", DOMAIN, "--method", "txt", code=2).split())
+
+    assert f"is being validated already, by cname (command {command['id']})" in said
+    assert f"wait until it fails by itself on {ends}" in said
+    assert typist.json("domain", "validate", DOMAIN)["id"] == command["id"]
 
 
 @pytest.mark.usefixtures("account")

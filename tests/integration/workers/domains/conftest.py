@@ -71,11 +71,12 @@ class Validations:
         (command,) = request_validations(self.bench.database, [wanted], requested_by=PERSON)
         return command
 
-    def from_outside(self, domain: str = DOMAIN) -> Command:
+    def from_outside(self, domain: str = DOMAIN, **fields: Any) -> Command:
         """Accept a command of another system. Returns it."""
         with self.bench.database.transaction() as db:
+            payload = {"domain": domain, **fields}
             command, _ = accept(
-                db, CommandType.VALIDATE, {"domain": domain}, requested_by=PERSON, source="test"
+                db, CommandType.VALIDATE, payload, requested_by=PERSON, source="test"
             )
         return command
 

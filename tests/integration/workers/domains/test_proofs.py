@@ -2,9 +2,9 @@
 
 from sqlalchemy import select
 
-from certline.models import CommandStatus, Outbox, ProviderKind
+from certline.models import CommandStatus, Outbox, ProviderKind, Validation
 from certline.models.states import ValidationStage
-from tests.integration.workers.domains.conftest import ALIAS, Validations
+from tests.integration.workers.domains.conftest import ALIAS, DOMAIN, Validations
 
 
 def test_a_txt_record_is_published_after_the_submission_that_names_it(
@@ -61,7 +61,7 @@ def test_a_proof_is_written_at_the_end_of_an_alias(validations: Validations) -> 
     name = validations.proof_name()
     alias = f"proof.{ALIAS}"
     validations.dns.add(name, "CNAME", f"{alias}.")
-    validations.add_provider("proofs", (ALIAS,))
+    validations.add_provider("proofs", (ALIAS, DOMAIN))
     command = validations.request(dns="proofs")
 
     ended = validations.run_to_the_end(command)
@@ -70,6 +70,19 @@ def test_a_proof_is_written_at_the_end_of_an_alias(validations: Validations) -> 
     assert ended.status is CommandStatus.DONE, ended.error
     assert (row.proof_name, row.proof_at) == (name, alias)
     assert validations.dns.read(name, "CNAME") == [f"{alias}."]
+
+
+def test_a_provider_whose_zones_lack_the_domain_is_refused_before_scm_is_told(
+    validations: Validations,
+) -> None:
+    validations.add_provider("proofs", (ALIAS,))
+
+    refused = validations.bench.run(validations.from_outside(dns="proofs").id)
+
+    assert refused.status is CommandStatus.FAILED
+    assert f"{DOMAIN} lies in none of the zones of 'proofs' ({ALIAS})" in (refused.error or "")
+    with validations.bench.database.transaction() as db:
+        assert db.scalars(select(Validation)).all() == []
 
 
 def test_a_provider_that_is_away_delays_the_validation(validations: Validations) -> None:
