@@ -15,7 +15,7 @@ from certline.models.states import CommandStatus, CommandType, OrderKind, OrderS
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from certline.models import Account, Command, Order
+    from certline.models import Account, Command, Order, Validation
 
 # After this many polls with SCM's status still `requested`, the order is not merely slow but waits for
 # an approval.
@@ -27,6 +27,7 @@ class WaitView:
     """A command, with the order and the account that it concerns, and the command that carries the order on.
 
     `held`: of an import that has ended, the orders it was asked for that wait for a free line now.
+    `validation`: the one that the command has begun.
     """
 
     command: Command
@@ -34,6 +35,7 @@ class WaitView:
     account: Account | None
     step: Command | None = None
     held: int = 0
+    validation: Validation | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def look(db: Session, command_id: str) -> WaitView:
     """Load a command with its order and account."""
     from certline.models import Account, Certificate, Command, Order
     from certline.models.accounts.account import account_named
+    from certline.models.domains.validation import validation_of_command
     from certline.models.imports.run import show_progress, still_held
     from certline.models.orders.order import order_of_command
 
@@ -69,7 +72,9 @@ def look(db: Session, command_id: str) -> WaitView:
     named = command.payload.get("account")
     over = command.type is CommandType.IMPORT and command.status is CommandStatus.DONE
     held = still_held(db, command) if over else 0
-    return WaitView(command, None, account_named(db, named) if named else None, held=held)
+    row = validation_of_command(db, command.id) if command.type is CommandType.VALIDATE else None
+    account = account_named(db, named) if named else None
+    return WaitView(command, None, account, held=held, validation=row)
 
 
 def judge(view: WaitView) -> WaitResult | None:
@@ -142,6 +147,9 @@ def _done(view: WaitView) -> WaitResult:
     result = command.result or {}
     if order is not None and order.kind is OrderKind.NEW and order.predecessor_id is not None:
         return WaitResult(DONE, "done: the profile allows no renewal, so a new order was placed")
+    if command.type is CommandType.VALIDATE and result.get("expires"):
+        what = "validated" if result.get("renewed") else "nothing was to be done, it is validated"
+        return WaitResult(DONE, f"done: {what} until {result['expires']}")
     if command.type is not CommandType.IMPORT or result.get("dry_run"):
         return WaitResult(DONE, str(result.get("said") or "done"))
     text = import_ending(result)
@@ -170,6 +178,8 @@ def describe(view: WaitView) -> str:
     command, order = view.command, view.order
     if command.type is CommandType.IMPORT:
         return import_progress(command)
+    if view.validation is not None:
+        return _stage(command, view.validation)
     if order is None:
         return command.status.value
     match order.status:
@@ -184,6 +194,15 @@ def describe(view: WaitView) -> str:
             return f"issued ({order.scm_id}), the certificate is being fetched"
         case status:
             return status.value
+
+
+def _stage(command: Command, row: Validation) -> str:
+    """Return the stage of a validation, what it waits for, and what was found last."""
+    found = row.said if row.tries else None
+    if found is None and command.status is CommandStatus.QUEUED:
+        found = command.error
+    waits = row.to_do or (f"waits for {row.waits_for}" if row.waits_for else "ends")
+    return f"{row.stage}: {waits}" + (f" (last: {found})" if found else "")
 
 
 def comes_next(view: WaitView, now: datetime) -> str:

@@ -133,11 +133,10 @@ class Validation(Base):
         if not self.needs_person:
             return None
         if self.method is ValidationMethod.EMAIL:
-            return (
-                f"Answer the mail that the CA has sent to {self.email}; certline sees it by itself."
-            )
+            return f"Answer the mail that the CA has sent to {self.email}; certline then goes on by itself."
         what = PROOFS[self.method]
-        return f"Make the {what} {self.proof_name} with {self.proof_value}; certline sees it by itself."
+        proof = f"{what} {self.proof_name} with {self.proof_value}"
+        return f"Make the {proof} by hand; certline goes on by itself once it is seen."
 
     def __repr__(self) -> str:
         return f"Validation({self.domain!r}, {self.id}, {self.stage!s})"

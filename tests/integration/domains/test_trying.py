@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from certline.cli.waiting.wait import CommandWatch
 from certline.models import CommandStatus
 from certline.producers.domains.providers import request_test
 from tests.integration.domains.conftest import WHO, ZONE, Desk
@@ -124,6 +125,17 @@ def test_what_a_program_prints_is_kept_but_is_not_the_error(desk: Desk, tmp_path
     assert "ended with exit code 3 to add _certline-test.example.test" in str(failed.error)
     assert "hunter2" not in str(failed.error)
     assert failed.result == {"output": "my token is hunter2\n"}
+
+
+def test_the_command_of_a_test_is_not_printed_to_people(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.add("folder", "--folder", "/nonexistent")
+    monkeypatch.setattr(CommandWatch, "wait", lambda *_: 0)
+
+    desk.typist.types("dns", "test", "ours")
+
+    assert "dns_test" not in desk.typist.out
 
 
 def test_a_person_is_not_tried(desk: Desk) -> None:

@@ -15,7 +15,9 @@ from certline.models import (
     CommandType,
     Order,
     OrderStatus,
+    Validation,
 )
+from certline.models.states import ValidationMethod, ValidationStage
 
 
 def view(
@@ -50,6 +52,27 @@ def test_a_command_that_has_ended_ends_the_wait(status: CommandStatus, code: int
 
     assert ending is not None
     assert ending.code == code
+
+
+def test_a_validation_says_its_stage_and_what_was_found_last() -> None:
+    command = Command(id="c1", type=CommandType.VALIDATE, status=CommandStatus.QUEUED, payload={})
+    row = Validation(
+        domain="a.example", method=ValidationMethod.CNAME, stage=ValidationStage.LOOK, tries=1
+    )
+    row.said = "expected CNAME 'b.example', found no such name"
+    waiting = WaitView(command, None, None, validation=row)
+
+    assert describe(waiting) == (
+        "look: waits for the CNAME record to be seen by all name servers "
+        "(last: expected CNAME 'b.example', found no such name)"
+    )
+    row.withdrawn_at, row.proof_name, row.proof_value = NOW, "_4ab.a.example", "b.example"
+    assert "look: Make the CNAME record _4ab.a.example with b.example by hand" in describe(waiting)
+    command.status = CommandStatus.DONE
+    command.result = {"expires": "2027-02-06", "renewed": True}
+    ending = judge(waiting)
+    assert ending is not None
+    assert ending.text == "done: validated until 2027-02-06"
 
 
 @pytest.mark.parametrize(("new", "held", "code"), [(0, 0, 0), (0, 4, 3), (4, 4, 3)])
