@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 # Decisions that are listed at most.
 MOST = 1_000
-NO_PLAN = (
-    "Nothing: it is off, or no domain is due. To switch it on: certline domain auto-validate enable"
-)
+OFF = "It is off. To switch it on: certline domain auto-validate enable"
 
 account_option = click.option(
     "--account", metavar="NAME", help="Only for this account; default: all accounts."
@@ -129,16 +127,23 @@ def select(domains: tuple[str, ...], *, days: int | None, off: bool, account: st
 )
 def plan(*, days: int) -> None:
     """Show which domain will be validated on which day; nothing is changed."""
+    from certline.models.domains.automation import auto_validations
     from certline.producers.domains.automatic import plan_domains
 
     with context.database().transaction() as db:
         last = datetime.now(UTC).date() + timedelta(days=days)
-        found = [
-            DomainPlanDocument.of(each)
-            for each in plan_domains(db)
-            if each.day is None or each.day <= last
-        ]
-    answer(found, lambda: _show_plan(found))
+        planned = plan_domains(db)
+        is_on = bool(auto_validations(db, enabled=True))
+    found = [
+        DomainPlanDocument.of(each) for each in planned if each.day is None or each.day <= last
+    ]
+    # Sorted by day, so the first one left out is the next.
+    later = [each for each in planned if each.day is not None and each.day > last]
+    nothing = OFF
+    if is_on:
+        following = f"next: {later[0].day} {later[0].domain}" if later else "no domain has a day"
+        nothing = f"It is on; nothing is due in {days} days; {following}"
+    answer(found, lambda: _show_plan(found, nothing))
     leave(0 if found else NOTHING)
 
 
@@ -172,7 +177,7 @@ def _accounts(db: Session, name: str | None) -> list[Account]:
     return accounts(db) or [account_for(db, None)]
 
 
-def _show_plan(found: list[Any]) -> None:
+def _show_plan(found: list[Any], nothing: str) -> None:
     rows = [
         (
             minute_and_distance(each.day) or "under way, or without an end",
@@ -182,7 +187,7 @@ def _show_plan(found: list[Any]) -> None:
         )
         for each in found
     ]
-    table(("day", "domain", "valid until", "why not"), rows, empty=NO_PLAN)
+    table(("day", "domain", "valid until", "why not"), rows, empty=nothing)
 
 
 def _show_decisions(found: list[Any]) -> None:

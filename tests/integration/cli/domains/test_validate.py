@@ -122,7 +122,7 @@ def test_another_method_is_refused_while_a_validation_is_under_way(
 def test_automatic_validation_is_switched_on_planned_audited_and_switched_off(
     typist: Typist,
 ) -> None:
-    typist.types("domain", "auto-validate", "plan", code=4)
+    assert "It is off." in typist.types("domain", "auto-validate", "plan", code=4)
     typist.types("domain", "auto-validate", "enable", "--days", "30")
     typist.types("domain", "auto-validate", "select", "new.example", "--off")
 
@@ -144,3 +144,16 @@ def test_automatic_validation_is_switched_on_planned_audited_and_switched_off(
 
     typist.types("domain", "auto-validate", "disable")
     typist.types("domain", "auto-validate", "disable", code=4)
+
+
+def test_a_plan_without_anything_due_says_that_it_is_on_and_what_is_next(typist: Typist) -> None:
+    with typist.database.transaction() as db:
+        account = an_account(db, name="hafen")
+        ends = clock(db).date() + timedelta(days=150)
+        db.add(a_domain(account_id=account.id, scm_id=1, name=DOMAIN, validation_expires=ends))
+    typist.types("domain", "auto-validate", "enable", "--days", "10")
+    [planned] = typist.json("domain", "auto-validate", "plan", "--days", "300")
+
+    said = typist.types("domain", "auto-validate", "plan", code=4)
+
+    assert f"It is on; nothing is due in 30 days; next: {planned['day']} {DOMAIN}" in said
