@@ -1,4 +1,4 @@
-"""Check of the domains: whose validation ends before a renewal that needs it."""
+"""Checks of the domains: whose validation ends before a renewal that needs it, or waits for a person."""
 
 from __future__ import annotations
 
@@ -40,6 +40,23 @@ def check_domains() -> Finding:
     if possible is not None:
         advice = f"certline domain validate {quote(possible.domain)}"
     return Finding("domains", False, said, advice, tuple(details))
+
+
+def check_validations() -> Finding:
+    """Check that no validation under way waits for a person."""
+    from certline.models.domains.validation import open_validations
+
+    with context.database().transaction() as db:
+        going = open_validations(db)
+        waiting = [row for row in going if row.needs_person]
+    if not waiting:
+        return Finding("validations", True, f"{len(going)} under way, none waits for a person")
+    details = [f"{row.domain}: {row.to_do}" for row in waiting[:MOST_DETAILS]]
+    if len(waiting) > MOST_DETAILS:
+        details.append(f"and {len(waiting) - MOST_DETAILS} more")
+    said = f"{len(waiting)} of {len(going)} under way wait{'s' if len(waiting) == 1 else ''} for a person"
+    advice = f"certline domain show {quote(waiting[0].domain)}"
+    return Finding("validations", False, said, advice, tuple(details))
 
 
 def _line(each: DomainForecast) -> str:

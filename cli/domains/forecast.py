@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from certline.models.domains.forecast import DomainForecast, ValidationOutlook
     from certline.models.overview.attendance import Attendance
 
+# Validations a day from which on their rate is said.
+FEWEST_A_DAY = 0.1
+
 
 @click.command(cls=CliCommand)
 @click.option(
@@ -104,9 +107,7 @@ def _people(
         Column[Any]("validations", lambda each: str(len(each.begins)), rank=2),
         Column[Any](
             "now",
-            lambda each: (
-                "suspended at SCM" if each.suspended else str(care[each.account_id, each.domain])
-            ),
+            lambda each: _now(each, care[each.account_id, each.domain]),
             rank=1,
         ),
     ]
@@ -115,6 +116,10 @@ def _people(
     print_grid(columns, found[:SCREENFUL])
     if len(found) > SCREENFUL:
         say(f"… and {len(found) - SCREENFUL:,} more domains; --json lists all of them.")
+    if any(map(_ends_first, found[:SCREENFUL])):
+        say(
+            "* Ends before BEGIN BY: no planned renewal needs it in between, but new orders would be refused."
+        )
     _summary(outlook, found, begins)
     first = next((each for each in found if not each.suspended), None)
     if first is not None:
@@ -125,10 +130,23 @@ def _begin_by(each: DomainForecast, today: date) -> str:
     return "now" if each.begin_by == today else f"{each.begin_by}, {distance(each.begin_by)}"
 
 
+def _ends_first(each: DomainForecast) -> bool:
+    """Return True if the validation ends before the next one has to begin."""
+    return date.min < each.last_day < each.begin_by
+
+
+def _now(each: DomainForecast, care: Attendance) -> str:
+    """Return what is being done, and whether that is too late."""
+    if each.suspended:
+        return "suspended at SCM"
+    late = care.begins is not None and care.begins.date() > each.first
+    return f"{care}, too late" if late else str(care)
+
+
 def _last_day(each: DomainForecast) -> str:
     if each.last_day == date.min:
         return "never validated"
-    return day_or_none(each.last_day) or "-"
+    return (day_or_none(each.last_day) or "-") + (" *" if _ends_first(each) else "")
 
 
 def _summary(
@@ -152,11 +170,14 @@ def _summary(
         ],
         empty="",
     )
-    total = begins.total()
+    total, domains = begins.total(), "domain" if len(found) == 1 else "domains"
+    # Fewer than one in ten days would be "0.0 a day".
+    rate = total / outlook.days
+    each_day = f", {rate:.1f} a day" if rate >= FEWEST_A_DAY else ""
     say(
         f"\nWithout a further validation {outlook.refused:,} of {outlook.renewals:,} renewals until "
-        f"{outlook.last} would be refused, below {len(found):,} domains."
-        f"\nValidations needed until then: {total:,}, {total / outlook.days:.1f} a day."
+        f"{outlook.last} would be refused, below {len(found):,} {domains}."
+        f"\nValidations needed until then: {total:,}{each_day}."
     )
     if peaks := _busiest(begins):
         say("Peaks: " + ", ".join(f"{day} ({count})" for day, count in peaks.items()))
@@ -177,5 +198,5 @@ def _cliffs(outlook: ValidationOutlook, found: list[DomainForecast]) -> None:
         if cut and outlook.rules.today < step.begins <= outlook.last:
             say(
                 f"Cliff: from {step.begins} a validation may be used for {step.reuse} days only (ballot "
-                f"SC-081v3): {cut:,} of these are older by then, whatever SCM shows now."
+                f"SC-081v3): {cut:,} of these {'is' if cut == 1 else 'are'} older by then, whatever SCM shows now."
             )

@@ -12,6 +12,8 @@ from certline.cli.ui.grammar import CliCommand
 from certline.cli.ui.output import answer, facts, say, table
 from certline.models.documents.domains.detail import day_or_none, detail_document
 from certline.models.documents.projection import minute, minute_and_distance
+from certline.models.domains.course import PROOFS
+from certline.models.states import ValidationOutcome
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,19 +34,23 @@ def show(name: str, *, account: str | None) -> None:
     DOMAIN may be any name: it is shown with the domain whose validation covers it.
     """
     from certline.models.domains.detail import detail_of
+    from certline.models.domains.request import will_wait_for_person
     from certline.producers.domains.dependence import dependence_of
 
     with context.database().transaction() as db:
         found = detail_of(db, name, account)
         its = dependence_of(db, (found.account.id, found.validated_with))
+        going = its.care.validation
+        by_hand = going is not None and will_wait_for_person(db, going)
     document = detail_document(found, its.care, its.certificates, its.outlook, its.ahead)
-    answer(document, lambda: _people(found, its))
+    answer(document, lambda: _people(found, its, by_hand=by_hand))
 
 
-def _people(found: DomainDetail, its: Dependence) -> None:
+def _people(found: DomainDetail, its: Dependence, *, by_hand: bool) -> None:
+    """Print a domain. `by_hand`: no provider will put the proof of its validation under way in place."""
     own, longest, care, ahead = found.row, found.longest, its.care, its.ahead
     late = 0 if ahead is None else ahead.refused.total()
-    facts(
+    _facts_of(
         {
             "domain": found.name,
             "account": found.account.name,
@@ -54,6 +60,7 @@ def _people(found: DomainDetail, its: Dependence) -> None:
             "delegated to": _delegations(found),
             "validation": longest.validation_status,
             "method": longest.validation_method,
+            "last validated": _last_validated(found),
             "ends": minute_and_distance(longest.validation_expires),
             "usable until": _usable_until(found),
             "certificates": f"{its.certificates:,} active with names below {found.validated_with}",
@@ -66,7 +73,7 @@ def _people(found: DomainDetail, its: Dependence) -> None:
         }
     )
     if care.validation is not None:
-        _under_way(care.validation, found.next_try)
+        _under_way(care.validation, found.next_try, by_hand=by_hand)
     if found.validations:
         say("")
         rows = [
@@ -80,7 +87,27 @@ def _people(found: DomainDetail, its: Dependence) -> None:
             for each in found.validations
         ]
         table(["begun (UTC)", "method", "outcome", "ends", "said"], rows, empty="")
-    say(f"\n{_next(found, care, ahead)}")
+    say(f"\n{_next(found, care, ahead, by_hand=by_hand)}")
+    if care.validation is not None and care.validation.outcome is None:
+        say(f"{care.validation.way_out}.")
+
+
+def _facts_of(pairs: dict[str, object]) -> None:
+    """Print those of the named values that are known."""
+    facts({name: value for name, value in pairs.items() if value is not None})
+
+
+def _last_validated(found: DomainDetail) -> str | None:
+    """Return when and how the domain was last validated: by certline, or earlier or later by others."""
+    on = found.longest.validated_on
+    done = next(
+        (each for each in found.validations if each.outcome is ValidationOutcome.VALIDATED), None
+    )
+    if done is None or done.ended_at is None:
+        return None if on is None else f"{on}, as SCM says"
+    if on is not None and on > done.ended_at.date():
+        return f"{on}, as SCM says; before, {minute(done.ended_at)} by {done.method}"
+    return f"{minute(done.ended_at)} by {done.method}"
 
 
 def _delegations(found: DomainDetail) -> list[str]:
@@ -111,18 +138,19 @@ def _automation(found: DomainDetail) -> str:
     return f"{found.automation.days} days before its end"
 
 
-def _under_way(row: Validation, next_try: datetime | None) -> None:
+def _under_way(row: Validation, next_try: datetime | None, *, by_hand: bool) -> None:
     say("\nUnder way:")
-    facts(
+    _facts_of(
         {
             "validation": row.id,
             "stage": f"{row.stage}, since {minute(row.stage_since)}",
             "method": row.method,
             "waits for": row.waits_for,
+            "waits until": minute_and_distance(row.waits_until),
             "next try": minute_and_distance(next_try),
             "record": row.proof_name,
             "value": row.proof_value,
-            "put in place by": "a person" if row.by_hand else row.dns,
+            "put in place by": "a person" if row.by_hand or by_hand else row.dns,
             "written at": None if row.proof_at == row.proof_name else row.proof_at,
             "seen": minute(row.seen_at),
             "seen last": row.said,
@@ -131,11 +159,20 @@ def _under_way(row: Validation, next_try: datetime | None) -> None:
     )
 
 
-def _next(found: DomainDetail, care: Attendance, ahead: DomainForecast | None) -> str:
+def _next(
+    found: DomainDetail, care: Attendance, ahead: DomainForecast | None, *, by_hand: bool
+) -> str:
     """Return what there is to do."""
     validate = f"certline domain validate {quote(found.validated_with)}"
     if care.validation is not None:
-        return care.validation.to_do or "It goes on by itself."
+        if by_hand:
+            return (
+                f"SCM names the {PROOFS[care.validation.method]} first. A person then has to make it, since no "
+                f"provider writes below {found.validated_with} by itself (certline dns list): look here again. "
+                "certline goes on by itself once it is seen."
+            )
+        waits = care.validation.waits_for
+        return care.validation.to_do or f"It goes on by itself; it waits for {waits}."
     if found.suspended:
         return "It has to be activated at SCM first; then: certline sync domains"
     if care.begins is not None:

@@ -46,6 +46,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "auto-renewal": renewals.check_auto_renewal,
     "certificates": renewals.check_certificates,
     "domains": domains.check_domains,
+    "validations": domains.check_validations,
 }
 
 

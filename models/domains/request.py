@@ -6,10 +6,16 @@ from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account, account_for, accounts
 from certline.models.accounts.catalogue import Domain, domains
-from certline.models.domains.provider import DnsProvider, lies_in, provider_for
+from certline.models.domains.provider import (
+    DnsProvider,
+    ProviderKind,
+    lies_in,
+    provider_for,
+)
 from certline.models.domains.scope import validated_for
+from certline.models.domains.validation import Validation
 from certline.models.orders.domain_rules import bare_name, is_suspended
-from certline.models.states import ValidationMethod
+from certline.models.states import ValidationMethod, ValidationStage
 from certline.models.validation import BadCommandError
 
 # Methods whose proof is a file on a web server.
@@ -21,6 +27,9 @@ _SCM_METHODS = {
     "httpcsrhash": ValidationMethod.HTTP,
     "httpscsrhash": ValidationMethod.HTTPS,
 }
+
+# Stages before a proof is put in place; older hosts of SCM name a TXT record only in their answer to a submission.
+_BEFORE_PROOF = frozenset({ValidationStage.START, ValidationStage.PUBLISH, ValidationStage.SUBMIT})
 
 
 def method_before(word: str | None) -> ValidationMethod | None:
@@ -95,3 +104,14 @@ def require_reach(provider: DnsProvider, domain: str, method: ValidationMethod) 
     problem = f"dns: {domain} lies in none of the zones of {provider.name!r} ({zones})"
     what = f"Leave the provider out{alias}, or name one whose zones contain it: certline dns list"
     raise BadCommandError([f"{problem}. {what}"])
+
+
+def will_wait_for_person(db: Session, row: Validation) -> bool:
+    """Return True if a validation has no proof in place yet, and no provider would put it there by itself.
+
+    An alias of the record may still lead into the zone of a provider; that is known once SCM has named the record.
+    """
+    if row.method is ValidationMethod.EMAIL or row.published_at or row.stage not in _BEFORE_PROOF:
+        return False
+    found = provider_for(db, row.domain, row.dns, record=row.method not in FILES)
+    return found is None or found.kind is ProviderKind.MANUAL

@@ -40,6 +40,7 @@ def _facts(row: Validation, next_try: datetime | None) -> list[tuple[str, Cell]]
         ("Stage", None if ended else Badge(row.stage.value, WAITS)),
         ("Since", None if ended else Moment(row.stage_since, far=True)),
         ("Waits for", shown(row.waits_for)),
+        ("Waits until", Moment(row.waits_until, far=True)),
         ("Next attempt", Moment(next_try, far=True)),
         ("Attempts of this stage", None if ended else row.tries),
         ("Method", row.method.value),

@@ -7,13 +7,16 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from certline.cli.domains.forecast import _last_day, _now
 from certline.models import Account, CommandType, Domain, Validation
 from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.database.session import clock
+from certline.models.domains.forecast import DomainForecast
 from certline.models.domains.validation import begin_validation
+from certline.models.overview.attendance import Attendance
 from certline.models.renewals.selection import AutoRenewRule
-from certline.models.states import ValidationMethod, ValidationStage
+from certline.models.states import ValidationMethod, ValidationOutcome, ValidationStage
 from certline.producers.renewals.day_plan import plan_anew
 from certline.producers.renewals.settings import add_rule, enable
 from tests.integration.cli.conftest import Typist
@@ -123,6 +126,8 @@ def test_a_validation_under_way_is_shown_with_the_record_that_somebody_has_to_ma
     assert [each["id"] for each in shown["validations"]] == [own_id]
     assert "Make the CNAME record _6b2f.nordhafen.example with 6b2f.sectigo.example" in said
     assert "a person, who makes the CNAME record" in said
+    assert "by hand; certline goes on by itself once it is seen" in said
+    assert "keeps its method (cname), and cannot be cancelled" in said
     [listed] = typist.json("domain", "list", "--under-way")
     assert (listed["validation_id"], listed["needs_person"]) == (own_id, True)
 
@@ -171,6 +176,8 @@ def test_the_forecast_names_the_domains_with_the_day_to_begin(typist: Typist) ->
     assert its["begin_by"] == its["beginnings"][0]
     assert (found["would_be_refused"], found["renewals"]) == (2, 2)
     assert "Without a further validation 2 of 2 renewals" in said
+    assert "below 1 domain." in said
+    assert "0.0 a day" not in said
     assert f"certline domain validate {NAME}" in said
 
 
@@ -208,6 +215,66 @@ def test_the_plan_names_the_domain_to_validate_and_by_when(typist: Typist) -> No
     said = typist.types("auto-renew", "plan")
     assert "Domains to validate, so that no renewal is refused for it:" in said
     assert f"certline domain validate {NAME}" in said
+
+
+@pytest.mark.parametrize("dns", [None, "people"])
+def test_a_validation_that_has_just_begun_says_that_a_person_will_have_to_act(
+    typist: Typist, account: Account, dns: str | None
+) -> None:
+    if dns is not None:
+        typist.types("dns", "add", dns, "--provider", "manual", "--zones", NAME)
+    with typist.database.transaction() as db:
+        row = begun(db, account, dns)
+        row.published_at = row.withdrawn_at = row.proof_name = row.proof_value = row.said = None
+        row.stage = ValidationStage.START
+
+    said = " ".join(typist.types("domain", "show", NAME).split())
+
+    assert "put in place by a person" in said
+    assert "A person then has to make it, since no provider writes below nordhafen.example" in said
+    assert "written at" not in said
+
+
+def test_a_domain_says_when_and_how_it_was_last_validated(typist: Typist, account: Account) -> None:
+    with typist.database.transaction() as db:
+        set_domain(db, validation_method=None)
+        row = begun(db, account)
+        row.outcome, row.stage = ValidationOutcome.VALIDATED, ValidationStage.ENDED
+        row.ended_at = clock(db)
+
+    said = typist.types("domain", "show", NAME)
+
+    [line] = [line for line in said.splitlines() if line.startswith("last validated")]
+    assert f"{datetime.now(UTC):%Y-%m-%d}" in line
+    assert line.endswith("by cname")
+    assert not [
+        line for line in said.splitlines() if line.startswith(("method ", "validated with"))
+    ]
+
+
+def test_a_forecast_marks_what_ends_first_and_what_is_planned_too_late() -> None:
+    today = datetime.now(UTC).date()
+    each = DomainForecast(1, NAME, today + 2 * DAY, first=today + 20 * DAY)
+    each.begins = [today + 13 * DAY]
+    late = Attendance("planned", begins=datetime.now(UTC) + 30 * DAY)
+
+    assert _last_day(each) == f"{today + 2 * DAY} *"
+    assert _now(each, late) == f"{late}, too late"
+    assert _now(each, Attendance("planned", begins=datetime.now(UTC))).startswith("planned")
+    assert not _now(each, Attendance("planned", begins=datetime.now(UTC))).endswith("late")
+
+
+def test_doctor_names_a_validation_that_waits_for_a_person(
+    typist: Typist, account: Account
+) -> None:
+    with typist.database.transaction() as db:
+        begun(db, account)
+
+    checks = typist.json("doctor", code=1)["checks"]
+
+    found = next(each for each in checks if each["name"] == "validations")
+    assert (found["ok"], found["advice"]) == (False, f"certline domain show {NAME}")
+    assert found["details"][0].startswith(f"{NAME}: Make the CNAME record")
 
 
 def test_doctor_names_the_domain_until_a_validation_is_under_way(
