@@ -86,7 +86,8 @@ def dns() -> None:
     "--resolver",
     multiple=True,
     metavar="IP[:PORT]",
-    help="Resolver that names the zones' servers, in place of the system's. Repeatable.",
+    help="Resolver that names the zones' servers, and finds the host of a file's URL, in place of the system's. "
+    "Repeatable.",
 )
 @click.option(
     "--nameserver",

@@ -89,8 +89,9 @@ class OperatorsProgram:
                     f"the program {name} was ended by signal {-code} {what}", ran.output
                 )
             case code:
+                by_hand = "It printed nothing; run it by hand with the same environment to see why"
                 raise DnsRefused(
-                    f"the program {name} ended with exit code {code} {what}; 0 means done, 75 try later. Run it "
-                    "by hand with the same environment to see why",
+                    f"the program {name} ended with exit code {code} {what}; 0 means done, 75 try later"
+                    + ("" if ran.output else f". {by_hand}"),
                     ran.output,
                 )

@@ -1,10 +1,7 @@
 """The step `dns_test`: write a record by a provider, look whether it is seen, and remove it."""
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
-
-from sqlalchemy.orm import Session
 
 from certline.models import Command, CommandType, DnsProvider
 from certline.models.commands.payloads import DnsTestCommand, read_payload
@@ -17,7 +14,7 @@ from certline.workers.dns import (
     Provider,
     look,
 )
-from certline.workers.domains.publication import opened, resolution_of
+from certline.workers.domains.publication import opened, output_kept, resolution_of
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater
 from certline.workers.runtime.step import plain_step
@@ -51,11 +48,9 @@ def dns_test(context: WorkerContext, command: Command) -> dict[str, Any]:
     except DnsTryLater as trouble:
         if not is_late:
             raise TryLater(str(trouble), after=PAUSE) from None
-        context.store(partial(_keep_output, command_id=command.id, output=trouble.output))
-        raise GiveUp(f"{row.name}: {trouble}") from None
+        raise GiveUp(f"{row.name}: {output_kept(context, trouble, command.id)}") from None
     except DnsRefused as refusal:
-        context.store(partial(_keep_output, command_id=command.id, output=refusal.output))
-        raise GiveUp(f"{row.name}: {refusal}") from None
+        raise GiveUp(f"{row.name}: {output_kept(context, refusal, command.id)}") from None
     if not sight.seen:
         seconds = PATIENCE.total_seconds()
         raise GiveUp(
@@ -82,12 +77,6 @@ def _remove(provider: Provider, proof: Proof, sight: ProofSight) -> None:
     except DnsRefused as refusal:
         seen = "was written and is seen" if sight.seen else "was written"
         raise DnsRefused(f"it {seen}, but not removed: {refusal}", refusal.output) from None
-
-
-def _keep_output(db: Session, command_id: str, output: str) -> None:
-    """Keep what a program has printed: shown to people, but neither logged nor in an event."""
-    if output:
-        db.get_one(Command, command_id, with_for_update=True).result = {"output": output}
 
 
 STEP = plain_step(CommandType.DNS_TEST, dns_test)

@@ -10,7 +10,7 @@ from certline.models.domains.provider import ProviderKind, provider_named
 from certline.models.domains.validation import Validation, go_on
 from certline.workers.dns import DnsRefused, DnsTryLater, Proof, look
 from certline.workers.domains.place import place_for, proof_of
-from certline.workers.domains.publication import opened, resolution_of
+from certline.workers.domains.publication import opened, output_kept, resolution_of
 from certline.workers.domains.task import (
     ValidationTask,
     later,
@@ -39,7 +39,8 @@ def publish(context: WorkerContext, task: ValidationTask) -> ValidationTask:
         provider = opened(context, place.row)
         provider.publish(place.proof)
     except DnsRefused as refused:
-        raise GiveUp(f"the proof could not be put in place: {refused}") from None
+        said = output_kept(context, refused, task.row.command_id)
+        raise GiveUp(f"the proof could not be put in place: {said}") from None
     except DnsTryLater as trouble:
         require_patience(task, str(trouble))
         row = context.store(task.once(note_wait, said=str(trouble)))

@@ -1,8 +1,12 @@
-"""Publication: a stored provider, opened with its credentials."""
+"""Publication: a stored provider, opened with its credentials, and what its program has printed."""
 
-from certline.models import DnsProvider
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from certline.models import Command, DnsProvider
 from certline.models.domains.provider import credentials_of
-from certline.workers.dns import Provider, Resolution, open_provider
+from certline.workers.dns import DnsError, Provider, Resolution, open_provider
 from certline.workers.runtime.context import WorkerContext
 
 
@@ -23,3 +27,18 @@ def resolution_of(row: DnsProvider | None) -> Resolution:
         resolvers=tuple(settings.get("resolvers", ())),
         nameservers=tuple(settings.get("nameservers", ())),
     )
+
+
+def output_kept(context: WorkerContext, error: DnsError, command_id: str) -> str:
+    """Keep what a program has printed with the command, and return the error's text, which says where it is.
+
+    People are shown the output, but it is neither logged nor in an event.
+    """
+    if not error.output:
+        return str(error)
+    context.store(partial(_keep_output, command_id=command_id, output=error.output))
+    return f"{error}. What it printed: certline command show {command_id}"
+
+
+def _keep_output(db: Session, command_id: str, output: str) -> None:
+    db.get_one(Command, command_id, with_for_update=True).result = {"output": output}

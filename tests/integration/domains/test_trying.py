@@ -124,6 +124,7 @@ def test_what_a_program_prints_is_kept_but_is_not_the_error(desk: Desk, tmp_path
     assert failed.status is CommandStatus.FAILED
     assert "ended with exit code 3 to add _certline-test.example.test" in str(failed.error)
     assert "hunter2" not in str(failed.error)
+    assert f"What it printed: certline command show {failed.id}" in str(failed.error)
     assert failed.result == {"output": "my token is hunter2\n"}
 
 

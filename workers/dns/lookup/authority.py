@@ -189,7 +189,14 @@ def _zone_above(
         if found is not None and found.rrset is not None and found.canonical_name == place:
             return _delegation(found.rrset, found.response)
         if place == dns.name.root:
-            raise LookupFault(f"there is no zone that {name} lies in")
+            asked = ", ".join(
+                each if isinstance(each, str) else each.answer_nameserver()
+                for each in resolver.nameservers
+            )
+            raise LookupFault(
+                f"there is no zone that {name} lies in, says the resolver ({asked}); if the Internet does not "
+                "know the zone, name its server with --nameserver"
+            )
         place = place.parent()
 
 

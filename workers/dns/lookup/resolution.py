@@ -42,10 +42,10 @@ class TimeLeft:
 class Resolution:
     """How names are looked up.
 
-    `resolvers`: the resolvers that name the servers of a zone, each an IP address with an optional port; those of
-    the system if there are none. `nameservers`: servers (HOST[:PORT]) that are asked for a record in place of
-    those that the zone's NS records name, as where only a hidden primary can be reached. `port`: at which the
-    servers of NS records are asked. `within`: seconds for a look as a whole.
+    `resolvers`: the resolvers that name the servers of a zone and find web servers, each an IP address with an
+    optional port; those of the system if there are none. `nameservers`: servers (HOST[:PORT]) that are asked for a
+    record in place of those that the zone's NS records name, as where only a hidden primary can be reached.
+    `port`: at which the servers of NS records are asked. `within`: seconds for a look as a whole.
     """
 
     resolvers: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ def is_address(host: str) -> bool:
 def addresses_by_resolver(
     resolver: dns.resolver.Resolver, host: str, deadline: TimeLeft
 ) -> Iterator[str]:
-    """Yield the addresses of a name server, IPv4 first, as the resolver knows them."""
+    """Yield the addresses of a host, IPv4 first, as the resolver knows them."""
     if is_address(host):
         yield host
         return
@@ -106,6 +106,19 @@ def addresses_by_resolver(
         except dns.exception.DNSException:
             continue
         yield from (str(each) for each in islice(found, MOST_ADDRESSES))
+
+
+def addresses_of_host(host: str, how: Resolution, deadline: TimeLeft) -> list[str]:
+    """Return the addresses of a web server, IPv4 first: as the named resolvers know it, or the system does.
+
+    Raises LookupFault if it has none.
+    """
+    if not how.resolvers:
+        return addresses_by_system(host, deadline.left(5.0))
+    found = list(addresses_by_resolver(how.resolver(), host, deadline))
+    if not found:
+        raise LookupFault(f"{host} has no address, says the resolver {', '.join(how.resolvers)}")
+    return found
 
 
 def addresses_by_system(host: str, within: float = 5.0) -> list[str]:

@@ -60,7 +60,7 @@ def look(proof: Proof, how: Resolution | None = None) -> ProofSight:
     """
     how = how or Resolution()
     if not proof.method.is_record:
-        seen, said = look_at_file(proof, how.within)
+        seen, said = look_at_file(proof, how)
         return ProofSight(seen, said)
     expected = f"{proof.method.upper()} {proof.value!r} at {proof.name}"
     try:

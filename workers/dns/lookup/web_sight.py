@@ -1,13 +1,19 @@
 """The look for a file: one GET, as the CA makes it, without redirect, and limited in time and size."""
 
+import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import urlsplit
 
-from certline.workers.dns.lookup.resolution import LookupFault, TimeLeft, addresses_by_system
+from certline.workers.dns.lookup.resolution import (
+    LookupFault,
+    Resolution,
+    TimeLeft,
+    addresses_of_host,
+)
 from certline.workers.dns.proof import Proof
 
 # Bytes of a file that are read. A proof has two or three short lines.
@@ -18,11 +24,11 @@ PIECE = 5.0
 LONGEST = 120
 
 
-def look_at_file(proof: Proof, within: float) -> tuple[bool, str]:
-    """Return (whether the lines of a proof are at its URL, what was found). `within`: seconds. Never raises."""
+def look_at_file(proof: Proof, how: Resolution) -> tuple[bool, str]:
+    """Return (whether the lines of a proof are at its URL, what was found). Never raises."""
     expected = f"expected {_quoted(proof.value)} at {proof.name}"
     try:
-        found = _fetch(proof.name, TimeLeft(within))
+        found = _fetch(proof.name, how)
     except ValueError as error:
         return False, f"{expected}; this is no URL that can be asked: {error}"
     except LookupFault as fault:
@@ -38,20 +44,23 @@ def look_at_file(proof: Proof, within: float) -> tuple[bool, str]:
     return False, f"{expected}; found {_quoted(found.decode(errors='replace'))}"
 
 
-def _fetch(url: str, deadline: TimeLeft) -> bytes | str:
+def _fetch(url: str, how: Resolution) -> bytes | str:
     """Return the content, or in words what came in its place.
 
     Raises ValueError, LookupFault, OSError, HTTPException.
     """
+    deadline = TimeLeft(how.within)
     parts = urlsplit(url)
     host = parts.hostname
     if parts.scheme not in ("http", "https") or not host or parts.username is not None:
         raise ValueError("it has to be http:// or https://, with a host and without a login")
-    # Looked up here first, since the connection's own lookup has no time limit.
-    addresses_by_system(host, deadline.left(PIECE))
-    connection = _connection(parts.scheme, host, parts.port, deadline)
+    # Looked up here, since the connection's own lookup has no time limit and asks no other resolver.
+    addresses = addresses_of_host(host, how, deadline)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(host, parts.port)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with _closed_in_time(connection, deadline):
+        _connect(connection, addresses, deadline)
         connection.request("GET", path, headers={"User-Agent": "certline", "Accept": "*/*"})
         response = connection.getresponse()
         return _content(response)
@@ -67,15 +76,28 @@ def _content(response: HTTPResponse) -> bytes | str:
     return content if len(content) <= LARGEST else f"found more than {LARGEST} bytes"
 
 
-def _connection(scheme: str, host: str, port: int | None, deadline: TimeLeft) -> HTTPConnection:
-    if scheme == "http":
-        return HTTPConnection(host, port, timeout=deadline.left(PIECE))
-    # The CA looks whether the file is there, not whether the certificate is valid: it may have ended, which is why
-    # the domain is validated. Nothing secret is sent, and what is read is compared with what is expected.
-    unverified = ssl.create_default_context()
-    unverified.check_hostname = False
-    unverified.verify_mode = ssl.CERT_NONE
-    return HTTPSConnection(host, port, timeout=deadline.left(PIECE), context=unverified)
+def _connect(connection: HTTPConnection, addresses: Sequence[str], deadline: TimeLeft) -> None:
+    """Connect to the first of the addresses that takes the connection. Raises OSError."""
+    for number, address in enumerate(addresses, 1):
+        try:
+            plain = socket.create_connection((address, connection.port), deadline.left(PIECE))
+        except OSError:
+            if number == len(addresses) or deadline.is_over:
+                raise
+            continue
+        connection.sock = plain
+        break
+    if isinstance(connection, HTTPSConnection):
+        # The CA looks whether the file is there, not whether the certificate is valid: it may have ended, which is
+        # why the domain is validated. Nothing secret is sent, and what is read is compared with what is expected.
+        unverified = ssl.create_default_context()
+        unverified.check_hostname = False
+        unverified.verify_mode = ssl.CERT_NONE
+        secured = unverified.wrap_socket(
+            connection.sock, server_hostname=connection.host, do_handshake_on_connect=False
+        )
+        connection.sock = secured
+        secured.do_handshake()
 
 
 @contextmanager

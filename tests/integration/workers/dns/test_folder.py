@@ -25,6 +25,7 @@ from certline.workers.dns import (
     look,
     open_provider,
 )
+from tests.servers.dns import DnsServer
 
 PLACE = ".well-known/pki-validation"
 LINES = "6c2f4a\ncomodoca.com\nuniq01"
@@ -240,6 +241,22 @@ def test_a_web_server_that_is_away_is_said() -> None:
     nowhere = Proof(Method.HTTP, f"http://nosuch.invalid/{PLACE}/a", LINES)
     assert "nosuch.invalid has no address" in look(nowhere, SOON).said
     assert "this is no URL" in look(Proof(Method.HTTP, "ftp://shop.example/a", LINES)).said
+
+
+def test_the_host_of_a_url_is_found_by_the_resolver_that_is_named(
+    dns_server: DnsServer, how: Resolution, tmp_path: Path
+) -> None:
+    dns_server.add("www.example.test", "A", "127.0.0.1")
+    with served(partial(Quiet, directory=str(tmp_path))) as port:  # type: ignore[arg-type]
+        there, nowhere = (
+            Proof(Method.HTTP, f"http://{host}.example.test:{port}/{PLACE}/4ab.txt", LINES)
+            for host in ("www", "nosuch")
+        )
+        provider_of(tmp_path).publish(there)
+
+        assert look(there, how).seen
+        assert "www.example.test has no address" in look(there, SOON).said
+        assert "nosuch.example.test has no address, says the resolver" in look(nowhere, how).said
 
 
 def test_a_certificate_that_has_expired_does_not_matter(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tests of the look: at all name servers of a zone, along aliases, with servers that are lame or behind."""
 
+import dns.resolver
 import pytest
 
 from certline.workers.dns import (
@@ -265,6 +266,21 @@ def test_a_name_in_no_zone_is_said(how: Resolution) -> None:
 
     assert not sight.seen
     assert "no such name" in sight.said
+
+
+def test_a_zone_that_the_resolver_does_not_know_is_said_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def knows_nothing(*_: object, **__: object) -> None:
+        raise dns.resolver.NXDOMAIN
+
+    monkeypatch.setattr(dns.resolver.Resolver, "resolve", knows_nothing)
+    how = Resolution(resolvers=("127.0.0.1:5353",), within=2)
+
+    said = look(text("_proof.example.test"), how).said
+
+    assert "there is no zone that example.test lies in, says the resolver (127.0.0.1)" in said
+    assert "name its server with --nameserver" in said
 
 
 def test_a_resolver_that_is_away_is_said() -> None:

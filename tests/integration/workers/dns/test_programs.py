@@ -86,6 +86,11 @@ def test_what_a_program_ends_with_is_said_but_not_what_it_prints(
     assert said.value.output == "sorry\n"
 
 
+def test_a_program_that_fails_in_silence_is_to_be_run_by_hand() -> None:
+    with pytest.raises(DnsRefused, match="It printed nothing; run it by hand"):
+        provider_of("exit 127").publish(PROOF)
+
+
 def test_a_program_that_hangs_is_ended_with_all_it_has_started(tmp_path: Path) -> None:
     script = f"sleep 600 & echo $! > {tmp_path}/child; wait"
 

@@ -38,8 +38,9 @@ class Validations:
         name: str = "zone",
         zones: tuple[str, ...] = (DOMAIN,),
         kind: ProviderKind = ProviderKind.RFC2136,
+        command: str = "",
     ) -> None:
-        """Add a provider of the zones, by default one that changes them by dynamic update."""
+        """Add a provider of the zones, by default by dynamic update; `command`: that of a program."""
         by_itself = kind is ProviderKind.RFC2136
         servers = [f"{host}:{self.dns.port}" for host in (self.dns.host, self.dns.secondary)]
         resolvers = [f"{self.dns.resolver}:{self.dns.port}"]
@@ -51,7 +52,9 @@ class Validations:
             name,
             kind,
             zones,
-            settings=settings | ({"server": servers[0]} if by_itself else {}),
+            settings=settings
+            | ({"server": servers[0]} if by_itself else {})
+            | ({"command": command} if command else {}),
             credentials={"name": key, "secret": self.dns.secret_of(key)} if by_itself else {},
             who=PERSON,
         )

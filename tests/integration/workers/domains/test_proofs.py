@@ -41,6 +41,21 @@ def test_a_person_is_told_which_record_to_make_and_the_line_sees_it_by_itself(
     assert validations.dns.read(row.proof_name, "CNAME") == [f"{row.proof_value}."]
 
 
+def test_what_a_program_printed_that_failed_is_kept_with_the_command_that_the_error_names(
+    validations: Validations,
+) -> None:
+    validations.remove_provider()
+    script = "echo 'knsupdate: not found'; exit 127"
+    validations.add_provider("own", kind=ProviderKind.COMMAND, command=f'sh -c "{script}"')
+
+    ended = validations.run_to_the_end(validations.request())
+
+    assert ended.status is CommandStatus.FAILED
+    assert "ended with exit code 127" in (ended.error or "")
+    assert f"What it printed: certline command show {ended.id}" in (ended.error or "")
+    assert ended.result == {"output": "knsupdate: not found\n"}
+
+
 def test_a_record_of_somebody_else_at_the_name_ends_the_validation(
     validations: Validations,
 ) -> None:
