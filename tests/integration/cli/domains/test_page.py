@@ -105,6 +105,7 @@ def test_a_new_reader_validates_a_domain_in_five_minutes_and_the_ca_has_looked(
 
     assert f"wrote _certline-test.{DOMAIN} TXT" in said
     assert "removed it" in said
+    assert "done: validated until 20" in said
     [look] = reader.looks()
     assert (look["domain"], look["mode"], look["why"]) == (DOMAIN, "CNAME", None)
     key = reader.home / "dns-try" / "key.conf"
