@@ -98,6 +98,18 @@ def test_the_day_of_a_validation_stays_known_where_the_domain_does_not_say_it(
     assert row.ended_at.date() - found.validated_on <= timedelta(days=1)
 
 
+def test_an_address_that_may_not_confirm_is_refused_with_those_that_may(
+    validations: Validations,
+) -> None:
+    command = validations.request(method="email", email="ida@elsewhere.example")
+
+    refused = validations.run_to_the_end(command)
+
+    assert refused.status is CommandStatus.FAILED
+    said = f"ida@elsewhere.example is none of the addresses that may confirm {DOMAIN}: admin"
+    assert said in (refused.error or "")
+
+
 def test_an_event_tells_that_a_domain_is_validated(validations: Validations) -> None:
     command = validations.request()
     validations.run_to_the_end(command)
