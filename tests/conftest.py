@@ -157,15 +157,21 @@ def simulator(running_simulator: "Simulator") -> "Simulator":
 
 
 @pytest.fixture(scope="session")
-def name_servers() -> "Iterator[NameServers]":
-    """Yield the name servers that tests share. Without them the test fails on CI, and is skipped elsewhere."""
+def name_server_programs() -> None:
+    """Require the programs of name servers. Without them the test fails on CI, and is skipped elsewhere."""
     from tests.servers.discovery import this_machine  # noqa: PLC0415
-    from tests.servers.name_servers import NameServers  # noqa: PLC0415
     from tests.servers.runtimes import NAME_SERVERS, is_fault, missing  # noqa: PLC0415
 
     if lacks := missing(NAME_SERVERS):
         give_up = pytest.fail if is_fault(NAME_SERVERS, this_machine()) else pytest.skip
         give_up(f"Validation at real name servers is not tested: {lacks}")
+
+
+@pytest.fixture(scope="session")
+def name_servers(name_server_programs: None) -> "Iterator[NameServers]":  # noqa: ARG001  # required first
+    """Yield the name servers that tests share."""
+    from tests.servers.name_servers import NameServers  # noqa: PLC0415
+
     servers = NameServers()
     servers.start()
     yield servers

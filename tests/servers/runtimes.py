@@ -60,7 +60,9 @@ PROMETHEUS = Runtime(
 SYSTEMD = Runtime("systemd", programs=("systemd-analyze",), packages=("systemd",))
 CHROMIUM = Runtime("Chromium", programs=("chromium",), packages=("chromium",))
 NAME_SERVERS = Runtime(
-    "Name servers", programs=("knotd", "named", "rndc"), packages=("knot", "bind9")
+    "Name servers",
+    programs=("knotd", "knsupdate", "named", "rndc"),
+    packages=("knot", "knot-dnsutils", "bind9"),
 )
 # What else is tested with a program of its own.
 SUITES = {

@@ -61,6 +61,7 @@ def test_what_is_installed_where_that_is_wanted_is_what_ci_needs() -> None:
         "chromium",
         "systemd",
         "knot",
+        "knot-dnsutils",
         "bind9",
     ]
     assert set(to_install(everything)) <= {"librabbitmq-client-java"}  # if a JDK is installed

@@ -15,7 +15,7 @@ import requests
 
 from tests.integration.cli.conftest import Typist
 from tests.servers import Process, session, until
-from tests.servers.runtimes import PLACES, program_path
+from tests.servers.runtimes import PLACES
 from tests.unit.cli.pages.test_readme import BLOCK
 
 PAGE = (Path(__file__).parents[4] / "docs" / "domains.md").read_text()
@@ -68,10 +68,12 @@ def section(title: str) -> list[str]:
 
 
 @pytest.fixture
-def reader(typist: Typist, tmp_path: Path) -> Iterator[Reader]:
+def reader(
+    typist: Typist,
+    tmp_path: Path,
+    name_server_programs: None,  # noqa: ARG001  # without them nothing is started
+) -> Iterator[Reader]:
     """Yield a reader who has come as far as the README's first order: an account, and all parts running."""
-    if program_path("knotd") is None:
-        pytest.skip("needs knotd: apt-get install -y knot")
     ports = {"5300": session.free_port(), "8500": session.free_port()}
     reader = Reader(tmp_path, ports)
     door = f"http://127.0.0.1:{ports['8500']}"
@@ -112,8 +114,6 @@ def test_a_new_reader_validates_a_domain_in_five_minutes_and_the_ca_has_looked(
     assert key.stat().st_mode & 0o077 == 0
 
     assert "Reloaded" in reader.types(second)
-    if program_path("knsupdate") is None:
-        return
     _, program, own = section("By a program")
     (reader.home / "dns-try" / "proof").write_text(reader.here(program))
     assert "removed it" in reader.types(own)
