@@ -13,7 +13,7 @@ from certline.cli.ui.output import answer, facts, say, table
 from certline.models.documents.domains.detail import day_or_none, detail_document
 from certline.models.documents.projection import minute, minute_and_distance
 from certline.models.domains.course import PROOFS
-from certline.models.states import ValidationOutcome
+from certline.models.states import ValidationOutcome, ValidationStage
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -145,7 +145,9 @@ def _under_way(row: Validation, next_try: datetime | None, *, by_hand: bool) -> 
             "validation": row.id,
             "stage": f"{row.stage}, since {minute(row.stage_since)}",
             "method": row.method,
-            "waits for": row.waits_for,
+            "waits for": f"the name servers, which say whether the {PROOFS[row.method]} has an alias"
+            if by_hand and row.stage is ValidationStage.PUBLISH
+            else row.waits_for,
             "waits until": minute_and_distance(row.waits_until),
             "next try": minute_and_distance(next_try),
             "record": row.proof_name,
@@ -166,11 +168,7 @@ def _next(
     validate = f"certline domain validate {quote(found.validated_with)}"
     if care.validation is not None:
         if by_hand:
-            return (
-                f"SCM names the {PROOFS[care.validation.method]} first. A person then has to make it, since no "
-                f"provider writes below {found.validated_with} by itself (certline dns list): look here again. "
-                "certline goes on by itself once it is seen."
-            )
+            return _by_hand(care.validation)
         waits = care.validation.waits_for
         return care.validation.to_do or f"It goes on by itself; it waits for {waits}."
     if found.suspended:
@@ -184,3 +182,15 @@ def _next(
     if ahead.begin_by <= found.today:
         return f"It has to be validated now: {validate}"
     return f"It has to be validated from {ahead.begin_by} on: {validate}"
+
+
+def _by_hand(row: Validation) -> str:
+    """Return what a person has to do for a validation whose proof no provider will put in place."""
+    proof = PROOFS[row.method]
+    since = f"since no provider writes below {row.domain} by itself (certline dns list)"
+    seen = "certline goes on by itself once it is seen."
+    if row.proof_value is None:
+        return f"SCM names the {proof} first. A person then has to make it, {since}: look here again. {seen}"
+    return (
+        f"A person has to make the {proof} {row.proof_name} with {row.proof_value}, {since}. {seen}"
+    )

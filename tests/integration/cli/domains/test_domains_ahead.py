@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from certline.cli.domains.forecast import _last_day, _now
@@ -232,7 +232,14 @@ def test_a_validation_that_has_just_begun_says_that_a_person_will_have_to_act(
 
     assert "put in place by a person" in said
     assert "A person then has to make it, since no provider writes below nordhafen.example" in said
-    assert "written at" not in said
+
+    with typist.database.transaction() as db:
+        row = db.scalars(select(Validation)).one()
+        row.proof_name, row.proof_value = "_6b2f.nordhafen.example", "6b2f.sectigo.example"
+        row.stage = ValidationStage.PUBLISH
+    said = " ".join(typist.types("domain", "show", NAME).split())
+    assert "which say whether the CNAME record has an alias" in said
+    assert "make the CNAME record _6b2f.nordhafen.example with 6b2f.sectigo.example, since" in said
 
 
 def test_a_domain_says_when_and_how_it_was_last_validated(typist: Typist, account: Account) -> None:
@@ -260,8 +267,8 @@ def test_a_forecast_marks_what_ends_first_and_what_is_planned_too_late() -> None
 
     assert _last_day(each) == f"{today + 2 * DAY} *"
     assert _now(each, late) == f"{late}, too late"
-    assert _now(each, Attendance("planned", begins=datetime.now(UTC))).startswith("planned")
-    assert not _now(each, Attendance("planned", begins=datetime.now(UTC))).endswith("late")
+    in_time = Attendance("planned", begins=datetime.now(UTC))
+    assert _now(each, in_time) == str(in_time)
 
 
 def test_doctor_names_a_validation_that_waits_for_a_person(
