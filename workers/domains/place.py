@@ -4,9 +4,13 @@ from dataclasses import dataclass
 
 from certline.models.domains.provider import DnsProvider, provider_for, provider_named
 from certline.models.domains.validation import Validation
-from certline.workers.dns import Method, Proof, Resolution, destination
+from certline.workers.dns import DnsTryLater, Method, Proof, Resolution, destination
 from certline.workers.domains.publication import resolution_of
 from certline.workers.runtime.context import WorkerContext
+
+
+class UnknownAliasError(DnsTryLater):
+    """No provider writes at the proof's own name, and no resolver says now whether an alias leads elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +30,16 @@ def place_for(context: WorkerContext, row: Validation, dns: str | None) -> Place
     """Return where a validation's proof is put, or None if a person has to do it.
 
     `dns`: the provider that was asked for. An alias at the proof's name leads to where it is written, as with a
-    delegated DNS-01 challenge. Raises DnsRefused if the aliases go in a circle, and DnsTryLater.
+    delegated DNS-01 challenge. Raises DnsRefused if the aliases go in a circle, UnknownAliasError and DnsTryLater.
     """
     proof, record = proof_of(row), Method(row.method.value).is_record
     found = _provider(context, proof.host, dns, record=record)
     if found is None and record:
         # The proof's own zone may be nobody's whom we know, and its alias in the zone of a provider.
-        there = destination(proof.host, _resolution(context, dns), value=proof.value)
+        try:
+            there = destination(proof.host, _resolution(context, dns), value=proof.value)
+        except DnsTryLater as trouble:
+            raise UnknownAliasError(str(trouble)) from None
         found = _provider(context, there, dns, record=record)
     if found is None:
         return None

@@ -9,7 +9,7 @@ from certline.models.domains.outcome import note_validation, tell_waiting
 from certline.models.domains.provider import ProviderKind, provider_named
 from certline.models.domains.validation import Validation, go_on
 from certline.workers.dns import DnsRefused, DnsTryLater, Proof, look
-from certline.workers.domains.place import place_for, proof_of
+from certline.workers.domains.place import UnknownAliasError, place_for, proof_of
 from certline.workers.domains.publication import opened, output_kept, resolution_of
 from certline.workers.domains.task import (
     ValidationTask,
@@ -24,11 +24,14 @@ log = structlog.get_logger()
 
 # Tries to take a proof away, after which it is left where it is.
 MOST_WITHDRAWALS = 10
+# Tries to learn whether an alias leads into a provider's zone, after which a person is told to make the record.
+MOST_ALIAS_TRIES = 4
 
 
 def publish(context: WorkerContext, task: ValidationTask) -> ValidationTask:
     """Put the proof in place, by the provider whose zones contain its name; without one a person is told.
 
+    So is one after MOST_ALIAS_TRIES if no resolver knows the proof's zone, as none knows one of the house only.
     Raises TryLater, and GiveUp if the provider refuses.
     """
     try:
@@ -42,6 +45,8 @@ def publish(context: WorkerContext, task: ValidationTask) -> ValidationTask:
         said = output_kept(context, refused, task.row.command_id)
         raise GiveUp(f"the proof could not be put in place: {said}") from None
     except DnsTryLater as trouble:
+        if isinstance(trouble, UnknownAliasError) and task.row.tries >= MOST_ALIAS_TRIES:
+            return task.after(context.store(task.once(_store_told, provider=None)))
         require_patience(task, str(trouble))
         row = context.store(task.once(note_wait, said=str(trouble)))
         raise later(f"putting the proof in place: {trouble}", back_off(row.tries)) from None

@@ -90,7 +90,7 @@ def poll(context: WorkerContext, task: ValidationTask) -> ValidationTask:
             f"SCM no longer has the validation of {row.domain} ({state.status.value}, "
             f"{state.order_status.value}): somebody else has cleared or deleted it"
         )
-    said = f"the CA has not found the proof yet{_checked(state)}"
+    said = f"SCM does not say yet that the CA has found the proof{_checked(state)}"
     require_patience(task, said)
     row = context.store(task.once(note_wait, said=said))
     raise later(f"{row.domain}: {said}", poll_pause(row.tries))

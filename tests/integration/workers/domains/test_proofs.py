@@ -1,9 +1,13 @@
 """Tests of where a validation's proof goes: by which provider, by hand, along aliases, and what is in its way."""
 
+import pytest
 from sqlalchemy import select
 
 from certline.models import CommandStatus, Outbox, ProviderKind, Validation
 from certline.models.states import ValidationStage
+from certline.workers.dns import DnsTryLater
+from certline.workers.domains import place
+from certline.workers.domains.proof_stages import MOST_ALIAS_TRIES
 from tests.integration.workers.domains.conftest import ALIAS, DOMAIN, Validations
 
 
@@ -39,6 +43,26 @@ def test_a_person_is_told_which_record_to_make_and_the_line_sees_it_by_itself(
     ended = validations.run_to_the_end(command)
     assert ended.status is CommandStatus.DONE
     assert validations.dns.read(row.proof_name, "CNAME") == [f"{row.proof_value}."]
+
+
+def test_where_no_resolver_knows_the_zone_a_person_is_told_after_some_tries(
+    validations: Validations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> str:
+        raise DnsTryLater(f"no resolver knows {DOMAIN}")
+
+    validations.remove_provider()
+    monkeypatch.setattr(place, "destination", unknown)
+    command = validations.request()
+
+    stages = []
+    for _ in range(MOST_ALIAS_TRIES + 1):
+        validations.bench.make_due()
+        validations.bench.run(command.id)
+        stages.append(validations.row(command).stage)
+
+    assert stages == [ValidationStage.PUBLISH] * MOST_ALIAS_TRIES + [ValidationStage.LOOK]
+    assert validations.row(command).needs_person
 
 
 def test_what_a_program_printed_that_failed_is_kept_with_the_command_that_the_error_names(
