@@ -9,7 +9,7 @@ from certline.models.domains.outcome import note_validation, tell_waiting
 from certline.models.domains.provider import ProviderKind, provider_named
 from certline.models.domains.validation import Validation, go_on
 from certline.workers.dns import DnsRefused, DnsTryLater, Proof, look
-from certline.workers.domains.place import UnknownAliasError, place_for, proof_of
+from certline.workers.domains.place import Place, UnknownAliasError, place_for, proof_of
 from certline.workers.domains.publication import opened, output_kept, resolution_of
 from certline.workers.domains.task import (
     ValidationTask,
@@ -35,7 +35,7 @@ def publish(context: WorkerContext, task: ValidationTask) -> ValidationTask:
     Raises TryLater, and GiveUp if the provider refuses.
     """
     try:
-        place = place_for(context, task.row, task.row.dns)
+        place = _place_of(context, task)
         if place is None or place.row.kind is ProviderKind.MANUAL:
             by = None if place is None else place.row.name
             return task.after(context.store(task.once(_store_told, provider=by)))
@@ -45,13 +45,21 @@ def publish(context: WorkerContext, task: ValidationTask) -> ValidationTask:
         said = output_kept(context, refused, task.row.command_id)
         raise GiveUp(f"the proof could not be put in place: {said}") from None
     except DnsTryLater as trouble:
-        if isinstance(trouble, UnknownAliasError) and task.row.tries >= MOST_ALIAS_TRIES:
-            return task.after(context.store(task.once(_store_told, provider=None)))
         require_patience(task, str(trouble))
         row = context.store(task.once(note_wait, said=str(trouble)))
         raise later(f"putting the proof in place: {trouble}", back_off(row.tries)) from None
     name, written = place.row.name, place.proof
     return task.after(context.store(task.once(_store_published, provider=name, proof=written)))
+
+
+def _place_of(context: WorkerContext, task: ValidationTask) -> Place | None:
+    """Return where the proof is put; None if a person has to do it. Raises DnsRefused, DnsTryLater."""
+    try:
+        return place_for(context, task.row, task.row.dns)
+    except UnknownAliasError:
+        if task.row.tries < MOST_ALIAS_TRIES:
+            raise
+        return None
 
 
 def look_for(context: WorkerContext, task: ValidationTask) -> ValidationTask:
