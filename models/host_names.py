@@ -1,6 +1,7 @@
 """Host names in other alphabets, and the labels that no CA may put into a certificate."""
 
 import unicodedata
+from collections.abc import Iterator
 
 # What begins the label of a name in another alphabet (RFC 5890).
 PREFIX = "xn--"
@@ -24,6 +25,13 @@ def same_host(name: str) -> str:
         return plain.lower() if plain.isascii() else ascii_form(plain)
     except ValueError:
         return plain.lower()
+
+
+def at_and_above(name: str) -> Iterator[str]:
+    """Yield a host name and the names above it, the closest first."""
+    while name:
+        yield name
+        _, _, name = name.partition(".")
 
 
 def label_problem(name: str) -> str | None:

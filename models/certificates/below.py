@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from certline.models.certificates.certificate import Certificate
+from certline.models.host_names import at_and_above
 from certline.models.states import CertificateStatus
 
 # Labels that Postgres takes off a name in search of a domain. A domain further up is found all the same, but then
@@ -75,8 +76,4 @@ def _closest(name: Any, wanted: Any) -> ColumnElement[str]:
 
 def _above(account_id: int, name: str) -> list[DomainKey]:
     """Return a name and all names above it, as domains of an account."""
-    rest, above = name.removeprefix("*."), []
-    while rest:
-        above.append((account_id, rest))
-        _, _, rest = rest.partition(".")
-    return above
+    return [(account_id, each) for each in at_and_above(name.removeprefix("*."))]

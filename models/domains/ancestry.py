@@ -6,6 +6,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, any_, literal, not_, or_, sel
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.catalogue import Domain
+from certline.models.host_names import at_and_above
 
 # A name that is written as names are compared. What another one stands for (capitals, other alphabets) Postgres
 # does not know, so such entries, which are few, are always read.
@@ -17,10 +18,7 @@ def at_or_above(names: Iterable[str]) -> ColumnElement[bool]:
 
     `names`: in ASCII form, without `*.`. Entries whose name is written in another way meet it too.
     """
-    found: dict[str, None] = {}
-    for name in names:
-        labels = name.split(".")
-        found |= dict.fromkeys(".".join(labels[begin:]) for begin in range(len(labels)))
+    found = dict.fromkeys(above for name in names for above in at_and_above(name))
     entries = [entry for name in found for entry in (name, f"*.{name}")]
     return or_(
         Domain.name == any_(literal(entries, ARRAY(Text))), not_(Domain.name.regexp_match(PLAIN))

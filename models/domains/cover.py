@@ -11,6 +11,7 @@ from typing import NamedTuple
 from certline.models.accounts.catalogue import Domain, Organization
 from certline.models.domains.reuse import ReuseRules
 from certline.models.domains.scope import validated_for
+from certline.models.host_names import at_and_above
 from certline.models.orders.domain_rules import (
     above,
     allowed_above,
@@ -54,11 +55,9 @@ class Coverage:
         """
         wild = name.startswith("*.")
         bare = name.removeprefix("*.").lower()
-        closest = bare
-        while closest not in self._domains:
-            _, dot, closest = closest.partition(".")
-            if not dot:
-                return None
+        closest = next((each for each in at_and_above(bare) if each in self._domains), None)
+        if closest is None:
+            return None
         # All names below a domain need the same; a privilege may be for the domain itself, or for wildcards.
         key = (organization, closest, wild, bare == closest)
         if key not in self._known:

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Sequence
 from datetime import date
 
 from certline.models.accounts.catalogue import Domain
-from certline.models.host_names import same_host
+from certline.models.host_names import at_and_above, same_host
 from certline.models.orders.domain_rules import bare_name
 
 
@@ -57,8 +57,4 @@ def longest_of(domains: Sequence[Domain]) -> Domain | None:
 
 
 def _is_below_another(name: str, names: Container[str]) -> bool:
-    while name:
-        _, _, name = name.partition(".")
-        if name in names:
-            return True
-    return False
+    return any(above in names for above in at_and_above(name) if above != name)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from certline.models.accounts.catalogue import Domain
 from certline.models.commands.command import OPEN, Command
 from certline.models.domains.validation import Validation, open_validations
-from certline.models.host_names import same_host
+from certline.models.host_names import at_and_above, same_host
 from certline.models.states import CommandType
 
 # An entry of SCM's list: the account's id, and SCM's.
@@ -23,13 +23,11 @@ class ValidationsUnderWay:
 
     def of(self, account_id: int, name: str) -> Validation | None:
         """Return the validation that covers an entry of this name, as SCM lists it, or None."""
-        rest = same_host(name).removeprefix("*.") if self._by_domain else ""
-        while rest:
-            found = self._by_domain.get((account_id, rest))
-            if found is not None:
-                return found
-            _, _, rest = rest.partition(".")
-        return None
+        if not self._by_domain:
+            return None
+        names = at_and_above(same_host(name).removeprefix("*."))
+        rows = (self._by_domain.get((account_id, each)) for each in names)
+        return next((row for row in rows if row is not None), None)
 
 
 def validations_under_way(db: Session) -> ValidationsUnderWay:

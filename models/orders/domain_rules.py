@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from certline.models.accounts.catalogue import Domain, Organization
-from certline.models.host_names import same_host
+from certline.models.host_names import at_and_above, same_host
 
 # A delegation's privileges, each for one kind of name (SCM's help, "Managing domains"). The last one is for
 # wildcards two or more levels below the domain.
@@ -197,10 +197,7 @@ def above(names: Iterable[str], domains: Mapping[str, Sequence[Domain]]) -> list
 
     An account may have thousands; to check many names against all of them would take long.
     """
-    wanted: dict[str, None] = {}
-    for name in names:
-        labels = name.removeprefix("*.").split(".")
-        wanted |= dict.fromkeys(".".join(labels[begin:]) for begin in range(len(labels)))
+    wanted = dict.fromkeys(each for name in names for each in at_and_above(name.removeprefix("*.")))
     return [domain for bare in wanted for domain in domains.get(bare, ())]
 
 

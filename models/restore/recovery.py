@@ -95,10 +95,14 @@ def clear_to_send() -> ColumnElement[bool]:
     return exists().where(Recovery.id == 1, is_settled, _is_compared())
 
 
-def _is_compared() -> ColumnElement[bool]:
+def is_of_this_server() -> ColumnElement[bool]:
+    """Return the condition that the data noted as compared are those of the running server, in this very table."""
     is_same_start = Recovery.compared_start == func.pg_postmaster_start_time()
-    is_same_table = Recovery.compared_table == TABLE_NUMBER
-    return or_(Recovery.compared_start.is_(None), and_(is_same_start, is_same_table))
+    return and_(is_same_start, Recovery.compared_table == TABLE_NUMBER)
+
+
+def _is_compared() -> ColumnElement[bool]:
+    return or_(Recovery.compared_start.is_(None), is_of_this_server())
 
 
 def recovering(db: Session) -> bool:

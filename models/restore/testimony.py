@@ -1,4 +1,4 @@
-"""What a relay does in the database about the witness: its key, that it was compared, a restore that it shows.
+"""The witness in the database, for the relay: its key, the note that it was compared, the restore that it shows.
 
 The witness is a head of the audit log that RabbitMQ keeps (`models.audit.witness`). A database that lacks
 entries which the witness counts was restored, although its identity (`models.server.identity`) is the same.
@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from certline.models.restore.recovery import TABLE_NUMBER, Recovery
+from certline.models.restore.recovery import Recovery, is_of_this_server
 
 # A recovery that was begun after the witness was made has compared, or will compare, what the witness counts. What
 # is in the restored data is older than the start of the server; entries since then say nothing about what is lost.
@@ -61,9 +61,5 @@ def server_start(db: Session) -> datetime:
 
 def is_noted(db: Session, start: datetime | None) -> bool:
     """Return True if the server is the one that was started at `start`, and its data are noted as compared."""
-    is_same_start = func.pg_postmaster_start_time() == start
-    is_same_table = Recovery.compared_table == TABLE_NUMBER
-    noted = select(Recovery.id).where(
-        is_same_start, Recovery.compared_start == start, is_same_table
-    )
+    noted = select(Recovery.id).where(Recovery.compared_start == start, is_of_this_server())
     return db.scalar(noted) is not None

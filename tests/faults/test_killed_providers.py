@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from certline.models import Command, CommandType, ProviderKind, Validation
+from certline.models import Command, CommandType, ProviderKind
 from certline.models.audit.identity import Identity
 from certline.models.states import ValidationOutcome, ValidationStage
 from certline.producers.domains.providers import add_provider
@@ -24,6 +23,7 @@ from certline.workers.scm import DcvMethod
 from tests.faults.crashes.injection import Death
 from tests.faults.harness.dns_gate import DnsGate
 from tests.faults.harness.scenario import Stage
+from tests.faults.stories.validations import row_of, submissions
 from tests.servers import until
 from tests.servers.dns import DnsServer
 from tests.support.forkserver import Part
@@ -185,15 +185,3 @@ def a_ca_that_looks(stage: Stage, dns: DnsServer) -> None:
     """Let the simulator's CA look at the name servers, again and again."""
     switches = {"dcv_checks": True, "dcv_resolver": f"{dns.resolver}:{dns.port}"}
     stage.simulate("POST", "settings", switches | {"dcv_after_ms": 0, "dcv_again_ms": 50})
-
-
-def row_of(stage: Stage, command: Command) -> Validation:
-    """Return the validation of a command."""
-    with stage.plant.database.transaction() as db:
-        return db.scalars(select(Validation).filter_by(command_id=command.id)).one()
-
-
-def submissions(stage: Stage) -> int:
-    """Return how often SCM was told to have the CA look."""
-    calls = stage.simulate("GET", "calls")
-    return sum(count for call, count in calls.items() if "/submit/domain/" in call)

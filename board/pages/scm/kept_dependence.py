@@ -1,6 +1,6 @@
-"""What depends on a domain's validation, kept for all who look.
+"""What depends on a domain's validation, counted once for all viewers of the board.
 
-Counting takes longer the more certificates there are below the domain, so all viewers share the numbers a while.
+Counting takes longer the more certificates there are below the domain, so the numbers are kept for some minutes.
 """
 
 from certline.board.web.page_request import PageRequest

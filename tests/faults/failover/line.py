@@ -24,11 +24,13 @@ def url_of_both(pair: Pair) -> str:
 
 
 @contextmanager
-def all_parts(database_url: str, vhost: str, simulator: Simulator) -> Iterator[Stage]:
+def all_parts(
+    database_url: str, vhost: str, simulator: Simulator, **settings: str
+) -> Iterator[Stage]:
     """Yield a stage with all its processes."""
     requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
     # After a failover the line compares itself with SCM before it orders on, once the settle time has passed.
-    with Plant(database_url, vhost, CERTLINE_SETTLE_SECONDS="10") as plant:
+    with Plant(database_url, vhost, CERTLINE_SETTLE_SECONDS="10", **settings) as plant:
         stage = Stage(nursery(), plant, vhost, simulator)
         try:
             stage.add_account()

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
-import requests
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -12,12 +11,11 @@ from certline.models import Command, Database
 from certline.models.restore.recovery import noticed_at, recovering
 from certline.simulator.server import Simulator
 from tests.conftest import migrate
+from tests.faults.failover.line import all_parts
 from tests.faults.harness.scenario import Stage
 from tests.servers import session, until
 from tests.servers.pgbouncer import Bouncer, NoBouncerError, open_bouncer, running_bouncer
 from tests.servers.replication import NoReplicationError, Pair, open_pair
-from tests.support.deployment import Plant
-from tests.support.forkserver import nursery
 
 pytestmark = pytest.mark.slow
 
@@ -60,23 +58,14 @@ def test_a_plain_server_is_not_taken_for_a_bouncer(database_url: str) -> None:
 def test_orders_are_carried_out_through_it(
     bouncer_url: str, database_url: str, vhost: str, simulator: Simulator, is_direct: bool
 ) -> None:
-    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
     past = {"CERTLINE_DATABASE_DIRECT_URL": database_url} if is_direct else {}
-    with Plant(bouncer_url, vhost, **past) as plant:
-        stage = Stage(nursery(), plant, vhost, simulator)
-        try:
-            stage.add_account()
-            for part in ("relay", "producer", "ingress", "worker"):
-                stage.start(part)
-            stage.until_well()
-            for _ in range(10):
-                stage.place()
-            plant.order(stage.new_name())
+    with all_parts(bouncer_url, vhost, simulator, **past) as stage:
+        for _ in range(10):
+            stage.place()
+        stage.plant.order(stage.new_name())
 
-            assert ("relay.not_woken" in stage.output_of("relay")) is not is_direct
-            assert stage.finish() == []
-        finally:
-            stage.stop_parts()
+        assert ("relay.not_woken" in stage.output_of("relay")) is not is_direct
+        assert stage.finish() == []
 
 
 @pytest.fixture
@@ -135,27 +124,18 @@ def test_a_failover_behind_it_is_noticed_though_connections_to_it_stay_open(
 def test_the_line_compares_itself_with_scm_after_a_failover_behind_it(
     pair: Pair, bouncer: Bouncer, vhost: str, simulator: Simulator
 ) -> None:
-    requests.post(f"{simulator.door}/settings", json={"issue_after_ms": 50}, timeout=30)
-    with Plant(bouncer.url, vhost, CERTLINE_SETTLE_SECONDS="10") as plant:
-        stage = Stage(nursery(), plant, vhost, simulator)
-        try:
-            stage.add_account()
-            for part in ("relay", "producer", "ingress", "worker"):
-                stage.start(part)
-            stage.until_well()
-            for _ in range(ORDERS):
-                stage.place()
-            until(lambda: not stage.open_orders(), 120)
+    with all_parts(bouncer.url, vhost, simulator) as stage:
+        for _ in range(ORDERS):
+            stage.place()
+        until(lambda: not stage.open_orders(), 120)
 
-            fail_over(pair, bouncer)
-            for _ in range(ORDERS):
-                placed(stage)
+        fail_over(pair, bouncer)
+        for _ in range(ORDERS):
+            placed(stage)
 
-            with plant.database.transaction() as db:
-                assert noticed_at(db) is not None
-            assert stage.finish(timeout=180) == []
-        finally:
-            stage.stop_parts()
+        with stage.plant.database.transaction() as db:
+            assert noticed_at(db) is not None
+        assert stage.finish(timeout=180) == []
 
 
 def placed(stage: Stage) -> Command:

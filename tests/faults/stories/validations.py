@@ -29,13 +29,13 @@ def a_validation(stage: Stage, points: Sequence[str]) -> None:
             command = stage.accept(CommandType.VALIDATE, {"domain": DOMAIN})
             kill_workers(stage, [point], [command])
             until(partial(stage.is_done, command), SECONDS, every=0.05)
-            row = _row(stage, command)
+            row = row_of(stage, command)
             assert (row.stage, row.outcome) == (
                 ValidationStage.ENDED,
                 ValidationOutcome.VALIDATED,
             ), point
             assert dns.read(str(row.proof_name), "CNAME") == [], point
-        assert _submissions(stage) == len(points)
+        assert submissions(stage) == len(points)
 
 
 def a_validation_is_requested(stage: Stage, points: Sequence[str]) -> None:
@@ -72,11 +72,13 @@ def _zone(stage: Stage) -> Iterator[DnsServer]:
         servers.close()
 
 
-def _row(stage: Stage, command: Command) -> Validation:
+def row_of(stage: Stage, command: Command) -> Validation:
+    """Return the validation of a command."""
     with stage.plant.database.transaction() as db:
         return db.scalars(select(Validation).filter_by(command_id=command.id)).one()
 
 
-def _submissions(stage: Stage) -> int:
+def submissions(stage: Stage) -> int:
+    """Return how often SCM was told to have the CA look."""
     calls = stage.simulate("GET", "calls")
     return sum(count for call, count in calls.items() if "/submit/domain/" in call)
