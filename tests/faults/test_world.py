@@ -18,10 +18,12 @@ from certline.models import (
 )
 from certline.models.database.base import new_id
 from certline.models.events.outbox import EVENTS
+from tests.faults.harness.external_client import delay_for_an_hour
 from tests.faults.harness.scenario import Stage
 from tests.faults.invariants.check import faults_of
 from tests.faults.invariants.types import Expected, World
 from tests.faults.stories.cancel_delete import HOUR, cancelling
+from tests.servers import until
 
 
 @pytest.fixture
@@ -112,6 +114,20 @@ def test_what_scm_issues_after_it_was_cancelled_waits_for_a_person_and_is_no_fau
 
     assert stage.finish() == []
     assert stage.order(order).status is OrderStatus.REVIEW
+
+
+@pytest.mark.slow
+def test_a_retry_that_a_worker_holds_back_is_worked_off_before_the_world_is_checked(
+    stage: Stage,
+) -> None:
+    order = stage.place()
+    for part in ("worker", "relay", "ingress", "producer"):
+        stage.start(part)
+    stage.until_well()
+    delay_for_an_hour(stage.vhost, order.id)
+    until(lambda: stage.ear.waiting()["certline.order.DQ"] == 0, 60)
+
+    assert stage.finish() == []
 
 
 def sees_what_is_wrong_in_the_tables(stage: Stage, world: World) -> None:

@@ -58,6 +58,14 @@ def send_to_workers(vhost: str, event: dict[str, Any]) -> None:
     _publish(vhost, "", Queue.ORDER, json.dumps(message).encode(), message["message_id"])
 
 
+def delay_for_an_hour(vhost: str, command_id: str) -> None:
+    """Publish an order's message to the queue of delays, as Dramatiq does for a retry, due in an hour."""
+    message = _message({"command_id": command_id})
+    message["options"] = {"eta": message["message_timestamp"] + 3_600_000}
+    body = json.dumps(message).encode()
+    _publish(vhost, "", f"{Queue.ORDER}.DQ", body, message["message_id"])
+
+
 def send_nonsense_to_workers(vhost: str) -> None:
     """Publish a malformed message to the work queue."""
     message = _message({}) | {"actor_name": ["order"], "options": None}

@@ -220,10 +220,25 @@ class Stage(Ageing, SimulatedScm):
         self.stop("producer")  # else it may start new work now
         self.come_to_rest(expected)
         self.stop_parts()
+        self.work_off_what_was_held(expected)
         at_scm = self.simulate("GET", "orders")
         world = World(expected, at_scm, self.ear.heard(), self.ear.waiting(), sick)
         with self.plant.database.transaction() as db:
             return faults_of(db, world, self.plant.vault)
+
+    def work_off_what_was_held(self, expected: Expected) -> None:
+        """Let new workers end the messages that those just killed had in hand, or held back for a retry.
+
+        RabbitMQ does not count them as waiting before their worker is gone.
+        """
+        for _ in range(3):
+            if not any(self.ear.waiting_for_workers()):
+                return
+            self.ear.hasten_delayed()
+            worker = self.start("worker")
+            self.come_to_rest(expected)
+            worker.terminate()  # it ends what it has begun
+            self.stop_parts()
 
     def _syncs_under_way(self) -> Iterator[str]:
         with self.plant.database.transaction() as db:

@@ -43,6 +43,21 @@ class Ear:
         with self._channel() as channel:
             return {queue: _count(channel, queue) for queue in WORK_QUEUES}
 
+    def waiting_for_workers(self) -> list[int]:
+        """Return the number of ready messages of each work queue but those of dead letters."""
+        return [count for queue, count in self.waiting().items() if not queue.endswith(".XQ")]
+
+    def hasten_delayed(self) -> None:
+        """Move each ready message of a delay queue to its queue of work, as Dramatiq does when it is due."""
+        with self._channel() as channel:
+            for queue in Queue:
+                while True:
+                    method, properties, body = channel.basic_get(f"{queue}.DQ")
+                    if method is None:
+                        break
+                    channel.basic_publish("", queue.value, body, properties)
+                    channel.basic_ack(method.delivery_tag)
+
     def consumers(self) -> int:
         """Return how many workers RabbitMQ delivers orders to."""
         with self._channel() as channel:
