@@ -20,7 +20,7 @@ from tests.servers import open_postgres
 
 FSYNC_MS = (0, 2, 10)
 CLIENTS = (1, 8, 16, 64)
-SECONDS = 1.5
+SECONDS = 1.0
 # As many orders a second shall be possible, each with so many commits that write an entry.
 ORDERS, COMMITS = 500, 4
 

@@ -1,11 +1,11 @@
 """An estate of a million certificates and five million commands, filled in by Postgres itself within minutes.
 
-The texts that Postgres stores apart from the row (PEM) are short: lists and plans don't read them. A share
-  of the
+The texts that Postgres stores apart from the row (PEM) are short: lists and plans don't read them. A share of the
 certificates has a key of ours; as in most installations, the others are imported.
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 from psycopg import sql
@@ -119,8 +119,14 @@ SELECT (ARRAY['order.placed', 'order.pending', 'order.stored'])[1 + n % 3], '01H
   CASE WHEN n % 1000 = 3 THEN 'os:amelie' ELSE 'certline:worker' END, '{}', now() - n * interval '20 seconds'
 FROM generate_series(1, {certificates}) AS n
 """
-STATEMENTS = (ORDERS, LINES, KEYS, CERTIFICATES, COMMANDS, EVENTS)
-TABLES = ("order", "line", "private_key", "certificate", "command", "event")
+# What is filled side by side: commands are as many as all others together.
+HALVES: Sequence[tuple[Sequence[str], Sequence[str]]] = (
+    ((COMMANDS,), ("command",)),
+    (
+        (ORDERS, LINES, KEYS, CERTIFICATES, EVENTS),
+        ("order", "line", "private_key", "certificate", "event"),
+    ),
+)
 
 
 def fill(url: str, *, certificates: int, commands: int) -> None:
@@ -131,23 +137,31 @@ def fill(url: str, *, certificates: int, commands: int) -> None:
     """
     sizes = {"certificates": certificates, "commands": commands, "every": KEY_EVERY}
     with psycopg.connect(url, autocommit=True) as connection:
+        for statement in (ACCOUNTS, ORGANIZATIONS, PROFILES, DOMAINS):
+            connection.execute(statement)
+        connection.execute("UPDATE license SET capacity = 2000000000")
+    with ThreadPoolExecutor(len(HALVES)) as pool:
+        list(pool.map(lambda half: _fill_tables(url, half[0], half[1], sizes), HALVES))
+
+
+def _fill_tables(
+    url: str, statements: Sequence[str], tables: Sequence[str], sizes: Mapping[str, int]
+) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
         for setting in (
             "session_replication_role = replica",
             "maintenance_work_mem = '512MB'",
             "synchronous_commit = off",
         ):
             connection.execute(f"SET {setting}")  # type: ignore[arg-type, unused-ignore]  # constants
-        indexes = _plain_indexes(connection)
+        indexes = _plain_indexes(connection, tables)
         for name, _ in indexes:
             connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
-        for statement in (ACCOUNTS, ORGANIZATIONS, PROFILES, DOMAINS):
-            connection.execute(statement)
-        connection.execute("UPDATE license SET capacity = 2000000000")
-        for statement in STATEMENTS:
+        for statement in statements:
             connection.execute(_sized(statement, sizes).encode())
         for _, definition in indexes:
             connection.execute(definition.encode())
-        for table in TABLES:
+        for table in tables:
             connection.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(table)))
 
 
@@ -183,9 +197,7 @@ def seal_keys(url: str, vault: Vault, most: int) -> None:
 
 
 def open_orders(url: str, count: int, *, after: int) -> None:
-    """Add pending orders of the account `leaving`,
-    without a follow-up; `after`: the number of orders before.
-    """
+    """Add pending orders of the account `leaving`, without a follow-up; `after`: the number of orders before."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(OPEN_ORDERS, {"first": after + 1, "last": after + count})
         connection.execute('ANALYZE "order"')
@@ -197,11 +209,13 @@ def _sized(statement: str, sizes: Mapping[str, int]) -> str:
     return statement
 
 
-def _plain_indexes(connection: psycopg.Connection) -> Sequence[tuple[str, str]]:
-    """Return (name, definition) of the indexes of the filled tables that are not unique."""
+def _plain_indexes(
+    connection: psycopg.Connection, tables: Sequence[str]
+) -> Sequence[tuple[str, str]]:
+    """Return (name, definition) of the tables' indexes that are not unique."""
     return connection.execute(
         """SELECT c.relname, pg_get_indexdef(i.indexrelid) FROM pg_index i
         JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
         WHERE t.relname = ANY (%s) AND t.relnamespace = 'public'::regnamespace AND NOT i.indisunique""",
-        (list(TABLES),),
+        (list(tables),),
     ).fetchall()

@@ -103,7 +103,7 @@ def _certline(url: str, vhost: str, door: Doorway) -> list[float]:
             plant.place(f"wake-{number}.nordhafen.example")
             return committed[0]
 
-        return _samples(lambda: door.after(send, "/enroll"))
+        return _samples(lambda: door.after(send, "/enroll"), rest=0.15)
 
 
 def _bare(vhost: str, door: Doorway) -> list[float]:
@@ -119,17 +119,18 @@ def _bare(vhost: str, door: Doorway) -> list[float]:
             post.send()
             return start
 
-        times = _samples(lambda: door.after(send, "/bare"))
+        times = _samples(lambda: door.after(send, "/bare"), rest=0.05)
         broker.close()
         return times
 
 
-def _samples(one: Callable[[], float]) -> list[float]:
+def _samples(one: Callable[[], float], *, rest: float) -> list[float]:
+    """Return the times of all samples but the first ones. `rest`: seconds after which a step has surely ended."""
     times = []
     for _ in range(WARM_UP + SAMPLES):
         times.append(one())
         # Until the step has ended, and at another moment of any interval.
-        time.sleep(random.uniform(0.15, 0.25))  # noqa: S311  # no secret
+        time.sleep(random.uniform(rest, rest + 0.1))  # noqa: S311  # no secret
     return times[WARM_UP:]
 
 
