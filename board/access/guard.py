@@ -21,9 +21,11 @@ log = structlog.get_logger()
 # Served to everybody: a probe's question, and what the log-in page looks like.
 PUBLIC = ("/healthz", LOGIN, LOGOUT)
 STATIC = "/static/"
-# What pages ask by themselves; it keeps no session open.
-LIVE = "/live"
+# What pages ask by themselves, a path and a header; it keeps no session open.
+LIVE, REFRESH = "/live", "x-certline-refresh"
 HEALTH = "/healthz"
+# What a reverse proxy adds to what it passes on; nobody on this machine does.
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
 class AccessGuard:
@@ -60,13 +62,20 @@ class AccessGuard:
                 f"http://{self._access.host}:PORT/. Behind a proxy it needs a log-in: certline board --help\n",
                 421,
             )
+        if self._access.is_open and any(name in request.headers for name in FORWARDED):
+            # Called by the right name, as nginx does by itself; everybody whom the proxy serves could look.
+            return PlainTextResponse(
+                "This board is for this machine only, and a proxy asks it for somebody else. Behind a proxy it "
+                "needs a log-in: certline board --help\n",
+                421,
+            )
         if not _is_from_here(request):
             return PlainTextResponse("Another page has sent this; the board takes nothing.\n", 403)
         if self._access.is_open:
             return None
         try:
             caller = await run_in_threadpool(
-                caller_of, request, self._access, uses=path not in (LIVE, LOGIN)
+                caller_of, request, self._access, uses=_is_of_person(request)
             )
         except UsersFileError as fault:
             log.error("access.users_unreadable", file=str(fault))  # noqa: TRY400  # said
@@ -102,6 +111,11 @@ class AccessGuard:
             return json_response({"error": "not logged in", "next": LOGIN}, 401)
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"{LOGIN}?next={quote(target, safe='')}", 303)
+
+
+def _is_of_person(request: Request) -> bool:
+    """Return False for what an open page asks by itself, and for the form."""
+    return request.scope["path"] not in (LIVE, LOGIN) and REFRESH not in request.headers
 
 
 def _is_from_here(request: Request) -> bool:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from certline.board.access.caller import COOKIE, SECURE_COOKIE, BoardCaller, token_of
 from certline.board.access.policy import AccessPolicy
+from certline.board.web import links
 from certline.board.web.renderer import Renderer
 
 log = structlog.get_logger()
@@ -119,10 +120,9 @@ async def _fields(request: Request) -> dict[str, str]:
 
 
 def _target(given: str | None) -> str:
-    """Return the path to go to, of this board only: what begins with two slashes is another host."""
+    """Return the path to go to, of this board only."""
     text = given or "/"
-    safe = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
-    return text if safe and not text.startswith((LOGIN, LOGOUT)) else "/"
+    return text if links.is_own(text) and not text.startswith((LOGIN, LOGOUT)) else "/"
 
 
 LOGIN_ROUTES = [

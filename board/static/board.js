@@ -81,7 +81,7 @@ function dress(root) {
 
 // Other things wait or run than before: those sections are taken from a fresh page.
 async function refresh() {
-  const answer = await fetch(location.href, {cache: "no-store"});
+  const answer = await fetch(location.href, {cache: "no-store", headers: {"X-Certline-Refresh": "1"}});
   if (!answer.ok) throw new Error(String(answer.status));
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const section of document.querySelectorAll("[data-fresh], #shape")) {

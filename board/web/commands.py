@@ -1,7 +1,13 @@
 """Commands of the command line that a page shows, to copy; the board itself runs none."""
 
+import re
 from shlex import quote
 from typing import NamedTuple
+
+from certline.workers.process.visible import UNFIT
+
+# Pasted into a terminal, they would end the quotation marks around them, run what follows, or ask for completions.
+STEERING = re.compile(rf"[\t\n\\']|{UNFIT.pattern}")
 
 
 class Suggestion(NamedTuple):
@@ -13,7 +19,23 @@ class Suggestion(NamedTuple):
 
 def typed(*words: object) -> str:
     """Return a command of ours, with each word quoted for a shell: `typed("order", "show", id)`."""
-    return " ".join(["certline", *(quote(str(word)) for word in words)])
+    return " ".join(["certline", *(quoted(str(word)) for word in words)])
+
+
+def quoted(word: str) -> str:
+    r"""Return a word for a shell; with control characters or marks of direction as `$'\x1b'` (bash, ksh, zsh)."""
+    if UNFIT.search(word) is None and not {"\t", "\n"} & set(word):
+        return quote(word)
+    return f"$'{STEERING.sub(_escape, word)}'"
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if found[0] in "\\'":
+        return f"\\{found[0]}"
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def same_list(*words: str, narrowed: bool) -> Suggestion:

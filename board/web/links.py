@@ -35,6 +35,11 @@ def narrowed(place: str, **filters: object) -> str:
     return f"{place}?{urlencode(given, doseq=True)}" if given else place
 
 
+def is_own(path: str) -> bool:
+    """Return True for a path of this board: what begins with two slashes leads to another host."""
+    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+
+
 def order(order_id: str) -> str:
     """Return the address of an order."""
     return below(ORDERS, order_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import structlog
 from psycopg.errors import InsufficientPrivilege, QueryCanceled
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -10,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from certline.board.context import MOST_STATEMENT
+from certline.board.web import links
 from certline.board.web.errors import BadFilterError, NoTableError, RefusalPage, UnknownThingError
 from certline.board.web.export import json_response
 from certline.board.web.renderer import Renderer
@@ -107,7 +110,9 @@ def _refused(request: Request, refusal: RefusalPage) -> Response:
     if request.query_params.get("format") in ("json", "csv"):
         return json_response(refusal.document, refusal.status)
     renderer: Renderer = request.app.state.renderer
-    values = {"refusal": refusal, "path": request.url.path}
+    # Of a path that leads to another host, as a link, the first page.
+    path: str = request.scope["path"]
+    values = {"refusal": refusal, "path": quote(path) if links.is_own(path) else links.TODAY}
     return renderer.page(request, "refusal.html", refusal.title, values, refusal.status)
 
 

@@ -11,9 +11,12 @@ import pytest
 from starlette.datastructures import URL
 from starlette.requests import HTTPConnection
 
+from certline.board.access.caller import COOKIE
 from certline.board.access.policy import AccessPolicy, access_policy
+from certline.board.access.session_store import IDLE, SessionStore
 from certline.board.access.throttle import FREE, Throttle
 from certline.board.access.users_file import UsersFile
+from certline.board.web.static import FOLDER
 from tests.security.board_user import a_users_file
 from tests.support.board_role import board_login
 from tests.support.board_window import BoardWindow, a_board
@@ -46,11 +49,11 @@ def behind_proxy(database_url: str, users: UsersFile) -> Iterator[BoardWindow]:
         yield window
 
 
-def send(window: BoardWindow, *lines: str, body: str = "") -> str:
+def send(window: BoardWindow, *lines: str, body: str = "", host: str = "board") -> str:
     """Send a request just as it is written, header lines that occur twice included. Returns the response."""
-    host, _, port = window.url.partition("//")[2].partition(":")
-    head = [*lines, "Host: board", "Connection: close", f"Content-Length: {len(body)}"]
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    address, _, port = window.url.partition("//")[2].partition(":")
+    head = [*lines, f"Host: {host}", "Connection: close", f"Content-Length: {len(body)}"]
+    with socket.create_connection((address, int(port)), timeout=30) as connection:
         connection.sendall("\r\n".join([*head, "", body]).encode("latin-1"))
         with connection.makefile("rb") as answer:
             return answer.read().decode()
@@ -175,3 +178,50 @@ def test_the_boards_role_cannot_write_through_a_trigger_of_its_own(database_url:
                 "CREATE TRIGGER mine BEFORE INSERT ON mine "
                 "FOR EACH ROW EXECUTE FUNCTION public.event_is_chained()"
             )
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/x", "/%5Cevil.example", "///evil.example", "/%2Fevil.example/x"]
+)
+def test_a_page_that_is_not_found_leads_to_no_other_host(database_url: str, path: str) -> None:
+    with a_board(database_url) as window:
+        answer = send(window, f"GET {path} HTTP/1.1", host="127.0.0.1")
+
+    assert answer.startswith("HTTP/1.1 404")
+    hrefs = re.findall(r'href="([^"]*)"', answer)
+    assert hrefs
+    assert not [each for each in hrefs if each.replace("\\", "/").startswith("//")]
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 10.0.0.7"]
+)
+def test_a_board_without_a_log_in_is_not_passed_on_by_a_proxy(
+    database_url: str, header: str
+) -> None:
+    with a_board(database_url) as window:
+        # By the address that it has itself, as nginx calls it.
+        answer = send(window, "GET /orders HTTP/1.1", header, host="127.0.0.1:8600")
+
+    assert answer.startswith("HTTP/1.1 421")
+    assert "needs a log-in" in answer
+
+
+def test_a_page_that_refreshes_itself_keeps_no_session_open(
+    database_url: str, users: UsersFile
+) -> None:
+    now = [1_000.0]
+    sessions = SessionStore(clock=lambda: now[0])
+    token = sessions.open("anna", users.users()["anna"])
+    refresh = {"X-Certline-Refresh": "1"}
+    script = (FOLDER / "board.js").read_text()
+    access = access_policy("0.0.0.0", users, sessions=sessions)  # noqa: S104
+    with a_board(database_url, access) as window:
+        window.session.cookies.set(COOKIE, token)
+        for _ in range(3):
+            now[0] += IDLE / 2
+            window.get("/organizations", headers=refresh, allow_redirects=False)
+        answer = window.get("/organizations", headers=refresh, allow_redirects=False)
+
+    assert answer.status_code == 303
+    assert all(header in script for header in refresh)

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from certline.board.access.caller import BoardCaller
 from certline.board.context import BoardContext
 from certline.board.pages.calendar.calendar_request import CalendarRequest
 from certline.board.pages.calendar.icalendar import CalendarEvent, calendar_text
@@ -29,7 +30,7 @@ def respond(request: Request) -> Response:
             key = ("names", asked.filter)
             names = board.kept.get(db, key, lambda own: names_by_day(own, asked.filter))
         texts = asked.wanted.texts
-    base = str(request.base_url).rstrip("/")
+    base = _address_of_board(request)
     mark = ".".join(f"{name}-{'-'.join(given)}" for name, given in sorted(texts.items()))
 
     def address(day: date) -> str:
@@ -66,6 +67,13 @@ def respond(request: Request) -> Response:
     return Response(
         calendar_text("certline", year.at, events), media_type="text/calendar; charset=utf-8"
     )
+
+
+def _address_of_board(request: Request) -> str:
+    """Return the board's address, as who subscribes knows it: up to the proxy in front, it may be https."""
+    base, caller = request.base_url, getattr(request.state, "caller", None)
+    encrypted = isinstance(caller, BoardCaller) and caller.encrypted
+    return str(base.replace(scheme="https") if encrypted else base).rstrip("/")
 
 
 def _summary(count: int, words: str, names: Sequence[str]) -> str:

@@ -2,12 +2,16 @@
 
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 
+import pytest
 from sqlalchemy.orm import Session
 
+from certline.board.access.policy import access_policy
 from certline.models import Account, AutoRenewRule, Database
 from tests.integration.board.test_estate import stored
-from tests.support.board_window import BoardWindow
+from tests.security.board_user import PASSWORD, a_users_file
+from tests.support.board_window import BoardWindow, a_board
 from tests.support.factories import a_domain, an_account, an_organization
 
 TODAY = datetime.combine(datetime.now(UTC).date(), time(12), UTC)
@@ -138,6 +142,22 @@ def test_the_calendar_to_subscribe_to_has_an_event_for_each_day(
     assert uids == [
         line for line in unfolded(board.get("/calendar.ics").text) if line[:4] == "UID:"
     ]
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_the_events_lead_to_the_board_as_its_proxy_is_called(
+    database: Database, database_url: str, tmp_path: Path, scheme: str
+) -> None:
+    with database.transaction() as db:
+        an_estate(db)
+    access = access_policy("0.0.0.0", a_users_file(tmp_path), None, ["127.0.0.1"])  # noqa: S104
+    sent = {"Host": "board.hafen.example", "X-Forwarded-Proto": scheme}
+    with a_board(database_url, access) as window:
+        answer = window.get("/calendar.ics", headers=sent, auth=("anna", PASSWORD))
+
+    urls = [line for line in unfolded(answer.text) if line.startswith("URL:")]
+    assert urls
+    assert all(each.startswith(f"URL:{scheme}://board.hafen.example/calendar/") for each in urls)
 
 
 def test_the_calendar_of_an_organisation_has_events_of_its_own(
