@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from types import CodeType
+from typing import Any, ClassVar
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -16,6 +18,20 @@ from certline.models.documents.projection import distance, instant, minute, seco
 from certline.workers.process.visible import visible
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+class CompiledTemplates(BytecodeCache):
+    """Templates that this process has compiled, for all its boards."""
+
+    codes: ClassVar[dict[str, CodeType | None]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Put the code of a template into a bucket, if it is known."""
+        bucket.code = self.codes.get(f"{bucket.key} {bucket.checksum}")
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code of a bucket."""
+        self.codes[f"{bucket.key} {bucket.checksum}"] = bucket.code
 
 
 class Renderer:
@@ -31,6 +47,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            bytecode_cache=CompiledTemplates(),
         )
         self._environment.filters.update(
             instant=_instant,
@@ -44,6 +61,9 @@ class Renderer:
         self._environment.globals.update(
             menu=menu, links=links, static={name: file.url for name, file in static.items()}
         )
+        # Now, so that whoever asks for a page first does not wait for it.
+        for name in self._environment.list_templates():
+            self._environment.get_template(name)
 
     def page(
         self,

@@ -30,9 +30,11 @@ def show(asked: PageRequest) -> View:
     """Find out what the calendar shows. Raises BadFilterError."""
     request = CalendarRequest(asked)
     lifetime = request.lifetime
+    # Before the numbers: while they are counted, every further question of this page waits for its turn.
+    choices = places.choices_of(asked.db)
     for_people = representation(asked.request.query_params) is Representation.HTML
     if for_people and not request.is_counted():
-        return _still_counting(request)
+        return _still_counting(request, choices)
     # The numbers are kept by now, or it is a program that asks, which waits for them.
     year = request.year()
     found, estate = (None, None) if lifetime is None else request.what_if(lifetime)
@@ -70,7 +72,7 @@ def show(asked: PageRequest) -> View:
             ),
             "feed_url": links.narrowed(f"{links.CALENDAR}.ics", **parameters),
             "filters": FILTERS,
-            "choices": places.choices_of(asked.db),
+            "choices": choices,
             "wanted": request.wanted,
             "commands": [
                 Suggestion(
@@ -83,11 +85,11 @@ def show(asked: PageRequest) -> View:
     )
 
 
-def _still_counting(request: CalendarRequest) -> View:
+def _still_counting(request: CalendarRequest, choices: places.Choices) -> View:
     """Return the page in place of numbers that take longer than a person should wait for a page."""
     values = {
         "filters": FILTERS,
-        "choices": places.choices_of(request.asked.db),
+        "choices": choices,
         "wanted": request.wanted,
         "again": links.narrowed(links.CALENDAR, **request.wanted.texts),
     }

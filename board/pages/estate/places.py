@@ -16,9 +16,11 @@ ACCOUNT = UrlFilter("account", "Account")
 ORGANIZATION = UrlFilter("organization", "Organisation")
 PROFILE = UrlFilter("profile", "Profile")
 FILTERS = (ORGANIZATION, PROFILE, ACCOUNT)
+# Values and labels to choose from, by the filter's name.
+Choices = dict[str, list[tuple[str, str]]]
 
 
-def choices_of(db: Session) -> dict[str, list[tuple[str, str]]]:
+def choices_of(db: Session) -> Choices:
     """Return what may be chosen for each of FILTERS: SCM's id and the name of those that are synced."""
     return {
         ORGANIZATION.name: _choices(db, Organization),

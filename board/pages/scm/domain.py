@@ -11,7 +11,11 @@ from certline.board.detail.sections import (
     shown,
     thing,
 )
-from certline.board.pages.scm.kept_dependence import care_now, kept_dependence
+from certline.board.pages.scm.kept_dependence import (
+    attendance_of,
+    care_now,
+    kept_dependence,
+)
 from certline.board.pages.scm.scm_row import common_facts, found_row, gone_remark, words_of
 from certline.board.pages.scm.validation_sections import validation_sections
 from certline.board.web import links
@@ -35,11 +39,14 @@ def show(asked: PageRequest) -> View:
     row, account = found_row(asked, Domain, "domain")
     found = detail_of_entry(asked.db, row, account)
     for_people = representation(asked.request.query_params) is Representation.HTML
+    # What depends on it comes last: while that is counted, each further question would wait for its turn.
+    own, below = attendance_of(asked, found), count_below(asked.db, row)
+    options = _account_options(asked, account)
     dependence = kept_dependence(asked, found, at_once=for_people)
-    care = care_now(asked, found, dependence)
+    care = care_now(own, dependence)
     sections = [
         *gone_remark(row),
-        FactList(_facts(asked, found, care)),
+        FactList(_facts(found, care, below)),
         *validation_sections(found),
         _dependent(dependence, found),
         _delegations(found),
@@ -49,7 +56,7 @@ def show(asked: PageRequest) -> View:
         "Domain",
         sections,
         {} if dependence is None else _document(found, care, dependence),
-        commands=list(_commands(asked, found, care)),
+        commands=list(_commands(found, care, options)),
         above=[Link("Domains", links.DOMAINS)],
         synced_at=row.synced_at,
         # Also one that begins in a moment is seen without loading the page again.
@@ -64,9 +71,8 @@ def _document(found: DomainDetail, care: Attendance, dependence: Dependence) -> 
     )
 
 
-def _facts(asked: PageRequest, found: DomainDetail, care: Attendance) -> list[tuple[str, Cell]]:
+def _facts(found: DomainDetail, care: Attendance, count: int) -> list[tuple[str, Cell]]:
     row, longest, account = found.row, found.longest, found.account
-    count = count_below(asked.db, row)
     pattern = f"*{row.name.removeprefix('*.')}"
     listed = links.narrowed(links.CERTIFICATES, search=pattern, account=account.name)
     more = " or more" if count >= MOST_COUNTED else ""
@@ -156,9 +162,9 @@ def _delegations(found: DomainDetail) -> Grid:
     )
 
 
-def _commands(asked: PageRequest, found: DomainDetail, care: Attendance) -> Iterator[Suggestion]:
-    """Yield what to type next, the most likely first."""
-    account, domain = _account_options(asked, found.account), found.validated_with
+def _commands(found: DomainDetail, care: Attendance, account: list[str]) -> Iterator[Suggestion]:
+    """Yield what to type next, the most likely first. `account`: the option that names it, if it is needed."""
+    domain = found.validated_with
     if care.validation is not None:
         going = typed("command", "wait", care.validation.command_id)
         yield Suggestion("Wait until its validation has ended", going)

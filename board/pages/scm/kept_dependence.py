@@ -23,10 +23,14 @@ def kept_dependence(asked: PageRequest, found: DomainDetail, *, at_once: bool) -
     return kept.get(asked.db, name, lambda db: dependence_of(db, key))
 
 
-def care_now(asked: PageRequest, found: DomainDetail, planned: Dependence | None) -> Attendance:
-    """Return what is being done at this moment; what is `planned` by itself may be some minutes old."""
+def attendance_of(asked: PageRequest, found: DomainDetail) -> Attendance:
+    """Return what is being done about a domain at this moment, but for what is planned by itself."""
     key = (found.account.id, found.validated_with)
-    own = attendances(asked.db).get(key, UNATTENDED)
+    return attendances(asked.db).get(key, UNATTENDED)
+
+
+def care_now(own: Attendance, planned: Dependence | None) -> Attendance:
+    """Return what is being done, or is planned by itself, which may be some minutes old."""
     if own is UNATTENDED and planned is not None and planned.care.validation is None:
         return planned.care
     return own

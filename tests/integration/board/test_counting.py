@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from certline.board.context import open_context
 from certline.board.kept import KeptResults
@@ -14,6 +14,7 @@ from certline.board.pages.calendar.calendar_request import count_ahead
 from certline.models import Database
 from certline.models.calendar.year import year_ahead
 from certline.models.settings import Settings
+from tests.integration.board.stock import stock
 from tests.servers import until
 from tests.support.board_window import COUNTING, BoardWindow
 
@@ -46,6 +47,34 @@ def test_a_page_says_that_it_is_still_counting_and_has_the_numbers_later(
         goes_on.set()
 
     assert "End within the year" in board.text("/calendar")
+
+
+def test_a_page_has_asked_the_database_for_all_else_before_its_numbers_are_counted(
+    board: BoardWindow, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While they are counted, each further statement of the page would wait for its turn."""
+    stocked = database.run(stock)
+    late: list[str] = []
+    counting: set[int] = set()
+
+    def soon(*_given: object) -> None:
+        counting.add(threading.get_ident())
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if threading.get_ident() in counting:
+            late.append(statement)
+
+    monkeypatch.setattr(KeptResults, "soon", soon)
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        for path in ("/calendar", "/calendar?what_if=47", f"/domains/{stocked['account_id']}/7"):
+            counting.clear()
+            assert COUNTING in board.at_once(path).text
+            assert counting
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+    assert late == []
 
 
 def test_a_program_waits_for_the_numbers(
