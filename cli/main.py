@@ -8,6 +8,7 @@ from contextlib import suppress
 import click
 
 from certline.cli import report, streams
+from certline.cli.deferral import defer
 from certline.cli.errors import FAILED
 from certline.cli.ui.grammar import LazyGroup
 
@@ -210,6 +211,7 @@ def main(arguments: list[str] | None = None) -> None:
         # Imports make objects that stay, and the collector would walk them dozens of times: a tenth of a command's
         # time. `context.database` switches it on again.
         gc.disable()
+        defer()
     streams.prepare()
     try:
         _require_no_key(given)

@@ -1,7 +1,6 @@
 """Writing of files that may hold a private key: completely or not at all, readable by the owner only."""
 
 import os
-import secrets
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -35,7 +34,7 @@ def write(output: str, content: bytes, *, force: bool, is_text: bool) -> None:
 def _write_whole(target: Path, content: bytes, *, force: bool) -> None:
     """Write a draft beside the target and sync it, then give it the target's name in one step."""
     # A short name of its own: the target's may be as long as the file system allows.
-    draft = target.with_name(f".certline.{secrets.token_hex(6)}")
+    draft = target.with_name(f".certline.{os.urandom(6).hex()}")
     # Mode 0600 from the moment of creation: the key is never readable by others.
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
-# Imported by what uses them only: SCM's client, Dramatiq, HTTP, keys, payloads, logs, help pages, migrations.
+# Imported by what uses them only: SCM's client, Dramatiq, HTTP, keys, payloads, logs, help pages, migrations, and
+# Python's OpenSSL, which `ssl` and `hashlib` load once they run (`certline.cli.deferral`).
 HEAVY = (
     *("certline.workers.scm", "dramatiq", "pika", "requests", "urllib3", "cryptography"),
     *("pydantic", "structlog", "rich", "rich_click", "alembic", "croniter"),
+    *("_ssl", "_hashlib"),
 )
 PROBE = """
 import sys

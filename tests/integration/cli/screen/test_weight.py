@@ -11,7 +11,7 @@ from tests.support.loaded import heavy_ones, loaded_by
 
 # Every module of ours that `certline order list` imports. A new one has to be needed for a list of orders.
 OF_ORDER_LIST = """
-cli cli.confirmation cli.context cli.errors cli.explain cli.main cli.orders cli.parameters
+cli cli.confirmation cli.context cli.deferral cli.errors cli.explain cli.main cli.orders cli.parameters
 cli.report cli.streams cli.ui cli.waiting
 cli.orders.cancel cli.orders.delete cli.orders.listing cli.orders.order cli.orders.resolve
 cli.parameters.kinds cli.parameters.number cli.parameters.options cli.parameters.text_file
