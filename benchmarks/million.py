@@ -44,8 +44,8 @@ SMALL = 10_000
 # times as many in the large estate, so a mean of both kinds would compare different work.
 LOST = 10_000
 ROTATED = int(os.environ.get("BENCH_ROTATED", "20000"))
-# Days of `auto-renew plan`: each renewal of these days is checked, which takes most of the time of more days.
-PLANNED = 3
+# Days of `auto-renew plan`: each renewal of these days is checked, and today has most of them.
+PLANNED = 1
 # Scrapes of which the time of one is taken, once the process has its connection and has compiled its statements.
 SCRAPES = 20
 WHO = Identity("os:bench")

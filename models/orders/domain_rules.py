@@ -25,8 +25,12 @@ KINDS = {
     FIRST_LEVEL: "wildcards of {domain}",
     DEEPER: "wildcards of {domain}",
 }
+# The privileges that are known, compared without case and underscores.
+PRIVILEGES = frozenset(kind.replace("_", "").lower() for kind in KINDS)
 # Delegations that were asked for and not approved yet; SCM's list has one more word in use than its document.
 WAITING = frozenset({"requested", "awaitingme"})
+
+Delegations = list[dict[str, Any]]
 
 
 def judge_name(
@@ -58,18 +62,19 @@ def allowed_above(
     if not usable:
         return f"the domain {covering[0].name} of {name} is suspended at SCM", ()
     whose = organization.name
-    delegated = [domain for domain in usable if _delegations(domain, organization) is not None]
+    shown = [(domain, _delegations(domain, organization)) for domain in usable]
+    delegated = [(domain, these) for domain, these in shown if these is not None]
     if not delegated:
         return f"the domain {usable[0].name} is not delegated to {whose} for SSL", ()
-    approved = [domain for domain in delegated if not _waits(domain, organization)]
+    approved = [(domain, these) for domain, these in delegated if not _wait(these)]
     if not approved:
         return (
-            f"the delegation of {delegated[0].name} to {whose} waits for its approval at SCM "
+            f"the delegation of {delegated[0][0].name} to {whose} waits for its approval at SCM "
             "(Domains, Approve Delegations)"
         ), ()
-    allowed = [domain for domain in approved if _allows(domain, organization, name)]
+    allowed = [domain for domain, these in approved if _allow(these, domain, name)]
     if not allowed:
-        return _not_allowed(name, organization, approved), ()
+        return _not_allowed(name, organization, [domain for domain, _ in approved]), ()
     return None, allowed
 
 
@@ -85,29 +90,35 @@ def _covering(name: str, domains: Iterable[Domain]) -> list[Domain]:
     return [domain for _, domain in found]
 
 
-def _delegations(domain: Domain, organization: Organization) -> list[dict[str, Any]] | None:
+def _delegations(domain: Domain, organization: Organization) -> Delegations | None:
     """Return a domain's delegations for SSL to an organisation, or to that of a department; None without any.
 
     An empty list means that SCM shows none: it does not show them to every role.
     """
     if not domain.delegations:
         return []
-    found = [each for each in domain.delegations if "SSL" in (each.get("cert_types") or ["SSL"])]
-    own = [each for each in found if each.get("org_id") == organization.scm_id]
+    own = _for_ssl(domain, organization.scm_id)
     if own or organization.parent_id is None:
         return own or None
-    return [each for each in found if each.get("org_id") == organization.parent_id] or None
+    return _for_ssl(domain, organization.parent_id) or None
 
 
-def _waits(domain: Domain, organization: Organization) -> bool:
-    states = [_word(each.get("status")) for each in _delegations(domain, organization) or []]
-    return bool(states) and all(state in WAITING for state in states)
+def _for_ssl(domain: Domain, organization_id: int) -> Delegations:
+    return [
+        each
+        for each in domain.delegations
+        if each.get("org_id") == organization_id and "SSL" in (each.get("cert_types") or ["SSL"])
+    ]
 
 
-def _allows(domain: Domain, organization: Organization, name: str) -> bool:
-    privileges = _privileges(domain, organization)
+def _wait(delegations: Delegations) -> bool:
+    return bool(delegations) and all(_word(each.get("status")) in WAITING for each in delegations)
+
+
+def _allow(delegations: Delegations, domain: Domain, name: str) -> bool:
+    privileges = _privileges(delegations)
     # Nothing shown, or a privilege that is not known here: SCM decides.
-    if not privileges or not privileges <= {_word(kind) for kind in KINDS}:
+    if not privileges or not privileges <= PRIVILEGES:
         return True
     return any(_word(kind) in privileges for kind in _kinds(domain, name))
 
@@ -125,12 +136,8 @@ def _kinds(domain: Domain, name: str) -> Sequence[str]:
     return [ITSELF if bare == above else BELOW]
 
 
-def _privileges(domain: Domain, organization: Organization) -> set[str]:
-    approved = [
-        each
-        for each in _delegations(domain, organization) or []
-        if _word(each.get("status")) not in WAITING
-    ]
+def _privileges(delegations: Delegations) -> set[str]:
+    approved = [each for each in delegations if _word(each.get("status")) not in WAITING]
     # One delegation that doesn't list its privileges may allow anything.
     if any(not each.get("privileges") for each in approved):
         return set()

@@ -218,7 +218,8 @@ def planned_successor(
         _require_allowed(predecessor, key, profile)
     data = as_before(predecessor, origin, profile, alike)
     try:
-        wanted = read_payload(OrderCommand, data.fields)
+        # Not searched for private keys: the data are stored already, and `asked` was searched.
+        wanted = read_payload(OrderCommand, data.fields, searched=True)
         checked = check_order(
             wanted.model_copy(update={"custom_fields": {}}),
             offer,
