@@ -15,6 +15,7 @@ from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker
 from pika.spec import Basic
 
 from certline.models.events.due import DueMessage
+from certline.producers.messaging.frames import Frames, properties_of
 
 # Seconds in which the confirms of all outstanding messages must arrive. Postgres ends a transaction that is idle
 # for a minute, and the relay's is open meanwhile.
@@ -22,9 +23,6 @@ CONFIRM_WITHIN = 25.0
 # The same if there is another node to go to. An election of a queue's leader takes less, after which RabbitMQ
 # confirms what came meanwhile. While an alarm blocks RabbitMQ, the other nodes would take nothing either.
 CONFIRM_IN_CLUSTER = 8.0
-# Bytes of a body that fits into one frame of every connection: AMQP 0-9-1 allows no limit below 4,096 for a frame,
-# and 8 of them are its own.
-ONE_FRAME = 4_088
 # Bytes that are handed to the socket at once.
 PIECE = 256 * 1024
 
@@ -57,6 +55,7 @@ class ConfirmWindow:
         # Not `connection.channel()`, which would wait for a frozen broker without a limit, within the transaction
         # of the relay.
         self._channel: Channel = self._below.channel(on_open_callback=ready.append)
+        self._frames = Frames(self._channel.channel_number)
         # By delivery tag, with the verdicts that it belongs to; RabbitMQ numbers messages from 1.
         self._outstanding: dict[int, tuple[DueMessage, Verdicts]] = {}
         self._last_tag = 0
@@ -81,31 +80,20 @@ class ConfirmWindow:
     def send_all(self, messages: Sequence[DueMessage], verdicts: Verdicts) -> None:
         """Publish messages; what becomes of each will be noted in `verdicts`. Raises pika's errors."""
         verdicts.missing += len(messages)
-        number = self._channel.channel_number
         pieces: list[bytes] = []
         size = 0
-        # Most of a batch goes to few queues.
-        methods: dict[tuple[str, str, bool], bytes] = {}
         for message in messages:
             self._last_tag += 1
             self._outstanding[self._last_tag] = message, verdicts
-            body = message.text.encode()
-            length = len(body)
-            to = (message.exchange, message.routing_key)
-            if not 0 < length <= ONE_FRAME:
+            frames = self._frames.encode(message)
+            if not frames:
                 self._emit(pieces)
-                self._channel.basic_publish(*to, body, _properties(message), message.mandatory)
+                body = message.text.encode()
+                to = (message.exchange, message.routing_key)
+                self._channel.basic_publish(*to, body, properties_of(message), message.mandatory)
                 continue
-            method = methods.get((*to, message.mandatory))
-            if method is None:
-                publish = Basic.Publish(0, *to, message.mandatory)
-                method = methods[*to, message.mandatory] = frame.Method(number, publish).marshal()
-            pieces += (
-                method,
-                frame.Header(number, length, _properties(message)).marshal(),
-                frame.Body(number, body).marshal(),
-            )
-            size += length
+            pieces += frames
+            size += len(message.text)
             if size >= PIECE:
                 self._emit(pieces)
                 size = 0
@@ -190,18 +178,3 @@ class ConfirmWindow:
                 verdicts.nacked.append(message)
             else:
                 verdicts.confirmed.append(message)
-
-
-def _properties(message: DueMessage) -> pika.BasicProperties:
-    headers: dict[str, object] = {}
-    if message.copies:
-        # RabbitMQ routes by these keys too, and removes the header: nobody sees whom else it reached.
-        headers["BCC"] = list(message.copies)
-    if message.traceparent is not None and message.is_event:
-        headers["traceparent"] = message.traceparent
-    return pika.BasicProperties(
-        delivery_mode=2,
-        message_id=message.event_id,
-        content_type="application/cloudevents+json" if message.exchange else "application/json",
-        headers=headers or None,
-    )
