@@ -37,7 +37,14 @@ from certline.models.database.session import clock
 from certline.models.events.outbox import emit_event
 from certline.models.events.recovery_data import RecoveryEnded, RecoveryStarted
 from certline.models.lifecycle.moves import move
-from certline.models.restore.recovery import RECOVERY_SOURCE, Recovery, RecoveryPhase, recovery_of
+from certline.models.restore.recovery import (
+    RECOVERY_SOURCE,
+    Recovery,
+    RecoveryPhase,
+    is_compared,
+    recovery_of,
+)
+from certline.models.restore.testimony import note_compared
 
 log = structlog.get_logger()
 
@@ -70,18 +77,23 @@ def begin(db: Session, *, requested_by: Identity, why: str) -> Recovery:
     row.phase, row.number, row.why = RecoveryPhase.NOTICED, row.number + 1, why
     row.noticed_at, row.compares_at = clock(db), None
     row.settled_at, row.result = None, None
+    note_compared(db)  # a witness from before has nothing to add
     record(db, "recovery.requested", "database", who=requested_by, why=why)
     return row
 
 
 def accept_as_it_is(db: Session, *, requested_by: Identity, why: str) -> Recovery:
-    """End the recovery without comparing anything any more: orders go on at once."""
+    """Let orders go on at once: end the recovery, or the wait for a relay, without comparing anything any more."""
     row = recovery_of(db, lock=True)
+    was_compared = is_compared(db)
+    note_compared(db)
     if row.in_progress:
         record(
             db, "recovery.accepted", "database", who=requested_by, why=why, phase=row.phase.value
         )
         _let_go_on(db, row, {"accepted": True})
+    elif not was_compared:
+        record(db, "recovery.accepted", "database", who=requested_by, why=why, phase="not compared")
     return row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from certline.cli import context
@@ -154,11 +155,7 @@ def check_recovery() -> Finding:
         said = f"nothing is ordered, because the database was restored: {row.why}"
         return Finding("recovery", False, said, "certline recover --status")
     if not was_compared:
-        said = (
-            "Postgres was started, or a dump restored, and nothing is ordered until a relay has compared its "
-            "data with the witness"
-        )
-        return Finding("recovery", True, said, "a relay does so as soon as it runs")
+        return _judge_uncompared(was_kept=row.witness_kept)
     untold = ServerIdentity(row.cluster, row.timeline, row.database).untold()
     if untold:
         said = f"this login may not call {' and '.join(untold)}: not each restore is noticed"
@@ -168,6 +165,30 @@ def check_recovery() -> Finding:
         said = "none in progress; a snapshot that is put back would not be noticed: nothing keeps a witness of it"
         return Finding("recovery", True, said, what_to_do)
     return Finding("recovery", True, "none in progress; a restore would be noticed")
+
+
+def _judge_uncompared(*, was_kept: bool) -> Finding:
+    """Return the finding while orders wait for a relay; `was_kept`: the database knows of a witness."""
+    from certline.producers.messaging.queues import NoAnswerError, has_witness
+    from certline.producers.messaging.witness_store import HELD_FOR
+
+    said = (
+        "Postgres was started, or a dump restored, and nothing is ordered until a relay has compared its "
+        "data with the witness"
+    )
+    advice = "a relay does so as soon as it runs"
+    settings = context.settings()
+    is_gone = False
+    if was_kept and settings.rabbitmq_url is not None:
+        with suppress(NoAnswerError):  # the check of RabbitMQ says so
+            is_gone = not has_witness(settings)
+    if is_gone:
+        said += "; RabbitMQ has none, although one was kept"
+        advice = (
+            f"{advice}; if the witness does not come back within {HELD_FOR:.0f} s, SCM is compared. If the "
+            "data are surely the newest: certline recover --accept"
+        )
+    return Finding("recovery", not is_gone, said, advice)
 
 
 def _advice_on_witness() -> str | None:

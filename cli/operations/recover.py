@@ -31,8 +31,10 @@ PHASES = {
     "comparing": "SCM's lists are compared with the database",
     "fetching": "certificates that were found are collected",
 }
-
-
+UNCOMPARED = (
+    "Postgres was started, or a dump restored, and nothing is ordered until a relay has compared its data with "
+    "the witness"
+)
 AHEAD = {
     "adopted": "orders taken in",
     "renewals": "renewals tied to their line",
@@ -56,7 +58,8 @@ MOST_SHOWN = 10
 @click.option(
     "--accept",
     is_flag=True,
-    help="End the recovery without comparing SCM: orders go on at once, and may be sent a second time.",
+    help="End the recovery, or the wait for a relay, without comparing: orders go on at once, and may be sent a "
+    "second time.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def recover(*, only_status: bool, dry_run: bool, accept: bool, yes: bool) -> None:
@@ -66,15 +69,15 @@ def recover(*, only_status: bool, dry_run: bool, accept: bool, yes: bool) -> Non
     options this command begins one by hand, or begins it again: after a restore that nothing showed, or once an
     import of it has failed. While one is in progress the exit code is 3.
     """
-    from certline.models.restore.recovery import recovery_of
+    from certline.models.restore.recovery import is_compared, recovery_of
     from certline.producers import recovery
 
     if sum((only_status, dry_run, accept)) > 1:
         raise Fault("--status, --dry-run and --accept exclude each other", code=WRONG_USE)
     database = context.database()
     with database.transaction() as db:
-        row = recovery_of(db)
-    if accept and not row.in_progress:
+        row, was_compared = recovery_of(db), is_compared(db)
+    if accept and not row.in_progress and was_compared:
         answer(
             _read(database),
             lambda: whisper("No recovery is in progress: there is nothing to accept."),
@@ -82,10 +85,10 @@ def recover(*, only_status: bool, dry_run: bool, accept: bool, yes: bool) -> Non
         leave(NOTHING)
     if accept:
         confirm(
-            f"The database was restored: {row.why}",
+            f"The database was restored: {row.why}" if row.in_progress else f"{UNCOMPARED}.",
             "Send orders although SCM may have them already?",
             yes=yes,
-            declined="The recovery goes on",
+            declined="The recovery goes on" if row.in_progress else "Orders wait for a relay",
         )
     if dry_run:
         document = _read(database) | {"dry_run": _ahead(database, row)}
@@ -112,6 +115,7 @@ def _read(database: Database) -> dict[str, Any]:
 
 
 def _document(db: Session, row: Recovery) -> dict[str, Any]:
+    from certline.models.restore.recovery import is_compared
     from certline.producers.recovery import imports_of, keys_lost
 
     def at(moment: datetime | None) -> str | None:
@@ -119,6 +123,7 @@ def _document(db: Session, row: Recovery) -> dict[str, Any]:
 
     return {
         "recovering": row.in_progress,
+        "compared": is_compared(db),
         "phase": row.phase.value,
         "number": row.number,
         "why": row.why,
@@ -167,6 +172,8 @@ def _show(document: dict[str, Any]) -> None:
         "ended (UTC)": document["settled_at"] or "-",
         "keys lost": document["keys_lost"],
     }
+    if not document["compared"]:
+        shown["orders"] = UNCOMPARED
     result = document["result"] or {}
     for name in ("orders_found", "renewals", "reissues", "looked_up", "to_decide"):
         if name in result:

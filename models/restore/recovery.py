@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     and_,
     exists,
+    false,
     func,
     literal_column,
     or_,
@@ -45,9 +46,10 @@ class Recovery(Base):
     `number`: how many recoveries there were. `known_until`: the last moment that the database surely knows of.
     `compares_at`: when SCM's lists are read. `result`: what the last recovery found.
 
-    `witness_key`: signs the witness (`restore.testimony`); None before the first relay. `compared_start` and
-    `compared_table`: when the server was started whose data were last compared with the witness, and the number
-    (oid) that this table had then, which a restored dump changes; None before the first comparison.
+    `witness_key`: signs the witness (`restore.testimony`); None before the first relay. `witness_kept`: a witness
+    is outside the database, or was. `compared_start` and `compared_table`: when the server was started whose data
+    were last compared with the witness, and the number (oid) that this table had then, which a restored dump
+    changes; None before the first comparison.
     """
 
     __tablename__ = "recovery"
@@ -67,6 +69,7 @@ class Recovery(Base):
     result: Mapped[dict[str, Any] | None]
     # Deferred: the board's role may not read it.
     witness_key: Mapped[bytes | None] = mapped_column(deferred=True)
+    witness_kept: Mapped[bool] = mapped_column(server_default=false())
     compared_start: Mapped[datetime | None]
     compared_table: Mapped[int | None] = mapped_column(BigInteger)
 

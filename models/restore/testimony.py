@@ -5,6 +5,7 @@ entries which the witness counts was restored, although its identity (`models.se
 """
 
 import secrets
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import func, select, text, update
@@ -12,21 +13,52 @@ from sqlalchemy.orm import Session
 
 from certline.models.restore.recovery import Recovery, is_of_this_server
 
-# A recovery that was begun after the witness was made has compared, or will compare, what the witness counts. What
-# is in the restored data is older than the start of the server; entries since then say nothing about what is lost.
-BEGIN = text(
-    """UPDATE recovery SET phase = 'noticed', number = number + 1, why = :why,
+# What is in the restored data is older than the start of the server; entries since then say nothing about what is
+# lost.
+BEGIN = """UPDATE recovery SET phase = 'noticed', number = number + 1, why = :why,
         known_until = CASE WHEN phase = 'settled'
             THEN (SELECT max(at) FROM event WHERE at < pg_postmaster_start_time()) ELSE known_until END,
-        noticed_at = clock_timestamp(), settled_at = NULL, compares_at = NULL, result = NULL
-    WHERE id = 1 AND (noticed_at IS NULL OR noticed_at < :seen_at)
-    RETURNING number"""
+        noticed_at = clock_timestamp(), settled_at = NULL, compares_at = NULL, result = NULL"""
+# A recovery that was begun after the witness was made has compared, or will compare, what the witness counts.
+BY_WITNESS = text(
+    f"{BEGIN} WHERE id = 1 AND (noticed_at IS NULL OR noticed_at < :seen_at) RETURNING number"
+)
+# Without an account, there is nothing at SCM that could be compared. No other relay expects a witness after it.
+WITHOUT_WITNESS = text(
+    f"""{BEGIN}, witness_kept = false WHERE id = 1
+        AND (compared_start, compared_table) IS DISTINCT FROM (pg_postmaster_start_time(), tableoid::bigint)
+        AND EXISTS (SELECT FROM account WHERE status <> 'removed') RETURNING number"""
 )
 COMPARED = text(
     """UPDATE recovery SET compared_start = pg_postmaster_start_time(), compared_table = tableoid::bigint
     WHERE id = 1 AND (compared_start, compared_table)
         IS DISTINCT FROM (pg_postmaster_start_time(), tableoid::bigint)"""
 )
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the database knows of its witness. `key`: signs it; None while a dump is being restored.
+
+    `was_kept`: there is one outside, or was. `is_compared`: the data of the running server were compared with it.
+    """
+
+    key: bytes | None = field(repr=False)
+    was_kept: bool = False
+    is_compared: bool = False
+
+
+def memory_of(db: Session) -> Memory:
+    """Return what the database knows of its witness; the first call makes the key.
+
+    The rest of the transaction is about the same server and the same table, which no dump can replace meanwhile.
+    """
+    key = witness_key(db)
+    noted = select(Recovery.witness_kept, is_of_this_server()).where(Recovery.id == 1)
+    row = db.execute(noted).one_or_none()
+    if row is None:
+        return Memory(None)
+    return Memory(key, row[0], bool(row[1]))
 
 
 def witness_key(db: Session) -> bytes:
@@ -44,7 +76,22 @@ def begin_by_witness(db: Session, why: str, seen_at: datetime) -> bool:
 
     Returns False, and changes nothing, if one was begun since the witness was made.
     """
-    return db.scalar(BEGIN, {"why": why, "seen_at": seen_at}) is not None
+    return db.scalar(BY_WITNESS, {"why": why, "seen_at": seen_at}) is not None
+
+
+def begin_without_witness(db: Session, why: str) -> bool:
+    """Begin a recovery because there is no witness that could tell whether the database went back.
+
+    Returns False, and changes nothing, if the data of the running server were compared meanwhile, or there is no
+    account to compare.
+    """
+    return db.scalar(WITHOUT_WITNESS, {"why": why}) is not None
+
+
+def note_kept(db: Session) -> None:
+    """Note that a witness is kept outside the database."""
+    without = Recovery.id == 1, Recovery.witness_kept.is_(False)
+    db.execute(update(Recovery).where(*without).values(witness_kept=True))
 
 
 def note_compared(db: Session) -> datetime:

@@ -26,11 +26,13 @@ STORED = """SELECT cluster, timeline, database,
 # Once only, by whatever connects first after the table was made.
 ADOPT = """UPDATE recovery SET cluster = %s, timeline = %s, database = %s
     WHERE id = 1 AND cluster IS NULL AND timeline IS NULL AND database IS NULL"""
-# Of several processes that notice the same restore, one notes it: the others no longer find the old identity.
+# Of several processes that notice the same restore, one notes it: the others no longer find the old identity. A
+# witness from before has nothing to add, so no relay has to compare the data with it.
 NOTE = """UPDATE recovery SET phase = 'noticed', number = number + 1, why = %(why)s,
         noticed_at = clock_timestamp(), settled_at = NULL, compares_at = NULL, known_until = NULL, result = NULL,
         cluster = coalesce(%(cluster)s, cluster), timeline = coalesce(%(timeline)s, timeline),
-        database = coalesce(%(database)s, database)
+        database = coalesce(%(database)s, database),
+        compared_start = pg_postmaster_start_time(), compared_table = tableoid::bigint
     WHERE id = 1 AND (cluster, timeline, database) IS NOT DISTINCT FROM (%(c)s, %(t)s::int, %(d)s::bigint)"""
 
 

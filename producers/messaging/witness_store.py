@@ -29,10 +29,17 @@ REFUSALS = (403, 406)
 # Another relay holds the witness while it reads it, for milliseconds: so often, and so many seconds apart, an
 # empty queue is looked at before it counts as one.
 LOOKS, LOOK_EVERY = 10, 0.05
+# And one that was frozen while it read it holds it until RabbitMQ gives up its connection, by missing heartbeats:
+# 80 s were measured. Until then an empty queue says nothing.
+HELD_FOR = 90.0
 
 
 class WitnessStore(Protocol):
     """A place outside the database for one witness."""
+
+    @property
+    def held_for(self) -> float:
+        """Seconds for which `read` may return None although there is one: another process holds it."""
 
     def read(self) -> bytes | None:
         """Return what was written last, or None. Raises WireDownError."""
@@ -48,6 +55,11 @@ class WitnessQueue:
         self._wire = wire
         self._arguments = LASTING_ONE if quorum else ONE
         self._is_refused = False
+
+    @property
+    def held_for(self) -> float:
+        """Seconds after which a frozen relay no longer holds the message; 0 if the queue is refused to us."""
+        return 0.0 if self._is_refused else HELD_FOR
 
     def read(self) -> bytes | None:
         """Return the message, which stays in the queue, or None without one. Raises WireDownError."""
@@ -99,6 +111,8 @@ class WitnessQueue:
 class WitnessFile:
     """A file beside the embedded database: it shows that the database's folder alone was put back."""
 
+    held_for = 0.0
+
     def __init__(self, path: Path | None) -> None:
         """Create the store. `path`: of the file; without one nothing is kept."""
         self._path = path
@@ -111,9 +125,9 @@ class WitnessFile:
         return None
 
     def write(self, body: bytes) -> bool:
-        """Replace the file. Returns False if it cannot be written."""
+        """Replace the file. Returns False if it cannot be written, or nothing is kept."""
         if self._path is None:
-            return True
+            return False
         draft = self._path.with_suffix(".new")
         try:
             handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)

@@ -1,4 +1,4 @@
-"""Backups that the drill takes and restores: base backups with archived WAL, and dumps, of its own Postgres."""
+"""Backups that the drill takes and restores: base backups with archived WAL, dumps, and copies of the folder."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -16,9 +16,14 @@ SETTINGS = f"max_connections = 100\nshared_buffers = 128MB\narchive_timeout = {A
 
 
 class Backup(ABC):
-    """A way to back up the database of `first`. `what`: the way in words, for the figures."""
+    """A way to back up the database of `first`.
+
+    `what`: the way in words, for the figures. `shows`: the restored database differs from the lost one in its
+    identity, so whatever connects first notices the restore; otherwise a relay does, by the witness.
+    """
 
     what: str
+    shows = True
 
     def __init__(self, first: Cluster, stack: ExitStack) -> None:
         self.first = first
@@ -95,7 +100,34 @@ class Dumped(Backup):
         return str(self.first.archive / "dump")
 
 
-WAYS: dict[str, type[Backup]] = {"moment": ToMoment, "archive": WholeArchive, "dump": Dumped}
+class Copied(Backup):
+    """A copy of the data folder, made while the server is stopped for it: what a snapshot of its volume has."""
+
+    what = "copy of the data folder, or snapshot of its volume"
+    shows = False
+
+    def begin(self) -> None:
+        """Do nothing: the copy is taken at once."""
+
+    def complete(self) -> None:
+        """Copy the folder; the parts wait for the server meanwhile."""
+        self.copy = Cluster(self.first.home, self.first.home / "restored", self.first.user)
+        self.first.stop("fast")
+        self.first.copy_folder(self.copy.data)
+        self.first.start()
+
+    def restore(self) -> str:
+        """Start a server with the copy."""
+        self.copy.start()
+        return self.copy.url_of(DATABASE)
+
+
+WAYS: dict[str, type[Backup]] = {
+    "moment": ToMoment,
+    "archive": WholeArchive,
+    "dump": Dumped,
+    "folder": Copied,
+}
 
 
 @contextmanager

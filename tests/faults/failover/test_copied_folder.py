@@ -15,7 +15,7 @@ from certline.models import Certificate, Command, CommandStatus, Recovery
 from certline.models.audit.witness import Witness, has_entries_of, witness_of
 from certline.models.restore.recovery import recovery_of
 from certline.models.restore.testimony import witness_key
-from certline.producers.messaging.witness_store import WITNESS
+from certline.producers.messaging.witness_store import HELD_FOR, ONE, WITNESS
 from certline.simulator.server import Simulator
 from tests.conftest import migrate
 from tests.faults.failover.line import all_parts
@@ -113,16 +113,46 @@ def test_a_line_whose_database_was_put_back_orders_nothing_twice(
         assert db.scalar(select(func.count()).where(Certificate.key_lost)) == AFTER
 
 
-def test_without_a_witness_it_orders_everything_twice_that_was_lost(
+def test_a_line_that_has_lost_its_rabbitmq_as_well_orders_nothing_twice(
     stage: Stage, server: Cluster
 ) -> None:
-    """The proof that the story can fail, and the limit: RabbitMQ has lost its data, too."""
     before, after, put_back, _ = ordered_with_a_copy_in_between(stage, server, copy_folder)
     stage.stop_parts()
     put_back()
+    lose_rabbitmq(stage)
+    said = {each["name"]: each for each in stage.plant.json("doctor", expect=1)["checks"]}
+    start_all(stage)
+
+    send_all_to_exchange(stage.vhost, before + after)
+    until(lambda: recovery_in(stage), 60 + HELD_FOR, every=0.5)
+    until(lambda: has_ended(stage), 240, every=0.2)
+    until(lambda: still_open(stage, before + after) == [], 120, every=0.5)
+
+    assert Counter(names_at_scm(stage)) == Counter(stage.names)
+    assert "RabbitMQ has none, although one was kept" in said["recovery"]["text"]
+    assert "certline recover --accept" in said["recovery"]["advice"]
+
+
+def test_a_line_whose_rabbitmq_was_restored_as_well_orders_twice_what_was_lost(
+    stage: Stage, server: Cluster
+) -> None:
+    """The proof that the story can fail, and the limit: the witness is as old as the database."""
+    old: list[bytes] = []
+
+    def copy_both(server: Cluster) -> Callable[[], None]:
+        until(lambda: witness_is_current(stage), 60, every=0.2)
+        old.append(witness_at(stage))
+        return copy_folder(server)
+
+    before, after, put_back, _ = ordered_with_a_copy_in_between(stage, server, copy_both)
+    stage.stop_parts()
+    put_back()
+    lose_rabbitmq(stage)
     with connect(stage.vhost) as connection:
-        for queue in (WITNESS, *WORK_QUEUES):
-            connection.channel().queue_delete(queue)
+        channel = connection.channel()
+        channel.queue_declare(WITNESS, durable=True, arguments=ONE)
+        channel.confirm_delivery()
+        channel.basic_publish("", WITNESS, old[0], mandatory=True)
     start_all(stage)
 
     send_all_to_exchange(stage.vhost, before + after)
@@ -190,11 +220,24 @@ def certificates(stage: Stage) -> int:
     return 0
 
 
-def witness_is_current(stage: Stage) -> bool:
-    """Return True if the witness at RabbitMQ has the present head of the log."""
+def lose_rabbitmq(stage: Stage) -> None:
+    """Delete the queues, as RabbitMQ loses them with its data."""
+    with connect(stage.vhost) as connection:
+        for queue in (WITNESS, *WORK_QUEUES):
+            connection.channel().queue_delete(queue)
+
+
+def witness_at(stage: Stage) -> bytes:
+    """Return the witness at RabbitMQ, empty without one."""
     with connect(stage.vhost) as connection:
         _, _, body = connection.channel().basic_get(WITNESS)
-    if body is None:
+    return bytes(body or b"")
+
+
+def witness_is_current(stage: Stage) -> bool:
+    """Return True if the witness at RabbitMQ has the present head of the log."""
+    body = witness_at(stage)
+    if not body:
         return False
     with stage.plant.database.transaction() as db:
         kept = Witness.read(body, witness_key(db))

@@ -167,6 +167,24 @@ def test_data_that_no_relay_has_compared_since_postgres_was_started_are_named(we
     assert found["advice"] == "a relay does so as soon as it runs"
 
 
+def test_a_witness_that_is_gone_when_the_data_have_to_be_compared_is_a_fault(
+    well: Typist, vhost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CERTLINE_RABBITMQ_URL", vhost)
+    settings.cache_clear()
+    with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
+        connection.channel().queue_delete(WITNESS)
+    with well.database.transaction() as db:
+        yesterday = func.now() - timedelta(days=1)
+        db.execute(update(Recovery).values(compared_start=yesterday, witness_kept=True))
+
+    found = checks(well, 1)["recovery"]
+
+    assert not found["ok"]
+    assert "RabbitMQ has none, although one was kept" in found["text"]
+    assert "certline recover --accept" in found["advice"]
+
+
 def test_a_rabbitmq_without_a_witness_is_named(
     well: Typist, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

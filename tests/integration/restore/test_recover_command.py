@@ -1,13 +1,13 @@
 """Tests of `certline recover`: what it says, its document, its exit codes, and that looking changes nothing."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
-from certline.models import AuditEntry, Command, CommandType, Database, Order
+from certline.models import AuditEntry, Command, CommandType, Database, Order, Recovery
 from certline.models.restore.recovery import recovery_of
 from tests.integration.cli.conftest import Typist
 from tests.integration.restore.conftest import (
@@ -127,6 +127,24 @@ def test_accepting_lets_orders_go_on_and_has_nothing_to_do_after_that(operator: 
     assert document["recovering"] is False
     assert document["result"] == {"accepted": True}
     assert "nothing to accept" in again
+
+
+def test_accepting_ends_the_wait_for_a_relay(operator: Typist) -> None:
+    operator.types("recover", "--accept", "--yes", code=DONE)
+    with operator.database.transaction() as db:  # as after a start of Postgres
+        db.execute(update(Recovery).values(compared_start=func.now() - timedelta(days=1)))
+    waits = operator.types("recover", "--status", code=DONE)
+    assert operator.json("recover", "--status", code=DONE)["compared"] is False
+
+    document = operator.json("recover", "--accept", "--yes", code=DONE)
+
+    assert "nothing is ordered until a relay has compared" in waits
+    assert (document["recovering"], document["compared"]) == (False, True)
+    operator.types("recover", "--accept", "--yes", code=NOTHING)
+    with operator.database.transaction() as db:
+        last = db.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+    assert last is not None
+    assert last.type == "recovery.accepted"
 
 
 def test_accepting_is_confirmed_first(operator: Typist) -> None:

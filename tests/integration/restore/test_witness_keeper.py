@@ -24,11 +24,12 @@ DBA = Identity("os:dba")
 
 
 class MemoryStore:
-    """A store in memory. `body`: what is kept; `written`: how often something was."""
+    """A store in memory. `body`: what is kept; `written`: how often something was; `held_for`: as of a queue."""
 
     def __init__(self) -> None:
         self.body: bytes | None = None
         self.written = 0
+        self.held_for = 0.0
 
     def read(self) -> bytes | None:
         """Return what is kept."""

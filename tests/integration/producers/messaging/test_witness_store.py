@@ -90,6 +90,20 @@ def test_relays_that_read_at_the_same_time_all_find_it(vhost: str, queue: Witnes
     assert found == [b"kept"] * 30
 
 
+def test_what_was_written_while_another_relay_held_the_last_one_stays(
+    queue: WitnessQueue, vhost: str
+) -> None:
+    queue.read()
+    queue.write(b"old")
+    with channel_to(vhost) as frozen:
+        assert frozen.basic_get(WITNESS)[2] == b"old"
+        assert queue.read() is None
+        assert queue.write(b"new")
+
+    # Its connection has ended, and what it held went back.
+    assert [queue.read() for _ in range(3)] == [b"new"] * 3
+
+
 def test_a_queue_of_another_type_is_left_alone_and_said_once(wire: RabbitWire, vhost: str) -> None:
     with channel_to(vhost) as channel:
         channel.queue_declare(WITNESS, durable=True)
@@ -98,6 +112,7 @@ def test_a_queue_of_another_type_is_left_alone_and_said_once(wire: RabbitWire, v
     with capture_logs() as said:
         assert [queue.read(), queue.read()] == [None, None]
         assert not queue.write(b"witness")
+    assert queue.held_for == 0  # nobody is waited for
 
     assert [each["event"] for each in said] == ["witness.not_kept"]
     wire.tend()  # the connection is as it was
@@ -140,5 +155,5 @@ def test_a_file_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
 def test_without_a_path_nothing_is_kept() -> None:
     nowhere = WitnessFile(None)
 
-    assert nowhere.write(b"witness")
+    assert not nowhere.write(b"witness")
     assert nowhere.read() is None
