@@ -272,7 +272,7 @@ class Relay:
             return "has not reached its servers yet"
         if time.monotonic() - self.beat > 2 * LONGEST_PAUSE:
             return "has not reached its servers for a while"
-        return None
+        return self._witness.fault
 
 
 def _tell_routes(db: Session, rows: Collection[int]) -> None:

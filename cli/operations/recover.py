@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from certline.models import Database, Recovery
 
 REISSUES = (
-    "certline certificate list --key-lost --json | jq -r '.certificates[].id' | "
+    "certline certificate list --key-lost --json | jq -r '.[].id' | "
     "xargs -n 1 certline certificate reissue --reason 'key lost with the database'"
 )
 PHASES = {

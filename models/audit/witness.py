@@ -27,26 +27,34 @@ class ForgedWitnessError(Exception):
 
 @dataclass(frozen=True)
 class Witness:
-    """The head of the audit log at a moment, by Postgres' clock."""
+    """The head of the audit log at a moment, by Postgres' clock.
+
+    `of`: the database whose log it is (`models.restore.testimony.Memory`); empty if the server does not tell.
+    """
 
     head: Head
     at: datetime
+    of: str = ""
 
     def signed(self, key: bytes) -> bytes:
         """Return the witness as it is kept: JSON with a signature (HMAC-SHA-256)."""
         head, at = str(self.head), self.at.isoformat()
-        fields = {"head": head, "at": at, "signature": _signature(key, head, at)}
-        return json.dumps(fields).encode()
+        fields = {"head": head, "at": at, "of": self.of}
+        return json.dumps(fields | {"signature": _signature(key, head, at, self.of)}).encode()
+
+    def is_of_another(self, database: str) -> bool:
+        """Return True if it is surely not of this database, but of one that is a copy, or that this one is of."""
+        return bool(self.of and database and self.of != database)
 
     @classmethod
     def read(cls, body: bytes, key: bytes) -> "Witness":
         """Return a witness that was kept. Raises ForgedWitnessError unless it was signed with `key`."""
-        head, at, signature = _fields_in(body)
-        if not hmac.compare_digest(signature.encode(), _signature(key, head, at).encode()):
+        head, at, of, signature = _fields_in(body)
+        if not hmac.compare_digest(signature.encode(), _signature(key, head, at, of).encode()):
             raise ForgedWitnessError("its signature is not that of this installation")
         try:
             moment = datetime.fromisoformat(at)
-            found = cls(Head.of(head), moment)
+            found = cls(Head.of(head), moment, of)
         except (BadHeadError, ValueError):
             raise ForgedWitnessError("it has no head of an audit log, or no time") from None
         if moment.tzinfo is None:
@@ -71,20 +79,23 @@ def has_entries_of(db: Session, head: Head) -> bool:
     return len(found) == len(counted) and head_from(found) == head
 
 
-def _fields_in(body: bytes) -> tuple[str, str, str]:
-    """Return head, time and signature. Raises ForgedWitnessError."""
+def _fields_in(body: bytes) -> tuple[str, str, str, str]:
+    """Return head, time, database and signature. Raises ForgedWitnessError."""
     try:
         if len(body) > LARGEST_WITNESS:
             raise ForgedWitnessError("it is larger than any witness")
         read: Any = json.loads(body)
         head, at, signature = read["head"], read["at"], read["signature"]
-    except (ValueError, RecursionError, LookupError, TypeError):
+        of = read.get("of", "")
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         raise ForgedWitnessError("it is not the JSON of a witness") from None
-    for field in (head, at, signature):
+    for field in (head, at, of, signature):
         if not isinstance(field, str) or not field.isascii():
             raise ForgedWitnessError("it is not the JSON of a witness")
-    return head, at, signature
+    return head, at, of, signature
 
 
-def _signature(key: bytes, head: str, at: str) -> str:
-    return hmac.new(key, f"certline witness\n{head}\n{at}".encode(), hashlib.sha256).hexdigest()
+def _signature(key: bytes, head: str, at: str, of: str) -> str:
+    # Without a database it is what it was before a witness named one.
+    signed = "\n".join(filter(None, ("certline witness", head, at, of)))
+    return hmac.new(key, signed.encode(), hashlib.sha256).hexdigest()

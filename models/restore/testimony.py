@@ -41,11 +41,13 @@ class Memory:
     """What the database knows of its witness. `key`: signs it; None while a dump is being restored.
 
     `was_kept`: there is one outside, or was. `is_compared`: the data of the running server were compared with it.
+    `database`: system identifier and number (oid), empty if the server does not tell both.
     """
 
     key: bytes | None = field(repr=False)
     was_kept: bool = False
     is_compared: bool = False
+    database: str = ""
 
 
 def memory_of(db: Session) -> Memory:
@@ -54,11 +56,14 @@ def memory_of(db: Session) -> Memory:
     The rest of the transaction is about the same server and the same table, which no dump can replace meanwhile.
     """
     key = witness_key(db)
-    noted = select(Recovery.witness_kept, is_of_this_server()).where(Recovery.id == 1)
+    told = Recovery.cluster, Recovery.database
+    noted = select(Recovery.witness_kept, is_of_this_server(), *told).where(Recovery.id == 1)
     row = db.execute(noted).one_or_none()
     if row is None:
         return Memory(None)
-    return Memory(key, row[0], bool(row[1]))
+    was_kept, is_compared, cluster, number = row
+    database = f"{cluster}/{number}" if cluster and number else ""
+    return Memory(key, was_kept, bool(is_compared), database)
 
 
 def witness_key(db: Session) -> bytes:

@@ -6,6 +6,7 @@ since, no worker can claim an order (`models.restore.recovery.clear_to_send`).
 """
 
 import time
+from dataclasses import replace
 from datetime import datetime
 from math import inf
 
@@ -23,16 +24,21 @@ from certline.models.restore.testimony import (
     note_compared,
     note_kept,
 )
+from certline.producers.messaging.witness_rival import ADVICE, Rival
 from certline.producers.messaging.witness_store import WitnessStore
 
 log = structlog.get_logger()
 
 # Seconds between two looks at the head of the log. What is ordered after the last of them has no witness.
 LOOK_EVERY = 3.0
+# Seconds after which a witness is written again although the log has not changed: it shows that this database is
+# in use (`witness_rival`).
+RENEW_EVERY = 20.0
 # Why a recovery begins without a witness.
 GONE = "a witness of the audit log was kept outside the database and is gone"
+FORGED = "the witness of the audit log that is kept outside is not signed with this database's key"
 OF_ANOTHER = (
-    "the witness of the audit log that is kept outside is not signed with this database's key"
+    "the witness that is kept outside is of another database, or from before the last recovery"
 )
 UNKNOWN = "so nothing tells whether the database went back"
 
@@ -55,6 +61,15 @@ class WitnessKeeper:
         # Whether the database knows that a witness is kept; since when one that it knows of is not found.
         self._is_kept_noted = False
         self._missing_since: float | None = None
+        self._database_name = ""
+        self._written_at = -inf
+        self._rival = Rival()
+        self._is_watching = False
+
+    @property
+    def fault(self) -> str | None:
+        """Why the witness of this database is not kept, which a person has to end; None if it may be."""
+        return ADVICE if self._rival.is_alive else None
 
     @property
     def is_due(self) -> bool:
@@ -77,36 +92,44 @@ class WitnessKeeper:
             # Within the transaction: a relay that is frozen between reading and comparing finds it ended, and does
             # not compare an old witness with a database that was restored meanwhile.
             body = self._store.read()
-            kept = self._read(body)
-            newest, has_begun = None, False
-            for witness in filter(None, (self._known, kept)):
-                if has_entries_of(db, witness.head):
-                    newest = witness
-                else:
-                    has_begun |= _note_restore(db, witness)
-            if kept is None and not memory.is_compared and not has_begun:
-                if self._may_come_back(memory, body):
+            read = self._read(body)
+            # One of another database says nothing about this one: its identity has said that they are two.
+            kept = None if read is None or read.is_of_another(memory.database) else read
+            is_here = kept is not None and has_entries_of(db, kept.head)
+            self._watch(body, is_rival=read is not None and not is_here)
+            has_begun = False
+            # The first time that it is seen. What changes all the while is another database's.
+            if kept is not None and not is_here and not self._rival.is_alive:
+                has_begun = _note_restore(db, kept)
+            known = self._known
+            if known is not None and not has_entries_of(db, known.head):
+                has_begun |= _note_restore(db, known)
+                known = None
+            if not is_here and not memory.is_compared and not has_begun:
+                if self._is_watching or self._may_come_back(memory, body):
                     return
                 if memory.was_kept or body is not None:
-                    _mistrust(db, GONE if body is None else OF_ANOTHER)
+                    _mistrust(db, GONE if body is None else FORGED if read is None else OF_ANOTHER)
             self._missing_since = None
             self._server_start = note_compared(db)
-        self._known, self._is_kept = newest, newest is not None and newest == kept
+        self._known, self._is_kept = kept if is_here else known, is_here
+        self._database_name, self._written_at = memory.database, time.monotonic()
         self._is_kept_noted = memory.was_kept and memory.is_compared
-        self._next_look = 0.0
+        if not self._is_watching:
+            self._next_look = 0.0
 
     def look(self, db: Session) -> None:
         """Read the head of the log in a transaction of the relay, if it is time to. Raises DBAPIError."""
         if not self.is_due:
             return
         self._next_look = time.monotonic() + LOOK_EVERY
-        now = witness_of(db)
-        if not is_noted(db, self._server_start):
+        now = replace(witness_of(db), of=self._database_name)
+        if self._is_watching or not is_noted(db, self._server_start):
             self._is_in_doubt = True
         elif self._known is None or self._known.head != now.head:
             self._is_in_doubt = self._known is not None and not has_entries_of(db, self._known.head)
             self._newer = now
-        elif not self._is_kept:
+        elif not self._is_kept or self._has_to_renew():
             self._newer = now
         if self._is_kept and not self._is_kept_noted and not self._is_in_doubt:
             note_kept(db)
@@ -120,6 +143,7 @@ class WitnessKeeper:
         if newer is not None and self._key is not None and newer.head.seq:
             self._known = newer
             self._is_kept = self._store.write(newer.signed(self._key))
+            self._written_at = time.monotonic()
 
     def _read(self, body: bytes | None) -> Witness | None:
         if body is None or self._key is None:
@@ -133,6 +157,26 @@ class WitnessKeeper:
                 advice="if the database was restored: certline recover",
             )
             return None
+
+    @property
+    def _is_shared(self) -> bool:
+        # A place that no other process can hold has no other database either.
+        return self._store.held_for > 0
+
+    def _has_to_renew(self) -> bool:
+        return self._is_shared and time.monotonic() - self._written_at >= RENEW_EVERY
+
+    def _watch(self, body: bytes | None, *, is_rival: bool) -> None:
+        """Look whether another database keeps its witness here; it is not overwritten while it may be in use."""
+        if not self._is_shared:
+            return
+        if body is not None and is_rival:
+            self._rival.see(body)
+        elif (
+            body is not None or not self._rival.may_be_alive
+        ):  # else another relay is just reading it
+            self._rival.forget()
+        self._is_watching = self._rival.may_be_alive
 
     def _may_come_back(self, memory: Memory, body: bytes | None) -> bool:
         """Return True while a witness that was kept, and is not there, may be held by a relay that is frozen."""
@@ -150,6 +194,7 @@ class NoWitness:
     """Stands for a keeper where nothing is kept: it does nothing."""
 
     is_due = False
+    fault: str | None = None
 
     def compare(self) -> None:
         """Do nothing."""

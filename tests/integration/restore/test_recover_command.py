@@ -115,7 +115,11 @@ def test_the_status_waits_until_the_recovery_has_ended(line: ErpLine, operator: 
     assert ended["result"]["orders_found"] == 1
     assert ended["keys_lost"] == 1
     assert [each["status"] for each in ended["imports"]] == ["done"]
-    assert "certline certificate list --key-lost" in operator.types("recover", "--status")
+    said = operator.types("recover", "--status")
+    assert "certline certificate list --key-lost --json | jq -r '.[].id' | xargs" in said
+    assert [set(each) >= {"id"} for each in operator.json("certificate", "list", "--key-lost")] == [
+        True
+    ]
 
 
 def test_accepting_lets_orders_go_on_and_has_nothing_to_do_after_that(operator: Typist) -> None:
