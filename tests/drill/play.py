@@ -1,5 +1,6 @@
 """The drill's course, as an operator goes through it: with the processes and commands of certline."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,13 +12,17 @@ import requests
 from sqlalchemy import func, select
 
 from certline.models import AuditEntry
+from certline.models.audit.head import Head
+from certline.models.audit.witness import witness_of
 from certline.models.restore.recovery import recovery_of
+from certline.producers.messaging.witness_store import WITNESS
 from certline.simulator.server import Simulator, running
 from tests.drill.backups import Backup, backed_up
 from tests.drill.check import all_answered, certificates_in, faults_of
 from tests.drill.figures import FOUND, DrillFigures, times_of
 from tests.drill.intents import Intents, name_of, orders, successors
 from tests.faults.harness.external_client import send_all_to_exchange, sending_user
+from tests.faults.harness.nodes import connect
 from tests.servers import open_rabbitmq, session, until
 from tests.support.deployment import Plant
 
@@ -104,6 +109,8 @@ class Drill:
         send_all_to_exchange(vhost, intents.add(orders(half, whole)))
         self._until_stored(plant, whole)
         backup.complete()
+        with plant.database.transaction() as db:
+            backed_up = witness_of(db).head.seq
         renewals = max(1, self.later // 10)
         self.say(
             f"the backup is complete; {self.later} more orders, {renewals} renewals, a reissue"
@@ -112,6 +119,9 @@ class Drill:
         send_all_to_exchange(vhost, intents.add(after))
         # The disaster comes while the last ones are on their way.
         self._until_stored(plant, whole + len(after) * 4 // 5)
+        if not backup.shows:
+            # What is ordered in the last seconds before a loss has no witness: here it is not all of it.
+            until(lambda: _entries_witnessed(vhost) > backed_up, self.patience, every=0.1)
         with plant.database.transaction() as db:
             at = db.scalars(select(func.max(AuditEntry.at))).one()
             return LastState(at, certificates_in(db))
@@ -183,6 +193,13 @@ def _is_over(plant: Plant) -> bool:
     with plant.database.transaction() as db:
         row = recovery_of(db)
         return row.number > 0 and not row.in_progress
+
+
+def _entries_witnessed(vhost: str) -> int:
+    """Return how many entries of the audit log the witness at RabbitMQ counts, 0 without one."""
+    with connect(vhost) as connection:
+        _, _, body = connection.channel().basic_get(WITNESS)
+    return 0 if body is None else Head.of(json.loads(body)["head"]).seq
 
 
 def _are_answered(plant: Plant, intents: Intents) -> bool:
