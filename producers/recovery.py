@@ -42,6 +42,7 @@ from certline.models.restore.recovery import (
     Recovery,
     RecoveryPhase,
     is_compared,
+    is_of_this_server,
     recovery_of,
 )
 from certline.models.restore.testimony import note_compared
@@ -73,7 +74,7 @@ def begin(db: Session, *, requested_by: Identity, why: str) -> Recovery:
     row = recovery_of(db, lock=True)
     # Entries that were made since the restore say nothing about what is lost.
     known = row.known_until if row.in_progress else None
-    row.known_until = known or last_known(db)
+    row.known_until = known or surely_known(db)
     row.phase, row.number, row.why = RecoveryPhase.NOTICED, row.number + 1, why
     row.noticed_at, row.compares_at = clock(db), None
     row.settled_at, row.result = None, None
@@ -126,6 +127,17 @@ def _announce(db: Session, row: Recovery, settle: timedelta) -> None:
 def last_known(db: Session) -> datetime | None:
     """Return the time of the last change that the audit log has."""
     return db.scalar(select(func.max(AuditEntry.at)))
+
+
+def surely_known(db: Session) -> datetime | None:
+    """Return the time of the last change that was there before a restore that nobody has noticed yet.
+
+    Unless a relay has compared the data since the server was started, entries since then may be newer than the
+    restore: a command that is typed makes some.
+    """
+    before = select(func.max(AuditEntry.at)).where(AuditEntry.at < func.pg_postmaster_start_time())
+    is_known = db.scalar(select(is_of_this_server()).where(Recovery.id == 1))
+    return (None if is_known else db.scalar(before)) or last_known(db)
 
 
 def import_ids(db: Session, row: Recovery) -> dict[str, str]:

@@ -140,14 +140,14 @@ def _document(db: Session, row: Recovery) -> dict[str, Any]:
 
 def _ahead(database: Database, row: Recovery) -> dict[str, Any]:
     """Return what a recovery would find. Raises Fault if SCM can't be read."""
-    from certline.producers.recovery import last_known
+    from certline.producers.recovery import surely_known
     from certline.producers.recovery_outlook import look_ahead
     from certline.workers.importing.recovery_preview import RecoveryPreview
     from certline.workers.runtime.context import WorkerContext
     from certline.workers.runtime.outcomes import AccountSuspendedError, GiveUp, TryLater
 
     # Without an entry in the audit log the database is empty: it knows nothing of what SCM has.
-    since = row.known_until or database.run(last_known) or datetime.fromtimestamp(0, UTC)
+    since = row.known_until or database.run(surely_known) or datetime.fromtimestamp(0, UTC)
     line = WorkerContext(database, context.vault(), context.settings())
     try:
         return RecoveryPreview(line, since, look_ahead, _progress).document()
