@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base, stored_by_value
+from certline.models.database.session import clock
 
 # `Command.source` of the imports by which a recovery compares SCM with the database.
 RECOVERY_SOURCE = "recovery"
@@ -123,9 +124,10 @@ def recovery_of(db: Session, *, lock: bool = False) -> Recovery:
     return db.get_one(Recovery, 1, with_for_update=lock or None, populate_existing=True)
 
 
-def noticed_at(db: Session) -> datetime | None:
-    """Return when the restore was noticed; None if there never was one."""
-    return db.scalar(select(Recovery.noticed_at).where(Recovery.id == 1))
+def noticed_at(db: Session) -> datetime:
+    """Return when the restore was noticed; the present time, as of one that is noticed now, if none is known."""
+    in_progress = Recovery.id == 1, Recovery.phase != RecoveryPhase.SETTLED
+    return db.scalar(select(Recovery.noticed_at).where(*in_progress)) or clock(db)
 
 
 def known_until(db: Session) -> datetime | None:
