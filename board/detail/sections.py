@@ -130,6 +130,8 @@ def fields(values: dict[str, Any]) -> list[list[Cell]]:
 
 
 def _field(value: object) -> Cell:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # most are ids, which nobody reads in groups of three digits
     is_plain = not isinstance(value, dict | list)
     if is_plain or (isinstance(value, list) and all(isinstance(each, str | int) for each in value)):
         return shown(value)

@@ -23,10 +23,12 @@ from certline.models.audit.log import AuditEntry
 from certline.models.documents.overview import document_of
 from certline.models.documents.projection import age, instant
 from certline.models.heartbeat import Heartbeat
+from certline.models.overview.activity import Activity
 from certline.models.overview.snapshot import Snapshot
 from certline.models.overview.work import MOST_COUNTED
+from certline.models.states import OrderKind
 
-# Types of audit entries that count as something done, with what to call them.
+# What counts as something done, by the name of its event or audit entry, with what to call it.
 DONE = {
     "order.placed": "orders placed",
     "certificate.stored": "certificates stored",
@@ -81,8 +83,8 @@ def _figures(sight: Sight) -> Iterator[tuple[str, str]]:
     yield "license-available", number(found.license.available)
     yield "license-held", number(found.license.held)
     least = "" if sight.activity.whole else "+"
-    for kind in DONE:
-        yield f"done-{kind.replace('.', '-')}", f"{sight.activity.by_type.get(kind, 0):,}{least}"
+    for kind, count in _done(sight.activity).items():
+        yield f"done-{kind.replace('.', '-')}", f"{count:,}{least}"
 
 
 def show(asked: PageRequest) -> View:
@@ -97,8 +99,18 @@ def document(sight: Sight) -> dict[str, Any]:
     return {
         **document_of(sight.snapshot),
         "last_renewal_run_at": instant(activity.last_run),
-        "done_24h": {kind: activity.by_type.get(kind, 0) for kind in DONE},
+        "done_24h": _done(activity),
     }
+
+
+def _done(activity: Activity) -> dict[str, int]:
+    """Return how often each of DONE happened. The audit log has one entry for a stored order of whatever kind."""
+    stored = {
+        "certificate.stored": activity.by_type.get("order.stored", 0),
+        "certificate.renewed": activity.stored.get(OrderKind.RENEWAL, 0),
+        "certificate.reissued": activity.stored.get(OrderKind.REISSUE, 0),
+    }
+    return {kind: stored.get(kind, activity.by_type.get(kind, 0)) for kind in DONE}
 
 
 def _values(sight: Sight) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,8 +26,14 @@ def board(database: Database, database_url: str) -> Iterator[BoardWindow]:
         yield window
 
 
-def test_each_kind_of_page_can_be_read_by_everybody(browser: Browser, board: BoardWindow) -> None:
-    watched = Watched(browser, board.url, viewport={"width": 375, "height": 720})
+@pytest.mark.parametrize(
+    ("width", "colours"), [(375, "light"), (1920, "dark")], ids=["phone", "wall"]
+)
+def test_each_kind_of_page_can_be_read_by_everybody(
+    browser: Browser, board: BoardWindow, width: int, colours: Literal["light", "dark"]
+) -> None:
+    size = {"width": width, "height": 720}
+    watched = Watched(browser, board.url, viewport=size, color_scheme=colours)
     seen: dict[str, str] = {}
     waiting = ["/"]
     while waiting:
@@ -45,6 +52,38 @@ def test_each_kind_of_page_can_be_read_by_everybody(browser: Browser, board: Boa
     assert len(seen) >= 20, seen
     assert watched.complaints == []
     assert watched.strangers() == set()
+    watched.close()
+
+
+@pytest.mark.parametrize("path", ["/certificates", "/orders", "/domains", "/commands", "/audit"])
+def test_a_list_on_a_phone_is_not_wider_than_the_phone(
+    browser: Browser, board: BoardWindow, path: str
+) -> None:
+    watched = Watched(browser, board.url, viewport={"width": 390, "height": 844})
+    page = watched.open(path)
+    width = page.evaluate(
+        "(table => [table.scrollWidth, table.clientWidth])(document.querySelector('.table'))"
+    )
+    watched.close()
+
+    assert width[0] <= width[1]
+
+
+@pytest.mark.parametrize("path", ["/", "/certificates", "/orders", "/domains", "/commands"])
+def test_a_page_is_printed_on_a4_with_nothing_cut_off(
+    browser: Browser, board: BoardWindow, path: str
+) -> None:
+    watched = Watched(browser, board.url, viewport={"width": 720, "height": 1040})
+    page = watched.open(path)
+    page.emulate_media(media="print")
+
+    cut = page.evaluate(
+        "[...document.querySelectorAll('body *')].filter(each => "
+        "each.getBoundingClientRect().right > document.documentElement.clientWidth + 1)"
+        ".map(each => `${each.tagName}.${each.className} ${each.textContent.slice(0, 40)}`)"
+    )
+    assert cut == []
+    assert not page.locator("#menu").is_visible()
     watched.close()
 
 

@@ -88,7 +88,7 @@ def show(asked: PageRequest) -> View:
                     ),
                 ),
             ],
-            "steps": steps_of(timeline, found.id),
+            "steps": steps_of(timeline, found.id, line),
             "whole": timeline.whole,
             "audit_url": links.audit_of(found.id),
             "line": line,

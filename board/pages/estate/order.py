@@ -44,7 +44,7 @@ def show(asked: PageRequest) -> View:
             "meaning": MEANING.get(found.status),
             "under_way": order.status in OPEN,
             "facts": _facts(found, order),
-            "steps": steps_of(timeline, found.id),
+            "steps": steps_of(timeline, found.id, line),
             "whole": timeline.whole,
             "audit_url": links.audit_of(found.id),
             "line": line,

@@ -1,5 +1,6 @@
 """What the pages of an order and of a certificate have in common: the timeline and the line."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from certline.board.web.column import TableColumn
 from certline.models.documents.projection import time_span
 from certline.models.history.line import LineMember
 from certline.models.history.timeline import Timeline, TimelineEntry
+from certline.models.states import OrderKind
 
 # What each kind of entry is in words; one that is not here is shown as it is called.
 WORDS = {
@@ -36,6 +38,8 @@ WORDS = {
     "auto_renew.selected": "Selected for auto-renewal",
     "auto_renew.deselected": "Deselected from auto-renewal",
 }
+# An order that succeeds another is placed for a reason of its own.
+PLACED = {OrderKind.RENEWAL: "Renewal ordered", OrderKind.REISSUE: "Reissue ordered"}
 # Times between two entries that are told.
 SHORTEST = timedelta(seconds=1)
 
@@ -50,17 +54,23 @@ class TimelineStep(NamedTuple):
     subject: Code
 
 
-def steps_of(timeline: Timeline, own: str) -> list[TimelineStep]:
+def steps_of(timeline: Timeline, own: str, line: Sequence[LineMember]) -> list[TimelineStep]:
     """Return the steps of a timeline; `own`: the id of what the page is about, which needs no link."""
-    return [_step(entry, own) for entry in timeline.entries]
+    placed = {
+        each.order_id: PLACED[each.kind]
+        for each in line
+        if each.order_id is not None and each.kind in PLACED
+    }
+    return [_step(entry, own, placed.get(entry.subject)) for entry in timeline.entries]
 
 
-def _step(entry: TimelineEntry, own: str) -> TimelineStep:
+def _step(entry: TimelineEntry, own: str, placed: str | None) -> TimelineStep:
     url = links.order(entry.subject) if entry.is_order else links.certificate(entry.subject)
     pause = None if entry.since is None or entry.since < SHORTEST else time_span(entry.since)
+    words = WORDS.get(entry.what, entry.what)
     return TimelineStep(
         entry,
-        WORDS.get(entry.what, entry.what),
+        placed if placed is not None and entry.what == "order.placed" else words,
         pause,
         "order" if entry.is_order else "certificate",
         Code(entry.subject, None if entry.subject == own else url),

@@ -64,8 +64,8 @@ def audit_entry(asked: PageRequest) -> View:
         ("More", Link("All entries about the subject", links.audit_of(row.subject))),
     ]
     return thing(
-        f"Entry {row.id}",
-        "Audit log",
+        str(row.id),
+        "Audit entry",
         [FactList(facts), Grid("Data", ["Field", "Value"], fields(row.data), "It has none.")],
         EventDocument.of(row).as_dict(),
         commands=[

@@ -161,7 +161,7 @@ def test_a_certificate_says_why_it_was_renewed_and_by_whom(
 
     assert "Auto-renewal decided to renew it by certline:auto-renew" in page
     assert "its renewal was planned for 2026-11-24; selected by os:anna" in page
-    assert "Order placed" in page
+    assert "Renewal ordered by" in page
     told = board.rows(f"/certificates/{ids[2]}")
     assert [each["certificate"] for each in told["line"]] == [ids[0], ids[2]]
     of_order = board.text(f"/orders/{ids[1]}")

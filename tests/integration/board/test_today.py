@@ -17,8 +17,9 @@ from certline.models.heartbeat import Part, beat
 from certline.models.restore.recovery import RecoveryPhase, recovery_of
 from certline.models.schedule import Schedule
 from certline.models.settings import Settings
+from certline.models.states import OrderKind
 from tests.support.board_window import BoardWindow
-from tests.support.factories import an_order
+from tests.support.factories import a_certificate, an_account, an_order
 
 
 def runs(database: Database, part: Part, **more: object) -> None:
@@ -117,12 +118,19 @@ def test_a_suspended_account_is_named_with_its_command(
 
 def test_what_was_done_is_counted_and_listed(database: Database, board: BoardWindow) -> None:
     with database.transaction() as db:
-        record(db, "certificate.stored", "01J", who=Identity("os:anna"), why="because")
+        account = an_account(db)
+        order = an_order(db, account, status="stored", scm_id=77)
+        before = a_certificate(db, order, common_name=order.common_name).id
+        record(db, "order.stored", order.id, who=Identity("os:anna"))
+        for kind in (OrderKind.RENEWAL, OrderKind.RENEWAL, OrderKind.REISSUE):
+            order = an_order(db, account, kind=kind, predecessor_id=before)
+            record(db, "order.stored", order.id, who=Identity("os:anna"), why="because")
 
     text = board.text("/")
 
-    assert "certificates stored 1" in text
-    assert "os:anna certificate.stored 01J because" in text
+    assert "certificates stored 4 renewed 2 reissued 1" in text
+    assert f"os:anna order.stored {order.id} because" in text
+    assert board.rows("/")["done_24h"]["certificate.renewed"] == 2
 
 
 def test_its_data_are_those_of_top(board: BoardWindow) -> None:
