@@ -22,7 +22,7 @@ from certline.models.documents.domains.forecast import (
     validation_outlook_document,
 )
 from certline.models.documents.projection import distance
-from certline.models.domains.reuse import STEPS, WHAT_IF
+from certline.models.orders.validation_reuse import STEPS, WHAT_IF
 
 if TYPE_CHECKING:
     from certline.models.domains.forecast import DomainForecast, ValidationOutlook

@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from certline.models.accounts.catalogue import domains, organizations
+from certline.models.accounts.catalogue import Domain, domains, organizations
 from certline.models.certificates.certificate import Certificate
 from certline.models.certificates.line import AutoRenewChoice, Line
 from certline.models.database.session import clock
 from certline.models.domains.cover import Coverage
 from certline.models.domains.forecast import ValidationOutlook
-from certline.models.domains.reuse import ReuseRules
+from certline.models.orders.validation_reuse import ReuseRules
 from certline.models.renewals.selection import USUAL_DAYS, auto_renew_settings
 from certline.models.renewals.timing import lead_of
 from certline.models.states import CertificateStatus
@@ -50,10 +50,9 @@ def forecast_validations(
     """
     rules = ReuseRules(clock(db).astimezone(UTC).date(), what_if)
     outlook = ValidationOutlook(rules, days)
-    account_ids = {each.account_id: None for each in domains(db)}
     coverage = {
         own_id: Coverage(domains(db, own_id), organizations(db, own_id), rules)
-        for own_id in account_ids
+        for own_id in _accounts(db, account_id)
     }
     before_end = {row.account_id: row.days for row in auto_renew_settings(db)}
     which = _chosen(outlook.last) if selected_only else []
@@ -75,6 +74,13 @@ def forecast_validations(
                 row.account_id, covers, islice(ahead, 1) if next_only else ahead, row.common_name
             )
     return outlook
+
+
+def _accounts(db: Session, account_id: int | None) -> list[int]:
+    """Return the accounts whose domains are needed: the one that is asked for, or all that have any."""
+    if account_id is not None:
+        return [account_id]
+    return list(db.scalars(select(Domain.account_id).distinct().order_by(Domain.account_id)))
 
 
 def named_below(domain: str) -> ColumnElement[bool]:

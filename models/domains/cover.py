@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from certline.models.accounts.catalogue import Domain, Organization
-from certline.models.domains.reuse import ReuseRules
 from certline.models.domains.scope import validated_for
 from certline.models.host_names import at_and_above
 from certline.models.orders.domain_rules import (
@@ -21,6 +20,7 @@ from certline.models.orders.domain_rules import (
     is_suspended,
     was_never_validated,
 )
+from certline.models.orders.validation_reuse import ReuseRules
 
 # Last days of a domain that was never validated, and of one whose validation has no end.
 NEVER, ENDLESS = date.min, date.max

@@ -15,11 +15,11 @@ from certline.models.domains.ancestry import entries_above
 from certline.models.domains.automation import DomainAutomation, automation_of
 from certline.models.domains.cover import NEVER, last_day_of
 from certline.models.domains.request import domain_meant
-from certline.models.domains.reuse import ReuseRules
 from certline.models.domains.scope import validated_for
 from certline.models.domains.validation import Validation, validations_of
 from certline.models.host_names import same_host
 from certline.models.orders.domain_rules import bare_name, is_suspended
+from certline.models.orders.validation_reuse import ReuseRules
 from certline.models.states import CommandStatus, ValidationStage
 
 # Validations of the past that are loaded, at most.

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from certline.models.database.base import Base, DnsText
-from certline.models.domains.reuse import STEPS, ReuseRules, made_on
+from certline.models.orders.validation_reuse import STEPS, ReuseRules, made_on
 
 # Days before the end, and the part of the validation's life that each is at most: one of 10 days is told 3 days
 # (a third), 1 day (a sixth), and on its last day.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from certline.models.domains.cover import Cover
-from certline.models.domains.reuse import ReuseRules
+from certline.models.orders.validation_reuse import ReuseRules
 
 # Names that are kept of the renewals that are refused first.
 MOST_NAMES = 3

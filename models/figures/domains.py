@@ -1,11 +1,16 @@
 """Figures of domains: how long their validations last, and whether that is long enough."""
 
-from sqlalchemy import bindparam, func, select, text
+from collections import Counter
+from datetime import date
+from typing import NamedTuple
+
+from sqlalchemy import Date, bindparam, cast, func, select, text
 from sqlalchemy.orm import Session
 
 from certline.models.accounts.catalogue import Domain
 from certline.models.domains.validation import Validation
 from certline.models.figures.catalogue import DAYS, Reading, buckets
+from certline.models.orders.validation_reuse import ReuseRules
 from certline.models.states import ValidationStage
 
 # Days ahead for which renewals are looked at: a validation that ends is renewed within such a time.
@@ -28,8 +33,11 @@ _TOO_SHORT = text(
     ), bare AS (
       SELECT account_id, lower(ltrim(name, '*.')) AS name, max(CASE
           WHEN lower(translate(validation_status, '_ ', '')) = 'notvalidated' THEN '-infinity'::date
-          ELSE coalesce(validation_expires, 'infinity'::date) END) AS ends
-      FROM domain WHERE gone_at IS NULL GROUP BY 1, 2
+          ELSE coalesce(rule.last_day, validation_expires, 'infinity'::date) END) AS ends
+      FROM domain LEFT JOIN unnest(CAST(:expires AS date[]), CAST(:made AS date[]), CAST(:last_day AS date[]))
+          AS rule(expires, made, last_day)
+        ON rule.expires = validation_expires AND rule.made IS NOT DISTINCT FROM validated_on
+      WHERE gone_at IS NULL GROUP BY 1, 2
     ), longest AS (
       SELECT DISTINCT ON (above.account_id, above.name, above.on_day) bare.account_id, bare.name, bare.ends, on_day
       FROM above JOIN bare ON bare.account_id = above.account_id AND bare.name = above.parent
@@ -41,18 +49,51 @@ _TOO_SHORT = text(
 
 
 def validation_days_left(db: Session) -> list[Reading]:
-    """Return the histogram of the days until validations of domains end; those that have ended count as 0 days."""
-    left = Domain.validation_expires - func.current_date()
-    counts = [func.count().filter(left <= bound) for bound in DAYS]
-    known = (Domain.gone_at.is_(None), Domain.validation_expires.is_not(None))
-    total = func.coalesce(func.sum(left), 0)
-    *found, count, days = db.execute(select(*counts, func.count(), total).where(*known)).one()
-    return buckets(dict(zip(DAYS, found, strict=True)), count, float(days))
+    """Return the histogram of the days for which validations of domains can be used; for those that have ended, 0.
+
+    By the ballot's rule, as renewals: a step of it may end a validation before the day that SCM shows.
+    """
+    found = Counter[int]()
+    for each in _last_days(db):
+        found[(each.last_day - each.today).days] += each.domains
+    counts = {bound: sum(found[left] for left in found if left <= bound) for bound in DAYS}
+    total = sum(left * count for left, count in found.items())
+    return buckets(counts, found.total(), float(total))
 
 
 def validations_too_short(db: Session) -> int:
     """Count the domains whose validation ends before a renewal that is planned within AHEAD days and needs it."""
-    return db.scalar(_TOO_SHORT) or 0
+    known = _last_days(db)
+    days = {
+        "expires": [each.expires for each in known],
+        "made": [each.made for each in known],
+        "last_day": [each.last_day for each in known],
+    }
+    return db.scalar(_TOO_SHORT, days) or 0
+
+
+class _LastDay(NamedTuple):
+    """The last day on which the validations of so many domains can be used: those made and ending on two days."""
+
+    expires: date
+    made: date | None
+    last_day: date
+    domains: int
+    today: date
+
+
+def _last_days(db: Session) -> list[_LastDay]:
+    """Return the last days of all validations that have an end: an estate has few of them, and many domains."""
+    query = (
+        select(Domain.validation_expires, Domain.validated_on, func.count(), cast(func.now(), Date))
+        .where(Domain.gone_at.is_(None), Domain.validation_expires.is_not(None))
+        .group_by(Domain.validation_expires, Domain.validated_on)
+    )
+    return [
+        _LastDay(expires, made, ReuseRules(today).last_day(expires, made), count, today)
+        for expires, made, count, today in db.execute(query)
+        if expires is not None
+    ]
 
 
 def validations_open(db: Session) -> list[Reading]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from certline.models.accounts.catalogue import Domain, Organization
 from certline.models.host_names import at_and_above, same_host
+from certline.models.orders.validation_reuse import ReuseRules
 
 # A delegation's privileges, each for one kind of name (SCM's help, "Managing domains"). The last one is for
 # wildcards two or more levels below the domain.
@@ -155,12 +156,24 @@ def _not_allowed(name: str, organization: Organization, domains: Sequence[Domain
 
 
 def _lapse(allowed: Sequence[Domain], day: date) -> str | None:
+    rules = ReuseRules(day)
     for domain in allowed:
-        if _word(domain.validation_status) in ("", "validated") and not _over(domain, day):
+        if _word(domain.validation_status) in ("", "validated") and not _over(domain, rules):
             return None
     over = [each for each in allowed if not was_never_validated(each)] or allowed
-    when = f" on {over[0].validation_expires}" if over[0].validation_expires else ""
-    return f"the validation of {over[0].name} expired{when}: SCM may refuse names in it"
+    return f"the validation of {over[0].name} expired{_when(over[0], rules)}: SCM may refuse names in it"
+
+
+def _when(domain: Domain, rules: ReuseRules) -> str:
+    """Return on which day a validation has ended, and why that is not the day which SCM shows."""
+    shown, last = domain.validation_expires, _last_day(domain, rules)
+    if shown is None or last is None:
+        return ""
+    if shown < rules.today:
+        return f" on {shown}"
+    if last < rules.today:
+        return f" on {last} (then too old by ballot SC-081v3; SCM shows {shown})"
+    return ""
 
 
 def _remark(name: str, allowed: Sequence[Domain], organization: Organization) -> str | None:
@@ -186,9 +199,17 @@ def _doubt(name: str, domain: Domain, organization: Organization) -> str | None:
     return None
 
 
-def _over(domain: Domain, today: date) -> bool:
+def _over(domain: Domain, rules: ReuseRules) -> bool:
     # SCM's dates have no time zone, so the last day still counts as valid.
-    return domain.validation_expires is not None and domain.validation_expires < today
+    last = _last_day(domain, rules)
+    return last is not None and last < rules.today
+
+
+def _last_day(domain: Domain, rules: ReuseRules) -> date | None:
+    """Return the last day on which a domain's validation can be used, by SCM's date and the ballot, or None."""
+    if domain.validation_expires is None:
+        return None
+    return rules.last_day(domain.validation_expires, domain.validated_on)
 
 
 def by_bare_name(domains: Iterable[Domain]) -> dict[str, list[Domain]]:

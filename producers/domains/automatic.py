@@ -32,10 +32,10 @@ from certline.models.domains.automation import (
     failures_since_success,
     last_decisions_of_domains,
 )
-from certline.models.domains.reuse import ReuseRules, made_on
 from certline.models.domains.scope import ends_of, longest_of, top_domains
 from certline.models.domains.validation import Validation, open_validations
 from certline.models.orders.domain_rules import is_suspended, is_validated
+from certline.models.orders.validation_reuse import ReuseRules, made_on
 from certline.models.renewals.timing import Calendar, Span, span_of, usual_cap
 from certline.models.states import Decision
 from certline.producers.domains.validations import PACE

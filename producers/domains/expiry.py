@@ -25,10 +25,10 @@ from certline.models.domains.expiry import (
     told,
 )
 from certline.models.domains.request import method_before
-from certline.models.domains.reuse import ReuseRules
 from certline.models.domains.scope import longest_of, top_domains
 from certline.models.events.domain_data import DomainValidationExpiring
 from certline.models.events.outbox import event_row
+from certline.models.orders.validation_reuse import ReuseRules
 from certline.models.overview.attendance import UNATTENDED, Attendance
 from certline.producers.domains.care import care_of_domains
 

@@ -27,11 +27,11 @@ from certline.models.commands.payloads import RenewCommand
 from certline.models.database.session import clock
 from certline.models.domains.automation import AutomaticDomains, automatic_domains
 from certline.models.domains.cover import Coverage
-from certline.models.domains.reuse import ReuseRules
 from certline.models.lifecycle.succession_rule import Newest, newest_here
 from certline.models.orders.checks import Offer
 from certline.models.orders.domain_rules import above, by_bare_name
 from certline.models.orders.successor_key import successor_key
+from certline.models.orders.validation_reuse import ReuseRules
 from certline.models.renewals.plan import Going, Selected, renewed_by_us
 from certline.models.states import Decision, DecisionCode
 from certline.models.validation import BadCommandError
@@ -216,7 +216,7 @@ def validation_problem(order: Order, facts: Facts) -> str | None:
     """Return that the validation (DCV) of one of an order's names has ended by the day of the facts, or None.
 
     It ends with the date that SCM has, or with a step of the ballot SC-081v3 that makes it too old before that
-    (`models.domains.reuse`). What else speaks against a name is a problem of the renewal itself.
+    (`models.orders.validation_reuse`). What else speaks against a name is a problem of the renewal itself.
     """
     if all(row.scm_id != order.organization_id for row in facts.offer.organizations):
         return None

@@ -1,12 +1,15 @@
 """Tests of the figures of domains: whose validation ends before a renewal needs it."""
 
+from datetime import UTC, date, datetime, timedelta
+
 import pytest
 
 from certline.models import Database
 from certline.models.database.session import clock
-from certline.models.figures.domains import validations_too_short
+from certline.models.figures.domains import validation_days_left, validations_too_short
 from tests.integration.producers.estate import DAY
 from tests.support.factories import a_certificate, a_domain
+from tests.support.movable_clock import MovedDatabase, moved_database
 
 
 @pytest.mark.parametrize(
@@ -53,3 +56,27 @@ def test_a_renewal_in_a_month_needs_no_validation_yet(database: Database) -> Non
         db.add(a_domain(account_id=certificate.account_id, validation_expires=ends))
         db.flush()
         assert validations_too_short(db) == 0
+
+
+def a_validation_that_a_step_ends(database: MovedDatabase) -> None:
+    """Store a domain that SCM shows as validated until May 2027, which the step of March ends."""
+    made = date(2026, 11, 20)
+    with database.transaction() as db:
+        certificate = a_certificate(db, auto_renew=True, renews_at=clock(db, 5 * DAY))
+        ends = made + timedelta(days=200)
+        account_id = certificate.account_id
+        db.add(a_domain(account_id=account_id, validation_expires=ends, validated_on=made))
+
+
+def test_the_figures_go_by_the_last_day_that_the_ballot_allows(database_url: str) -> None:
+    with moved_database(database_url) as database:
+        database.set_clock(datetime(2027, 3, 11, 12, tzinfo=UTC))
+        a_validation_that_a_step_ends(database)
+        with database.transaction() as db:
+            left = {
+                labels["le"]: count for labels, count in validation_days_left(db) if "le" in labels
+            }
+            # Its last day is the 14th, and the renewal is on the 16th.
+            assert validations_too_short(db) == 1
+
+    assert (left["1"], left["3"]) == (0, 1)

@@ -33,7 +33,7 @@ from certline.models import (
     Validation,
 )
 from certline.models.commands.payloads import OrderCommand, SyncCommand, ValidateCommand
-from certline.models.domains.reuse import ReuseRules
+from certline.models.orders.validation_reuse import ReuseRules
 from certline.models.renewals.timing import lead_of
 from certline.models.states import Decision, DecisionCode, ValidationOutcome
 from certline.producers.domains.settings import enable_validation

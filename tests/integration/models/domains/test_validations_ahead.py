@@ -3,12 +3,20 @@
 from datetime import date, timedelta
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from certline.models import Account, AutoRenewChoice, Certificate, CertificateStatus, Database
+from certline.models import (
+    Account,
+    AutoRenewChoice,
+    Certificate,
+    CertificateStatus,
+    Database,
+    Domain,
+)
 from certline.models.calendar.validations import PIECE, forecast_validations
 from certline.models.database.session import clock
-from certline.models.domains.reuse import ReuseRules
+from certline.models.orders.validation_reuse import ReuseRules
 from tests.integration.producers.estate import DAY, an_estate, certificates_of
 from tests.support.factories import a_certificate, a_domain, an_account, an_order, an_organization
 from tests.support.movable_clock import MovedDatabase
@@ -43,6 +51,25 @@ def an_owner(db: Session, **left: int) -> Account:
         db.add(a_domain(account_id=account.id, name=f"{name}.example", validation_expires=ends))
     db.flush()
     return account
+
+
+def test_for_one_account_only_its_domains_are_loaded(database: Database) -> None:
+    loaded: list[int] = []
+
+    def note(row: Domain, _: object) -> None:
+        loaded.append(row.account_id)
+
+    with database.transaction() as db:
+        account = an_owner(db, short=5)
+        an_owner(db, other=5)
+    event.listen(Domain, "load", note)
+    try:
+        with database.transaction() as db:
+            forecast_validations(db, days=20, account_id=account.id)
+    finally:
+        event.remove(Domain, "load", note)
+
+    assert loaded == [account.id]
 
 
 def test_a_renewal_is_refused_by_the_domain_of_any_of_its_names(database: Database) -> None:

@@ -27,8 +27,8 @@ from certline.models import (
 )
 from certline.models.audit.identity import Identity
 from certline.models.domains.outcome import complete
-from certline.models.domains.reuse import ReuseRules
 from certline.models.domains.validation import begin_validation
+from certline.models.orders.validation_reuse import ReuseRules
 from certline.models.states import Decision, DecisionCode, ValidationMethod
 from certline.producers.domains.settings import enable_validation
 from certline.producers.renewals.auto_renew import go_on

@@ -7,7 +7,7 @@ import pytest
 
 from certline.models import Domain
 from certline.models.domains.cover import ENDLESS, NEVER, Cover, Coverage
-from certline.models.domains.reuse import ReuseRules
+from certline.models.orders.validation_reuse import ReuseRules
 from tests.support.factories import NOON, a_domain, an_organization
 
 TODAY = date(2026, 6, 1)

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from certline.models.domains.expiry import days_to_tell, threshold_of
-from certline.models.domains.reuse import ReuseRules
+from certline.models.orders.validation_reuse import ReuseRules
 
 DAY = timedelta(days=1)
 # Before, on and after the steps of the ballot, and between them.

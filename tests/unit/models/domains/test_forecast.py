@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from certline.models.domains.cover import NEVER, Cover
 from certline.models.domains.forecast import MOST_NAMES, ValidationOutlook, beginnings
-from certline.models.domains.reuse import ReuseRules
+from certline.models.orders.validation_reuse import ReuseRules
 
 TODAY = date(2026, 6, 1)
 

@@ -1,6 +1,6 @@
 """Tests that an order's names lie in domains that it may use."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -127,6 +127,18 @@ def test_an_expired_validation_is_a_warning_with_its_date(status: str) -> None:
     assert checked(both, domains=[over]).warnings == [
         "the validation of nordhafen.example expired on 2026-03-01: SCM may refuse names in it"
     ]
+
+
+def test_a_validation_that_a_step_of_the_ballot_has_ended_is_a_warning_that_says_so() -> None:
+    day = date(2026, 4, 1)
+    old = a_domain(validated_on=day - timedelta(days=300), validation_expires=date(2026, 7, 8))
+
+    _, warning = judge_name("shop.nordhafen.example", an_organization(), [old], day)
+
+    assert warning == (
+        "the validation of nordhafen.example expired on 2026-03-14 (then too old by ballot SC-081v3; SCM shows "
+        "2026-07-08): SCM may refuse names in it"
+    )
 
 
 def test_on_its_last_day_a_validation_still_counts() -> None:

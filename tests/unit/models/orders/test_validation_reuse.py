@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certline.models.domains.reuse import STEPS, WHAT_IF, ReuseRules, made_on
+from certline.models.orders.validation_reuse import STEPS, WHAT_IF, ReuseRules, made_on
 
 NOVEMBER = date(2026, 11, 28)
 DAYS = st.dates(date(2026, 1, 1), date(2031, 1, 1))
