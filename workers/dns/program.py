@@ -64,7 +64,15 @@ class OperatorsProgram:
         name = Path(self.words[0]).name
         try:
             user = hook_user(self.user)
-            ran = run_program(self.words, facts, folder=Path("/"), timeout=self.timeout, user=user)
+            ran = run_program(
+                self.words,
+                facts,
+                folder=Path("/"),
+                timeout=self.timeout,
+                user=user,
+                # Another worker will go on, and must not meet a change of this one's.
+                ends_with_us=True,
+            )
         except HookUserError as error:
             raise DnsRefused(str(error)) from None
         except OSError as error:

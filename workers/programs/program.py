@@ -5,11 +5,13 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from certline.workers.programs.orphan import READY, started_by
 from certline.workers.programs.user import HookUser
 
 # Bytes of output that are kept. The end is kept, since that is where errors are reported.
@@ -42,27 +44,19 @@ def run_program(
     folder: Path,
     timeout: float,
     user: HookUser | None = None,
+    ends_with_us: bool = False,
 ) -> Ran:
     """Run a program in `folder`, with `facts` in its environment, for at most `timeout` seconds.
 
-    `user`: whom it runs as, with that user's groups only; by default as this process. When the
-    time is up, the program's whole process group is ended. Raises OSError if it can't be started.
+    `user`: whom it runs as, with that user's groups only; by default as this process. `ends_with_us`: it is killed
+    if this process is (on Linux); what it has started itself is not. When the time is up, the program's whole
+    process group is ended. Raises OSError if it can't be started.
     """
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     if user is not None:
         passed |= user.variables
-    process = subprocess.Popen(  # noqa: S603  # the operator's own program; see docs/hooks.md
-        list(words),
-        cwd=folder,
-        env={**passed, **facts},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # Ctrl-C at `certline up` must not reach it
-        user=None if user is None else user.owner.uid,
-        group=None if user is None else user.owner.gid,
-        extra_groups=None if user is None else list(user.groups),
-    )
+    start = partial(_started, folder=folder, environment={**passed, **facts}, user=user)
+    process = _ending_with_us(words, start) if ends_with_us else start(words)
     assert process.stdout is not None  # noqa: S101  # for mypy: it is a pipe
     try:
         output, in_time = _read(process, process.stdout.fileno(), time.monotonic() + timeout)
@@ -72,6 +66,54 @@ def run_program(
     # Postgres can't store NUL characters in text.
     text = output.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
     return Ran(process.returncode if in_time else None, text)
+
+
+def _started(
+    words: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    user: HookUser | None,
+    inherited: Sequence[int] = (),
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603  # the operator's own program; see docs/hooks.md
+        list(words),
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C at `certline up` must not reach it
+        user=None if user is None else user.owner.uid,
+        group=None if user is None else user.owner.gid,
+        extra_groups=None if user is None else list(user.groups),
+        pass_fds=inherited,
+    )
+
+
+def _ending_with_us(
+    words: Sequence[str], start: Callable[..., "subprocess.Popen[bytes]"]
+) -> "subprocess.Popen[bytes]":
+    """Start a program that ends with this process, or as usual where its user cannot run our Python.
+
+    Raises OSError if it can't be started.
+    """
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as report:
+        try:
+            process = start(started_by(words, writing), inherited=[writing])
+        except OSError:
+            return start(words)  # which raises if it is the program itself that cannot be started
+        finally:
+            os.close(writing)
+        said = report.read()  # until the program has taken the place of our Python
+    if said.startswith(READY) and said != READY:
+        process.communicate()
+        raise OSError(int(said[1:]), os.strerror(int(said[1:])))
+    if said != READY:  # our Python has not come so far
+        process.communicate()
+        return start(words)
+    return process
 
 
 def _read(process: "subprocess.Popen[bytes]", pipe: int, deadline: float) -> tuple[bytes, bool]:

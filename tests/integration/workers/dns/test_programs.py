@@ -1,6 +1,7 @@
 """Tests of an operator's program that writes records."""
 
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -100,6 +101,35 @@ def test_a_program_that_hangs_is_ended_with_all_it_has_started(tmp_path: Path) -
     child = (tmp_path / "child").read_text().strip()
     # A signal is sent to the whole group at once, and each process ends in its own time.
     until(lambda: not is_running(child), timeout=30)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by a signal that only Linux has")
+def test_a_program_ends_with_its_worker(tmp_path: Path) -> None:
+    command = shlex.join(["sh", "-c", f"echo $$ > {tmp_path}/pid; while :; do sleep 0.2; done"])
+    settings = {"command": command, "zones": ["shop.example"]}
+    publishes = (
+        "from certline.workers.dns import Method, Proof, open_provider; "
+        f"open_provider('command', {settings!r}).publish(Proof(Method.CNAME, '_4ab.shop.example', 'b.example'))"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", publishes])
+    try:
+        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), timeout=30)
+    finally:
+        worker.kill()
+        worker.wait()
+
+    pid = (tmp_path / "pid").read_text().strip()
+    until(lambda: not is_running(pid), timeout=30)
+
+
+def test_a_program_starts_where_its_user_cannot_run_our_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for python in ("/nonexistent", "/bin/false", str(tmp_path)):
+        monkeypatch.setattr(sys, "executable", python)
+        provider_of(f"echo {python} >> {tmp_path}/seen").publish(PROOF)
+
+    assert (tmp_path / "seen").read_text().split() == ["/nonexistent", "/bin/false", str(tmp_path)]
 
 
 def test_a_program_that_prints_without_end_is_ended_and_its_output_cut() -> None:
