@@ -129,13 +129,16 @@ def plan(*, days: int) -> None:
     """Show which domain will be validated on which day; nothing is changed."""
     from certline.models.domains.automation import auto_validations
     from certline.producers.domains.automatic import plan_domains
+    from certline.producers.domains.publishers import publishers_of
 
     with context.database().transaction() as db:
         last = datetime.now(UTC).date() + timedelta(days=days)
         planned = plan_domains(db)
+        shown = [each for each in planned if each.day is None or each.day <= last]
+        publishers = publishers_of(db, shown)
         is_on = bool(auto_validations(db, enabled=True))
     found = [
-        DomainPlanDocument.of(each) for each in planned if each.day is None or each.day <= last
+        DomainPlanDocument.of(each, dns=publishers[each.account.id, each.domain]) for each in shown
     ]
     # Sorted by day, so the first one left out is the next.
     later = [each for each in planned if each.day is not None and each.day > last]
@@ -183,11 +186,19 @@ def _show_plan(found: list[Any], nothing: str) -> None:
             minute_and_distance(each.day) or "under way, or without an end",
             each.domain,
             minute(each.expires) or "-",
+            each.dns or "a person",
             each.reason or "",
         )
         for each in found
     ]
-    table(("day", "domain", "valid until", "why not"), rows, empty=nothing)
+    table(("day", "domain", "valid until", "proof made by", "why not"), rows, empty=nothing)
+    by_hand = [each.domain for each in found if each.dns is None]
+    if by_hand:
+        domains = "1 domain" if len(by_hand) == 1 else f"{len(by_hand)} domains"
+        say(
+            f"No provider writes below {domains}, such as {by_hand[0]}: unless an alias of the record leads into "
+            "the zone of one, a person is told which record to make. To add a provider: certline dns add --help"
+        )
 
 
 def _show_decisions(found: list[Any]) -> None:

@@ -98,7 +98,7 @@ def dns() -> None:
 )
 def add(name: str, *, provider: str, zones: tuple[str, ...], **given: Any) -> None:
     """Add a provider. Its credentials are stored encrypted, and never shown again. Exits 4 if it exists."""
-    from certline.models.domains.provider import ProviderKind
+    from certline.models.domains.provider import ProviderKind, providers, shared_zones
     from certline.producers.domains.providers import ProviderThereError, add_provider
 
     vault = context.vault()
@@ -119,7 +119,14 @@ def add(name: str, *, provider: str, zones: tuple[str, ...], **given: Any) -> No
     except ProviderThereError as there:
         hint = f"To change it: certline dns remove {quote(name)}, then add it again"
         raise Fault(str(there), code=NOTHING, hint=hint) from None
+    with context.database().transaction() as db:
+        shared = shared_zones(providers(db), added)
     answer(DnsProviderDocument.of(added), lambda: _added(added))
+    for (zone, record), names in shared.items():
+        whisper(
+            f"warning: {' and '.join(names)} have the zone {zone}. Its {'records' if record else 'files'} go to "
+            f"{names[0]}, unless another is named with certline domain validate --dns"
+        )
 
 
 @dns.command("list")
@@ -162,8 +169,8 @@ def show(name: str) -> None:
 def test(name: str, *, domain: str | None, timeout: float) -> None:
     """Have a worker write a record, look for it at all name servers, and remove it.
 
-    The record is the text _certline-test.ZONE; a folder gets a file of that name. Exits 1 if it cannot be written,
-    or is not seen within a minute; 4 for a provider that is a person.
+    The record is the text _certline-test.ZONE; a folder gets a file of that name. Exits 1 if it cannot be written
+    within 15 seconds, or is not seen within a minute; 4 for a provider that is a person.
     """
     from certline.producers.domains.providers import NothingToTestError, request_test
 

@@ -17,11 +17,19 @@ from certline.cli.parameters.text_file import TextFile
 KINDS = ("rfc2136", "command", "folder", "manual")
 # Kind -> option of its own -> whether it is needed.
 OWN: Mapping[str, Mapping[str, bool]] = {
-    "rfc2136": {"server": True, "ttl": False, "credentials_file": False},
-    "lexicon": {"option": False, "ttl": False, "credentials_file": False},
-    "command": {"command": True, "timeout": False},
+    "rfc2136": {"server": True, "ttl": False, "credentials_file": False, "nameserver": False},
+    "lexicon": {"option": False, "ttl": False, "credentials_file": False, "nameserver": False},
+    "command": {"command": True, "timeout": False, "nameserver": False},
     "folder": {"folder": True},
-    "manual": {},
+    "manual": {"nameserver": False},
+}
+# Why an option does not go with a kind, where that is not plain.
+REASONS = {
+    (
+        "folder",
+        "nameserver",
+    ): "a file is looked for at its URL, and no name server is asked for it. To name a "
+    "resolver that knows the URL's host: --resolver"
 }
 # What the name of a setting looks like that belongs into the credentials.
 SECRET = re.compile(r"auth|key|secret|token|pass|psw", re.IGNORECASE)
@@ -57,7 +65,9 @@ class ProviderOptions:
             given = getattr(self, name) not in (None, ())
             if given and name not in own:
                 raise Fault(
-                    f"{_flag(name)} does not go with --provider {self.provider}", code=WRONG_USE
+                    f"{_flag(name)} does not go with --provider {self.provider}",
+                    code=WRONG_USE,
+                    hint=REASONS.get((self.kind, name), ""),
                 )
             if not given and own.get(name):
                 raise Fault(f"--provider {self.provider} needs {_flag(name)}", code=WRONG_USE)

@@ -180,6 +180,8 @@ def describe(view: WaitView) -> str:
         return import_progress(command)
     if view.validation is not None:
         return _stage(command, view.validation)
+    if command.type is CommandType.DNS_TEST and command.error:
+        return f"tried, and tried again: {command.error}"
     if order is None:
         return command.status.value
     match order.status:

@@ -98,8 +98,23 @@ class PlannedValidationDocument(Document):
     lasts: bool
 
 
+class CancelledValidationDocument(Document):
+    """A validation that was cancelled. `withdraws`: a worker takes its proof away; `at_scm`: what remains there;
+    `commands`: those that end with it.
+    """
+
+    account: str
+    domain: str
+    validation_id: str | None
+    withdraws: bool
+    at_scm: str
+    commands: list[str]
+
+
 class DomainPlanDocument(Document):
-    """A domain that is validated by itself, and the day on which it will be."""
+    """A domain that is validated by itself, and the day on which it will be. `dns`: the provider that will put its
+    proof in place; null: a person, unless an alias leads into a provider's zone.
+    """
 
     account: str = of("account", "name")
     domain: str
@@ -107,6 +122,7 @@ class DomainPlanDocument(Document):
     expires: date | None
     decision: str | None = made(lambda row: row.verdict[0].value if row.verdict else None)
     reason: str | None = made(lambda row: row.verdict[1] if row.verdict else None)
+    dns: str | None = of("dns", default=None)
 
 
 class ValidationDecisionDocument(Document):

@@ -135,6 +135,24 @@ def choose(
     return min(able, key=rank, default=None)
 
 
+def shared_zones(
+    among: Sequence[DnsProvider], provider: DnsProvider
+) -> dict[tuple[str, bool], list[str]]:
+    """Return those zones of a provider that others of those given have too, each with the names of all of them.
+
+    Once for proofs that are records (True), and once for files; the first of the names is the one that gets them.
+    """
+    found = {}
+    for zone in provider.zones:
+        for record in (True, False):
+            able = [each for each in among if zone in each.zones and each.can(record=record)]
+            first = choose(able, zone, record=record)
+            if first is not None and provider.can(record=record) and len(able) > 1:
+                others = [each.name for each in able if each is not first]
+                found[zone, record] = [first.name, *others]
+    return found
+
+
 def lies_in(host: str, zone: str) -> bool:
     """Return True if a host is a zone's name, or lies below it. Both in ASCII form."""
     inner, outer = host.rstrip(".").lower(), zone.rstrip(".").lower()

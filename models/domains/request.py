@@ -9,8 +9,10 @@ from certline.models.accounts.catalogue import Domain, domains
 from certline.models.domains.provider import (
     DnsProvider,
     ProviderKind,
+    choose,
     lies_in,
     provider_for,
+    providers,
 )
 from certline.models.domains.scope import validated_for
 from certline.models.domains.validation import Validation
@@ -77,18 +79,30 @@ def domain_meant(
     return owner, bare_name(rows[0]), rows
 
 
-def usual_method(db: Session, domain: str, rows: Sequence[Domain]) -> ValidationMethod:
+def usual_method(
+    db: Session,
+    domain: str,
+    rows: Sequence[Domain],
+    among: Sequence[DnsProvider] | None = None,
+) -> ValidationMethod:
     """Return how a domain is validated if nobody says: as it was before if that can be repeated, or by CNAME.
 
-    A file can be put in place again only where a provider serves the domain's files.
+    A file can be put in place again only where a provider serves the domain's files. `among`: all providers, where
+    they are known already.
     """
     before = next(filter(None, (method_before(row.validation_method) for row in rows)), None)
     if before is None:
         return ValidationMethod.CNAME
-    by_file = before in FILES
-    if by_file and provider_for(db, domain, record=False) is None:
-        return ValidationMethod.CNAME
-    return before
+    if before not in FILES:
+        return before
+    known = providers(db) if among is None else among
+    return ValidationMethod.CNAME if choose(known, domain, record=False) is None else before
+
+
+def unknown_provider(db: Session, name: str) -> str:
+    """Return the problem of a provider that is not known, with those that are."""
+    known = ", ".join(each.name for each in providers(db)) or "none yet (certline dns add)"
+    return f"dns: {name!r} is no provider; there are: {known}"
 
 
 def require_reach(provider: DnsProvider, domain: str, method: ValidationMethod) -> None:
@@ -111,7 +125,8 @@ def will_wait_for_person(db: Session, row: Validation) -> bool:
 
     An alias of the record may still lead into the zone of a provider; that is known once SCM has named the record.
     """
-    if row.method is ValidationMethod.EMAIL or row.published_at or row.stage not in _BEFORE_PROOF:
+    is_over = row.published_at is not None or row.outcome is not None
+    if row.method is ValidationMethod.EMAIL or is_over or row.stage not in _BEFORE_PROOF:
         return False
     found = provider_for(db, row.domain, row.dns, record=row.method not in FILES)
     return found is None or found.kind is ProviderKind.MANUAL

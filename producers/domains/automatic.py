@@ -55,7 +55,8 @@ REPEAT = timedelta(days=1)
 class DomainPlan:
     """A domain that is validated by itself. `day`: on which; None if its validation has no end, or is under way.
 
-    `verdict`: why it is not validated on that day, with the decision that is recorded.
+    `verdict`: why it is not validated on its day, with the decision that is recorded; one that failed is `held`,
+    and `day` is that of the next try. `due`: since when it should be validated, where that is not `day`.
     """
 
     account: Account
@@ -63,6 +64,12 @@ class DomainPlan:
     expires: date | None
     day: date | None
     verdict: tuple[Decision, str] | None = None
+    due: date | None = None
+
+    def is_due(self, today: date) -> bool:
+        """Return True if something is decided about it today."""
+        begins = self.due or self.day
+        return begins is not None and begins <= today
 
 
 def run_automatic(db: Session, *, requested_by: Identity = SCHEDULE) -> dict[str, int]:
@@ -71,7 +78,7 @@ def run_automatic(db: Session, *, requested_by: Identity = SCHEDULE) -> dict[str
     counts = dict.fromkeys(("due", "renewed", "held", "refused"), 0)
     before = last_decisions_of_domains(db)
     for each in plan_domains(db):
-        if each.day is None or each.day > now.astimezone(UTC).date():
+        if not each.is_due(now.astimezone(UTC).date()):
             continue
         decision = each.verdict[0] if each.verdict else Decision.RENEWED
         counts["due"] += 1
@@ -132,9 +139,15 @@ def _plan_account(db: Session, setting: AutoValidation, account: Account) -> lis
         if span is None or name in going:
             planned.append(DomainPlan(account, name, expires, None))
             continue
-        verdict = _objection(account, known[name], failed.get(name, []), now)
-        day = span.target if verdict else calendar.take(span)
-        planned.append(DomainPlan(account, name, expires, max(day, today), verdict))
+        failures, due = failed.get(name, []), max(span.target, today)
+        verdict = _objection(account, known[name], failures, now)
+        is_held = verdict is not None and verdict[0] is Decision.HELD
+        again = _next_try(failures, now).astimezone(UTC).date() if is_held else due
+        if verdict is None or again < due:
+            # A failure long before its day, as of one that a person has begun, is no objection on that day.
+            planned.append(DomainPlan(account, name, expires, max(calendar.take(span), today)))
+        else:
+            planned.append(DomainPlan(account, name, expires, again, verdict, due=due))
     return planned
 
 
@@ -184,11 +197,15 @@ def _objection(
             Decision.REFUSED,
             f"an operator has to act: {said}. When mended: certline domain validate {quote(domain)}",
         )
-    pause = PAUSES[min(len(failed), len(PAUSES)) - 1]
-    due = (last.ended_at or now) + pause
-    if due > now:
-        return Decision.HELD, f"{said}; next try {due:%Y-%m-%d %H:%M} UTC"
+    again = _next_try(failed, now)
+    if again > now:
+        return Decision.HELD, f"{said}; next try {again.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return None
+
+
+def _next_try(failed: Sequence[Validation], now: datetime) -> datetime:
+    """Return when a domain may be validated again after these failures, the newest first."""
+    return (failed[0].ended_at or now) + PAUSES[min(len(failed), len(PAUSES)) - 1]
 
 
 def _decide(

@@ -13,11 +13,12 @@ from certline.models.audit.identity import Identity
 from certline.models.commands.command import accept
 from certline.models.commands.payloads import ValidateCommand
 from certline.models.database.session import clock
-from certline.models.domains.provider import ProviderKind, provider_for, provider_named, providers
+from certline.models.domains.provider import ProviderKind, provider_for, provider_named
 from certline.models.domains.request import (
     FILES,
     require_domain,
     require_reach,
+    unknown_provider,
     usual_method,
 )
 from certline.models.domains.scope import ends_of
@@ -156,7 +157,6 @@ def _provider_of(
         return None if found is None or found.kind is ProviderKind.MANUAL else found.name
     named = provider_named(db, wanted.dns)
     if named is None:
-        known = ", ".join(each.name for each in providers(db)) or "none yet (certline dns add)"
-        raise BadCommandError([f"dns: {wanted.dns!r} is no provider; there are: {known}"])
+        raise BadCommandError([unknown_provider(db, wanted.dns)])
     require_reach(named, domain, method)
     return named.name

@@ -21,6 +21,8 @@ from certline.workers.runtime.step import plain_step
 
 # For so long a record may take until all name servers show it, and between two looks.
 PATIENCE, PAUSE = timedelta(seconds=60), timedelta(seconds=3)
+# For so long it is tried to write it: somebody waits, and may have mistyped the server's address.
+PATIENCE_TO_WRITE = timedelta(seconds=15)
 # The name of the record below the zone, or of the file.
 NAME = "_certline-test"
 
@@ -37,18 +39,21 @@ def dns_test(context: WorkerContext, command: Command) -> dict[str, Any]:
     if row is None:
         raise GiveUp("the provider was removed")
     proof = proof_of_test(row, wanted.domain, command.id)
-    is_late = datetime.now(UTC) - command.created_at > PATIENCE
+    age = datetime.now(UTC) - command.created_at
+    is_late = age > PATIENCE_TO_WRITE
     try:
         provider = opened(context, row)
         provider.publish(proof)
+        is_late = age > PATIENCE
         sight = look(proof, resolution_of(row))
         if not sight.seen and not is_late:
             raise TryLater(sight.said, after=PAUSE)
         _remove(provider, proof, sight)
     except DnsTryLater as trouble:
+        said = output_kept(context, trouble, command.id)
         if not is_late:
-            raise TryLater(str(trouble), after=PAUSE) from None
-        raise GiveUp(f"{row.name}: {output_kept(context, trouble, command.id)}") from None
+            raise TryLater(said, after=PAUSE) from None
+        raise GiveUp(f"{row.name}: {said}") from None
     except DnsRefused as refusal:
         raise GiveUp(f"{row.name}: {output_kept(context, refusal, command.id)}") from None
     if not sight.seen:

@@ -121,6 +121,10 @@ def test_a_provider_that_is_there_is_not_replaced(desk: Desk) -> None:
         (("cloudflare", "--option", "auth_token=abc"), "looks like a secret"),
         (("manual", "--resolver", "resolver.example"), "is no IP address"),
         (("manual", "--nameserver", "ns1.example:0"), "is no server"),
+        (
+            ("folder", "--folder", "/srv/www", "--nameserver", "127.0.0.1"),
+            "--nameserver does not go with --provider folder a file is looked for at its URL",
+        ),
         (("manual", "--zones", "bad..example"), "is no name of a zone"),
         (("manual", "--zones", "*.example"), "is no name of a zone"),
     ],
@@ -132,6 +136,19 @@ def test_what_cannot_be_used_is_said(desk: Desk, words: tuple[str, ...], why: st
 
     assert why in " ".join(said.split())
     assert "abc" not in said
+
+
+def test_a_second_provider_of_a_zone_is_told_with_the_one_that_gets_the_proofs(desk: Desk) -> None:
+    desk.add("rfc2136", "--server", "ns1.test", credentials=f"certline:{SECRET}", name="ours")
+    desk.add("folder", "--folder", "/srv/www", name="web")
+    assert "have the zone" not in desk.typist.err
+
+    desk.add("command", "--command", "true", "--zones", "sub.example.test", name="another")
+
+    told = " ".join(desk.typist.err.split())
+    assert "warning: another and ours have the zone example.test. Its records go to another" in told
+    assert "warning: another and web have the zone example.test. Its files go to another" in told
+    assert "sub.example.test." not in told
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,12 @@ from certline.models.database.session import clock
 from certline.models.domains.outcome import complete, fail_validation
 from certline.models.domains.validation import begin_validation
 from certline.models.states import Decision, DecisionCode, ValidationMethod, ValidationStage
-from certline.producers.domains.automatic import MOST_FAILURES, run_automatic
+from certline.producers.domains.automatic import (
+    MOST_FAILURES,
+    DomainPlan,
+    plan_domains,
+    run_automatic,
+)
 from certline.producers.domains.settings import (
     disable_validation,
     enable_validation,
@@ -63,6 +68,12 @@ def decisions(db: Session) -> list[tuple[str, Decision]]:
     """Return the decisions, the oldest first."""
     rows = db.scalars(select(AutoValidationDecision).order_by(AutoValidationDecision.decided_at))
     return [(row.domain, row.decision) for row in rows]
+
+
+def planned_for(db: Session, domain: str) -> DomainPlan:
+    """Return the plan of a domain."""
+    (found,) = [each for each in plan_domains(db) if each.domain == domain]
+    return found
 
 
 def begun(db: Session, account: Account, command_id: str = COMMAND) -> Validation:
@@ -150,6 +161,37 @@ def test_after_a_failure_it_is_tried_again_an_hour_later(
         run_automatic(db)
 
         assert decisions(db) == [(DOMAIN, decision)]
+
+
+def test_a_plan_and_the_next_try_after_a_failure_name_the_same_day(
+    database: Database, account: Account
+) -> None:
+    with database.transaction() as db:
+        for _ in range(3):
+            failed(db, account, ago=timedelta(minutes=5))
+        planned = planned_for(db, DOMAIN)
+        counts = run_automatic(db)
+
+    assert planned.day is not None
+    assert planned.verdict is not None
+    assert f"next try {planned.day} " in planned.verdict[1]
+    # The reason is recorded on the day on which the domain was due.
+    assert counts["held"] == 1
+
+
+def test_a_validation_that_failed_long_before_its_day_is_planned_for_that_day(
+    database: Database,
+) -> None:
+    with database.transaction() as db:
+        account = an_estate(db)
+        a_domain_that_ends(db, account, in_days=150)
+        enable_validation(db, account, days=30, cap=None, who=WHO)
+        before = planned_for(db, DOMAIN)
+        failed(db, account, ago=timedelta(minutes=5))
+
+        planned = planned_for(db, DOMAIN)
+
+    assert (planned.day, planned.verdict) == (before.day, None)
 
 
 def test_after_many_failures_a_person_has_to_act(database: Database, account: Account) -> None:
