@@ -3,6 +3,7 @@
 import click
 
 from certline.cli.domains.auto_validate import auto_validate
+from certline.cli.domains.cancel_validation import cancel_validation
 from certline.cli.domains.forecast import forecast
 from certline.cli.domains.show import show
 from certline.cli.domains.validate import validate
@@ -19,4 +20,5 @@ domain.add_command(list_domains)
 domain.add_command(show)
 domain.add_command(forecast)
 domain.add_command(validate)
+domain.add_command(cancel_validation)
 domain.add_command(auto_validate)

@@ -82,7 +82,7 @@ def _people(found: DomainDetail, its: Dependence, *, by_hand: bool) -> None:
                 each.method,
                 each.outcome or each.stage,
                 each.expires,
-                each.error or each.said,
+                _said(each),
             )
             for each in found.validations
         ]
@@ -90,6 +90,13 @@ def _people(found: DomainDetail, its: Dependence, *, by_hand: bool) -> None:
     say(f"\n{_next(found, care, ahead, by_hand=by_hand)}")
     if care.validation is not None and care.validation.outcome is None:
         say(f"{care.validation.way_out}.")
+
+
+def _said(row: Validation) -> str | None:
+    """Return why a validation has failed, and what was found last, as about a proof that is left where it is."""
+    if row.error is None or row.said is None or row.said in row.error:
+        return row.error or row.said
+    return f"{row.error}; {row.said}"
 
 
 def _facts_of(pairs: dict[str, object]) -> None:

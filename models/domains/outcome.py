@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from certline.models.accounts.account import Account
 from certline.models.accounts.catalogue import Domain
-from certline.models.audit.identity import WORKER
+from certline.models.audit.identity import WORKER, Identity
 from certline.models.audit.log import record
 from certline.models.database.session import clock
 from certline.models.domains.scope import covers
@@ -17,7 +17,7 @@ from certline.models.events.base import EventData
 from certline.models.events.domain_data import DomainValidationFailed, DomainValidationWaiting
 from certline.models.events.outbox import emit_event
 from certline.models.schedule import make_due
-from certline.models.states import ValidationOutcome
+from certline.models.states import ValidationOutcome, ValidationStage
 
 # Name of the schedule that renews.
 AUTO_RENEW_SCHEDULE = "auto-renew"
@@ -50,8 +50,25 @@ def not_needed(
 
 def fail_validation(db: Session, row: Validation, why: str) -> None:
     """Store that a validation has failed, and publish it. What it has put in place is taken away next."""
-    row.outcome, row.error = ValidationOutcome.FAILED, why
+    _fail(db, row, why)
     note_validation(db, row, "domain.validation_failed", why=why)
+    go_on(db, row)
+
+
+def cancel_validation(db: Session, row: Validation, why: str, who: Identity) -> None:
+    """Store that a person has cancelled a validation, and publish it as one that has failed.
+
+    Nothing is taken away here: that is the next stage, a worker's. While the proof is being put in place it is
+    unknown whether it is there, since a killed worker may have written it, so that stage has to find out.
+    """
+    _fail(db, row, why)
+    note_validation(db, row, "domain.validation_cancelled", who=who, why=why)
+    if row.stage is not ValidationStage.PUBLISH:
+        go_on(db, row)
+
+
+def _fail(db: Session, row: Validation, why: str) -> None:
+    row.outcome, row.error = ValidationOutcome.FAILED, why
     event = DomainValidationFailed(
         domain=row.domain,
         account=_account_name(db, row),
@@ -61,7 +78,6 @@ def fail_validation(db: Session, row: Validation, why: str) -> None:
         reason=why,
     )
     _emit(db, row, event)
-    go_on(db, row)
 
 
 def tell_waiting(db: Session, row: Validation) -> None:
@@ -78,14 +94,20 @@ def tell_waiting(db: Session, row: Validation) -> None:
 
 
 def note_validation(
-    db: Session, row: Validation, action: str, *, why: str | None = None, **facts: str | None
+    db: Session,
+    row: Validation,
+    action: str,
+    *,
+    who: Identity = WORKER,
+    why: str | None = None,
+    **facts: str | None,
 ) -> None:
     """Write the audit entry of what was done for a validation."""
     record(
         db,
         action,
         row.domain,
-        who=WORKER,
+        who=who,
         why=why,
         command_id=row.command_id,
         validation_id=row.id,

@@ -1,6 +1,7 @@
 """Validations of domains: one row for each, with how far it has come and what it waits for."""
 
 from datetime import UTC, date, datetime
+from shlex import quote
 
 from sqlalchemy import ForeignKey, Index, func, select, text
 from sqlalchemy.dialects.postgresql import UUID, insert
@@ -99,7 +100,9 @@ class Validation(Base):
     @property
     def waits_for(self) -> str | None:
         """What it waits for, in words; None if it has ended."""
-        return waits_for(self.method, self.stage, by_hand=self.by_hand)
+        is_taken_away = self.outcome is not None and self.stage is ValidationStage.PUBLISH
+        stage = ValidationStage.WITHDRAW if is_taken_away else self.stage
+        return waits_for(self.method, stage, by_hand=self.by_hand)
 
     @property
     def needs_person(self) -> bool:
@@ -123,8 +126,8 @@ class Validation(Base):
             else f"it fails by itself on {until.astimezone(UTC):%Y-%m-%d}"
         )
         return (
-            f"A validation that has begun keeps its method ({self.method}), and cannot be cancelled: finish "
-            f"it, or wait until {ends}; then begin another"
+            f"A validation that has begun keeps its method ({self.method}): finish it, wait until {ends}, or "
+            f"cancel it (certline domain cancel-validation {quote(self.domain)}); then begin another"
         )
 
     @property

@@ -1,5 +1,7 @@
 """Stages of a validation's proof: put it in place, look whether it is seen, take it away."""
 
+from functools import partial
+
 import structlog
 from sqlalchemy.orm import Session
 
@@ -8,15 +10,11 @@ from certline.models.domains.course import look_pause
 from certline.models.domains.outcome import note_validation, tell_waiting
 from certline.models.domains.provider import ProviderKind, provider_named
 from certline.models.domains.validation import Validation, go_on
+from certline.models.states import ValidationStage
 from certline.workers.dns import DnsRefused, DnsTryLater, Proof, look
 from certline.workers.domains.place import Place, UnknownAliasError, place_for, proof_of
 from certline.workers.domains.publication import opened, output_kept, resolution_of
-from certline.workers.domains.task import (
-    ValidationTask,
-    later,
-    note_wait,
-    require_patience,
-)
+from certline.workers.domains.task import ValidationTask, require_patience
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, back_off
 
@@ -32,8 +30,11 @@ def publish(context: WorkerContext, task: ValidationTask) -> ValidationTask:
     """Put the proof in place, by the provider whose zones contain its name; without one a person is told.
 
     So is one after MOST_ALIAS_TRIES if no resolver knows the proof's zone, as none knows one of the house only.
-    Raises TryLater, and GiveUp if the provider refuses.
+    One that was cancelled meanwhile is not put in place, but taken away. Raises TryLater, and GiveUp if the
+    provider refuses.
     """
+    if task.row.outcome is not None:
+        return _find_left(context, task)
     try:
         place = _place_of(context, task)
         if place is None or place.row.kind is ProviderKind.MANUAL:
@@ -45,11 +46,25 @@ def publish(context: WorkerContext, task: ValidationTask) -> ValidationTask:
         said = output_kept(context, refused, task.row.command_id)
         raise GiveUp(f"the proof could not be put in place: {said}") from None
     except DnsTryLater as trouble:
-        require_patience(task, str(trouble))
-        row = context.store(task.once(note_wait, said=str(trouble)))
-        raise later(f"putting the proof in place: {trouble}", back_off(row.tries)) from None
+        said = output_kept(context, trouble, task.row.command_id)
+        require_patience(task, said)
+        return task.wait(context, said, back_off, doing="putting the proof in place")
     name, written = place.row.name, place.proof
     return task.after(context.store(task.once(_store_published, provider=name, proof=written)))
+
+
+def _find_left(context: WorkerContext, task: ValidationTask) -> ValidationTask:
+    """Store where a cancelled validation may have put its proof: a worker may have died between the two.
+
+    Nobody has written anything where it cannot be found out now who would write.
+    """
+    try:
+        place = _place_of(context, task)
+    except (DnsRefused, DnsTryLater):
+        place = None
+    if place is not None and place.row.kind is ProviderKind.MANUAL:
+        place = None
+    return task.after(context.store(task.once(_store_left, place=place)))
 
 
 def _place_of(context: WorkerContext, task: ValidationTask) -> Place | None:
@@ -70,8 +85,7 @@ def look_for(context: WorkerContext, task: ValidationTask) -> ValidationTask:
     if sighting.seen:
         return task.after(context.store(task.once(_store_seen, said=sighting.said)))
     require_patience(task, sighting.said)
-    row = context.store(task.once(note_wait, said=sighting.said))
-    raise later(sighting.said, look_pause(row.tries, by_hand=task.by_hand))
+    return task.wait(context, sighting.said, partial(look_pause, by_hand=task.by_hand))
 
 
 def withdraw(context: WorkerContext, task: ValidationTask) -> ValidationTask:
@@ -90,14 +104,16 @@ def withdraw(context: WorkerContext, task: ValidationTask) -> ValidationTask:
             provider = opened(context, found)
             provider.withdraw(Proof(proof.method, row.proof_at or proof.name, proof.value))
         except DnsRefused as refused:
-            left = str(refused)
+            left = output_kept(context, refused, row.command_id)
         except DnsTryLater as trouble:
+            left = output_kept(context, trouble, row.command_id)
             if row.tries < MOST_WITHDRAWALS:
-                waiting = context.store(task.once(note_wait, said=str(trouble)))
-                raise later(
-                    f"taking the proof away: {trouble}", back_off(waiting.tries + 1)
-                ) from None
-            left = str(trouble)
+                return task.wait(
+                    context,
+                    left,
+                    lambda tries: back_off(tries + 1),
+                    doing="taking the proof away",
+                )
     if left is not None:
         log.warning("validation.proof_left", command=row.command_id, record=row.proof_at, why=left)
     return task.after(context.store(task.once(_store_withdrawn, left=left)))
@@ -105,10 +121,19 @@ def withdraw(context: WorkerContext, task: ValidationTask) -> ValidationTask:
 
 def _store_told(db: Session, row: Validation, provider: str | None) -> None:
     """Store that a person was told which record or file to make, so that nothing has to be taken away."""
-    row.dns, row.published_at, row.withdrawn_at = provider, clock(db), clock(db)
-    note_validation(db, row, "domain.validation_waiting", record=row.proof_name)
-    tell_waiting(db, row)
+    if row.outcome is None:  # else it was cancelled meanwhile
+        row.dns, row.published_at, row.withdrawn_at = provider, clock(db), clock(db)
+        note_validation(db, row, "domain.validation_waiting", record=row.proof_name)
+        tell_waiting(db, row)
     go_on(db, row)
+
+
+def _store_left(db: Session, row: Validation, place: Place | None) -> None:
+    """Store where the proof of a cancelled validation may be; None: nowhere, so that it has ended."""
+    go_on(db, row)
+    if place is not None and row.withdrawn_at is None:
+        row.dns, row.proof_at = place.row.name, place.proof.name
+        row.stage, row.ended_at = ValidationStage.WITHDRAW, None
 
 
 def _store_published(db: Session, row: Validation, provider: str, proof: Proof) -> None:

@@ -10,12 +10,7 @@ from certline.models.domains.course import poll_pause
 from certline.models.domains.outcome import complete, not_needed, note_validation
 from certline.models.domains.validation import Validation, go_on
 from certline.models.states import ValidationMethod
-from certline.workers.domains.task import (
-    ValidationTask,
-    later,
-    note_wait,
-    require_patience,
-)
+from certline.workers.domains.task import ValidationTask, later, require_patience
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
 from certline.workers.scm import (
@@ -81,9 +76,7 @@ def poll(context: WorkerContext, task: ValidationTask) -> ValidationTask:
         raise GiveUp(f"the CA has refused the validation of {row.domain}{_expected(row)}")
     if state.status is DcvStatus.VALIDATED and state.order_status not in OPEN_AT_SCM:
         if _is_old(state, row):
-            raise GiveUp(
-                f"the validation of {row.domain} was cleared at SCM while it was under way, by somebody else"
-            )
+            raise GiveUp(_not_anew(state, row))
         return task.after(context.store(task.once(_store_validated, state=state)))
     if state.order_status not in OPEN_AT_SCM:
         raise GiveUp(
@@ -92,8 +85,7 @@ def poll(context: WorkerContext, task: ValidationTask) -> ValidationTask:
         )
     said = f"SCM does not say yet that the CA has found the proof{_checked(state)}"
     require_patience(task, said)
-    row = context.store(task.once(note_wait, said=said))
-    raise later(f"{row.domain}: {said}", poll_pause(row.tries))
+    return task.wait(context, said, poll_pause, doing=row.domain)
 
 
 def _was_submitted(state: DcvState, row: Validation) -> bool:
@@ -122,6 +114,21 @@ def _is_old(state: DcvState, row: Validation) -> bool:
         return False
     begun = row.submitted_at or row.started_at
     return begun is None or state.validated is None or state.validated < begun.date()
+
+
+def _not_anew(state: DcvState, row: Validation) -> str:
+    """Return what it means that SCM no longer has a validation under way, and shows the end that it had before."""
+    if state.validated is not None:
+        return (
+            f"the validation of {row.domain} was cleared at SCM while it was under way, by somebody else: it was "
+            f"last validated on {state.validated}, until {state.expires}"
+        )
+    return (
+        f"SCM no longer has the validation of {row.domain} under way, and does not say on which day it was "
+        f"validated; the end is that of the validation before, {state.expires}. So it was cleared there by "
+        "somebody else, or completed without a later end: compare with SCM's portal (Domains); then: "
+        "certline sync domains"
+    )
 
 
 def _require_address(row: Validation, proof: DcvProof) -> None:

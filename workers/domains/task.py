@@ -12,6 +12,7 @@ from certline.models.commands.payloads import ValidateCommand
 from certline.models.domains.course import patience
 from certline.models.domains.validation import Validation, locked_validation
 from certline.models.states import ValidationStage
+from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater
 
 # What a stage stores beside its row.
@@ -60,6 +61,23 @@ class ValidationTask:
             return row
 
         return work
+
+    def wait(
+        self,
+        context: WorkerContext,
+        said: str,
+        pause: Callable[[int], timedelta],
+        doing: str | None = None,
+    ) -> "ValidationTask":
+        """Store what a stage that waits has found, and raise TryLater. `pause`: the wait after so many tries.
+
+        Returns the task if the stage has ended meanwhile, as when a person has cancelled the validation: then it
+        goes on at once. `doing`: what was tried.
+        """
+        row = context.store(self.once(note_wait, said=said))
+        if (row.stage, row.outcome) != (self.row.stage, self.row.outcome):
+            return self.after(row)
+        raise later(said if doing is None else f"{doing}: {said}", pause(row.tries))
 
     @property
     def by_hand(self) -> bool:

@@ -14,7 +14,12 @@ from certline.models.commands.payloads import ValidateCommand, read_payload
 from certline.models.database.session import clock
 from certline.models.domains.outcome import fail_validation, result_of
 from certline.models.domains.provider import provider_named
-from certline.models.domains.request import require_domain, require_reach, usual_method
+from certline.models.domains.request import (
+    require_domain,
+    require_reach,
+    unknown_provider,
+    usual_method,
+)
 from certline.models.domains.scope import ends_of
 from certline.models.domains.validation import (
     Validation,
@@ -33,6 +38,8 @@ from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import GiveUp, TryLater
 from certline.workers.runtime.step import plain_step
 
+# The source of commands that were typed, whose provider was looked up then.
+TYPED = "cli"
 STAGES = {
     ValidationStage.START: start,
     ValidationStage.PUBLISH: publish,
@@ -56,7 +63,8 @@ def validate(context: WorkerContext, command: Command) -> dict[str, Any] | None:
         return begun
     task = begun
     while task.row.stage is not ValidationStage.ENDED:
-        require_active(task.account)
+        if task.row.outcome is None:  # what is left to do afterwards needs no login at SCM
+            require_active(task.account)
         try:
             task = STAGES[task.row.stage](context, task)
         except GiveUp as refused:
@@ -65,11 +73,22 @@ def validate(context: WorkerContext, command: Command) -> dict[str, Any] | None:
             task = task.after(context.store(task.once(_store_failed, why=str(refused))))
     if task.row.outcome is ValidationOutcome.FAILED:
         raise GiveUp(task.row.error or "the validation has failed")
-    return result_of(task.row, task.account.name)
+    return _result(context, task)
+
+
+def _result(context: WorkerContext, task: ValidationTask) -> dict[str, Any]:
+    """Return the result, with what a program has printed that could not take the proof away."""
+    result = result_of(task.row, task.account.name)
+    if task.row.said is None:  # nothing is left
+        return result
+    with context.database.transaction() as db:
+        kept = db.get_one(Command, task.row.command_id).result or {}
+    return result | {key: kept[key] for key in ("output",) if key in kept}
 
 
 def _store_failed(db: Session, row: Validation, why: str) -> None:
-    fail_validation(db, row, why)
+    if row.outcome is None:  # else it was cancelled meanwhile
+        fail_validation(db, row, why)
 
 
 def _begin(
@@ -86,10 +105,8 @@ def _begin(
     try:
         account, domain, rows = require_domain(db, wanted.domain, wanted.account)
         method = ValidationMethod(wanted.method or usual_method(db, domain, rows))
-        # One that was removed meanwhile is no error: a person is told which proof to make.
-        named = None if wanted.dns is None else provider_named(db, wanted.dns)
-        if named is not None:
-            require_reach(named, domain, method)
+        if wanted.dns is not None:
+            _require_provider(db, wanted.dns, domain, method, typed=command.source == TYPED)
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None
     command.subject = domain
@@ -110,6 +127,20 @@ def _begin(
     if row.command_id != command.id:
         raise TryLater(f"{domain} is being validated by command {row.command_id}", after=AGAIN)
     return ValidationTask(row, account, wanted, command.attempts, clock(db))
+
+
+def _require_provider(
+    db: Session, name: str, domain: str, method: ValidationMethod, *, typed: bool
+) -> None:
+    """Raise BadCommandError if a provider that was named is not known, or cannot put the domain's proof in place.
+
+    One that was `typed` was known then, and was removed meanwhile: a person is told which proof to make.
+    """
+    named = provider_named(db, name)
+    if named is not None:
+        require_reach(named, domain, method)
+    elif not typed:
+        raise BadCommandError([unknown_provider(db, name)])
 
 
 def _fail(db: Session, command: Command, why: str) -> None:

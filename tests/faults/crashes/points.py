@@ -229,8 +229,14 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "workers.domains.proof_stages:withdraw call withdraw",
         "workers.domains.proof_stages:withdraw store _store_withdrawn",
     ),
+    validations.a_validation_is_cancelled: (
+        "workers.domains.proof_stages:_find_left store _store_left",
+    ),
     validations.a_validation_is_requested: (
         "producers.domains.validations:request_validations transaction",
+    ),
+    validations.a_cancellation_is_typed: (
+        "producers.domains.cancellation:cancel_validations transaction",
     ),
     parts.the_relay: (
         "producers.messaging.witness_keeper:WitnessKeeper.compare transaction",

@@ -58,7 +58,12 @@ GROUPS: dict[str, tuple[Story, ...]] = {
         lifecycle.a_revocation_whose_answer_is_lost,
     ),
     "deploy hooks": (deploying.a_hook,),
-    "validations": (validations.a_validation, validations.a_validation_is_requested),
+    "validations": (
+        validations.a_validation,
+        validations.a_validation_is_cancelled,
+        validations.a_cancellation_is_typed,
+        validations.a_validation_is_requested,
+    ),
     "cancelled and deleted": (
         cancel_delete.a_cancelling,
         cancel_delete.a_cancelling_that_scm_refuses,

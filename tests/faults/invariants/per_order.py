@@ -108,11 +108,13 @@ def every_intent_is_final_or_due(db: Session, world: World, _vault: Vault) -> It
 
 
 def _may_fail(db: Session, command: Command) -> bool:
-    """Return True if the failure is expected: it is a cancelling, or was declined, or the order was rejected,
-    cancelled, deleted or in review.
+    """Return True if the failure is expected: it is a cancelling, or was declined, or a person has cancelled its
+    validation, or the order was rejected, cancelled, deleted or in review.
     """
     approval = db.get(Approval, command.id)
     if approval is not None and approval.approved is False:
+        return True
+    if command.type is CommandType.VALIDATE and (command.error or "").startswith("cancelled by "):
         return True
     deleted = select(func.count()).where(
         AuditEntry.subject == command.subject, AuditEntry.type == "order.deleted"

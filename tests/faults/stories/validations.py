@@ -6,9 +6,10 @@ from functools import partial
 
 from sqlalchemy import select
 
-from certline.models import Command, CommandType, ProviderKind, Validation
+from certline.models import Command, CommandStatus, CommandType, ProviderKind, Validation
 from certline.models.audit.identity import Identity
 from certline.models.states import ValidationOutcome, ValidationStage
+from certline.producers.domains.cancellation import cancel_validations
 from certline.producers.domains.providers import add_provider, remove_provider
 from tests.faults.crashes.runner import kill_workers
 from tests.faults.harness.scenario import Stage
@@ -20,6 +21,8 @@ from tests.servers.name_servers import NameServers
 WHO = Identity("os:test")
 DOMAIN, PROVIDER = "nordhafen.example", "zone"
 SECONDS = 60
+# The record is there, and nobody has stored that it is.
+WRITTEN = "workers.domains.proof_stages:publish call publish after"
 
 
 def a_validation(stage: Stage, points: Sequence[str]) -> None:
@@ -36,6 +39,40 @@ def a_validation(stage: Stage, points: Sequence[str]) -> None:
             ), point
             assert dns.read(str(row.proof_name), "CNAME") == [], point
         assert submissions(stage) == len(points)
+
+
+def a_validation_is_cancelled(stage: Stage, points: Sequence[str]) -> None:
+    """Cancel what a killed worker may have written; the worker that takes it away dies, too."""
+    with _zone(stage) as dns:
+        for point in points:
+            command = stage.accept(CommandType.VALIDATE, {"domain": DOMAIN})
+            kill_workers(stage, [WRITTEN], [command])
+            record = str(row_of(stage, command).proof_name)
+            assert dns.read(record, "CNAME"), point
+            cancel_validations(stage.plant.database, [DOMAIN], who=WHO)
+            kill_workers(stage, [point], [command])
+            until(partial(_is_over, stage, command), SECONDS, every=0.05)
+            assert dns.read(record, "CNAME") == [], point
+
+
+def a_cancellation_is_typed(stage: Stage, points: Sequence[str]) -> None:
+    """Kill `domain cancel-validation`: the validation is cancelled completely, or not at all."""
+    for point in points:
+        command = stage.accept(CommandType.VALIDATE, {"domain": DOMAIN})
+        type_twice(stage, point, "domain", "cancel-validation", DOMAIN)
+        assert row_of(stage, command).outcome is ValidationOutcome.FAILED, point
+        assert _status(stage, command) is CommandStatus.FAILED, point
+
+
+def _is_over(stage: Stage, command: Command) -> bool:
+    stage.age()
+    stage.run(command)
+    return _status(stage, command) is CommandStatus.FAILED
+
+
+def _status(stage: Stage, command: Command) -> CommandStatus:
+    with stage.plant.database.transaction() as db:
+        return db.get_one(Command, command.id).status
 
 
 def a_validation_is_requested(stage: Stage, points: Sequence[str]) -> None:

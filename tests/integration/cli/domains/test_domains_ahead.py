@@ -127,7 +127,7 @@ def test_a_validation_under_way_is_shown_with_the_record_that_somebody_has_to_ma
     assert "Make the CNAME record _6b2f.nordhafen.example with 6b2f.sectigo.example" in said
     assert "a person, who makes the CNAME record" in said
     assert "by hand; certline goes on by itself once it is seen" in said
-    assert "keeps its method (cname), and cannot be cancelled" in said
+    assert f"cancel it (certline domain cancel-validation {NAME})" in said
     [listed] = typist.json("domain", "list", "--under-way")
     assert (listed["validation_id"], listed["needs_person"]) == (own_id, True)
 

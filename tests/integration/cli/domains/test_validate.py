@@ -114,8 +114,48 @@ def test_another_method_is_refused_while_a_validation_is_under_way(
     said = " ".join(typist.types("domain", "validate", DOMAIN, "--method", "txt", code=2).split())
 
     assert f"is being validated already, by cname (command {command['id']})" in said
-    assert f"wait until it fails by itself on {ends}" in said
+    assert f"wait until it fails by itself on {ends}, or cancel it" in said
     assert typist.json("domain", "validate", DOMAIN)["id"] == command["id"]
+
+
+@pytest.mark.usefixtures("account")
+def test_a_validation_is_cancelled_and_what_remains_is_said(typist: Typist) -> None:
+    command = typist.json("domain", "validate", DOMAIN)
+
+    said = typist.types("domain", "cancel-validation", f"www.{DOMAIN}", "--reason", "wrong method")
+
+    told = " ".join(said.split())
+    assert (
+        f"{DOMAIN} (hafen): cancelled. certline has put nothing in place. At SCM: nothing" in told
+    )
+    assert f"certline domain auto-validate select {DOMAIN} --off" in " ".join(typist.err.split())
+    shown = typist.json("command", "show", command["id"])
+    assert shown["status"] == "failed"
+    assert ": wrong method, before it had begun" in shown["error"]
+    entries = typist.json("audit", "list", "--subject", DOMAIN)
+    assert "domain.validation_cancelled" in {each["what"] for each in entries}
+    said = typist.types("domain", "cancel-validation", DOMAIN, code=4)
+    assert f"{DOMAIN} is not being validated: nothing was cancelled" in " ".join(said.split())
+
+
+@pytest.mark.usefixtures("account")
+def test_a_plan_says_whose_proof_a_person_has_to_make(typist: Typist) -> None:
+    zones = ("--provider", "folder", "--zones", "new.example")
+    typist.types("dns", "add", "web", *zones, "--folder", "/srv/www")
+    zones = ("--provider", "command", "--zones", DOMAIN)
+    typist.types("dns", "add", "own", *zones, "--command", "true")
+    typist.types("domain", "auto-validate", "enable", "--days", "30")
+
+    plan = typist.json("domain", "auto-validate", "plan")
+    said = " ".join(typist.types("domain", "auto-validate", "plan").split())
+
+    assert {each["domain"]: each["dns"] for each in plan} == {
+        DOMAIN: "own",
+        "asleep.example": None,
+        "new.example": None,
+    }
+    assert "PROOF MADE BY" in said
+    assert "No provider writes below 2 domains, such as " in said
 
 
 @pytest.mark.usefixtures("account")

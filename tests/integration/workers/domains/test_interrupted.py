@@ -5,10 +5,13 @@ import json
 import pytest
 from sqlalchemy import func, select
 
-from certline.models import CommandStatus, Validation
-from certline.models.states import ValidationOutcome
+from certline.models import Command, CommandStatus, Validation
+from certline.models.states import ValidationOutcome, ValidationStage
 from certline.models.validation import BadCommandError
-from tests.integration.workers.domains.conftest import DOMAIN, Validations
+from certline.producers.domains.providers import remove_provider
+from certline.workers.scm.transport.json_reader import Row
+from tests.integration.workers.domains.conftest import DOMAIN, PERSON, SECONDS, Validations
+from tests.servers.process import until
 
 SUBMIT = r"/validation/submit/"
 START = r"/validation/start/"
@@ -109,6 +112,48 @@ def test_a_domain_that_nobody_knows_is_refused_before_anything_is_sent(
 ) -> None:
     with pytest.raises(BadCommandError, match=r"is in no domain"):
         validations.request("stranger.example")
+
+
+def test_an_unknown_provider_of_another_systems_command_is_refused_with_those_that_are_known(
+    validations: Validations,
+) -> None:
+    refused = validations.bench.run(validations.from_outside(dns="zonne").id)
+
+    assert refused.status is CommandStatus.FAILED
+    assert refused.error == "dns: 'zonne' is no provider; there are: zone"
+
+
+def test_a_typed_validation_whose_provider_was_removed_meanwhile_is_left_to_a_person(
+    validations: Validations,
+) -> None:
+    command = validations.request(dns="zone")
+    validations.bench.sync()
+    remove_provider(validations.bench.database, "zone", who=PERSON, force=True)
+
+    assert validations.bench.run(command.id).status is CommandStatus.QUEUED
+
+
+def test_an_end_that_stays_the_same_and_no_day_are_said_to_leave_it_open_what_has_happened(
+    validations: Validations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validations.bench.settings(dcv_after_ms=3_600_000)
+    command = validations.request()
+    until(lambda: _polls(validations, command), SECONDS)
+    validations.bench.line.scm(validations.bench.account()).clear_validation(DOMAIN)
+    read, unsaid = Row.day, "validationDate"
+    monkeypatch.setattr(Row, "day", lambda row, key: None if key == unsaid else read(row, key))
+
+    ended = validations.run_to_the_end(command)
+
+    assert ended.status is CommandStatus.FAILED
+    assert "does not say on which day it was validated" in (ended.error or "")
+    assert "or completed without a later end" in (ended.error or "")
+
+
+def _polls(validations: Validations, command: Command) -> bool:
+    validations.bench.make_due()
+    validations.bench.run(command.id)
+    return validations.row(command).stage is ValidationStage.POLL
 
 
 def test_a_name_below_a_domain_stands_for_the_domain(validations: Validations) -> None:

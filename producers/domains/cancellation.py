@@ -1,0 +1,192 @@
+"""Cancellation of validations by a person: those under way, and those that are asked for and have not begun."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from certline.models import Account, Command, CommandStatus, CommandType, Database
+from certline.models.accounts.account import account_for, accounts
+from certline.models.accounts.catalogue import domains
+from certline.models.audit.identity import Identity
+from certline.models.commands.answers import fail
+from certline.models.commands.command import hasten
+from certline.models.commands.payloads import ValidateCommand, read_payload
+from certline.models.domains.outcome import cancel_validation
+from certline.models.domains.request import domain_meant, usual_method
+from certline.models.domains.scope import ends_of, validated_for
+from certline.models.domains.validation import (
+    Validation,
+    begin_validation,
+    locked_validation,
+    open_validation,
+    open_validations,
+    validation_of_command,
+)
+from certline.models.host_names import at_and_above, same_host
+from certline.models.states import ValidationMethod, ValidationStage
+
+# Stages in which certline has put a proof in place, or may have.
+PUT_IN_PLACE = frozenset({ValidationStage.PUBLISH, ValidationStage.WITHDRAW})
+
+
+class NothingToCancelError(Exception):
+    """No validation of the domain is under way, or it is over; the text says which."""
+
+
+@dataclass(frozen=True)
+class CancelledValidation:
+    """A validation that was cancelled. `withdraws`: a worker takes its proof away, or looks whether it is there.
+
+    `at_scm`: what remains at SCM, in words; `commands`: those that end with it, its own first.
+    """
+
+    account: str
+    domain: str
+    validation_id: str | None
+    withdraws: bool
+    at_scm: str
+    commands: Sequence[str]
+
+
+def cancel_validations(
+    database: Database,
+    names: Sequence[str],
+    *,
+    account: str | None = None,
+    reason: str | None = None,
+    who: Identity,
+) -> list[CancelledValidation]:
+    """Cancel the validations of domains, all of them or none: also those that wait for their turn.
+
+    A worker takes away what was put in place, and ends the command. Raises NothingToCancelError, and
+    BadCommandError for a domain that is not known, or that several accounts have.
+    """
+    why = f"cancelled by {who}" + (f": {reason}" if reason else "")
+    with database.transaction() as db:
+        # In one order, so that two people who cancel the same domains do not wait for each other.
+        found = sorted({_meant(db, name, account) for name in names})
+        owners = {each.id: each for each in accounts(db, removed=True)}
+        return [_cancelled(db, owners[own_id], domain, why, who) for own_id, domain in found]
+
+
+def _meant(db: Session, name: str, account: str | None) -> tuple[int, str]:
+    """Return the account's id and the domain whose validation is meant by a name.
+
+    One that is under way is found by itself: SCM may have dropped the domain meanwhile.
+    """
+    chosen = None if account is None else account_for(db, account).id
+    above = set(at_and_above(same_host(name.removeprefix("*."))))
+    going = {
+        (row.account_id, row.domain)
+        for row in open_validations(db)
+        if row.domain in above and chosen in (None, row.account_id)
+    }
+    if len(going) == 1:
+        return going.pop()
+    owner, domain, _ = domain_meant(db, name, account)
+    return owner.id, domain
+
+
+def _cancelled(
+    db: Session, account: Account, domain: str, why: str, who: Identity
+) -> CancelledValidation:
+    going = open_validation(db, account.id, domain)
+    row = None if going is None else _cancel_under_way(db, going, why, who)
+    waiting = [_lock(db, each) for each in _waiting(db, account, domain)]
+    queued = [each for each in waiting if _may_be_ended(db, each)]
+    if row is None and going is None and queued:
+        row = _cancel_before_it_began(db, account, queued[0], domain, why=why, who=who)
+    for command in queued:
+        fail(db, command, why if row is None or row.error is None else row.error)
+    if row is None and not queued:
+        raise NothingToCancelError(
+            f"{domain} is not being validated"
+            if going is None
+            else f"the validation of {domain} is over ({going.outcome}), and its proof is being taken away"
+        )
+    own = [] if row is None else [row.command_id]
+    return CancelledValidation(
+        account=account.name,
+        domain=domain,
+        validation_id=None if row is None else row.id,
+        withdraws=row is not None and row.stage in PUT_IN_PLACE,
+        at_scm="nothing was begun there" if row is None else _at_scm(row),
+        commands=list(dict.fromkeys(own + [each.id for each in queued])),
+    )
+
+
+def _cancel_under_way(db: Session, going: Validation, why: str, who: Identity) -> Validation | None:
+    """Cancel a validation that has begun, and wake a worker for what is left. Returns None if it was over."""
+    # The command first, as a worker locks them.
+    command = _lock(db, going.command_id)
+    row = locked_validation(db, going.id)
+    if row.outcome is not None:
+        return None
+    cancel_validation(db, row, f"{why}. At SCM: {_at_scm(row)}", who)
+    if command.status is CommandStatus.QUEUED:
+        hasten(db, command)
+    return row
+
+
+def _cancel_before_it_began(
+    db: Session, account: Account, command: Command, domain: str, *, why: str, who: Identity
+) -> Validation:
+    """Store a validation that ends as it begins, so that none is begun by itself at once in its place."""
+    wanted = read_payload(ValidateCommand, command.payload)
+    rows = validated_for(domain, domains(db, account.id))
+    row = begin_validation(
+        db,
+        account.id,
+        domain,
+        method=ValidationMethod(wanted.method or usual_method(db, domain, rows)),
+        dns=wanted.dns,
+        email=wanted.email,
+        before=ends_of(rows),
+        command_id=command.id,
+        requested_by=command.requester,
+    )
+    cancel_validation(db, row, f"{why}, before it had begun", who)
+    return row
+
+
+def _waiting(db: Session, account: Account, domain: str) -> Iterator[str]:
+    """Yield the ids of the commands that wait to validate a domain, the oldest first."""
+    query = (
+        select(Command.id, Command.payload)
+        .where(Command.type == CommandType.VALIDATE, Command.status == CommandStatus.QUEUED)
+        .order_by(Command.created_at, Command.id)
+    )
+    for own_id, payload in db.execute(query):
+        host = same_host(str(payload.get("domain") or "").removeprefix("*."))
+        if domain in at_and_above(host) and payload.get("account") in (None, account.name):
+            yield own_id
+
+
+def _may_be_ended(db: Session, command: Command) -> bool:
+    """Return True if a locked command has not begun, so that none can begin it any more."""
+    is_queued = command.status is CommandStatus.QUEUED
+    return is_queued and validation_of_command(db, command.id) is None
+
+
+def _lock(db: Session, command_id: str) -> Command:
+    return db.get_one(Command, command_id, with_for_update=True, populate_existing=True)
+
+
+def _at_scm(row: Validation) -> str:
+    """Return what remains at SCM of a validation that is cancelled now.
+
+    SCM's document names a call to clear a validation, and does not say what it leaves of the one before, so it is
+    not made.
+    """
+    if row.submitted_at is not None:
+        how = (
+            "the mail can still be answered"
+            if row.method is ValidationMethod.EMAIL
+            else "the CA may still find the proof until it is gone"
+        )
+        return f"it stays submitted ({how}); a sync shows if it was completed, the next validation carries it on"
+    if row.started_at is not None:
+        return "it stays started, which asks nothing of the CA; the next validation begins anew"
+    return "nothing is known to have begun there"
