@@ -204,7 +204,6 @@ def __getattr__(name: str) -> object:
 
 
 @cache
-@cache
 def load_tables() -> None:
     """Import every module that declares a table, once."""
     for module in PLACES:

@@ -16,8 +16,6 @@ from certline.models.heartbeat import Part
 from certline.models.settings import Settings
 from certline.producers.capacity import sized
 from certline.producers.messaging.publisher import wire_of
-from certline.producers.messaging.witness_keeper import WitnessKeeper
-from certline.producers.messaging.witness_store import WitnessFile
 from certline.producers.postgres_watch import postgres_ends_with_us
 from certline.producers.presence import alive
 from certline.producers.processes import grace, until_told
@@ -25,6 +23,8 @@ from certline.producers.relay import Relay
 from certline.producers.retention import Keep
 from certline.producers.schedule import Producer
 from certline.producers.sweep import wake
+from certline.producers.witness.keeper import WitnessKeeper
+from certline.producers.witness.store import WitnessFile
 from certline.workers.app import declare, open_line
 from certline.workers.process.broker import make_broker
 from certline.workers.process.health import death_in, fault_of

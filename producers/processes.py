@@ -28,12 +28,12 @@ from certline.producers.ingress import Ingress
 from certline.producers.installation_figures import InstallationFigures
 from certline.producers.messaging.broker_fault import broker_fault
 from certline.producers.messaging.publisher import rabbit_wire
-from certline.producers.messaging.witness_keeper import WitnessKeeper
-from certline.producers.messaging.witness_store import WitnessQueue
 from certline.producers.presence import alive
 from certline.producers.relay import Relay
 from certline.producers.retention import Keep
 from certline.producers.schedule import Producer
+from certline.producers.witness.keeper import WitnessKeeper
+from certline.producers.witness.store import WitnessQueue
 from certline.workers.metrics.exposition import Exposition
 from certline.workers.ordering.claim import SEND_WITHIN
 from certline.workers.process.broker import connection_urls, make_broker

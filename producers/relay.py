@@ -36,8 +36,8 @@ from certline.producers.messaging.shipment import (
     WireDownError,
     tell_refusal,
 )
-from certline.producers.messaging.witness_keeper import NoWitness, WitnessKeeper
 from certline.producers.sweep import wake_all
+from certline.producers.witness.keeper import NoWitness, WitnessKeeper
 from certline.workers.metrics.instruments import RELAY_PUBLISHED, RELAY_REFUSED
 from certline.workers.metrics.tally import count
 from certline.workers.process.watchdog import Watchdog

@@ -170,7 +170,7 @@ def check_recovery() -> Finding:
 def _judge_uncompared(*, was_kept: bool) -> Finding:
     """Return the finding while orders wait for a relay; `was_kept`: the database knows of a witness."""
     from certline.producers.messaging.queues import NoAnswerError, has_witness
-    from certline.producers.messaging.witness_store import HELD_FOR
+    from certline.producers.witness.store import HELD_FOR
 
     said = (
         "Postgres was started, or a dump restored, and nothing is ordered until a relay has compared its "

@@ -11,7 +11,7 @@ from certline.models.server_url import without_password
 from certline.models.settings import Settings
 from certline.models.states import Queue
 from certline.producers.messaging.broker_fault import broker_fault
-from certline.producers.messaging.witness_store import WITNESS
+from certline.producers.witness.store import WITNESS
 from certline.workers.process.broker import connection_urls
 
 

@@ -15,7 +15,7 @@ from certline.models import AuditEntry
 from certline.models.audit.head import Head
 from certline.models.audit.witness import witness_of
 from certline.models.restore.recovery import recovery_of
-from certline.producers.messaging.witness_store import WITNESS
+from certline.producers.witness.store import WITNESS
 from certline.simulator.server import Simulator, running
 from tests.drill.backups import Backup, backed_up
 from tests.drill.check import all_answered, certificates_in, faults_of

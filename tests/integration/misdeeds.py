@@ -7,7 +7,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from certline.models.events.outbox import EVENTS, INGRESS
 from certline.models.states import Queue
-from certline.producers.messaging.witness_store import WITNESS
+from certline.producers.witness.store import WITNESS
 
 REFUSED_TO_THE_SHOP: dict[str, Callable[[BlockingChannel], object]] = {
     "wake a worker": lambda shop: shop.basic_publish("", Queue.ORDER.value, b"{}"),

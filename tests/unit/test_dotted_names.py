@@ -35,7 +35,7 @@ def dotted_strings() -> Iterator[tuple[str, str, str | None]]:
         for node in ast.walk(parsed(file)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 match = DOTTED.fullmatch(node.value)
-                if match and match[1] not in EXAMPLES and not node.value.endswith(".md"):
+                if match and match[1] not in EXAMPLES and not node.value.endswith((".md", ".js")):
                     yield (
                         f"{file.relative_to(ROOT)}:{node.lineno}: {node.value}",
                         match[1],

@@ -239,7 +239,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
         "producers.domains.cancellation:cancel_validations transaction",
     ),
     parts.the_relay: (
-        "producers.messaging.witness_keeper:WitnessKeeper.compare transaction",
+        "producers.witness.keeper:WitnessKeeper.compare transaction",
         "producers.relay:Relay._claim transaction",
         "producers.messaging.publisher:RabbitWire._hand_over send_all",
         "producers.messaging.publisher:RabbitWire._verdicts await_verdicts",

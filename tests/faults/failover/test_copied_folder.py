@@ -15,7 +15,7 @@ from certline.models import Certificate, Command, CommandStatus, Recovery
 from certline.models.audit.witness import Witness, has_entries_of, witness_of
 from certline.models.restore.recovery import recovery_of
 from certline.models.restore.testimony import witness_key
-from certline.producers.messaging.witness_store import HELD_FOR, ONE, WITNESS
+from certline.producers.witness.store import HELD_FOR, ONE, WITNESS
 from certline.simulator.server import Simulator
 from tests.conftest import migrate
 from tests.faults.failover.line import all_parts

@@ -151,13 +151,13 @@ def test_the_events_lead_to_the_board_as_its_proxy_is_called(
     with database.transaction() as db:
         an_estate(db)
     access = access_policy("0.0.0.0", a_users_file(tmp_path), None, ["127.0.0.1"])  # noqa: S104
-    sent = {"Host": "board.hafen.example", "X-Forwarded-Proto": scheme}
+    sent = {"Host": "pki.hafen.example", "X-Forwarded-Proto": scheme}
     with a_board(database_url, access) as window:
         answer = window.get("/calendar.ics", headers=sent, auth=("anna", PASSWORD))
 
     urls = [line for line in unfolded(answer.text) if line.startswith("URL:")]
     assert urls
-    assert all(each.startswith(f"URL:{scheme}://board.hafen.example/calendar/") for each in urls)
+    assert all(each.startswith(f"URL:{scheme}://pki.hafen.example/calendar/") for each in urls)
 
 
 def test_the_calendar_of_an_organisation_has_events_of_its_own(

@@ -13,7 +13,7 @@ from certline.models.commands.command import accept
 from certline.models.database.session import clock
 from certline.models.heartbeat import Part
 from certline.models.settings import settings
-from certline.producers.messaging.witness_store import ONE, WITNESS
+from certline.producers.witness.store import ONE, WITNESS
 from certline.workers.process.heart import Heart, beating
 from tests.integration.cli.conftest import Typist
 from tests.support.factories import a_certificate, an_account

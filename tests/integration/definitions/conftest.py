@@ -11,8 +11,8 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from certline.models import Database
-from certline.producers.messaging.witness_store import WitnessQueue
 from certline.producers.relay import Relay
+from certline.producers.witness.store import WitnessQueue
 from tests.integration.producers.rabbit import a_wire
 from tests.servers import RabbitServer, open_rabbitmq
 from tests.servers.rabbit_server import can_connect

@@ -12,7 +12,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
 from certline.models.events.outbox import EVENTS
-from certline.producers.messaging.witness_store import WitnessQueue
+from certline.producers.witness.store import WitnessQueue
 from certline.simulator.server import Simulator
 from tests.integration.definitions.conftest import DEFINITIONS, definitions, url_of
 from tests.integration.misdeeds import REFUSED_TO_PARTS, REFUSED_TO_THE_SHOP

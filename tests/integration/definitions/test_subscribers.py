@@ -15,8 +15,8 @@ from certline.models.commands.command import accept
 from certline.models.commands.wake_up import emit_wake_up
 from certline.models.events.outbox import EVENTS, INGRESS, emit_event
 from certline.models.states import CommandType, Queue
-from certline.producers.messaging.witness_store import WITNESS
 from certline.producers.relay import Relay
+from certline.producers.witness.store import WITNESS
 from tests.integration.definitions.conftest import definitions
 from tests.integration.producers.rabbit import ids, rows
 from tests.servers import RabbitServer

@@ -15,9 +15,8 @@ from certline.models.database.outage import OUTAGES
 from certline.models.restore.recovery import is_compared, recovery_of
 from certline.models.restore.testimony import witness_key
 from certline.producers import recovery
-from certline.producers.messaging import witness_keeper
-from certline.producers.messaging.witness_keeper import WitnessKeeper
-from certline.producers.messaging.witness_store import WITNESS, WitnessFile, WitnessQueue
+from certline.producers.witness.keeper import WitnessKeeper
+from certline.producers.witness.store import WITNESS, WitnessFile, WitnessQueue
 from certline.simulator.server import Simulator
 from tests.integration.producers.rabbit import a_wire, channel_to
 from tests.integration.restore.conftest import ErpLine, an_order_for
@@ -42,7 +41,7 @@ def line(
     database: Database, simulator: Simulator, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ErpLine]:
     """Yield a line with an account and a witness, before any start of Postgres."""
-    monkeypatch.setattr(witness_keeper, "LOOK_EVERY", -1.0)
+    monkeypatch.setattr("certline.producers.witness.keeper.LOOK_EVERY", -1.0)
     line = ErpLine(database, simulator)
     line.work()
     change(database)

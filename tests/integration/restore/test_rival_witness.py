@@ -10,10 +10,9 @@ from certline.models import Database, Recovery
 from certline.models.audit.witness import Witness
 from certline.models.restore.recovery import is_compared, recovery_of
 from certline.models.restore.testimony import memory_of
-from certline.producers.messaging import witness_keeper, witness_rival
-from certline.producers.messaging.witness_keeper import WitnessKeeper
-from certline.producers.messaging.witness_store import WITNESS, WitnessQueue
 from certline.producers.relay import Relay
+from certline.producers.witness.keeper import WitnessKeeper
+from certline.producers.witness.store import WITNESS, WitnessQueue
 from tests.integration.producers.rabbit import a_wire, channel_to
 from tests.integration.restore.test_missing_witness import restart_postgres
 from tests.integration.restore.test_witness_keeper import change, look
@@ -57,7 +56,7 @@ class Line:
 @pytest.fixture
 def original(database: Database, vhost: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
     """Yield a line that keeps its witness at the vhost."""
-    monkeypatch.setattr(witness_keeper, "LOOK_EVERY", -1.0)
+    monkeypatch.setattr("certline.producers.witness.keeper.LOOK_EVERY", -1.0)
     with channel_to(vhost) as channel:
         channel.queue_delete(WITNESS)
     line = Line(database.url, vhost)
@@ -110,7 +109,7 @@ def test_a_copy_does_not_overwrite_the_witness_of_the_original(original: Line, c
 def test_an_idle_original_shows_that_it_is_in_use(
     original: Line, copy: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(witness_keeper, "RENEW_EVERY", 0.0)
+    monkeypatch.setattr("certline.producers.witness.keeper.RENEW_EVERY", 0.0)
     before = original.witness()
 
     copy.keeper.compare()
@@ -129,7 +128,7 @@ def test_what_takes_the_place_of_an_original_that_is_gone_keeps_its_witness(
     copy.keeps()
     old = original.witness()
 
-    monkeypatch.setattr(witness_rival, "GONE_AFTER", 0.0)
+    monkeypatch.setattr("certline.producers.witness.rival.GONE_AFTER", 0.0)
     copy.keeps()
     copy.keeps()
 

@@ -15,8 +15,7 @@ from certline.models.audit.witness import Witness, witness_of
 from certline.models.restore.recovery import is_compared, recovery_of
 from certline.models.restore.testimony import witness_key
 from certline.producers import recovery
-from certline.producers.messaging import witness_keeper
-from certline.producers.messaging.witness_keeper import WitnessKeeper
+from certline.producers.witness.keeper import WitnessKeeper
 from certline.simulator.server import Simulator
 from tests.integration.restore.conftest import ErpLine, an_order_for
 
@@ -53,7 +52,7 @@ def keeper(
     database: Database, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> WitnessKeeper:
     """Return a keeper for the database, which looks as often as it is asked to."""
-    monkeypatch.setattr(witness_keeper, "LOOK_EVERY", -1.0)
+    monkeypatch.setattr("certline.producers.witness.keeper.LOOK_EVERY", -1.0)
     change(database)
     return WitnessKeeper(database, store)
 
@@ -118,7 +117,7 @@ def test_it_is_written_only_after_a_while(
     store: MemoryStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(witness_keeper, "LOOK_EVERY", 60.0)
+    monkeypatch.setattr("certline.producers.witness.keeper.LOOK_EVERY", 60.0)
     keeper.compare()
     assert keeper.is_due
     look(database, keeper)

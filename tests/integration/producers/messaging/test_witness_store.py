@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from certline.producers.messaging.publisher import RabbitWire
 from certline.producers.messaging.shipment import WireDownError
-from certline.producers.messaging.witness_store import WITNESS, WitnessFile, WitnessQueue
+from certline.producers.witness.store import WITNESS, WitnessFile, WitnessQueue
 from tests.integration.producers.rabbit import a_wire, channel_to
 from tests.servers import RabbitServer
 

@@ -10,7 +10,7 @@ import structlog
 log = structlog.get_logger()
 
 # Seconds after which a witness that nobody has renewed is that of a database that is gone. One in use is renewed
-# three times as often (`witness_keeper.RENEW_EVERY`).
+# three times as often (`keeper.RENEW_EVERY`).
 GONE_AFTER = 60.0
 ADVICE = (
     "another database writes its witness in this vhost of RabbitMQ: one of the two is a copy of the other, and "

@@ -24,15 +24,15 @@ from certline.models.restore.testimony import (
     note_compared,
     note_kept,
 )
-from certline.producers.messaging.witness_rival import ADVICE, Rival
-from certline.producers.messaging.witness_store import WitnessStore
+from certline.producers.witness.rival import ADVICE, Rival
+from certline.producers.witness.store import WitnessStore
 
 log = structlog.get_logger()
 
 # Seconds between two looks at the head of the log. What is ordered after the last of them has no witness.
 LOOK_EVERY = 3.0
 # Seconds after which a witness is written again although the log has not changed: it shows that this database is
-# in use (`witness_rival`).
+# in use (`rival`).
 RENEW_EVERY = 20.0
 # Why a recovery begins without a witness.
 GONE = "a witness of the audit log was kept outside the database and is gone"

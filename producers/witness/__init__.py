@@ -1,0 +1,1 @@
+"""The witness: the head of the audit log, kept outside the database, so that a restore is noticed."""
