@@ -25,8 +25,8 @@ NARROWED = (
     links.narrowed(links.CERTIFICATES, ends_within=30),
     links.narrowed(links.DOMAINS, under_way="yes"),
 )
-# A domain of the estate, with a hundredth of its certificates below it.
-DOMAIN = links.domain(1, 7)
+# Domains of the estate, each with a hundredth of its certificates below it.
+DOMAIN, ANOTHER = links.domain(1, 7), links.domain(1, 8)
 # Pages whose numbers are kept for minutes: asked of a board that has counted nothing yet.
 COLD = (
     DOMAIN,
@@ -80,7 +80,8 @@ def cold_costs(url: str) -> dict[str, PageCost]:
             ):
                 session.trust_env = False
                 base = url_of(listener).rstrip("/")
-                _once(session, base + links.DOMAINS)  # connections and what all templates share
+                # Opens connections and compiles statements, and waits until the numbers of that page are there.
+                _cold_cost(session, base + (ANOTHER if path == DOMAIN else links.DOMAINS))
                 found[path] = _cold_cost(session, base + path)
         finally:
             board.close()
