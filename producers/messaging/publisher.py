@@ -229,7 +229,9 @@ class RabbitWire:
         shipment.settled.down = WireDownError(f"RabbitMQ {broker_fault(error)}")
 
     def _drop(self) -> None:
-        self._window = None
+        window, self._window = self._window, None
+        if window is not None:
+            window.leave()
         del self._broker.connection  # Dramatiq closes it and makes a new one at the next use
 
 

@@ -6,12 +6,13 @@ pika's blocking channel waits for the confirm of each message, one after the oth
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pika
 from pika import BlockingConnection, SelectConnection, frame
 from pika.channel import Channel
-from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker
+from pika.exceptions import AMQPConnectionError, AMQPError, ChannelClosedByBroker
 from pika.spec import Basic
 
 from certline.models.events.due import DueMessage
@@ -23,6 +24,8 @@ CONFIRM_WITHIN = 25.0
 # The same if there is another node to go to. An election of a queue's leader takes less, after which RabbitMQ
 # confirms what came meanwhile. While an alarm blocks RabbitMQ, the other nodes would take nothing either.
 CONFIRM_IN_CLUSTER = 8.0
+# Seconds in which RabbitMQ must have answered that a connection is closed.
+CLOSE_WITHIN = 5.0
 # Bytes that are handed to the socket at once.
 PIECE = 256 * 1024
 
@@ -114,6 +117,17 @@ class ConfirmWindow:
                 raise AMQPConnectionError("the channel is closed")
             verdicts.closed = by_broker[0]
 
+    def leave(self) -> None:
+        """Close the connection, with all of its channels.
+
+        Its own close would fail, because the channel of this window is none of a blocking connection.
+        """
+        # The end of the connection is what is waited for, and told as a loss.
+        with suppress(AMQPError, OSError):
+            if not self._lost:
+                self._below.close()
+                self._wait(lambda: False, CLOSE_WITHIN)
+
     def _emit(self, pieces: list[bytes]) -> None:
         """Hand frames to the connection in one piece: a system call for many messages instead of one for each."""
         if pieces:
@@ -122,7 +136,7 @@ class ConfirmWindow:
             self._below._output_marshaled_frames([b"".join(pieces)])  # noqa: SLF001
             pieces.clear()
 
-    def _wait(self, done: Callable[[], bool]) -> None:
+    def _wait(self, done: Callable[[], bool], most: float = CONFIRM_WITHIN) -> None:
         begun = time.monotonic()
         given_up = False
         loop = self._below.ioloop
@@ -134,7 +148,7 @@ class ConfirmWindow:
             if self._lost:
                 loop.close()
                 raise self._lost[0]
-            within = CONFIRM_WITHIN
+            within = most
             if self._has_others and not self._is_blocked:
                 within = min(within, CONFIRM_IN_CLUSTER)
             if time.monotonic() > begun + within and not given_up:

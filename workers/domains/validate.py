@@ -109,7 +109,8 @@ def _begin(
             _require_provider(db, wanted.dns, domain, method, typed=command.source == TYPED)
     except BadCommandError as bad:
         raise GiveUp(str(bad)) from None
-    command.subject = domain
+    if command.subject is None:  # sent by another system
+        db.get_one(Command, command.id).subject = domain
     other = last_validated(db, account.id, domain, command.created_at)
     if other is not None:
         return result_of(other, account.name) | {"renewed": False}

@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import func, select
 
-from certline.models import Command, CommandStatus, Validation
+from certline.models import Command, CommandStatus, Outbox, Validation
 from certline.models.states import ValidationOutcome, ValidationStage
 from certline.models.validation import BadCommandError
 from certline.producers.domains.providers import remove_provider
@@ -92,6 +92,21 @@ def test_what_scm_refuses_ends_the_validation_with_the_reason(
 
     assert ended.status is CommandStatus.FAILED
     assert said.lower() in (ended.error or "").lower()
+
+
+def test_a_failed_command_of_another_system_names_its_domain_in_the_event(
+    validations: Validations,
+) -> None:
+    body = json.dumps({"code": -727, "description": "Domain not found."})
+    validations.bench.fault("POST", START, "status", status=400, body=body)
+
+    ended = validations.run_to_the_end(validations.from_outside())
+
+    failed = select(Outbox).where(Outbox.routing_key == "command.failed")
+    with validations.bench.database.transaction() as db:
+        (event,) = db.scalars(failed)
+    assert ended.subject == DOMAIN
+    assert event.body["subject"] == DOMAIN
 
 
 def test_a_validation_that_was_submitted_in_the_portal_is_carried_on(
