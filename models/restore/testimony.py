@@ -23,11 +23,14 @@ BEGIN = """UPDATE recovery SET phase = 'noticed', number = number + 1, why = :wh
 BY_WITNESS = text(
     f"{BEGIN} WHERE id = 1 AND (noticed_at IS NULL OR noticed_at < :seen_at) RETURNING number"
 )
-# Without an account, there is nothing at SCM that could be compared. No other relay expects a witness after it.
+# Without an account, there is nothing at SCM that could be compared. A database that knows of no witness, and has
+# no order, is a new one in a vhost that another has used before. No other relay expects a witness after it.
 WITHOUT_WITNESS = text(
-    f"""{BEGIN}, witness_kept = false WHERE id = 1
+    BEGIN
+    + """, witness_kept = false WHERE id = 1
         AND (compared_start, compared_table) IS DISTINCT FROM (pg_postmaster_start_time(), tableoid::bigint)
-        AND EXISTS (SELECT FROM account WHERE status <> 'removed') RETURNING number"""
+        AND EXISTS (SELECT FROM account WHERE status <> 'removed')
+        AND (witness_kept OR EXISTS (SELECT FROM "order" WHERE kind <> 'import')) RETURNING number"""
 )
 COMPARED = text(
     """UPDATE recovery SET compared_start = pg_postmaster_start_time(), compared_table = tableoid::bigint
@@ -88,7 +91,7 @@ def begin_without_witness(db: Session, why: str) -> bool:
     """Begin a recovery because there is no witness that could tell whether the database went back.
 
     Returns False, and changes nothing, if the data of the running server were compared meanwhile, or there is no
-    account to compare.
+    account to compare, or the database is a new one.
     """
     return db.scalar(WITHOUT_WITNESS, {"why": why}) is not None
 

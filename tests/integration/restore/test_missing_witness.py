@@ -208,6 +208,8 @@ def test_where_none_can_be_kept_any_more_it_is_missed_once(line: ErpLine) -> Non
 def test_a_witness_of_another_key_begins_a_recovery(
     line: ErpLine, store: MemoryStore, *, has_key: bool
 ) -> None:
+    line.send(*an_order_for(1))
+    line.work()
     store.body = foreign_witness(line.database)
     restart_postgres(line.database)
     if not has_key:  # a snapshot from before migration 0042, migrated
@@ -221,6 +223,22 @@ def test_a_witness_of_another_key_begins_a_recovery(
         row = recovery_of(db)
         assert (row.phase, row.number) == (RecoveryPhase.NOTICED, 1)
         assert "not signed with this database's key" in str(row.why)
+
+
+def test_a_new_database_in_a_vhost_that_another_has_used_orders_at_once(
+    database: Database, simulator: Simulator, store: MemoryStore
+) -> None:
+    line = ErpLine(database, simulator)
+    line.work()
+    store.body = foreign_witness(database)
+
+    WitnessKeeper(database, store).compare()
+
+    assert state_of(database)[:2] == (True, 0)
+    line.send(*an_order_for(1))
+    line.work()
+    assert line.money_spent() == (1, 0, 0)
+    line.database.close()
 
 
 def test_a_witness_of_another_key_stops_nothing_while_postgres_runs(
