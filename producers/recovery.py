@@ -94,6 +94,7 @@ def accept_as_it_is(db: Session, *, requested_by: Identity, why: str) -> Recover
         )
         _let_go_on(db, row, {"accepted": True})
     elif not was_compared:
+        row.noticed_at = row.settled_at = clock(db)  # a witness from before has nothing to add
         record(db, "recovery.accepted", "database", who=requested_by, why=why, phase="not compared")
     return row
 

@@ -24,8 +24,16 @@ STATIC = "/static/"
 # What pages ask by themselves, a path and a header; it keeps no session open.
 LIVE, REFRESH = "/live", "x-certline-refresh"
 HEALTH = "/healthz"
-# What a reverse proxy adds to what it passes on; nobody on this machine does.
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+# What most reverse proxies add to what they pass on; nobody on this machine does.
+FORWARDED = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+)
 
 
 class AccessGuard:

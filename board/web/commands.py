@@ -23,7 +23,10 @@ def typed(*words: object) -> str:
 
 
 def quoted(word: str) -> str:
-    r"""Return a word for a shell; with control characters or marks of direction as `$'\x1b'` (bash, ksh, zsh)."""
+    r"""Return a word for a shell; with control characters or marks of direction as `$'\033'` (bash, ksh, zsh).
+
+    No quotation mark is in it, so that a shell that does not know `$'…'` takes all of it for one text.
+    """
     if UNFIT.search(word) is None and not {"\t", "\n"} & set(word):
         return quote(word)
     return f"$'{STEERING.sub(_escape, word)}'"
@@ -31,10 +34,8 @@ def quoted(word: str) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
-    if found[0] in "\\'":
-        return f"\\{found[0]}"
     if code < 0x80:
-        return f"\\x{code:02x}"
+        return f"\\{code:03o}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 

@@ -6,8 +6,9 @@ import re
 # A cell that begins so is a formula to a spreadsheet (OWASP: CSV injection); the last four in full width.
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Where a spreadsheet begins another cell in the midst of a text, and a formula follows: in half of Europe the
-# semicolon separates cells, not the comma, and quotation marks in the midst of a cell hold no line together.
-FURTHER = re.compile(rf"([;\t\r\n][^\S\t\r\n]*)(?=[{re.escape(''.join(FORMULA))}])")
+# semicolon separates cells, not the comma, and quotation marks in the midst of a cell hold no line together; those
+# at the start of a cell are no part of it.
+FURTHER = re.compile(rf"([;\t\r\n](?:\"|[^\S\t\r\n])*)(?=[{re.escape(''.join(FORMULA))}])")
 
 
 def cell(value: object) -> object:

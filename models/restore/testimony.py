@@ -13,25 +13,25 @@ from sqlalchemy.orm import Session
 
 from certline.models.restore.recovery import Recovery, is_of_this_server
 
+# Noticed no earlier than the witness was made, or this host's slow clock would have it begin again and again.
 # What is in the restored data is older than the start of the server; entries since then say nothing about what is
 # lost.
 BEGIN = """UPDATE recovery SET phase = 'noticed', number = number + 1, why = :why,
         known_until = CASE WHEN phase = 'settled'
             THEN (SELECT max(at) FROM event WHERE at < pg_postmaster_start_time()) ELSE known_until END,
-        noticed_at = clock_timestamp(), settled_at = NULL, compares_at = NULL, result = NULL"""
+        noticed_at = greatest(clock_timestamp(), CAST(:seen_at AS timestamptz)), settled_at = NULL,
+        compares_at = NULL, result = NULL"""
 # A recovery that was begun after the witness was made has compared, or will compare, what the witness counts.
 BY_WITNESS = text(
     f"{BEGIN} WHERE id = 1 AND (noticed_at IS NULL OR noticed_at < :seen_at) RETURNING number"
 )
 # Without an account, there is nothing at SCM that could be compared. A database that knows of no witness, and has
 # no order, is a new one in a vhost that another has used before. No other relay expects a witness after it.
-WITHOUT_WITNESS = text(
-    BEGIN
-    + """, witness_kept = false WHERE id = 1
+IF_UNKNOWN = """, witness_kept = false WHERE id = 1
         AND (compared_start, compared_table) IS DISTINCT FROM (pg_postmaster_start_time(), tableoid::bigint)
         AND EXISTS (SELECT FROM account WHERE status <> 'removed')
         AND (witness_kept OR EXISTS (SELECT FROM "order" WHERE kind <> 'import')) RETURNING number"""
-)
+WITHOUT_WITNESS = text(BEGIN + IF_UNKNOWN)
 COMPARED = text(
     """UPDATE recovery SET compared_start = pg_postmaster_start_time(), compared_table = tableoid::bigint
     WHERE id = 1 AND (compared_start, compared_table)
@@ -93,7 +93,7 @@ def begin_without_witness(db: Session, why: str) -> bool:
     Returns False, and changes nothing, if the data of the running server were compared meanwhile, or there is no
     account to compare, or the database is a new one.
     """
-    return db.scalar(WITHOUT_WITNESS, {"why": why}) is not None
+    return db.scalar(WITHOUT_WITNESS, {"why": why, "seen_at": None}) is not None
 
 
 def note_kept(db: Session) -> None:

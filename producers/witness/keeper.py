@@ -58,9 +58,9 @@ class WitnessKeeper:
         self._newer: Witness | None = None
         self._is_in_doubt = False
         self._server_start: datetime | None = None
-        # Whether the database knows that a witness is kept; since when one that it knows of is not found.
+        # Whether the database knows that a witness is kept; since when one that it knows of is waited for.
         self._is_kept_noted = False
-        self._missing_since: float | None = None
+        self._waits_since: float | None = None
         self._database_name = ""
         self._written_at = -inf
         self._rival = Rival()
@@ -106,11 +106,11 @@ class WitnessKeeper:
                 has_begun |= _note_restore(db, known)
                 known = None
             if not is_here and not memory.is_compared and not has_begun:
-                if self._is_watching or self._may_come_back(memory, body):
+                if self._may_wait(memory, body):
                     return
                 if memory.was_kept or body is not None:
                     _mistrust(db, GONE if body is None else FORGED if read is None else OF_ANOTHER)
-            self._missing_since = None
+            self._waits_since = None
             self._server_start = note_compared(db)
         self._known, self._is_kept = kept if is_here else known, is_here
         self._database_name, self._written_at = memory.database, time.monotonic()
@@ -178,16 +178,16 @@ class WitnessKeeper:
             self._rival.forget()
         self._is_watching = self._rival.may_be_alive
 
-    def _may_come_back(self, memory: Memory, body: bytes | None) -> bool:
-        """Return True while a witness that was kept, and is not there, may be held by a relay that is frozen."""
-        if body is not None or not memory.was_kept:
+    def _may_wait(self, memory: Memory, body: bytes | None) -> bool:
+        """Return True while the witness may come back that a frozen relay holds, or a copy has overwritten."""
+        if not self._is_watching and (body is not None or not memory.was_kept):
             return False
         now = time.monotonic()
-        if self._missing_since is None:
-            self._missing_since = now
-            if self._store.held_for:
+        if self._waits_since is None:
+            self._waits_since = now
+            if body is None and self._store.held_for:
                 log.warning("witness.missing", waits_seconds=self._store.held_for)
-        return now - self._missing_since < self._store.held_for
+        return now - self._waits_since < self._store.held_for
 
 
 class NoWitness:

@@ -210,5 +210,9 @@ def test_other_texts_stay_as_they_are_in_a_spreadsheet(text: str) -> None:
     assert cell(text) == text
 
 
+def test_a_quotation_mark_at_the_start_of_a_further_cell_hides_no_formula() -> None:
+    assert cell('a;"=1+1;b') == "a;\"'=1+1;b"
+
+
 def test_a_text_of_nothing_but_line_ends_is_read_in_no_time() -> None:
     assert str(cell("\n \t" * 100_000 + "=")).endswith("'=")

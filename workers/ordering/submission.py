@@ -83,6 +83,8 @@ def send(context: WorkerContext, order: Order, predecessor: int | None = None) -
             claim = claim_to_send(db, order, send_before, predecessor)
             if claim is None:
                 require_settled(db)
+                # A relay may have compared the database between the two statements; nothing would wake the order.
+                claim = claim_to_send(db, order, send_before, predecessor)
     if claim is not None:
         submit(context, claim)
 

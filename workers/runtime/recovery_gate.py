@@ -6,7 +6,7 @@ went back.
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Interval, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from certline.models import Database
@@ -15,13 +15,16 @@ from certline.workers.runtime.outcomes import TryLater
 
 # Time after which a waiting command asks again; the end of the recovery wakes it at once.
 RECOVERING_PAUSE = timedelta(minutes=1)
-# The same while a relay is expected to compare: it does so as soon as it is connected to both servers.
-COMPARING_PAUSE = timedelta(seconds=3)
+# The least while a relay is expected to compare: at once, or after the minute and a half in which another one may
+# be frozen. It grows with the time since the start, so that thousands of orders don't ask every 3 s.
+SHORTEST_PAUSE = timedelta(seconds=3)
 
 
 def require_settled(db: Session) -> None:
     """Raise TryLater while a recovery is in progress, or the running server's data were not compared yet."""
-    is_settled, is_compared = db.execute(select(settled(), compared())).one()
+    server_runs = func.clock_timestamp() - func.pg_postmaster_start_time()
+    asked = select(settled(), compared(), type_coerce(server_runs, Interval))
+    is_settled, is_compared, since_start = db.execute(asked).one()
     if not is_settled:
         raise TryLater(
             "the database was restored, and SCM is compared with it first: certline recover --status",
@@ -30,7 +33,7 @@ def require_settled(db: Session) -> None:
     if not is_compared:
         raise TryLater(
             "Postgres was started, or a dump restored, and a relay compares its data with the witness first",
-            after=COMPARING_PAUSE,
+            after=min(max(since_start, SHORTEST_PAUSE), RECOVERING_PAUSE),
         )
 
 

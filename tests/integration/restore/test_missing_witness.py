@@ -13,7 +13,7 @@ from certline.models.audit.identity import Identity
 from certline.models.audit.witness import Witness, witness_of
 from certline.models.database.outage import OUTAGES
 from certline.models.restore.recovery import is_compared, recovery_of
-from certline.models.restore.testimony import witness_key
+from certline.models.restore.testimony import begin_by_witness, witness_key
 from certline.producers import recovery
 from certline.producers.witness.keeper import WitnessKeeper
 from certline.producers.witness.store import WITNESS, WitnessFile, WitnessQueue
@@ -287,6 +287,27 @@ def test_a_recovery_that_the_identity_or_a_person_began_is_not_begun_again(
     keeper.compare()
 
     assert state_of(line.database)[:2] == (True, 2)
+
+
+def test_what_a_person_has_accepted_no_older_witness_undoes(
+    line: ErpLine, store: MemoryStore
+) -> None:
+    store.body = later_witness(line.database)
+    restart_postgres(line.database)
+    with line.database.transaction() as db:
+        recovery.accept_as_it_is(db, requested_by=DBA, why="nothing was lost")
+
+    WitnessKeeper(line.database, store).compare()
+
+    assert state_of(line.database)[:2] == (True, 0)
+
+
+def test_a_witness_of_a_clock_that_is_ahead_begins_one_recovery(line: ErpLine) -> None:
+    with line.database.transaction() as db:
+        in_an_hour = witness_of(db).at + timedelta(hours=1)
+        begun = [begin_by_witness(db, "it lacks entries", in_an_hour) for _ in range(2)]
+
+    assert begun == [True, False]
 
 
 def foreign_witness(database: Database) -> bytes:

@@ -17,6 +17,7 @@ from tests.integration.producers.rabbit import a_wire, channel_to
 from tests.integration.restore.test_missing_witness import restart_postgres
 from tests.integration.restore.test_witness_keeper import change, look
 from tests.servers import PostgresServer
+from tests.support.factories import an_account
 
 OWN_NUMBER = text("(SELECT oid::bigint FROM pg_database WHERE datname = current_database())")
 
@@ -153,6 +154,29 @@ def test_a_database_that_was_put_back_while_a_copy_is_alive_is_not_taken_for_com
 
     with copy.database.transaction() as db:
         assert not is_compared(db)
+
+
+def test_a_database_whose_witness_a_copy_has_overwritten_recovers_instead_of_waiting_for_ever(
+    original: Line, copy: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy.keeper.compare()
+    original.keeps()
+    copy.keeps()
+    with copy.database.transaction() as db:
+        an_account(db)
+    before = copy.number()
+    restart_postgres(copy.database)
+    monkeypatch.setattr("certline.producers.witness.store.HELD_FOR", 0.001)
+
+    for _ in range(2):
+        original.keeps()
+        copy.keeps()
+
+    with copy.database.transaction() as db:
+        assert is_compared(db)
+        assert recovery_of(db).in_progress
+    assert copy.number() == before + 1
+    assert copy.keeper.fault is not None
 
 
 def test_a_relay_says_that_the_vhost_is_of_another_database(original: Line, copy: Line) -> None:

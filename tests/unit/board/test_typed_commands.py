@@ -35,6 +35,17 @@ def test_a_shell_takes_each_name_for_one_word_and_for_what_it_is(name: str) -> N
     assert shown.stdout.decode() == name
 
 
+def test_a_shell_without_such_quotes_runs_nothing_of_a_name() -> None:
+    name = "a\t'; echo RUN #"
+
+    shown = subprocess.run(
+        ["dash", "-c", f"printf %s {quoted(name)}"], capture_output=True, check=True
+    )
+
+    assert b"RUN" in shown.stdout
+    assert b"\n" not in shown.stdout  # echo would end its line
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_that_is_copied_steers_the_terminal_it_is_pasted_into(name: str) -> None:
     assert typed("domain", "show", name).isprintable()
