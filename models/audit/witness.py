@@ -62,6 +62,15 @@ class Witness:
         return found
 
 
+def time_in(body: bytes) -> datetime | None:
+    """Return the time that a witness names, whoever has signed it; None if it names none."""
+    try:
+        found = datetime.fromisoformat(_fields_in(body)[1])
+    except (ForgedWitnessError, ValueError):
+        return None
+    return found if found.tzinfo is not None else None
+
+
 def witness_of(db: Session) -> Witness:
     """Return the present head of the audit log, of entries that are committed and durable, and the time."""
     ends = db.execute(select(AuditHead.lane, AuditHead.seq, AuditHead.hash))

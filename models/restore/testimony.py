@@ -26,11 +26,13 @@ BY_WITNESS = text(
     f"{BEGIN} WHERE id = 1 AND (noticed_at IS NULL OR noticed_at < :seen_at) RETURNING number"
 )
 # Without an account, there is nothing at SCM that could be compared. A database that knows of no witness, and has
-# no order, is a new one in a vhost that another has used before. No other relay expects a witness after it.
+# no order as old as the one that is there, is a new one in a vhost that another has used before. No other relay
+# expects a witness after it.
 IF_UNKNOWN = """, witness_kept = false WHERE id = 1
         AND (compared_start, compared_table) IS DISTINCT FROM (pg_postmaster_start_time(), tableoid::bigint)
         AND EXISTS (SELECT FROM account WHERE status <> 'removed')
-        AND (witness_kept OR EXISTS (SELECT FROM "order" WHERE kind <> 'import')) RETURNING number"""
+        AND (witness_kept OR EXISTS (SELECT FROM "order" WHERE kind <> 'import'
+            AND created_at < coalesce(CAST(:made_at AS timestamptz), 'infinity'))) RETURNING number"""
 WITHOUT_WITNESS = text(BEGIN + IF_UNKNOWN)
 COMPARED = text(
     """UPDATE recovery SET compared_start = pg_postmaster_start_time(), compared_table = tableoid::bigint
@@ -87,13 +89,15 @@ def begin_by_witness(db: Session, why: str, seen_at: datetime) -> bool:
     return db.scalar(BY_WITNESS, {"why": why, "seen_at": seen_at}) is not None
 
 
-def begin_without_witness(db: Session, why: str) -> bool:
+def begin_without_witness(db: Session, why: str, made_at: datetime | None = None) -> bool:
     """Begin a recovery because there is no witness that could tell whether the database went back.
 
+    `made_at`: when one was made that is there and cannot be trusted, by what it says itself.
     Returns False, and changes nothing, if the data of the running server were compared meanwhile, or there is no
     account to compare, or the database is a new one.
     """
-    return db.scalar(WITHOUT_WITNESS, {"why": why, "seen_at": None}) is not None
+    told = {"why": why, "seen_at": None, "made_at": made_at}
+    return db.scalar(WITHOUT_WITNESS, told) is not None
 
 
 def note_kept(db: Session) -> None:

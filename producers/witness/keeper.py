@@ -14,7 +14,13 @@ import structlog
 from sqlalchemy.orm import Session
 
 from certline.models import Database
-from certline.models.audit.witness import ForgedWitnessError, Witness, has_entries_of, witness_of
+from certline.models.audit.witness import (
+    ForgedWitnessError,
+    Witness,
+    has_entries_of,
+    time_in,
+    witness_of,
+)
 from certline.models.restore.testimony import (
     Memory,
     begin_by_witness,
@@ -109,7 +115,8 @@ class WitnessKeeper:
                 if self._may_wait(memory, body):
                     return
                 if memory.was_kept or body is not None:
-                    _mistrust(db, GONE if body is None else FORGED if read is None else OF_ANOTHER)
+                    what = GONE if body is None else FORGED if read is None else OF_ANOTHER
+                    _mistrust(db, what, None if body is None else time_in(body))
             self._waits_since = None
             self._server_start = note_compared(db)
         self._known, self._is_kept = kept if is_here else known, is_here
@@ -216,8 +223,8 @@ def _note_restore(db: Session, witness: Witness) -> bool:
     return has_begun
 
 
-def _mistrust(db: Session, what: str) -> None:
+def _mistrust(db: Session, what: str, made_at: datetime | None) -> None:
     """Begin a recovery because no witness can be read, though there should be one."""
     why = f"{what}, {UNKNOWN}"
-    if begin_without_witness(db, why):
+    if begin_without_witness(db, why, made_at):
         log.warning("witness.says_nothing", why=why)

@@ -7,6 +7,7 @@ from typing import Any
 from certline.models.events.outbox import EVENTS
 from certline.models.server_url import urls_in
 from certline.models.states import Queue
+from certline.producers.witness.store import WITNESS
 from certline.workers.process.broker import NO_LIMIT
 from tests.faults.harness.nodes import connect
 
@@ -27,7 +28,7 @@ class Ear:
         if len(urls_in(vhost)) > 1:
             self._arguments = {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT}
         with self._channel() as channel:
-            for queue in (EAR, *WORK_QUEUES):  # left by an earlier stage on the same vhost
+            for queue in (EAR, WITNESS, *WORK_QUEUES):  # left by an earlier stage on the same vhost
                 channel.queue_delete(queue)
         self.listen()
 

@@ -231,11 +231,11 @@ def test_a_new_database_in_a_vhost_that_another_has_used_orders_at_once(
     line = ErpLine(database, simulator)
     line.work()
     store.body = foreign_witness(database)
+    line.send(*an_order_for(1))
 
     WitnessKeeper(database, store).compare()
 
     assert state_of(database)[:2] == (True, 0)
-    line.send(*an_order_for(1))
     line.work()
     assert line.money_spent() == (1, 0, 0)
     line.database.close()
