@@ -151,7 +151,9 @@ def _under_way(row: Validation, next_try: datetime | None, *, by_hand: bool) -> 
         {
             "validation": row.id,
             "stage": f"{row.stage}, since {minute(row.stage_since)}",
-            "method": row.method,
+            "method": f"{row.method}, as it was submitted at SCM before"
+            if row.is_adopted
+            else row.method,
             "waits for": f"the name servers, which say whether the {PROOFS[row.method]} has an alias"
             if by_hand and row.stage is ValidationStage.PUBLISH
             else row.waits_for,

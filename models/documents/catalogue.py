@@ -99,14 +99,15 @@ class PlannedValidationDocument(Document):
 
 
 class CancelledValidationDocument(Document):
-    """A validation that was cancelled. `withdraws`: a worker takes its proof away; `at_scm`: what remains there;
-    `commands`: those that end with it.
+    """A validation that was cancelled. `withdraws`: a worker takes its proof away; `proof`: what becomes of it, in
+    words; `at_scm`: what remains there; `commands`: those that end with it.
     """
 
     account: str
     domain: str
     validation_id: str | None
     withdraws: bool
+    proof: str
     at_scm: str
     commands: list[str]
 

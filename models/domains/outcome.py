@@ -30,10 +30,31 @@ def complete(
 
     `validated_on`: when, as SCM says; today if it does not say.
     """
-    row.outcome, row.expires, row.said = ValidationOutcome.VALIDATED, expires, None
-    _note_validated(db, row, validated_on or clock(db).astimezone(UTC).date())
-    note_validation(db, row, "domain.validated", expires=_day(expires))
+    row.outcome, row.said = ValidationOutcome.VALIDATED, None
+    _found(db, row, expires, validated_on)
     go_on(db, row)
+
+
+def complete_cancelled(
+    db: Session, row: Validation, expires: date | None, validated_on: date | None
+) -> None:
+    """Store that a domain is validated all the same: the CA had found the proof as a person cancelled it.
+
+    The validation stays cancelled, and so does its command; its proof is taken away next.
+    """
+    _found(db, row, expires, validated_on, why="the CA had found the proof already")
+
+
+def _found(
+    db: Session,
+    row: Validation,
+    expires: date | None,
+    validated_on: date | None,
+    why: str | None = None,
+) -> None:
+    row.expires = expires
+    _note_validated(db, row, validated_on or clock(db).astimezone(UTC).date())
+    note_validation(db, row, "domain.validated", why=why, expires=_day(expires))
     # So that renewals which waited for the validation do not wait for the next day.
     make_due(db, AUTO_RENEW_SCHEDULE)
 

@@ -125,10 +125,19 @@ class Validation(Base):
             if until is None
             else f"it fails by itself on {until.astimezone(UTC):%Y-%m-%d}"
         )
-        return (
+        words = (
             f"A validation that has begun keeps its method ({self.method}): finish it, wait until {ends}, or "
             f"cancel it (certline domain cancel-validation {quote(self.domain)}); then begin another"
         )
+        if self.submitted_at is None:
+            return words
+        cleared = "unless it is cleared in SCM's portal (Domains), too"
+        return f"{words}. It was submitted: {cleared}, the other carries it on, by the same method"
+
+    @property
+    def is_adopted(self) -> bool:
+        """True if it was submitted at SCM before it began here: its method and address are those that SCM has."""
+        return self.submitted_at is not None and self.submitted_at == self.started_at
 
     @property
     def to_do(self) -> str | None:

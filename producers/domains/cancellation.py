@@ -14,7 +14,8 @@ from certline.models.commands.answers import fail
 from certline.models.commands.command import hasten
 from certline.models.commands.payloads import ValidateCommand, read_payload
 from certline.models.domains.outcome import cancel_validation
-from certline.models.domains.request import domain_meant, usual_method
+from certline.models.domains.provider import provider_for, provider_named
+from certline.models.domains.request import FILES, domain_meant, usual_method
 from certline.models.domains.scope import ends_of, validated_for
 from certline.models.domains.validation import (
     Validation,
@@ -39,15 +40,18 @@ class NothingToCancelError(Exception):
 class CancelledValidation:
     """A validation that was cancelled. `withdraws`: a worker takes its proof away, or looks whether it is there.
 
-    `at_scm`: what remains at SCM, in words; `commands`: those that end with it, its own first.
+    `proof`: what becomes of its proof, in words; `at_scm`: what remains at SCM; `commands`: those that end with
+    it, its own first; `is_shared`: other accounts have the domain, too.
     """
 
     account: str
     domain: str
     validation_id: str | None
     withdraws: bool
+    proof: str
     at_scm: str
     commands: Sequence[str]
+    is_shared: bool
 
 
 def cancel_validations(
@@ -93,11 +97,12 @@ def _cancelled(
     db: Session, account: Account, domain: str, why: str, who: Identity
 ) -> CancelledValidation:
     going = open_validation(db, account.id, domain)
-    row = None if going is None else _cancel_under_way(db, going, why, who)
+    at_scm = None if going is None else _cancel_under_way(db, going, why, who)
     waiting = [_lock(db, each) for each in _waiting(db, account, domain)]
     queued = [each for each in waiting if _may_be_ended(db, each)]
-    if row is None and going is None and queued:
-        row = _cancel_before_it_began(db, account, queued[0], domain, why=why, who=who)
+    if going is None and queued:
+        going, at_scm = _cancel_before_it_began(db, account, queued[0], domain, why=why, who=who)
+    row = None if at_scm is None else going
     for command in queued:
         fail(db, command, why if row is None or row.error is None else row.error)
     if row is None and not queued:
@@ -107,33 +112,43 @@ def _cancelled(
             else f"the validation of {domain} is over ({going.outcome}), and its proof is being taken away"
         )
     own = [] if row is None else [row.command_id]
+    keeper = None if row is None else _keeper(db, row)
     return CancelledValidation(
         account=account.name,
         domain=domain,
         validation_id=None if row is None else row.id,
-        withdraws=row is not None and row.stage in PUT_IN_PLACE,
-        at_scm="nothing was begun there" if row is None else _at_scm(row),
+        withdraws=row is not None and row.stage in PUT_IN_PLACE and keeper is None,
+        proof=_proof(row, keeper),
+        at_scm=at_scm or "nothing was begun for what waited",
         commands=list(dict.fromkeys(own + [each.id for each in queued])),
+        is_shared=_is_shared(db, domain),
     )
 
 
-def _cancel_under_way(db: Session, going: Validation, why: str, who: Identity) -> Validation | None:
-    """Cancel a validation that has begun, and wake a worker for what is left. Returns None if it was over."""
+def _cancel_under_way(db: Session, going: Validation, why: str, who: Identity) -> str | None:
+    """Cancel a validation that has begun, and wake a worker for what is left.
+
+    Returns what remains at SCM, or None if it was over.
+    """
     # The command first, as a worker locks them.
     command = _lock(db, going.command_id)
     row = locked_validation(db, going.id)
     if row.outcome is not None:
         return None
-    cancel_validation(db, row, f"{why}. At SCM: {_at_scm(row)}", who)
+    at_scm = _at_scm(row)
+    cancel_validation(db, row, f"{why}. At SCM: {at_scm}", who)
     if command.status is CommandStatus.QUEUED:
         hasten(db, command)
-    return row
+    return at_scm
 
 
 def _cancel_before_it_began(
     db: Session, account: Account, command: Command, domain: str, *, why: str, who: Identity
-) -> Validation:
-    """Store a validation that ends as it begins, so that none is begun by itself at once in its place."""
+) -> tuple[Validation, str | None]:
+    """Store a validation that ends as it begins, so that none is begun by itself at once in its place.
+
+    Returns it, or the one that another command has begun meanwhile, and what remains at SCM.
+    """
     wanted = read_payload(ValidateCommand, command.payload)
     rows = validated_for(domain, domains(db, account.id))
     row = begin_validation(
@@ -147,8 +162,39 @@ def _cancel_before_it_began(
         command_id=command.id,
         requested_by=command.requester,
     )
+    if row.command_id != command.id:
+        return row, _cancel_under_way(db, row, why, who)
     cancel_validation(db, row, f"{why}, before it had begun", who)
-    return row
+    return row, _at_scm(row)
+
+
+def _keeper(db: Session, row: Validation) -> str | None:
+    """Return the name of the provider that keeps the proofs it has put in place, if it is one of those."""
+    if row.stage not in PUT_IN_PLACE:
+        return None
+    found = (
+        provider_named(db, row.dns or "")
+        if row.stage is ValidationStage.WITHDRAW
+        else provider_for(db, row.domain, row.dns, record=row.method not in FILES)
+    )
+    return found.name if found is not None and found.settings.get("keep") else None
+
+
+def _proof(row: Validation | None, keeper: str | None) -> str:
+    """Return what becomes of the proof, in words; None: the validation was over, and commands waited behind it."""
+    if row is None:
+        return "The validation before it is over, and its proof is being taken away"
+    if keeper is not None:
+        return f"What was put in place stays there, as the provider {keeper} keeps it"
+    if row.stage in PUT_IN_PLACE:
+        return "A worker takes away what was put in place"
+    return "certline has put nothing in place"
+
+
+def _is_shared(db: Session, domain: str) -> bool:
+    """Return True if several accounts have a domain, so that a name alone does not say whose is meant."""
+    having = [each for each in accounts(db) if validated_for(domain, domains(db, each.id))]
+    return len(having) > 1
 
 
 def _waiting(db: Session, account: Account, domain: str) -> Iterator[str]:
@@ -180,13 +226,18 @@ def _at_scm(row: Validation) -> str:
     SCM's document names a call to clear a validation, and does not say what it leaves of the one before, so it is
     not made.
     """
+    how = (
+        "the mail can still be answered"
+        if row.method is ValidationMethod.EMAIL
+        else "the CA may still find the proof until it is gone"
+    )
+    cleared = "unless it is cleared in SCM's portal (Domains) before"
+    goes_on = f"the next validation carries it on, by {row.method}, {cleared}"
     if row.submitted_at is not None:
-        how = (
-            "the mail can still be answered"
-            if row.method is ValidationMethod.EMAIL
-            else "the CA may still find the proof until it is gone"
-        )
-        return f"it stays submitted ({how}); a sync shows if it was completed, the next validation carries it on"
+        return f"it stays submitted ({how}); a sync shows if it was completed, {goes_on}"
+    if row.stage is ValidationStage.SUBMIT:
+        # A worker may be at it, or the answer to an earlier try was lost.
+        return f"it may have been submitted ({how}); a sync shows if it was completed, and if so, {goes_on}"
     if row.started_at is not None:
         return "it stays started, which asks nothing of the CA; the next validation begins anew"
     return "nothing is known to have begun there"

@@ -37,8 +37,9 @@ class PlannedValidation:
     """A validation as it would be done. `dns`: the provider that publishes the proof; None: a person does.
 
     `domain`: the domain that is validated, which may be above the one that was named. `going`: the command of the
-    validation of this domain that is under way. `lasts`: True if its present validation lasts for longer than
-    `within`, as last synced, so that nothing is done.
+    validation of this domain that is under way, and not of one that is over whose proof is being taken away: a new
+    command waits for that. `lasts`: True if its present validation lasts for longer than `within`, as last synced,
+    so that nothing is done.
     """
 
     wanted: ValidateCommand
@@ -115,8 +116,9 @@ def _plan(
     method = ValidationMethod(wanted.method or usual_method(db, domain, rows))
     dns = _provider_of(db, wanted, domain, method)
     open_row, expires = open_validation(db, account.id, domain), ends_of(rows)
-    if open_row is not None:
-        _require_same(wanted, open_row)
+    going = open_row if open_row is not None and open_row.outcome is None else None
+    if going is not None:
+        _require_same(wanted, going)
     return PlannedValidation(
         wanted=wanted,
         account=account.name,
@@ -124,8 +126,8 @@ def _plan(
         method=method,
         dns=dns,
         expires=expires,
-        going=None if open_row is None else db.get(Command, open_row.command_id),
-        lasts=open_row is None and _lasts(db, wanted, expires),
+        going=None if going is None else db.get(Command, going.command_id),
+        lasts=going is None and _lasts(db, wanted, expires),
     )
 
 

@@ -1,15 +1,21 @@
 """Stages of a validation at SCM: start it, submit it, ask what the CA found."""
 
 from datetime import timedelta
+from functools import partial
 from shlex import quote
 
 from sqlalchemy.orm import Session
 
 from certline.models.database.session import clock
 from certline.models.domains.course import poll_pause
-from certline.models.domains.outcome import complete, not_needed, note_validation
-from certline.models.domains.validation import Validation, go_on
-from certline.models.states import ValidationMethod
+from certline.models.domains.outcome import (
+    complete,
+    complete_cancelled,
+    not_needed,
+    note_validation,
+)
+from certline.models.domains.validation import Validation, go_on, locked_validation
+from certline.models.states import ValidationMethod, ValidationOutcome, ValidationStage
 from certline.workers.domains.task import ValidationTask, later, require_patience
 from certline.workers.runtime.context import WorkerContext
 from certline.workers.runtime.outcomes import MOST_TRIES, GiveUp, reading_scm
@@ -46,13 +52,21 @@ def start(context: WorkerContext, task: ValidationTask) -> ValidationTask:
 
 
 def submit(context: WorkerContext, task: ValidationTask) -> ValidationTask:
-    """Have the CA look for the proof, unless an earlier try did. Raises TryLater, GiveUp."""
+    """Have the CA look for the proof, unless an earlier try did, or a person has cancelled meanwhile.
+
+    Raises TryLater, GiveUp.
+    """
     scm, row = context.scm(task.account), task.row
     with reading_scm(task.account, task.attempts, MOST_TRIES):
         # A submission whose answer was lost, or that was not stored, shows here.
         state = scm.validation_status(row.domain)
     proof = state.proof
     if not _was_submitted(state, row):
+        with context.database.transaction() as db:
+            # The call above may have waited for long: nothing is submitted that was cancelled before this moment.
+            present = db.get_one(Validation, row.id)
+        if present.outcome is not None:
+            return task.after(present)
         with reading_scm(task.account, task.attempts, MOST_TRIES):
             try:
                 answer = scm.submit_validation(row.domain, DcvMethod(row.method), row.email)
@@ -77,7 +91,7 @@ def poll(context: WorkerContext, task: ValidationTask) -> ValidationTask:
     if state.status is DcvStatus.VALIDATED and state.order_status not in OPEN_AT_SCM:
         if _is_old(state, row):
             raise GiveUp(_not_anew(state, row))
-        return task.after(context.store(task.once(_store_validated, state=state)))
+        return task.after(context.store(partial(_store_validated, own_id=row.id, state=state)))
     if state.order_status not in OPEN_AT_SCM:
         raise GiveUp(
             f"SCM no longer has the validation of {row.domain} ({state.status.value}, "
@@ -203,5 +217,11 @@ def _store_submitted(db: Session, row: Validation, proof: DcvProof | None) -> No
     go_on(db, row)
 
 
-def _store_validated(db: Session, row: Validation, state: DcvState) -> None:
-    complete(db, row, state.expires, state.validated)
+def _store_validated(db: Session, own_id: str, state: DcvState) -> Validation:
+    """Store that the CA has found the proof, and return the validation, also if it was cancelled meanwhile."""
+    row = locked_validation(db, own_id)
+    if row.stage is ValidationStage.POLL:
+        complete(db, row, state.expires, state.validated)
+    elif row.outcome is ValidationOutcome.FAILED and row.expires is None:
+        complete_cancelled(db, row, state.expires, state.validated)
+    return row

@@ -77,8 +77,18 @@ def validate(context: WorkerContext, command: Command) -> dict[str, Any] | None:
 
 
 def _result(context: WorkerContext, task: ValidationTask) -> dict[str, Any]:
-    """Return the result, with what a program has printed that could not take the proof away."""
+    """Return the result, with what a program has printed that could not take the proof away.
+
+    It says so if SCM had one submitted by another method or address than was asked for.
+    """
     result = result_of(task.row, task.account.name)
+    row, wanted = task.row, task.wanted
+    other = wanted.method not in (None, row.method.value) or wanted.email not in (None, row.email)
+    if row.is_adopted and other:
+        by_mail = row.method is ValidationMethod.EMAIL and row.email is not None
+        how = f"{row.method} to {row.email}" if by_mail else row.method
+        adopted = f"validated by {how}, not as asked for: SCM had that submitted already"
+        result["said"] = "; ".join(filter(None, (adopted, row.said)))
     if task.row.said is None:  # nothing is left
         return result
     with context.database.transaction() as db:

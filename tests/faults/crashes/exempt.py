@@ -43,6 +43,7 @@ HARMLESS = {
     "workers.domains.scm_stages:start store _store_not_needed": "the next try finds the same",
     "workers.domains.scm_stages:start store _store_adopted": "the next try finds the same",
     "workers.domains.scm_stages:submit call validation_status": "it reads",
+    "workers.domains.scm_stages:submit transaction": "it reads",
     "workers.domains.scm_stages:poll call validation_status": "it reads",
     "workers.domains.scm_stages:_is_submitted call validation_status": "it reads",
     "workers.domains.validate:_result transaction": "it reads",

@@ -139,6 +139,21 @@ def test_a_validation_is_cancelled_and_what_remains_is_said(typist: Typist) -> N
 
 
 @pytest.mark.usefixtures("account")
+def test_a_cancellation_names_the_account_in_what_to_type_where_two_have_the_domain(
+    typist: Typist,
+) -> None:
+    with typist.database.transaction() as db:
+        other = an_account(db, name="werft")
+        db.add(a_domain(account_id=other.id, scm_id=1, name=DOMAIN))
+    typist.types("domain", "validate", DOMAIN, "--account", "werft")
+
+    typist.types("domain", "cancel-validation", DOMAIN, "--account", "werft")
+
+    hint = " ".join(typist.err.split())
+    assert f"certline domain auto-validate select {DOMAIN} --account werft --off" in hint
+
+
+@pytest.mark.usefixtures("account")
 def test_a_plan_says_whose_proof_a_person_has_to_make(typist: Typist) -> None:
     zones = ("--provider", "folder", "--zones", "new.example")
     typist.types("dns", "add", "web", *zones, "--folder", "/srv/www")

@@ -242,3 +242,18 @@ def test_a_validation_whose_record_is_being_taken_away_is_over(validations: Vali
     with pytest.raises(NothingToCancelError, match="its proof is being taken away"):
         cancel(validations)
     assert validations.row(command).stage is ValidationStage.WITHDRAW
+
+
+def test_what_is_cancelled_behind_a_validation_that_is_over_leaves_its_proof_to_the_worker(
+    validations: Validations,
+) -> None:
+    waits_for_the_ca(validations)
+    cancel(validations)
+    second = validations.request()
+
+    cancelled = cancel(validations)
+
+    assert list(cancelled.commands) == [second.id]
+    assert cancelled.proof == (
+        "The validation before it is over, and its proof is being taken away"
+    )
