@@ -19,8 +19,9 @@ from certline.producers.domains.settings import enable_validation
 from certline.workers.dns import Proof, ProofSight, Resolution, look
 from certline.workers.dns.rfc2136 import DynamicUpdate
 from certline.workers.domains import proof_stages
-from tests.integration.workers.domains.conftest import DOMAIN, PERSON, Validations
+from tests.integration.workers.domains.conftest import DOMAIN, PERSON, SECONDS, Validations
 from tests.integration.workers.succession import events_of
+from tests.servers.process import until
 
 
 def cancel(validations: Validations, *names: str, reason: str | None = None) -> CancelledValidation:
@@ -33,11 +34,13 @@ def waits_for_the_ca(validations: Validations) -> Command:
     """Validate as far as SCM, whose CA takes its time. Returns the command."""
     validations.bench.settings(dcv_after_ms=3_600_000)
     command = validations.request()
-    for _ in range(20):
+
+    def polls() -> bool:
         validations.bench.make_due()
         validations.bench.run(command.id)
-        if validations.row(command).stage is ValidationStage.POLL:
-            break
+        return validations.row(command).stage is ValidationStage.POLL
+
+    until(polls, SECONDS)
     return command
 
 
