@@ -66,6 +66,7 @@ def test_why_www_was_renewed_and_by_whom(watched: Watched) -> None:
 def test_how_many_renewals_the_busiest_day_has_under_47_days(watched: Watched) -> None:
     page = watched.page
     page.get_by_role("link", name="Calendar", exact=True).click()
+    expect(page.locator("[data-counting]")).to_have_count(0)
     watched.keep("board-calendar")
     page.get_by_role("link", name="47 days").click()
 
