@@ -116,7 +116,11 @@ def test_a_line_whose_database_was_put_back_orders_nothing_twice(
 def test_a_line_that_has_lost_its_rabbitmq_as_well_orders_nothing_twice(
     stage: Stage, server: Cluster
 ) -> None:
-    before, after, put_back, _ = ordered_with_a_copy_in_between(stage, server, copy_folder)
+    def copy_what_knows(server: Cluster) -> Callable[[], None]:
+        until(lambda: knows_of_a_witness(stage), 60, every=0.2)
+        return copy_folder(server)
+
+    before, after, put_back, _ = ordered_with_a_copy_in_between(stage, server, copy_what_knows)
     stage.stop_parts()
     put_back()
     lose_rabbitmq(stage)
@@ -242,6 +246,12 @@ def witness_is_current(stage: Stage) -> bool:
     with stage.plant.database.transaction() as db:
         kept = Witness.read(body, witness_key(db))
         return has_entries_of(db, kept.head) and kept.head == witness_of(db).head
+
+
+def knows_of_a_witness(stage: Stage) -> bool:
+    """Return True once the database says that a witness is kept, some seconds after its relay first ran."""
+    with stage.plant.database.transaction() as db:
+        return recovery_of(db).witness_kept
 
 
 def recovery_in(stage: Stage) -> Recovery | None:
