@@ -40,17 +40,21 @@ def cancel_validation(domains: tuple[str, ...], *, account: str | None, reason: 
     answer(documents, lambda: say("\n".join(map(_sentence, cancelled))))
     whisper(
         "Where automatic validation is on, it begins another as after a failure, in an hour at the soonest. To "
-        f"leave one to a person: certline domain auto-validate select {_named(cancelled[0])} --off"
+        "leave one to a person: certline domain auto-validate select "
+        + _quoted(cancelled[0])
+        + " --off"
     )
 
 
 def _sentence(each: CancelledValidation) -> str:
     """Return what was cancelled, and what is left."""
-    proof = f"{each.proof}: certline domain show {_named(each)}" if each.withdraws else each.proof
+    proof = each.proof
+    if each.withdraws:
+        proof += ": certline domain show " + _quoted(each)
     return f"{each.domain} ({each.account}): cancelled. {proof}. At SCM: {each.at_scm}."
 
 
-def _named(each: CancelledValidation) -> str:
-    """Return how its domain is named in a command: with its account where others have it, too."""
+def _quoted(each: CancelledValidation) -> str:
+    """Return how its domain is named in a command, for a shell: with its account where others have it, too."""
     account = f" --account {quote(each.account)}" if each.is_shared else ""
     return f"{quote(each.domain)}{account}"
