@@ -9,7 +9,7 @@ from certline.models import CommandStatus, DnsProvider, Domain, Schedule, Valida
 from certline.models.domains.outcome import AUTO_RENEW_SCHEDULE
 from certline.models.domains.provider import canonical
 from certline.models.states import ValidationMethod, ValidationOutcome, ValidationStage
-from certline.workers.scm import DcvState, ScmClient
+from certline.workers.scm import DcvOrderStatus, DcvState, ScmClient
 from tests.integration.workers.domains.conftest import DOMAIN, Validations
 from tests.integration.workers.domains.test_cancelled import cancel, waits_for_the_ca
 from tests.integration.workers.succession import events_of
@@ -18,14 +18,17 @@ from tests.integration.workers.succession import events_of
 def cancelled_during(
     validations: Validations, monkeypatch: pytest.MonkeyPatch, stage: ValidationStage
 ) -> list[str]:
-    """Cancel the validation once SCM has been asked for its state in a stage. Returns what remains there."""
+    """Cancel the validation once SCM has been asked for its state in a stage, and no CA is looking any more.
+
+    Returns what remains there.
+    """
     ask, said = ScmClient.validation_status, list[str]()
 
     def ask_and_cancel(scm: ScmClient, domain: str) -> DcvState:
         state = ask(scm, domain)
         with validations.bench.database.transaction() as db:
             is_there = db.scalars(select(Validation.stage)).first() is stage
-        if is_there and not said:
+        if is_there and not said and state.order_status is not DcvOrderStatus.SUBMITTED:
             said.append(cancel(validations).at_scm)
         return state
 
