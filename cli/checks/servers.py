@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from certline.cli import context
@@ -169,19 +168,11 @@ def check_recovery() -> Finding:
 
 def _judge_uncompared(*, was_kept: bool) -> Finding:
     """Return the finding while orders wait for a relay; `was_kept`: the database knows of a witness."""
-    from certline.producers.messaging.queues import NoAnswerError, has_witness
+    from certline.models.restore.recovery import UNCOMPARED
     from certline.producers.witness.store import HELD_FOR
 
-    said = (
-        "Postgres was started, or a dump restored, and nothing is ordered until a relay has compared its "
-        "data with the witness"
-    )
-    advice = "a relay does so as soon as it runs"
-    settings = context.settings()
-    is_gone = False
-    if was_kept and settings.rabbitmq_url is not None:
-        with suppress(NoAnswerError):  # the check of RabbitMQ says so
-            is_gone = not has_witness(settings)
+    said, advice = UNCOMPARED, "a relay does so as soon as it runs"
+    is_gone = was_kept and _is_witness_missing()
     if is_gone:
         said += "; RabbitMQ has none, although one was kept"
         advice = (
@@ -193,21 +184,28 @@ def _judge_uncompared(*, was_kept: bool) -> Finding:
 
 def _advice_on_witness() -> str | None:
     """Return what to do if RabbitMQ answers and has no witness, or nothing keeps one; else None."""
-    from certline.producers.messaging.queues import NoAnswerError, has_witness
-
     settings = context.settings()
     if settings.rabbitmq_url is None:
         # Of the embedded Postgres it is a file; beside another one, there is no place for it.
         by_hand = "after a restore, before the parts are started: certline recover"
         return None if settings.embedded else by_hand
-    try:
-        kept = has_witness(settings)
-    except NoAnswerError:
-        return None  # the check of RabbitMQ says so
     by_relay = (
         "a relay keeps it, if RabbitMQ permits it the queue certline.witness (docs/backup.md)"
     )
-    return None if kept else by_relay
+    return by_relay if _is_witness_missing() else None
+
+
+def _is_witness_missing() -> bool:
+    """Return True if RabbitMQ is used, and answers that it has no witness."""
+    from certline.producers.messaging.queues import NoAnswerError, has_witness
+
+    settings = context.settings()
+    if settings.rabbitmq_url is None:
+        return False
+    try:
+        return not has_witness(settings)
+    except NoAnswerError:
+        return False  # the check of RabbitMQ says so
 
 
 def _waiting(state: QueueState) -> str:

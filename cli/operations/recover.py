@@ -31,10 +31,6 @@ PHASES = {
     "comparing": "SCM's lists are compared with the database",
     "fetching": "certificates that were found are collected",
 }
-UNCOMPARED = (
-    "Postgres was started, or a dump restored, and nothing is ordered until a relay has compared its data with "
-    "the witness"
-)
 AHEAD = {
     "adopted": "orders taken in",
     "renewals": "renewals tied to their line",
@@ -69,7 +65,7 @@ def recover(*, only_status: bool, dry_run: bool, accept: bool, yes: bool) -> Non
     options this command begins one by hand, or begins it again: after a restore that nothing showed, or once an
     import of it has failed. While one is in progress the exit code is 3.
     """
-    from certline.models.restore.recovery import is_compared, recovery_of
+    from certline.models.restore.recovery import UNCOMPARED, is_compared, recovery_of
     from certline.producers import recovery
 
     if sum((only_status, dry_run, accept)) > 1:
@@ -173,6 +169,8 @@ def _show(document: dict[str, Any]) -> None:
         "keys lost": document["keys_lost"],
     }
     if not document["compared"]:
+        from certline.models.restore.recovery import UNCOMPARED
+
         shown["orders"] = UNCOMPARED
     result = document["result"] or {}
     for name in ("orders_found", "renewals", "reissues", "looked_up", "to_decide"):

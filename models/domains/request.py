@@ -1,6 +1,9 @@
 """Requests to validate: the account and the domain that are meant, and how it is proven if nobody says."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
@@ -14,11 +17,15 @@ from certline.models.domains.provider import (
     provider_for,
     providers,
 )
-from certline.models.domains.scope import validated_for
-from certline.models.domains.validation import Validation
+from certline.models.domains.scope import ends_of, validated_for
+from certline.models.domains.validation import Validation, begin_validation
 from certline.models.orders.domain_rules import bare_name, is_suspended
 from certline.models.states import ValidationMethod, ValidationStage
 from certline.models.validation import BadCommandError
+
+if TYPE_CHECKING:
+    from certline.models.commands.command import Command
+    from certline.models.commands.payloads import ValidateCommand
 
 # Methods whose proof is a file on a web server.
 FILES = frozenset({ValidationMethod.HTTP, ValidationMethod.HTTPS})
@@ -97,6 +104,33 @@ def usual_method(
         return before
     known = providers(db) if among is None else among
     return ValidationMethod.CNAME if choose(known, domain, record=False) is None else before
+
+
+def begin_for_command(
+    db: Session,
+    command: Command,
+    wanted: ValidateCommand,
+    *,
+    account_id: int,
+    domain: str,
+    rows: Sequence[Domain],
+    method: ValidationMethod,
+) -> Validation:
+    """Begin the validation that a command asks for, or return the one that another command has begun.
+
+    `rows`: the domain's entries in SCM's list; `method`: how it is validated, also if the command does not say.
+    """
+    return begin_validation(
+        db,
+        account_id,
+        domain,
+        method=method,
+        dns=wanted.dns,
+        email=wanted.email,
+        before=ends_of(rows),
+        command_id=command.id,
+        requested_by=command.requester,
+    )
 
 
 def unknown_provider(db: Session, name: str) -> str:

@@ -41,6 +41,13 @@ class RecoveryPhase(StrEnum):
     FETCHING = "fetching"  # certificates that were found are collected
 
 
+# What a person is told while the data of the running server were not compared.
+UNCOMPARED = (
+    "Postgres was started, or a dump restored, and nothing is ordered until a relay has compared its data with "
+    "the witness"
+)
+
+
 class Recovery(Base):
     """The one row about restores: the database's identity, and the recovery in progress or the last one.
 

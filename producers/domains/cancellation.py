@@ -15,11 +15,10 @@ from certline.models.commands.command import hasten
 from certline.models.commands.payloads import ValidateCommand, read_payload
 from certline.models.domains.outcome import cancel_validation
 from certline.models.domains.provider import provider_for, provider_named
-from certline.models.domains.request import FILES, domain_meant, usual_method
-from certline.models.domains.scope import ends_of, validated_for
+from certline.models.domains.request import FILES, begin_for_command, domain_meant, usual_method
+from certline.models.domains.scope import validated_for
 from certline.models.domains.validation import (
     Validation,
-    begin_validation,
     locked_validation,
     open_validation,
     open_validations,
@@ -151,16 +150,9 @@ def _cancel_before_it_began(
     """
     wanted = read_payload(ValidateCommand, command.payload)
     rows = validated_for(domain, domains(db, account.id))
-    row = begin_validation(
-        db,
-        account.id,
-        domain,
-        method=ValidationMethod(wanted.method or usual_method(db, domain, rows)),
-        dns=wanted.dns,
-        email=wanted.email,
-        before=ends_of(rows),
-        command_id=command.id,
-        requested_by=command.requester,
+    method = ValidationMethod(wanted.method or usual_method(db, domain, rows))
+    row = begin_for_command(
+        db, command, wanted, account_id=account.id, domain=domain, rows=rows, method=method
     )
     if row.command_id != command.id:
         return row, _cancel_under_way(db, row, why, who)
@@ -181,7 +173,7 @@ def _keeper(db: Session, row: Validation) -> str | None:
 
 
 def _proof(row: Validation | None, keeper: str | None) -> str:
-    """Return what becomes of the proof, in words; None: the validation was over, and commands waited behind it."""
+    """Return what becomes of the proof, in words. `row`: None if only commands behind an ended validation end."""
     if row is None:
         return "The validation before it is over, and its proof is being taken away"
     if keeper is not None:

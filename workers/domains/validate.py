@@ -15,15 +15,14 @@ from certline.models.database.session import clock
 from certline.models.domains.outcome import fail_validation, result_of
 from certline.models.domains.provider import provider_named
 from certline.models.domains.request import (
+    begin_for_command,
     require_domain,
     require_reach,
     unknown_provider,
     usual_method,
 )
-from certline.models.domains.scope import ends_of
 from certline.models.domains.validation import (
     Validation,
-    begin_validation,
     last_validated,
     validation_of_command,
 )
@@ -124,16 +123,8 @@ def _begin(
     other = last_validated(db, account.id, domain, command.created_at)
     if other is not None:
         return result_of(other, account.name) | {"renewed": False}
-    row = begin_validation(
-        db,
-        account.id,
-        domain,
-        method=method,
-        dns=wanted.dns,
-        email=wanted.email,
-        before=ends_of(rows),
-        command_id=command.id,
-        requested_by=command.requester,
+    row = begin_for_command(
+        db, command, wanted, account_id=account.id, domain=domain, rows=rows, method=method
     )
     if row.command_id != command.id:
         raise TryLater(f"{domain} is being validated by command {row.command_id}", after=AGAIN)

@@ -6,14 +6,21 @@ import pytest
 
 from certline.models.events.due import DueMessage
 from certline.models.states import Queue
+from certline.producers.messaging.publisher import RabbitWire
 from tests.integration.producers.rabbit import a_wire
 
 
-def test_a_wire_that_has_published_closes_its_connection(
-    vhost: str, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def wire(vhost: str) -> RabbitWire:
+    """Return a wire that is connected."""
     wire = a_wire("postgresql://nowhere", vhost)
     wire.open()
+    return wire
+
+
+def test_a_wire_that_has_published_closes_its_connection(
+    wire: RabbitWire, caplog: pytest.LogCaptureFixture
+) -> None:
     connection = wire.channel().connection
     message = DueMessage(0, "first", "", Queue.ORDER.value, "{}")
     assert wire.settle(wire.send([message])).confirmed == [message]
@@ -26,10 +33,8 @@ def test_a_wire_that_has_published_closes_its_connection(
 
 
 def test_a_wire_whose_window_was_closed_by_rabbitmq_publishes_on_another_connection(
-    vhost: str, caplog: pytest.LogCaptureFixture
+    wire: RabbitWire, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wire = a_wire("postgresql://nowhere", vhost)
-    wire.open()
     first = wire.channel().connection
     refused = DueMessage(0, "refused", "nowhere", "order", "{}")
     assert wire.settle(wire.send([refused])).confirmed == []
